@@ -1,0 +1,1 @@
+"""cnndsl: a language for convolutional networks, and its compiler."""

@@ -1,0 +1,127 @@
+"""What a diagnostic is: data, built by the stages and formatted only by the renderers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing_extensions import override
+
+from cnndsl.diagnostics.source import Source, Span
+
+__all__ = [
+    "CompileError",
+    "Diagnostic",
+    "Edit",
+    "Fix",
+    "Label",
+    "Report",
+    "Severity",
+]
+
+
+class Severity(StrEnum):
+    """How bad it is: an error stops compilation, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Another place that matters, and why: where the shape came from, the first definition."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace what a span covers by a text; an empty span inserts."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that mends the error. A safe one keeps the author's meaning: ``--fix`` applies it."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem.
+
+    ``message`` is one line in lower case without a final period and stands alone; ``label`` is
+    the short text beside the underlined ``span``; ``notes`` are facts (the arithmetic);
+    ``help`` says in one line what to do, and works when followed.
+    """
+
+    code: str
+    message: str
+    span: Span
+    label: str = ""
+    labels: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    fixes: tuple[Fix, ...] = ()
+    severity: Severity = Severity.ERROR
+
+
+class Report:
+    """Collects the diagnostics of a run; one problem at one place is kept once."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, Source, int, int]] = set()
+        self._items: list[Diagnostic] = []
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        """Take a diagnostic, unless the same code was reported at the same place already."""
+        span = diagnostic.span
+        key = (diagnostic.code, span.source, span.start, span.end)
+        if key not in self._seen:
+            self._seen.add(key)
+            self._items.append(diagnostic)
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Take several."""
+        for diagnostic in diagnostics:
+            self.add(diagnostic)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def failed(self) -> bool:
+        """Whether an error is among them."""
+        return any(item.severity is Severity.ERROR for item in self._items)
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        """All of them: file by file in the order met, each from top to bottom."""
+        files: dict[Source, int] = {}
+        for item in self._items:
+            files.setdefault(item.span.source, len(files))
+        return tuple(
+            sorted(self._items, key=lambda d: (files[d.span.source], d.span.start, d.code))
+        )
+
+
+class CompileError(Exception):
+    """A spec that cannot be compiled; ``str()`` is the text that ``cnndsl check`` shows."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(self.diagnostics)
+
+    @override
+    def __str__(self) -> str:
+        from cnndsl.diagnostics.render import render_text
+
+        return render_text(self.diagnostics)

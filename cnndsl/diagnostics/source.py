@@ -1,0 +1,80 @@
+"""Texts and places in them: a source knows its lines, a span is a stretch of one source."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+__all__ = ["Position", "Source", "Span"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a text: line and column from 1, offset from 0, all in code points."""
+
+    line: int
+    column: int
+    offset: int
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One text and the name it is shown under (a path as the user typed it, or ``<text>``)."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def line_starts(self) -> tuple[int, ...]:
+        """The offset at which every line begins."""
+        starts = [0]
+        find = self.text.find
+        at = find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = find("\n", at + 1)
+        return tuple(starts)
+
+    def position(self, offset: int) -> Position:
+        """Where an offset lies.
+
+        >>> Source("a.cnn", "input 1x2\\nrelu").position(10)
+        Position(line=2, column=1, offset=10)
+        """
+        line = bisect_right(self.line_starts, offset)
+        return Position(line, offset - self.line_starts[line - 1] + 1, offset)
+
+    def line(self, number: int) -> str:
+        """The text of a line (from 1), without its line end."""
+        start = self.line_starts[number - 1]
+        end = self.line_starts[number] if number < len(self.line_starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The stretch ``start:end`` of a source's text."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The characters it covers."""
+        return self.source.text[self.start : self.end]
+
+    @property
+    def first(self) -> Position:
+        """Where it begins."""
+        return self.source.position(self.start)
+
+    @property
+    def last(self) -> Position:
+        """Where it ends: the place just behind its last character."""
+        return self.source.position(self.end)
+
+    def to(self, other: Span) -> Span:
+        """From the beginning of this span to the end of another one in the same source."""
+        return Span(self.source, self.start, max(self.end, other.end))

@@ -1,0 +1,231 @@
+"""What a layer is: one class that holds its parameters, size rule, weights and lowering.
+
+A layer knows nothing of source text. Its problems are :class:`ShapeFault` values that blame
+*parameters* by name; the checker turns those into places in the text. It knows nothing of ONNX
+libraries either: it lowers itself through an :class:`Emitter`.
+
+To add a layer, write one class in the file of its family (or in a package of your own that
+declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from cnndsl.layers.window import Rounding, Window
+from cnndsl.types import TensorType
+
+__all__ = [
+    "MAX_SIZE",
+    "POINT",
+    "WHOLE",
+    "Attribute",
+    "Count",
+    "Emitter",
+    "Init",
+    "Layer",
+    "Reach",
+    "RoundingWord",
+    "ShapeFault",
+    "Site",
+    "Sizes",
+    "Weight",
+    "spread",
+]
+
+MAX_SIZE = 2**31 - 1
+"""No single size, count or stride may be larger."""
+
+V = TypeVar("V")
+
+Attribute: TypeAlias = int | float | str | Sequence[int] | Sequence[float]
+"""What an ONNX attribute can hold, as far as layers need it."""
+
+
+# --- parameters -------------------------------------------------------------------------------
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_rounding(value: object) -> object:
+    return Rounding(value) if isinstance(value, str) and value in Rounding else value
+
+
+Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
+"""A positive whole number."""
+
+Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+"""``K``, ``KxK`` or ``[k, 1]``: one size for every spatial dimension, or one for each."""
+
+RoundingWord: TypeAlias = Annotated[Rounding, BeforeValidator(_as_rounding)]
+"""``exact``, ``floor`` or ``ceil``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """How a weight begins: the name of an initialiser and its number, where it takes one.
+
+    ``he`` is normal with variance 2/fan_in (He et al. 2015, eq. 10), ``glorot`` uniform with
+    variance 2/(fan_in + fan_out) (Glorot & Bengio 2010, eq. 16), ``lecun`` normal with variance
+    1/fan_in (LeCun et al. 1998, Efficient BackProp, eq. 16), ``uniform(a)`` uniform in [-a, a],
+    ``normal(s)`` normal with standard deviation s, ``constant(c)`` is c everywhere.
+    """
+
+    name: Literal["he", "glorot", "lecun", "uniform", "normal", "constant"]
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that a layer owns: ``C1.weight`` of shape (out, in/groups, k, k).
+
+    ``init`` is None where neither the layer nor its nature fixes it; then the recipe's ``init``
+    decides. Buffers (``trainable`` false) are state, not learnt: batch normalisation's running
+    statistics. ``decays`` says whether weight decay applies: not to biases and normalisation.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    init: Init | None = None
+    trainable: bool = True
+    decays: bool = True
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+# --- problems ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeFault:
+    """Why a layer cannot take its inputs.
+
+    ``blame`` names the parameters at fault, the first one to be underlined; empty blames the
+    layer as a whole. ``inputs`` are the positions of the inputs whose shapes matter. A
+    ``spatial`` fault depends on spatial sizes: it is not reported where those are merely assumed
+    because of an earlier mistake. After a ``fatal`` one, nothing can be said of the output.
+    ``windows`` are the windows of the size rule, one per spatial dimension, where that is what
+    failed. ``insert`` is a layer that, put before this one, mends it.
+    """
+
+    code: str
+    message: str
+    blame: tuple[str, ...] = ()
+    inputs: tuple[int, ...] = (0,)
+    label: str = ""
+    notes: tuple[str, ...] = ()
+    help: str = ""
+    spatial: bool = False
+    fatal: bool = False
+    windows: tuple[Window, ...] = ()
+    insert: str = ""
+
+
+# --- receptive fields -------------------------------------------------------------------------
+
+POINT: Literal["point"] = "point"
+WHOLE: Literal["whole"] = "whole"
+Reach: TypeAlias = Literal["point", "whole"] | tuple[Window, ...]
+"""What of its input one output cell sees: the same cell, all of it, or a window."""
+
+
+# --- lowering ---------------------------------------------------------------------------------
+
+
+class Emitter(Protocol[V]):
+    """The door to the graph that a layer is lowered into. ``V`` is the graph's kind of value."""
+
+    def op(self, op_type: str, *inputs: V | None, **attributes: Attribute) -> V:
+        """Emit one node of the standard ONNX domain (opset 18) and give its first output."""
+        ...
+
+    def constant(self, value: float | Sequence[int] | Sequence[float]) -> V:
+        """A constant: float32 for floats, int64 for ints, a scalar or one dimension."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Site(Generic[V]):
+    """Where a layer is lowered: its input values and types, its output's type, its weights."""
+
+    inputs: tuple[V, ...]
+    types: tuple[TensorType, ...]
+    output: TensorType
+    weights: Mapping[str, V] = field(default_factory=dict)
+
+
+# --- layers -----------------------------------------------------------------------------------
+
+
+class Layer(BaseModel):
+    """The base of all layers.
+
+    Fields are the parameters as a spec writes them, with their types, ranges, defaults and one
+    line of documentation each (``Field(description=...)``); this is the only place where they
+    stand.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    keyword: ClassVar[str]
+    """The word that a spec writes."""
+
+    positional: ClassVar[tuple[str, ...]] = ()
+    """The parameters written without their names, joined by ``@``: ``filters@kernel``."""
+
+    joins: ClassVar[bool] = False
+    """Whether it takes several streams, in parentheses."""
+
+    saves: ClassVar[tuple[Literal["inputs", "output", "mask"], ...]] = ()
+    """What the backward pass needs of the forward pass, for the estimate of training memory."""
+
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        """What is wrong with these inputs; nothing where all is well."""
+        yield from ()
+
+    def output(self, *inputs: TensorType) -> TensorType:
+        """The output's type.
+
+        Must also answer where there are faults (unless fatal): the type that the output would
+        most likely have, so that checking can go on.
+        """
+        return inputs[0]
+
+    def promise(self) -> TensorType | None:
+        """The output's type where it does not depend on the input at all, as for ``dense``."""
+        return None
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """The tensors it owns, parameters before buffers."""
+        return ()
+
+    def macs(self, *inputs: TensorType) -> int:
+        """Multiply-accumulates of convolutions and dense layers for one sample; biases excluded."""
+        return 0
+
+    def reach(self, *inputs: TensorType) -> Reach:
+        """What of its input one output cell sees."""
+        return POINT
+
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Emit the ONNX nodes that compute this layer and give the output's value."""
+        raise NotImplementedError
+
+
+def spread(sizes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """One size for each of ``rank`` spatial dimensions; a single size means the same for all.
+
+    >>> spread((3,), 2), spread((3, 1), 2)
+    ((3, 3), (3, 1))
+    """
+    return sizes * rank if len(sizes) == 1 else sizes

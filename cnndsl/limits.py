@@ -1,0 +1,58 @@
+"""The limits that keep any text, however hostile, from costing much time or memory.
+
+Each can be raised: ``CNNDSL_LIMITS="layers=500000,steps=5000000" cnndsl check big.cnn``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+
+__all__ = ["ENVIRONMENT", "Limits"]
+
+ENVIRONMENT = "CNNDSL_LIMITS"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a spec may cost.
+
+    >>> Limits.parse("layers=10, depth=5")
+    Limits(text=4000000, depth=5, layers=10, steps=200000, diagnostics=100, elements=1099511627776)
+    """
+
+    text: int = 4_000_000
+    """Characters of all files together."""
+    depth: int = 64
+    """Nesting of brackets, bodies, expressions and block calls."""
+    layers: int = 50_000
+    """Layers of a network, after blocks and loops are expanded."""
+    steps: int = 200_000
+    """Statements carried out while blocks and loops are expanded."""
+    diagnostics: int = 100
+    """Diagnostics shown; the rest is counted."""
+    elements: int = 2**40
+    """Numbers in one tensor, and parameters of a network."""
+
+    @classmethod
+    def parse(cls, text: str) -> Limits:
+        """Limits from ``name=value`` pairs, separated by commas.
+
+        Raises:
+            ValueError: for an unknown name or a value that is no positive whole number.
+        """
+        known = [field.name for field in fields(cls)]
+        values: dict[str, int] = {}
+        for pair in filter(None, (part.strip() for part in text.split(","))):
+            name, _, value = (part.strip() for part in pair.partition("="))
+            if name not in known:
+                raise ValueError(f"no limit `{name}`; there are {', '.join(known)}")
+            if not value.isdecimal() or int(value) < 1:
+                raise ValueError(f"the limit `{name}` must be a positive whole number: `{value}`")
+            values[name] = int(value)
+        return cls(**values)
+
+    @classmethod
+    def current(cls) -> Limits:
+        """The limits in force: the defaults, as changed by the environment."""
+        return cls.parse(os.environ.get(ENVIRONMENT, ""))

@@ -1,0 +1,33 @@
+"""Finds the files that travel with the package: the grammar, the specs and the docs.
+
+In a wheel they lie inside the package; in a checkout, at the repository's root.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+__all__ = ["docs", "grammar", "specs"]
+
+
+@cache
+def _root() -> Path:
+    package = Path(__file__).resolve().parent
+    inside = package / "_data"
+    return inside if inside.is_dir() else package.parent
+
+
+def grammar() -> Path:
+    """The grammar file."""
+    return _root() / "grammar" / "cnn.lark"
+
+
+def specs() -> Path:
+    """The folder of shipped networks; its ``std/`` holds the importable blocks."""
+    return _root() / "specs"
+
+
+def docs() -> Path:
+    """The folder of the documentation."""
+    return _root() / "docs"

@@ -1,0 +1,115 @@
+"""Networks: a spec with its blocks expanded and names resolved, and the same with types.
+
+``resolve`` makes a :class:`Network`: a list of nodes in topological order, each an input or a
+layer with its parameters validated. ``infer`` makes a :class:`TypedNetwork` of it: the type of
+every node's output. Nodes name each other by their position in the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from cnndsl.diagnostics.source import Span
+from cnndsl.layers.base import Layer, Weight
+from cnndsl.semantics.preparation import Preparation
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.syntax.ast import Module
+from cnndsl.types import TensorType
+
+__all__ = ["Expectation", "InputNode", "LayerNode", "Network", "Node", "NodeClaim", "TypedNetwork"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputNode:
+    """An input of the network. ``vocabulary`` is the number of token ids, for token inputs."""
+
+    name: str
+    type: TensorType
+    preparation: Preparation
+    span: Span
+    vocabulary: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNode:
+    """A layer in its place.
+
+    ``name`` is unique in the network and prefixes its weights: ``layer1.2.conv1``. ``inputs`` are
+    the positions of the nodes it reads. ``span`` covers the layer and its arguments, ``places``
+    the value of each parameter that was written; ``trace`` are the calls that led here through
+    blocks, the outermost first.
+    """
+
+    name: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    span: Span
+    places: Mapping[str, Span] = field(default_factory=dict)
+    trace: tuple[Span, ...] = ()
+
+
+Node = InputNode | LayerNode
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClaim:
+    """``=> 6x28x28`` about a node's output."""
+
+    node: int
+    dims: tuple[int, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """``expect params 61706``: a quantity and what it must be (a number, or sizes)."""
+
+    quantity: str
+    value: tuple[int, ...]
+    span: Span
+    value_span: Span
+
+
+@dataclass(frozen=True)
+class Network:
+    """A whole network: ``nodes`` in topological order, inputs first, ``outputs`` by name.
+
+    The first output is the main one: the stream at the end of the file.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, int]
+    claims: tuple[NodeClaim, ...]
+    expectations: tuple[Expectation, ...]
+    classes: tuple[str, ...]
+    recipe: Recipe | None
+    parameters: Mapping[str, int | float | bool | str]
+    module: Module
+    """The file, with what it imports (the canonical text is printed from it)."""
+
+    @cached_property
+    def inputs(self) -> tuple[InputNode, ...]:
+        """The input nodes."""
+        return tuple(node for node in self.nodes if isinstance(node, InputNode))
+
+
+@dataclass(frozen=True)
+class TypedNetwork:
+    """A network with the type of every node's output and every layer's weights: all known."""
+
+    network: Network
+    types: tuple[TensorType, ...]
+    weights: tuple[tuple[Weight, ...], ...]
+    """The weights of each node, by position; names are local (``weight``)."""
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.network.name
+
+    def input_types(self, node: LayerNode) -> tuple[TensorType, ...]:
+        """The types of what a node reads."""
+        return tuple(self.types[position] for position in node.inputs)

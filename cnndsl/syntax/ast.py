@@ -1,0 +1,440 @@
+"""The syntax tree: what was written, and where. Every node carries the span it was read from.
+
+Three kinds of nodes: **expressions** (numbers, sizes, names, arithmetic), **chains** (links
+joined by ``->``, each link an element with an optional label and claims), and **statements**.
+
+A layer is a :class:`Phrase`: a name and the expressions behind it, in order. Which expression is
+the positional argument, which an attribute's name and which its value is the layer's own schema's
+business (:mod:`cnndsl.semantics.phrases`), as is whether a bare name handed to a block is a number
+or a stream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from cnndsl.diagnostics.source import Source, Span
+
+__all__ = [
+    "Argument",
+    "At",
+    "Bind",
+    "Binary",
+    "BinaryOperator",
+    "Block",
+    "Body",
+    "Branch",
+    "Call",
+    "Chain",
+    "ChainStatement",
+    "Claim",
+    "Classes",
+    "ClassesFile",
+    "Conditional",
+    "Element",
+    "Expect",
+    "Expr",
+    "For",
+    "Hole",
+    "Identifier",
+    "Import",
+    "Input",
+    "Let",
+    "Link",
+    "List",
+    "Module",
+    "Name",
+    "NetworkName",
+    "Number",
+    "Output",
+    "Param",
+    "Parameter",
+    "Phrase",
+    "Repeat",
+    "Return",
+    "RoundingRule",
+    "Setting",
+    "Size",
+    "Statement",
+    "Text",
+    "Train",
+    "Unary",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """A name where it is defined or used as a label: ``C1``."""
+
+    name: str
+    span: Span
+
+
+# --- expressions ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """``4``, ``0.75``, ``1e-3``: an int where it was written as one."""
+
+    value: int | float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """``"labels.txt"``, without its quotes."""
+
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """``?``: a number that the checker finds."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name in an expression: a constant, a keyword of a schema (``same``, ``yes``) or a stream.
+
+    Dotted names (``stem.conv1``) reach into the scope of a labelled block call.
+    """
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``5x5``, ``1x32x32``, ``3x?x?``: two or more literal sizes in one word."""
+
+    dims: tuple[Number | Hole, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """``[k, 1]``, and the pairs of a ``for``: ``(64, 3)``."""
+
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """``6@5x5``: how many, of which size. Binds loosest."""
+
+    count: Expr
+    size: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """``-x`` or ``not x``."""
+
+    operator: Literal["-", "not"]
+    operand: Expr
+    span: Span
+
+
+BinaryOperator: TypeAlias = Literal[
+    "+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", ".."
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Arithmetic, a comparison, ``and``/``or``, or a range ``1..N`` (both ends included)."""
+
+    operator: BinaryOperator
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """``1 if first else 2``."""
+
+    then: Expr
+    condition: Expr
+    otherwise: Expr
+    span: Span
+
+
+# --- chains -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a call: ``64`` or ``stride = 2`` or a whole chain.
+
+    ``value`` is an expression where what was written is one (a lone name too: the callee's
+    signature says whether it is a number or a stream), a :class:`Chain` otherwise.
+    """
+
+    name: Identifier | None
+    value: Expr | Chain
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``NAME(arguments)``: a block call, a join of chains, or ``min``/``max`` in an expression."""
+
+    callee: Identifier
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """``conv 6@5x5 stride 2``: a layer and its arguments; with none, a layer or a stream's name."""
+
+    head: Identifier
+    arguments: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """``{ statements }``."""
+
+    statements: tuple[Statement, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """``if condition { } else { }`` on compile-time values."""
+
+    condition: Expr
+    then: Body
+    otherwise: Body | Branch | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """``repeat N { }``."""
+
+    count: Expr
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """``for i in 1..N { }``, ``for (width, depth) in [(64, 3), (128, 4)] { }``."""
+
+    names: tuple[Identifier, ...]
+    values: Expr
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """``=> 6x28x28``: the sizes that the value here must have. ``span`` starts at the arrow."""
+
+    dims: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One station of a chain: ``C1: conv 6@5x5 => 6x28x28``."""
+
+    label: Identifier | None
+    element: Element
+    claims: tuple[Claim, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Links joined by ``->``."""
+
+    links: tuple[Link, ...]
+    span: Span
+
+
+# --- statements -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkName:
+    """``network lenet5``."""
+
+    name: Identifier
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A line of a ``train { }`` or an input's ``{ }``: ``optimizer sgd lr 0.01 momentum 0.9``.
+
+    ``values`` are the expressions behind the name, in order. ``augment crop 28 -> flip`` has one
+    setting per link, all under the first one's name.
+    """
+
+    name: Identifier
+    values: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """``input 1x32x32``, ``input left 3x64x64 { scale 1/255 }``, ``input tokens 56 vocabulary 20000``.
+
+    ``arguments`` are the expressions behind ``input`` and its optional name, in order.
+    """
+
+    name: Identifier | None
+    arguments: tuple[Expr, ...]
+    settings: tuple[Setting, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """``classes "cat", "dog"``."""
+
+    names: tuple[Text, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesFile:
+    """``classes from "labels.txt"``: one name a line."""
+
+    path: Text
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """``output aux1, aux2``: further outputs."""
+
+    names: tuple[Name, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """``param classes = 1000``: a compile-time parameter that a caller can set."""
+
+    name: Identifier
+    default: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """``let k = 32``."""
+
+    name: Identifier
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """``import "blocks.cnn"``."""
+
+    path: Text
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class RoundingRule:
+    """``rounding ceil`` for what follows in this file or body."""
+
+    rule: Identifier
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """``expect params 61706``, ``expect output 10``, ``expect receptive_field 32x32``."""
+
+    quantity: Identifier
+    values: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a block: ``width``, ``stride = 1``, ``stream high``."""
+
+    name: Identifier
+    default: Expr | None
+    is_stream: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``block NAME(parameters) { }``."""
+
+    name: Identifier
+    parameters: tuple[Parameter, ...]
+    body: Body
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """``return high, low``: what a block gives back, where it is not its current stream."""
+
+    chains: tuple[Chain, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """``train { }``: the recipe."""
+
+    settings: tuple[Setting, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """``name = chain``, ``high, low = octconv(high, low)``: names streams, moves none."""
+
+    names: tuple[Identifier, ...]
+    chain: Chain
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStatement:
+    """A chain that moves the current stream."""
+
+    chain: Chain
+    span: Span
+
+
+Expr: TypeAlias = (
+    "Number | Text | Hole | Name | Size | List | At | Unary | Binary | Conditional | Call"
+)
+Element: TypeAlias = "Phrase | Call | Branch | Repeat | For"
+Statement: TypeAlias = (
+    "NetworkName | Input | Classes | ClassesFile | Output | Param | Let | Import | RoundingRule"
+    " | Expect | Block | Return | Train | Bind | ChainStatement"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One file."""
+
+    source: Source
+    statements: tuple[Statement, ...]
+    comments: tuple[Span, ...] = field(default=())
