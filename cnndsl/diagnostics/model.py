@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+
 from typing_extensions import override
 
 from cnndsl.diagnostics.source import Source, Span
 
 __all__ = [
+    "CnndslError",
     "CompileError",
     "Diagnostic",
     "Edit",
@@ -17,6 +19,7 @@ __all__ = [
     "Label",
     "Report",
     "Severity",
+    "UserError",
 ]
 
 
@@ -45,7 +48,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change that mends the error. A safe one keeps the author's meaning: ``--fix`` applies it."""
+    """A change that mends the error; ``--fix`` applies a safe one, which keeps the meaning."""
 
     title: str
     edits: tuple[Edit, ...]
@@ -113,7 +116,22 @@ class Report:
         )
 
 
-class CompileError(Exception):
+class CnndslError(Exception):
+    """What cnndsl raises for anything a user can mend."""
+
+
+class UserError(CnndslError):
+    """A problem outside any spec: a file, a device, a picture; ``str()`` is its message."""
+
+    def __init__(self, code: str, message: str, notes: Iterable[str] = (), help: str = "") -> None:
+        self.code = code
+        self.message = message
+        self.notes = tuple(notes)
+        self.help = help
+        super().__init__(message)
+
+
+class CompileError(CnndslError):
     """A spec that cannot be compiled; ``str()`` is the text that ``cnndsl check`` shows."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:

@@ -37,9 +37,9 @@ class Source:
         return tuple(starts)
 
     def position(self, offset: int) -> Position:
-        """Where an offset lies.
+        r"""Where an offset lies.
 
-        >>> Source("a.cnn", "input 1x2\\nrelu").position(10)
+        >>> Source("a.cnn", "input 1x2\nrelu").position(10)
         Position(line=2, column=1, offset=10)
         """
         line = bisect_right(self.line_starts, offset)

@@ -1,1 +1,1 @@
-""""""
+"""Turns a typed network into a standard ONNX model."""

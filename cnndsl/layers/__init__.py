@@ -1,1 +1,1 @@
-""""""
+"""The layers, one class each, one file per family."""

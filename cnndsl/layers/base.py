@@ -31,6 +31,7 @@ __all__ = [
     "Layer",
     "Reach",
     "RoundingWord",
+    "Schema",
     "ShapeFault",
     "Site",
     "Sizes",
@@ -167,8 +168,8 @@ class Site(Generic[V]):
 # --- layers -----------------------------------------------------------------------------------
 
 
-class Layer(BaseModel):
-    """The base of all layers.
+class Schema(BaseModel):
+    """What can stand in a phrase behind its first word: ``sgd lr 0.01 momentum 0.9``.
 
     Fields are the parameters as a spec writes them, with their types, ranges, defaults and one
     line of documentation each (``Field(description=...)``); this is the only place where they
@@ -177,11 +178,15 @@ class Layer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
-    keyword: ClassVar[str]
-    """The word that a spec writes."""
-
     positional: ClassVar[tuple[str, ...]] = ()
     """The parameters written without their names, joined by ``@``: ``filters@kernel``."""
+
+
+class Layer(Schema):
+    """The base of all layers."""
+
+    keyword: ClassVar[str]
+    """The word that a spec writes."""
 
     joins: ClassVar[bool] = False
     """Whether it takes several streams, in parentheses."""

@@ -1,1 +1,1 @@
-""""""
+"""Runs models with ONNX Runtime; the only part that loads it."""

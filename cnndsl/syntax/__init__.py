@@ -1,1 +1,1 @@
-""""""
+"""Turns text into a syntax tree, and a syntax tree back into text."""

@@ -19,9 +19,9 @@ from cnndsl.diagnostics.source import Source, Span
 __all__ = [
     "Argument",
     "At",
-    "Bind",
     "Binary",
     "BinaryOperator",
+    "Bind",
     "Block",
     "Body",
     "Branch",
@@ -290,7 +290,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """``input 1x32x32``, ``input left 3x64x64 { scale 1/255 }``, ``input tokens 56 vocabulary 20000``.
+    """``input left 3x64x64 { scale 1/255 }``, ``input tokens 56 vocabulary 20000``.
 
     ``arguments`` are the expressions behind ``input`` and its optional name, in order.
     """
