@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from typing_extensions import override
+
 __all__ = ["DType", "TensorType"]
 
 
@@ -41,6 +43,7 @@ class TensorType:
     dims: tuple[int, ...]
     dtype: DType = DType.FLOAT32
 
+    @override
     def __str__(self) -> str:
         return "x".join(str(dim) for dim in self.dims)
 

@@ -1,1 +1,103 @@
-"""The command line: one thin file per verb."""
+"""The command line: one thin file per verb, loaded when the verb is used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import click
+from typing_extensions import override
+
+from cnndsl.cli.errors import exit_code_of, report
+from cnndsl.cli.options import color_option
+from cnndsl.diagnostics.model import CompileError, UserError
+
+__all__ = ["VERBS", "main"]
+
+VERBS = MappingProxyType(
+    {
+        "check": ("cnndsl.cli.check:check", "Say what is wrong with a spec, and how to mend it."),
+        "summary": ("cnndsl.cli.summary:summary", "Count a network's parameters, MACs and memory."),
+        "compile": ("cnndsl.cli.compile:compile", "Make an ONNX model of a spec."),
+        "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
+        "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
+        "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
+        "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
+    }
+)
+"""Where the command of each verb is, and its help: known without loading it."""
+
+
+class VerbGroup(click.Group):
+    """A group that imports a verb's file when the verb is used."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from cnndsl.diagnostics.suggest import closest
+
+            near = closest(args[0], VERBS)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{args[0]}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help) for name, (_, help) in VERBS.items()])
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (UserError, CompileError) as error:
+            return report(error)
+
+    @override
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line and exit: 0 clean, 1 for what a user can mend, 2 usage."""
+        extra["standalone_mode"] = False
+        sys.exit(exit_code_of(lambda: super(VerbGroup, self).main(*args, **extra)))
+
+
+def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("cnndsl")
+    except PackageNotFoundError:  # a bare checkout
+        number = "unknown (not installed)"
+    click.echo(f"cnndsl {number}")
+    ctx.exit()
+
+
+@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print the version and exit.",
+)
+@color_option
+def main() -> None:
+    """A language for convolutional networks, and its compiler to ONNX."""

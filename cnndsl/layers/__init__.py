@@ -1,1 +1,127 @@
-"""The layers, one class each, one file per family."""
+"""The layers, one class each, one file per family; found by the word that a spec writes.
+
+Adding a layer is adding a class to a module of this package, or to a package of one's own that
+names it in its ``pyproject.toml``: ``KEYWORD = "module:Class"`` under
+``[project.entry-points."cnndsl.layers"]``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from cnndsl.layers.base import Layer
+
+__all__ = ["ENTRY_POINTS", "FOREIGN", "find", "keywords"]
+
+ENTRY_POINTS = "cnndsl.layers"
+"""The entry point group that third-party layers are named in."""
+
+
+def find(keyword: str) -> type[Layer] | None:
+    """The layer of this name, or None.
+
+    Raises:
+        UserError: where another package names a layer so and it cannot be loaded.
+
+    >>> find("conv").__name__, find("fc")
+    ('Conv', None)
+    """
+    return _shipped().get(keyword) or _installed(keyword)
+
+
+def keywords() -> tuple[str, ...]:
+    """All layers' names, sorted."""
+    return tuple(sorted({*_shipped(), *_entry_points()}))
+
+
+@cache
+def _shipped() -> dict[str, type[Layer]]:
+    """The layers of this package: the classes of its modules that have a keyword of their own."""
+    from cnndsl.layers.base import Layer
+
+    found: dict[str, type[Layer]] = {}
+    for info in iter_modules(__path__):
+        module = import_module(f"{__name__}.{info.name}")
+        for value in vars(module).values():
+            is_ours = isinstance(value, type) and value.__module__ == module.__name__
+            if is_ours and issubclass(value, Layer) and "keyword" in vars(value):
+                found[value.keyword] = value
+    return found
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    # Only for a word that is no layer of ours: reading the installed packages takes a while.
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
+@cache
+def _installed(keyword: str) -> type[Layer] | None:
+    """A layer of another package."""
+    point = _entry_points().get(keyword)
+    if point is None:
+        return None
+    from cnndsl.diagnostics.model import UserError
+    from cnndsl.layers.base import Layer
+
+    try:
+        layer = point.load()
+    except Exception as error:
+        message = f"the layer `{keyword}` of `{point.value}` does not load: {error}"
+        raise UserError("CNN101", message) from error
+    if not (isinstance(layer, type) and issubclass(layer, Layer) and layer.keyword == keyword):
+        raise UserError("CNN101", f"`{point.value}` is not a layer called `{keyword}`")
+    return layer
+
+
+_OTHER_NAMES = {
+    "conv": "convolution Convolution Conv conv1d conv2d conv3d Conv1d Conv2d Conv3d Conv1D Conv2D"
+    " Conv3D convolution2d Convolution2D conv_2d convolutional SpatialConvolution",
+    "depthwise": "depthwise_conv depthwise_conv2d depthwiseconv dwconv DepthwiseConv2D"
+    " DepthwiseConv2d depthwise_conv_2d ConvolutionDepthwise",
+    "maxpool": "max_pool max_pooling maxpooling pool pooling Pooling MaxPool maxpool1d maxpool2d"
+    " maxpool3d MaxPool1d MaxPool2d MaxPool3d MaxPool1D MaxPool2D MaxPool3D MaxPooling1D"
+    " MaxPooling2D MaxPooling3D max_pool1d max_pool2d max_pool3d max_pool_2d",
+    "avgpool": "avg_pool average_pool averagepool meanpool mean_pool AvgPool AveragePool avgpool1d"
+    " avgpool2d avgpool3d AvgPool1d AvgPool2d AvgPool3d AvgPool2D AveragePooling1D"
+    " AveragePooling2D AveragePooling3D avg_pool1d avg_pool2d avg_pool3d average_pooling",
+    "sumpool": "sum_pool sum_pooling SumPool subsample subsampling",
+    "globalavgpool": "gap GAP global_avg_pool global_average_pool globalaveragepool"
+    " global_average_pooling GlobalAveragePool GlobalAvgPool GlobalAveragePooling1D"
+    " GlobalAveragePooling2D GlobalAveragePooling3D AdaptiveAvgPool1d AdaptiveAvgPool2d"
+    " AdaptiveAvgPool3d adaptive_avg_pool2d",
+    "globalmaxpool": "gmp GMP global_max_pool global_max_pooling GlobalMaxPool GlobalMaxPooling1D"
+    " GlobalMaxPooling2D GlobalMaxPooling3D AdaptiveMaxPool1d AdaptiveMaxPool2d"
+    " AdaptiveMaxPool3d adaptive_max_pool2d",
+    "flatten": "Flatten flat view ravel",
+    "dense": "fc FC fully_connected fullyconnected FullyConnected connected linear Linear"
+    " Dense InnerProduct inner_product innerproduct affine Gemm ip",
+    "dropout": "Dropout drop",
+    "relu": "ReLU ReLu Relu RELU rectify rectifier",
+    "leakyrelu": "leaky_relu LeakyReLU LeakyRelu leaky lrelu leakyReLU",
+    "tanh": "Tanh TanH tanH hyperbolic_tangent",
+    "scaledtanh": "scaled_tanh ScaledTanh lecun_tanh lecuntanh",
+    "sigmoid": "Sigmoid logistic sigm",
+    "softmax": "Softmax SoftMax softMax",
+    "batchnorm": "bn BN batch_norm batchnorm1d batchnorm2d batchnorm3d BatchNorm BatchNorm1d"
+    " BatchNorm2d BatchNorm3d BatchNormalization batchnormalization batch_normalization"
+    " batch_norm2d",
+    "lrn": "LRN local_response_norm LocalResponseNorm local_response_normalization"
+    " LocalResponseNormalization localresponsenorm",
+    "identity": "Identity skip shortcut noop pass_through",
+    "add": "Add sum eltwise Eltwise plus residual",
+    "multiply": "mul Mul Multiply product times prod",
+    "maximum": "Maximum Max",
+    "concat": "cat Concat concatenate Concatenate merge depth_concat DepthConcat",
+}
+
+FOREIGN = {name: ours for ours, names in _OTHER_NAMES.items() for name in names.split()}
+"""Names that other tools use, and ours: for «in cnndsl it is called», not aliases."""

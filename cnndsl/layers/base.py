@@ -8,14 +8,16 @@ To add a layer, write one class in the file of its family (or in a package of yo
 declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.md``.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations` where pydantic models are: it would have to compile each
+# annotation anew for every subclass, on the way to every check.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
@@ -28,6 +30,7 @@ __all__ = [
     "Count",
     "Emitter",
     "Init",
+    "InitWord",
     "Layer",
     "Reach",
     "RoundingWord",
@@ -56,7 +59,7 @@ def _as_tuple(value: object) -> object:
 
 
 def _as_rounding(value: object) -> object:
-    return Rounding(value) if isinstance(value, str) and value in Rounding else value
+    return next((word for word in Rounding if value == word.value), value)
 
 
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
@@ -69,6 +72,9 @@ RoundingWord: TypeAlias = Annotated[Rounding, BeforeValidator(_as_rounding)]
 """``exact``, ``floor`` or ``ceil``."""
 
 
+InitName: TypeAlias = Literal["he", "glorot", "lecun", "uniform", "normal", "constant"]
+
+
 @dataclass(frozen=True, slots=True)
 class Init:
     """How a weight begins: the name of an initialiser and its number, where it takes one.
@@ -79,8 +85,48 @@ class Init:
     ``normal(s)`` normal with standard deviation s, ``constant(c)`` is c everywhere.
     """
 
-    name: Literal["he", "glorot", "lecun", "uniform", "normal", "constant"]
+    name: InitName
     value: float | None = None
+
+
+_SCALED: tuple[InitName, ...] = ("he", "glorot", "lecun")
+_NUMBERED: tuple[InitName, ...] = ("uniform", "normal", "constant")
+
+
+def _as_init(value: object) -> object:
+    """Make an initialiser of a word, and see to it that it has a number where it needs one."""
+    if isinstance(value, str):
+        known = {str(name): name for name in (*_SCALED, *_NUMBERED)}
+        if value not in known:
+            raise PydanticKnownError("literal_error", {"expected": str([*known])[1:-1]})
+        value = Init(known[value])
+    if not isinstance(value, Init):
+        return value
+    name, number = value.name, value.value
+    if name in _SCALED and number is not None:
+        raise ValueError(f"`{name}` takes no number: its scale follows from the layer's size")
+    if name in _NUMBERED and number is None:
+        raise ValueError(f"`{name}` needs a number: `{name}(0.01)`")
+    if number is not None and (not math.isfinite(number) or (number < 0 and name != "constant")):
+        raise ValueError(f"`{name}` takes a number that is not negative, not {number}")
+    return value
+
+
+_INIT_SCHEMA = {
+    "anyOf": [
+        {"enum": [*_SCALED]},
+        {
+            "type": "string",
+            "pattern": rf"^({'|'.join(_NUMBERED)})\(.+\)$",
+            "examples": ["uniform(0.05)", "normal(0.01)", "constant(0.1)"],
+        },
+    ]
+}
+
+InitWord: TypeAlias = Annotated[
+    Init, BeforeValidator(_as_init), WithJsonSchema(_INIT_SCHEMA, mode="validation")
+]
+"""``he``, ``glorot``, ``lecun``, ``uniform(a)``, ``normal(s)`` or ``constant(c)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +237,14 @@ class Layer(Schema):
     joins: ClassVar[bool] = False
     """Whether it takes several streams, in parentheses."""
 
+    takes_tokens: ClassVar[bool] = False
+    """Whether its input are token ids (int64) instead of numbers."""
+
     saves: ClassVar[tuple[Literal["inputs", "output", "mask"], ...]] = ()
     """What the backward pass needs of the forward pass, for the estimate of training memory."""
+
+    shares: ClassVar[Literal["never", "inference", "always"]] = "never"
+    """When its output is its input's memory: a reshaped view always, `dropout` at inference."""
 
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with these inputs; nothing where all is well."""

@@ -64,7 +64,8 @@ class Window:
         """The output size. Needs :attr:`fits`; what does not tile is rounded as ``rounding`` says.
 
         ``ceil`` is Caffe's: a last window that would begin beyond the input and its padding in
-        front is dropped (``pooling_layer.cpp``; ONNX ``ceil_mode`` does the same).
+        front is dropped (``pooling_layer.cpp``; ONNX ``ceil_mode`` does the same). Caffe keeps it
+        where there is no padding and the stride is larger than the kernel, and sees nothing in it.
         """
         steps, left = divmod(self.span, self.stride)
         if not left or self.rounding is not Rounding.CEIL:
@@ -91,8 +92,12 @@ class Window:
         return f"({way})/{self.stride} + 1 = {self._quotient()}"
 
     def _quotient(self) -> str:
-        """``span/stride + 1`` in decimals: exact where two decimals suffice, else rounded."""
+        """``span/stride + 1`` in decimals: two where they show that something is left."""
         whole, left = divmod(self.span + self.stride, self.stride)
         if not left:
             return str(whole)
-        return f"{(self.span + self.stride) / self.stride:.2f}".rstrip("0")
+        value = (self.span + self.stride) / self.stride
+        digits = 2
+        while (text := f"{value:.{digits}f}").endswith("0" * digits):
+            digits += 2  # a remainder must show, however small beside the stride
+        return text.rstrip("0")

@@ -13,8 +13,10 @@ from functools import cached_property
 
 from cnndsl.diagnostics.source import Span
 from cnndsl.layers.base import Layer, Weight
+from cnndsl.semantics.evaluate import Value
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.scope import BlockDefinition
 from cnndsl.syntax.ast import Module
 from cnndsl.types import TensorType
 
@@ -82,13 +84,16 @@ class Network:
     name: str
     nodes: tuple[Node, ...]
     outputs: Mapping[str, int]
+    scopes: Mapping[str, int]
+    """The nodes that labels and calls of blocks name, besides each node's own name."""
     claims: tuple[NodeClaim, ...]
     expectations: tuple[Expectation, ...]
     classes: tuple[str, ...]
     recipe: Recipe | None
-    parameters: Mapping[str, int | float | bool | str]
+    parameters: Mapping[str, Value]
     module: Module
-    """The file, with what it imports (the canonical text is printed from it)."""
+    imported: tuple[BlockDefinition, ...] = ()
+    """The blocks that the file brings in from others."""
 
     @cached_property
     def inputs(self) -> tuple[InputNode, ...]:

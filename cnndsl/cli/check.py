@@ -1,0 +1,140 @@
+"""``cnndsl check``: specs in, what is wrong with them out, mended where asked."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cnndsl.cli.options import color_option, parameters_option, wants_color
+from cnndsl.diagnostics.model import Diagnostic, UserError
+from cnndsl.diagnostics.render import FORMATS, render, render_text
+
+if TYPE_CHECKING:
+    from cnndsl.pipeline import Checked
+
+__all__ = ["check"]
+
+_ROUNDS = 10
+"""How often ``--fix`` looks again: one fix may uncover the next."""
+
+
+@click.command
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@parameters_option
+@click.option(
+    "--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True
+)
+@click.option("--fix", is_flag=True, help="Apply the safe fixes to the files.")
+@click.option("--annotate", is_flag=True, help="Write or refresh the `=>` and `expect` claims.")
+@color_option
+def check(
+    specs: tuple[str, ...],
+    parameters: Mapping[str, object],
+    style: str,
+    fix: bool,
+    annotate: bool,
+) -> None:
+    """Say what is wrong with each SPEC, and how to mend it.
+
+    A SPEC is a path, the name of a shipped network, or - for standard input. The exit code is 0
+    where all are clean and 1 where anything was found.
+    """
+    found: list[Diagnostic] = []
+    for position, spec in enumerate(specs):
+        try:
+            checked = _checked(spec, parameters, fix, annotate)
+        except UserError as error:
+            found.append(_outside(error, style))
+            continue
+        found += checked.diagnostics
+        if style == "text":
+            click.echo(
+                "\n" * bool(position) + _report(spec, checked), color=wants_color(sys.stdout)
+            )
+    if style != "text" and (found or style in ("json", "sarif")):
+        click.echo(render(found, style))
+    sys.exit(1 if found else 0)
+
+
+def _checked(spec: str, parameters: Mapping[str, object], fix: bool, annotate: bool) -> Checked:
+    """Check a spec; before that, mend it as asked."""
+    from cnndsl import pipeline
+
+    if spec == "-":
+        return pipeline.check_text(_standard_input(), "<stdin>", parameters)
+    checked = pipeline.check(spec, parameters)
+    if not (fix or annotate):
+        return checked
+    from cnndsl.cli.rewrite import annotated, mended
+
+    for _ in range(_ROUNDS if fix else 0):
+        changes = mended(checked.diagnostics)
+        if not changes:
+            break
+        _tell(changes)
+        checked = pipeline.check(spec, parameters)
+    if annotate and checked.annotations:
+        _tell(annotated(checked.annotations))
+        checked = pipeline.check(spec, parameters)
+    return checked
+
+
+def _standard_input() -> str:
+    from cnndsl.limits import Limits
+
+    most = 4 * Limits.current().text
+    data = sys.stdin.buffer.read(most + 1)
+    if len(data) > most:
+        raise UserError("CNN901", f"standard input is larger than {most:,} bytes")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"byte {error.start} is {data[error.start]:#04x}"
+        raise UserError("CNN005", f"standard input is not UTF-8 text: {what}") from None
+
+
+def _tell(changes: Iterable[str]) -> None:
+    for change in changes:
+        click.echo(change, err=True)
+
+
+def _outside(error: UserError, style: str) -> Diagnostic:
+    """A spec that cannot be had at all: said at once in text, with the others elsewhere."""
+    from cnndsl.cli.errors import report
+    from cnndsl.diagnostics.render.user_error import as_diagnostic
+
+    if style == "text":
+        report(error)
+    return as_diagnostic(error)
+
+
+def _report(spec: str, checked: Checked) -> str:
+    """Diagnostics, the layer table, and the summary line."""
+    from cnndsl.cli.table import layer_table
+    from cnndsl.limits import Limits
+
+    most = Limits.current().diagnostics
+    parts = [render_text(checked.diagnostics[:most], wants_color(sys.stdout))]
+    parts.append(layer_table(checked.table))
+    parts.append(f"{spec}: {_summary(checked.diagnostics, most)}")
+    return "\n\n".join(filter(None, parts))
+
+
+def _summary(diagnostics: Sequence[Diagnostic], most: int) -> str:
+    """``2 errors, 1 warning``, and what ``--fix`` would do."""
+    if not diagnostics:
+        return "no problems"
+    counts = Counter(str(diagnostic.severity) for diagnostic in diagnostics)
+    text = ", ".join(
+        f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}"
+        for kind in ("error", "warning")
+        if counts[kind]
+    )
+    if len(diagnostics) > most:
+        text += f" (the first {most} shown)"
+    mendable = sum(any(fix.safe for fix in diagnostic.fixes) for diagnostic in diagnostics)
+    return f"{text}; `--fix` mends {mendable}" if mendable else text

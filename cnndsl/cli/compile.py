@@ -1,0 +1,83 @@
+"""``cnndsl compile``: a spec in, an ONNX model out, and one line that says what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.options import color_option, parameters_option
+
+__all__ = ["compile"]
+
+
+def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None:
+    if text == "dynamic":
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 2**31:
+        raise click.BadParameter(f"'{text}' is neither a positive whole number nor 'dynamic'")
+    return int(text)
+
+
+@click.command()
+@click.argument("spec")
+@click.option("-o", "output", metavar="MODEL.onnx", help="The file to write; by default SPEC.onnx.")
+@click.option(
+    "--weights",
+    metavar="W.safetensors",
+    help="Trained weights, named after the spec; without them the weights are drawn at random.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Where the random weights start; by default the recipe's seed, or 0.",
+)
+@click.option(
+    "--batch",
+    default="dynamic",
+    show_default=True,
+    metavar="N|dynamic",
+    callback=_batch,
+    help="Fix the size of a batch, or leave it free.",
+)
+@click.option("--opset", type=int, default=18, show_default=True, help="The ONNX opset: 18 to 21.")
+@parameters_option
+@color_option
+def compile(
+    spec: str,
+    output: str | None,
+    weights: str | None,
+    seed: int | None,
+    batch: int | None,
+    opset: int,
+    parameters: dict[str, int | float | bool | str],
+) -> None:
+    """Make a standard ONNX model of a spec: a file, or the name of a shipped one."""
+    from cnndsl import pipeline
+
+    if weights is not None and seed is not None:
+        raise click.UsageError("--seed is for random weights: leave it out, or --weights")
+    artifact = pipeline.compile(
+        pipeline.load(spec, parameters),
+        weights=None if weights is None else Path(weights),
+        seed=seed,
+        batch=batch,
+        opset=opset,
+    )
+    target = output or f"{Path(spec).stem}.onnx"
+    size = artifact.write(target)
+    for warning in artifact.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(
+        f"{target}: {_bytes(size)}, {artifact.manifest.learnable:,} parameters, opset {opset}"
+    )
+
+
+def _bytes(size: int) -> str:
+    """A size in decimal units, as files are sold: ``247.8 kB``."""
+    if size < 1000:
+        return f"{size} bytes"
+    for unit, scale in (("kB", 1e3), ("MB", 1e6)):
+        if size < 999.95 * scale:
+            return f"{size / scale:.1f} {unit}"
+    return f"{size / 1e9:.2f} GB"

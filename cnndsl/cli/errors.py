@@ -1,0 +1,103 @@
+"""From whatever ends a command to one clean message and an exit code.
+
+0: all well. 1: something that the user can mend. 2: the command was used wrongly. 70: a mistake
+in cnndsl itself (``EX_SOFTWARE`` of ``sysexits.h``). 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from errno import EPIPE
+
+import click
+
+from cnndsl.cli.options import wants_color
+from cnndsl.diagnostics.model import CompileError, UserError
+
+__all__ = ["DEBUG", "exit_code_of", "report"]
+
+DEBUG = "CNNDSL_DEBUG"
+"""Set in the environment, it shows the traceback of a mistake in cnndsl itself."""
+
+
+def exit_code_of(command: Callable[[], object]) -> int:
+    """Run a command, tell the user why it ended where it did, and give the exit code."""
+    _survive_any_text()
+    try:
+        code = _run(command)
+        sys.stdout.flush()
+    except OSError as error:
+        _abandon_output()
+        if error.errno == EPIPE:  # as in `cnndsl … | head`: stop without a word
+            return 1
+        return report(_unexplained(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    return code
+
+
+def report(error: UserError | CompileError) -> int:
+    """Write an error to stderr and give its exit code."""
+    from cnndsl.diagnostics.render import render_text, render_user_error
+
+    color = wants_color(sys.stderr)
+    if isinstance(error, UserError):
+        text = render_user_error(error, "text", color)
+    else:
+        text = render_text(error.diagnostics, color)
+    click.echo(text, err=True, color=color)
+    return 1
+
+
+def _run(command: Callable[[], object]) -> int:
+    try:
+        result = command()
+    except SystemExit as exit:
+        return exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (OSError, click.Abort):
+        raise
+    except MemoryError:
+        return report(UserError("CNN905", "not enough memory for this network"))
+    except Exception as error:  # the last resort: no traceback for a user
+        return _internal(error)
+    return result if isinstance(result, int) else 0
+
+
+def _survive_any_text() -> None:
+    """Let the streams write what their encoding lacks as an escape instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _abandon_output() -> None:
+    """Drop what is still buffered: it would fail once more when Python closes the stream."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexplained(error: OSError) -> UserError:
+    """A full disk, a folder without rights: what no stage has explained better."""
+    reason = (error.strerror or type(error).__name__).lower()
+    where = f" `{os.fsdecode(error.filename)}`" if isinstance(error.filename, str | bytes) else ""
+    return UserError("CNN603", f"cannot read or write{where}: {reason}")
+
+
+def _internal(error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        import traceback
+
+        traceback.print_exception(error)
+        return 70
+    summary = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    click.echo(f"internal error, please report it: {summary}", err=True)
+    click.echo(f"set {DEBUG}=1 to see where it happened", err=True)
+    return 70

@@ -1,0 +1,77 @@
+"""Options that several verbs share, and from what was typed to values."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+import click
+
+__all__ = ["color_option", "parameters_option", "wants_color"]
+
+
+def _set_color(ctx: click.Context, option: click.Parameter, when: str | None) -> None:
+    """Tell click whether to keep colours; None leaves it to whether there is a terminal."""
+    root = ctx.find_root()
+    if when is not None:
+        root.color = {"always": True, "never": False}.get(when)
+    if root.color is None and os.environ.get("NO_COLOR"):
+        root.color = False
+    ctx.color = root.color
+
+
+color_option = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    expose_value=False,
+    is_eager=True,
+    callback=_set_color,
+    help="Colours: where there is a terminal (unless NO_COLOR is set), always, or never.",
+)
+"""``--color``; the choice is read by :func:`wants_color` and by :func:`click.echo`."""
+
+
+def wants_color(stream: TextIO) -> bool:
+    """Whether to write colours to a stream, as the user chose."""
+    ctx = click.get_current_context(silent=True)
+    choice = ctx.find_root().color if ctx else None
+    return stream.isatty() if choice is None else choice
+
+
+def _parameters(
+    ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, int | float | bool | str]:
+    values: dict[str, int | float | bool | str] = {}
+    for pair in pairs:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not name or not equals or not text:
+            raise click.BadParameter(f"'{pair}' is not name=value, as in -D classes=10")
+        value = _value(text)
+        if value in (float("inf"), float("-inf")):
+            raise click.BadParameter(f"the value of '{name}' is too large")
+        values[name] = value
+    return values
+
+
+def _value(text: str) -> int | float | bool | str:
+    """A number or yes/no where the text is one, as a spec would write it."""
+    if text in ("yes", "no"):
+        return text == "yes"
+    if set(text) <= set("+-.eE0123456789"):
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:  # also an int of too many digits, which is infinite as a float
+                continue
+    return text
+
+
+parameters_option = click.option(
+    "-D",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_parameters,
+    help="Set a `param` of the spec; may be given several times.",
+)
+"""``-D name=value``, handed over as a dictionary called ``parameters``."""

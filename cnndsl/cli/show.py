@@ -1,0 +1,26 @@
+"""``cnndsl show``: a compiled model in, the spec that it carries out."""
+
+from __future__ import annotations
+
+import click
+
+from cnndsl.cli.options import color_option
+
+__all__ = ["show"]
+
+
+@click.command()
+@click.argument("model")
+@color_option
+def show(model: str) -> None:
+    """Print the spec that a compiled model carries."""
+    from cnndsl.graph.artifact import read_artifact
+
+    manifest = read_artifact(model)
+    if not manifest.intact:
+        click.echo(
+            f"warning: the spec in `{model}` was changed after the model was compiled:"
+            " its SHA-256 is not the stored one",
+            err=True,
+        )
+    click.echo(manifest.spec, nl=not manifest.spec.endswith("\n"))

@@ -1,0 +1,46 @@
+"""Turns files into samples, each file by its kind: a picture, a ``.npy`` or a ``.npz``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from cnndsl.data.arrays import read_npy, read_npz
+from cnndsl.data.images import read_picture
+from cnndsl.data.sources import ModelInput, Sample
+from cnndsl.diagnostics.model import UserError
+
+__all__ = ["read_samples"]
+
+
+def read_samples(files: Iterable[Path], inputs: Sequence[ModelInput]) -> Iterator[Sample]:
+    """The samples in files, in order, prepared for a model's inputs; one at a time in memory.
+
+    A network of several inputs takes ``.npz`` files only, with one array for each.
+
+    Raises:
+        UserError: CNN702 for a broken file, CNN703 for data that the inputs do not take.
+    """
+    for file in files:
+        suffix = file.suffix.lower()
+        if suffix == ".npz":
+            for name, arrays in read_npz(file, inputs):
+                yield Sample(name, file, arrays)
+            continue
+        if len(inputs) > 1:
+            raise _one_for_several(file, inputs)
+        only = inputs[0]
+        if suffix == ".npy":
+            for name, array in read_npy(file, only):
+                yield Sample(name, file, {only.name: array})
+        else:
+            yield Sample(str(file), file, {only.name: read_picture(file, only)})
+
+
+def _one_for_several(file: Path, inputs: Sequence[ModelInput]) -> UserError:
+    names = ", ".join(f"`{one.name}`" for one in inputs)
+    return UserError(
+        "CNN703",
+        f"`{file}` gives one input, but the network has {len(inputs)}: {names}",
+        help=f"put the arrays of one or more samples into a `.npz` file, named {names}",
+    )

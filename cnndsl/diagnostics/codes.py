@@ -1,0 +1,107 @@
+"""The table of all codes: what each stands for, and how bad it is unless a stage says otherwise.
+
+The first digit is the stage that speaks: 0 reading, 1 names, 2 values, 3 shapes, 4 claims and
+holes, 5 input and recipe, 6 model files, 7 running, 9 limits. A code is never used twice, and
+each has its page ``docs/errors/CODE.md``, which ``cnndsl explain CODE`` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cnndsl.diagnostics.model import Severity
+
+__all__ = ["CODES", "Code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code stands for."""
+
+    title: str
+    severity: Severity = Severity.ERROR
+
+
+CODES: Mapping[str, Code] = MappingProxyType(
+    {
+        "CNN001": Code("unexpected text"),
+        "CNN002": Code("unknown character"),
+        "CNN003": Code("bracket or brace without its partner"),
+        "CNN004": Code("unfinished statement"),
+        "CNN005": Code("file cannot be read"),
+        "CNN007": Code("name cannot be defined"),
+        "CNN008": Code("string never closed"),
+        "CNN010": Code("no such spec"),
+        "CNN101": Code("unknown layer or block"),
+        "CNN102": Code("unknown name in an expression"),
+        "CNN103": Code("unknown stream or label"),
+        "CNN104": Code("defined twice"),
+        "CNN105": Code("no input"),
+        "CNN106": Code("statement given twice"),
+        "CNN107": Code("import not found"),
+        "CNN108": Code("import cycle"),
+        "CNN109": Code("import leaves the allowed folders"),
+        "CNN110": Code("block calls itself"),
+        "CNN111": Code("wrong number of streams"),
+        "CNN112": Code("statement not allowed here"),
+        "CNN113": Code("network has no layers"),
+        "CNN114": Code("no such parameter"),
+        "CNN115": Code("unknown quantity in `expect`"),
+        "CNN120": Code("stream never used", Severity.WARNING),
+        "CNN121": Code("block never used", Severity.WARNING),
+        "CNN122": Code("constant or parameter never used", Severity.WARNING),
+        "CNN123": Code("result of a labelled layer never used", Severity.WARNING),
+        "CNN201": Code("unknown attribute"),
+        "CNN202": Code("missing argument"),
+        "CNN203": Code("surplus argument"),
+        "CNN204": Code("wrong type"),
+        "CNN205": Code("out of range"),
+        "CNN206": Code("given twice"),
+        "CNN207": Code("attribute without a value"),
+        "CNN208": Code("wrong word"),
+        "CNN209": Code("stream and number confused"),
+        "CNN210": Code("arithmetic without a value"),
+        "CNN211": Code("condition is neither yes nor no"),
+        "CNN212": Code("cannot loop over this"),
+        "CNN301": Code("size rule leaves a remainder"),
+        "CNN302": Code("kernel larger than the padded input"),
+        "CNN303": Code("padding as large as the pooling kernel"),
+        "CNN304": Code("input channels not divisible by the groups"),
+        "CNN305": Code("joined shapes differ"),
+        "CNN306": Code("layer needs spatial dimensions"),
+        "CNN307": Code("dense on feature maps without flatten"),
+        "CNN308": Code("sizes for the wrong number of dimensions"),
+        "CNN309": Code("filters not divisible by the groups"),
+        "CNN310": Code("layer does not suit its input"),
+        "CNN401": Code("claimed shape does not hold"),
+        "CNN402": Code("expectation does not hold"),
+        "CNN403": Code("open hole"),
+        "CNN404": Code("no value fits the hole"),
+        "CNN405": Code("nothing determines the hole"),
+        "CNN406": Code("hole not allowed here"),
+        "CNN501": Code("unknown setting"),
+        "CNN502": Code("number of classes does not match the output"),
+        "CNN503": Code("mean or std does not match the channels"),
+        "CNN601": Code("weights do not fit the network"),
+        "CNN602": Code("weights file unreadable"),
+        "CNN603": Code("cannot write"),
+        "CNN604": Code("not a readable model of cnndsl"),
+        "CNN605": Code("opset not supported"),
+        "CNN606": Code("model too large for one file"),
+        "CNN701": Code("device not available"),
+        "CNN702": Code("input file unreadable"),
+        "CNN703": Code("input does not fit the network"),
+        "CNN704": Code("no such layer to show"),
+        "CNN705": Code("ONNX Runtime missing or broken"),
+        "CNN706": Code("no inputs found"),
+        "CNN707": Code("class names do not fit the output"),
+        "CNN901": Code("text too large"),
+        "CNN902": Code("nested too deeply"),
+        "CNN903": Code("too many layers"),
+        "CNN904": Code("too many steps"),
+        "CNN905": Code("tensor or network too large"),
+    }
+)
+"""Every code there is."""

@@ -1,0 +1,48 @@
+"""From diagnostics to text: one renderer per format, loaded when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+from cnndsl.diagnostics.model import Diagnostic, UserError
+from cnndsl.diagnostics.render.text import render_text as render_text
+
+__all__ = ["FORMATS", "render", "render_text", "render_user_error"]
+
+FORMATS: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "cnndsl.diagnostics.render.text:render_text",
+        "concise": "cnndsl.diagnostics.render.concise:render_concise",
+        "json": "cnndsl.diagnostics.render.json:render_json",
+        "sarif": "cnndsl.diagnostics.render.sarif:render_sarif",
+        "github": "cnndsl.diagnostics.render.github:render_github",
+    }
+)
+"""Where the renderer of each format is."""
+
+
+def render(diagnostics: Iterable[Diagnostic], format: str, color: bool = False) -> str:
+    """The diagnostics in a format of :data:`FORMATS`; only ``text`` has colours.
+
+    Raises:
+        KeyError: for an unknown format.
+    """
+    module, _, name = FORMATS[format].partition(":")
+    if format == "text":
+        return render_text(diagnostics, color)
+    text: str = getattr(import_module(module), name)(diagnostics)
+    return text
+
+
+def render_user_error(error: UserError, format: str = "text", color: bool = False) -> str:
+    """A problem outside any spec, in the same formats.
+
+    >>> print(render_user_error(UserError("CNN706", "no pictures in `a`", help="name a folder")))
+    error[CNN706]: no pictures in `a`
+      = help: name a folder
+    """
+    from cnndsl.diagnostics.render.user_error import as_diagnostic
+
+    return render([as_diagnostic(error)], format, color)

@@ -1,0 +1,152 @@
+"""Turns a typed network into a finished model: its graph lowered and checked, its weights found.
+
+The same network, weights or seed, batch and opset give the same bytes, on every run.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+
+import onnx
+import onnx_ir
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.artifact import Artifact, Manifest, sha256
+from cnndsl.graph.emitter import DEFAULT_OPSET
+from cnndsl.graph.initializers import initialise
+from cnndsl.graph.lower import LAYERS_KEY, lower, network_weights
+from cnndsl.graph.weights import not_finite, read_weights
+from cnndsl.layers.base import Init
+from cnndsl.semantics.evaluate import show
+from cnndsl.semantics.network import InputNode, TypedNetwork
+
+__all__ = ["LARGEST", "compile_network", "graph_text", "self_check", "to_graph_only"]
+
+LARGEST = 1_900_000_000
+"""Bytes of weights in one file; protobuf's limit is 2 GiB for all of it."""
+
+
+def compile_network(
+    typed: TypedNetwork,
+    *,
+    text: str,
+    weights_path: str | os.PathLike[str] | None = None,
+    seed: int | None = None,
+    batch: int | None = None,
+    opset: int = DEFAULT_OPSET,
+) -> Artifact:
+    """The model that computes the network's outputs, with everything it needs inside.
+
+    ``text`` is the spec in its canonical form. The weights come from a safetensors file, or are
+    drawn from ``seed`` (by default the recipe's, else 0). ``batch`` fixes the batch's size.
+
+    Raises:
+        UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
+            weights are too large for one file.
+    """
+    model = lower(typed, batch, opset)
+    _check_size(typed)
+    recipe = typed.network.recipe
+    if weights_path is not None:
+        drawn = None
+        weights = read_weights(weights_path, typed)
+    else:
+        drawn = seed if seed is not None else recipe.seed if recipe else 0
+        weights = initialise(typed, drawn, recipe.init if recipe else Init("he"))
+    manifest = _manifest(typed, model, text, drawn)
+    return Artifact(
+        manifest=manifest,
+        graph_only=to_graph_only(model, manifest),
+        weights=weights,
+        warnings=tuple(
+            f"the weight `{name}` holds numbers that are not finite" for name in not_finite(weights)
+        ),
+    )
+
+
+def to_graph_only(model: onnx_ir.Model, manifest: Manifest) -> onnx.ModelProto:
+    """The model without the numbers of its weights, checked, with its manifest.
+
+    Raises:
+        onnx.checker.ValidationError, onnx.shape_inference.InferenceError: where the compiler made
+            a wrong graph.
+    """
+    proto = _with_weights_as_inputs(model)
+    self_check(proto)
+    del proto.graph.input[len(model.graph.inputs) :]
+    proto.producer_version = manifest.version
+    for key, value in manifest.properties().items():
+        proto.metadata_props.add(key=key, value=value)
+    return proto
+
+
+def self_check(proto: onnx.ModelProto) -> None:
+    """Let the ``onnx`` package check a model, and that its own types do not contradict ours."""
+    onnx.checker.check_model(proto, full_check=True)
+
+
+def graph_text(model: onnx_ir.Model) -> str:
+    """A graph as ONNX's own text, one line a node, with the weights among the inputs."""
+    return onnx.printer.to_text(_with_weights_as_inputs(model)) + "\n"
+
+
+def _with_weights_as_inputs(model: onnx_ir.Model) -> onnx.ModelProto:
+    """A model that needs no numbers to be valid.
+
+    Checking a model copies it more than once; this one is small whatever its weights are.
+    """
+    graph = model.graph
+    view = onnx_ir.GraphView(
+        [*graph.inputs, *graph.initializers.values()],
+        graph.outputs,
+        nodes=tuple(graph),
+        opset_imports=graph.opset_imports,
+        name=graph.name,
+    )
+    proto = onnx.ModelProto(
+        ir_version=model.ir_version,
+        producer_name=model.producer_name,
+        graph=onnx_ir.serde.serialize_graph(view),  # type: ignore[arg-type]  # it is one of theirs
+    )
+    for domain, version in graph.opset_imports.items():
+        proto.opset_import.add(domain=domain, version=version)
+    return proto
+
+
+def _check_size(typed: TypedNetwork) -> None:
+    size = 4 * sum(weight.elements for weight in network_weights(typed).values())
+    if size > LARGEST:
+        raise UserError(
+            "CNN606",
+            f"the weights of `{typed.name}` take {size / 1e9:.2f} GB, "
+            f"one ONNX file holds at most {LARGEST / 1e9:.1f} GB",
+            help=f"make the network smaller: at most {LARGEST // 4:,} parameters fit",
+        )
+
+
+def _manifest(typed: TypedNetwork, model: onnx_ir.Model, text: str, seed: int | None) -> Manifest:
+    network = typed.network
+    learnable = (weight for weight in network_weights(typed).values() if weight.trainable)
+    return Manifest(
+        version=_version(),
+        network=network.name,
+        spec=text,
+        spec_sha256=sha256(text),
+        parameters={name: show(value) for name, value in network.parameters.items()},
+        preparation={
+            node.name: node.preparation for node in network.nodes if isinstance(node, InputNode)
+        },
+        classes=network.classes,
+        learnable=sum(weight.elements for weight in learnable),
+        seed=seed,
+        layers=json.loads(model.metadata_props.get(LAYERS_KEY, "{}")),
+    )
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("cnndsl")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # a bare checkout

@@ -1,0 +1,96 @@
+"""Turns a seed into the numbers that a network's weights begin with.
+
+Each weight is drawn from a generator of its own, keyed by the seed and the weight's full name:
+adding, removing or reordering layers changes no other layer's weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import assert_never
+
+import numpy
+
+from cnndsl.graph.lower import network_weights
+from cnndsl.graph.weights import Array
+from cnndsl.layers.base import Init
+from cnndsl.semantics.network import TypedNetwork
+
+__all__ = ["draw", "fans", "initialise"]
+
+
+def initialise(typed: TypedNetwork, seed: int, default: Init) -> dict[str, Array]:
+    """The weights of a network before training, by their full names, float32.
+
+    ``default`` is for weights whose layer says nothing of how they begin.
+    """
+    return {
+        name: draw(name, weight.shape, seed, weight.init or default)
+        for name, weight in network_weights(typed).items()
+    }
+
+
+def draw(name: str, shape: tuple[int, ...], seed: int, init: Init) -> Array:
+    """One weight's first values; the same name, shape and seed give the same ones.
+
+    >>> draw("C1.bias", (3,), seed=0, init=Init("constant", 0.5))
+    array([0.5, 0.5, 0.5], dtype=float32)
+    """
+    generator = _generator(name, seed)
+    fan_in, fan_out = fans(shape)
+    match init.name:
+        case "he":
+            return _normal(generator, shape, math.sqrt(2 / fan_in))
+        case "glorot":
+            return _uniform(generator, shape, math.sqrt(6 / (fan_in + fan_out)))
+        case "lecun":
+            return _normal(generator, shape, math.sqrt(1 / fan_in))
+        case "uniform":
+            return _uniform(generator, shape, _number(init))
+        case "normal":
+            return _normal(generator, shape, _number(init))
+        case "constant":
+            return numpy.full(shape, _number(init), numpy.float32)
+        case _:
+            assert_never(init.name)
+
+
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many inputs one output of a weight sums over, and how many outputs one input reaches.
+
+    Convolution weights are (out, in/groups, kernel…), dense ones (out, in).
+
+    >>> fans((6, 3, 5, 5)), fans((10, 84)), fans((7,))
+    ((75, 150), (84, 10), (7, 7))
+    """
+    if len(shape) < 2:
+        size = math.prod(shape)
+        return size, size
+    kernel = math.prod(shape[2:])
+    return shape[1] * kernel, shape[0] * kernel
+
+
+def _generator(name: str, seed: int) -> numpy.random.Generator:
+    key = hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return numpy.random.Generator(numpy.random.PCG64DXSM(int.from_bytes(key, "big")))
+
+
+def _normal(generator: numpy.random.Generator, shape: tuple[int, ...], deviation: float) -> Array:
+    values = generator.standard_normal(shape, numpy.float32)
+    # In place: a network's largest weight is held once.
+    values *= numpy.float32(deviation)
+    return values
+
+
+def _uniform(generator: numpy.random.Generator, shape: tuple[int, ...], limit: float) -> Array:
+    values = generator.random(shape, numpy.float32)
+    values *= numpy.float32(2 * limit)
+    values -= numpy.float32(limit)
+    return values
+
+
+def _number(init: Init) -> float:
+    if init.value is None:
+        raise ValueError(f"the initialiser `{init.name}` needs a number")
+    return init.value

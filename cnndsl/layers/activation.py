@@ -1,0 +1,102 @@
+"""Activations: a function of each number, or of the channels at each place."""
+
+from collections.abc import Iterator
+from typing import Annotated, TypeVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from cnndsl.layers.base import POINT, WHOLE, Emitter, Layer, Reach, ShapeFault, Site
+from cnndsl.types import TensorType
+
+__all__ = ["LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
+
+V = TypeVar("V")
+
+
+class Relu(Layer):
+    """max(0, x): the rectified linear unit (Nair & Hinton 2010)."""
+
+    keyword = "relu"
+    saves = ("output",)
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Relu", site.inputs[0])
+
+
+class LeakyRelu(Layer):
+    """x where x is positive, slope*x elsewhere (Maas et al. 2013)."""
+
+    keyword = "leakyrelu"
+    positional = ("slope",)
+    saves = ("inputs",)
+
+    slope: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0.01, description="what negative numbers are multiplied by"
+    )
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("LeakyRelu", site.inputs[0], alpha=float(self.slope))
+
+
+class Tanh(Layer):
+    """The hyperbolic tangent, between -1 and 1."""
+
+    keyword = "tanh"
+    saves = ("output",)
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Tanh", site.inputs[0])
+
+
+class ScaledTanh(Layer):
+    """1.7159 tanh(2x/3), which maps 1 to 1 and -1 to -1 (LeCun et al. 1998, appendix A)."""
+
+    keyword = "scaledtanh"
+    saves = ("output",)
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        slope, amplitude = emit.constant(2 / 3), emit.constant(1.7159)
+        tanh = emit.op("Tanh", emit.op("Mul", site.inputs[0], slope))
+        return emit.op("Mul", tanh, amplitude)
+
+
+class Sigmoid(Layer):
+    """1/(1 + exp(-x)), between 0 and 1."""
+
+    keyword = "sigmoid"
+    saves = ("output",)
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Sigmoid", site.inputs[0])
+
+
+class Softmax(Layer):
+    """exp(x_i)/sum_j exp(x_j) over the units of a vector, or over the channels at each place."""
+
+    keyword = "softmax"
+    saves = ("output",)
+
+    @override
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        if inputs[0].channels == 1:
+            what = "channel" if inputs[0].spatial else "unit"
+            yield ShapeFault(
+                "CNN310",
+                f"`softmax` over a single {what} is always 1",
+                help="write `sigmoid` for the probability of one class, or give it two or more",
+            )
+
+    @override
+    def reach(self, *inputs: TensorType) -> Reach:
+        """A unit of a vector sees all units; a cell of feature maps its own place only."""
+        return POINT if inputs[0].spatial else WHOLE
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Softmax", site.inputs[0], axis=1)

@@ -1,0 +1,142 @@
+"""Convolutions: ``conv`` and ``depthwise``, in one, two or three dimensions."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from cnndsl.layers.base import Count, Emitter, Init, InitWord, ShapeFault, Site, Sizes, Weight
+from cnndsl.layers.sliding import Sliding, pads
+from cnndsl.types import TensorType
+
+__all__ = ["Conv", "Depthwise"]
+
+V = TypeVar("V")
+
+
+class Convolution(Sliding):
+    """What the convolutions share."""
+
+    saves = ("inputs",)
+
+    stride: Sizes = Field(default=(1,), description="how far the window moves at each step")
+    dilation: Sizes = Field(
+        default=(1,),
+        description="the distance between the kernel's cells: it covers D(K - 1) + 1 cells",
+    )
+    bias: bool = Field(default=True, description="whether each filter has a bias")
+    init: InitWord | None = Field(
+        default=None,
+        description="how the kernels begin; by default as `init` in `train` says",
+        examples=["he"],
+    )
+    bias_init: InitWord | None = Field(
+        default=None,
+        description="how the biases begin; by default at 0",
+        examples=["constant(0.1)"],
+    )
+
+    @override
+    def per_dimension(self) -> dict[str, tuple[int, ...]]:
+        return {"kernel": self.kernel, "stride": self.stride, "dilation": self.dilation}
+
+    @abstractmethod
+    def divisions(self, source: TensorType) -> int:
+        """Into how many groups the input's channels are split."""
+
+    @override
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        filters = self.channels(inputs[0])
+        kernels = (window.kernel for window in self.windows(inputs[0]))
+        per_group = max(1, inputs[0].channels // self.divisions(inputs[0]))
+        weight = Weight("weight", (filters, per_group, *kernels), self.init)
+        if not self.bias:
+            return (weight,)
+        init = self.bias_init or Init("constant", 0.0)
+        return (weight, Weight("bias", (filters,), init, decays=False))
+
+    @override
+    def macs(self, *inputs: TensorType) -> int:
+        weight = self.weights(*inputs)[0]
+        return weight.elements * math.prod(self.output(*inputs).spatial)
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Conv. It has no ceil mode: the padding at the end reaches as far as the last window."""
+        windows = self.windows(site.types[0])
+        return emit.op(
+            "Conv",
+            site.inputs[0],
+            site.weights["weight"],
+            *([site.weights["bias"]] if self.bias else []),
+            kernel_shape=[window.kernel for window in windows],
+            strides=[window.stride for window in windows],
+            dilations=[window.dilation for window in windows],
+            pads=list(pads(windows)),
+            group=self.divisions(site.types[0]),
+        )
+
+
+class Conv(Convolution):
+    """Convolution (cross-correlation, as all libraries compute it) with a bank of filters."""
+
+    keyword = "conv"
+    positional = ("filters", "kernel")
+
+    filters: Count = Field(description="how many filters: the output's channels", examples=["16"])
+    groups: Count = Field(
+        default=1,
+        description="the channels are split into so many groups, each seen by its own filters",
+    )
+
+    @override
+    def channels(self, source: TensorType) -> int:
+        return self.filters
+
+    @override
+    def divisions(self, source: TensorType) -> int:
+        return self.groups
+
+    @override
+    def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
+        splits = (
+            ("input channels", source.channels, "CNN304"),
+            ("filters", self.filters, "CNN309"),
+        )
+        for what, count, code in splits:
+            if count % self.groups:
+                yield ShapeFault(
+                    code,
+                    f"{count} {what} do not split into {self.groups} groups:"
+                    f" {count} = {count // self.groups}*{self.groups} + {count % self.groups}",
+                    blame=("groups", "filters") if code == "CNN309" else ("groups",),
+                    help=self._fitting_groups(source),
+                )
+
+    def _fitting_groups(self, source: TensorType) -> str:
+        """The largest number of groups, not above the one written, that divides both counts."""
+        common = math.gcd(source.channels, self.filters)
+        roots = [i for i in range(1, math.isqrt(common) + 1) if common % i == 0]
+        divisors = {*roots, *(common // i for i in roots)}
+        fitting = max(divisor for divisor in divisors if divisor <= self.groups)
+        return f"write `groups {fitting}`: it divides {source.channels} and {self.filters}"
+
+
+class Depthwise(Convolution):
+    """Convolution of each channel on its own, the first half of a separable convolution."""
+
+    keyword = "depthwise"
+    positional = ("kernel",)
+
+    multiplier: Count = Field(default=1, description="how many filters each channel has")
+
+    @override
+    def channels(self, source: TensorType) -> int:
+        return source.channels * self.multiplier
+
+    @override
+    def divisions(self, source: TensorType) -> int:
+        return source.channels

@@ -1,0 +1,104 @@
+"""Fully connected layers: ``flatten`` and ``dense``."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from cnndsl.layers.base import (
+    WHOLE,
+    Count,
+    Emitter,
+    Init,
+    InitWord,
+    Layer,
+    Reach,
+    ShapeFault,
+    Site,
+    Weight,
+)
+from cnndsl.types import TensorType
+
+__all__ = ["Dense", "Flatten"]
+
+V = TypeVar("V")
+
+
+class Flatten(Layer):
+    """Makes one vector of all feature maps: channel by channel, each row by row."""
+
+    keyword = "flatten"
+    shares = "always"
+
+    @override
+    def output(self, *inputs: TensorType) -> TensorType:
+        return TensorType((inputs[0].elements,))
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Flatten; nothing where the input is a vector already."""
+        if not site.types[0].spatial:
+            return site.inputs[0]
+        return emit.op("Flatten", site.inputs[0], axis=1)
+
+
+class Dense(Layer):
+    """Connects every unit to every input: y = W x + b."""
+
+    keyword = "dense"
+    positional = ("units",)
+    saves = ("inputs",)
+
+    units: Count = Field(description="how many units: the output's size", examples=["10"])
+    bias: bool = Field(default=True, description="whether each unit has a bias")
+    init: InitWord | None = Field(
+        default=None,
+        description="how the weights begin; by default as `init` in `train` says",
+        examples=["he"],
+    )
+    bias_init: InitWord | None = Field(
+        default=None,
+        description="how the biases begin; by default at 0",
+        examples=["constant(0.1)"],
+    )
+
+    @override
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        if inputs[0].spatial:
+            yield ShapeFault(
+                "CNN307",
+                f"`dense` needs a vector, and its input is feature maps of {inputs[0]}",
+                help=f"put `flatten` before it: it makes a vector of {inputs[0].elements}",
+                insert="flatten",
+            )
+
+    @override
+    def output(self, *inputs: TensorType) -> TensorType:
+        return TensorType((self.units,))
+
+    @override
+    def promise(self) -> TensorType | None:
+        return TensorType((self.units,))
+
+    @override
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        weight = Weight("weight", (self.units, inputs[0].elements), self.init)
+        if not self.bias:
+            return (weight,)
+        init = self.bias_init or Init("constant", 0.0)
+        return (weight, Weight("bias", (self.units,), init, decays=False))
+
+    @override
+    def macs(self, *inputs: TensorType) -> int:
+        return self.units * inputs[0].elements
+
+    @override
+    def reach(self, *inputs: TensorType) -> Reach:
+        return WHOLE
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Gemm with the weight transposed: its shape is (units, inputs)."""
+        bias = [site.weights["bias"]] if self.bias else []
+        return emit.op("Gemm", site.inputs[0], site.weights["weight"], *bias, transB=1)

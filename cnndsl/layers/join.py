@@ -1,0 +1,154 @@
+"""Joins: layers that make one stream of several."""
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import reduce
+from typing import TypeVar
+
+from typing_extensions import override
+
+from cnndsl.layers.base import Emitter, Layer, ShapeFault, Site
+from cnndsl.types import TensorType
+
+__all__ = ["Add", "Concat", "Maximum", "Multiply"]
+
+V = TypeVar("V")
+
+
+class Join(Layer):
+    """What the joins share: which of their inputs do not fit the others."""
+
+    joins = True
+
+    def fits(self, source: TensorType, reference: TensorType) -> bool:
+        """Whether an input can be joined with the one that sets the shape."""
+        return source.dims == reference.dims
+
+    def reference(self, inputs: tuple[TensorType, ...]) -> int:
+        """The position of the input that sets the shape: the first of the commonest shape."""
+        counts = Counter(source.dims for source in inputs)
+        return max(range(len(inputs)), key=lambda at: (counts[inputs[at].dims], -at))
+
+    @property
+    def wants(self) -> str:
+        """What the inputs must have in common."""
+        return "inputs of one shape"
+
+    @override
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        first = self.reference(inputs)
+        wrong = [at for at, source in enumerate(inputs) if not self.fits(source, inputs[first])]
+        if wrong:
+            named = sorted([first, *wrong])
+            shapes = ", ".join(f"input {at + 1} is {inputs[at]}" for at in named)
+            yield ShapeFault(
+                "CNN305",
+                f"`{self.keyword}` needs {self.wants}: {shapes}",
+                inputs=tuple(named),
+                spatial=all(self._differs_in_size(inputs[at], inputs[first]) for at in wrong),
+            )
+
+    def _differs_in_size(self, source: TensorType, reference: TensorType) -> bool:
+        """Whether other spatial sizes could mend it: the channels and the rank are right."""
+        if len(source.dims) != len(reference.dims):
+            return False
+        return self.fits(TensorType((source.channels, *reference.spatial)), reference)
+
+    @override
+    def output(self, *inputs: TensorType) -> TensorType:
+        return inputs[self.reference(inputs)]
+
+
+class Add(Join):
+    """The sum, number by number."""
+
+    keyword = "add"
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return reduce(lambda left, right: emit.op("Add", left, right), site.inputs)
+
+
+class Maximum(Join):
+    """The largest, number by number."""
+
+    keyword = "maximum"
+    saves = ("inputs",)
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return reduce(lambda left, right: emit.op("Max", left, right), site.inputs)
+
+
+class Multiply(Join):
+    """The product, number by number; a vector of C, Cx1x1 or 1xHxW is stretched over CxHxW."""
+
+    keyword = "multiply"
+    saves = ("inputs",)
+
+    @override
+    def reference(self, inputs: tuple[TensorType, ...]) -> int:
+        """The largest input sets the shape."""
+        return max(range(len(inputs)), key=lambda at: (inputs[at].elements, len(inputs[at].dims)))
+
+    @override
+    def fits(self, source: TensorType, reference: TensorType) -> bool:
+        dims = _column(source, reference)
+        return len(dims) == len(reference.dims) and all(
+            size in (1, full) for size, full in zip(dims, reference.dims, strict=True)
+        )
+
+    @property
+    @override
+    def wants(self) -> str:
+        return "inputs of one shape, or sizes of 1 to stretch"
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Mul, which stretches sizes of 1 itself; vectors become columns first."""
+        columns = [
+            value
+            if len(source.dims) == len(site.output.dims)
+            else emit.op("Unsqueeze", value, emit.constant(_new_axes(site.output)))
+            for value, source in zip(site.inputs, site.types, strict=True)
+        ]
+        return reduce(lambda left, right: emit.op("Mul", left, right), columns)
+
+
+def _column(source: TensorType, reference: TensorType) -> tuple[int, ...]:
+    """A vector of C over feature maps of CxHxW is Cx1x1."""
+    return source.dims if source.spatial else source.dims + (1,) * len(reference.spatial)
+
+
+def _new_axes(output: TensorType) -> list[int]:
+    """The spatial dimensions of a batch of feature maps."""
+    return list(range(2, len(output.dims) + 1))
+
+
+class Concat(Join):
+    """The channels of all inputs, one after the other (units, where they are vectors)."""
+
+    keyword = "concat"
+
+    @override
+    def reference(self, inputs: tuple[TensorType, ...]) -> int:
+        counts = Counter(source.spatial for source in inputs)
+        return max(range(len(inputs)), key=lambda at: (counts[inputs[at].spatial], -at))
+
+    @override
+    def fits(self, source: TensorType, reference: TensorType) -> bool:
+        return source.spatial == reference.spatial
+
+    @property
+    @override
+    def wants(self) -> str:
+        return "inputs alike in all but the channels"
+
+    @override
+    def output(self, *inputs: TensorType) -> TensorType:
+        channels = sum(source.channels for source in inputs)
+        return TensorType((channels, *inputs[self.reference(inputs)].spatial))
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Concat", *site.inputs, axis=1)

@@ -1,0 +1,100 @@
+"""Normalisation: over the batch, or over neighbouring channels."""
+
+from collections.abc import Iterator
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field
+from typing_extensions import override
+
+from cnndsl.layers.base import Count, Emitter, Init, Layer, ShapeFault, Site, Weight
+from cnndsl.layers.sliding import vector_fault
+from cnndsl.types import TensorType
+
+__all__ = ["BatchNorm", "LocalResponseNorm"]
+
+V = TypeVar("V")
+
+
+class BatchNorm(Layer):
+    """Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."""
+
+    keyword = "batchnorm"
+    saves = ("inputs",)
+
+    eps: float = Field(
+        default=1e-5,
+        gt=0,
+        allow_inf_nan=False,
+        description="added to the variance, against division by zero",
+    )
+    momentum: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="share of each new batch in the running mean and variance",
+    )
+
+    @override
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        shape = (inputs[0].channels,)
+        zero, one = Init("constant", 0.0), Init("constant", 1.0)
+        return (
+            Weight("scale", shape, one, decays=False),
+            Weight("bias", shape, zero, decays=False),
+            Weight("mean", shape, zero, trainable=False, decays=False),
+            Weight("var", shape, one, trainable=False, decays=False),
+        )
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """BatchNormalization in its inference form: with the running mean and variance."""
+        names = ("scale", "bias", "mean", "var")
+        weights = [site.weights[name] for name in names]
+        return emit.op("BatchNormalization", site.inputs[0], *weights, epsilon=float(self.eps))
+
+
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError(f"`size` must be odd, to be centred on a channel; {size} is even")
+    return size
+
+
+class LocalResponseNorm(Layer):
+    """Divides each number by a power of what its neighbouring channels hold at the same place."""
+
+    keyword = "lrn"
+    positional = ("size",)
+    saves = ("inputs",)
+
+    size: Annotated[Count, AfterValidator(_odd)] = Field(
+        default=5, description="how many neighbouring channels, an odd number"
+    )
+    alpha: float = Field(
+        default=1e-4,
+        ge=0,
+        allow_inf_nan=False,
+        description=(
+            "the weight of the window's mean square; the AlexNet paper weighs the sum of squares,"
+            " so that its 1e-4 is 5e-4 here"
+        ),
+    )
+    beta: float = Field(default=0.75, ge=0, allow_inf_nan=False, description="the exponent")
+    k: float = Field(
+        default=1.0, gt=0, allow_inf_nan=False, description="added to the weighted mean square"
+    )
+
+    @override
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        if not inputs[0].spatial:
+            yield vector_fault(self, inputs[0])
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op(
+            "LRN",
+            site.inputs[0],
+            size=self.size,
+            alpha=float(self.alpha),
+            beta=float(self.beta),
+            bias=float(self.k),
+        )

@@ -1,0 +1,237 @@
+"""Pooling: a window that keeps the largest, the mean or the sum of the cells it sees."""
+
+import math
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from cnndsl.layers.base import (
+    WHOLE,
+    Emitter,
+    Layer,
+    Reach,
+    ShapeFault,
+    Site,
+    Sizes,
+)
+from cnndsl.layers.sliding import Sliding, dimension_names, pads, vector_fault
+from cnndsl.layers.window import Window
+from cnndsl.types import TensorType
+
+__all__ = ["AvgPool", "GlobalAvgPool", "GlobalMaxPool", "MaxPool", "SumPool"]
+
+V = TypeVar("V")
+
+_LOWEST = -3.4028234663852886e38
+"""The lowest float32: what pads the input of a maximum."""
+
+
+# --- windows ----------------------------------------------------------------------------------
+
+
+class Pooling(Sliding):
+    """What the pooling layers with a window share."""
+
+    positional = ("kernel",)
+
+    stride: Sizes | None = Field(
+        default=None,
+        description="how far the window moves at each step; by default the kernel's size",
+        examples=["2"],
+    )
+
+    @override
+    def per_dimension(self) -> dict[str, tuple[int, ...]]:
+        stride = self.kernel if self.stride is None else self.stride
+        return {"kernel": self.kernel, "stride": stride, "dilation": (1,)}
+
+    @override
+    def channels(self, source: TensorType) -> int:
+        return source.channels
+
+    @override
+    def size_faults(self, windows: tuple[Window, ...]) -> Iterator[ShapeFault]:
+        blind = [at for at, window in enumerate(windows) if _is_blind(window)]
+        if blind:
+            yield _blindness(windows, blind)
+        else:
+            yield from super().size_faults(windows)
+
+
+class MaxPool(Pooling):
+    """Keeps the largest cell of each window."""
+
+    keyword = "maxpool"
+    saves = ("inputs", "output")
+
+    dilation: Sizes = Field(
+        default=(1,),
+        description="the distance between the window's cells: it covers D(K - 1) + 1 cells",
+    )
+
+    @override
+    def per_dimension(self) -> dict[str, tuple[int, ...]]:
+        return {**super().per_dimension(), "dilation": self.dilation}
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """MaxPool, without its ceil mode: padding at the end reaches as far as the last window."""
+        windows = self.windows(site.types[0])
+        source, borders = site.inputs[0], pads(windows)
+        kernels = [window.kernel for window in windows]
+        if any(border >= kernel for border, kernel in zip(borders, kernels * 2, strict=True)):
+            # ONNX Runtime refuses padding as large as the kernel even where dilation spreads it.
+            source, borders = _padded(emit, source, borders, _LOWEST), (0,) * len(borders)
+        return emit.op(
+            "MaxPool",
+            source,
+            kernel_shape=kernels,
+            strides=[window.stride for window in windows],
+            dilations=[window.dilation for window in windows],
+            pads=list(borders),
+        )
+
+
+class AvgPool(Pooling):
+    """Takes the mean of the cells of each window."""
+
+    keyword = "avgpool"
+
+    count_padding: bool = Field(
+        default=False,
+        description=(
+            "whether cells of the padding count in the mean, as in Caffe; what `rounding ceil`"
+            " reaches beyond the padding never counts"
+        ),
+    )
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """AveragePool, without its ceil mode, which older runtimes get wrong where padding counts.
+
+        Padding at the end reaches as far as the last window does. Where padding counts but the
+        overhang must not, the padding is made part of the input.
+        """
+        windows = self.windows(site.types[0])
+        source, borders, counts = site.inputs[0], pads(windows), self.count_padding
+        if counts and any(window.overhang for window in windows):
+            margins = (*(w.before for w in windows), *(w.after for w in windows))
+            source = _padded(emit, source, margins, 0.0) if any(margins) else source
+            borders = (*(0 for _ in windows), *(window.overhang for window in windows))
+            counts = False
+        return _average(emit, source, windows, borders, counts=counts)
+
+
+class SumPool(Pooling):
+    """Adds up the cells of each window, as LeNet-5's subsampling did."""
+
+    keyword = "sumpool"
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """The mean with all padding counted, times the cells of the kernel.
+
+        LpPool with p = 1 would add up absolute values, and has no kernel on CUDA.
+        """
+        windows = self.windows(site.types[0])
+        mean = _average(emit, site.inputs[0], windows, pads(windows), counts=True)
+        cells = math.prod(window.kernel for window in windows)
+        return emit.op("Mul", mean, emit.constant(float(cells))) if cells > 1 else mean
+
+
+def _average(
+    emit: Emitter[V],
+    source: V,
+    windows: tuple[Window, ...],
+    borders: tuple[int, ...],
+    *,
+    counts: bool,
+) -> V:
+    return emit.op(
+        "AveragePool",
+        source,
+        kernel_shape=[window.kernel for window in windows],
+        strides=[window.stride for window in windows],
+        pads=list(borders),
+        count_include_pad=int(counts),
+    )
+
+
+def _padded(emit: Emitter[V], source: V, borders: tuple[int, ...], value: float) -> V:
+    """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only."""
+    rank = len(borders) // 2
+    amounts = [0, 0, *borders[:rank], 0, 0, *borders[rank:]]
+    return emit.op("Pad", source, emit.constant(amounts), emit.constant(value))
+
+
+def _is_blind(window: Window) -> bool:
+    """Whether the window stands, at the border, where it sees nothing but padding.
+
+    The second case is a dilated kernel that bestrides an input smaller than its gaps.
+    """
+    if max(window.before, window.after) >= window.extent:
+        return True
+    return bool(window.before) and window.dilation > window.size
+
+
+def _blindness(windows: tuple[Window, ...], blind: list[int]) -> ShapeFault:
+    at = blind[0]
+    window = windows[at]
+    where = "" if len(blind) == len(windows) else f" along the {dimension_names(len(windows))[at]}"
+    margin = max(window.before, window.after)
+    if margin >= window.extent:
+        message = (
+            f"padding {margin} is as large as the kernel, {window.extent}{where}:"
+            " some windows would see nothing but padding"
+        )
+        help = f"write a padding of at most {window.extent - 1}"
+    else:
+        message = (
+            f"dilation {window.dilation} is larger than the input, {window.size}{where}:"
+            " some windows would see nothing but padding"
+        )
+        help = f"write a dilation of at most {window.size}"
+    return ShapeFault("CNN303", message, blame=("padding", "kernel"), help=help, spatial=True)
+
+
+# --- whole feature maps -----------------------------------------------------------------------
+
+
+class GlobalPooling(Layer):
+    """What the global pools share: each feature map becomes one number."""
+
+    @override
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        if not inputs[0].spatial:
+            yield vector_fault(self, inputs[0])
+
+    @override
+    def output(self, *inputs: TensorType) -> TensorType:
+        return TensorType((inputs[0].channels,))
+
+    @override
+    def reach(self, *inputs: TensorType) -> Reach:
+        return WHOLE
+
+
+class GlobalAvgPool(GlobalPooling):
+    """Takes the mean of each feature map: a vector with one number for each channel."""
+
+    keyword = "globalavgpool"
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Flatten", emit.op("GlobalAveragePool", site.inputs[0]), axis=1)
+
+
+class GlobalMaxPool(GlobalPooling):
+    """Keeps the largest cell of each feature map: a vector with one number for each channel."""
+
+    keyword = "globalmaxpool"
+    saves = ("inputs", "output")
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        return emit.op("Flatten", emit.op("GlobalMaxPool", site.inputs[0]), axis=1)

@@ -1,0 +1,106 @@
+"""Turns a layer's schema into the table of parameters on its page, ``docs/layers/KEYWORD.md``.
+
+``python -m cnndsl.layers.reference`` rewrites the tables between the markers of all pages.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnndsl import resources
+from cnndsl.layers import find, keywords
+from cnndsl.layers.base import MAX_SIZE, Schema
+
+__all__ = ["BEGIN", "END", "parameter_table", "refreshed"]
+
+BEGIN = "<!-- parameters: python -m cnndsl.layers.reference -->"
+END = "<!-- end of parameters -->"
+
+
+def parameter_table(schema: type[Schema]) -> str:
+    """The parameters as a Markdown table, the positional ones first."""
+    fields = schema.model_fields
+    names = [*schema.positional, *(name for name in fields if name not in schema.positional)]
+    if not names:
+        return "It has no parameters."
+    whole = schema.model_json_schema()
+    rows = ["| parameter | takes | default | meaning |", "| --- | --- | --- | --- |"]
+    for name in names:
+        described = whole["properties"][name]
+        default = "required" if fields[name].is_required() else _default(described.get("default"))
+        takes = _takes(described, whole.get("$defs", {}))
+        rows.append(f"| `{name}` | {takes} | {default} | {fields[name].description} |")
+    return "\n".join(rows)
+
+
+def refreshed(page: str, schema: type[Schema]) -> str:
+    """The page with its table as the schema has it now.
+
+    Raises:
+        ValueError: where the page lacks the markers.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page lacks `{BEGIN}` or `{END}`")
+    return f"{before}{BEGIN}\n{parameter_table(schema)}\n{END}{after}"
+
+
+def _default(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "`yes`" if value else "`no`"
+        case list():
+            return f"`{'x'.join(map(str, value))}`"
+        case _:
+            return f"`{value}`"
+
+
+def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
+    """A JSON schema in a few words: ``a whole number, at least 1``."""
+    if "$ref" in described:
+        return _takes(definitions[described["$ref"].rpartition("/")[2]], definitions)
+    if "anyOf" in described:
+        kinds = [kind for kind in described["anyOf"] if kind.get("type") != "null"]
+        return ", ".join(_takes(kind, definitions) for kind in kinds)
+    if "enum" in described:
+        return ", ".join(f"`{word}`" for word in described["enum"])
+    match described.get("type"):
+        case "boolean":
+            return "`yes`, `no`"
+        case "integer":
+            return f"a whole number{_range(described)}"
+        case "number":
+            return f"a number{_range(described)}"
+        case "array":
+            return f"sizes{_range(described['items'])}"
+        case _:
+            return ", ".join(f"`{example}`" for example in described["examples"])
+
+
+def _range(described: Mapping[str, Any]) -> str:
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    bounds = [
+        f"{word} {described[key]:g}"
+        for key, word in words.items()
+        if key in described and described[key] != MAX_SIZE
+    ]
+    return f", {' and '.join(bounds)}" if bounds else ""
+
+
+def main() -> None:
+    """Rewrite the tables of all pages."""
+    for keyword in keywords():
+        schema, path = find(keyword), resources.docs() / "layers" / f"{keyword}.md"
+        if schema is not None and path.is_file():
+            path.write_text(refreshed(path.read_text("utf-8"), schema), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Regularisation: layers that act in training only."""
+
+from typing import TypeVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from cnndsl.layers.base import Emitter, Layer, Site
+
+__all__ = ["Dropout"]
+
+V = TypeVar("V")
+
+
+class Dropout(Layer):
+    """In training, sets each number to zero at random; passes everything on in inference."""
+
+    keyword = "dropout"
+    positional = ("rate",)
+    saves = ("mask",)
+    shares = "inference"
+
+    rate: float = Field(
+        default=0.5,
+        ge=0,
+        lt=1,
+        description="probability of a zero; what stays is divided by 1 - rate",
+    )
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Nothing: the inverted dropout of training needs no correction in inference."""
+        return site.inputs[0]

@@ -1,0 +1,184 @@
+"""The road from text to a model, one function per stage; read it from top to bottom.
+
+``text -> Module -> Draft -> Network -> TypedNetwork -> Artifact``. What only checks loads neither
+NumPy nor ONNX: the stages behind the types are imported where they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report
+from cnndsl.diagnostics.source import Source
+from cnndsl.limits import Limits
+from cnndsl.semantics.annotate import claim_edits
+from cnndsl.semantics.evaluate import Value
+from cnndsl.semantics.expectations import check_expectations, check_outputs
+from cnndsl.semantics.holes import fill
+from cnndsl.semantics.infer import Inference, infer
+from cnndsl.semantics.modules import Loader, find_spec
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.parameters import parameter_values
+from cnndsl.semantics.repair import repair
+from cnndsl.semantics.resolve import resolve
+from cnndsl.semantics.table import Row, rows
+
+if TYPE_CHECKING:
+    from cnndsl.graph.artifact import Artifact
+
+__all__ = ["Checked", "check", "check_text", "compile", "load", "typed"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What checking a spec found: its diagnostics, and as much of the network as is known.
+
+    ``network`` is None where there are errors, and for a file of blocks only.
+    """
+
+    source: Source
+    diagnostics: tuple[Diagnostic, ...]
+    network: TypedNetwork | None = None
+    table: tuple[Row, ...] = ()
+    annotations: tuple[Edit, ...] = ()
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What to check: a file, or a text that stands for one, and the values of its parameters."""
+
+    path: Path
+    parameters: Mapping[str, Value]
+    limits: Limits
+    edited: Mapping[Path, str] = field(default_factory=dict)
+    annotate: bool = False
+
+
+def check(
+    spec: str | Path,
+    parameters: Mapping[str, object] | None = None,
+    *,
+    annotate: bool = False,
+    limits: Limits | None = None,
+) -> Checked:
+    """Check a spec, given as a path or as the name of a shipped one.
+
+    With ``annotate``, also work out the edits that write or refresh its claims.
+
+    Raises:
+        UserError: where there is no such file (CNN010), it cannot be read as text (CNN005) or
+            has no such parameter (CNN114).
+    """
+    limits = limits or Limits.current()
+    values = parameter_values(parameters or {})
+    return _check(_Request(find_spec(spec), values, limits, annotate=annotate))
+
+
+def check_text(
+    text: str,
+    name: str = "spec.cnn",
+    parameters: Mapping[str, object] | None = None,
+    *,
+    annotate: bool = False,
+    limits: Limits | None = None,
+) -> Checked:
+    """Check a text; its imports are relative to the folder of ``name``."""
+    limits = limits or Limits.current()
+    path = Path(name)
+    edited = {path.resolve(): text}
+    values = parameter_values(parameters or {})
+    return _check(_Request(path, values, limits, edited, annotate=annotate))
+
+
+def typed(checked: Checked) -> TypedNetwork:
+    """The network that was checked.
+
+    Raises:
+        CompileError: where there are errors, or nothing but blocks.
+    """
+    if checked.network is None:
+        raise CompileError(checked.diagnostics)
+    return checked.network
+
+
+def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> TypedNetwork:
+    """Load a spec that must be right.
+
+    Raises:
+        CompileError: with its diagnostics, where it is not.
+        UserError: as :func:`check` does.
+    """
+    return typed(check(spec, parameters))
+
+
+def compile(
+    network: TypedNetwork,
+    *,
+    weights: Path | None = None,
+    seed: int | None = None,
+    batch: int | None = None,
+    opset: int = 18,
+) -> Artifact:
+    """Lower a network to an ONNX model; weights come from a file or from their initialisers."""
+    from cnndsl.graph.export import compile_network
+    from cnndsl.semantics.canonical import canonical_text
+
+    text = canonical_text(network.network)
+    return compile_network(
+        network, text=text, weights_path=weights, seed=seed, batch=batch, opset=opset
+    )
+
+
+# --- checking ---------------------------------------------------------------------------------
+
+
+def _check(request: _Request) -> Checked:
+    """Check, and work out the repairs of what is wrong with sizes."""
+    checked, inference = _analyse(request)
+    if inference is None or not inference.failures:
+        return checked
+
+    def retry(edited: Mapping[Path, str]) -> tuple[Diagnostic, ...]:
+        again = _Request(request.path, request.parameters, request.limits, edited)
+        return _analyse(again)[0].diagnostics
+
+    diagnostics = repair(inference, checked.diagnostics, retry, request.edited)
+    return Checked(
+        checked.source, diagnostics, None, checked.table, checked.annotations, checked.path
+    )
+
+
+def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
+    """One pass from text to types, without repairs."""
+    report = Report()
+    path = request.path.resolve()
+    loader = Loader(path.parent, report, request.limits, request.edited)
+
+    module = loader.main(request.path)
+    draft = resolve(module, path, loader, request.parameters, report, request.limits)
+    network = fill(draft, report, request.limits)
+    inference = infer(network, request.limits)
+    report.extend(inference.diagnostics)
+
+    result: TypedNetwork | None = None
+    if inference.certain and not draft.poisoned and network.nodes:
+        result = inference.typed()
+        if not report.failed:
+            check_outputs(result, report)
+            check_expectations(result, draft, report)
+    edits: tuple[Edit, ...] = ()
+    if request.annotate and not draft.poisoned:
+        edits = claim_edits(network, draft, request.limits)
+    checked = Checked(
+        source=module.source,
+        diagnostics=report.sorted(),
+        network=None if report.failed else result,
+        table=rows(inference),
+        annotations=edits,
+        path=request.path,
+    )
+    return checked, inference

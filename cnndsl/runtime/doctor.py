@@ -1,0 +1,113 @@
+"""Looks at what is installed and what really runs, and says what mends what does not."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime import library
+from cnndsl.runtime.device import CPU, CUDA, Driver, read_driver, trial
+
+__all__ = ["DEPENDENCIES", "Checkup", "Problem", "ProviderState", "examine"]
+
+# fmt: off
+DEPENDENCIES = (
+    "lark", "pydantic", "click", "numpy", "onnx", "onnx-ir", "safetensors", "pillow", "rich",
+    "typing-extensions",
+)
+# fmt: on
+"""What cnndsl needs beside ONNX Runtime."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """A provider of ONNX Runtime, and whether a network of one node really ran on it."""
+
+    name: str
+    works: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not work, and the command or act that mends it.
+
+    ``serious`` is what keeps networks from running at all; a missing GPU is not.
+    """
+
+    message: str
+    notes: tuple[str, ...]
+    help: str
+    serious: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """All that was found; ``versions`` has None for what is not installed."""
+
+    python: str
+    platform: str
+    versions: dict[str, str | None]
+    providers: tuple[ProviderState, ...]
+    driver: Driver | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether networks can run, at least on the CPU."""
+        return not any(problem.serious for problem in self.problems)
+
+    def to_json(self) -> dict[str, object]:
+        """The checkup as plain data."""
+        return {"healthy": self.healthy, **asdict(self)}
+
+
+def examine() -> Checkup:
+    """Look at everything; nothing that is missing stops it."""
+    providers: list[ProviderState] = []
+    problems = list(_wheel_problems())
+    for name in (CPU, CUDA):
+        try:
+            result = trial(name)
+        except UserError as error:
+            problems.append(Problem(error.message, error.notes, error.help, serious=True))
+            break
+        providers.append(ProviderState(name, result.works, result.reason))
+        if not result.works:
+            what = name.removesuffix("ExecutionProvider")
+            message = f"{what} does not work: {result.reason}"
+            problems.append(Problem(message, result.notes, result.help, serious=name == CPU))
+    return Checkup(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions=_versions(),
+        providers=tuple(providers),
+        driver=read_driver(),
+        problems=tuple(problems),
+    )
+
+
+def _wheel_problems() -> Iterator[Problem]:
+    wheels = library.installed_wheels()
+    if len(wheels) > 1:
+        installed = " and ".join(f"`{name}` {version}" for name, version in wheels.items())
+        yield Problem(
+            f"{installed} are both installed, over each other",
+            ("only the one that came last is really there",),
+            f"run `{library.one_wheel_command()}`",
+            serious=False,
+        )
+
+
+def _versions() -> dict[str, str | None]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str | None] = {}
+    for name in ("cnndsl", *DEPENDENCIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return {**found, **(library.installed_wheels() or {library.wheel(): None})}

@@ -1,0 +1,330 @@
+"""A compiled network that answers: arrays or files in, outputs and answers out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy
+import onnx
+
+from cnndsl.data.arrays import as_batch
+from cnndsl.data.reading import read_samples
+from cnndsl.data.sources import Array, ModelInput, batches, find_files, stack
+from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
+from cnndsl.runtime.device import Device
+from cnndsl.runtime.session import Port, Session
+from cnndsl.semantics.preparation import Preparation
+from cnndsl.types import DType, TensorType
+
+__all__ = ["Answer", "Model", "Prediction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One class and how much speaks for it."""
+
+    index: int
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a network gave for one sample.
+
+    ``outputs`` are its outputs by name, the main one first, ``layers`` the feature maps that were
+    asked for; both without a batch dimension. ``source`` is the sample's file.
+    """
+
+    name: str
+    source: Path
+    outputs: Mapping[str, Array]
+    layers: Mapping[str, Array]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> Array:
+        """The main output: the stream at the end of the spec."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def is_distribution(self) -> bool:
+        """Whether the main output is a vector of probabilities: none negative, their sum is 1."""
+        scores = numpy.asarray(self.main, numpy.float64)
+        return scores.ndim == 1 and bool(scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3)
+
+    def top(self, count: int) -> tuple[Answer, ...]:
+        """The best classes, the best first; none where the main output is not a vector."""
+        if self.main.ndim != 1:
+            return ()
+        scores = numpy.asarray(self.main, numpy.float64)
+        best = [int(at) for at in numpy.argsort(-scores, kind="stable")[:count]]
+        return tuple(
+            Answer(at, self.classes[at] if self.classes else str(at), float(scores[at]))
+            for at in best
+        )
+
+
+@dataclass(slots=True)
+class _Ready:
+    """A session, the model's own outputs, and the values of the layers that were asked for."""
+
+    session: Session
+    outputs: tuple[Port, ...]
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Model:
+    """A compiled network.
+
+    Args:
+        source: what ``compile`` made, or the path of a model that it wrote.
+        device: where it runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: how many threads one operator may use; by default ONNX Runtime decides.
+
+    Nothing is loaded before the model runs for the first time.
+
+    Raises:
+        UserError: CNN604 for a file that is not a model of cnndsl's.
+    """
+
+    def __init__(
+        self,
+        source: Artifact | str | os.PathLike[str],
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        self._source = source
+        self._device = device
+        self._threads = threads
+        self._ready: dict[tuple[str, ...], _Ready] = {}
+        self.manifest: Manifest = (
+            source.manifest if isinstance(source, Artifact) else read_artifact(source)
+        )
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the main output; empty where it has none."""
+        return self.manifest.classes
+
+    @property
+    def device(self) -> Device:
+        """Where it runs, and why there.
+
+        Raises:
+            UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime.
+        """
+        return self._any().session.device
+
+    @property
+    def inputs(self) -> tuple[ModelInput, ...]:
+        """Its inputs, with how raw data becomes them."""
+        return tuple(self._input(port) for port in self._any().session.inputs)
+
+    def _input(self, port: Port) -> ModelInput:
+        dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
+        if port.dtype not in tuple(DType) or len(dims) + 1 != len(port.shape):
+            raise UserError(
+                "CNN604",
+                f"the model's input `{port.name}` is not one that a spec can have",
+                help="compile the model again from its spec",
+            )
+        preparation = self.manifest.preparation.get(port.name, Preparation())
+        return ModelInput(port.name, TensorType(dims, DType(port.dtype)), preparation)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model's ONNX file, whole or not at all.
+
+        Raises:
+            UserError: CNN603, where it cannot be written.
+        """
+        if isinstance(self._source, Artifact):
+            self._source.write(path)
+        else:
+            _copy(self._source, path)
+
+    # --- running ------------------------------------------------------------------------------
+
+    def run(self, *arrays: Array, **named: Array) -> Array:
+        """The main output for an array: one sample, or several along its first axis.
+
+        Whole numbers are raw data and get prepared as the spec says, like a picture's values;
+        floating-point numbers enter the network as they are. Where there are several inputs, give
+        their arrays in the spec's order or by name. The output has a batch dimension exactly
+        where the input has one.
+
+        Raises:
+            UserError: CNN701 for a device that does not work, CNN703 for an array that does not
+                fit, CNN705 without ONNX Runtime.
+        """
+        inputs = self.inputs
+        given = self._by_name(arrays, named, [one.name for one in inputs])
+        feeds: dict[str, Array] = {}
+        single = True
+        for one in inputs:
+            feeds[one.name], alone = as_batch(numpy.asarray(given[one.name]), one, "the array")
+            single = single and alone
+        sizes = {name: len(batch) for name, batch in feeds.items()}
+        if len(set(sizes.values())) > 1:
+            raise UserError(
+                "CNN703",
+                "the arrays hold different numbers of samples:"
+                f" {', '.join(f'`{name}` {size}' for name, size in sizes.items())}",
+                help="give every input as many samples",
+            )
+        ready = self._any()
+        main = ready.outputs[0].name
+        output = _run(ready.session, feeds, [main])[main]
+        return output[0] if single else output
+
+    def predict(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        layers: Sequence[str] = (),
+        batch: int = 32,
+    ) -> Iterator[Prediction]:
+        """What the network gives for every sample in files and folders, one after another.
+
+        Pictures, ``.npy`` and ``.npz`` files are prepared as the spec says; memory stays flat
+        however many there are. ``layers`` names layers whose outputs are wanted too.
+
+        Raises:
+            UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
+                there, CNN704 for a layer that does not exist, CNN707 for classes that do not fit.
+        """
+        ready = self._prepare(tuple(layers))
+        self._check_classes(ready.outputs[0])
+        outputs = [port.name for port in ready.outputs]
+        wanted = list(dict.fromkeys([*outputs, *ready.layers.values()]))
+        samples = read_samples(find_files(paths), self.inputs)
+        size = _fixed_batch(ready.session) or batch
+        for group in batches(samples, size):
+            results = _run(ready.session, stack(group), wanted)
+            for row, sample in enumerate(group):
+                yield Prediction(
+                    sample.name,
+                    sample.source,
+                    {name: results[name][row] for name in outputs},
+                    {layer: results[value][row] for layer, value in ready.layers.items()},
+                    self.classes,
+                )
+
+    def _by_name(
+        self, arrays: Sequence[Array], named: Mapping[str, Array], inputs: Sequence[str]
+    ) -> dict[str, Array]:
+        given = {**dict(zip(inputs, arrays, strict=False)), **named}
+        if set(given) != set(inputs) or len(arrays) + len(named) != len(inputs):
+            names = ", ".join(f"`{name}`" for name in inputs)
+            raise UserError(
+                "CNN703",
+                f"the network has {len(inputs)} input{'s' if len(inputs) > 1 else ''}"
+                f" ({names}), not the {len(arrays) + len(named)} given",
+                help=f"give one array for each of {names}",
+            )
+        return given
+
+    def _check_classes(self, main: Port) -> None:
+        size = main.shape[1] if len(main.shape) == 2 else None
+        if self.classes and isinstance(size, int) and size != len(self.classes):
+            raise UserError(
+                "CNN707",
+                f"the model names {len(self.classes)} classes, but its output has {size} values",
+                help="compile the model again from its spec",
+            )
+
+    # --- sessions -----------------------------------------------------------------------------
+
+    def _any(self) -> _Ready:
+        """Any session that there is; one without layers where there is none."""
+        return next(iter(self._ready.values())) if self._ready else self._prepare(())
+
+    def _prepare(self, layers: tuple[str, ...]) -> _Ready:
+        if layers not in self._ready:
+            if not layers:
+                source = self._source
+                model = source.to_bytes() if isinstance(source, Artifact) else source
+                session = self._start(model)
+                self._ready[layers] = _Ready(session, session.outputs)
+            else:
+                self._ready[layers] = self._with_layers(layers)
+        return self._ready[layers]
+
+    def _start(self, model: bytes | str | os.PathLike[str]) -> Session:
+        return Session(model, self._device, threads=self._threads)
+
+    def _with_layers(self, layers: tuple[str, ...]) -> _Ready:
+        """A session of a copy of the model that gives the layers' values as outputs too."""
+        source = self._source
+        proto = source.to_proto() if isinstance(source, Artifact) else onnx.load(source)
+        values = self._layer_values(proto)
+        for layer in layers:
+            if layer not in values:
+                raise _unknown_layer(layer, values)
+        own = {one.name for one in proto.graph.output}
+        for value in dict.fromkeys(values[layer] for layer in layers):
+            if value not in own:
+                # Its type is inferred by ONNX Runtime.
+                proto.graph.output.add(name=value)
+        session = self._start(proto.SerializeToString())
+        outputs = tuple(port for port in session.outputs if port.name in own)
+        return _Ready(session, outputs, {layer: values[layer] for layer in layers})
+
+    def _layer_values(self, proto: onnx.ModelProto) -> dict[str, str]:
+        """The value that holds each layer's result; values inside a layer have a ``/``."""
+        names = [name for node in proto.graph.node for name in node.output if "/" not in name]
+        return {**{name: name for name in names}, **self.manifest.layers}
+
+
+def _unknown_layer(layer: str, layers: Iterable[str]) -> UserError:
+    names = tuple(layers)
+    near = closest(layer, names)
+    return UserError(
+        "CNN704",
+        f"no layer is called `{layer}`",
+        notes=() if near else [f"there are {', '.join(f'`{name}`' for name in names[:20])}"],
+        help=f"did you mean `{near[0]}`?" if near else "name one of the network's layers",
+    )
+
+
+def _fixed_batch(session: Session) -> int | None:
+    size = session.inputs[0].shape[0]
+    return size if isinstance(size, int) else None
+
+
+def _run(session: Session, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
+    """Run a batch of any size, also where the model was compiled for a fixed one."""
+    fixed = _fixed_batch(session)
+    count = len(next(iter(feeds.values())))
+    if fixed is None or fixed == count:
+        return session.run(feeds, outputs)
+    parts: list[dict[str, Array]] = []
+    for start in range(0, count, fixed):
+        piece = {name: batch[start : start + fixed] for name, batch in feeds.items()}
+        parts.append(
+            session.run({name: _fill(part, fixed) for name, part in piece.items()}, outputs)
+        )
+    return {name: numpy.concatenate([part[name] for part in parts])[:count] for name in outputs}
+
+
+def _fill(batch: Array, size: int) -> Array:
+    """A batch of the size that the model was compiled for: its last sample again and again."""
+    lacking = size - len(batch)
+    return (
+        numpy.concatenate([batch, numpy.repeat(batch[-1:], lacking, axis=0)]) if lacking else batch
+    )
+
+
+def _copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+    from cnndsl.graph.files import write_atomically
+
+    with open(source, "rb") as file:
+        write_atomically(path, iter(lambda: file.read(2**20), b""))

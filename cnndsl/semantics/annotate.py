@@ -1,0 +1,72 @@
+"""Works out the edits of ``cnndsl check --annotate``: claims written, and made true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cnndsl.diagnostics.model import Edit
+from cnndsl.diagnostics.source import Span
+from cnndsl.limits import Limits
+from cnndsl.semantics.cost import quantity
+from cnndsl.semantics.draft import Draft
+from cnndsl.semantics.expectations import written
+from cnndsl.semantics.infer import infer, stated_dims
+from cnndsl.semantics.network import Network, TypedNetwork
+from cnndsl.syntax.ast import ChainStatement
+
+__all__ = ["claim_edits"]
+
+
+def claim_edits(network: Network, draft: Draft, limits: Limits) -> tuple[Edit, ...]:
+    """The edits that make every claim true, and add one to each chain of the top level.
+
+    None where the network has faults: its sizes are not known then. Claims inside a block that is
+    called with several shapes are left alone.
+    """
+    if not network.nodes or not network.outputs:
+        return ()
+    inference = infer(network, limits, claims=False)
+    if inference.failures or not inference.certain:
+        return ()
+    typed = inference.typed()
+    edits = [*_refreshed(typed, draft), *_added(typed, draft), *_expected(typed, draft)]
+    return tuple(edits)
+
+
+def _refreshed(network: TypedNetwork, draft: Draft) -> Iterator[Edit]:
+    """Edits of the claims that are there and do not hold."""
+    true: dict[Span, set[str]] = {}
+    for claim in draft.claims:
+        true.setdefault(claim.claim.span, set()).add(str(network.types[claim.node]))
+    for claim in draft.claims:
+        span = claim.claim.span
+        if len(true[span]) == 1 and claim.dims != network.types[claim.node].dims:
+            yield Edit(stated_dims(span), true[span].pop())
+            true[span] = set()
+
+
+def _added(network: TypedNetwork, draft: Draft) -> Iterator[Edit]:
+    """Claims for the chains of the top level that have none at their end."""
+    ends = {
+        (node.span.source, node.span.end): position
+        for position, node in enumerate(network.network.nodes)
+    }
+    for statement in draft.module.statements:
+        if not isinstance(statement, ChainStatement):
+            continue
+        last = statement.chain.links[-1]
+        position = ends.get((last.element.span.source, last.element.span.end))
+        if not last.claims and position is not None:
+            end = last.element.span.end
+            yield Edit(Span(last.span.source, end, end), f" => {network.types[position]}")
+
+
+def _expected(network: TypedNetwork, draft: Draft) -> Iterator[Edit]:
+    """Edits of the expectations that do not hold."""
+    if draft.overridden:
+        return
+    for expected in draft.expectations:
+        true = quantity(network, expected.statement.quantity.name)
+        if expected.value != true:
+            values = expected.statement.values
+            yield Edit(values[0].span.to(values[-1].span), written(true))

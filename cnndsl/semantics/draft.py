@@ -1,0 +1,112 @@
+"""A network while it is being resolved: it may still have holes and layers nobody understood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from cnndsl.layers.base import Layer
+from cnndsl.semantics.evaluate import OpenHole, Value
+from cnndsl.semantics.network import Expectation, InputNode, Network, Node, NodeClaim
+from cnndsl.semantics.phrases import Bound
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.scope import BlockDefinition
+from cnndsl.syntax.ast import Claim, Expect, Module
+
+__all__ = ["Draft", "PendingClaim", "PendingExpectation", "Poison"]
+
+
+class Poison(Layer):
+    """Stands where a layer could not be understood; nothing is known of its output."""
+
+    keyword: ClassVar[str] = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingClaim:
+    """A claim about a node's output, perhaps with holes."""
+
+    node: int
+    dims: tuple[Value, ...]
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class PendingExpectation:
+    """An expectation, perhaps with holes."""
+
+    value: tuple[Value, ...]
+    statement: Expect
+
+
+@dataclass
+class Draft:
+    """What resolving has found so far. Nodes are in topological order, and stay where they are."""
+
+    module: Module
+    name: str
+    nodes: list[Node] = field(default_factory=list)
+    outputs: dict[str, int] = field(default_factory=dict)
+    scopes: dict[str, int] = field(default_factory=dict)
+    claims: list[PendingClaim] = field(default_factory=list)
+    expectations: list[PendingExpectation] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    recipe: Recipe | None = None
+    imported: tuple[BlockDefinition, ...] = ()
+    parameters: dict[str, Value] = field(default_factory=dict)
+    overridden: bool = False
+    """Whether a parameter was set to something else than its default."""
+    pending: dict[int, Bound[Layer]] = field(default_factory=dict)
+    """Layers with holes, by position."""
+    open_inputs: dict[int, tuple[Value, ...]] = field(default_factory=dict)
+    """Sizes of inputs with holes, by position."""
+
+    @property
+    def inputs(self) -> tuple[InputNode, ...]:
+        """The inputs declared so far."""
+        return tuple(node for node in self.nodes if isinstance(node, InputNode))
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether a layer could not be understood."""
+        return any(isinstance(getattr(node, "layer", None), Poison) for node in self.nodes)
+
+    def network(self, nodes: tuple[Node, ...] | None = None) -> Network:
+        """The network, once nothing is open."""
+        return Network(
+            name=self.name,
+            nodes=tuple(self.nodes) if nodes is None else nodes,
+            outputs=dict(self.outputs),
+            scopes=dict(self.scopes),
+            claims=tuple(
+                NodeClaim(claim.node, dims, claim.claim.span)
+                for claim in self.claims
+                if (dims := whole(claim.dims)) is not None
+            ),
+            expectations=tuple(
+                Expectation(
+                    expected.statement.quantity.name,
+                    value,
+                    expected.statement.span,
+                    expected.statement.values[0].span.to(expected.statement.values[-1].span),
+                )
+                for expected in self.expectations
+                if (value := whole(expected.value)) is not None
+            ),
+            classes=self.classes,
+            recipe=self.recipe,
+            parameters=dict(self.parameters),
+            module=self.module,
+            imported=self.imported,
+        )
+
+
+def whole(values: tuple[Value, ...]) -> tuple[int, ...] | None:
+    """Sizes as numbers, or None where one is a hole."""
+    found: list[int] = []
+    for value in values:
+        if isinstance(value, OpenHole) or not isinstance(value, int):
+            return None
+        found.append(value)
+    return tuple(found)
+

@@ -1,0 +1,389 @@
+"""Turns expressions into compile-time values: numbers, words, sizes, yes and no.
+
+Whole numbers stay exact; nothing is ever handed to Python's own ``eval``. A name that is no
+constant evaluates to itself as a *word* (``same``, ``sgd``) where words may stand, which is where
+a schema will judge it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, assert_never
+
+from typing_extensions import override
+
+from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers.base import Init
+from cnndsl.syntax.ast import (
+    Argument,
+    At,
+    Binary,
+    Call,
+    Chain,
+    Conditional,
+    Expr,
+    Hole,
+    List,
+    Name,
+    Number,
+    Size,
+    Text,
+    Unary,
+)
+
+__all__ = [
+    "EVERY_WORD",
+    "KNOWN_WORDS",
+    "Constant",
+    "Constants",
+    "EvaluationError",
+    "OpenHole",
+    "Value",
+    "evaluate",
+    "holes_in",
+    "show",
+]
+
+
+class _Every(Container[str]):
+    """The set of all words."""
+
+    @override
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+EVERY_WORD: Container[str] = _Every()
+"""Where a schema will judge the words."""
+
+LARGEST = 2**63 - 1
+"""Whole numbers beyond this have no use in a network and are an error."""
+
+INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constant"))
+"""The words that make an :class:`~cnndsl.layers.base.Init`, alone or with a number."""
+
+
+KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
+"""The words that a constant or a block's argument may carry to a layer inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHole:
+    """The value of a ``?`` that has not been found yet; known by its place.
+
+    Holes in one size (``3x?x?``) are meant to be equal and share a ``group``, the size's place.
+    """
+
+    span: Span
+    group: Span
+
+
+Value: TypeAlias = "int | float | bool | str | tuple[Value, ...] | range | Init | OpenHole"
+
+
+class EvaluationError(Exception):
+    """An expression that has no value, and the diagnostic that says why."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+@dataclass(slots=True)
+class Constant:
+    """A named value, where it was defined, and whether anything reads it."""
+
+    value: Value
+    span: Span
+    used: bool = False
+
+
+@dataclass(slots=True)
+class Constants:
+    """The constants in scope; an inner scope sees what the outer one has."""
+
+    outer: Constants | None = None
+    own: dict[str, Constant] = field(default_factory=dict)
+
+    def find(self, name: str) -> Constant | None:
+        """The nearest constant of that name."""
+        scope: Constants | None = self
+        while scope is not None:
+            if name in scope.own:
+                return scope.own[name]
+            scope = scope.outer
+        return None
+
+    def names(self) -> Iterator[str]:
+        """All names in scope."""
+        scope: Constants | None = self
+        while scope is not None:
+            yield from scope.own
+            scope = scope.outer
+
+    def define(self, name: str, value: Value, span: Span) -> None:
+        """Name a value in this scope."""
+        self.own[name] = Constant(value, span)
+
+
+def show(value: Value) -> str:
+    """A value as a spec would write it.
+
+    >>> show((3, 1)), show(True), show(0.5)
+    ('[3, 1]', 'yes', '0.5')
+    """
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return f"[{', '.join(map(show, value))}]"
+        case range():
+            return f"{value.start}..{value.stop - 1}"
+        case Init():
+            return value.name if value.value is None else f"{value.name}({value.value:g})"
+        case OpenHole():
+            return "?"
+        case _:
+            return str(value)
+
+
+def holes_in(value: Value) -> Iterator[OpenHole]:
+    """The open holes in a value."""
+    if isinstance(value, OpenHole):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from holes_in(item)
+
+
+def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) -> Value:
+    """The value of an expression.
+
+    Args:
+        expr: what to evaluate.
+        constants: the names it can use.
+        words: the names that may stand for themselves where they are no constants.
+
+    Raises:
+        EvaluationError: CNN102 for an unknown name, CNN204 for a wrong type, CNN210 for
+            arithmetic without a value, CNN406 for arithmetic with a hole.
+    """
+    match expr:
+        case Number() | Text():
+            return expr.value
+        case Hole():
+            return OpenHole(expr.span, expr.span)
+        case Name():
+            return _name(expr, constants, words)
+        case Size():
+            return tuple(
+                OpenHole(dim.span, expr.span) if isinstance(dim, Hole) else dim.value
+                for dim in expr.dims
+            )
+        case List():
+            return tuple(evaluate(item, constants, words=words) for item in expr.items)
+        case Unary():
+            return _unary(expr, constants)
+        case Binary():
+            return _binary(expr, constants)
+        case Conditional():
+            condition = _truth(expr.condition, constants)
+            return evaluate(expr.then if condition else expr.otherwise, constants, words=words)
+        case Call():
+            return _call(expr, constants)
+        case At():
+            raise _error(
+                "CNN204",
+                "`@` joins a count and a size, as in `6@5x5`; here one value is needed",
+                expr.span,
+                help="write one number here, or move `@` behind the layer's name",
+            )
+    assert_never(expr)
+
+
+def _error(code: str, message: str, span: Span, help: str, label: str = "") -> EvaluationError:
+    return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
+
+
+def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
+    if expr.name in ("yes", "no"):
+        return expr.name == "yes"
+    constant = constants.find(expr.name)
+    if constant is not None:
+        constant.used = True
+        return constant.value
+    if expr.name in words:
+        return expr.name
+    near = closest(expr.name, tuple(constants.names()))
+    if expr.name in ("true", "false", "True", "False"):
+        near = ("yes" if expr.name.lower() == "true" else "no",)
+    raise _error(
+        "CNN102",
+        f"nothing is called `{expr.name}` here",
+        expr.span,
+        help=f"did you mean `{near[0]}`?"
+        if near
+        else f"define it first: `let {expr.name} = …`, or write a number",
+    )
+
+
+def _number(expr: Expr, constants: Constants, wanted: str = "a number") -> int | float:
+    value = evaluate(expr, constants)
+    if isinstance(value, OpenHole):
+        raise _error(
+            "CNN406",
+            "`?` cannot be a part of arithmetic: it must be a whole argument",
+            expr.span,
+            help="let `?` stand alone, as in `padding ?`",
+        )
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _error(
+            "CNN204",
+            f"{wanted} is needed here, not `{show(value)}`",
+            expr.span,
+            help="arithmetic and comparisons take numbers",
+        )
+    return value
+
+
+def _truth(expr: Expr, constants: Constants) -> bool:
+    value = evaluate(expr, constants)
+    if isinstance(value, bool):
+        return value
+    raise _error(
+        "CNN211",
+        f"a condition must be `yes` or `no`, not `{show(value)}`",
+        expr.span,
+        help="compare it with something, as in `width > 64`",
+    )
+
+
+def _unary(expr: Unary, constants: Constants) -> Value:
+    if expr.operator == "not":
+        return not _truth(expr.operand, constants)
+    return -_number(expr.operand, constants)
+
+
+_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _binary(expr: Binary, constants: Constants) -> Value:
+    match expr.operator:
+        case "and":
+            return _truth(expr.left, constants) and _truth(expr.right, constants)
+        case "or":
+            return _truth(expr.left, constants) or _truth(expr.right, constants)
+        case "==" | "!=":
+            left = evaluate(expr.left, constants, words=EVERY_WORD)
+            right = evaluate(expr.right, constants, words=EVERY_WORD)
+            return (left == right) == (expr.operator == "==")
+        case "..":
+            return _range(expr, constants)
+        case "<" | "<=" | ">" | ">=":
+            compare = _COMPARISONS[expr.operator]
+            return compare(_number(expr.left, constants), _number(expr.right, constants))
+    return _arithmetic(expr, _number(expr.left, constants), _number(expr.right, constants))
+
+
+def _arithmetic(expr: Binary, left: float, right: float) -> int | float:
+    if expr.operator in ("/", "//", "%") and right == 0:
+        raise _error(
+            "CNN210",
+            f"{show(left)} {expr.operator} 0 has no value",
+            expr.span,
+            label="division by zero",
+            help="divide by something other than 0",
+        )
+    whole = isinstance(left, int) and isinstance(right, int)
+    if whole and expr.operator == "/" and left % right == 0:
+        return int(left) // int(right)
+    try:
+        result = _ARITHMETIC[expr.operator](left, right)
+    except OverflowError:
+        result = math.inf
+    if not -LARGEST <= result <= LARGEST:  # also catches nan
+        raise _error(
+            "CNN210",
+            f"the result of `{expr.operator}` is beyond what a network can use (2^63)",
+            expr.span,
+            help="use smaller numbers",
+        )
+    return result
+
+
+def _range(expr: Binary, constants: Constants) -> range:
+    first, last = _number(expr.left, constants), _number(expr.right, constants)
+    if isinstance(first, int) and isinstance(last, int):
+        return range(first, last + 1)
+    raise _error(
+        "CNN204",
+        f"a range runs over whole numbers, not from {show(first)} to {show(last)}",
+        expr.span,
+        help="write whole numbers, as in `1..4`",
+    )
+
+
+def _call(expr: Call, constants: Constants) -> Value:
+    name = expr.callee.name
+    if name in ("min", "max"):
+        numbers = [_number(_plain(argument), constants) for argument in expr.arguments]
+        if numbers:
+            return min(numbers) if name == "min" else max(numbers)
+        raise _error(
+            "CNN202",
+            f"`{name}` needs at least one number",
+            expr.span,
+            help=f"write `{name}(1, 2)`",
+        )
+    if name in INITIALISERS:
+        return _initialiser(expr, constants)
+    near = closest(name, ("min", "max", *sorted(INITIALISERS)))
+    raise _error(
+        "CNN102",
+        f"no function is called `{name}`",
+        expr.callee.span,
+        help=f"did you mean `{near[0]}`?" if near else "there are `min` and `max`",
+    )
+
+
+def _initialiser(expr: Call, constants: Constants) -> Init:
+    name = expr.callee.name
+    if len(expr.arguments) > 1:
+        raise _error(
+            "CNN203",
+            f"`{name}` takes one number, not {len(expr.arguments)}",
+            expr.arguments[1].span,
+            help=f"write `{name}(0.01)`",
+        )
+    value = _number(_plain(expr.arguments[0]), constants) if expr.arguments else None
+    return Init(name, None if value is None else float(value))  # type: ignore[arg-type]
+
+
+def _plain(argument: Argument) -> Expr:
+    """The expression of an argument that can be nothing else."""
+    if isinstance(argument.value, Chain) or argument.name is not None:
+        raise _error(
+            "CNN209",
+            "a number is needed here, not a layer",
+            argument.span,
+            help="write a number, or a constant's name",
+        )
+    return argument.value

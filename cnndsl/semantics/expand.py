@@ -1,0 +1,473 @@
+"""Turns chains, blocks and loops into a flat list of layers that name each other.
+
+Statements are carried out in order; each chain takes the current stream and leaves its result
+as the current stream. A layer that cannot be understood becomes a :class:`Poison`, which silences
+what would merely follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers import find
+from cnndsl.layers.base import Layer
+from cnndsl.layers.window import Rounding
+from cnndsl.semantics.calls import as_chain, bind_arguments
+from cnndsl.semantics.draft import PendingClaim, Poison
+from cnndsl.semantics.evaluate import (
+    KNOWN_WORDS,
+    Constants,
+    EvaluationError,
+    Value,
+    evaluate,
+    show,
+)
+from cnndsl.semantics.network import LayerNode
+from cnndsl.semantics.phrases import bind, unknown_layer, validate
+from cnndsl.semantics.rounds import rounds
+from cnndsl.semantics.scope import (
+    BlockDefinition,
+    Frame,
+    Naming,
+    Stream,
+    labels_in,
+    opens_scope,
+)
+from cnndsl.semantics.workspace import Workspace, count
+from cnndsl.syntax.ast import (
+    Bind,
+    Body,
+    Branch,
+    Call,
+    Chain,
+    ChainStatement,
+    Claim,
+    Expr,
+    For,
+    Identifier,
+    Let,
+    Link,
+    Name,
+    Phrase,
+    Repeat,
+    Return,
+    RoundingRule,
+    Statement,
+)
+
+__all__ = ["Expander"]
+
+
+class Expander(Workspace):
+    """Expands the statements of one spec into a :class:`Draft`."""
+
+    # --- statements ---
+
+    def run(self, statements: Sequence[Statement], frame: Frame) -> None:
+        """Carry out the statements of a body."""
+        for statement in statements:
+            self.step(statement.span)
+            with self.reporting():
+                self.statement(statement, frame)
+            if frame.returned is not None:
+                return
+
+    def statement(self, statement: Statement, frame: Frame) -> None:
+        """Carry out one statement that may stand in any body."""
+        match statement:
+            case ChainStatement():
+                streams = self.chain(statement.chain, frame, frame.current)
+                frame.current = self.one(streams, statement.chain.span)
+            case Bind():
+                self._bind(statement, frame)
+            case Let():
+                value = evaluate(statement.value, frame.constants, words=KNOWN_WORDS)
+                frame.constants.define(statement.name.name, value, statement.name.span)
+            case RoundingRule():
+                frame.rounding = self.rounding(statement)
+            case Return():
+                self._return(statement, frame)
+            case _:
+                self.fail(
+                    "CNN112",
+                    f"`{statement.span.text.split()[0]}` cannot stand inside braces",
+                    statement.span,
+                    help="move it to the top level of the file",
+                )
+
+    def rounding(self, statement: RoundingRule) -> Rounding:
+        """The rule that a ``rounding`` statement names."""
+        word = statement.rule.name
+        if word in tuple(Rounding):
+            return Rounding(word)
+        near = closest(word, tuple(Rounding))
+        self.fail(
+            "CNN208",
+            f"`rounding` cannot be `{word}`",
+            statement.rule.span,
+            help=f"did you mean `{near[0]}`?" if near else "write `exact`, `floor` or `ceil`",
+        )
+        return Rounding.EXACT
+
+    def _bind(self, statement: Bind, frame: Frame) -> None:
+        streams = self.chain(statement.chain, frame, frame.current)
+        if len(streams) != len(statement.names):
+            self.fail(
+                "CNN111",
+                f"{count(len(statement.names), 'name')} cannot take "
+                f"{count(len(streams), 'stream')}",
+                statement.names[0].span.to(statement.names[-1].span),
+                help=f"write {count(len(streams), 'name')} before `=`",
+            )
+            streams = (self.poison(statement.span, frame),) * len(statement.names)
+        for name, node in zip(statement.names, streams, strict=True):
+            if find(name.name) is not None:
+                self.fail(
+                    "CNN007",
+                    f"`{name.name}` is a layer and cannot name a stream",
+                    name.span,
+                    help=f"call it `{name.name}_out`, say",
+                )
+            self.bound.setdefault(name.span, (name.name, False))
+            frame.streams[name.name] = Stream(node, name.span)
+            self.paths[frame.naming.prefix + name.name] = node
+
+    def _return(self, statement: Return, frame: Frame) -> None:
+        if not frame.in_block:
+            self.fail(
+                "CNN112",
+                "`return` cannot stand outside a block",
+                statement.span,
+                help="remove it: a network gives back its current stream",
+            )
+            return
+        frame.returned = tuple(
+            self.one(self.chain(chain, frame, frame.current), chain.span)
+            for chain in statement.chains
+        )
+
+    # --- chains ---
+
+    def chain(self, chain: Chain, frame: Frame, current: int | None) -> tuple[int, ...]:
+        """The results of a chain that starts from ``current``, or from the stream it names."""
+        streams: tuple[int, ...] = () if current is None else (current,)
+        for position, link in enumerate(chain.links):
+            self.step(link.span)
+            start = self._named_stream(link, frame)
+            if start is not None:
+                if position:
+                    self.fail(
+                        "CNN209",
+                        f"`{link.element.span.text}` is a stream, and a stream can only begin "
+                        "a chain",
+                        link.span,
+                        help="start a new line with it, or join it: `add(identity, "
+                        f"{link.element.span.text})`",
+                    )
+                streams = (start,)
+                self._claim(link, start, frame)
+                continue
+            before = self.one(streams, link.span) if streams else None
+            try:
+                streams = self._link(link, frame, before)
+            except EvaluationError as error:
+                self.report.add(error.diagnostic)
+                streams = (self.poison(link.span, frame),)
+        return streams
+
+    def _named_stream(self, link: Link, frame: Frame) -> int | None:
+        """The node of the stream that a link is nothing but the name of."""
+        element = link.element
+        if not isinstance(element, Phrase) or element.arguments:
+            return None
+        name = element.head.name
+        if find(name) is not None or name in frame.file.blocks:
+            return None
+        return self.lookup(name, frame)
+
+    def _link(self, link: Link, frame: Frame, current: int | None) -> tuple[int, ...]:
+        element = link.element
+        label = link.label
+        match element:
+            case Phrase():
+                streams: tuple[int, ...] = (self._phrase(element, label, frame, current),)
+            case Call():
+                streams = self._call(element, label, frame, current)
+            case Branch():
+                streams = self._branch(element, frame, current)
+            case Repeat() | For():
+                streams = self._loop(element, label, frame, current)
+        if label is not None:
+            self._label(label, streams, frame)
+        if link.claims:
+            self._claim(link, self.one(streams, link.span), frame)
+        return streams
+
+    def _label(self, label: Identifier, streams: tuple[int, ...], frame: Frame) -> None:
+        full = frame.naming.prefix + label.name
+        first = self.labels.get(full)
+        if first is not None:
+            self.report.add(
+                Diagnostic(
+                    "CNN104",
+                    f"the label `{label.name}` is given twice",
+                    label.span,
+                    labels=(Label(first, "first here"),) if first != label.span else (),
+                    help=f"call one of them `{label.name}_2`, say",
+                )
+            )
+        self.labels.setdefault(full, label.span)
+        node = self.one(streams, label.span)
+        frame.streams[label.name] = Stream(node, label.span)
+        self.paths[full] = node
+
+    def _claim(self, link: Link, node: int, frame: Frame) -> None:
+        for claim in link.claims:
+            dims = self.claimed(claim, frame.constants)
+            if dims is not None:
+                self.draft.claims.append(PendingClaim(node, dims, claim))
+
+    def claimed(self, claim: Claim, constants: Constants) -> tuple[Value, ...] | None:
+        """The sizes that a claim states, holes left open."""
+        dims: list[Value] = []
+        for expr in claim.dims:
+            value = evaluate(expr, constants)
+            dims.extend(value if isinstance(value, tuple) else (value,))
+        if all(not isinstance(dim, bool | float | str) for dim in dims):
+            return tuple(dims)
+        self.fail(
+            "CNN204",
+            f"a claim states sizes, not `{', '.join(map(show, dims))}`",
+            claim.span,
+            help="write the sizes of the output, as in `=> 6x28x28`",
+        )
+        return None
+
+    # --- layers ---
+
+    def _phrase(
+        self, phrase: Phrase, label: Identifier | None, frame: Frame, current: int | None
+    ) -> int:
+        name = phrase.head.name
+        schema = find(name)
+        if schema is None:
+            return self._not_a_layer(phrase, frame)
+        if schema.joins:
+            self.fail(
+                "CNN111",
+                f"`{name}` joins streams, but none are given",
+                phrase.head.span,
+                help=f"write `{name}(identity, conv 16@3 padding 1)`",
+            )
+            return self.poison(phrase.span, frame)
+        inputs = () if current is None else (current,)
+        return self._layer(schema, phrase.head, phrase.arguments, label, frame, inputs, phrase.span)
+
+    def _layer(
+        self,
+        schema: type[Layer],
+        head: Identifier,
+        arguments: Sequence[Expr],
+        label: Identifier | None,
+        frame: Frame,
+        inputs: tuple[int, ...],
+        span: Span,
+    ) -> int:
+        """Add a layer to the network and give its position."""
+        bound = bind(schema, head, arguments, frame.constants, self.report)
+        if not inputs:
+            self.fail(
+                "CNN105",
+                f"`{head.name}` has no input: no `input` comes before it",
+                head.span,
+                help="write `input 3x224x224` above it, with the sizes of yours",
+            )
+        if bound is None or not inputs:
+            return self.poison(span, frame, inputs)
+        if frame.rounding is not Rounding.EXACT and "rounding" in schema.model_fields:
+            values = {"rounding": frame.rounding.value, **bound.values}
+            bound = replace(bound, values=values)
+        name = frame.naming.prefix + (label.name if label else frame.naming.generate(head.name))
+        layer = Poison() if bound.has_holes else validate(bound)
+        node = LayerNode(name, layer, inputs, span, bound.places, frame.trace)
+        position = self.append(node)
+        if bound.has_holes:
+            self.draft.pending[position] = bound
+        return position
+
+    def _not_a_layer(self, phrase: Phrase, frame: Frame) -> int:
+        """Say what a phrase is that begins with no layer's name."""
+        head = phrase.head
+        if head.name in frame.file.blocks:
+            frame.file.blocks[head.name].used = True
+            arguments = ", ".join(argument.span.text for argument in phrase.arguments)
+            call = f"{head.name}({arguments})"
+            self.fail(
+                "CNN203" if phrase.arguments else "CNN202",
+                f"`{head.name}` is a block and takes its arguments in parentheses",
+                phrase.span,
+                help=f"write `{call}`",
+                fixes=(Fix(f"write `{call}`", (Edit(phrase.span, call),)),),
+            )
+        elif self.lookup(head.name, frame) is not None:
+            gap = Edit(Span(head.span.source, head.span.end, head.span.end), " ->")
+            self.fail(
+                "CNN209",
+                f"`{head.name}` is a stream, and takes no arguments",
+                head.span,
+                help=f"put `->` behind `{head.name}`",
+                fixes=(Fix(f"put `->` behind `{head.name}`", (gap,), safe=True),),
+            )
+        elif "." in head.name or (not phrase.arguments and self._resembles_stream(head, frame)):
+            self.unknown_stream(head, frame)
+        else:
+            self.report.add(unknown_layer(head, tuple(frame.file.blocks)))
+        return self.poison(phrase.span, frame)
+
+    def _resembles_stream(self, head: Identifier, frame: Frame) -> bool:
+        names = tuple(frame.streams)
+        return bool(closest(head.name, names)) and not unknown_layer(head, ()).fixes
+
+    # --- calls ---
+
+    def _call(
+        self, call: Call, label: Identifier | None, frame: Frame, current: int | None
+    ) -> tuple[int, ...]:
+        name = call.callee.name
+        schema = find(name)
+        if name in frame.file.blocks:
+            return self._block(frame.file.blocks[name], call, label, frame, current)
+        if schema is None:
+            self.report.add(unknown_layer(call.callee, tuple(frame.file.blocks)))
+            return (self.poison(call.span, frame),)
+        if schema.joins:
+            return (self._join(schema, call, label, frame, current),)
+        arguments = " ".join(argument.span.text for argument in call.arguments)
+        self.fail(
+            "CNN203",
+            f"`{name}` is a layer: its arguments are written without parentheses",
+            call.span,
+            help=f"write `{name} {arguments}`, as `cnndsl` writes `conv 6@5x5 stride 2`".rstrip(),
+        )
+        return (self.poison(call.span, frame),)
+
+    def _join(
+        self,
+        schema: type[Layer],
+        call: Call,
+        label: Identifier | None,
+        frame: Frame,
+        current: int | None,
+    ) -> int:
+        streams: list[int] = []
+        attributes: list[Expr] = []
+        for argument in call.arguments:
+            if argument.name is not None and not isinstance(argument.value, Chain):
+                attributes += [Name(argument.name.name, argument.name.span), argument.value]
+            else:
+                chain = as_chain(argument)
+                streams.append(self.one(self.chain(chain, frame, current), chain.span))
+        if len(streams) < 2:
+            self.fail(
+                "CNN111",
+                f"`{call.callee.name}` joins two streams or more, not {len(streams)}",
+                call.span,
+                help="separate its chains by commas; `identity` is the stream itself",
+            )
+            return self.poison(call.span, frame)
+        return self._layer(schema, call.callee, attributes, label, frame, tuple(streams), call.span)
+
+    def _block(
+        self,
+        definition: BlockDefinition,
+        call: Call,
+        label: Identifier | None,
+        frame: Frame,
+        current: int | None,
+    ) -> tuple[int, ...]:
+        definition.used = True
+        block = definition.block
+        if definition in self.active:
+            self.fail(
+                "CNN110",
+                f"the block `{block.name.name}` calls itself",
+                call.callee.span,
+                labels=(Label(block.name.span, "defined here"),),
+                help="write the repetition with `repeat`",
+            )
+            return (self.poison(call.span, frame),)
+        if len(self.active) >= self.limits.depth:
+            self.exhaust("CNN902", f"blocks call each other more than {self.limits.depth} deep")
+        inner = bind_arguments(self, definition, call, frame, current)
+        if inner is None:
+            return (self.poison(call.span, frame),)
+        name = label.name if label else frame.naming.generate(block.name.name)
+        labels = frozenset(labels_in(block.body.statements))
+        inner.naming = Naming(f"{frame.naming.prefix}{name}.", labels)
+        self.active.append(definition)
+        try:
+            self.run(block.body.statements, inner)
+        finally:
+            self.active.pop()
+        if inner.returned is not None:
+            streams = inner.returned
+        elif inner.current is not None:
+            streams = (inner.current,)
+        else:
+            streams = (self.poison(call.span, frame),)
+        if label is None and len(streams) == 1:
+            self.paths.setdefault(inner.naming.prefix[:-1], streams[0])
+        return streams
+
+    # --- control ---
+
+    def _branch(self, branch: Branch, frame: Frame, current: int | None) -> tuple[int, ...]:
+        condition = evaluate(branch.condition, frame.constants)
+        if not isinstance(condition, bool):
+            raise EvaluationError(
+                Diagnostic(
+                    "CNN211",
+                    f"a condition must be `yes` or `no`, not `{show(condition)}`",
+                    branch.condition.span,
+                    help="compare it with something, as in `width > 64`",
+                )
+            )
+        body = branch.then if condition else branch.otherwise
+        if isinstance(body, Branch):
+            return self._branch(body, frame, current)
+        return () if body is None and current is None else self._body(body, frame, current)
+
+    def _body(self, body: Body | None, frame: Frame, current: int | None) -> tuple[int, ...]:
+        inner = frame.inner()
+        inner.current = current
+        if body is not None:
+            self.run(body.statements, inner)
+        frame.returned = inner.returned
+        return () if inner.current is None else (inner.current,)
+
+    def _loop(
+        self, loop: Repeat | For, label: Identifier | None, frame: Frame, current: int | None
+    ) -> tuple[int, ...]:
+        every_round = rounds(self, loop, frame)
+        scope = label.name if label else ""
+        scoped = opens_scope(loop, labelled=label is not None)
+        if scoped and not label:
+            scope = frame.naming.generate("repeat" if isinstance(loop, Repeat) else "for")
+        labels = frozenset(labels_in(loop.body.statements)) if scoped else frozenset[str]()
+        self.loops.append(loop.span)
+        for number, define in enumerate(every_round, start=1):
+            self.step(loop.span)
+            prefix = f"{frame.naming.prefix}{scope}.{number}."
+            inner = frame.inner(Naming(prefix, labels) if scoped else None)
+            inner.current = current
+            define(inner.constants)
+            self.run(loop.body.statements, inner)
+            current = inner.current
+            if scoped and current is not None:
+                self.paths[prefix[:-1]] = current
+        self.loops.pop()
+        return () if current is None else (current,)

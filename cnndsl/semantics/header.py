@@ -1,0 +1,338 @@
+"""Turns the statements about a network (input, train, classes) into what they declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers.base import MAX_SIZE, Schema, ShapeFault
+from cnndsl.limits import Limits
+from cnndsl.semantics.evaluate import Constants, Value, evaluate, holes_in, show
+from cnndsl.semantics.modules import read_text
+from cnndsl.semantics.network import InputNode
+from cnndsl.semantics.phrases import bind, validate
+from cnndsl.semantics.preparation import Preparation
+from cnndsl.semantics.recipe import Recipe, SettingValue
+from cnndsl.syntax.ast import Classes, ClassesFile, Expr, Identifier, Input, Name, Setting, Train
+from cnndsl.types import DType, TensorType
+
+__all__ = ["class_names", "input_node", "input_sizes", "recipe"]
+
+T = TypeVar("T")
+
+
+# --- input ------------------------------------------------------------------------------------
+
+
+def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple[Value, ...] | None:
+    """The sizes that an ``input`` states, holes left open; None where they make no sense."""
+    arguments = _size_arguments(statement)
+    if not arguments:
+        report.add(
+            Diagnostic(
+                "CNN202",
+                "`input` needs its sizes",
+                statement.span,
+                help="write channels x height x width, as in `input 3x224x224`",
+            )
+        )
+        return None
+    value = evaluate(arguments[0], constants)
+    sizes = value if isinstance(value, tuple) else (value,)
+    if len(arguments) > 1 and not _is_tokens(statement):
+        report.add(
+            Diagnostic(
+                "CNN203",
+                f"`input` has no place for `{arguments[1].span.text}`",
+                arguments[1].span,
+                help="write all sizes in one word, as in `input 3x224x224`",
+            )
+        )
+        return None
+    for size in sizes:
+        good = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MAX_SIZE
+        if not good and not any(True for _ in holes_in(size)):
+            report.add(
+                Diagnostic(
+                    "CNN205" if isinstance(size, int | float) else "CNN204",
+                    f"an input's size must be a whole number from 1 to {MAX_SIZE}, "
+                    f"not `{show(size)}`",
+                    arguments[0].span,
+                    help="write channels x height x width, as in `input 3x224x224`",
+                )
+            )
+            return None
+    if len(sizes) > 4:
+        report.add(
+            Diagnostic(
+                "CNN308",
+                f"an input has at most three spatial dimensions, not {len(sizes) - 1}",
+                arguments[0].span,
+                help="write channels x depth x height x width at most; the batch is not written",
+            )
+        )
+        return None
+    return sizes
+
+
+def _is_tokens(statement: Input) -> bool:
+    return _tokens_position(statement) is not None
+
+
+def _tokens_position(statement: Input) -> int | None:
+    """Where the arguments of ``tokens`` begin; the word may have been read as the input's name."""
+    first = statement.arguments[0] if statement.arguments else None
+    if isinstance(first, Name) and first.name == "tokens":
+        return 1
+    if statement.name is not None and statement.name.name == "tokens":
+        return 0
+    return None
+
+
+def _size_arguments(statement: Input) -> Sequence[Expr]:
+    return statement.arguments[_tokens_position(statement) or 0 :]
+
+
+def input_node(
+    statement: Input, sizes: tuple[int, ...], name: str, constants: Constants, report: Report
+) -> InputNode:
+    """The input that a statement declares, its preparation checked."""
+    vocabulary = _vocabulary(statement, constants, report) if _is_tokens(statement) else None
+    dtype = DType.INT64 if _is_tokens(statement) else DType.FLOAT32
+    kind = TensorType(sizes, dtype)
+    preparation = Preparation()
+    if statement.settings:
+        from cnndsl.semantics.preparation import SETTINGS, prepare
+
+        found = _settings(statement.settings, SETTINGS, "input", constants, report)
+        preparation = prepare({setting.name.name: schema for setting, schema in found})
+        places = {setting.name.name: setting.span for setting, _ in found}
+        for fault in preparation.faults(kind):
+            report.add(_fault(fault, places, statement.span))
+    return InputNode(name, kind, preparation, statement.span, vocabulary)
+
+
+def _fault(fault: ShapeFault, places: Mapping[str, Span], whole: Span) -> Diagnostic:
+    span = next((places[name] for name in fault.blame if name in places), whole)
+    return Diagnostic(fault.code, fault.message, span, fault.label, help=fault.help)
+
+
+def _vocabulary(statement: Input, constants: Constants, report: Report) -> int | None:
+    arguments = _size_arguments(statement)
+    match arguments[1:]:
+        case [Name(name="vocabulary"), size]:
+            value = evaluate(size, constants)
+            if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_SIZE:
+                return value
+            span, what = size.span, f"`vocabulary` must be a whole number from 1 on, not {value}"
+        case []:
+            span, what = statement.span, "`input tokens` needs a `vocabulary`"
+        case [surplus, *_]:
+            span, what = surplus.span, f"`input tokens` has no place for `{surplus.span.text}`"
+    report.add(
+        Diagnostic(
+            "CNN202" if len(arguments) == 1 else "CNN203",
+            what,
+            span,
+            help="write `input tokens 56 vocabulary 20000`",
+        )
+    )
+    return None
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+def _settings(
+    settings: Sequence[Setting],
+    schemas: Mapping[str, type[Schema]],
+    where: str,
+    constants: Constants,
+    report: Report,
+) -> list[tuple[Setting, Schema]]:
+    """Bind settings that each have one schema and stand once."""
+    found: list[tuple[Setting, Schema]] = []
+    first: dict[str, Span] = {}
+    for setting in settings:
+        name = setting.name.name
+        if name not in schemas:
+            report.add(_unknown(setting, tuple(schemas), where))
+        elif name in first:
+            report.add(_twice(setting, first[name]))
+        else:
+            bound = bind(schemas[name], setting.name, setting.values, constants, report)
+            if bound is not None:
+                found.append((setting, validate(bound)))
+        first.setdefault(name, setting.name.span)
+    return found
+
+
+def _unknown(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
+    name = setting.name
+    near = closest(name.name, known)
+    fixes = (
+        (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), safe=len(near) == 1),)
+        if near
+        else ()
+    )
+    return Diagnostic(
+        "CNN501",
+        f"`{where}` has no setting `{name.name}`",
+        name.span,
+        help=f"did you mean `{near[0]}`?"
+        if near
+        else f"its settings are {', '.join(f'`{item}`' for item in known)}",
+        fixes=fixes,
+    )
+
+
+def _twice(setting: Setting, first: Span) -> Diagnostic:
+    return Diagnostic(
+        "CNN206",
+        f"`{setting.name.name}` is given twice",
+        setting.name.span,
+        labels=(Label(first, "given here first"),),
+        help=f"keep one `{setting.name.name}`",
+    )
+
+
+def recipe(
+    statement: Train,
+    constants: Constants,
+    known: Mapping[str, int],
+    report: Report,
+) -> Recipe:
+    """The recipe of a ``train { }``; ``known`` are the names that ``freeze`` may use."""
+    from cnndsl.semantics.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, build
+
+    names = (*VARIANTS, *SCALARS, *LABELLED, *NAMES)
+    found: list[tuple[str, SettingValue]] = []
+    first: dict[str, Span] = {}
+    for setting in statement.settings:
+        name = setting.name.name
+        if name not in names:
+            report.add(_unknown(setting, names, "train"))
+            continue
+        if name in first and name not in REPEATABLE:
+            report.add(_twice(setting, first[name]))
+            continue
+        first.setdefault(name, setting.name.span)
+        value = _setting_value(setting, constants, known, report)
+        if value is not None:
+            found.append((name, value))
+    return build(found)
+
+
+def _setting_value(
+    setting: Setting, constants: Constants, known: Mapping[str, int], report: Report
+) -> SettingValue | None:
+    from cnndsl.semantics.recipe import LABELLED, NAMES, SCALARS, VARIANTS
+
+    name = setting.name.name
+    if name in NAMES:
+        return _labels(setting, setting.values, known, report)
+    if name in LABELLED:
+        if not _labels(setting, setting.values[:1], known, report):
+            return None
+        label = setting.values[0]
+        assert isinstance(label, Name)
+        values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)
+        return _bound(bind(LABELLED[name], setting.name, values, constants, report))
+    if name in SCALARS:
+        return _bound(bind(SCALARS[name], setting.name, setting.values, constants, report))
+    variants = VARIANTS[name]
+    word = setting.values[0] if setting.values else None
+    if isinstance(word, Name) and word.name in variants:
+        head = Identifier(word.name, word.span)
+        return _bound(bind(variants[word.name], head, setting.values[1:], constants, report))
+    report.add(_unknown_variant(setting, word, tuple(variants)))
+    return None
+
+
+def _bound(bound: object) -> SettingValue | None:
+    return None if bound is None else validate(bound)  # type: ignore[arg-type,return-value]
+
+
+def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:
+    name = setting.name.name
+    choices = ", ".join(f"`{variant}`" for variant in variants)
+    if word is None:
+        return Diagnostic(
+            "CNN202", f"`{name}` needs to say which", setting.name.span, help=f"choose {choices}"
+        )
+    near = closest(word.span.text, variants)
+    fixes = (
+        (Fix(f"write `{near[0]}`", (Edit(word.span, near[0]),), safe=len(near) == 1),)
+        if near
+        else ()
+    )
+    return Diagnostic(
+        "CNN208",
+        f"`{name}` cannot be `{word.span.text}`",
+        word.span,
+        help=f"did you mean `{near[0]}`?" if near else f"choose {choices}",
+        fixes=fixes,
+    )
+
+
+def _labels(
+    setting: Setting, values: Sequence[Expr], known: Mapping[str, int], report: Report
+) -> tuple[str, ...] | None:
+    """The labels that a setting names, each the name of a layer or a scope."""
+    if not values:
+        report.add(
+            Diagnostic(
+                "CNN202",
+                f"`{setting.name.name}` needs the labels of layers",
+                setting.name.span,
+                help=f"write `{setting.name.name} C1`, with a label of yours",
+            )
+        )
+        return None
+    labels: list[str] = []
+    for value in values:
+        name = value.name if isinstance(value, Name) else ""
+        if name in known or any(path.startswith(f"{name}.") for path in known if name):
+            labels.append(name)
+            continue
+        near = closest(value.span.text, tuple(known))
+        report.add(
+            Diagnostic(
+                "CNN103",
+                f"no layer or label is called `{value.span.text}`",
+                value.span,
+                help=f"did you mean `{near[0]}`?"
+                if near
+                else "name a label; `cnndsl summary` lists the names of all layers",
+            )
+        )
+    return tuple(labels) if len(labels) == len(values) else None
+
+
+# --- classes ----------------------------------------------------------------------------------
+
+
+def class_names(
+    statement: Classes | ClassesFile, folder: Path, report: Report, limits: Limits
+) -> tuple[str, ...]:
+    """The names of the classes, in the order of the output."""
+    if isinstance(statement, Classes):
+        return tuple(name.value for name in statement.names)
+    path = folder / statement.path.value
+    try:
+        resolved = path.resolve()
+        if "\0" in str(path) or not resolved.is_relative_to(folder.resolve()):
+            raise UserError(
+                "CNN109",
+                f'`classes from "{statement.path.value}"` leaves the folder of the spec',
+                help="copy the file beside the spec",
+            )
+        text = read_text(path, limits)
+    except UserError as error:
+        report.add(Diagnostic(error.code, error.message, statement.path.span, help=error.help))
+        return ()
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -1,0 +1,315 @@
+"""Proves the type of every value, node by node, and says where it cannot be.
+
+After a mistake the checker goes on with the type that the output would most likely have, and
+remembers which of its sizes are merely *assumed*. What depends on an assumed size is not
+reported: one mistake, one error. A claim (``=> 6x28x28``) makes sizes certain again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics.source import Span
+from cnndsl.layers.base import Layer, ShapeFault
+from cnndsl.limits import Limits
+from cnndsl.semantics.draft import Poison
+from cnndsl.semantics.network import (
+    InputNode,
+    LayerNode,
+    Network,
+    Node,
+    NodeClaim,
+    TypedNetwork,
+)
+from cnndsl.types import DType, TensorType
+
+__all__ = ["Fact", "Failure", "Inference", "infer", "infer_node", "stated_dims"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What is known of a value: its type, and the positions of sizes that are only assumed.
+
+    A type of None: nothing at all, because of an earlier mistake.
+    """
+
+    type: TensorType | None
+    assumed: frozenset[int] = frozenset()
+
+    @property
+    def certain(self) -> bool:
+        """Whether the whole type is proven."""
+        return self.type is not None and not self.assumed
+
+    @override
+    def __str__(self) -> str:
+        if self.type is None:
+            return "?"
+        return "x".join(
+            "?" if position in self.assumed else str(dim)
+            for position, dim in enumerate(self.type.dims)
+        )
+
+
+UNKNOWN = Fact(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A fault of a layer in its place, and the diagnostic that tells of it."""
+
+    node: int
+    fault: ShapeFault
+    diagnostic: Diagnostic
+
+
+@dataclass
+class Inference:
+    """What inference found: a fact for every node, and the failures on the way."""
+
+    network: Network
+    facts: list[Fact] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    @property
+    def certain(self) -> bool:
+        """Whether every type is proven."""
+        return all(fact.certain for fact in self.facts)
+
+    def typed(self) -> TypedNetwork:
+        """The network with its types. Needs :attr:`certain`."""
+        types = tuple(fact.type for fact in self.facts if fact.type is not None)
+        weights = tuple(
+            node.layer.weights(*(types[i] for i in node.inputs))
+            if isinstance(node, LayerNode)
+            else ()
+            for node in self.network.nodes
+        )
+        return TypedNetwork(self.network, types, weights)
+
+
+def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference:
+    """Infer the types of all nodes and check the claims about them.
+
+    Args:
+        network: what to check; layers that nobody understood are poison.
+        limits: how large a tensor may become.
+        claims: whether to check claims; without, only layers are checked (for ``--annotate``).
+    """
+    inference = Inference(network)
+    claimed: dict[int, list[NodeClaim]] = {}
+    if claims:
+        for claim in network.claims:
+            claimed.setdefault(claim.node, []).append(claim)
+    for position, node in enumerate(network.nodes):
+        fact, faults = infer_node(node, inference.facts)
+        for fault in faults:
+            diagnostic = _diagnose(fault, node, network, inference.facts)
+            inference.failures.append(Failure(position, fault, diagnostic))
+            inference.diagnostics.append(diagnostic)
+        fact = _bounded(fact, node, limits, inference)
+        for claim in claimed.get(position, ()):
+            fact = _check_claim(claim, fact, node, inference)
+        inference.facts.append(fact)
+    return inference
+
+
+# --- one node ---------------------------------------------------------------------------------
+
+
+def infer_node(node: Node, facts: Sequence[Fact]) -> tuple[Fact, tuple[ShapeFault, ...]]:
+    """The fact about a node's output, and the faults of its layer that are certain."""
+    if isinstance(node, InputNode):
+        return Fact(node.type), ()
+    inputs = [facts[position] for position in node.inputs]
+    layer = node.layer
+    types = [fact.type for fact in inputs if fact.type is not None]
+    if isinstance(layer, Poison) or len(types) < len(inputs) or not types:
+        return Fact(layer.promise()), ()
+    assumed = any(fact.assumed for fact in inputs)
+    faults = tuple(
+        fault for fault in _faults(layer, types) if not assumed or _is_certain(fault, inputs)
+    )
+    if any(fault.fatal for fault in faults):
+        return Fact(layer.promise()), faults
+    if not assumed and not faults:
+        return Fact(layer.output(*types)), ()
+    return _assume(layer, inputs, types, faults), faults
+
+
+def _faults(layer: Layer, types: Sequence[TensorType]) -> tuple[ShapeFault, ...]:
+    if any(kind.dtype is DType.INT64 for kind in types) and not layer.takes_tokens:
+        return (
+            ShapeFault(
+                "CNN310",
+                f"`{layer.keyword}` computes with numbers, but its input are token ids",
+                help="put `embedding 300` before it, with the size of your word vectors",
+                fatal=True,
+            ),
+        )
+    return tuple(layer.faults(*types))
+
+
+def _is_certain(fault: ShapeFault, inputs: Sequence[Fact]) -> bool:
+    """Whether a fault does not depend on an assumed size."""
+    for fact in inputs:
+        if fault.spatial and fact.assumed - {0}:
+            return False
+        if not fault.spatial and 0 in fact.assumed:
+            return False
+    return True
+
+
+def _assume(
+    layer: Layer,
+    inputs: Sequence[Fact],
+    types: Sequence[TensorType],
+    faults: Sequence[ShapeFault],
+) -> Fact:
+    """The most likely output, and which of its sizes hang on a fault or an assumed size.
+
+    An output size is assumed where it changes when the assumed input sizes do.
+    """
+    promised = layer.promise()
+    if promised is not None:
+        return Fact(promised)
+    output = layer.output(*types)
+    moved = [_moved(fact) for fact in inputs]
+    if any(fault.fatal for fault in layer.faults(*moved)):
+        return UNKNOWN
+    other = layer.output(*moved)
+    assumed = {i for i, (a, b) in enumerate(zip(output.dims, other.dims, strict=False)) if a != b}
+    if len(output.dims) != len(other.dims):
+        return UNKNOWN
+    for fault in faults:
+        if fault.spatial:
+            assumed.update(range(1, len(output.dims)))
+        elif fault.code in ("CNN305", "CNN310"):
+            assumed.update(range(len(output.dims)))
+    return Fact(output, frozenset(assumed))
+
+
+def _moved(fact: Fact) -> TensorType:
+    """The type with other numbers in place of its assumed sizes."""
+    assert fact.type is not None
+    dims = tuple(
+        2 * dim + 1000 if position in fact.assumed else dim
+        for position, dim in enumerate(fact.type.dims)
+    )
+    return TensorType(dims, fact.type.dtype)
+
+
+# --- diagnostics ------------------------------------------------------------------------------
+
+
+def _diagnose(fault: ShapeFault, node: Node, network: Network, facts: Sequence[Fact]) -> Diagnostic:
+    """A fault as a diagnostic: parameters become places, inputs become labels."""
+    assert isinstance(node, LayerNode)
+    span = next((node.places[name] for name in fault.blame if name in node.places), node.span)
+    labels = [
+        Label(source.span, f"`{source.name}` gives {facts[position]}")
+        for index, position in enumerate(node.inputs)
+        if index in fault.inputs
+        and (source := network.nodes[position]).span.start != node.span.start
+    ]
+    if len(node.inputs) == 1 and fault.inputs:
+        label = f"its input is {facts[node.inputs[0]]}"
+    else:
+        label = ""
+    labels += [Label(call, "in this call") for call in reversed(node.trace[-3:])]
+    fixes: tuple[Fix, ...] = ()
+    if fault.insert:
+        at = Span(node.span.source, node.span.start, node.span.start)
+        fixes = (
+            Fix(f"put `{fault.insert}` before it", (Edit(at, f"{fault.insert} -> "),), safe=True),
+        )
+    return Diagnostic(
+        fault.code,
+        fault.message,
+        span,
+        label=fault.label or label,
+        labels=_distinct(labels),
+        notes=fault.notes,
+        help=fault.help,
+        fixes=fixes,
+    )
+
+
+def _distinct(labels: Sequence[Label]) -> tuple[Label, ...]:
+    return tuple({(label.span, label.message): label for label in labels}.values())
+
+
+def _bounded(fact: Fact, node: Node, limits: Limits, inference: Inference) -> Fact:
+    """Refuse tensors and weights that no machine holds."""
+    if fact.type is None or fact.assumed:
+        return fact
+    largest, what = fact.type.elements, "its output"
+    if isinstance(node, LayerNode) and all(inference.facts[i].certain for i in node.inputs):
+        types = [inference.facts[i].type for i in node.inputs]
+        for weight in node.layer.weights(*(kind for kind in types if kind is not None)):
+            if weight.elements > largest:
+                largest, what = weight.elements, f"its {weight.name}"
+    if largest <= limits.elements:
+        return fact
+    inference.diagnostics.append(
+        Diagnostic(
+            "CNN905",
+            f"{what} has {largest:,} numbers, more than {limits.elements:,}",
+            node.span,
+            help=f"make it smaller, or raise the limit: CNNDSL_LIMITS=elements={largest}",
+        )
+    )
+    return UNKNOWN
+
+
+def _check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference) -> Fact:
+    """Hold a claim against what is known; where that is merely assumed, believe the claim."""
+    claimed = TensorType(claim.dims, fact.type.dtype if fact.type else DType.FLOAT32)
+    if fact.type is None or fact.assumed:
+        return Fact(claimed) if min(claim.dims, default=0) > 0 else fact
+    if claim.dims == fact.type.dims:
+        return fact
+    inference.diagnostics.append(_wrong_claim(claim, fact.type, node, inference))
+    if len(claim.dims) != len(fact.type.dims):
+        return Fact(fact.type, frozenset(range(len(fact.type.dims))))
+    pairs = enumerate(zip(fact.type.dims, claim.dims, strict=True))
+    return Fact(fact.type, frozenset(i for i, (true, said) in pairs if true != said))
+
+
+def _wrong_claim(
+    claim: NodeClaim, true: TensorType, node: Node, inference: Inference
+) -> Diagnostic:
+    said = "x".join(map(str, claim.dims))
+    stated = stated_dims(claim.span)
+    return Diagnostic(
+        "CNN401",
+        f"the output here is {true}, not {said}",
+        stated,
+        label=f"claims {said}",
+        labels=(Label(node.span, f"gives {true}"),),
+        notes=_arithmetic(node, inference),
+        help=f"write `=> {true}` if the network is right, or change the layer if the claim is",
+        fixes=(Fix(f"write `{true}`", (Edit(stated, str(true)),)),),
+    )
+
+
+def stated_dims(claim: Span) -> Span:
+    """The sizes of a claim, without its arrow."""
+    sizes = claim.text.removeprefix("=>").lstrip()
+    return Span(claim.source, claim.end - len(sizes), claim.end)
+
+
+def _arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
+    """The size rule with the node's numbers, as notes."""
+    if not isinstance(node, LayerNode):
+        return ()
+    types = [inference.facts[i].type for i in node.inputs]
+    reach = node.layer.reach(*(kind for kind in types if kind is not None))
+    if not isinstance(reach, tuple):
+        return ()
+    return tuple(dict.fromkeys(window.formula for window in reach))

@@ -1,0 +1,213 @@
+"""The recipe of `train { }`: its tables of settings, and what they make together.
+
+A setting is a phrase: its name, for some a word that picks a variant (`optimizer sgd`), then
+attributes and values. Four tables say which is which, and the checker binds by them alone:
+:data:`VARIANTS` (a word picks the schema), :data:`SCALARS` (a value, then attributes),
+:data:`LABELLED` (a label, then as a scalar) and :data:`NAMES` (labels only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from cnndsl.layers.base import Init
+from cnndsl.semantics.settings import (
+    Adam,
+    AdamW,
+    Augmentation,
+    Batch,
+    BinaryCrossEntropy,
+    Clip,
+    Constant,
+    Cosine,
+    Crop,
+    CrossEntropy,
+    Cutout,
+    EarlyStop,
+    Epochs,
+    Exponential,
+    Flip,
+    Hinge,
+    Initializer,
+    Loss,
+    MeanSquaredError,
+    MultiStep,
+    Noise,
+    Optimizer,
+    Plateau,
+    Polynomial,
+    RateFactor,
+    RmsProp,
+    Rotate,
+    Scalar,
+    Schedule,
+    Seed,
+    Sgd,
+    Shift,
+    Step,
+    Variant,
+    WeightDecay,
+)
+
+__all__ = [
+    "LABELLED",
+    "NAMES",
+    "REPEATABLE",
+    "SCALARS",
+    "VARIANTS",
+    "Recipe",
+    "SettingValue",
+    "build",
+    "scopes",
+]
+
+
+def _by_keyword(*variants: type[Variant]) -> Mapping[str, type[Variant]]:
+    return {variant.keyword: variant for variant in variants}
+
+
+VARIANTS: Mapping[str, Mapping[str, type[Variant]]] = {
+    "loss": _by_keyword(CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Hinge),
+    "optimizer": _by_keyword(Sgd, Adam, AdamW, RmsProp),
+    "schedule": _by_keyword(Constant, Step, MultiStep, Cosine, Exponential, Polynomial, Plateau),
+    "augment": _by_keyword(Crop, Flip, Rotate, Shift, Noise, Cutout),
+}
+"""Settings whose next word picks the schema of what follows: ``optimizer sgd lr 0.01``."""
+
+SCALARS: Mapping[str, type[Scalar]] = {
+    "weight_decay": WeightDecay,
+    "clip": Clip,
+    "batch": Batch,
+    "epochs": Epochs,
+    "seed": Seed,
+    "early_stop": EarlyStop,
+    "init": Initializer,
+}
+"""Settings of a value and perhaps attributes: ``weight_decay 5e-4 all yes``."""
+
+LABELLED: Mapping[str, type[Scalar]] = {"lr_factor": RateFactor}
+"""Settings whose next word is a label, the schema's ``label``; the rest is as for a scalar."""
+
+NAMES: frozenset[str] = frozenset({"freeze"})
+"""Settings that are a list of labels: ``freeze stem layer1``."""
+
+REPEATABLE: frozenset[str] = frozenset({"augment", "freeze", "lr_factor"})
+"""Settings that may stand more than once, and add up in the order written."""
+
+
+# --- the recipe -------------------------------------------------------------------------------
+
+
+def scopes(name: str) -> Iterator[str]:
+    """A layer's name and the labels that it lies under, the nearest first.
+
+    >>> list(scopes("layer1.0.conv1"))
+    ['layer1.0.conv1', 'layer1.0', 'layer1']
+    """
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole recipe: what was set, and the defaults of what was not.
+
+    ``clip`` and ``early_stop`` are None where they were not asked for.
+    """
+
+    loss: Loss = field(default_factory=CrossEntropy)
+    optimizer: Optimizer = field(default_factory=Sgd)
+    schedule: Schedule = field(default_factory=Constant)
+    weight_decay: WeightDecay = field(default_factory=WeightDecay)
+    clip: float | None = None
+    batch: int = 32
+    epochs: int = 10
+    seed: int = 0
+    early_stop: int | None = None
+    augment: tuple[Augmentation, ...] = ()
+    init: Init = field(default_factory=lambda: Init("he"))
+    freeze: tuple[str, ...] = ()
+    lr_factors: tuple[RateFactor, ...] = ()
+
+    @cached_property
+    def _frozen(self) -> frozenset[str]:
+        return frozenset(self.freeze)
+
+    @cached_property
+    def _factors(self) -> Mapping[str, float]:
+        return {factor.label: factor.value for factor in self.lr_factors}
+
+    def freezes(self, name: str) -> bool:
+        """Whether the layer of this name does not learn.
+
+        >>> recipe = Recipe(freeze=("stem",))
+        >>> recipe.freezes("stem.conv1"), recipe.freezes("stem2")
+        (True, False)
+        """
+        return any(scope in self._frozen for scope in scopes(name))
+
+    def rate_factor(self, name: str) -> float:
+        """What the layer's learning rate is multiplied by: its nearest label decides.
+
+        >>> recipe = Recipe(lr_factors=(RateFactor(label="stem", value=0.1),))
+        >>> recipe.rate_factor("stem.conv1"), recipe.rate_factor("head")
+        (0.1, 1.0)
+        """
+        return next((self._factors[scope] for scope in scopes(name) if scope in self._factors), 1.0)
+
+    def to_json(self) -> dict[str, object]:
+        """The recipe as plain data; a variant carries its keyword as ``name``."""
+        return {
+            "loss": _plain(self.loss),
+            "optimizer": _plain(self.optimizer),
+            "schedule": _plain(self.schedule),
+            "weight_decay": self.weight_decay.model_dump(mode="json"),
+            "clip": self.clip,
+            "batch": self.batch,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "early_stop": self.early_stop,
+            "augment": [_plain(change) for change in self.augment],
+            "init": {"name": self.init.name, "value": self.init.value},
+            "freeze": list(self.freeze),
+            "lr_factors": [factor.model_dump(mode="json") for factor in self.lr_factors],
+        }
+
+
+def _plain(variant: Variant) -> dict[str, object]:
+    return {"name": variant.keyword, **variant.model_dump(mode="json")}
+
+
+SettingValue: TypeAlias = Variant | Scalar | tuple[str, ...]
+"""What a setting's line says, validated: its schema's instance, or its labels."""
+
+
+def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
+    """The recipe that settings make, given by name in the order written.
+
+    Of a setting that cannot be repeated the last one counts.
+
+    >>> build([("batch", Batch(value=64)), ("freeze", ("stem",))]).freeze
+    ('stem',)
+    """
+    values: dict[str, Any] = {}
+    augment: list[Augmentation] = []
+    factors: list[RateFactor] = []
+    freeze: list[str] = []
+    for name, value in settings:
+        if isinstance(value, tuple):
+            freeze.extend(value)
+        elif isinstance(value, Augmentation):
+            augment.append(value)
+        elif isinstance(value, RateFactor):
+            factors.append(value)
+        elif isinstance(value, Variant | WeightDecay):
+            values[name] = value
+        else:
+            values[name] = value.value
+    freeze = list(dict.fromkeys(freeze))
+    return Recipe(**values, augment=tuple(augment), freeze=tuple(freeze), lr_factors=tuple(factors))

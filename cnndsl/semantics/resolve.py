@@ -1,0 +1,428 @@
+"""Turns syntax trees into a draft of a network: names resolved, blocks and loops expanded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, Severity, UserError
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers import find
+from cnndsl.limits import Limits
+from cnndsl.semantics.cost import QUANTITIES
+from cnndsl.semantics.draft import Draft, PendingExpectation
+from cnndsl.semantics.evaluate import (
+    KNOWN_WORDS,
+    Constants,
+    EvaluationError,
+    Value,
+    evaluate,
+    holes_in,
+    show,
+)
+from cnndsl.semantics.expand import Expander
+from cnndsl.semantics.header import class_names, input_node, input_sizes, recipe
+from cnndsl.semantics.modules import Loader
+from cnndsl.semantics.network import InputNode
+from cnndsl.semantics.scope import BlockDefinition, File, Frame, Naming, Stream, labels_in
+from cnndsl.semantics.workspace import LimitError
+from cnndsl.syntax.ast import (
+    Block,
+    Classes,
+    ClassesFile,
+    Expect,
+    Identifier,
+    Import,
+    Input,
+    Let,
+    Module,
+    NetworkName,
+    Output,
+    Param,
+    RoundingRule,
+    Statement,
+    Train,
+)
+
+__all__ = ["resolve"]
+
+
+def resolve(
+    module: Module,
+    path: Path,
+    loader: Loader,
+    parameters: Mapping[str, Value],
+    report: Report,
+    limits: Limits,
+) -> Draft:
+    """Resolve a parsed file and what it imports.
+
+    Args:
+        module: the main file.
+        path: where it lies, resolved; imports are relative to it.
+        loader: parses what is imported.
+        parameters: values for the file's ``param`` statements.
+        report: takes the diagnostics.
+        limits: what the expansion may cost.
+
+    Raises:
+        UserError: CNN114 for a parameter that the file does not have.
+    """
+    return _Resolver(module, path, loader, parameters, report, limits).resolve()
+
+
+class _Resolver:
+    """Resolves one spec."""
+
+    def __init__(
+        self,
+        module: Module,
+        path: Path,
+        loader: Loader,
+        parameters: Mapping[str, Value],
+        report: Report,
+        limits: Limits,
+    ) -> None:
+        self.module = module
+        self.path = path
+        self.loader = loader
+        self.given = dict(parameters)
+        self.report = report
+        self.limits = limits
+        self.draft = Draft(module, name=path.stem)
+        self.expander = Expander(self.draft, report, limits)
+        self.files: dict[Path, File] = {}
+        self.reading: dict[Path, Import | None] = {}
+        self.header: dict[str, Span] = {}
+        self.outputs: list[Output] = []
+        self.train: tuple[Train, Constants] | None = None
+
+    def resolve(self) -> Draft:
+        """Carry out the file's statements, then check what only the end can tell."""
+        file = self._file(self.path, self.module, None)
+        self.draft.imported = tuple(
+            definition for definition in file.blocks.values() if definition.file is not file
+        )
+        labels = frozenset(labels_in(self.module.statements))
+        frame = Frame(file, file.constants, Naming(reserved=labels), file.rounding)
+        self._check_parameters()
+        try:
+            for statement in self.module.statements:
+                self.expander.step(statement.span)
+                try:
+                    self._statement(statement, frame)
+                except EvaluationError as error:
+                    self.report.add(error.diagnostic)
+            self._finish(frame)
+        except LimitError:
+            pass
+        return self.draft
+
+    # --- files ---
+
+    def _file(self, path: Path, module: Module, statement: Import | None) -> File:
+        """What the statements of a file can see: its own blocks and those that it imports."""
+        file = File(path)
+        self.files[path] = file
+        self.reading[path] = statement
+        for item in module.statements:
+            if isinstance(item, Import):
+                self._import(item, file)
+            elif isinstance(item, Block):
+                self._define(item, file)
+        del self.reading[path]
+        return file
+
+    def _import(self, statement: Import, file: File) -> None:
+        found = self.loader.imported(statement, file.path)
+        if found is None:
+            return
+        path, module = found
+        if path in self.reading:
+            self.loader.cycle(statement, self.reading[path])
+            return
+        other = self.files.get(path)
+        if other is None:
+            other = self._file(path, module, statement)
+            self._constants(module, other)
+        for name, definition in other.blocks.items():
+            mine = file.blocks.setdefault(name, definition)
+            if mine is not definition:
+                self._twice(name, statement.path.span, mine.block.name.span, "block")
+
+    def _constants(self, module: Module, file: File) -> None:
+        """The constants of an imported file, for its blocks; nothing else of it is carried out."""
+        for statement in module.statements:
+            try:
+                if isinstance(statement, Let | Param):
+                    expr = statement.value if isinstance(statement, Let) else statement.default
+                    value = evaluate(expr, file.constants, words=KNOWN_WORDS)
+                    file.constants.define(statement.name.name, value, statement.name.span)
+                    file.constants.own[statement.name.name].used = True
+                elif isinstance(statement, RoundingRule):
+                    file.rounding = self.expander.rounding(statement)
+            except EvaluationError as error:
+                self.report.add(error.diagnostic)
+
+    def _define(self, block: Block, file: File) -> None:
+        name = block.name
+        known = file.blocks.get(name.name)
+        if known is not None:
+            self._twice(name.name, name.span, known.block.name.span, "block")
+        elif find(name.name) is not None:
+            self.report.add(
+                Diagnostic(
+                    "CNN007",
+                    f"`{name.name}` is a layer and cannot name a block",
+                    name.span,
+                    help=f"call it `{name.name}_block`, say",
+                )
+            )
+        else:
+            file.blocks[name.name] = BlockDefinition(block, file)
+        self._check_parameter_names(block)
+
+    def _check_parameter_names(self, block: Block) -> None:
+        first: dict[str, Span] = {}
+        for parameter in block.parameters:
+            name = parameter.name
+            if name.name in first:
+                self._twice(name.name, name.span, first[name.name], "parameter")
+            first.setdefault(name.name, name.span)
+
+    def _twice(self, name: str, span: Span, first: Span, what: str) -> None:
+        self.report.add(
+            Diagnostic(
+                "CNN104",
+                f"the {what} `{name}` is defined twice",
+                span,
+                labels=(Label(first, "first here"),),
+                help="rename one of them",
+            )
+        )
+
+    # --- statements ---
+
+    def _statement(self, statement: Statement, frame: Frame) -> None:
+        match statement:
+            case Import() | Block():
+                pass
+            case NetworkName():
+                if self._once(statement, "network"):
+                    self.draft.name = statement.name.name
+            case Input():
+                self._input(statement, frame)
+            case Classes() | ClassesFile():
+                if self._once(statement, "classes"):
+                    folder = self.path.parent
+                    self.draft.classes = class_names(statement, folder, self.report, self.limits)
+            case Output():
+                self.outputs.append(statement)
+            case Param():
+                self._param(statement, frame)
+            case Let():
+                self._new_constant(statement.name, frame)
+                self.expander.statement(statement, frame)
+            case RoundingRule():
+                frame.rounding = self.expander.rounding(statement)
+                frame.file.rounding = frame.rounding
+            case Expect():
+                self._expect(statement, frame)
+            case Train():
+                if self._once(statement, "train"):
+                    self.train = (statement, frame.constants)
+            case _:
+                self.expander.statement(statement, frame)
+
+    def _once(self, statement: Statement, what: str) -> bool:
+        first = self.header.setdefault(what, statement.span)
+        if first is statement.span:
+            return True
+        self.report.add(
+            Diagnostic(
+                "CNN106",
+                f"`{what}` stands twice",
+                statement.span,
+                labels=(Label(first, "first here"),),
+                help=f"keep one `{what}`",
+            )
+        )
+        return False
+
+    def _new_constant(self, name: Identifier, frame: Frame) -> None:
+        known = frame.constants.own.get(name.name)
+        if known is not None:
+            self._twice(name.name, name.span, known.span, "constant")
+
+    def _param(self, statement: Param, frame: Frame) -> None:
+        self._new_constant(statement.name, frame)
+        name = statement.name.name
+        default = evaluate(statement.default, frame.constants, words=KNOWN_WORDS)
+        value = self.given.get(name, default)
+        self.draft.overridden |= value != default
+        self.draft.parameters[name] = value
+        frame.constants.define(name, value, statement.name.span)
+
+    def _check_parameters(self) -> None:
+        """Whether the file has every parameter that the caller sets."""
+        known = [s.name.name for s in self.module.statements if isinstance(s, Param)]
+        for name in self.given:
+            if name in known:
+                continue
+            near = closest(name, known)
+            there = f"it has {', '.join(f'`{item}`' for item in known)}" if known else "it has none"
+            raise UserError(
+                "CNN114",
+                f"`{self.module.source.name}` has no parameter `{name}`",
+                notes=(there,),
+                help=f"did you mean `-D {near[0]}={show(self.given[name])}`?"
+                if near
+                else f"declare it in the spec: `param {name} = {show(self.given[name])}`",
+            )
+
+    def _input(self, statement: Input, frame: Frame) -> None:
+        name = statement.name.name if statement.name else "input"
+        if name == "tokens":
+            name = "input"
+        if name in self.expander.paths:
+            node = self.draft.nodes[self.expander.paths[name]]
+            self._twice(name, statement.span, node.span, "input")
+            return
+        sizes = input_sizes(statement, frame.constants, self.report)
+        if sizes is None:
+            frame.current = self.expander.poison(statement.span, frame)
+            return
+        first = not self.draft.inputs
+        known = tuple(1 if any(True for _ in holes_in(size)) else size for size in sizes)
+        numbers = tuple(size for size in known if isinstance(size, int))
+        node = input_node(statement, numbers, name, frame.constants, self.report)
+        self.draft.nodes.append(node)
+        position = len(self.draft.nodes) - 1
+        if known != sizes:
+            self.draft.open_inputs[position] = sizes
+        self.expander.paths[name] = position
+        frame.streams[name] = Stream(position, statement.span)
+        if first:
+            frame.current = position
+
+    def _expect(self, statement: Expect, frame: Frame) -> None:
+        name = statement.quantity
+        if name.name not in QUANTITIES:
+            near = closest(name.name, tuple(QUANTITIES))
+            fixes = (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), True),) if near else ()
+            self.report.add(
+                Diagnostic(
+                    "CNN115",
+                    f"`expect` does not know `{name.name}`",
+                    name.span,
+                    help=f"did you mean `{near[0]}`?"
+                    if near
+                    else f"it knows {', '.join(f'`{item}`' for item in QUANTITIES)}",
+                    fixes=fixes,
+                )
+            )
+            return
+        values: list[Value] = []
+        for expr in statement.values:
+            value = evaluate(expr, frame.constants)
+            values.extend(value if isinstance(value, tuple) else (value,))
+        if any(isinstance(value, bool | str | float) for value in values) or not values:
+            self.report.add(
+                Diagnostic(
+                    "CNN204",
+                    f"`expect {name.name}` takes whole numbers, not "
+                    f"`{', '.join(map(show, values))}`",
+                    statement.span,
+                    help="write the number, as in `expect params 61706`",
+                )
+            )
+            return
+        self.draft.expectations.append(PendingExpectation(tuple(values), statement))
+
+    # --- the end of the file ---
+
+    def _finish(self, frame: Frame) -> None:
+        """Outputs and the recipe, which may name any layer; then what is never used."""
+        if frame.current is not None:
+            self.draft.outputs["output"] = frame.current
+        for statement in self.outputs:
+            for name in statement.names:
+                node = self.expander.lookup(name.name, frame)
+                if node is None:
+                    node = self.expander.paths.get(name.name)
+                if node is None:
+                    self.expander.unknown_stream(Identifier(name.name, name.span), frame)
+                else:
+                    self.draft.outputs[name.name] = node
+        if self.train is not None:
+            statement_, constants = self.train
+            self.draft.recipe = recipe(statement_, constants, self.expander.paths, self.report)
+        self.draft.scopes = {
+            path: node
+            for path, node in self.expander.paths.items()
+            if self.draft.nodes[node].name != path
+        }
+        if not self.report.failed:
+            self._check_presence()
+            self._warn_unused(frame)
+
+    def _check_presence(self) -> None:
+        """A network needs an input and a layer; a file of blocks only is a library."""
+        library = not self.draft.nodes and any(isinstance(s, Block) for s in self.module.statements)
+        if library or any(not isinstance(node, InputNode) for node in self.draft.nodes):
+            return
+        source = self.module.source
+        missing = "layers" if self.draft.nodes else "input"
+        self.report.add(
+            Diagnostic(
+                "CNN113" if self.draft.nodes else "CNN105",
+                f"the network has no {missing}",
+                self.draft.nodes[0].span if self.draft.nodes else Span(source, 0, 0),
+                help="write a layer below it, as in `conv 6@5x5 -> relu`"
+                if self.draft.nodes
+                else "begin with `input 3x224x224`, with the sizes of yours",
+            )
+        )
+
+    def _warn_unused(self, frame: Frame) -> None:
+        unused = {span for span, (_, used) in self.expander.bound.items() if not used}
+        named = {stream.node for stream in frame.streams.values() if stream.span in unused}
+        for span, (name, used) in self.expander.bound.items():
+            if not used:
+                self._warn("CNN120", f"the stream `{name}` is never used", span, "remove it")
+        if self.draft.nodes:
+            for name, definition in self.files[self.path].blocks.items():
+                if not definition.used and definition.file.path == self.path:
+                    self._warn(
+                        "CNN121",
+                        f"the block `{name}` is never used",
+                        definition.block.name.span,
+                        f"call it, `{name}(…)`, or remove it",
+                    )
+            for name, constant in frame.constants.own.items():
+                if not constant.used:
+                    self._warn(
+                        "CNN122", f"`{name}` is never used", constant.span, "use it or remove it"
+                    )
+        self._warn_dead(named)
+
+    def _warn_dead(self, named: set[int]) -> None:
+        """Layers whose results go nowhere."""
+        read = set(self.draft.outputs.values()) | named
+        for node in self.draft.nodes:
+            if not isinstance(node, InputNode):
+                read.update(node.inputs)
+        for position, node in enumerate(self.draft.nodes):
+            if position in read:
+                continue
+            what = "input" if isinstance(node, InputNode) else "result of"
+            self._warn(
+                "CNN123",
+                f"the {what} `{node.name}` is never used",
+                node.span,
+                f"join it, or keep it with `output {node.name}`",
+            )
+
+    def _warn(self, code: str, message: str, span: Span, help: str) -> None:
+        self.report.add(Diagnostic(code, message, span, help=help, severity=Severity.WARNING))

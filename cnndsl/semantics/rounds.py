@@ -1,0 +1,67 @@
+"""Turns the heads of loops into rounds: what each of them defines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.semantics.evaluate import KNOWN_WORDS, Constants, EvaluationError, Value, evaluate, show
+from cnndsl.semantics.scope import Frame
+from cnndsl.semantics.workspace import Workspace, count
+from cnndsl.syntax.ast import Expr, For, Repeat
+
+__all__ = ["rounds"]
+
+
+def rounds(
+    workspace: Workspace, loop: Repeat | For, frame: Frame
+) -> Iterator[Callable[[Constants], None]]:
+    """What to do to the constants of each round's body before it runs."""
+    if isinstance(loop, Repeat):
+        times = evaluate(loop.count, frame.constants)
+        if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+            _cannot_loop(workspace, loop.count, times, "`repeat` takes a whole number from 0 on")
+            return iter(())
+        _check_rounds(workspace, times, loop.count)
+        return ((lambda constants: None) for _ in range(times))
+    values = evaluate(loop.values, frame.constants, words=KNOWN_WORDS)
+    if not isinstance(values, tuple | range):
+        _cannot_loop(workspace, loop.values, values, "`for` runs over a range or a list")
+        return iter(())
+    _check_rounds(workspace, len(values) if isinstance(values, tuple) else values.stop, loop.values)
+    return (_definer(loop, value) for value in values)
+
+
+def _check_rounds(workspace: Workspace, times: int, expr: Expr) -> None:
+    if times > workspace.limits.steps:
+        workspace.loops.append(expr.span)
+        workspace.exhaust("CNN903", f"{times:,} rounds are more than {workspace.limits.steps:,}")
+
+
+def _cannot_loop(workspace: Workspace, expr: Expr, value: Value, rule: str) -> None:
+    workspace.fail(
+        "CNN212",
+        f"{rule}, not `{show(value)}`",
+        expr.span,
+        help="write `repeat 3 { … }`, `for i in 1..3 { … }` or `for k in [16, 32] { … }`",
+    )
+
+
+def _definer(loop: For, value: Value) -> Callable[[Constants], None]:
+    names = loop.names
+    values = value if isinstance(value, tuple) and len(names) > 1 else (value,)
+    if len(values) != len(names):
+        raise EvaluationError(
+            Diagnostic(
+                "CNN212",
+                f"{count(len(names), 'name')} cannot take `{show(value)}`",
+                names[0].span.to(names[-1].span),
+                help="give every round as many values as there are names",
+            )
+        )
+
+    def define(constants: Constants) -> None:
+        for name, item in zip(names, values, strict=True):
+            constants.define(name.name, item, name.span)
+
+    return define

@@ -1,0 +1,145 @@
+"""Names while a spec is expanded: who is called what, and what a name means where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnndsl.diagnostics.source import Span
+from cnndsl.layers.window import Rounding
+from cnndsl.semantics.evaluate import Constants
+from cnndsl.syntax.ast import (
+    Bind,
+    Block,
+    Branch,
+    Call,
+    Chain,
+    ChainStatement,
+    For,
+    Repeat,
+    Return,
+    Statement,
+)
+
+__all__ = ["BlockDefinition", "File", "Frame", "Naming", "Stream", "labels_in", "opens_scope"]
+
+
+@dataclass(eq=False)
+class BlockDefinition:
+    """A block and the file it stands in, whose constants and blocks its body sees."""
+
+    block: Block
+    file: File
+    used: bool = False
+
+
+@dataclass(eq=False)
+class File:
+    """What the statements of one file can see."""
+
+    path: Path
+    blocks: dict[str, BlockDefinition] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
+    rounding: Rounding = Rounding.EXACT
+
+
+@dataclass(slots=True)
+class Stream:
+    """A named value: the position of its node, and where it was named."""
+
+    node: int
+    span: Span
+
+
+@dataclass
+class Naming:
+    """Gives the unlabelled layers and calls of one scope their stable names.
+
+    They are counted by keyword (``conv1``, ``conv2``); a number that the author uses in a label
+    of the same scope is passed over.
+    """
+
+    prefix: str = ""
+    reserved: frozenset[str] = frozenset()
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def generate(self, keyword: str) -> str:
+        """The next name for this keyword, without the prefix."""
+        while True:
+            count = self.counters.get(keyword, 0) + 1
+            self.counters[keyword] = count
+            if f"{keyword}{count}" not in self.reserved:
+                return f"{keyword}{count}"
+
+
+@dataclass
+class Frame:
+    """Where expansion stands: the names in sight, the current stream, the calls that led here."""
+
+    file: File
+    constants: Constants
+    naming: Naming
+    rounding: Rounding
+    streams: dict[str, Stream] = field(default_factory=dict)
+    current: int | None = None
+    trace: tuple[Span, ...] = ()
+    returned: tuple[int, ...] | None = None
+
+    @property
+    def in_block(self) -> bool:
+        """Whether a ``return`` makes sense here."""
+        return bool(self.trace)
+
+    def inner(self, naming: Naming | None = None) -> Frame:
+        """The frame of a body in braces: it shares streams, and has constants of its own."""
+        return Frame(
+            file=self.file,
+            constants=Constants(self.constants),
+            naming=naming or self.naming,
+            rounding=self.rounding,
+            streams=self.streams,
+            current=self.current,
+            trace=self.trace,
+        )
+
+
+def labels_in(statements: Iterable[Statement]) -> Iterator[str]:
+    """The labels of the scope that these statements form; those of inner scopes excluded."""
+    for statement in statements:
+        match statement:
+            case ChainStatement() | Bind():
+                yield from _labels_in_chain(statement.chain)
+            case Return():
+                for chain in statement.chains:
+                    yield from _labels_in_chain(chain)
+            case _:
+                pass
+
+
+def _labels_in_chain(chain: Chain) -> Iterator[str]:
+    for link in chain.links:
+        if link.label is not None:
+            yield link.label.name
+        match link.element:
+            case Call(arguments=arguments):
+                for argument in arguments:
+                    if isinstance(argument.value, Chain):
+                        yield from _labels_in_chain(argument.value)
+            case Branch():
+                yield from _labels_in_branch(link.element)
+            case _:
+                pass
+
+
+def _labels_in_branch(branch: Branch) -> Iterator[str]:
+    yield from labels_in(branch.then.statements)
+    if isinstance(branch.otherwise, Branch):
+        yield from _labels_in_branch(branch.otherwise)
+    elif branch.otherwise is not None:
+        yield from labels_in(branch.otherwise.statements)
+
+
+def opens_scope(element: Repeat | For, *, labelled: bool) -> bool:
+    """Whether each round of a loop has names of its own: it is labelled, or labels within."""
+    return labelled or any(True for _ in labels_in(element.body.statements))

@@ -1,0 +1,149 @@
+"""What expansion works on: the growing list of nodes, the names in it, and the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.limits import Limits
+from cnndsl.semantics.draft import Draft, Poison
+from cnndsl.semantics.evaluate import EvaluationError
+from cnndsl.semantics.network import LayerNode
+from cnndsl.semantics.scope import BlockDefinition, Frame
+from cnndsl.syntax.ast import Identifier, Name
+
+__all__ = ["LimitError", "Workspace", "count"]
+
+
+class LimitError(Exception):
+    """A limit was reached; the report says which."""
+
+
+class Workspace:
+    """The draft under construction, and what every part of expansion does to it."""
+
+    def __init__(self, draft: Draft, report: Report, limits: Limits) -> None:
+        self.draft = draft
+        self.report = report
+        self.limits = limits
+        self.steps = 0
+        self.loops: list[Span] = []
+        self.active: list[BlockDefinition] = []
+        self.bound: dict[Span, tuple[str, bool]] = {}
+        """Every stream that a statement names: its name and whether it was ever read."""
+        self.labels: dict[str, Span] = {}
+        """The full name of every label, and where it stands."""
+        self.paths: dict[str, int] = {}
+        """The node behind every full name: labels, layers, calls."""
+
+    def lookup(self, name: str, frame: Frame) -> int | None:
+        """The node that a stream's name or a dotted path means here."""
+        stream = frame.streams.get(name)
+        if stream is not None:
+            if stream.span in self.bound:
+                self.bound[stream.span] = (name, True)
+            return stream.node
+        return self.paths.get(frame.naming.prefix + name) if "." in name else None
+
+    def unknown_stream(self, head: Identifier | Name, frame: Frame) -> None:
+        """CNN103, with the name that was probably meant."""
+        known = (*frame.streams, *self.paths) if "." in head.name else tuple(frame.streams)
+        near = closest(head.name, known)
+        fix = (
+            Fix(f"write `{near[0]}`", (Edit(head.span, near[0]),), len(near) == 1) if near else None
+        )
+        self.fail(
+            "CNN103",
+            f"no stream or label is called `{head.name}` here",
+            head.span,
+            help=f"did you mean `{near[0]}`?"
+            if near
+            else f"label the layer that is meant: `{head.name}: conv …`",
+            fixes=(Fix(f"write `{near[0]}`", edits, safe=len(near) == 1),) if near else (),
+        )
+
+    # --- nodes, steps, problems ---
+
+    def append(self, node: LayerNode) -> int:
+        """Add a node to the network and give its position."""
+        nodes = self.draft.nodes
+        if len(nodes) >= self.limits.layers:
+            self.exhaust("CNN903", f"the network has more than {self.limits.layers:,} layers")
+        nodes.append(node)
+        position = len(nodes) - 1
+        self.paths.setdefault(node.name, position)
+        return position
+
+    def poison(self, span: Span, frame: Frame, inputs: tuple[int, ...] = ()) -> int:
+        """Add a node that stands for what could not be understood."""
+        name = frame.naming.prefix + frame.naming.generate("unknown")
+        return self.append(LayerNode(name, Poison(), inputs, span, trace=frame.trace))
+
+    def one(self, streams: tuple[int, ...], span: Span) -> int:
+        """The single stream that is needed here."""
+        if len(streams) == 1:
+            return streams[0]
+        if streams:
+            self.fail(
+                "CNN111",
+                f"this gives {len(streams)} streams where one is needed",
+                span,
+                help=f"name them: `{', '.join('abcdefgh'[: len(streams)])} = …`",
+            )
+            return streams[0]
+        self.fail(
+            "CNN105",
+            "there is no stream here: no `input` comes before it",
+            span,
+            help="write `input 3x224x224` above it, with the sizes of yours",
+        )
+        return self.append(LayerNode(f"unknown{len(self.draft.nodes)}", Poison(), (), span))
+
+    def step(self, span: Span) -> None:
+        """Count a step of expansion."""
+        self.steps += 1
+        if self.steps > self.limits.steps:
+            self.loops.append(span)
+            self.exhaust("CNN904", f"expanding it takes more than {self.limits.steps:,} steps")
+
+    def exhaust(self, code: str, message: str) -> NoReturn:
+        """Report that a limit is reached, at the outermost loop, and give up."""
+        name = {"CNN902": "depth", "CNN903": "layers", "CNN904": "steps"}[code]
+        value = 10 * getattr(self.limits, name)
+        self.fail(
+            code,
+            message,
+            self.loops[0] if self.loops else self.draft.nodes[-1].span,
+            help=f"repeat less, or raise the limit: CNNDSL_LIMITS={name}={value}",
+        )
+        raise LimitError
+
+    def fail(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        help: str,
+        labels: tuple[Label, ...] = (),
+        fixes: tuple[Fix, ...] = (),
+    ) -> None:
+        """Report an error."""
+        self.report.add(Diagnostic(code, message, span, labels=labels, help=help, fixes=fixes))
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Report an expression without a value, and go on with the next statement."""
+        try:
+            yield
+        except EvaluationError as error:
+            self.report.add(error.diagnostic)
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: ``1 name``, ``2 names``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

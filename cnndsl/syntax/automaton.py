@@ -1,0 +1,161 @@
+"""Turns tokens into a tree, one token at a time: the LALR(1) automaton.
+
+This is the textbook's shift-reduce loop (Aho, Lam, Sethi & Ullman, *Compilers*, section 4.5) over
+the tables that Lark made. It knows nothing of recovery.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.diagnostics.source import Source, Span
+from cnndsl.syntax.builder import DEEPENING, Builder
+from cnndsl.syntax.problems import Refusal
+from cnndsl.syntax.refusals import too_deep
+from cnndsl.syntax.tables import END, Rule, Tables
+
+__all__ = ["Automaton"]
+
+_VALUED = frozenset(
+    "NAME NUMBER SIZE STRING HOLE RECOVERED OR AND COMPARE RANGE PLUS MINUS STAR SLASH"
+    " DOUBLE_SLASH PERCENT".split()
+)
+"""The terminals that reach the builder, as their spans."""
+
+
+class Automaton:
+    """The parser's stack, as parallel lists: states, and the pieces of the tree with their places.
+
+    ``depths`` says how deeply each piece is nested: walkers of the tree recurse, so it must not
+    be deeper than the limit.
+    """
+
+    def __init__(self, tables: Tables, source: Source, builder: Builder, depth: int) -> None:
+        self._tables = tables
+        self._source = source
+        self._builder = builder
+        self._most = depth
+        self._methods = [
+            getattr(builder, rule.build) if rule.build else None for rule in tables.rules
+        ]
+        self._settled: dict[tuple[int, int, str], int] = {}
+        self.states = [tables.start]
+        self.values: list[Any] = []
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        self.depths: list[int] = []
+
+    def feed(self, kind: str, start: int, end: int) -> bool:
+        """Take one token; False where it cannot stand here.
+
+        Raises:
+            Refusal: where a piece is complete and the builder refuses it.
+        """
+        actions, states = self._tables.actions, self.states
+        while True:
+            action = actions[states[-1]].get(kind)
+            if action is None:
+                return False
+            if action >= 0:
+                states.append(action)
+                self.values.append(Span(self._source, start, end) if kind in _VALUED else None)
+                self.starts.append(start)
+                self.ends.append(end)
+                self.depths.append(0)
+                return True
+            self._reduce(-1 - action, kind)
+            if states[-1] == self._tables.end and kind == END:
+                return True
+
+    def _reduce(self, number: int, kind: str) -> None:
+        rule = self._tables.rules[number]
+        base = len(self.values) - rule.size
+        start, end, depth = self._extent(base)
+        children = self._children(rule, base)
+        del self.values[base:], self.starts[base:], self.ends[base:], self.depths[base:]
+        del self.states[base + 1 :]
+        if rule.build in DEEPENING:
+            depth += 1
+            if depth > self._most:
+                raise Refusal(too_deep(Span(self._source, start, end), self._most))
+        method = self._methods[number]
+        if method is not None:
+            value = method(Span(self._source, start, end), *children)
+        else:
+            value = children[0] if rule.passes else children
+        self.values.append(value)
+        self.starts.append(start)
+        self.ends.append(end)
+        self.depths.append(depth)
+        below = self.states[-1]
+        self.states.append(self._settle(below, self._tables.actions[below][rule.origin], kind))
+
+    def _extent(self, base: int) -> tuple[int, int, int]:
+        if base == len(self.values):
+            place = self.ends[-1] if self.ends else 0
+            return place, place, 0
+        return self.starts[base], self.ends[-1], max(self.depths[base:])
+
+    def _children(self, rule: Rule, base: int) -> list[Any]:
+        children: list[Any] = []
+        for at, is_list in rule.kept:
+            value = self.values[base + at]
+            if not is_list:
+                children.append(value)
+            elif children:
+                children += value
+            else:
+                children = value  # lists grow at their end: to extend the first keeps them linear
+        return children
+
+    def _settle(self, below: int, state: int, kind: str) -> int:
+        """Where the chain of rules that only pass a child on (an atom is a product is a sum) ends.
+
+        It depends on nothing but these three, so each is walked once.
+        """
+        key = (below, state, kind)
+        settled = self._settled.get(key)
+        if settled is None:
+            actions, rules = self._tables.actions, self._tables.rules
+            settled = state
+            while (action := actions[settled].get(kind, 0)) < 0 and rules[-1 - action].passes:
+                settled = actions[below][rules[-1 - action].origin]
+            self._settled[key] = settled
+        return settled
+
+    def accepts(self, kind: str) -> bool:
+        """Whether a token of this kind can stand here: the loop of ``feed`` without its tree."""
+        actions, rules, states = self._tables.actions, self._tables.rules, self.states
+        height = len(states)
+        above: list[int] = []
+        while True:
+            action = actions[above[-1] if above else states[height - 1]].get(kind)
+            if action is None:
+                return False
+            if action >= 0:
+                return True
+            rule = rules[-1 - action]
+            dropped = min(rule.size, len(above))
+            del above[len(above) - dropped :]
+            height -= rule.size - dropped
+            state = actions[above[-1] if above else states[height - 1]][rule.origin]
+            if state == self._tables.end:
+                return kind == END
+            above.append(state)
+
+    def expected(self) -> frozenset[str]:
+        """The terminals that can stand here."""
+        here = self._tables.actions[self.states[-1]]
+        return frozenset(kind for kind in here if (kind.isupper()) and self.accepts(kind))
+
+    def abandon(self) -> int:
+        """Drop the pieces of the innermost statement; gives where it began, or -1 for none."""
+        actions = self._tables.actions
+        start = -1
+        while "RECOVERED" not in actions[self.states[-1]]:
+            self.states.pop()
+            self.values.pop()
+            self.ends.pop()
+            self.depths.pop()
+            start = self.starts.pop()
+        return start

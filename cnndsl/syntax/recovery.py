@@ -1,0 +1,97 @@
+"""Reads statement after statement, and goes on behind one that cannot be read: panic mode.
+
+Where a token cannot stand, the pieces of its statement are dropped, what is left of it is skipped,
+and a token ``RECOVERED`` takes its place. A body on the way is read as usual.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.limits import Limits
+from cnndsl.syntax.ast import Statement
+from cnndsl.syntax.automaton import Automaton
+from cnndsl.syntax.builder import Builder
+from cnndsl.syntax.layout import NAMING, STATEMENT_WORDS
+from cnndsl.syntax.lexer import NEWLINE, Tokens
+from cnndsl.syntax.problems import Problems, Refusal
+from cnndsl.syntax.tables import END, load
+
+__all__ = ["Reader"]
+
+_WORDS = frozenset(load().words.values())
+
+
+class Reader:
+    """Reads the tokens of one text."""
+
+    def __init__(
+        self, tokens: Tokens, problems: Problems, builder: Builder, limits: Limits
+    ) -> None:
+        self.tokens = tokens
+        self.problems = problems
+        self.automaton = Automaton(load(), problems.source, builder, limits.depth)
+        length = len(problems.source.text)
+        tokens.add(END, length, length)
+
+    def read(self) -> tuple[Statement, ...]:
+        """The statements."""
+        tokens, automaton = self.tokens, self.automaton
+        at = 0
+        while at < len(tokens):
+            kind = tokens.kinds[at]
+            if kind in _AMBIGUOUS:
+                kind = tokens.kinds[at] = self.resolve(at, kind)
+            try:
+                if automaton.feed(kind, tokens.starts[at], tokens.ends[at]):
+                    at += 1
+                    continue
+                problem = None
+            except Refusal as refusal:
+                problem = refusal.diagnostic
+            at = self.recover(at, problem)
+        return cast("tuple[Statement, ...]", automaton.values[0])
+
+    # --- tokens that mean several things ----------------------------------------------------
+
+    def resolve(self, at: int, kind: str) -> str:
+        """Which terminal a token is that could be several."""
+        accepts = self.automaton.accepts
+        preferred, other = self.readings(at, kind)
+        return other if accepts(other) and not accepts(preferred) else preferred
+
+    def readings(self, at: int, kind: str) -> tuple[str, str]:
+        """What a token could be: what is likely by its looks, and else."""
+        tokens = self.tokens
+        if kind == "MINUS":
+            touches_left = at > 0 and tokens.ends[at - 1] == tokens.starts[at]
+            touches_right = tokens.ends[at] == tokens.starts[at + 1]
+            return ("_NEG", kind) if touches_right and not touches_left else (kind, "_NEG")
+        if kind == "LPAR":
+            return ("_CALL", kind) if self.calls(at) else (kind, "_CALL")
+        after = tokens.kinds[at + 1]
+        is_name = kind in STATEMENT_WORDS and after in NAMING
+        is_name |= kind == "STREAM" and after != "NAME" and after not in _WORDS
+        return ("NAME", kind) if is_name else (kind, "NAME")
+
+    def calls(self, at: int) -> bool:
+        """Whether an opening parenthesis calls the name before it."""
+        tokens = self.tokens
+        if at == 0 or tokens.kinds[at - 1] != "NAME":
+            return False
+        if tokens.ends[at - 1] == tokens.starts[at]:
+            return True
+        return at in tokens.calls and (at == 1 or tokens.kinds[at - 2] in _BEFORE_ELEMENT)
+
+    # --- panic mode -------------------------------------------------------------------------
+
+    def recover(self, at: int, problem: Diagnostic | None) -> int:
+        """Report what is wrong at a token, drop its statement; gives where to go on."""
+        raise NotImplementedError
+
+
+_AMBIGUOUS = _WORDS | {"MINUS", "LPAR"}
+_BEFORE_ELEMENT = frozenset(
+    (NEWLINE, "ARROW", "LBRACE", "COLON", "EQUAL", "COMMA", "_CALL", "LPAR", "LSQB", "RETURN")
+)

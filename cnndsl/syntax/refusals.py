@@ -1,0 +1,121 @@
+"""The diagnostics of what the grammar lets pass and nobody can mean."""
+
+from __future__ import annotations
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.source import Span
+from cnndsl.syntax.ast import Element, Expr, Identifier, Number, Size, Unary
+
+__all__ = [
+    "RESERVED",
+    "arrow_missing",
+    "at_missing",
+    "boolean",
+    "colon_in_call",
+    "name_not_definable",
+    "no_layer",
+    "number_too_large",
+    "shown",
+    "too_deep",
+    "value_bound",
+]
+
+RESERVED = frozenset("if else for in repeat and or not yes no true false True False".split())
+"""Words that can name nothing of a spec's own."""
+
+
+def shown(text: str, most: int = 40) -> str:
+    """A piece of a spec as a message shows it: on one line, printable, not too long."""
+    line = " ".join(text[: 2 * most].split()) if len(text) > 1 else text
+    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return plain if len(plain) <= most and len(text) <= 2 * most else f"{plain[:most]}…"
+
+
+def name_not_definable(span: Span) -> Diagnostic:
+    """``let a.b = 1``, ``repeat: conv 3``."""
+    name = span.text
+    if name in RESERVED:
+        message = f"`{shown(name)}` is a word of the language and cannot be a name"
+        return Diagnostic("CNN007", message, span, help="choose another name")
+    message = f"the dotted name `{shown(name)}` can be used but not defined"
+    help = f"write `{shown(name.replace('.', '_'))}`"
+    return Diagnostic("CNN007", message, span, help=help)
+
+
+def boolean(span: Span, right: str) -> Diagnostic:
+    """``bias false``."""
+    message = f"the word for `{span.text}` is `{right}`"
+    fix = Fix(f"write `{right}`", (Edit(span, right),), safe=True)
+    return Diagnostic("CNN208", message, span, help=f"write `{right}`", fixes=(fix,))
+
+
+def number_too_large(span: Span) -> Diagnostic:
+    """``1e999``."""
+    message = f"the number `{shown(span.text, 20)}` is too large to compute with"
+    return Diagnostic("CNN210", message, span, help="write a smaller number")
+
+
+def at_missing(count: Expr, size: Expr) -> Diagnostic:
+    """``conv 6 5x5``: two values side by side, where a layer takes one."""
+    first, second = shown(count.span.text, 20), shown(size.span.text, 20)
+    gap = Span(count.span.source, count.span.end, size.span.start)
+    span = count.span.to(size.span)
+    message = f"there is no `@` between `{first}` and `{second}`"
+    if isinstance(size, Unary) and size.operator == "-":
+        help = f"write `{first} - {shown(size.operand.span.text, 20)}` to subtract"
+        return Diagnostic("CNN001", message, span, help=help)
+    joined = f"{first}@{second}"
+    certain = isinstance(count, Number) and isinstance(size, Size)
+    fix = Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=certain)
+    return Diagnostic("CNN001", message, span, help=f"write `{joined}`", fixes=(fix,))
+
+
+def arrow_missing(after: Span) -> Diagnostic:
+    """``bottleneck(64) relu``."""
+    word = shown(after.text, 20)
+    place = Span(after.source, after.start, after.start)
+    fix = Fix(f"insert `->` before `{word}`", (Edit(place, "-> "),), safe=True)
+    message = f"there is no `->` before `{word}`"
+    return Diagnostic("CNN001", message, after, help="join layers with `->`", fixes=(fix,))
+
+
+def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
+    """``-> 3 + 4``: a value where a layer is due."""
+    word = shown(element.span.text, 20)
+    message = f"`{word}` stands where a layer should"
+    help = "begin with the name of a layer, a block or a stream"
+    if label:
+        help = "write the name of a layer behind the label, as in `C1: conv 6@5x5`"
+    return Diagnostic("CNN001", message, element.span, help=help)
+
+
+def colon_in_call(label: Identifier, element: Expr | Element) -> Diagnostic:
+    """``bottleneck(64, stride: 2)``."""
+    colon = Span(label.span.source, label.span.end, element.span.start)
+    written = f"{label.name} = {shown(element.span.text, 20)}"
+    message = f"the argument `{shown(label.name, 20)}` is given with `:`, not with `=`"
+    fix = Fix(f"write `{written}`", (Edit(colon, " = "),), safe=True)
+    span = label.span.to(element.span)
+    return Diagnostic("CNN001", message, span, help=f"write `{written}`", fixes=(fix,))
+
+
+def value_bound(span: Span, name: Span, element: Expr | Element) -> Diagnostic:
+    """``k = 32``, and ``relu = 6x28x28``."""
+    value = shown(element.span.text, 20)
+    gap = Span(span.source, name.end, element.span.start)
+    if isinstance(element, Size) and len(element.dims) > 2:
+        message = f"the claim `{value}` is written with `=`, not with `=>`"
+        fix = Fix(f"write `=> {value}`", (Edit(gap, " => "),))
+        return Diagnostic("CNN001", message, gap, help=f"write `=> {value}`", fixes=(fix,))
+    written = f"let {shown(name.text, 20)} = {value}"
+    message = f"`{value}` is a value, and `{shown(name.text, 20)} =` names a stream"
+    place = Span(span.source, span.start, span.start)
+    fix = Fix(f"write `{written}`", (Edit(place, "let "),), safe=True)
+    return Diagnostic("CNN001", message, element.span, help=f"write `{written}`", fixes=(fix,))
+
+
+def too_deep(span: Span, most: int) -> Diagnostic:
+    """``a+a+a+...``."""
+    message = f"`{shown(span.text, 20)}` is nested more than {most} deep"
+    help = "give parts of it names with `let`, or move them into a block"
+    return Diagnostic("CNN902", message, span, help=help)
