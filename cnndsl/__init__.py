@@ -1,1 +1,64 @@
-"""cnndsl: a language for convolutional networks, and its compiler."""
+"""cnndsl: a language for convolutional networks, and its compiler to ONNX.
+
+>>> import cnndsl
+>>> network = cnndsl.load("lenet5")
+>>> network.summary().macs
+416520
+
+Everything is loaded when it is first used; checking loads neither NumPy nor ONNX.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cnndsl.api import Network as Network
+    from cnndsl.api import check as check
+    from cnndsl.api import load as load
+    from cnndsl.api import parse as parse
+    from cnndsl.diagnostics.model import CnndslError as CnndslError
+    from cnndsl.diagnostics.model import CompileError as CompileError
+    from cnndsl.diagnostics.model import Diagnostic as Diagnostic
+    from cnndsl.diagnostics.model import UserError as UserError
+    from cnndsl.runtime.model import Model as Model
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CnndslError": "cnndsl.diagnostics.model",
+    "CompileError": "cnndsl.diagnostics.model",
+    "Diagnostic": "cnndsl.diagnostics.model",
+    "Model": "cnndsl.runtime.model",
+    "Network": "cnndsl.api",
+    "UserError": "cnndsl.diagnostics.model",
+    "check": "cnndsl.api",
+    "load": "cnndsl.api",
+    "parse": "cnndsl.api",
+}
+
+__all__ = [
+    "CnndslError",
+    "CompileError",
+    "Diagnostic",
+    "Model",
+    "Network",
+    "UserError",
+    "__version__",
+    "check",
+    "load",
+    "parse",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cnndsl' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

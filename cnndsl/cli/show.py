@@ -14,7 +14,7 @@ __all__ = ["show"]
 @color_option
 def show(model: str) -> None:
     """Print the spec that a compiled model carries."""
-    from cnndsl.graph.artifact import read_artifact
+    from cnndsl.graph.manifest import read_artifact
 
     manifest = read_artifact(model)
     if not manifest.intact:

@@ -13,10 +13,11 @@ import onnx
 import onnx_ir
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.artifact import Artifact, Manifest, sha256
+from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.emitter import DEFAULT_OPSET
 from cnndsl.graph.initializers import initialise
-from cnndsl.graph.lower import LAYERS_KEY, lower, network_weights
+from cnndsl.graph.lower import lower, network_weights
+from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
 from cnndsl.graph.weights import not_finite, read_weights
 from cnndsl.layers.base import Init
 from cnndsl.semantics.evaluate import show

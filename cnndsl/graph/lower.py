@@ -17,13 +17,11 @@ import onnx_ir
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS, GraphEmitter
+from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import InputNode, LayerNode, TypedNetwork
 
-__all__ = ["LAYERS_KEY", "live_nodes", "lower", "network_weights", "origin"]
-
-LAYERS_KEY = "cnndsl.layers"
-"""The property of a model that maps a layer to its value, where that has another name."""
+__all__ = ["live_nodes", "lower", "network_weights", "origin"]
 
 _TEXT_WIDTH = 80
 _CALLS = 8

@@ -1,5 +1,6 @@
 """Normalisation: over the batch, or over neighbouring channels."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, TypeVar
 
@@ -90,11 +91,22 @@ class LocalResponseNorm(Layer):
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op(
+        """LRN. ONNX Runtime has it for two dimensions only: others are taken as two."""
+        (source,), dims = site.inputs, site.output.dims
+        is_flat = len(dims) == 3
+        if not is_flat:
+            source = _reshaped(emit, source, (dims[0], math.prod(dims[1:-1]), dims[-1]))
+        normalized = emit.op(
             "LRN",
-            site.inputs[0],
+            source,
             size=self.size,
             alpha=float(self.alpha),
             beta=float(self.beta),
             bias=float(self.k),
         )
+        return normalized if is_flat else _reshaped(emit, normalized, dims)
+
+
+def _reshaped(emit: Emitter[V], value: V, dims: tuple[int, ...]) -> V:
+    """The same numbers with other dimensions; 0 keeps the batch's."""
+    return emit.op("Reshape", value, emit.constant((0, *dims)))

@@ -135,4 +135,4 @@ def plain(text: object) -> str:
     """A line of ONNX Runtime's log or error without its colours, time stamp and file names."""
     line = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(text).split()))
     line = re.sub(r"^\S+ \S+ \[[EWF]:onnxruntime:[^\]]*\] ", "", line)
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", line)
+    return re.sub(r"^.*?\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", line)

@@ -64,8 +64,10 @@ def _statements(network: Network) -> Iterator[Statement]:
                 inlined = True
             case Param(name=name):
                 value = network.parameters.get(name.name)
-                yield statement if value is None else replace(
-                    statement, default=_expression(value, statement.span)
+                yield (
+                    statement
+                    if value is None
+                    else replace(statement, default=_expression(value, statement.span))
                 )
             case ClassesFile(span=span):
                 yield Classes(tuple(Text(name, span) for name in network.classes), span)
@@ -91,9 +93,7 @@ def _inlined(definition: BlockDefinition) -> Block:
 
 def _values(constants: Constants, shadowed: set[str]) -> dict[str, Value]:
     return {
-        name: constant.value
-        for name, constant in constants.own.items()
-        if name not in shadowed
+        name: constant.value for name, constant in constants.own.items() if name not in shadowed
     }
 
 

@@ -109,4 +109,3 @@ def whole(values: tuple[Value, ...]) -> tuple[int, ...] | None:
             return None
         found.append(value)
     return tuple(found)
-

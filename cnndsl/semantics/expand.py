@@ -27,7 +27,7 @@ from cnndsl.semantics.evaluate import (
     show,
 )
 from cnndsl.semantics.network import LayerNode
-from cnndsl.semantics.phrases import bind, unknown_layer, validate
+from cnndsl.semantics.phrases import bind, unknown_layer
 from cnndsl.semantics.rounds import rounds
 from cnndsl.semantics.scope import (
     BlockDefinition,
@@ -288,15 +288,15 @@ class Expander(Workspace):
             )
         if bound is None or not inputs:
             return self.poison(span, frame, inputs)
+        defaults: dict[str, Value] = {}
         if frame.rounding is not Rounding.EXACT and "rounding" in schema.model_fields:
-            values = {"rounding": frame.rounding.value, **bound.values}
-            bound = replace(bound, values=values)
+            defaults["rounding"] = frame.rounding.value
         name = frame.naming.prefix + (label.name if label else frame.naming.generate(head.name))
-        layer = Poison() if bound.has_holes else validate(bound)
+        layer = Poison() if bound.has_holes else bound.validate(**defaults)
         node = LayerNode(name, layer, inputs, span, bound.places, frame.trace)
         position = self.append(node)
         if bound.has_holes:
-            self.draft.pending[position] = bound
+            self.draft.pending[position] = replace(bound, values={**defaults, **bound.values})
         return position
 
     def _not_a_layer(self, phrase: Phrase, frame: Frame) -> int:

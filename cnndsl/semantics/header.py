@@ -14,7 +14,7 @@ from cnndsl.limits import Limits
 from cnndsl.semantics.evaluate import Constants, Value, evaluate, holes_in, show
 from cnndsl.semantics.modules import read_text
 from cnndsl.semantics.network import InputNode
-from cnndsl.semantics.phrases import bind, validate
+from cnndsl.semantics.phrases import Bound, bind
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.semantics.recipe import Recipe, SettingValue
 from cnndsl.syntax.ast import Classes, ClassesFile, Expr, Identifier, Input, Name, Setting, Train
@@ -22,7 +22,7 @@ from cnndsl.types import DType, TensorType
 
 __all__ = ["class_names", "input_node", "input_sizes", "recipe"]
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Schema)
 
 
 # --- input ------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def _settings(
         else:
             bound = bind(schemas[name], setting.name, setting.values, constants, report)
             if bound is not None:
-                found.append((setting, validate(bound)))
+                found.append((setting, bound.validate()))
         first.setdefault(name, setting.name.span)
     return found
 
@@ -253,8 +253,8 @@ def _setting_value(
     return None
 
 
-def _bound(bound: object) -> SettingValue | None:
-    return None if bound is None else validate(bound)  # type: ignore[arg-type,return-value]
+def _bound(bound: Bound[S] | None) -> S | None:
+    return None if bound is None else bound.validate()
 
 
 def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:

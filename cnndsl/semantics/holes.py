@@ -18,7 +18,6 @@ from cnndsl.semantics.draft import Draft, PendingClaim
 from cnndsl.semantics.evaluate import OpenHole, Value, holes_in
 from cnndsl.semantics.infer import Fact, infer_node
 from cnndsl.semantics.network import InputNode, LayerNode, Network, Node
-from cnndsl.semantics.phrases import validate
 from cnndsl.types import TensorType
 
 __all__ = ["fill"]
@@ -188,7 +187,7 @@ class _Search:
         if bound is not None and isinstance(node, LayerNode):
             values = {name: _filled(value, assignment) for name, value in bound.values.items()}
             try:
-                return replace(node, layer=validate(replace(bound, values=values)))
+                return replace(node, layer=replace(bound, values=values).validate())
             except ValidationError:
                 return None
         sizes = self.draft.open_inputs.get(position)

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.layers.base import Layer, ShapeFault
+from cnndsl.layers.base import Layer, ShapeFault, Weight
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Poison
 from cnndsl.semantics.network import (
@@ -73,6 +73,8 @@ class Inference:
 
     network: Network
     facts: list[Fact] = field(default_factory=list)
+    weights: list[tuple[Weight, ...]] = field(default_factory=list)
+    """The weights of every node whose inputs are certain; no others."""
     failures: list[Failure] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
@@ -84,13 +86,7 @@ class Inference:
     def typed(self) -> TypedNetwork:
         """The network with its types. Needs :attr:`certain`."""
         types = tuple(fact.type for fact in self.facts if fact.type is not None)
-        weights = tuple(
-            node.layer.weights(*(types[i] for i in node.inputs))
-            if isinstance(node, LayerNode)
-            else ()
-            for node in self.network.nodes
-        )
-        return TypedNetwork(self.network, types, weights)
+        return TypedNetwork(self.network, types, tuple(self.weights))
 
 
 def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference:
@@ -106,12 +102,14 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
     if claims:
         for claim in network.claims:
             claimed.setdefault(claim.node, []).append(claim)
+    seen: dict[object, tuple[Weight, ...]] = {}
     for position, node in enumerate(network.nodes):
         fact, faults = infer_node(node, inference.facts)
         for fault in faults:
             diagnostic = _diagnose(fault, node, network, inference.facts)
             inference.failures.append(Failure(position, fault, diagnostic))
             inference.diagnostics.append(diagnostic)
+        inference.weights.append(_weights(node, faults, inference, seen))
         fact = _bounded(fact, node, limits, inference)
         for claim in claimed.get(position, ()):
             fact = _check_claim(claim, fact, node, inference)
@@ -133,7 +131,7 @@ def infer_node(node: Node, facts: Sequence[Fact]) -> tuple[Fact, tuple[ShapeFaul
         return Fact(layer.promise()), ()
     assumed = any(fact.assumed for fact in inputs)
     faults = tuple(
-        fault for fault in _faults(layer, types) if not assumed or _is_certain(fault, inputs)
+        fault for fault in _faults(layer, tuple(types)) if not assumed or _is_certain(fault, inputs)
     )
     if any(fault.fatal for fault in faults):
         return Fact(layer.promise()), faults
@@ -142,7 +140,8 @@ def infer_node(node: Node, facts: Sequence[Fact]) -> tuple[Fact, tuple[ShapeFaul
     return _assume(layer, inputs, types, faults), faults
 
 
-def _faults(layer: Layer, types: Sequence[TensorType]) -> tuple[ShapeFault, ...]:
+def _faults(layer: Layer, types: tuple[TensorType, ...]) -> tuple[ShapeFault, ...]:
+    """A layer's faults, one for each parameter or set of parameters at fault."""
     if any(kind.dtype is DType.INT64 for kind in types) and not layer.takes_tokens:
         return (
             ShapeFault(
@@ -152,7 +151,7 @@ def _faults(layer: Layer, types: Sequence[TensorType]) -> tuple[ShapeFault, ...]
                 fatal=True,
             ),
         )
-    return tuple(layer.faults(*types))
+    return tuple({fault.blame[:1] or fault.code: fault for fault in layer.faults(*types)}.values())
 
 
 def _is_certain(fault: ShapeFault, inputs: Sequence[Fact]) -> bool:
@@ -244,16 +243,33 @@ def _distinct(labels: Sequence[Label]) -> tuple[Label, ...]:
     return tuple({(label.span, label.message): label for label in labels}.values())
 
 
+def _weights(
+    node: Node,
+    faults: Sequence[ShapeFault],
+    inference: Inference,
+    seen: dict[object, tuple[Weight, ...]],
+) -> tuple[Weight, ...]:
+    """The weights of a layer; equal layers with equal inputs share them."""
+    if isinstance(node, InputNode) or faults or isinstance(node.layer, Poison):
+        return ()
+    facts = [inference.facts[i] for i in node.inputs]
+    types = tuple(fact.type for fact in facts if fact.type is not None and fact.certain)
+    if not types or len(types) < len(facts):
+        return ()
+    key = (id(node.layer), types)
+    if key not in seen:
+        seen[key] = node.layer.weights(*types)
+    return seen[key]
+
+
 def _bounded(fact: Fact, node: Node, limits: Limits, inference: Inference) -> Fact:
     """Refuse tensors and weights that no machine holds."""
     if fact.type is None or fact.assumed:
         return fact
     largest, what = fact.type.elements, "its output"
-    if isinstance(node, LayerNode) and all(inference.facts[i].certain for i in node.inputs):
-        types = [inference.facts[i].type for i in node.inputs]
-        for weight in node.layer.weights(*(kind for kind in types if kind is not None)):
-            if weight.elements > largest:
-                largest, what = weight.elements, f"its {weight.name}"
+    for weight in inference.weights[-1]:
+        if weight.elements > largest:
+            largest, what = weight.elements, f"its {weight.name}"
     if largest <= limits.elements:
         return fact
     inference.diagnostics.append(

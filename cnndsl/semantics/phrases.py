@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ from cnndsl.semantics.evaluate import (
 )
 from cnndsl.syntax.ast import At, Expr, Identifier, List, Name, Number, Size
 
-__all__ = ["Bound", "bind", "unknown_layer", "validate"]
+__all__ = ["Bound", "bind", "unknown_layer"]
 
 S = TypeVar("S", bound=Schema)
 
@@ -40,6 +41,16 @@ class Bound(Generic[S]):
     schema: type[S]
     values: Mapping[str, Value]
     places: Mapping[str, Span]
+
+    def validate(self, **defaults: Value) -> S:
+        """The schema's object of these values; equal values give the same object.
+
+        Raises:
+            ValidationError: where the schema refuses them, which :func:`bind` has ruled out for
+                a phrase without holes.
+        """
+        values = {**defaults, **self.values}
+        return _validated(self.schema, tuple(values.items()))
 
     @property
     def has_holes(self) -> bool:
@@ -236,9 +247,9 @@ class _Binder(Generic[S]):
         return usage
 
 
-def validate(bound: Bound[S]) -> S:
-    """The schema's object of a bound phrase without holes, which :func:`bind` found good."""
-    return bound.schema.model_validate(bound.values)
+@lru_cache(maxsize=4096)
+def _validated(schema: type[S], values: tuple[tuple[str, Value], ...]) -> S:
+    return schema.model_validate(dict(values))
 
 
 def _problems(
@@ -250,7 +261,7 @@ def _problems(
     if open_names:
         values = {name: 1 if name in open_names else value for name, value in values.items()}
     try:
-        bound.schema.model_validate(values)
+        _validated(bound.schema, tuple(values.items()))
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=True)
         found = [

@@ -122,7 +122,7 @@ class Recipe:
     loss: Loss = field(default_factory=CrossEntropy)
     optimizer: Optimizer = field(default_factory=Sgd)
     schedule: Schedule = field(default_factory=Constant)
-    weight_decay: WeightDecay = field(default_factory=WeightDecay)
+    weight_decay: WeightDecay = field(default_factory=lambda: WeightDecay(value=0.0))
     clip: float | None = None
     batch: int = 32
     epochs: int = 10

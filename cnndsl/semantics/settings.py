@@ -133,7 +133,7 @@ class Sgd(Optimizer):
         default=0.0, description="share of the last step's velocity that is kept"
     )
     nesterov: bool = Field(
-        default=False, description="step along g + momentum*v (Sutskever et al. 2013); yes or no"
+        default=False, description="step along g + momentum*v (Sutskever et al. 2013)"
     )
 
     @field_validator("nesterov")
@@ -328,10 +328,8 @@ class Cutout(Augmentation):
 class WeightDecay(Scalar):
     """Half this number times the sum of the squared weights is added to the loss."""
 
-    value: NotNegative = Field(default=0.0, description="the factor; 0 for none")
-    all: bool = Field(
-        default=False, description="whether biases and normalisation decay too; yes or no"
-    )
+    value: NotNegative = Field(description="the factor; 0 for none", examples=[5e-4])
+    all: bool = Field(default=False, description="whether biases and normalisation decay too")
 
 
 class Clip(Scalar):

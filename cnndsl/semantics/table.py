@@ -36,13 +36,10 @@ def rows(inference: Inference) -> tuple[Row, ...]:
         if isinstance(node, InputNode):
             table.append(Row(node.name, "input", str(fact), 0))
             continue
-        inputs = [inference.facts[i] for i in node.inputs]
-        params: int | None = None
-        if all(known.certain for known in inputs) and not isinstance(node.layer, Poison):
-            types = [known.type for known in inputs if known.type is not None]
-            if types and position not in faulty:
-                weights = node.layer.weights(*types)
-                params = sum(weight.elements for weight in weights if weight.trainable)
+        certain = all(inference.facts[i].certain for i in node.inputs)
+        known = certain and position not in faulty and not isinstance(node.layer, Poison)
+        weights = inference.weights[position]
+        params = sum(weight.elements for weight in weights if weight.trainable) if known else None
         text = " ".join(node.span.text.split())
         bad = position in faulty or isinstance(node.layer, Poison)
         table.append(Row(node.name, text, str(fact), params, bad))

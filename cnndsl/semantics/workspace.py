@@ -53,9 +53,7 @@ class Workspace:
         """CNN103, with the name that was probably meant."""
         known = (*frame.streams, *self.paths) if "." in head.name else tuple(frame.streams)
         near = closest(head.name, known)
-        fix = (
-            Fix(f"write `{near[0]}`", (Edit(head.span, near[0]),), len(near) == 1) if near else None
-        )
+        edits = (Edit(head.span, near[0]),) if near else ()
         self.fail(
             "CNN103",
             f"no stream or label is called `{head.name}` here",

@@ -25,6 +25,7 @@ __all__ = [
     "Block",
     "Body",
     "Branch",
+    "Broken",
     "Call",
     "Chain",
     "ChainStatement",
@@ -432,9 +433,21 @@ Statement: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A statement that could not be read, and the names that it seems to define.
+
+    What follows from its absence (an unknown label, a size that does not fit) is no mistake.
+    """
+
+    names: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
-    """One file."""
+    """One file. ``broken`` are its statements that are missing from ``statements`` and bodies."""
 
     source: Source
     statements: tuple[Statement, ...]
     comments: tuple[Span, ...] = field(default=())
+    broken: tuple[Broken, ...] = field(default=())

@@ -28,7 +28,7 @@ class Problems:
     def __init__(self, source: Source, report: Report, most: int) -> None:
         self.source = source
         self._report = report
-        self._most = most
+        self._left = most
         self._places: list[int] = []
 
     def span(self, start: int, end: int) -> Span:
@@ -42,11 +42,16 @@ class Problems:
             Stop: when it was the last one that is worth reporting.
         """
         self._report.add(diagnostic)
-        insort(self._places, diagnostic.span.start)
-        if len(self._places) >= self._most:
+        if not any(fix.safe for fix in diagnostic.fixes):
+            insort(self._places, diagnostic.span.start)
+        self._left -= 1
+        if self._left <= 0:
             raise Stop
 
     def within(self, start: int, end: int) -> bool:
-        """Whether a mistake was reported that begins in this stretch of the text."""
+        """Whether a mistake was reported here that may bring others with it.
+
+        One with a safe fix does not: it was read as what it meant.
+        """
         at = bisect_left(self._places, start)
         return at < len(self._places) and self._places[at] < end

@@ -88,7 +88,51 @@ class Reader:
 
     def recover(self, at: int, problem: Diagnostic | None) -> int:
         """Report what is wrong at a token, drop its statement; gives where to go on."""
-        raise NotImplementedError
+        tokens, automaton = self.tokens, self.automaton
+        place = tokens.starts[at]
+        expected = automaton.expected()
+        if expected == {"RECOVERED"}:  # behind a body of a statement that is broken already
+            automaton.feed("RECOVERED", place, place)
+            return self.skipped(at)
+        begin = automaton.abandon()
+        first = at if begin < 0 else bisect_left(tokens.starts, begin)
+        begin = tokens.starts[first]
+        automaton.feed("RECOVERED", begin, begin)
+        has_statements = tokens.kinds[first] not in ("TRAIN", "INPUT")
+        after = self.skipped(at, has_statements and automaton.accepts("LBRACE"))
+        end = max(tokens.ends[max(after - 1, first)], begin)
+        self.broken.append(Broken(self.names(first, after), self.problems.span(begin, end)))
+        if not self.problems.within(begin, max(end, place + 1)):
+            self.problems.add(problem or unexpected(Situation(tokens, at, first, expected, self.problems)))
+        return after
+
+    def skipped(self, at: int, bodies: bool = True) -> int:
+        """Where the statement ends that a token belongs to, or the next body in it begins."""
+        kinds = self.tokens.kinds
+        depth = 0
+        for position in range(at, len(kinds) - 1):
+            kind = kinds[position]
+            if kind == "LBRACE":
+                if bodies and not depth and kinds[position + 1] == NEWLINE:
+                    return position
+                depth += 1
+            elif kind == "RBRACE":
+                if not depth:
+                    return position
+                depth -= 1
+            elif kind == NEWLINE and not depth:
+                return position
+        return len(kinds) - 1
+
+    def names(self, first: int, after: int) -> tuple[str, ...]:
+        """The names that some tokens seem to define."""
+        kinds = self.tokens.kinds
+        return tuple(
+            self.tokens.text(self.problems.source, at)
+            for at in range(first, after)
+            if (kinds[at] == "NAME" or kinds[at] in self.words)
+            and (kinds[at + 1] in ("COLON", "EQUAL") or (at > first and kinds[at - 1] in DEFINING))
+        )
 
 
 _AMBIGUOUS = _WORDS | {"MINUS", "LPAR"}

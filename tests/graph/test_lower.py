@@ -11,7 +11,8 @@ import pytest
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.graph.lower import LAYERS_KEY, lower, network_weights, origin
+from cnndsl.graph.lower import lower, network_weights, origin
+from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.activation import Relu, Tanh
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.regularization import Dropout

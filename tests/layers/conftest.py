@@ -30,11 +30,12 @@ class Graph:
     def op(self, op_type: str, *inputs: str | None, **attributes: Attribute) -> str:
         name = f"v{len(self.nodes)}"
         operands = [value or "" for value in inputs]
-        self.nodes.append(helper.make_node(op_type, operands, [name], **attributes))
+        keywords: dict[str, Any] = dict(attributes)
+        self.nodes.append(helper.make_node(op_type, operands, [name], **keywords))
         return name
 
     def constant(self, value: float | Sequence[int] | Sequence[float]) -> str:
-        whole = not isinstance(value, float) and all(isinstance(v, int) for v in value)  # type: ignore[union-attr]
+        whole = not isinstance(value, float) and all(isinstance(v, int) for v in value)
         array = np.asarray(value, np.int64 if whole else np.float32)
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(array, name))

@@ -1,4 +1,4 @@
-"""Pooling with `rounding ceil` against Caffe's rule, on all 364 small cases.
+"""Pooling with `rounding ceil` against Caffe's rule, on all small cases.
 
 The rule is that of Caffe's ``pooling_layer.cpp``, transcribed: sizes are rounded up; with padding,
 a last window that begins beyond the input and its padding is dropped; the mean divides by the
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from cnndsl.layers import find
+from cnndsl.layers.base import Layer
 
 CASES = [
     (size, kernel, stride, padding)
@@ -35,7 +36,10 @@ def caffe(x: Any, kernel: int, stride: int, padding: int, *, average: bool) -> A
     for row in range(pooled):
         for column in range(pooled):
             top, left = row * stride - padding, column * stride - padding
-            bottom, right = min(top + kernel, height + padding), min(left + kernel, height + padding)
+            bottom, right = (
+                min(top + kernel, height + padding),
+                min(left + kernel, height + padding),
+            )
             area = (bottom - top) * (right - left)
             seen = x[..., max(top, 0) : min(bottom, height), max(left, 0) : min(right, height)]
             value = seen.sum((-2, -1)) / area if average else seen.max((-2, -1))
@@ -43,8 +47,8 @@ def caffe(x: Any, kernel: int, stride: int, padding: int, *, average: bool) -> A
     return output
 
 
-def test_the_cases_are_all_of_them() -> None:
-    assert len(CASES) == 364
+def test_the_cases_hold_the_364_of_the_reference() -> None:
+    assert len([case for case in CASES if case[2] <= 3]) == 364
 
 
 @pytest.mark.parametrize("average", [False, True], ids=["max", "average"])
@@ -53,11 +57,11 @@ def test_pooling_with_ceil_is_caffes(average: bool, compute: Callable[..., list[
     assert layer is not None
     counting = {"count_padding": True} if average else {}
     generator = np.random.default_rng(3)
-    cases = []
+    cases: list[tuple[Layer, list[Any], dict[str, Any]]] = []
     for size, kernel, stride, padding in CASES:
         x = generator.normal(size=(1, 2, size, size)).astype(np.float32)
-        pool = layer(kernel=kernel, stride=stride, padding=padding, rounding="ceil", **counting)
-        cases.append((pool, [x], {}))
+        parameters = {"kernel": kernel, "stride": stride, "padding": padding, "rounding": "ceil"}
+        cases.append((layer.model_validate(parameters | counting), [x], {}))
     for case, (_, (x,), _), output in zip(CASES, cases, compute(cases), strict=True):
         _, kernel, stride, padding = case
         wanted = caffe(x, kernel, stride, padding, average=average)

@@ -27,9 +27,7 @@ def make(keyword: str, **parameters: Any) -> Layer:
 def counted(window: Window) -> int:
     """How many windows there are, by moving one along."""
     end = window.before + window.size + window.after
-    starts = [
-        start for start in range(0, end + 1, window.stride) if start + window.extent <= end
-    ]
+    starts = [start for start in range(0, end + 1, window.stride) if start + window.extent <= end]
     is_covered = starts[-1] + window.extent == end
     following = starts[-1] + window.stride
     if window.rounding is Rounding.CEIL and not is_covered:
@@ -180,7 +178,8 @@ def test_the_rule_gives_the_sizes_of_onnx_runtimes_own_floor_and_ceil(
 ) -> None:
     rng = random.Random(21)
     for _ in range(40):
-        nodes, expected = graph(), []
+        nodes = graph()
+        expected: list[tuple[int, ...]] = []
         while len(expected) < 50:
             ceil, dilation = rng.random() < 0.6, rng.choice((1, 1, 2, 3))
             kernel = rng.randint(1, 5)

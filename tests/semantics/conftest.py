@@ -64,7 +64,7 @@ def build_network(
     return TypedNetwork(network, tuple(types), tuple(weights))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def build() -> Callable[..., TypedNetwork]:
     """The function that builds them."""
     return build_network

@@ -56,7 +56,8 @@ def scalars() -> Iterator[str]:
 
 def row(schema: type[Schema], attribute: str) -> str:
     field = schema.model_fields[attribute]
-    shown = "(nameless)" if attribute in schema.positional else f"`{attribute}`"
+    nameless = attribute in schema.positional or attribute == "label"
+    shown = "(nameless)" if nameless else f"`{attribute}`"
     default = "required" if field.is_required() else f"`{written(field.default)}`"
     return f"{shown} | {kind(schema, attribute)} | {default} | {field.description} |"
 

@@ -1,0 +1,178 @@
+"""What a compiled model says of itself, and how that is read back from its file.
+
+A model carries its manifest in its ``metadata_props``:
+
+==========================  ========================================================
+``cnndsl.version``          of the compiler
+``cnndsl.network``          the network's name
+``cnndsl.spec``             the canonical text of the spec
+``cnndsl.spec_sha256``      the SHA-256 of that text in UTF-8, hexadecimal
+``cnndsl.parameters``       JSON: the compile-time parameters, with values as a spec writes them
+``cnndsl.preparation``      JSON: for each input, how raw data becomes it
+``cnndsl.classes``          JSON: the names of the classes, empty where there are none
+``cnndsl.learnable``        how many learnable numbers it has
+``cnndsl.seed``             of the initialiser; absent where the weights came from a file
+``cnndsl.layers``           JSON: the values of layers that do not carry the layer's name
+==========================  ========================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.files import reason
+from cnndsl.graph.wire import WireError, read_without
+from cnndsl.semantics.preparation import Preparation
+
+__all__ = ["LAYERS_KEY", "MODEL_GRAPH", "Manifest", "read_artifact", "sha256"]
+
+T = TypeVar("T")
+
+LAYERS_KEY = "cnndsl.layers"
+"""The property of a model that maps a layer to its value, where that has another name."""
+
+MODEL_GRAPH = 7
+"""The number of the field of a ``ModelProto`` that holds its graph."""
+
+_MODEL_TRAINING = 20
+_MODEL_FUNCTIONS = 25
+_LARGEST_HEAD = 64 * 2**20
+"""Bytes of a model without its graph; a spec has 4 MB at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a compiled model says of itself.
+
+    ``layers`` maps a layer to the value that holds its result, for those whose value has another
+    name than the layer: the last layer's is ``output``. ``seed`` is None where the weights were
+    read from a file.
+    """
+
+    version: str
+    network: str
+    spec: str
+    spec_sha256: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    preparation: Mapping[str, Preparation] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    learnable: int = 0
+    seed: int | None = None
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def intact(self) -> bool:
+        """Whether the spec's text is the one that was compiled."""
+        return sha256(self.spec) == self.spec_sha256
+
+    def value_of(self, layer: str) -> str:
+        """The name of the value that holds a layer's result."""
+        return self.layers.get(layer, layer)
+
+    def properties(self) -> dict[str, str]:
+        """The manifest as the properties of a model."""
+        properties = {
+            "cnndsl.version": self.version,
+            "cnndsl.network": self.network,
+            "cnndsl.spec": self.spec,
+            "cnndsl.spec_sha256": self.spec_sha256,
+            "cnndsl.parameters": _json(dict(self.parameters)),
+            "cnndsl.preparation": _json(
+                {name: preparation.to_json() for name, preparation in self.preparation.items()}
+            ),
+            "cnndsl.classes": _json(self.classes),
+            "cnndsl.learnable": str(self.learnable),
+        }
+        if self.seed is not None:
+            properties["cnndsl.seed"] = str(self.seed)
+        if self.layers:
+            properties[LAYERS_KEY] = _json(dict(self.layers))
+        return properties
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, str]) -> Manifest:
+        """The manifest that :meth:`properties` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: where it is incomplete or damaged.
+        """
+        preparation = _parsed(properties["cnndsl.preparation"], dict)
+        seed = properties.get("cnndsl.seed")
+        return cls(
+            version=properties["cnndsl.version"],
+            network=properties["cnndsl.network"],
+            spec=properties["cnndsl.spec"],
+            spec_sha256=properties["cnndsl.spec_sha256"],
+            parameters=_texts(properties["cnndsl.parameters"]),
+            preparation={
+                name: Preparation.from_json(dict(data)) for name, data in preparation.items()
+            },
+            classes=tuple(map(str, _parsed(properties["cnndsl.classes"], list))),
+            learnable=int(properties["cnndsl.learnable"]),
+            seed=None if seed is None else int(seed),
+            layers=_texts(properties.get(LAYERS_KEY, "{}")),
+        )
+
+
+def read_artifact(path: str | os.PathLike[str]) -> Manifest:
+    """The manifest of a compiled model; the graph and its weights are passed over unread.
+
+    Raises:
+        UserError: CNN604, for a file that is not a model, or not one of cnndsl's.
+    """
+    try:
+        with open(path, "rb") as file:
+            skipped = (MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS)
+            model = onnx.ModelProto.FromString(read_without(file, skipped, _LARGEST_HEAD))
+    except (WireError, DecodeError) as error:
+        raise _not_ours(path, "is not an ONNX model") from error
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise _not_ours(path, f"cannot be read: {why}") from error
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    if "cnndsl.spec" not in properties:
+        raise _not_ours(path, "was not compiled by cnndsl: it carries no spec")
+    try:
+        return Manifest.from_properties(properties)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_ours(path, "carries a damaged manifest") from error
+
+
+def sha256(text: str) -> str:
+    """The SHA-256 of a text in UTF-8, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _texts(text: str) -> dict[str, str]:
+    return {name: str(value) for name, value in _parsed(text, dict).items()}
+
+
+def _parsed(text: str, kind: type[T]) -> T:
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(value, kind):
+        raise TypeError(f"not a JSON {kind.__name__}")
+    return value
+
+
+def _not_ours(path: str | os.PathLike[str], why: str) -> UserError:
+    return UserError(
+        "CNN604",
+        f"`{os.fspath(path)}` {why}",
+        help="give a model that `cnndsl compile` wrote",
+    )
