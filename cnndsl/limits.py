@@ -6,14 +6,15 @@ Each can be raised: ``CNNDSL_LIMITS="layers=500000,steps=5000000" cnndsl check b
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+
+from cnndsl.frozen import field_names, frozen
 
 __all__ = ["ENVIRONMENT", "Limits"]
 
 ENVIRONMENT = "CNNDSL_LIMITS"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """What a spec may cost.
 
@@ -41,7 +42,7 @@ class Limits:
         Raises:
             ValueError: for an unknown name or a value that is no positive whole number.
         """
-        known = [field.name for field in fields(cls)]
+        known = field_names(cls)
         values: dict[str, int] = {}
         for pair in filter(None, (part.strip() for part in text.split(","))):
             name, _, value = (part.strip() for part in pair.partition("="))

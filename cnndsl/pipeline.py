@@ -7,12 +7,13 @@ NumPy nor ONNX: the stages behind the types are imported where they are used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report
 from cnndsl.diagnostics.source import Source
+from cnndsl.frozen import frozen
 from cnndsl.limits import Limits
 from cnndsl.semantics.annotate import claim_edits
 from cnndsl.semantics.evaluate import Value
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Checked", "check", "check_text", "compile", "load", "typed"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Checked:
     """What checking a spec found: its diagnostics, and as much of the network as is known.
 
@@ -47,7 +48,7 @@ class Checked:
     path: Path | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class _Request:
     """What to check: a file, or a text that stands for one, and the values of its parameters."""
 

@@ -8,10 +8,11 @@ dimension and stays symbolic (``N``).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 
 from typing_extensions import override
+
+from cnndsl.frozen import frozen
 
 __all__ = ["DType", "TensorType"]
 
@@ -28,7 +29,7 @@ class DType(StrEnum):
         return 4 if self is DType.FLOAT32 else 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TensorType:
     """The type of one value: its sizes without the batch dimension, and its element type.
 

@@ -66,7 +66,7 @@ def _checked(spec: str, parameters: Mapping[str, object], fix: bool, annotate: b
 
     if spec == "-":
         return pipeline.check_text(_standard_input(), "<stdin>", parameters)
-    checked = pipeline.check(spec, parameters)
+    checked = pipeline.check(spec, parameters, annotate=annotate)
     if not (fix or annotate):
         return checked
     from cnndsl.cli.rewrite import annotated, mended
@@ -76,7 +76,7 @@ def _checked(spec: str, parameters: Mapping[str, object], fix: bool, annotate: b
         if not changes:
             break
         _tell(changes)
-        checked = pipeline.check(spec, parameters)
+        checked = pipeline.check(spec, parameters, annotate=annotate)
     if annotate and checked.annotations:
         _tell(annotated(checked.annotations))
         checked = pipeline.check(spec, parameters)

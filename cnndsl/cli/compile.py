@@ -53,10 +53,10 @@ def compile(
     parameters: dict[str, int | float | bool | str],
 ) -> None:
     """Make a standard ONNX model of a spec: a file, or the name of a shipped one."""
-    from cnndsl import pipeline
-
     if weights is not None and seed is not None:
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
+    from cnndsl import pipeline
+
     artifact = pipeline.compile(
         pipeline.load(spec, parameters),
         weights=None if weights is None else Path(weights),

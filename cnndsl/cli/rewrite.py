@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits, compatible
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, UserError
+from cnndsl.diagnostics.model import Diagnostic, Edit, UserError
 from cnndsl.diagnostics.source import Source
 
 __all__ = ["annotated", "mended", "write_whole"]
@@ -21,28 +22,38 @@ def mended(diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
 
     Shipped specs and texts that are no files stay as they are.
     """
-    wanted: list[Fix] = []
-    for diagnostic in diagnostics:
-        fix = next((fix for fix in diagnostic.fixes if fix.safe and fix.edits), None)
-        if fix and all(_may_change(edit.span.source) for edit in fix.edits):
-            wanted.append(fix)
-    fixes = compatible(wanted)
+    first = [
+        next((fix for fix in diagnostic.fixes if fix.safe and fix.edits), None)
+        for diagnostic in diagnostics
+    ]
+    wanted = [fix for fix in first if fix is not None]
+    own = _own(edit for fix in wanted for edit in fix.edits)
+    fixes = compatible(fix for fix in wanted if all(edit.span.source in own for edit in fix.edits))
     _rewrite([edit for fix in fixes for edit in fix.edits])
     return tuple(f"fixed {_place(fix.edits[0])}: {fix.title}" for fix in fixes)
 
 
 def annotated(edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Write claims into the file they belong to; say what changed."""
-    name = edits[0].span.source.name
-    if not all(_may_change(edit.span.source) for edit in edits):
-        return (f"left `{name}` as it is: `--annotate` changes only files of your own",)
-    _rewrite(edits)
-    return (f"annotated `{name}`: {len(edits)} claim{'s' if len(edits) > 1 else ''} written",)
+    """Write claims into the files they belong to; say what changed and what may not."""
+    own = _own(edits)
+    _rewrite([edit for edit in edits if edit.span.source in own])
+    counts = Counter(edit.span.source for edit in edits)
+    return tuple(
+        f"annotated `{source.name}`: {count} claim{'s' if count > 1 else ''} written"
+        if source in own
+        else f"left `{source.name}` as it is: it is no file of your own"
+        for source, count in counts.items()
+    )
 
 
 def _place(edit: Edit) -> str:
     first = edit.span.first
     return f"{edit.span.source.name}:{first.line}:{first.column}"
+
+
+def _own(edits: Iterable[Edit]) -> set[Source]:
+    """The sources that may be changed."""
+    return {source for source in {edit.span.source for edit in edits} if _may_change(source)}
 
 
 def _may_change(source: Source) -> bool:

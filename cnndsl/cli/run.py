@@ -7,6 +7,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
@@ -90,6 +91,7 @@ def run(
     An INPUT is a picture, a .npy or .npz file, or a folder, which is searched to the bottom. With
     --format json, a list comes out with one object for each input.
     """
+    _look_at(inputs)
     model = _model(spec, weights, seed, parameters, device)
     if model.manifest.seed is not None:
         _say(f"weights are untrained (seed {model.manifest.seed}): the answers mean nothing yet")
@@ -104,6 +106,14 @@ def run(
         else:
             for prediction in predictions:
                 click.echo("\n".join(_lines(prediction, top)))
+
+
+def _look_at(inputs: tuple[str, ...]) -> None:
+    """Tell at once of a path that is not there, before anything slow."""
+    from cnndsl.data.sources import find_files
+
+    for path in inputs:
+        next(find_files([path]))
 
 
 def _model(
@@ -121,12 +131,11 @@ def _model(
             )
         return Model(spec, device=device)
     from cnndsl import pipeline
-    from cnndsl.graph.export import compile_network
-    from cnndsl.semantics.canonical import canonical_text
 
-    typed = pipeline.load(spec, parameters)
-    artifact = compile_network(
-        typed, text=canonical_text(typed.network), weights_path=weights, seed=seed
+    artifact = pipeline.compile(
+        pipeline.load(spec, parameters),
+        weights=None if weights is None else Path(weights),
+        seed=seed,
     )
     for warning in artifact.warnings:
         _say(f"warning: {warning}")

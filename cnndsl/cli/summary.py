@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +18,7 @@ __all__ = ["summary"]
 WIDTH = 100
 """Columns that the table keeps to, at the cost of the layers' text."""
 
-_HEAD = ("name", "layer", "output", "params", "MACs", "bytes", "receptive")
+_HEAD = ("name", "layer", "output", "params", "MACs", "activation bytes", "receptive field")
 _NARROWEST = 12
 """Characters that a layer's text keeps in any case."""
 
@@ -62,18 +62,39 @@ def summary(spec: str, batch: int | None, parameters: dict[str, object], style: 
 
 
 def _text(counted: Summary) -> str:
-    rows = [_HEAD, *(_cells(layer) for layer in counted.layers)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    gaps = 2 * (len(widths) - 1)
-    widths[1] = min(widths[1], max(_NARROWEST, WIDTH - gaps - sum(widths) + widths[1]))
+    heads = zip(*(_two_lines(title) for title in _HEAD), strict=True)
+    rows = [*heads, *_grouped(counted.layers)]
+    columns = zip(*(row for row in rows if len(row) > 1), strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    others = sum(widths) - widths[1] + 2 * (len(widths) - 1)
+    widths[1] = min(widths[1], max(_NARROWEST, WIDTH - others))
     lines = [_title(counted), ""]
-    lines += [_line(row, widths) for row in rows]
-    totals = list(_totals(counted))
-    first = max(len(name) for name, _, _ in totals)
-    second = max(len(value) for _, value, _ in totals)
-    lines.append("")
-    lines += [f"{name:{first}}  {value:>{second}}  {words}" for name, value, words in totals]
+    lines += [_line(row, widths) if len(row) > 1 else row[0] for row in rows]
+    lines += ["", *_aligned(_totals(counted))]
     return "\n".join(lines)
+
+
+def _grouped(layers: Iterable[LayerSummary]) -> Iterator[tuple[str, ...]]:
+    """The rows; what lies in a scope stands indented below a row with the scope's name alone."""
+    before = ""
+    for layer in layers:
+        scope, _, name = layer.name.rpartition(".")
+        if scope and scope != before:
+            yield (scope,)
+        before = scope
+        yield (f"  {name}" if scope else name, *_cells(layer))
+
+
+def _two_lines(title: str) -> tuple[str, str]:
+    above, _, below = title.rpartition(" ")
+    return above, below
+
+
+def _aligned(totals: Iterator[tuple[str, int, str]]) -> Iterator[str]:
+    rows = [(name, f"{value:,}", words) for name, value, words in totals]
+    name_width, value_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, value, words in rows:
+        yield f"{name:{name_width}}  {value:>{value_width}}  {words}".rstrip()
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -86,9 +107,8 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _cells(layer: LayerSummary) -> tuple[str, ...]:
-    """A row; counts of nothing stay empty."""
+    """A row but for its name; counts of nothing stay empty."""
     return (
-        layer.name,
         layer.phrase,
         _sizes(layer.output),
         f"{layer.params:,}" if layer.params else "",
@@ -112,9 +132,11 @@ def _markdown(counted: Summary) -> str:
         f"| {' | '.join(_HEAD)} |",
         "| --- | --- | --- | --: | --: | --: | --: |",
     ]
-    lines += [f"| {' | '.join(_cells(layer))} |" for layer in counted.layers]
+    lines += [f"| {' | '.join((layer.name, *_cells(layer)))} |" for layer in counted.layers]
     lines += ["", "| total | | |", "| --- | --: | --- |"]
-    lines += [f"| {name} | {value} | {words} |" for name, value, words in _totals(counted)]
+    lines += [
+        f"| {name.strip()} | {value:,} | {words} |" for name, value, words in _totals(counted)
+    ]
     return "\n".join(lines)
 
 
@@ -127,47 +149,46 @@ def _title(counted: Summary) -> str:
     return f"{counted.name}: {inputs} -> {outputs}"
 
 
-def _totals(counted: Summary) -> Iterator[tuple[str, str, str]]:
+def _totals(counted: Summary) -> Iterator[tuple[str, int, str]]:
     """Name, value and explanation of each total."""
     frozen = counted.params - counted.trainable_params
-    training = counted.training
-    parts = {
-        "weights": training.weights,
-        "gradients": training.gradients,
-        f"{counted.optimizer}'s state": training.optimizer,
-        "saved activations": training.activations,
-    }
-    yield "parameters", f"{counted.params:,}", "numbers that can be learnt, as papers count them"
+    yield "parameters", counted.params, "numbers that can be learnt, as papers count them"
     if frozen:
-        yield "  learning", f"{counted.trainable_params:,}", "those that training changes"
-        yield "  frozen", f"{frozen:,}", "those that `freeze` keeps as they are"
-    yield "buffers", f"{counted.buffers:,}", "state that is not learnt: running statistics"
-    yield "MACs", f"{counted.macs:,}", "multiply-accumulates of convolution and dense, one sample"
-    yield "FLOPs", f"{2 * counted.macs:,}", "FLOPs: twice the MACs"
-    yield "depth", f"{counted.depth:,}", "convolutions and dense layers on the longest path"
-    yield "weights", _bytes(counted.weight_bytes), "parameters and buffers, 4 bytes each"
-    yield (
-        "peak activations",
-        _bytes(counted.peak_activation_bytes),
-        f"most bytes alive at once at inference, batch {counted.batch:,}",
-    )
-    yield (
-        "training step",
-        _bytes(training.total),
-        f"batch {counted.training_batch:,} with {counted.optimizer}, made up of:",
-    )
-    for name, size in parts.items():
-        yield f"  {name}", _bytes(size), ""
+        yield "  learning", counted.trainable_params, "those that training changes"
+        yield "  frozen", frozen, "those that `freeze` keeps as they are"
+    yield "buffers", counted.buffers, "numbers that are kept but not learnt: running statistics"
+    yield "MACs", counted.macs, "multiply-accumulates of convolution and dense, for one sample"
+    yield "FLOPs", 2 * counted.macs, "twice the MACs: a multiplication and an addition each"
+    yield "depth", counted.depth, "convolutions and dense layers on the longest path"
+    yield from _memory(counted)
+
+
+def _memory(counted: Summary) -> Iterator[tuple[str, int, str]]:
+    """The totals that are bytes."""
+    optimizer, training = counted.optimizer, counted.training
+    size = counted.weight_bytes
+    yield "weights", size, f"{_bytes(size)}: parameters and buffers, 4 bytes each"
+    size = counted.peak_activation_bytes
+    batch = f"batch {counted.batch:,}"
+    yield "peak activations", size, f"{_bytes(size)}: alive at once at inference, {batch}"
+    batch = f"batch {counted.training_batch:,}"
+    yield "training step", training.total, f"{_bytes(training.total)}: {batch} with {optimizer}"
+    yield "  weights", training.weights, "as above"
+    yield "  gradients", training.gradients, "of the parameters that learn"
+    yield f"  {optimizer} state", training.optimizer, "of the parameters that learn"
+    yield "  activations", training.activations, "saved for the backward pass"
 
 
 def _bytes(size: int) -> str:
-    """A number of bytes in the unit that leaves it at least 1: ``241.0 KiB``."""
-    scaled = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    """A number of bytes in the largest unit of which it has one: ``241.0 KiB``."""
+    if size < 1024:
+        return f"{size} bytes"
+    scaled, unit = size / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
         if scaled < 1024:
-            return f"{scaled:,.0f} {unit}" if unit == "B" else f"{scaled:,.1f} {unit}"
-        scaled /= 1024
-    return f"{scaled:,.1f} TiB"
+            break
+        scaled, unit = scaled / 1024, larger
+    return f"{scaled:,.1f} {unit}"
 
 
 def _sizes(dims: tuple[int, ...]) -> str:

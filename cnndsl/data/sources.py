@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
 import numpy.typing
@@ -33,7 +33,7 @@ __all__ = [
     "stack",
 ]
 
-Array: TypeAlias = "numpy.typing.NDArray[numpy.generic]"
+Array: TypeAlias = "numpy.typing.NDArray[Any]"
 
 ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
 

@@ -8,15 +8,15 @@ each has its page ``docs/errors/CODE.md``, which ``cnndsl explain CODE`` prints.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from cnndsl.diagnostics.model import Severity
+from cnndsl.frozen import frozen
 
 __all__ = ["CODES", "Code"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Code:
     """What a code stands for."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from typing_extensions import override
 
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.frozen import frozen
 
 __all__ = [
     "CnndslError",
@@ -30,7 +30,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Label:
     """Another place that matters, and why: where the shape came from, the first definition."""
 
@@ -38,7 +38,7 @@ class Label:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edit:
     """Replace what a span covers by a text; an empty span inserts."""
 
@@ -46,7 +46,7 @@ class Edit:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fix:
     """A change that mends the error; ``--fix`` applies a safe one, which keeps the meaning."""
 
@@ -55,7 +55,7 @@ class Fix:
     safe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnostic:
     """One problem.
 

@@ -6,10 +6,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
+from cnndsl.frozen import frozen
+
 __all__ = ["Position", "Source", "Span"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Position:
     """A place in a text: line and column from 1, offset from 0, all in code points."""
 
@@ -52,7 +54,7 @@ class Source:
         return self.text[start:end].rstrip("\r\n")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """The stretch ``start:end`` of a source's text."""
 

@@ -85,7 +85,11 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         """Emit one node of the standard domain and give its first output, typed."""
         name = self._name(op_type)
         value = self._tape.op(
-            op_type, inputs, attributes, name=name, doc_string=self._origin or None
+            op_type,
+            inputs,
+            {key: _attribute(key, given) for key, given in attributes.items()},
+            name=name,
+            doc_string=self._origin or None,
         )
         value.name = name
         self._infer(value)
@@ -162,6 +166,16 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         if type is None or not type.tensor_type.HasField("shape"):
             raise LoweringError(f"{self._origin or node.name}: no type follows for {value.name}")
         self._set_type(value, type)
+
+
+def _attribute(name: str, value: Attribute) -> int | float | str | onnx_ir.Attr:
+    """An attribute as onnx-ir takes it; it finds out a list's type itself, but slowly."""
+    if isinstance(value, int | float | str):
+        return value
+    numbers = list(value)
+    if all(isinstance(number, int) for number in numbers):
+        return onnx_ir.AttrInt64s(name, [int(number) for number in numbers])
+    return onnx_ir.AttrFloat32s(name, [float(number) for number in numbers])
 
 
 def _type_proto(dtype: DType, dims: tuple[int | str, ...]) -> onnx.TypeProto:

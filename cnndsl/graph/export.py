@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
 
 import onnx
 import onnx_ir
@@ -89,8 +90,10 @@ def self_check(proto: onnx.ModelProto) -> None:
 
 
 def graph_text(model: onnx_ir.Model) -> str:
-    """A graph as ONNX's own text, one line a node, with the weights among the inputs."""
-    return onnx.printer.to_text(_with_weights_as_inputs(model)) + "\n"
+    """A graph as ONNX's own text: a line for each value and node, the weights among the inputs."""
+    text = onnx.printer.to_text(_with_weights_as_inputs(model))
+    # The printer puts all values into two lines, in which no change could be seen.
+    return re.sub(r", (?=(?:float|int64)[ \[])", ",\n   ", text).rstrip("\n") + "\n"
 
 
 def _with_weights_as_inputs(model: onnx_ir.Model) -> onnx.ModelProto:

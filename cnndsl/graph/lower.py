@@ -19,7 +19,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS, GraphEmitter
 from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.base import Site, Weight
-from cnndsl.semantics.network import InputNode, LayerNode, TypedNetwork
+from cnndsl.semantics.network import InputNode, LayerNode, Node, TypedNetwork
 
 __all__ = ["live_nodes", "lower", "network_weights", "origin"]
 
@@ -84,7 +84,7 @@ def network_weights(typed: TypedNetwork) -> dict[str, Weight]:
     }
 
 
-def origin(node: LayerNode) -> str:
+def origin(node: Node) -> str:
     """The line of the spec that a node stands on, and the calls that led there, innermost first.
 
     ``lenet5.cnn:5: C1: conv 6@5x5``
@@ -181,7 +181,7 @@ class _Lowering:
                 self.outputs.append(value)
                 continue
             if value in self.inputs or value in self.outputs:
-                self.emit.enter(name)
+                self.emit.enter(name, origin(self.typed.network.nodes[position]))
                 value = self.emit.op("Identity", value)
             self.emit.settle(value, name, self.typed.types[position])
             self.outputs.append(value)

@@ -13,12 +13,13 @@ declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.m
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
+from cnndsl.frozen import frozen
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
 
@@ -59,7 +60,10 @@ def _as_tuple(value: object) -> object:
 
 
 def _as_rounding(value: object) -> object:
-    return next((word for word in Rounding if value == word.value), value)
+    for word in Rounding:
+        if value == word.value:
+            return word
+    raise PydanticKnownError("literal_error", {"expected": "'exact', 'floor' or 'ceil'"})
 
 
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
@@ -75,7 +79,7 @@ RoundingWord: TypeAlias = Annotated[Rounding, BeforeValidator(_as_rounding)]
 InitName: TypeAlias = Literal["he", "glorot", "lecun", "uniform", "normal", "constant"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Init:
     """How a weight begins: the name of an initialiser and its number, where it takes one.
 
@@ -129,7 +133,7 @@ InitWord: TypeAlias = Annotated[
 """``he``, ``glorot``, ``lecun``, ``uniform(a)``, ``normal(s)`` or ``constant(c)``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weight:
     """A tensor that a layer owns: ``C1.weight`` of shape (out, in/groups, k, k).
 
@@ -153,7 +157,7 @@ class Weight:
 # --- problems ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShapeFault:
     """Why a layer cannot take its inputs.
 
@@ -201,7 +205,7 @@ class Emitter(Protocol[V]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Site(Generic[V]):
     """Where a layer is lowered: its input values and types, its output's type, its weights."""
 

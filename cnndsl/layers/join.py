@@ -45,6 +45,7 @@ class Join(Layer):
                 "CNN305",
                 f"`{self.keyword}` needs {self.wants}: {shapes}",
                 inputs=tuple(named),
+                help=self._advice(inputs[wrong[0]], inputs[first]),
                 spatial=all(self._differs_in_size(inputs[at], inputs[first]) for at in wrong),
             )
 
@@ -53,6 +54,15 @@ class Join(Layer):
         if len(source.dims) != len(reference.dims):
             return False
         return self.fits(TensorType((source.channels, *reference.spatial)), reference)
+
+    def _advice(self, source: TensorType, reference: TensorType) -> str:
+        """How to make one input fit the one that sets the shape."""
+        if self._differs_in_size(source, reference):
+            return "make their sizes agree: the strides and paddings of the branches decide them"
+        if self.fits(TensorType((reference.channels, *source.spatial)), reference):
+            layer = "conv {}@1" if source.spatial else "dense {}"
+            return f"end the branch of {source} with `{layer.format(reference.channels)}`"
+        return f"bring the branch of {source} to {reference}"
 
     @override
     def output(self, *inputs: TensorType) -> TensorType:

@@ -22,13 +22,14 @@ def _words(value: object, validate: Callable[[object], object]) -> object:
         if value in WORDS:
             return value
         raise PydanticKnownError("literal_error", {"expected": "'valid', 'same' or 'full'"})
+    if value == ():
+        raise ValueError("`padding` needs at least one size")
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return validate((value,) if is_number else value)
 
 
 _SCHEMA = Annotated[
     tuple[_Margin, ...],
-    Field(min_length=1),
     WrapValidator(_words),
     WithJsonSchema(
         {

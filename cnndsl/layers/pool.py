@@ -36,12 +36,6 @@ class Pooling(Sliding):
 
     positional = ("kernel",)
 
-    stride: Sizes | None = Field(
-        default=None,
-        description="how far the window moves at each step; by default the kernel's size",
-        examples=["2"],
-    )
-
     @override
     def per_dimension(self) -> dict[str, tuple[int, ...]]:
         stride = self.kernel if self.stride is None else self.stride

@@ -27,6 +27,11 @@ class Sliding(Layer):
         description="the window's size: `3`, `3x5`, or a list `[k, 1]` of expressions",
         examples=["3"],
     )
+    stride: Sizes | None = Field(
+        default=None,
+        description="how far the window moves at each step; by default the kernel's size",
+        examples=["2"],
+    )
     padding: Padding = Field(
         default=(0,),
         description=(
@@ -57,9 +62,9 @@ class Sliding(Layer):
 
         ``same`` has its size by definition, so that it leaves no remainder to complain about.
         """
-        rank = len(source.spatial)
+        rank, written = len(source.spatial), self.per_dimension()
         kernels, strides, dilations = (
-            _fit(self.per_dimension()[name], rank) for name in ("kernel", "stride", "dilation")
+            _fit(written[name], rank) for name in ("kernel", "stride", "dilation")
         )
         extents = tuple(d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True))
         padding = self.padding

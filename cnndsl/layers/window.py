@@ -7,8 +7,9 @@ the changes that mend a size that does not fit, is :mod:`cnndsl.semantics.repair
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from cnndsl.frozen import frozen
 
 __all__ = ["Rounding", "Window"]
 
@@ -21,7 +22,7 @@ class Rounding(StrEnum):
     CEIL = "ceil"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """A window sliding along one spatial dimension.
 

@@ -16,7 +16,7 @@ from cnndsl.data.sources import Array, ModelInput, batches, find_files, stack
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
-from cnndsl.runtime.device import Device
+from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.session import Port, Session
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import DType, TensorType
@@ -103,7 +103,7 @@ class Model:
         self._source = source
         self._device = device
         self._threads = threads
-        self._ready: dict[tuple[str, ...], _Ready] = {}
+        self._ready: _Ready | None = None
         self.manifest: Manifest = (
             source.manifest if isinstance(source, Artifact) else read_artifact(source)
         )
@@ -122,12 +122,12 @@ class Model:
         Raises:
             UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime.
         """
-        return self._any().session.device
+        return choose(self._device)
 
     @property
     def inputs(self) -> tuple[ModelInput, ...]:
         """Its inputs, with how raw data becomes them."""
-        return tuple(self._input(port) for port in self._any().session.inputs)
+        return tuple(self._input(port) for port in self._prepare().session.inputs)
 
     def _input(self, port: Port) -> ModelInput:
         dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
@@ -180,7 +180,7 @@ class Model:
                 f" {', '.join(f'`{name}` {size}' for name, size in sizes.items())}",
                 help="give every input as many samples",
             )
-        ready = self._any()
+        ready = self._prepare()
         main = ready.outputs[0].name
         output = _run(ready.session, feeds, [main])[main]
         return output[0] if single else output
@@ -201,10 +201,10 @@ class Model:
             UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
                 there, CNN704 for a layer that does not exist, CNN707 for classes that do not fit.
         """
-        ready = self._prepare(tuple(layers))
+        ready = self._prepare(layers)
         self._check_classes(ready.outputs[0])
         outputs = [port.name for port in ready.outputs]
-        wanted = list(dict.fromkeys([*outputs, *ready.layers.values()]))
+        wanted = list(dict.fromkeys([*outputs, *(ready.layers[layer] for layer in layers)]))
         samples = read_samples(find_files(paths), self.inputs)
         size = _fixed_batch(ready.session) or batch
         for group in batches(samples, size):
@@ -214,7 +214,7 @@ class Model:
                     sample.name,
                     sample.source,
                     {name: results[name][row] for name in outputs},
-                    {layer: results[value][row] for layer, value in ready.layers.items()},
+                    {layer: results[ready.layers[layer]][row] for layer in layers},
                     self.classes,
                 )
 
@@ -243,25 +243,21 @@ class Model:
 
     # --- sessions -----------------------------------------------------------------------------
 
-    def _any(self) -> _Ready:
-        """Any session that there is; one without layers where there is none."""
-        return next(iter(self._ready.values())) if self._ready else self._prepare(())
+    def _prepare(self, layers: Sequence[str] = ()) -> _Ready:
+        """A session that gives these layers' values too: the present one, where it does."""
+        if self._ready is None or not set(layers) <= set(self._ready.layers):
+            self._ready = self._with_layers(layers) if layers else self._plain()
+        return self._ready
 
-    def _prepare(self, layers: tuple[str, ...]) -> _Ready:
-        if layers not in self._ready:
-            if not layers:
-                source = self._source
-                model = source.to_bytes() if isinstance(source, Artifact) else source
-                session = self._start(model)
-                self._ready[layers] = _Ready(session, session.outputs)
-            else:
-                self._ready[layers] = self._with_layers(layers)
-        return self._ready[layers]
+    def _plain(self) -> _Ready:
+        source = self._source
+        session = self._start(source.to_bytes() if isinstance(source, Artifact) else source)
+        return _Ready(session, session.outputs)
 
     def _start(self, model: bytes | str | os.PathLike[str]) -> Session:
         return Session(model, self._device, threads=self._threads)
 
-    def _with_layers(self, layers: tuple[str, ...]) -> _Ready:
+    def _with_layers(self, layers: Sequence[str]) -> _Ready:
         """A session of a copy of the model that gives the layers' values as outputs too."""
         source = self._source
         proto = source.to_proto() if isinstance(source, Artifact) else onnx.load(source)

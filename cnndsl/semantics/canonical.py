@@ -8,10 +8,10 @@ equal texts, so its hash identifies the model.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar
 
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import field_names, replace
 from cnndsl.layers.base import Init
 from cnndsl.semantics.evaluate import Constants, OpenHole, Value
 from cnndsl.semantics.network import Network
@@ -113,10 +113,10 @@ def _put(node: N, constants: Mapping[str, Value]) -> N:
         inner = {name: value for name, value in constants.items() if name not in hidden}
         values = _put(node.values, constants)
         return replace(node, values=values, body=_put(node.body, inner))
-    if not is_dataclass(node) or isinstance(node, Span | Identifier | type):
+    if isinstance(node, Span | Identifier):
         return node
-    changed = {field.name: _put(getattr(node, field.name), constants) for field in fields(node)}
-    return replace(node, **changed)
+    names = field_names(node)
+    return replace(node, **{name: _put(getattr(node, name), constants) for name in names})
 
 
 def _expression(value: Value, span: Span) -> Expr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.evaluate import OpenHole, Value
 from cnndsl.semantics.network import Expectation, InputNode, Network, Node, NodeClaim
@@ -22,7 +23,7 @@ class Poison(Layer):
     keyword: ClassVar[str] = "?"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PendingClaim:
     """A claim about a node's output, perhaps with holes."""
 
@@ -31,7 +32,7 @@ class PendingClaim:
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PendingExpectation:
     """An expectation, perhaps with holes."""
 

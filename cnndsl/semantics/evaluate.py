@@ -18,6 +18,7 @@ from typing_extensions import override
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Init
 from cnndsl.syntax.ast import (
     Argument,
@@ -72,7 +73,7 @@ KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
 """The words that a constant or a block's argument may carry to a layer inside."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OpenHole:
     """The value of a ``?`` that has not been found yet; known by its place.
 

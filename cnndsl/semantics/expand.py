@@ -8,11 +8,11 @@ what would merely follow from it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.frozen import replace
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.layers.window import Rounding

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer, ShapeFault, Weight
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Poison
@@ -30,7 +31,7 @@ from cnndsl.types import DType, TensorType
 __all__ = ["Fact", "Failure", "Inference", "infer", "infer_node", "stated_dims"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fact:
     """What is known of a value: its type, and the positions of sizes that are only assumed.
 
@@ -58,7 +59,7 @@ class Fact:
 UNKNOWN = Fact(None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """A fault of a layer in its place, and the diagnostic that tells of it."""
 
@@ -73,9 +74,14 @@ class Inference:
 
     network: Network
     facts: list[Fact] = field(default_factory=list)
-    weights: list[tuple[Weight, ...]] = field(default_factory=list)
-    """The weights of every node whose inputs are certain; no others."""
+    """What is known of every node's output, its claims believed or doubted."""
+    computed: list[Fact] = field(default_factory=list)
+    """The same as the layers alone say it."""
+    weights: list[tuple[Weight, ...] | None] = field(default_factory=list)
+    """The weights of every node; None where an earlier mistake leaves them open."""
     failures: list[Failure] = field(default_factory=list)
+    doubted: set[int] = field(default_factory=set)
+    """The nodes about which a claim does not hold."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     @property
@@ -86,7 +92,7 @@ class Inference:
     def typed(self) -> TypedNetwork:
         """The network with its types. Needs :attr:`certain`."""
         types = tuple(fact.type for fact in self.facts if fact.type is not None)
-        return TypedNetwork(self.network, types, tuple(self.weights))
+        return TypedNetwork(self.network, types, tuple(own or () for own in self.weights))
 
 
 def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference:
@@ -111,6 +117,7 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
             inference.diagnostics.append(diagnostic)
         inference.weights.append(_weights(node, faults, inference, seen))
         fact = _bounded(fact, node, limits, inference)
+        inference.computed.append(fact)
         for claim in claimed.get(position, ()):
             fact = _check_claim(claim, fact, node, inference)
         inference.facts.append(fact)
@@ -248,17 +255,24 @@ def _weights(
     faults: Sequence[ShapeFault],
     inference: Inference,
     seen: dict[object, tuple[Weight, ...]],
-) -> tuple[Weight, ...]:
-    """The weights of a layer; equal layers with equal inputs share them."""
-    if isinstance(node, InputNode) or faults or isinstance(node.layer, Poison):
+) -> tuple[Weight, ...] | None:
+    """The weights of a layer, or None where an assumed size decides them.
+
+    Equal layers with equal inputs share theirs.
+    """
+    if isinstance(node, InputNode):
         return ()
     facts = [inference.facts[i] for i in node.inputs]
-    types = tuple(fact.type for fact in facts if fact.type is not None and fact.certain)
-    if not types or len(types) < len(facts):
-        return ()
+    types = tuple(fact.type for fact in facts if fact.type is not None)
+    unusable = isinstance(node.layer, Poison) or not types or len(types) < len(facts)
+    if unusable or not all(fault.spatial for fault in faults):
+        return None
     key = (id(node.layer), types)
     if key not in seen:
         seen[key] = node.layer.weights(*types)
+    assumed = any(fact.assumed for fact in facts)
+    if assumed and node.layer.weights(*map(_moved, facts)) != seen[key]:
+        return None
     return seen[key]
 
 
@@ -267,7 +281,7 @@ def _bounded(fact: Fact, node: Node, limits: Limits, inference: Inference) -> Fa
     if fact.type is None or fact.assumed:
         return fact
     largest, what = fact.type.elements, "its output"
-    for weight in inference.weights[-1]:
+    for weight in inference.weights[-1] or ():
         if weight.elements > largest:
             largest, what = weight.elements, f"its {weight.name}"
     if largest <= limits.elements:
@@ -290,6 +304,7 @@ def _check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference)
         return Fact(claimed) if min(claim.dims, default=0) > 0 else fact
     if claim.dims == fact.type.dims:
         return fact
+    inference.doubted.add(claim.node)
     inference.diagnostics.append(_wrong_claim(claim, fact.type, node, inference))
     if len(claim.dims) != len(fact.type.dims):
         return Fact(fact.type, frozenset(range(len(fact.type.dims))))

@@ -7,8 +7,8 @@ convolution, rounding of its arena) is not in them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from cnndsl.frozen import frozen
 from cnndsl.semantics.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.types import DType
@@ -99,7 +99,7 @@ def learning_parameters(typed: TypedNetwork, position: int, recipe: Recipe) -> i
 # --- training ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrainingMemory:
     """What a training step holds at once, in bytes."""
 

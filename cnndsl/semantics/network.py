@@ -8,10 +8,11 @@ every node's output. Nodes name each other by their position in the list.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer, Weight
 from cnndsl.semantics.evaluate import Value
 from cnndsl.semantics.preparation import Preparation
@@ -23,7 +24,7 @@ from cnndsl.types import TensorType
 __all__ = ["Expectation", "InputNode", "LayerNode", "Network", "Node", "NodeClaim", "TypedNetwork"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputNode:
     """An input of the network. ``vocabulary`` is the number of token ids, for token inputs."""
 
@@ -34,7 +35,7 @@ class InputNode:
     vocabulary: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerNode:
     """A layer in its place.
 
@@ -55,7 +56,7 @@ class LayerNode:
 Node = InputNode | LayerNode
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeClaim:
     """``=> 6x28x28`` about a node's output."""
 
@@ -64,7 +65,7 @@ class NodeClaim:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expectation:
     """``expect params 61706``: a quantity and what it must be (a number, or sizes)."""
 
@@ -74,7 +75,7 @@ class Expectation:
     value_span: Span
 
 
-@dataclass(frozen=True)
+@frozen
 class Network:
     """A whole network: ``nodes`` in topological order, inputs first, ``outputs`` by name.
 
@@ -101,7 +102,7 @@ class Network:
         return tuple(node for node in self.nodes if isinstance(node, InputNode))
 
 
-@dataclass(frozen=True)
+@frozen
 class TypedNetwork:
     """A network with the type of every node's output and every layer's weights: all known."""
 

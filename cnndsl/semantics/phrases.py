@@ -7,7 +7,6 @@ attribute's name and its value, in any order. Problems become diagnostics at the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -16,6 +15,7 @@ from pydantic import ValidationError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.frozen import frozen
 from cnndsl.layers import find, keywords
 from cnndsl.layers.base import Schema
 from cnndsl.semantics.evaluate import (
@@ -34,7 +34,7 @@ __all__ = ["Bound", "bind", "unknown_layer"]
 S = TypeVar("S", bound=Schema)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bound(Generic[S]):
     """A phrase understood: the schema, the values written, where each of them stands."""
 

@@ -181,9 +181,9 @@ class Preparation:
             )
 
     def _token_faults(self) -> Iterator[ShapeFault]:
-        plain = Preparation()
+        plain = prepare({"invert": Invert(value=self.invert)})
         for name in SETTINGS:
-            if getattr(self, name) != getattr(plain, name):
+            if getattr(self, name) != getattr(plain, name) or (name == "invert" and self.invert):
                 yield _fault(
                     name,
                     f"`{name}` has no meaning for token ids: they enter the network as they are",

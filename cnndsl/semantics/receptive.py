@@ -19,8 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import override
 
@@ -31,7 +30,10 @@ from cnndsl.types import TensorType
 
 __all__ = ["Axis", "ReceptiveField", "receptive_fields"]
 
-Cells: TypeAlias = int | Fraction
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Cells: TypeAlias = "int | Fraction"
 """A place among the input's cells; a fraction where the network upsamples."""
 
 
@@ -105,14 +107,14 @@ class Axis:
         last = positions - 1
         last_low = min(self.low + last * self.low_step, other.low + last * other.low_step)
         last_high = max(self.high + last * self.high_step, other.high + last * other.high_step)
-        return Axis(
-            self.length,
-            positions,
-            low,
-            high,
-            Fraction(last_low - low, last) if last else max(self.low_step, other.low_step),
-            Fraction(last_high - high, last) if last else max(self.high_step, other.high_step),
-        )
+        low_step, high_step = _ratio(last_low - low, last), _ratio(last_high - high, last)
+        return Axis(self.length, positions, low, high, low_step, high_step)
+
+
+def _ratio(way: Cells, steps: int) -> Cells:
+    from fractions import Fraction  # here, for it is rare and loading it takes milliseconds
+
+    return Fraction(way, steps) if steps else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,10 +119,13 @@ class Recipe:
     ``clip`` and ``early_stop`` are None where they were not asked for.
     """
 
-    loss: Loss = field(default_factory=CrossEntropy)
-    optimizer: Optimizer = field(default_factory=Sgd)
-    schedule: Schedule = field(default_factory=Constant)
-    weight_decay: WeightDecay = field(default_factory=lambda: WeightDecay(value=0.0))
+    # The defaults are right: unvalidated, they save the start-up their validators.
+    loss: Loss = field(default_factory=CrossEntropy.model_construct)
+    optimizer: Optimizer = field(default_factory=Sgd.model_construct)
+    schedule: Schedule = field(default_factory=Constant.model_construct)
+    weight_decay: WeightDecay = field(
+        default_factory=lambda: WeightDecay.model_construct(value=0.0)
+    )
     clip: float | None = None
     batch: int = 32
     epochs: int = 10

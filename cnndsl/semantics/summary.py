@@ -7,9 +7,8 @@ counted, is in ``docs/summary.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from cnndsl.layers.base import Layer
+from cnndsl.frozen import frozen
 from cnndsl.semantics.cost import buffers_of, depth, macs_of, params_of, trainable_params
 from cnndsl.semantics.evaluate import show
 from cnndsl.semantics.memory import (
@@ -25,7 +24,7 @@ from cnndsl.semantics.recipe import Recipe
 __all__ = ["LayerSummary", "Summary", "phrase", "summarize"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerSummary:
     """One layer.
 
@@ -44,7 +43,7 @@ class LayerSummary:
     receptive_field: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """A network's layers and totals.
 
@@ -132,7 +131,7 @@ def _layers(typed: TypedNetwork, batch: int) -> Iterator[LayerSummary]:
             yield LayerSummary(
                 name=node.name,
                 layer=node.layer.keyword,
-                phrase=phrase(node.layer),
+                phrase=phrase(node),
                 output=typed.types[position].dims,
                 params=params_of(typed, position),
                 buffers=buffers_of(typed, position),
@@ -142,22 +141,26 @@ def _layers(typed: TypedNetwork, batch: int) -> Iterator[LayerSummary]:
             )
 
 
-def phrase(layer: Layer) -> str:
-    """A layer as a spec would write it, with the values that it has (not `conv width@3`)."""
-    fields = type(layer).model_fields
-    written = layer.model_fields_set
-    positional = [_word(getattr(layer, name)) for name in layer.positional if name in written]
-    words = [layer.keyword, "@".join(positional)] if positional else [layer.keyword]
-    for name in fields:
+def phrase(node: LayerNode) -> str:
+    """A layer as the spec writes it, but with the values that it has (not ``conv width@3``).
+
+    Attributes that were given their default (``stride 1``) are left out.
+    """
+    layer, fields = node.layer, type(node.layer).model_fields
+    positional = [name for name in layer.positional if name in node.places]
+    words = [layer.keyword]
+    if positional:
+        words.append("@".join(_word(getattr(layer, name)) for name in positional))
+    for name in node.places:
         value = getattr(layer, name)
-        if name in written and name not in layer.positional and value != fields[name].default:
+        if name not in positional and value != fields[name].default:
             words += [name, _word(value)]
     return " ".join(words)
 
 
 def _word(value: object) -> str:
-    """A value, sizes in one word: ``5x5``."""
-    if isinstance(value, tuple) and value and all(type(item) is int for item in value):
+    """A value; sizes in one word, ``5x5``, but the four or six of a padding as a list."""
+    if isinstance(value, tuple) and 0 < len(value) <= 3:
         return _sizes(value)
     return show(value)  # type: ignore[arg-type]
 

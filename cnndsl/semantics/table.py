@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from cnndsl.frozen import frozen
 from cnndsl.semantics.draft import Poison
 from cnndsl.semantics.infer import Inference
 from cnndsl.semantics.network import InputNode
+from cnndsl.semantics.summary import phrase
 
 __all__ = ["Row", "rows"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
-    """One layer: its name, what the spec writes, its output, its parameters, whether it is at fault.
+    """One layer: its name, what a spec writes for it, its output, its parameters.
 
     ``output`` has a ``?`` for every size that an earlier mistake leaves open, and is a single
-    ``?`` where nothing is known; ``params`` is then None.
+    ``?`` where nothing is known; ``params`` is None where they are not known.
     """
 
     name: str
@@ -28,19 +28,18 @@ class Row:
 
 def rows(inference: Inference) -> tuple[Row, ...]:
     """The rows of a network, inputs first."""
-    faulty = {failure.node for failure in inference.failures}
+    faulty = {failure.node for failure in inference.failures} | inference.doubted
     table: list[Row] = []
-    for position, (node, fact) in enumerate(
-        zip(inference.network.nodes, inference.facts, strict=True)
-    ):
+    for position, node in enumerate(inference.network.nodes):
+        output = str(inference.computed[position])
         if isinstance(node, InputNode):
-            table.append(Row(node.name, "input", str(fact), 0))
+            table.append(Row(node.name, "input", output, 0))
             continue
-        certain = all(inference.facts[i].certain for i in node.inputs)
-        known = certain and position not in faulty and not isinstance(node.layer, Poison)
+        poison = isinstance(node.layer, Poison)
         weights = inference.weights[position]
-        params = sum(weight.elements for weight in weights if weight.trainable) if known else None
-        text = " ".join(node.span.text.split())
-        bad = position in faulty or isinstance(node.layer, Poison)
-        table.append(Row(node.name, text, str(fact), params, bad))
+        params = None
+        if weights is not None:
+            params = sum(weight.elements for weight in weights if weight.trainable)
+        text = " ".join(node.span.text.split()) if poison else phrase(node)
+        table.append(Row(node.name, text, output, params, poison or position in faulty))
     return tuple(table)

@@ -11,10 +11,11 @@ or a stream.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.frozen import frozen
 
 __all__ = [
     "Argument",
@@ -64,7 +65,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identifier:
     """A name where it is defined or used as a label: ``C1``."""
 
@@ -75,7 +76,7 @@ class Identifier:
 # --- expressions ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Number:
     """``4``, ``0.75``, ``1e-3``: an int where it was written as one."""
 
@@ -83,7 +84,7 @@ class Number:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """``"labels.txt"``, without its quotes."""
 
@@ -91,14 +92,14 @@ class Text:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hole:
     """``?``: a number that the checker finds."""
 
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Name:
     """A name in an expression: a constant, a keyword of a schema (``same``, ``yes``) or a stream.
 
@@ -109,7 +110,7 @@ class Name:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Size:
     """``5x5``, ``1x32x32``, ``3x?x?``: two or more literal sizes in one word."""
 
@@ -117,7 +118,7 @@ class Size:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class List:
     """``[k, 1]``, and the pairs of a ``for``: ``(64, 3)``."""
 
@@ -125,7 +126,7 @@ class List:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class At:
     """``6@5x5``: how many, of which size. Binds loosest."""
 
@@ -134,7 +135,7 @@ class At:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unary:
     """``-x`` or ``not x``."""
 
@@ -148,7 +149,7 @@ BinaryOperator: TypeAlias = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binary:
     """Arithmetic, a comparison, ``and``/``or``, or a range ``1..N`` (both ends included)."""
 
@@ -158,7 +159,7 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conditional:
     """``1 if first else 2``."""
 
@@ -171,7 +172,7 @@ class Conditional:
 # --- chains -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Argument:
     """An argument of a call: ``64`` or ``stride = 2`` or a whole chain.
 
@@ -184,7 +185,7 @@ class Argument:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """``NAME(arguments)``: a block call, a join of chains, or ``min``/``max`` in an expression."""
 
@@ -193,7 +194,7 @@ class Call:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Phrase:
     """``conv 6@5x5 stride 2``: a layer and its arguments; with none, a layer or a stream's name."""
 
@@ -202,7 +203,7 @@ class Phrase:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Body:
     """``{ statements }``."""
 
@@ -210,7 +211,7 @@ class Body:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Branch:
     """``if condition { } else { }`` on compile-time values."""
 
@@ -220,7 +221,7 @@ class Branch:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repeat:
     """``repeat N { }``."""
 
@@ -229,7 +230,7 @@ class Repeat:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class For:
     """``for i in 1..N { }``, ``for (width, depth) in [(64, 3), (128, 4)] { }``."""
 
@@ -239,7 +240,7 @@ class For:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """``=> 6x28x28``: the sizes that the value here must have. ``span`` starts at the arrow."""
 
@@ -247,7 +248,7 @@ class Claim:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """One station of a chain: ``C1: conv 6@5x5 => 6x28x28``."""
 
@@ -257,7 +258,7 @@ class Link:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chain:
     """Links joined by ``->``."""
 
@@ -268,7 +269,7 @@ class Chain:
 # --- statements -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetworkName:
     """``network lenet5``."""
 
@@ -276,7 +277,7 @@ class NetworkName:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """A line of a ``train { }`` or an input's ``{ }``: ``optimizer sgd lr 0.01 momentum 0.9``.
 
@@ -289,7 +290,7 @@ class Setting:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Input:
     """``input left 3x64x64 { scale 1/255 }``, ``input tokens 56 vocabulary 20000``.
 
@@ -302,7 +303,7 @@ class Input:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Classes:
     """``classes "cat", "dog"``."""
 
@@ -310,7 +311,7 @@ class Classes:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClassesFile:
     """``classes from "labels.txt"``: one name a line."""
 
@@ -318,7 +319,7 @@ class ClassesFile:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """``output aux1, aux2``: further outputs."""
 
@@ -326,7 +327,7 @@ class Output:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Param:
     """``param classes = 1000``: a compile-time parameter that a caller can set."""
 
@@ -335,7 +336,7 @@ class Param:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Let:
     """``let k = 32``."""
 
@@ -344,7 +345,7 @@ class Let:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Import:
     """``import "blocks.cnn"``."""
 
@@ -352,7 +353,7 @@ class Import:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoundingRule:
     """``rounding ceil`` for what follows in this file or body."""
 
@@ -360,7 +361,7 @@ class RoundingRule:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expect:
     """``expect params 61706``, ``expect output 10``, ``expect receptive_field 32x32``."""
 
@@ -369,7 +370,7 @@ class Expect:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """A parameter of a block: ``width``, ``stride = 1``, ``stream high``."""
 
@@ -379,7 +380,7 @@ class Parameter:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """``block NAME(parameters) { }``."""
 
@@ -389,7 +390,7 @@ class Block:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Return:
     """``return high, low``: what a block gives back, where it is not its current stream."""
 
@@ -397,7 +398,7 @@ class Return:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Train:
     """``train { }``: the recipe."""
 
@@ -405,7 +406,7 @@ class Train:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bind:
     """``name = chain``, ``high, low = octconv(high, low)``: names streams, moves none."""
 
@@ -414,7 +415,7 @@ class Bind:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChainStatement:
     """A chain that moves the current stream."""
 
@@ -432,7 +433,7 @@ Statement: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broken:
     """A statement that could not be read, and the names that it seems to define.
 
@@ -443,7 +444,7 @@ class Broken:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Module:
     """One file. ``broken`` are its statements that are missing from ``statements`` and bodies."""
 

@@ -52,10 +52,11 @@ class Automaton:
             Refusal: where a piece is complete and the builder refuses it.
         """
         actions, states = self._tables.actions, self.states
+        # LALR(1) tables may reduce before they find a token wrong: look before leaping.
+        if actions[states[-1]].get(kind, -1) < 0 and not self.accepts(kind):
+            return False
         while True:
-            action = actions[states[-1]].get(kind)
-            if action is None:
-                return False
+            action = actions[states[-1]][kind]
             if action >= 0:
                 states.append(action)
                 self.values.append(Span(self._source, start, end) if kind in _VALUED else None)
@@ -138,10 +139,11 @@ class Automaton:
             dropped = min(rule.size, len(above))
             del above[len(above) - dropped :]
             height -= rule.size - dropped
-            state = actions[above[-1] if above else states[height - 1]][rule.origin]
+            below = above[-1] if above else states[height - 1]
+            state = actions[below][rule.origin]
             if state == self._tables.end:
                 return kind == END
-            above.append(state)
+            above.append(self._settle(below, state, kind))
 
     def expected(self) -> frozenset[str]:
         """The terminals that can stand here."""
@@ -152,7 +154,7 @@ class Automaton:
         """Drop the pieces of the innermost statement; gives where it began, or -1 for none."""
         actions = self._tables.actions
         start = -1
-        while "RECOVERED" not in actions[self.states[-1]]:
+        while actions[self.states[-1]].get("RECOVERED", -1) < 0:
             self.states.pop()
             self.values.pop()
             self.ends.pop()

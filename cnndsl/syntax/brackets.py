@@ -7,8 +7,8 @@ before the next line that is not indented deeper than its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
+from cnndsl.frozen import frozen
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems
@@ -39,7 +39,7 @@ def _is_balanced(kinds: list[str]) -> bool:
     return not waiting
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Open:
     """A bracket that waits for its closing one: the position of its token, and its line's."""
 
@@ -116,18 +116,12 @@ class _Balancer:
         place = self.end_of_body(opening) if opening.kind == "LBRACE" else self.end_of_line(opening)
         self.supplied.setdefault(place, []).append(CLOSER[opening.kind])
         start = self.tokens.starts[opening.at]
-        offset = self.tokens.ends[place - 1]
-        fixes: tuple[Fix, ...] = ()
-        if opening.kind != "LBRACE":
-            edit = Edit(self.problems.span(offset, offset), closer)
-            fixes = (Fix(f"insert `{closer}` at the end of the line", (edit,)),)
         self.problems.add(
             Diagnostic(
                 "CNN003",
                 f"this `{sign}` is never closed",
                 self.problems.span(start, start + 1),
                 help=f"close it with `{closer}`",
-                fixes=fixes,
             )
         )
 
@@ -169,7 +163,11 @@ class _Balancer:
         for at in range(opening.at + 1, len(kinds)):
             kind = kinds[at]
             ends_line = at + 1 == len(kinds) or kinds[at + 1] == NEWLINE
-            if kind == NEWLINE or (kind == "LBRACE" and ends_line) or (kind == "RBRACE" and not depth):
+            if (
+                kind == NEWLINE
+                or (kind == "LBRACE" and ends_line)
+                or (kind == "RBRACE" and not depth)
+            ):
                 return at
             depth += (kind == "LBRACE") - (kind == "RBRACE")
         return len(kinds)

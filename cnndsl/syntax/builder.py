@@ -63,9 +63,7 @@ from cnndsl.syntax.refusals import RESERVED
 
 __all__ = ["DEEPENING", "Builder"]
 
-DEEPENING = frozenset(
-    "at conditional binary inverted negative call list pair body branch".split()
-)
+DEEPENING = frozenset("at conditional binary inverted negative call list pair body branch".split())
 """The rules whose nodes hold others of their kind: they count as nesting."""
 
 MOST_DIGITS = 300
@@ -82,9 +80,7 @@ _OPERATORS: dict[str, BinaryOperator] = {
     "≤": "<=",
     "≥": ">=",
     "≠": "!=",
-    "&": "and",
     "&&": "and",
-    "|": "or",
     "||": "or",
 }
 """What a misspelled operator was read as; the others stand for themselves."""

@@ -12,15 +12,14 @@ from cnndsl.syntax.brackets import CLOSER, balance
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems, Stop
 
-__all__ = ["STATEMENT_WORDS", "arrange"]
+__all__ = ["STATEMENT_WORDS", "arrange", "begins_statement"]
 
 STATEMENT_WORDS = frozenset(
     "NETWORK INPUT CLASSES OUTPUT PARAM LET IMPORT ROUNDING EXPECT BLOCK RETURN TRAIN".split()
 )
-"""Terminals that begin a statement; before `:`, `->` and `=>` their words are plain names."""
+"""Terminals that begin a statement; before ``->`` and ``=>`` their words are plain names."""
 
-NAMING = frozenset(("COLON", "ARROW", "CLAIM"))
-"""What follows a name and never the word that begins a statement."""
+_LABELS = frozenset(("INPUT", "OUTPUT", "CLASSES", "BLOCK", "STREAM"))
 
 _CONTINUED = frozenset(("ARROW", "COMMA"))  # a line that ends in one goes on
 _CONTINUES = frozenset(("ARROW", "CLAIM", "ELSE"))  # a line that begins with one goes on
@@ -73,9 +72,11 @@ def _is_free(tokens: Tokens, at: int, result: Tokens, nesting: list[int]) -> boo
 
 def begins_statement(tokens: Tokens, at: int) -> bool:
     """Whether a token is the word of a statement, and not a name that is spelled like it."""
-    if tokens.kinds[at] not in STATEMENT_WORDS:
+    kind = tokens.kinds[at]
+    if kind not in STATEMENT_WORDS:
         return False
-    return at + 1 == len(tokens) or tokens.kinds[at + 1] not in NAMING
+    after = tokens.kinds[at + 1] if at + 1 < len(tokens) else ""
+    return after not in ("ARROW", "CLAIM") and (after != "COLON" or kind not in _LABELS)
 
 
 def _too_deep(problems: Problems, place: int, most: int) -> Diagnostic:

@@ -13,7 +13,7 @@ from functools import cache
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
 from cnndsl.syntax.problems import Problems, Stop
-from cnndsl.syntax.spelling import CUT, MISTAKES, UNKNOWN, misspelled
+from cnndsl.syntax.spelling import CUT, MISTAKES, UNKNOWN, misspelled, slashes
 from cnndsl.syntax.tables import load
 
 __all__ = ["CHARACTERS_PER_TOKEN", "NEWLINE", "Tokens", "tokenize"]
@@ -75,11 +75,17 @@ def tokenize(problems: Problems, limits: Limits) -> Tokens:
     pattern, known = _pattern()
     tokens = Tokens()
     most = max(limits.text // CHARACTERS_PER_TOKEN, 1)
+    behind = 0
     for match in pattern.finditer(text, 1 if text.startswith("\ufeff") else 0):
         kind: str | None = match.lastgroup or "UNKNOWN"
         start, end = match.span(kind)  # type: ignore[arg-type]
+        if start < behind:
+            continue
         if kind == "COMMENT":
             tokens.comments.append((start, end))
+            continue
+        if kind == "DOUBLE_SLASH" and tokens.kinds[-1:] in ([], [NEWLINE]):
+            behind = slashes(problems, start, end)
             continue
         if kind == "NAME":
             kind = words.get(text[start:end], kind)

@@ -1,19 +1,21 @@
 """Turns the text of a spec into its syntax tree; every mistake becomes a diagnostic.
 
-The parser is the textbook's loop over LALR(1) tables (Aho, Lam, Sethi & Ullman, section 4.5),
-which Lark makes of ``grammar/cnn.lark``. A statement that cannot be read is left out and reading
-goes on behind it: :mod:`cnndsl.syntax.recovery`.
+The road: :mod:`lexer` (characters to tokens), :mod:`layout` and :mod:`brackets` (tokens that the
+grammar reads), :mod:`recovery` (statement after statement, past mistakes) with :mod:`automaton`
+(the LALR(1) tables of ``grammar/cnn.lark`` at work) and :mod:`builder` (nodes). What the messages
+say is in :mod:`spelling`, :mod:`complaints` and :mod:`refusals`.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from cnndsl.diagnostics.model import Diagnostic, Report
-from cnndsl.diagnostics.source import Source, Span
+from cnndsl.diagnostics.source import Source
 from cnndsl.limits import Limits
-from cnndsl.syntax.ast import Module, Statement
-from cnndsl.syntax.builder import Builder
+from cnndsl.syntax.ast import Module
 from cnndsl.syntax.layout import arrange
-from cnndsl.syntax.lexer import Tokens, tokenize
+from cnndsl.syntax.lexer import tokenize
 from cnndsl.syntax.problems import Problems, Stop
 from cnndsl.syntax.recovery import Reader
 
@@ -32,17 +34,16 @@ def parse(source: Source, report: Report, limits: Limits | None = None) -> Modul
     """
     limits = limits or Limits()
     problems = Problems(source, report, limits.diagnostics)
-    tokens = Tokens()
-    statements: tuple[Statement, ...] = ()
     try:
         _check_text(problems, limits)
         tokens = tokenize(problems, limits)
-        reader = Reader(arrange(tokens, problems, limits), problems, Builder(problems), limits)
-        statements = reader.read()
+        comments = tuple(problems.span(start, end) for start, end in tokens.comments)
+        reader = Reader(arrange(tokens, problems, limits), problems, limits)
     except Stop:
-        pass
-    comments = tuple(Span(source, start, end) for start, end in tokens.comments)
-    return Module(source, statements, comments)
+        return Module(source, ())
+    with suppress(Stop):
+        reader.read()
+    return Module(source, reader.statements, comments, tuple(reader.broken))
 
 
 def _check_text(problems: Problems, limits: Limits) -> None:

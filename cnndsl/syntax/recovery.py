@@ -6,42 +6,62 @@ and a token ``RECOVERED`` takes its place. A body on the way is read as usual.
 
 from __future__ import annotations
 
-from typing import cast
+from bisect import bisect_left
+from typing import Any
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
-from cnndsl.syntax.ast import Statement
+from cnndsl.syntax.ast import Broken, Statement
 from cnndsl.syntax.automaton import Automaton
 from cnndsl.syntax.builder import Builder
-from cnndsl.syntax.layout import NAMING, STATEMENT_WORDS
+from cnndsl.syntax.complaints import Situation, unexpected
+from cnndsl.syntax.layout import STATEMENT_WORDS, begins_statement
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems, Refusal
 from cnndsl.syntax.tables import END, load
 
 __all__ = ["Reader"]
 
-_WORDS = frozenset(load().words.values())
+_DEFINING = frozenset("NETWORK BLOCK LET PARAM INPUT FOR STREAM".split())
+_HARD = frozenset(("IF", "ELSE", "FOR", "IN", "REPEAT", "AND", "OR", "NOT"))
+"""Words that are never names, except where one is defined: that has its own diagnostic."""
+
+_BODIED = frozenset(("BLOCK", "REPEAT", "FOR", "IF", "ELSE", "NETWORK"))
+_BEFORE_ELEMENT = frozenset(
+    (NEWLINE, "ARROW", "LBRACE", "COLON", "EQUAL", "COMMA", "_CALL", "LPAR", "LSQB", "RETURN")
+)
 
 
 class Reader:
     """Reads the tokens of one text."""
 
-    def __init__(
-        self, tokens: Tokens, problems: Problems, builder: Builder, limits: Limits
-    ) -> None:
+    def __init__(self, tokens: Tokens, problems: Problems, limits: Limits) -> None:
         self.tokens = tokens
         self.problems = problems
-        self.automaton = Automaton(load(), problems.source, builder, limits.depth)
+        self.words = frozenset(load().words.values())
+        self.ambiguous = self.words | {"MINUS", "LPAR"}
+        self.automaton = Automaton(load(), problems.source, Builder(problems), limits.depth)
+        self.broken: list[Broken] = []
         length = len(problems.source.text)
         tokens.add(END, length, length)
 
-    def read(self) -> tuple[Statement, ...]:
-        """The statements."""
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """What has been read so far."""
+        so_far: Any = self.automaton.values[0] if self.automaton.values else ()
+        return tuple(item for item in so_far or () if item is not None)
+
+    def read(self) -> None:
+        """Read all tokens.
+
+        Raises:
+            Stop: when too many mistakes were found.
+        """
         tokens, automaton = self.tokens, self.automaton
         at = 0
         while at < len(tokens):
             kind = tokens.kinds[at]
-            if kind in _AMBIGUOUS:
+            if kind in self.ambiguous:
                 kind = tokens.kinds[at] = self.resolve(at, kind)
             try:
                 if automaton.feed(kind, tokens.starts[at], tokens.ends[at]):
@@ -51,7 +71,6 @@ class Reader:
             except Refusal as refusal:
                 problem = refusal.diagnostic
             at = self.recover(at, problem)
-        return cast("tuple[Statement, ...]", automaton.values[0])
 
     # --- tokens that mean several things ----------------------------------------------------
 
@@ -71,8 +90,11 @@ class Reader:
         if kind == "LPAR":
             return ("_CALL", kind) if self.calls(at) else (kind, "_CALL")
         after = tokens.kinds[at + 1]
-        is_name = kind in STATEMENT_WORDS and after in NAMING
-        is_name |= kind == "STREAM" and after != "NAME" and after not in _WORDS
+        if kind in _HARD:
+            is_defined = at > 0 and tokens.kinds[at - 1] in _DEFINING
+            return ("NAME", kind) if is_defined else (kind, kind)
+        is_name = kind in STATEMENT_WORDS and not begins_statement(tokens, at)
+        is_name |= kind == "STREAM" and after != "NAME" and after not in self.words
         return ("NAME", kind) if is_name else (kind, "NAME")
 
     def calls(self, at: int) -> bool:
@@ -98,12 +120,13 @@ class Reader:
         first = at if begin < 0 else bisect_left(tokens.starts, begin)
         begin = tokens.starts[first]
         automaton.feed("RECOVERED", begin, begin)
-        has_statements = tokens.kinds[first] not in ("TRAIN", "INPUT")
-        after = self.skipped(at, has_statements and automaton.accepts("LBRACE"))
+        bodies = not _BODIED.isdisjoint(tokens.kinds[first : at + 1])
+        after = self.skipped(at, bodies and automaton.accepts("LBRACE"))
         end = max(tokens.ends[max(after - 1, first)], begin)
         self.broken.append(Broken(self.names(first, after), self.problems.span(begin, end)))
         if not self.problems.within(begin, max(end, place + 1)):
-            self.problems.add(problem or unexpected(Situation(tokens, at, first, expected, self.problems)))
+            here = Situation(tokens, at, first, expected, self.problems)
+            self.problems.add(problem or unexpected(here))
         return after
 
     def skipped(self, at: int, bodies: bool = True) -> int:
@@ -128,14 +151,8 @@ class Reader:
         """The names that some tokens seem to define."""
         kinds = self.tokens.kinds
         return tuple(
-            self.tokens.text(self.problems.source, at)
+            self.problems.span(self.tokens.starts[at], self.tokens.ends[at]).text
             for at in range(first, after)
             if (kinds[at] == "NAME" or kinds[at] in self.words)
-            and (kinds[at + 1] in ("COLON", "EQUAL") or (at > first and kinds[at - 1] in DEFINING))
+            and (kinds[at + 1] in ("COLON", "EQUAL") or (at > first and kinds[at - 1] in _DEFINING))
         )
-
-
-_AMBIGUOUS = _WORDS | {"MINUS", "LPAR"}
-_BEFORE_ELEMENT = frozenset(
-    (NEWLINE, "ARROW", "LBRACE", "COLON", "EQUAL", "COMMA", "_CALL", "LPAR", "LSQB", "RETURN")
-)

@@ -31,6 +31,12 @@ def shown(text: str, most: int = 40) -> str:
     return plain if len(plain) <= most and len(text) <= 2 * most else f"{plain[:most]}…"
 
 
+def _sign(gap: Span, sign: str) -> Span:
+    """Where a sign stands in the gap between two pieces."""
+    at = gap.start + max(gap.text.find(sign), 0)
+    return Span(gap.source, at, at + 1)
+
+
 def name_not_definable(span: Span) -> Diagnostic:
     """``let a.b = 1``, ``repeat: conv 3``."""
     name = span.text
@@ -84,6 +90,13 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     word = shown(element.span.text, 20)
     message = f"`{word}` stands where a layer should"
     help = "begin with the name of a layer, a block or a stream"
+    if label and label.name in ("input", "output", "classes"):
+        gap = Span(label.span.source, label.span.end, element.span.start)
+        colon = _sign(gap, ":")
+        written = f"{label.name} {word}"
+        fix = Fix(f"write `{written}`", (Edit(gap, " "),), safe=True)
+        message = f"`{label.name}` takes its value without `:`"
+        return Diagnostic("CNN001", message, colon, help=f"write `{written}`", fixes=(fix,))
     if label:
         help = "write the name of a layer behind the label, as in `C1: conv 6@5x5`"
     return Diagnostic("CNN001", message, element.span, help=help)
@@ -106,7 +119,8 @@ def value_bound(span: Span, name: Span, element: Expr | Element) -> Diagnostic:
     if isinstance(element, Size) and len(element.dims) > 2:
         message = f"the claim `{value}` is written with `=`, not with `=>`"
         fix = Fix(f"write `=> {value}`", (Edit(gap, " => "),))
-        return Diagnostic("CNN001", message, gap, help=f"write `=> {value}`", fixes=(fix,))
+        equal = _sign(gap, "=")
+        return Diagnostic("CNN001", message, equal, help=f"write `=> {value}`", fixes=(fix,))
     written = f"let {shown(name.text, 20)} = {value}"
     message = f"`{value}` is a value, and `{shown(name.text, 20)} =` names a stream"
     place = Span(span.source, span.start, span.start)

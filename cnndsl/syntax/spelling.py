@@ -8,12 +8,12 @@ because of it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from cnndsl.frozen import frozen
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.syntax.problems import Problems
 
-__all__ = ["CUT", "MISTAKES", "UNKNOWN", "Reading", "misspelled"]
+__all__ = ["CUT", "MISTAKES", "UNKNOWN", "Reading", "misspelled", "slashes"]
 
 CUT = r"(?![\w×]|\.(?!\.)|[ \t]*[xX×][ \t]*[0-9?])"
 """What must not follow a number or a size at once: ``3xk``, ``1_000``, ``6 x 28``."""
@@ -24,16 +24,17 @@ MISTAKES = {
     "FRACTION": r"\.[0-9]+(?!\w)",
     "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*",
     "SINGLE_QUOTED": r"'[^'\n]*'",
-    "SMART_QUOTED": "[“”„‟«‹][^“”„‟«»‹›\"\n]*[“”»›\"]",
+    "SMART_QUOTED": '[“”„‟«‹][^“”„‟«»‹›"\n]*[“”»›"]',
     "UNCLOSED": r'"[^\n]*',
+    "CONTINUED": r"\\[ \t\r]*\n",
 }
 """Patterns of misspelled tokens, tried behind the right ones."""
 
-UNKNOWN = r"[^\w\s\"'#()\[\]{}:;,=@<>!+\-*/%.?&|“”„‟«‹]+|(?>&&|\|\|)|[\s\S]"
+UNKNOWN = r"[^\w\s\"'#()\[\]{}:;,=@<>!+\-*/%.?&|“”„‟«‹]+|[&|]+|[\s\S]"
 """Matches whatever nothing else matches: a run of strange characters, or one character."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What a misspelled token was meant to be: a terminal, or none to leave it out."""
 
@@ -59,20 +60,28 @@ _SIGNS = {
     "：": (":", "COLON"),
     "（": ("(", "LPAR"),
     "）": (")", "RPAR"),
-    "＝": ("=", "EQUAL"),
     "＠": ("@", "AT"),
     "&&": ("and", "AND"),
-    "&": ("and", "AND"),
     "||": ("or", "OR"),
-    "|": ("or", "OR"),
     "!": ("not ", "NOT"),
 }
+_CERTAIN = frozenset(("ARROW", "CLAIM", "COMPARE", "COMMA", "COLON", "LPAR", "RPAR", "AT"))
+"""Where a sign can only have meant one thing."""
+
 _SPACES = frozenset("\u00a0\u2002\u2003\u2007\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff\v")
 
 
 def misspelled(problems: Problems, kind: str, start: int, end: int) -> Reading:
     """Report a misspelled token, and say how to read it."""
     return _Speller(problems, start, end).read(kind)
+
+
+def slashes(problems: Problems, start: int, end: int) -> int:
+    """Report a line that begins with ``//``; gives where it ends."""
+    speller = _Speller(problems, start, end)
+    speller.report("CNN001", "a comment begins with `#`, not with `//`", "write `#`", "#")
+    line_end = problems.source.text.find("\n", end)
+    return line_end if line_end >= 0 else len(problems.source.text)
 
 
 class _Speller:
@@ -104,6 +113,10 @@ class _Speller:
                 return self.quoted()
             case "UNCLOSED":
                 return self.unclosed()
+            case "CONTINUED":
+                help = "leave it out: a statement goes on after `->` and `,` and in parentheses"
+                self.report("CNN002", "`\\` does not continue a line", help)
+                return Reading(None)
         return self.unknown()
 
     def loose_size(self) -> Reading:
@@ -159,15 +172,12 @@ class _Speller:
         if text in _SIGNS:
             written, kind = _SIGNS[text]
             message = f"`{text}` is not a sign of the language; `{written.strip()}` is"
-            self.report("CNN002", message, f"write `{written.strip()}`", written)
+            replacement = written if kind in _CERTAIN else None
+            self.report("CNN002", message, f"write `{written.strip()}`", replacement)
             return Reading(kind)
         if all(character in _SPACES for character in text):
             message = f"the white space {_named(text[0])} is neither a space nor a tab"
             self.report("CNN002", message, "write a space", " ", "write a space")
-            return Reading(None)
-        if text == "\\":
-            help = "leave it out: a statement goes on after `->` and `,` and within parentheses"
-            self.report("CNN002", "`\\` does not continue a line", help)
             return Reading(None)
         shown = f"`{_shown(text)}`" if text.isprintable() else _named(text[0])
         help = "remove it, or put it behind a `#` or between double quotes"

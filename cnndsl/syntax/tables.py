@@ -11,11 +11,11 @@ grammar::
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cnndsl.frozen import frozen
 from cnndsl import resources
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ END = "$END"
 Data: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """One alternative of a rule of the grammar.
 
@@ -47,7 +47,7 @@ class Rule:
     passes: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tables:
     """What the lexer and the parser need of the grammar.
 

@@ -26,7 +26,9 @@ def expected(text: str) -> str:
     return dedent(text)
 
 
-ALEXNET = Source("alexnet.cnn", "network alexnet\ninput 3x224x224\nconv 96@11x11 stride 4 -> relu\n")
+ALEXNET = Source(
+    "alexnet.cnn", "network alexnet\ninput 3x224x224\nconv 96@11x11 stride 4 -> relu\n"
+)
 
 
 def test_one_label_with_notes_help_and_a_further_fix() -> None:
@@ -148,14 +150,16 @@ def test_lines_far_apart_leave_a_gap() -> None:
 
 
 def test_a_span_over_several_lines_is_underlined_on_the_first_and_the_last() -> None:
-    source = Source("a.cnn", "x -> add(\n  conv 16@3,\n  conv 8@3,\n  identity\n  ) -> relu\n")
+    source = Source(
+        "a.cnn", "x -> add(  # two paths\n  conv 16@3,\n  conv 8@3,\n  identity\n  ) -> relu\n"
+    )
     start, end = source.text.index("add"), source.text.index(")") + 1
     diagnostic = Diagnostic("CNN305", "the shapes differ", Span(source, start, end), "joined here")
     assert rendered(diagnostic) == expected("""
         error[CNN305]: the shapes differ
          --> a.cnn:1:6
           |
-        1 | x -> add(
+        1 | x -> add(  # two paths
           |      ^^^^
         ...
         5 |   ) -> relu
@@ -189,9 +193,9 @@ def test_wide_and_combining_characters_and_tabs_are_aligned() -> None:
          --> a.cnn:1:23
           |
         1 |     classes "猫", "e\u0301te\u0301"    bad
-          |              --    --     ^^^ here
-          |              |     |
-          |              |     accents
+          |              --     --     ^^^ here
+          |              |      |
+          |              |      accents
           |              wide
         """)
 
@@ -199,7 +203,9 @@ def test_wide_and_combining_characters_and_tabs_are_aligned() -> None:
 def test_the_end_of_a_file_without_and_with_a_last_line_end() -> None:
     for text, line in (("conv", 1), ("conv\n", 2)):
         source = Source("a.cnn", text)
-        found = render_text([Diagnostic("CNN004", "unfinished", Span(source, len(text), len(text)))])
+        found = render_text(
+            [Diagnostic("CNN004", "unfinished", Span(source, len(text), len(text)))]
+        )
         shown = "1 | conv\n  |     ^" if line == 1 else "2 |\n  | ^"
         assert found.endswith(shown)
 
@@ -229,10 +235,12 @@ def test_line_ends_of_windows_leave_no_trace() -> None:
 
 def test_control_characters_are_shown_and_not_obeyed() -> None:
     source = Source("a\x1b.cnn", "conv \x1b[31m\u202e\x00\x85 6\n")
-    diagnostic = Diagnostic("CNN002", "unknown `\x1b`", place(source, "6"), "a\x07b", notes=("\x1b",))
+    diagnostic = Diagnostic(
+        "CNN002", "unknown `\x1b`", place(source, "6"), "a\x07b", notes=("\x1b",)
+    )
     assert rendered(diagnostic) == expected("""
         error[CNN002]: unknown `␛`
-         --> a␛.cnn:1:14
+         --> a␛.cnn:1:15
           |
         1 | conv ␛[31m<U+202E>␀<U+0085> 6
           |                             ^ a␇b
@@ -269,6 +277,12 @@ def test_a_span_longer_than_the_window_is_shown_from_its_beginning() -> None:
     )[3:]
     assert shown == "1 | …" + "x" * 100 + "…"
     assert mark == "  |  " + "^" * 100
+
+
+def test_any_number_of_combining_characters_is_cut_too() -> None:
+    source = Source("a.cnn", "e" + "\u0301" * 100_000)
+    text = render_text([Diagnostic("CNN002", "unknown character", Span(source, 500, 501))])
+    assert len(text) < 2000
 
 
 def test_notes_of_several_lines_are_indented() -> None:
@@ -309,15 +323,34 @@ def test_colour_adds_escapes_and_changes_nothing_else() -> None:
 def test_a_problem_outside_any_spec_has_no_excerpt() -> None:
     error = UserError("CNN601", "the weights do not fit", ["`C1.weight` is missing"], "retrain")
     assert render_user_error(error, "text") == (
-        "error[CNN601]: the weights do not fit\n"
-        "  = note: `C1.weight` is missing\n"
-        "  = help: retrain"
+        "error[CNN601]: the weights do not fit\n  = note: `C1.weight` is missing\n  = help: retrain"
     )
 
 
 def test_a_compile_error_reads_as_the_text_that_check_shows() -> None:
     diagnostic = Diagnostic("CNN101", "unknown layer", place(ALEXNET, "relu"))
     assert str(CompileError([diagnostic])) == render_text([diagnostic])
+
+
+@pytest.mark.parametrize(
+    ("help", "title", "shown"),
+    [
+        ("did you mean `stride`?", "write `stride`", False),
+        ("write `=> 6x28x28` if the network is right", "write `=> 6x28x28`", False),
+        ("write `=> 6x28x28` if the network is right", "write `6x28x28`", False),
+        ("use an input of 227", "Use an input of 227", False),
+        ("use an input of 227", "write `rounding floor`", True),
+        ("did you mean `stride`?", "write `strides`", True),
+        ("", "remove it", True),
+    ],
+)
+def test_a_fix_is_listed_where_the_help_does_not_name_it(
+    help: str, title: str, shown: bool
+) -> None:
+    diagnostic = Diagnostic(
+        "CNN201", "no", place(ALEXNET, "stride"), help=help, fixes=(Fix(title, ()),)
+    )
+    assert ("= fix:" in render_text([diagnostic])) is shown
 
 
 @pytest.mark.parametrize("length", [99, 100, 101, 102])

@@ -109,6 +109,27 @@ def test_constants_have_the_type_of_their_numbers(
     assert constant.dtype == dtype
 
 
+def test_attributes_have_the_type_of_their_numbers() -> None:
+    emit = GraphEmitter()
+    source = emit.input("input", TensorType((3, 8, 8)))
+    emit.enter("x")
+    emit.op("MaxPool", source, kernel_shape=(2, 2), auto_pad="VALID", ceil_mode=0)
+    emit.op("LeakyRelu", source, alpha=0.5)
+    emit.op("Resize", source, None, emit.constant([1.0, 1.0, 2.0, 2.0]), axes=[])
+    found = {
+        name: attribute.type for node in emit.nodes for name, attribute in node.attributes.items()
+    }
+    kinds = onnx_ir.AttributeType
+    assert found == {
+        "kernel_shape": kinds.INTS,
+        "auto_pad": kinds.STRING,
+        "ceil_mode": kinds.INT,
+        "alpha": kinds.FLOAT,
+        "value": kinds.TENSOR,
+        "axes": kinds.INTS,
+    }
+
+
 def test_types_follow_from_the_values_of_constants() -> None:
     emit = GraphEmitter()
     source = emit.input("input", TensorType((3, 8, 8)))

@@ -85,6 +85,9 @@ for name in ("lenet", "residual"):
     typed = builders[name].__wrapped__()
     data = compile_network(typed, text="x", seed=3).to_bytes()
     print(name, hashlib.sha256(data).hexdigest())
+from cnndsl import pipeline
+data = pipeline.compile(pipeline.load("googlenet")).to_bytes()
+print("googlenet", hashlib.sha256(data).hexdigest())
 """
 
 
@@ -105,7 +108,7 @@ def test_two_processes_give_the_same_bytes() -> None:
         )
         printed.append(done.stdout)
     assert printed[0] == printed[1]
-    assert len(printed[0].splitlines()) == 2
+    assert len(printed[0].splitlines()) == 3
 
 
 def test_the_seed_changes_the_bytes_and_is_kept(lenet: TypedNetwork) -> None:

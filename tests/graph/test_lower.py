@@ -94,6 +94,7 @@ def test_an_output_that_is_the_input_is_a_copy(build: Build) -> None:
     model = lower(build(("identity1", Identity())))
     assert nodes(model) == ["output/Identity(input) -> output"]
     assert layers(model) == {"identity1": "input"}
+    assert [node.doc_string for node in model.graph] == ["net.cnn:2: identity1: identity x"]
 
 
 def test_an_input_may_be_an_output_under_its_own_name(build: Build) -> None:

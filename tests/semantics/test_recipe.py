@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from cnndsl.layers.base import Init, Schema
-from cnndsl.semantics import recipe as recipes
 from cnndsl.semantics.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, Recipe, build
 from cnndsl.semantics.settings import (
     Adam,
@@ -20,6 +19,7 @@ from cnndsl.semantics.settings import (
     Flip,
     Initializer,
     MultiStep,
+    Optimizer,
     RateFactor,
     RmsProp,
     Sgd,
@@ -166,7 +166,7 @@ def test_every_attribute_is_documented_and_every_required_one_has_an_example(
         (RmsProp(momentum=0.9), 2),
     ],
 )
-def test_an_optimizer_knows_its_state(optimizer: recipes.Optimizer, slots: int) -> None:
+def test_an_optimizer_knows_its_state(optimizer: Optimizer, slots: int) -> None:
     assert optimizer.slots == slots
 
 

@@ -61,7 +61,7 @@ def _result(diagnostic: Diagnostic, rule: int) -> dict[str, object]:
             for number, label in enumerate(diagnostic.labels)
         ]
     if diagnostic.fixes:
-        result["fixes"] = [_fix(fix) for fix in diagnostic.fixes]
+        result["fixes"] = [_fix(fix) for fix in diagnostic.fixes if fix.edits]
     return result
 
 

@@ -25,6 +25,8 @@ Paint: TypeAlias = Callable[[str, Style], str]
 
 _WIDTH = 100
 """The most cells of a source line that are shown; longer lines are cut around the mark."""
+_MOST = 4 * _WIDTH
+"""The most characters that are looked at in each direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,6 @@ class Mark:
     primary: bool
     style: Style
 
-    @property
-    def rank(self) -> tuple[int, bool]:
-        """Who is drawn over whom: the shorter over the longer, then the primary one."""
-        return (self.start - self.end, self.primary)
-
 
 def marks(span: Span, label: str, primary: bool, style: Style) -> tuple[Mark, ...]:
     """A span as marks: one, or one on its first and one on its last line."""
@@ -54,9 +51,11 @@ def marks(span: Span, label: str, primary: bool, style: Style) -> tuple[Mark, ..
     if last.line == first.line:
         return (Mark(first.line, first.column - 1, last.column - 1, label, primary, style),)
     head, tail = source.line(first.line), source.line(last.line)
+    # The comment on a first line is not what is meant.
+    head_end = max(first.column, len(head.partition(" #")[0].rstrip()))
     indent = min(len(tail) - len(tail.lstrip()), last.column - 2)
     return (
-        Mark(first.line, first.column - 1, len(head.rstrip()), "", primary, style),
+        Mark(first.line, first.column - 1, head_end, "", primary, style),
         Mark(last.line, indent, last.column - 1, label, primary, style),
     )
 
@@ -139,6 +138,8 @@ def _window(line: str, start: int, end: int) -> tuple[int, int]:
 def _grow(line: str, position: int, goal: int, budget: int) -> tuple[int, int]:
     """Move a boundary towards a goal as far as a budget of cells reaches; what is left of it."""
     step = 1 if goal > position else -1
+    # Combining characters take no cells, and there may be any number of them.
+    goal = min(goal, position + _MOST) if step > 0 else max(goal, position - _MOST)
     while position != goal:
         width = cell(line[position if step > 0 else position - 1])[1]
         if width > budget:
@@ -163,6 +164,11 @@ class _Drawn:
         start = view.cell(mark.start)
         return cls(mark, start, max(start + 1, view.cell(mark.end)))
 
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Who is drawn over whom: the shorter over the longer, the primary one over its equals."""
+        return (self.start - self.end, self.mark.primary)
+
 
 def _rows(drawn: Sequence[_Drawn], paint: Paint) -> Iterator[str]:
     """The underlines with the last label beside them, then the other labels hung beneath."""
@@ -175,7 +181,7 @@ def _rows(drawn: Sequence[_Drawn], paint: Paint) -> Iterator[str]:
         default=None,
     )
     row: list[tuple[str, Style]] = [(" ", "plain")] * width
-    for item in sorted(drawn, key=lambda item: item.mark.rank):
+    for item in sorted(drawn, key=lambda item: item.rank):
         symbol = "^" if item.mark.primary else "-"
         row[item.start : item.end] = [(symbol, item.mark.style)] * (item.end - item.start)
     if beside:

@@ -94,8 +94,20 @@ def _remarks(diagnostic: Diagnostic) -> Iterator[tuple[str, str]]:
     if diagnostic.help:
         yield "help", diagnostic.help
     for fix in diagnostic.fixes:
-        if fix.title.casefold() not in diagnostic.help.casefold():
+        if not _says(diagnostic.help, fix.title):
             yield "fix", fix.title
+
+
+def _says(help: str, title: str) -> bool:
+    """Whether a help line says what a fix does: in its words, or with all the code in it."""
+    named = {word for code in _codes(help) for word in (code, *code.split())}
+    codes = _codes(title)
+    return title.casefold() in help.casefold() or (bool(codes) and named.issuperset(codes))
+
+
+def _codes(text: str) -> list[str]:
+    """What stands between backticks."""
+    return text.split("`")[1::2]
 
 
 def _remark(name: str, text: str, gutter: int, paint: Paint) -> Iterator[str]:

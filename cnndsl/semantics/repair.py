@@ -1,0 +1,254 @@
+"""Turns failures of the size rule into computed repairs, each proven on the text itself.
+
+For each window that does not fit, the size rule is solved for what could be different (the padding,
+the input's size, the rounding, the kernel, the stride), and every candidate is tried out: first on
+the network, which is cheap (:mod:`.trial`), then by checking the edited text once more. Only what
+makes this error go away and brings no other is offered.
+
+A repair is *safe*, so that ``--fix`` makes it unasked, only where the spec leaves no choice: it is
+the only candidate that passed, all of them were tried, a claim about this value or one that follows
+from it says what must come out, and it throws nothing away by rounding.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+from cnndsl import resources
+from cnndsl.diagnostics.edit import apply_edits
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.source import Source, Span
+from cnndsl.layers.sliding import Sliding
+from cnndsl.semantics.candidates import Candidate, Case, Rank
+from cnndsl.semantics.infer import Fact, Inference
+from cnndsl.semantics.input_sizes import input_changes
+from cnndsl.semantics.network import LayerNode
+from cnndsl.semantics.solve import changes
+from cnndsl.semantics.trial import Budget, Trial
+
+__all__ = ["Retry", "repair"]
+
+Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
+"""Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
+
+CODES = frozenset(("CNN301", "CNN302", "CNN303"))
+"""The failures of the size rule."""
+
+HOLES = frozenset(("CNN403", "CNN404", "CNN405"))
+"""What is said of holes."""
+
+FIXES = 6
+"""So many repairs of one failure are offered."""
+
+RETRIES = 10
+"""So many are tried on the text."""
+
+NODES = 30_000
+"""So many nodes are inferred again in all trials, and as many in all retries."""
+
+HOLE_SEARCH = 10_000
+"""What looking for the numbers of holes adds to a retry, in nodes."""
+
+CHARACTERS = 10
+"""So many characters take as long to parse as one node to infer."""
+
+
+def repair(
+    inference: Inference,
+    diagnostics: tuple[Diagnostic, ...],
+    retry: Retry,
+    edited: Mapping[Path, str],
+) -> tuple[Diagnostic, ...]:
+    """The diagnostics, with repairs for the failures of the size rule among them.
+
+    Args:
+        inference: what was found, failures included.
+        diagnostics: all that was reported about the spec.
+        retry: checks the spec with other texts in place of its files, by resolved path.
+        edited: the texts that stand for files already.
+    """
+    cases = _cases(inference)
+    if not cases:
+        return diagnostics
+    workshop = _Workshop(inference, diagnostics, retry, edited)
+    return tuple(
+        workshop.repaired(item, cases[item.code, item.span])
+        if (item.code, item.span) in cases
+        else item
+        for item in diagnostics
+    )
+
+
+def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
+    """The failures, by what is reported of them: a block called twice fails in one place."""
+    nodes = inference.network.nodes
+    failing: dict[tuple[str, Span], list[int]] = {}
+    for failure in inference.failures:
+        node = nodes[failure.node]
+        sliding = isinstance(node, LayerNode) and isinstance(node.layer, Sliding)
+        if sliding and failure.fault.code in CODES:
+            key = (failure.fault.code, failure.diagnostic.span)
+            failing.setdefault(key, []).append(failure.node)
+    alike: dict[Span, list[int]] = {nodes[found[0]].span: [] for found in failing.values()}
+    for position, node in enumerate(nodes if alike else ()):
+        if node.span in alike:
+            alike[node.span].append(position)
+    return {
+        (code, place): Case(inference, code, tuple(found), tuple(alike[nodes[found[0]].span]))
+        for (code, place), found in failing.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """A candidate that passed its trial, and the fix that it would be."""
+
+    candidate: Candidate
+    fix: Fix
+
+
+class _Workshop:
+    """Repairs the failures of one spec, one after the other, while the budget lasts."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        diagnostics: Sequence[Diagnostic],
+        retry: Retry,
+        edited: Mapping[Path, str],
+    ) -> None:
+        self.inference = inference
+        self.diagnostics = diagnostics
+        self.retry = retry
+        self.edited = edited
+        self.trial = Trial(inference)
+        self.trials = Budget(NODES)
+        self.retries = Budget(NODES)
+
+    def repaired(self, diagnostic: Diagnostic, case: Case) -> Diagnostic:
+        """The diagnostic with the repairs of its failure."""
+        complete, proposals = self._proposals(case)
+        verified: list[_Proposal] = []
+        budget = self.retries.share(self._cost())
+        for tried, proposal in enumerate(proposals):
+            if len(verified) == FIXES:
+                break
+            if tried == RETRIES or not budget.grant(self._cost()):
+                complete = False
+                break
+            self.retries.grant(self._cost())
+            if self._works(proposal.fix, diagnostic):
+                verified.append(proposal)
+        if not verified:
+            return replace(diagnostic, help=diagnostic.help or _advice(case))
+        fixes = [proposal.fix for proposal in verified]
+        if complete and len(fixes) == 1 and self._is_settled(verified[0].candidate, case):
+            fixes = [replace(fixes[0], safe=True)]
+        return replace(diagnostic, help=fixes[0].title, fixes=(*fixes, *diagnostic.fixes))
+
+    def _proposals(self, case: Case) -> tuple[bool, list[_Proposal]]:
+        """What passes on the network, best first, and whether everything was tried."""
+        budget = self.trials.share(0)
+        before = budget.left
+        found: dict[str, _Proposal] = {}
+        for kind in chain(changes(case), input_changes(case, budget)):
+            for candidate in kind:
+                if not _may_change(candidate.edits):
+                    continue
+                facts = self.trial.facts(candidate.changed, case.mends, budget)
+                if facts is not None:
+                    title = f"{candidate.action}: {_reason(candidate, case, facts)}"
+                    fix = Fix(title, candidate.edits)
+                    found.setdefault(candidate.action, _Proposal(candidate, fix))
+                    break
+        self.trials.grant(before - budget.left)
+        ranked = sorted(found.values(), key=lambda proposal: proposal.candidate.rank)
+        return not budget.refused, ranked
+
+    def _cost(self) -> int:
+        """What one retry costs, in nodes."""
+        network = self.inference.network
+        searches = any(diagnostic.code in HOLES for diagnostic in self.diagnostics)
+        characters = len(network.module.source.text)
+        return len(network.nodes) + characters // CHARACTERS + searches * HOLE_SEARCH
+
+    def _works(self, fix: Fix, diagnostic: Diagnostic) -> bool:
+        """Whether the edited text has all the problems that it had, but for this one, at most."""
+        texts = dict(self.edited)
+        for source, edits in _by_source(fix.edits).items():
+            texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
+        others = (item for item in self.diagnostics if item is not diagnostic)
+        allowed = Counter(_moved(item, fix.edits) for item in others)
+        return Counter(_moved(item, ()) for item in self.retry(texts)) <= allowed
+
+    def _is_settled(self, candidate: Candidate, case: Case) -> bool:
+        """Whether a claim says what must come out, so that there is no choice."""
+        if candidate.rank in (Rank.FLOOR, Rank.FLOOR_EVERYWHERE, Rank.CEIL):
+            return False
+        network = self.inference.network
+        reached = set(case.failing)
+        for position, node in enumerate(network.nodes):
+            if isinstance(node, LayerNode) and not reached.isdisjoint(node.inputs):
+                reached.add(position)
+        return any(claim.node in reached for claim in network.claims)
+
+
+def _may_change(edits: Iterable[Edit]) -> bool:
+    """Whether the edits leave the shipped library alone."""
+    library = resources.specs().resolve() / "std"
+    return not any(Path(edit.span.source.name).resolve().is_relative_to(library) for edit in edits)
+
+
+def _by_source(edits: Iterable[Edit]) -> dict[Source, list[Edit]]:
+    found: dict[Source, list[Edit]] = {}
+    for edit in edits:
+        found.setdefault(edit.span.source, []).append(edit)
+    return found
+
+
+def _moved(diagnostic: Diagnostic, edits: Iterable[Edit]) -> tuple[str, str, int]:
+    """What a diagnostic is known by, in the edited text: its code, its file and where it begins."""
+    span = diagnostic.span
+    start = span.start
+    for edit in edits:
+        replaced = edit.span
+        if replaced.source is span.source and replaced.end <= span.start:
+            start += len(edit.text) - (replaced.end - replaced.start)
+    return diagnostic.code, span.source.name, start
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def _reason(candidate: Candidate, case: Case, facts: Sequence[Fact]) -> str:
+    """Why a change mends it: the size rule with the new numbers."""
+    if candidate.reason:
+        return candidate.reason
+    node = candidate.changed.get(case.failing[0], case.node)
+    assert isinstance(node, LayerNode)
+    assert isinstance(node.layer, Sliding)
+    kind = facts[node.inputs[0]].type
+    assert kind is not None
+    windows = node.layer.windows(kind)
+    return ", ".join(dict.fromkeys(windows[at].formula for at in case.wrong))
+
+
+def _advice(case: Case) -> str:
+    """What is true of the size rule here, where there is no repair to promise."""
+    window = case.windows[case.wrong[0]]
+    padding = window.before + window.after
+    if case.code == "CNN302":
+        return (
+            f"make the input at least {window.extent - padding} or what the kernel covers at most"
+            f" {window.size + padding}"
+        )
+    added = f" + {padding}" if padding else ""
+    return (
+        f"choose numbers for which the stride {window.stride} divides"
+        f" {window.size} - {window.extent}{added}"
+    )
