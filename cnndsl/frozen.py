@@ -54,9 +54,7 @@ def replace(record: T, **changes: Any) -> T:
     return type(record)(**{**values, **changes})
 
 
-def _install(
-    cls: type[Any], names: tuple[str, ...], defaults: dict[str, Any], own: Any
-) -> None:
+def _install(cls: type[Any], names: tuple[str, ...], defaults: dict[str, Any], own: Any) -> None:
     """Give the class its methods; what it defines itself stays."""
     values = _getter(names)
     made: dict[str, Any] = {

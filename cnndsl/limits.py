@@ -19,16 +19,16 @@ class Limits:
     """What a spec may cost.
 
     >>> Limits.parse("layers=10, depth=5")
-    Limits(text=4000000, depth=5, layers=10, steps=200000, diagnostics=100, elements=1099511627776)
+    Limits(text=4000000, depth=5, layers=10, steps=100000, diagnostics=100, elements=1099511627776)
     """
 
     text: int = 4_000_000
     """Characters of all files together."""
     depth: int = 64
     """Nesting of brackets, bodies, expressions and block calls."""
-    layers: int = 50_000
+    layers: int = 20_000
     """Layers of a network, after blocks and loops are expanded."""
-    steps: int = 200_000
+    steps: int = 100_000
     """Statements carried out while blocks and loops are expanded."""
     diagnostics: int = 100
     """Diagnostics shown; the rest is counted."""

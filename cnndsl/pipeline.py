@@ -161,6 +161,8 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
 
     module = loader.main(request.path)
     draft = resolve(module, path, loader, request.parameters, report, request.limits)
+    if draft.exhausted:
+        return Checked(module.source, report.sorted(), path=request.path), None
     network = fill(draft, report, request.limits)
     inference = infer(network, request.limits)
     report.extend(inference.diagnostics)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from typing_extensions import override
 
+from cnndsl import __version__
 from cnndsl.cli.errors import exit_code_of, report
 from cnndsl.cli.options import color_option
 from cnndsl.diagnostics.model import CompileError, UserError
@@ -76,28 +77,8 @@ class VerbGroup(click.Group):
         sys.exit(exit_code_of(lambda: super(VerbGroup, self).main(*args, **extra)))
 
 
-def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
-    if not wanted or ctx.resilient_parsing:
-        return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("cnndsl")
-    except PackageNotFoundError:  # a bare checkout
-        number = "unknown (not installed)"
-    click.echo(f"cnndsl {number}")
-    ctx.exit()
-
-
 @click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_version,
-    help="Print the version and exit.",
-)
+@click.version_option(__version__, message="cnndsl %(version)s")
 @color_option
 def main() -> None:
     """A language for convolutional networks, and its compiler to ONNX."""

@@ -125,14 +125,16 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield folder / name
 
 
-def natural(name: str) -> tuple[tuple[int, str], ...]:
+def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     """A key that sorts names as people do: numbers by their value.
 
     >>> sorted(["10.png", "2.png", "a1.png"], key=natural)
     ['2.png', '10.png', 'a1.png']
     """
     parts = re.split(r"([0-9]+)", name.lower())
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts if part)
+    return tuple(
+        (False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts if part
+    )
 
 
 def batches(samples: Iterable[Sample], size: int) -> Iterator[tuple[Sample, ...]]:

@@ -5,7 +5,6 @@ The same network, weights or seed, batch and opset give the same bytes, on every
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import re
@@ -13,6 +12,7 @@ import re
 import onnx
 import onnx_ir
 
+from cnndsl import __version__
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.emitter import DEFAULT_OPSET
@@ -134,7 +134,7 @@ def _manifest(typed: TypedNetwork, model: onnx_ir.Model, text: str, seed: int | 
     network = typed.network
     learnable = (weight for weight in network_weights(typed).values() if weight.trainable)
     return Manifest(
-        version=_version(),
+        version=__version__,
         network=network.name,
         spec=text,
         spec_sha256=sha256(text),
@@ -148,9 +148,3 @@ def _manifest(typed: TypedNetwork, model: onnx_ir.Model, text: str, seed: int | 
         layers=json.loads(model.metadata_props.get(LAYERS_KEY, "{}")),
     )
 
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("cnndsl")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"  # a bare checkout

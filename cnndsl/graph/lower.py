@@ -89,12 +89,12 @@ def origin(node: Node) -> str:
 
     ``lenet5.cnn:5: C1: conv 6@5x5``
     """
-    calls = [
-        f", called at {_place(call)}: {_text(call)}" for call in node.trace[: -_CALLS - 1 : -1]
-    ]
-    rest = len(node.trace) - len(calls)
+    trace = node.trace if isinstance(node, LayerNode) else ()
+    inner = trace[: -_CALLS - 1 : -1]
+    calls = "".join(f", called at {_place(call)}: {_text(call)}" for call in inner)
+    rest = len(trace) - len(inner)
     more = f", and {rest} calls more" if rest else ""
-    return f"{_place(node.span)}: {node.name}: {_text(node.span)}{''.join(calls)}{more}"
+    return f"{_place(node.span)}: {node.name}: {_text(node.span)}{calls}{more}"
 
 
 def _place(span: Span) -> str:

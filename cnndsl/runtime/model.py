@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy
@@ -81,6 +81,13 @@ class _Ready:
 
 class Model:
     """A compiled network.
+
+    >>> import cnndsl, numpy
+    >>> model = cnndsl.load("lenet5").compile(device="cpu")
+    >>> model.run(numpy.zeros((7, 1, 32, 32), numpy.float32)).shape
+    (7, 10)
+    >>> model.classes[:3]
+    ('0', '1', '2')
 
     Args:
         source: what ``compile`` made, or the path of a model that it wrote.
@@ -260,7 +267,11 @@ class Model:
     def _with_layers(self, layers: Sequence[str]) -> _Ready:
         """A session of a copy of the model that gives the layers' values as outputs too."""
         source = self._source
-        proto = source.to_proto() if isinstance(source, Artifact) else onnx.load(source)
+        if isinstance(source, Artifact):
+            proto = onnx.ModelProto()
+            proto.CopyFrom(source.graph_only)
+        else:
+            proto = onnx.load(source)
         values = self._layer_values(proto)
         for layer in layers:
             if layer not in values:
@@ -270,7 +281,11 @@ class Model:
             if value not in own:
                 # Its type is inferred by ONNX Runtime.
                 proto.graph.output.add(name=value)
-        session = self._start(proto.SerializeToString())
+        session = self._start(
+            replace(source, graph_only=proto).to_bytes()
+            if isinstance(source, Artifact)
+            else proto.SerializeToString()
+        )
         outputs = tuple(port for port in session.outputs if port.name in own)
         return _Ready(session, outputs, {layer: values[layer] for layer in layers})
 

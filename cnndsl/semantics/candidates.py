@@ -37,16 +37,20 @@ class Rank(IntEnum):
 
     PADDING = auto()
     """Up to half the kernel, as it is nearly always: a padding that was forgotten."""
+    FREE_FLOOR = auto()
+    """`rounding floor` where it drops nothing but padding."""
     INPUT = auto()
-    """Near the size written; the layers stay as they are."""
+    """Near the size written: the layers stay as they are."""
     FLOOR = auto()
     FLOOR_EVERYWHERE = auto()
     CEIL = auto()
     KERNEL = auto()
+    STRIDE = auto()
+    SECOND = auto()
+    """A second choice of any of these."""
     DILATION = auto()
     SAME = auto()
     WIDE_PADDING = auto()
-    STRIDE = auto()
     FAR_INPUT = auto()
 
 
@@ -55,7 +59,8 @@ class Candidate:
     """A change that may mend a failure.
 
     ``action`` says it as an imperative; ``reason`` adds what that does, where the size rule with
-    its new numbers would not. ``changed`` are the network's nodes as the edits would make them.
+    its new numbers would not. ``distance`` orders candidates of the same rank. ``changed`` are the
+    network's nodes as the edits would make them.
     """
 
     rank: Rank
@@ -63,6 +68,7 @@ class Candidate:
     edits: tuple[Edit, ...]
     changed: Mapping[int, Node]
     reason: str = ""
+    distance: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,15 @@ class Case:
     """A layer in the text whose window does not fit its input.
 
     ``failing`` are the nodes at which that is so, ``alike`` all nodes that the same text makes:
-    one for each call of its block, and for each round of a loop.
+    one for each call of its block, and for each round of a loop. ``accompanied`` says that the
+    same is wrong in other places of the text too.
     """
 
     inference: Inference
     code: str
     failing: tuple[int, ...]
     alike: tuple[int, ...]
+    accompanied: bool = False
 
     @property
     def node(self) -> LayerNode:
@@ -114,7 +122,8 @@ class Case:
     @cached_property
     def wrong(self) -> tuple[int, ...]:
         """The dimensions along which they do not fit."""
-        return tuple(at for at, window in enumerate(self.windows) if not self.fits(window))
+        wrong = [at for at, window in enumerate(self.windows) if not self.fits(window)]
+        return tuple(wrong or range(len(self.windows)))
 
     @property
     def module(self) -> Module:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import field_names, replace
 from cnndsl.layers.base import Init
-from cnndsl.semantics.evaluate import Constants, OpenHole, Value
+from cnndsl.semantics.evaluate import Broken, Constants, OpenHole, Value
 from cnndsl.semantics.network import Network
 from cnndsl.semantics.scope import BlockDefinition
 from cnndsl.syntax.ast import (
@@ -137,5 +137,5 @@ def _expression(value: Value, span: Span) -> Expr:
                 return Name(name, span)
             argument = Argument(None, Number(number, span), span)
             return Call(Identifier(name, span), (argument,), span)
-        case OpenHole():
-            raise AssertionError("a network without errors has no holes")
+        case OpenHole() | Broken():
+            raise AssertionError("a network without errors has neither")

@@ -57,6 +57,8 @@ class Draft:
     parameters: dict[str, Value] = field(default_factory=dict)
     overridden: bool = False
     """Whether a parameter was set to something else than its default."""
+    exhausted: bool = False
+    """Whether a limit was reached: the network is then no more than its beginning."""
     pending: dict[int, Bound[Layer]] = field(default_factory=dict)
     """Layers with holes, by position."""
     open_inputs: dict[int, tuple[Value, ...]] = field(default_factory=dict)

@@ -40,6 +40,7 @@ from cnndsl.syntax.ast import (
 __all__ = [
     "EVERY_WORD",
     "KNOWN_WORDS",
+    "Broken",
     "Constant",
     "Constants",
     "EvaluationError",
@@ -84,7 +85,14 @@ class OpenHole:
     group: Span
 
 
-Value: TypeAlias = "int | float | bool | str | tuple[Value, ...] | range | Init | OpenHole"
+@frozen
+class Broken:
+    """The value of a constant whose own expression has none; using it adds no second error."""
+
+    diagnostic: Diagnostic
+
+
+Value: TypeAlias = "int | float | bool | str | tuple[Value, ...] | range | Init | OpenHole | Broken"
 
 
 class EvaluationError(Exception):
@@ -147,7 +155,7 @@ def show(value: Value) -> str:
             return f"{value.start}..{value.stop - 1}"
         case Init():
             return value.name if value.value is None else f"{value.name}({value.value:g})"
-        case OpenHole():
+        case OpenHole() | Broken():
             return "?"
         case _:
             return str(value)
@@ -217,6 +225,8 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     constant = constants.find(expr.name)
     if constant is not None:
         constant.used = True
+        if isinstance(constant.value, Broken):
+            raise EvaluationError(constant.value.diagnostic)
         return constant.value
     if expr.name in words:
         return expr.name

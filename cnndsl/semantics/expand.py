@@ -20,6 +20,7 @@ from cnndsl.semantics.calls import as_chain, bind_arguments
 from cnndsl.semantics.draft import PendingClaim, Poison
 from cnndsl.semantics.evaluate import (
     KNOWN_WORDS,
+    Broken,
     Constants,
     EvaluationError,
     Value,
@@ -85,7 +86,7 @@ class Expander(Workspace):
             case Bind():
                 self._bind(statement, frame)
             case Let():
-                value = evaluate(statement.value, frame.constants, words=KNOWN_WORDS)
+                value = self.constant(statement.value, frame.constants)
                 frame.constants.define(statement.name.name, value, statement.name.span)
             case RoundingRule():
                 frame.rounding = self.rounding(statement)
@@ -99,6 +100,14 @@ class Expander(Workspace):
                     help="move it to the top level of the file",
                 )
 
+    def constant(self, expr: Expr, constants: Constants) -> Value:
+        """The value to give a name; where there is none, one that reports the same again."""
+        try:
+            return evaluate(expr, constants, words=KNOWN_WORDS)
+        except EvaluationError as error:
+            self.report.add(error.diagnostic)
+            return Broken(error.diagnostic)
+
     def rounding(self, statement: RoundingRule) -> Rounding:
         """The rule that a ``rounding`` statement names."""
         word = statement.rule.name
@@ -111,7 +120,7 @@ class Expander(Workspace):
             statement.rule.span,
             help=f"did you mean `{near[0]}`?" if near else "write `exact`, `floor` or `ceil`",
         )
-        return Rounding.EXACT
+        return Rounding.FLOOR  # under which no size is an error that merely follows
 
     def _bind(self, statement: Bind, frame: Frame) -> None:
         streams = self.chain(statement.chain, frame, frame.current)

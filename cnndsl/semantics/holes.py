@@ -25,6 +25,12 @@ __all__ = ["fill"]
 LARGEST = 4096
 """No number beyond this is tried."""
 
+TRIES = 20_000
+"""So many layers are gone through before the search is given up."""
+
+STRUCTURAL = frozenset({"CNN306", "CNN307", "CNN308", "CNN310"})
+"""Faults that no number mends: the search goes on past them."""
+
 SOLUTIONS = 1000
 """So many solutions are looked for; more than a handful help nobody."""
 
@@ -43,12 +49,11 @@ def fill(draft: Draft, report: Report, limits: Limits) -> Network:
     holes = _holes(draft)
     if not holes:
         return draft.network()
-    search = _Search(draft, limits.steps // 2)
+    search = _Search(draft, min(TRIES, limits.steps))
     solutions = search.solutions()
     for group, members in holes.items():
         values = sorted({solution[group] for solution in solutions if group in solution})
-        free = not search.exhausted and len(values) >= len(search.domain) - 1
-        report.add(_diagnose(members, values, search, free=free))
+        report.add(_diagnose(members, values, search))
     if not solutions:
         return draft.network()
     best = solutions[0]
@@ -106,7 +111,8 @@ class _Search:
         for node in self.draft.nodes:
             if isinstance(node, InputNode):
                 sizes.extend(node.type.dims)
-        self.domain = range(min(LARGEST, 8 * max(64, *sizes, 0)) + 1)
+        scale = 8 if self.draft.open_inputs else 1  # an input is larger than what comes of it
+        self.domain = range(min(LARGEST, scale * max(64, *sizes, 0)) + 1)
 
     def solutions(self) -> list[Assignment]:
         """The assignments that satisfy everything, the smallest numbers first."""
@@ -154,7 +160,7 @@ class _Search:
         if node is None:
             return None
         fact, faults = infer_node(node, facts)
-        if faults and assignment:
+        if assignment and any(fault.code not in STRUCTURAL for fault in faults):
             return None
         for claim in self.claims.get(position, ()):
             if fact.certain and not self._holds(claim, fact, assignment):
@@ -197,11 +203,16 @@ class _Search:
         return node
 
 
-def _diagnose(
-    places: tuple[Span, ...], values: list[int], search: _Search, *, free: bool
-) -> Diagnostic:
+def _diagnose(places: tuple[Span, ...], values: list[int], search: _Search) -> Diagnostic:
     """What was found for one group of holes."""
     span = places[0]
+    if not values and search.exhausted:
+        return Diagnostic(
+            "CNN405",
+            "there are too many `?` to try all numbers together",
+            span,
+            help="write some of the numbers, or state sizes between them, as in `=> 96x55x55`",
+        )
     if not values:
         return Diagnostic(
             "CNN404",
@@ -210,33 +221,36 @@ def _diagnose(
             label=f"0 to {search.domain[-1]} were tried",
             help="check the layers and claims around it: with any number, one of them fails",
         )
-    if free:
+    if len(values) >= len(search.domain) - 1:
         return Diagnostic(
             "CNN405",
             "nothing around it determines this `?`",
             span,
             help="state what must come out, as in `=> 96x55x55`, or write a number",
         )
-    smallest = Fix(
-        f"write {values[0]}",
-        tuple(Edit(place, str(values[0])) for place in places),
-        safe=True,
-    )
-    others = tuple(
-        Fix(f"write {value}", tuple(Edit(place, str(value)) for place in places))
-        for value in values[1:SHOWN]
-    )
-    if len(values) == 1:
-        message = f"`?` can only be {values[0]} here"
-    else:
-        listed = [str(value) for value in values[:SHOWN]]
-        more = len(values) - len(listed)
-        last = f"{more} more" if more else listed.pop()
-        message = f"`?` can be {', '.join(listed)} or {last} here"
     return Diagnostic(
         "CNN403",
-        message,
+        _possible(values, complete=not search.exhausted),
         span,
         help=f"write {values[0]}; `cnndsl check --fix` does",
-        fixes=(smallest, *others),
+        fixes=tuple(
+            Fix(
+                f"write {value}",
+                tuple(Edit(place, str(value)) for place in places),
+                safe=value == values[0],
+            )
+            for value in values[:SHOWN]
+        ),
     )
+
+
+def _possible(values: list[int], *, complete: bool) -> str:
+    """What a hole can be, in words."""
+    if len(values) == 1 and complete:
+        return f"`?` can only be {values[0]} here"
+    listed = [str(value) for value in values[:SHOWN]]
+    if not complete:
+        return f"`?` can be {', '.join(listed)} here, and perhaps more"
+    more = len(values) - len(listed)
+    last = f"{more} more" if more else listed.pop()
+    return f"`?` can be {', '.join(listed)} or {last} here"

@@ -27,12 +27,12 @@ REACH = 256
 CHOICES = 8
 """So many sizes are combined, where dimensions have different ones."""
 
+SHRINKING = 4
+"""A larger input is preferred unless it is so many times as far off."""
+
 
 def input_changes(case: Case, budget: Budget) -> Iterator[Iterator[Candidate]]:
-    """Larger inputs, nearest first, then smaller ones; of each, the nearest that works is wanted.
-
-    The larger come first: they lose nothing of the picture.
-    """
+    """Larger inputs, nearest first, and smaller ones; of each, the nearest that works is wanted."""
     way = _way(case)
     inputs = [at for at in way if isinstance(case.inference.network.nodes[at], InputNode)]
     if len(inputs) != 1:
@@ -77,12 +77,16 @@ class _Search:
             if written is not None:
                 action, edits = written
                 changed = {self.position: replace(self.node, type=kind)}
-                yield Candidate(self._rank(sizes), action, edits, changed)
+                rank, distance = self._order(sizes, direction)
+                yield Candidate(rank, action, edits, changed, distance=distance)
 
-    def _rank(self, sizes: Sequence[int]) -> Rank:
-        pairs = zip(sizes, self.node.type.spatial, strict=True)
+    def _order(self, sizes: Sequence[int], direction: int) -> tuple[Rank, int]:
+        """How likely these sizes are meant; smaller ones count as farther, they lose cells."""
+        pairs = [*zip(sizes, self.node.type.spatial, strict=True)]
         near = all(abs(size - old) <= max(old // 4, 4) for size, old in pairs)
-        return Rank.INPUT if near else Rank.FAR_INPUT
+        distance = sum(abs(size - old) for size, old in pairs)
+        rank = Rank.INPUT if near else Rank.FAR_INPUT
+        return rank, distance if direction > 0 else SHRINKING * distance
 
     def _sizes(self, direction: int) -> Iterator[tuple[int, ...]]:
         """All spatial sizes, the least changed first; equal ones that are wrong stay equal."""

@@ -95,7 +95,7 @@ class _Binder(Generic[S]):
             return None
         places = {name: expr.span for name, expr in self.written.items()}
         bound = Bound(self.schema, self.values, places)
-        problems = _problems(bound, self.head, self.written)
+        problems = _problems(bound, self.head, self.written, self.constants)
         self.report.extend(problems)
         return None if problems else bound
 
@@ -253,7 +253,7 @@ def _validated(schema: type[S], values: tuple[tuple[str, Value], ...]) -> S:
 
 
 def _problems(
-    bound: Bound[S], head: Identifier, written: Mapping[str, Expr]
+    bound: Bound[S], head: Identifier, written: Mapping[str, Expr], constants: Constants
 ) -> tuple[Diagnostic, ...]:
     """What the schema has against the values; holes are not judged."""
     values = bound.values
@@ -265,7 +265,7 @@ def _problems(
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=True)
         found = [
-            _diagnose(bound.schema, dict(problem), head, values, written)
+            _diagnose(bound.schema, dict(problem), head, values, written, constants)
             for problem in problems
             if not problem["loc"] or problem["loc"][0] not in open_names
         ]
@@ -279,6 +279,7 @@ def _diagnose(
     head: Identifier,
     values: Mapping[str, Value],
     written: Mapping[str, Expr],
+    constants: Constants,
 ) -> Diagnostic:
     """One finding of pydantic's in the language of the spec."""
     location = problem["loc"]
@@ -316,7 +317,9 @@ def _diagnose(
             help = f"write `{name} {_example(schema, name)}`"
         case _ if isinstance(value, str):
             code, message = "CNN102", f"nothing is called `{text}` here"
+            near = closest(text, tuple(constants.names()))
             help = f"`{name}` takes {_kind(kind)}, as in `{name} {_example(schema, name)}`"
+            help = f"did you mean `{near[0]}`?" if near else help
         case _:
             code, message = "CNN204", f"`{name}` takes {_kind(kind)}, not `{text}`"
             help = f"write `{name} {_example(schema, name)}`"

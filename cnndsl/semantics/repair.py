@@ -57,6 +57,8 @@ HOLE_SEARCH = 10_000
 CHARACTERS = 10
 """So many characters take as long to parse as one node to infer."""
 
+_ROUNDING = frozenset((Rank.FREE_FLOOR, Rank.FLOOR, Rank.FLOOR_EVERYWHERE, Rank.CEIL))
+
 
 def repair(
     inference: Inference,
@@ -98,8 +100,11 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
     for position, node in enumerate(nodes if alike else ()):
         if node.span in alike:
             alike[node.span].append(position)
+    crowds = Counter(code for code, _ in failing)
     return {
-        (code, place): Case(inference, code, tuple(found), tuple(alike[nodes[found[0]].span]))
+        (code, place): Case(
+            inference, code, tuple(found), tuple(alike[nodes[found[0]].span]), crowds[code] > 1
+        )
         for (code, place), found in failing.items()
     }
 
@@ -167,8 +172,7 @@ class _Workshop:
                     found.setdefault(candidate.action, _Proposal(candidate, fix))
                     break
         self.trials.grant(before - budget.left)
-        ranked = sorted(found.values(), key=lambda proposal: proposal.candidate.rank)
-        return not budget.refused, ranked
+        return not budget.refused, _ranked(found.values())
 
     def _cost(self) -> int:
         """What one retry costs, in nodes."""
@@ -188,7 +192,7 @@ class _Workshop:
 
     def _is_settled(self, candidate: Candidate, case: Case) -> bool:
         """Whether a claim says what must come out, so that there is no choice."""
-        if candidate.rank in (Rank.FLOOR, Rank.FLOOR_EVERYWHERE, Rank.CEIL):
+        if candidate.rank in _ROUNDING:
             return False
         network = self.inference.network
         reached = set(case.failing)
@@ -196,6 +200,17 @@ class _Workshop:
             if isinstance(node, LayerNode) and not reached.isdisjoint(node.inputs):
                 reached.add(position)
         return any(claim.node in reached for claim in network.claims)
+
+
+def _ranked(proposals: Iterable[_Proposal]) -> list[_Proposal]:
+    """The proposals, best first; of two of one kind, the second comes after those of others."""
+    taken: set[Rank] = set()
+    ranked: list[tuple[Rank, _Proposal]] = []
+    for proposal in sorted(proposals, key=lambda p: (p.candidate.rank, p.candidate.distance)):
+        rank = proposal.candidate.rank
+        ranked.append((max(rank, Rank.SECOND) if rank in taken else rank, proposal))
+        taken.add(rank)
+    return [proposal for _, proposal in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _may_change(edits: Iterable[Edit]) -> bool:

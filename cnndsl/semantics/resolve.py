@@ -13,7 +13,6 @@ from cnndsl.limits import Limits
 from cnndsl.semantics.cost import QUANTITIES
 from cnndsl.semantics.draft import Draft, PendingExpectation
 from cnndsl.semantics.evaluate import (
-    KNOWN_WORDS,
     Constants,
     EvaluationError,
     Value,
@@ -116,7 +115,7 @@ class _Resolver:
                     self.report.add(error.diagnostic)
             self._finish(frame)
         except LimitError:
-            pass
+            self.draft.exhausted = True
         return self.draft
 
     # --- files ---
@@ -154,16 +153,13 @@ class _Resolver:
     def _constants(self, module: Module, file: File) -> None:
         """The constants of an imported file, for its blocks; nothing else of it is carried out."""
         for statement in module.statements:
-            try:
-                if isinstance(statement, Let | Param):
-                    expr = statement.value if isinstance(statement, Let) else statement.default
-                    value = evaluate(expr, file.constants, words=KNOWN_WORDS)
-                    file.constants.define(statement.name.name, value, statement.name.span)
-                    file.constants.own[statement.name.name].used = True
-                elif isinstance(statement, RoundingRule):
-                    file.rounding = self.expander.rounding(statement)
-            except EvaluationError as error:
-                self.report.add(error.diagnostic)
+            if isinstance(statement, Let | Param):
+                expr = statement.value if isinstance(statement, Let) else statement.default
+                value = self.expander.constant(expr, file.constants)
+                file.constants.define(statement.name.name, value, statement.name.span)
+                file.constants.own[statement.name.name].used = True
+            elif isinstance(statement, RoundingRule):
+                file.rounding = self.expander.rounding(statement)
 
     def _define(self, block: Block, file: File) -> None:
         name = block.name
@@ -258,7 +254,7 @@ class _Resolver:
     def _param(self, statement: Param, frame: Frame) -> None:
         self._new_constant(statement.name, frame)
         name = statement.name.name
-        default = evaluate(statement.default, frame.constants, words=KNOWN_WORDS)
+        default = self.expander.constant(statement.default, frame.constants)
         value = self.given.get(name, default)
         self.draft.overridden |= value != default
         self.draft.parameters[name] = value
@@ -351,7 +347,9 @@ class _Resolver:
                 node = self.expander.lookup(name.name, frame)
                 if node is None:
                     node = self.expander.paths.get(name.name)
-                if node is None:
+                if node is not None and self.draft.outputs.get(name.name, node) != node:
+                    self._twice(name.name, name.span, self.draft.nodes[node].span, "output")
+                elif node is None:
                     self.expander.unknown_stream(Identifier(name.name, name.span), frame)
                 else:
                     self.draft.outputs[name.name] = node

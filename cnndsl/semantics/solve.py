@@ -42,7 +42,7 @@ def changes(case: Case) -> Iterator[Iterator[Candidate]]:
         return
     if case.code == "CNN301":
         yield chain(_rounding(case, Rounding.FLOOR), _floor_everywhere(case))
-        if _has_company(case):
+        if case.accompanied:
             yield _floor_everywhere(case)
         yield _rounding(case, Rounding.CEIL)
     yield _parameters(case, "kernel", Rank.KERNEL, [_kernels(w) for w in case.windows])
@@ -65,7 +65,7 @@ def _paddings(case: Case) -> Iterator[Candidate]:
         return
     rank = len(case.windows)
     written = case.layer.padding
-    if isinstance(written, tuple) and len(written) == 2 * rank > 2:
+    if isinstance(written, tuple) and len(written) == 2 * rank:
         yield from _ends(case, written)
         return
     halves = tuple(window.extent // 2 for window in case.windows)
@@ -96,11 +96,13 @@ def _ends(case: Case, written: tuple[int, ...]) -> Iterator[Candidate]:
 
 
 def _kernels(window: Window) -> range:
+    """Kernels more than half as large; smaller ones only where there is room for no other."""
     padded = window.size + window.before + window.after
     largest = (padded - 1) // window.dilation + 1
     start = min(window.kernel, largest)
     reach = min(window.stride, REACH)
-    return range(max(1, start - reach), min(largest, start + reach) + 1)
+    smallest = min(window.kernel // 2 + 1, largest)
+    return range(max(smallest, start - reach), min(largest, start + reach) + 1)
 
 
 def _parameters(case: Case, name: str, rank: Rank, ranges: Sequence[range]) -> Iterator[Candidate]:
@@ -183,7 +185,9 @@ def _rounding(case: Case, rounding: Rounding) -> Iterator[Candidate]:
             return  # the added window would lie in the padding: it does what `floor` does
         reason = f"adds a window that reaches {_counted(over, '')} beyond the edge"
     else:
-        rank, reason = Rank.FLOOR, _dropped(case)
+        lost = _lost(case)
+        rank = Rank.FLOOR if any(lost) else Rank.FREE_FLOOR
+        reason = f"drops {_counted(lost, 'the last ') if any(lost) else 'nothing but padding'}"
     if edit is not None:
         yield Candidate(rank, f"write `rounding {rounding}`", (edit,), changed, reason)
 
@@ -213,18 +217,9 @@ def _line_end(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _has_company(case: Case) -> bool:
-    """Whether a size leaves a remainder elsewhere too."""
-    others = (f for f in case.inference.failures if f.fault.code == "CNN301")
-    return any(failure.node not in case.alike for failure in others)
-
-
-def _dropped(case: Case) -> str:
-    """What ``floor`` leaves out, padding aside: ``drops the last 1 row and column``."""
-    lost = [max(0, window.span % window.stride - window.after) for window in case.windows]
-    if not any(lost):
-        return "drops nothing but padding"
-    return f"drops {_counted(lost, 'the last ')}"
+def _lost(case: Case) -> list[int]:
+    """How many cells ``floor`` leaves out along each dimension, those of the padding aside."""
+    return [max(0, window.span % window.stride - window.after) for window in case.windows]
 
 
 def _counted(counts: Sequence[int], prefix: str) -> str:

@@ -103,6 +103,12 @@ def test_an_input_may_be_an_output_under_its_own_name(build: Build) -> None:
     assert nodes(model) == ["relu1/Relu(input) -> output"]
 
 
+def test_an_input_may_be_an_output_under_another_name(build: Build) -> None:
+    model = lower(build(("relu1", Relu()), outputs={"output": "relu1", "raw": "input"}))
+    assert nodes(model)[-1] == "raw/Identity(input) -> raw"
+    assert [node.doc_string for node in model.graph][-1] == "net.cnn:1: input: input"
+
+
 def test_a_value_with_two_names_is_copied_for_the_second(build: Build) -> None:
     model = lower(build(("relu1", Relu()), outputs={"output": "relu1", "relu1": "relu1"}))
     assert nodes(model) == ["relu1/Relu(input) -> output", "relu1/Identity(output) -> relu1"]
