@@ -13,6 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from cnndsl.version import __version__
+
 if TYPE_CHECKING:
     from cnndsl.api import Network as Network
     from cnndsl.api import check as check
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
     from cnndsl.runtime.model import Model as Model
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",

@@ -1,7 +1,8 @@
 """The road from text to a model, one function per stage; read it from top to bottom.
 
 ``text -> Module -> Draft -> Network -> TypedNetwork -> Artifact``. What only checks loads neither
-NumPy nor ONNX: the stages behind the types are imported where they are used.
+NumPy nor ONNX: the stages behind the types are imported where they are used, and so is what a spec
+without mistakes does not need, since a check takes little longer than its imports.
 """
 
 from __future__ import annotations
@@ -15,15 +16,13 @@ from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import frozen
 from cnndsl.limits import Limits
-from cnndsl.semantics.annotate import claim_edits
+from cnndsl.semantics.draft import Draft
 from cnndsl.semantics.evaluate import Value
 from cnndsl.semantics.expectations import check_expectations, check_outputs
-from cnndsl.semantics.holes import fill
 from cnndsl.semantics.infer import Inference, infer
 from cnndsl.semantics.modules import Loader, find_spec
-from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.network import Network, TypedNetwork
 from cnndsl.semantics.parameters import parameter_values
-from cnndsl.semantics.repair import repair
 from cnndsl.semantics.resolve import resolve
 from cnndsl.semantics.table import Row, rows
 
@@ -143,6 +142,8 @@ def _check(request: _Request) -> Checked:
     if inference is None or not inference.failures:
         return checked
 
+    from cnndsl.semantics.repair import repair
+
     def retry(edited: Mapping[Path, str]) -> tuple[Diagnostic, ...]:
         again = _Request(request.path, request.parameters, request.limits, edited)
         return _analyse(again)[0].diagnostics
@@ -163,7 +164,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     draft = resolve(module, path, loader, request.parameters, report, request.limits)
     if draft.exhausted:
         return Checked(module.source, report.sorted(), path=request.path), None
-    network = fill(draft, report, request.limits)
+    network = _without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
     report.extend(inference.diagnostics)
 
@@ -175,6 +176,8 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
             check_expectations(result, draft, report)
     edits: tuple[Edit, ...] = ()
     if request.annotate and not draft.poisoned:
+        from cnndsl.semantics.annotate import claim_edits
+
         edits = claim_edits(network, draft, request.limits)
     checked = Checked(
         source=module.source,
@@ -185,3 +188,12 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         path=request.path,
     )
     return checked, inference
+
+
+def _without_holes(draft: Draft, report: Report, limits: Limits) -> Network:
+    """The network of a draft, with the numbers that fit in place of its holes."""
+    if not draft.is_open:
+        return draft.network()
+    from cnndsl.semantics.holes import fill
+
+    return fill(draft, report, limits)

@@ -10,10 +10,11 @@ from typing import Any
 import click
 from typing_extensions import override
 
-from cnndsl import __version__
 from cnndsl.cli.errors import exit_code_of, report
 from cnndsl.cli.options import color_option
+from cnndsl.cli.startup import hasten
 from cnndsl.diagnostics.model import CompileError, UserError
+from cnndsl.version import __version__
 
 __all__ = ["VERBS", "main"]
 
@@ -73,6 +74,7 @@ class VerbGroup(click.Group):
     @override
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line and exit: 0 clean, 1 for what a user can mend, 2 usage."""
+        hasten()
         extra["standalone_mode"] = False
         sys.exit(exit_code_of(lambda: super(VerbGroup, self).main(*args, **extra)))
 

@@ -12,7 +12,6 @@ import re
 import onnx
 import onnx_ir
 
-from cnndsl import __version__
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.emitter import DEFAULT_OPSET
@@ -23,6 +22,7 @@ from cnndsl.graph.weights import not_finite, read_weights
 from cnndsl.layers.base import Init
 from cnndsl.semantics.evaluate import show
 from cnndsl.semantics.network import InputNode, TypedNetwork
+from cnndsl.version import __version__
 
 __all__ = ["LARGEST", "compile_network", "graph_text", "self_check", "to_graph_only"]
 

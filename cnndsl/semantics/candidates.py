@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 from functools import cached_property
 
 from cnndsl.diagnostics.model import Edit
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Layer
 from cnndsl.layers.pool import Pooling
 from cnndsl.layers.sliding import Sliding
@@ -54,7 +54,7 @@ class Rank(IntEnum):
     FAR_INPUT = auto()
 
 
-@dataclass(frozen=True)
+@frozen
 class Candidate:
     """A change that may mend a failure.
 
@@ -71,7 +71,7 @@ class Candidate:
     distance: int = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class Literal:
     """Where the digits of a value stand: at its place, or in the ``let`` or ``param`` it names."""
 
@@ -79,7 +79,7 @@ class Literal:
     constant: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Case:
     """A layer in the text whose window does not fit its input.
 

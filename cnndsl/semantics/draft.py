@@ -70,6 +70,14 @@ class Draft:
         return tuple(node for node in self.nodes if isinstance(node, InputNode))
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has holes in its inputs, layers or claims."""
+        dims = (dim for claim in self.claims for dim in claim.dims)
+        return bool(
+            self.pending or self.open_inputs or any(isinstance(dim, OpenHole) for dim in dims)
+        )
+
+    @property
     def poisoned(self) -> bool:
         """Whether a layer could not be understood."""
         return any(isinstance(getattr(node, "layer", None), Poison) for node in self.nodes)

@@ -249,6 +249,8 @@ class _Binder(Generic[S]):
 
 @lru_cache(maxsize=4096)
 def _validated(schema: type[S], values: tuple[tuple[str, Value], ...]) -> S:
+    if not values and not any(field.is_required() for field in schema.model_fields.values()):
+        return schema.model_construct()  # the defaults, without building a validator first
     return schema.model_validate(dict(values))
 
 

@@ -15,11 +15,11 @@ Everything is float32. An array of floating-point numbers is taken as prepared a
 # classes here when they are defined, on the way to every check.
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Schema, ShapeFault
 from cnndsl.types import DType, TensorType
 
@@ -124,7 +124,7 @@ SETTINGS: Mapping[str, type[InputSetting]] = {
 # --- the whole --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Preparation:
     """How raw data becomes one input; the defaults leave a picture's values as they are."""
 

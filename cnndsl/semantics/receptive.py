@@ -9,8 +9,8 @@ Along each dimension, the cell at position ``i`` of a value sees the input's cel
     high' = high + (extent - 1 - before)*high_step    high_step' = stride*high_step
 
 A join takes the hull of its branches. Padding counts as if the input went on beyond its border,
-so a field can be larger than the input, as the field's literature reports it (483 for
-ResNet-50). From a layer that sees all of its input on (``dense``, global pooling), the field is
+so a field can be larger than the input, as the literature reports it (483 for the ResNet-50
+of the paper). From a layer that sees all of its input on (``dense``, global pooling), the field is
 cut to the input and is the same for every cell.
 """
 
@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import override
 
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Reach
 from cnndsl.layers.window import Window
 from cnndsl.semantics.network import InputNode, TypedNetwork
@@ -37,7 +37,7 @@ Cells: TypeAlias = "int | Fraction"
 """A place among the input's cells; a fraction where the network upsamples."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Axis:
     """What the cells of a value see along one dimension of the network's input.
 
@@ -117,7 +117,7 @@ def _ratio(way: Cells, steps: int) -> Cells:
     return Fraction(way, steps) if steps else 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceptiveField:
     """The receptive field of a value: on which input, and what it sees along each dimension.
 

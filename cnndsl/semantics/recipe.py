@@ -9,10 +9,11 @@ attributes and values. Four tables say which is which, and the checker binds by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from cnndsl.frozen import frozen
 from cnndsl.layers.base import Init
 from cnndsl.semantics.settings import (
     Adam,
@@ -112,7 +113,7 @@ def scopes(name: str) -> Iterator[str]:
         name = name.rpartition(".")[0]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Recipe:
     """A whole recipe: what was set, and the defaults of what was not.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +22,7 @@ from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.frozen import frozen, replace
 from cnndsl.layers.sliding import Sliding
 from cnndsl.semantics.candidates import Candidate, Case, Rank
 from cnndsl.semantics.infer import Fact, Inference
@@ -109,7 +109,7 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
     }
 
 
-@dataclass(frozen=True)
+@frozen
 class _Proposal:
     """A candidate that passed its trial, and the fix that it would be."""
 

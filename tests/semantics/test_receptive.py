@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from cnndsl.layers.activation import Relu
-from cnndsl.layers.base import Layer, Reach
+from cnndsl.layers.base import WHOLE, Layer, Reach
 from cnndsl.layers.conv import Conv
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.join import Add, Concat, Multiply
@@ -194,6 +194,35 @@ def test_a_gate_that_has_seen_all_makes_the_whole_input_seen(build: Build) -> No
     )
     assert sizes(typed, "a") == (3, 3)
     assert sizes(typed, "scaled") == sizes(typed, "b") == (32, 32)
+
+
+class Normalize(Layer):
+    """Stands for a normalisation over whole maps: each cell depends on all."""
+
+    keyword = "normalize"
+
+    @override
+    def reach(self, *inputs: TensorType) -> Reach:
+        return WHOLE
+
+
+def test_a_branch_of_the_same_size_that_has_seen_all_does_so_too(build: Build) -> None:
+    typed = build(
+        ("norm", Normalize()), ("conv", conv(9, 1, 4), ("input",)), ("sum", Add(), ("norm", "conv"))
+    )
+    assert sizes(typed, "sum") == (32, 32)
+
+
+def test_a_single_cell_that_is_spread_over_a_map_is_seen_from_everywhere(build: Build) -> None:
+    """The map's last cell sees itself and, through the corner, the first three."""
+    typed = build(
+        ("map", conv(1)),
+        ("corner", Slide(kernel=3, after=-29), ("map",)),
+        ("product", Multiply(), ("map", "corner")),
+        inputs=(1, 32),
+    )
+    assert sizes(typed, "corner") == (3,)
+    assert sizes(typed, "product") == (32,)
 
 
 def test_a_vector_has_no_receptive_field(build: Build) -> None:

@@ -11,12 +11,12 @@ Everything that is measured is measured in cells of the terminal, not in charact
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from cnndsl.diagnostics.render.characters import cell, visible
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.frozen import frozen
 
 __all__ = ["Mark", "Paint", "Style", "excerpt", "marks"]
 
@@ -29,7 +29,7 @@ _MOST = 4 * _WIDTH
 """The most characters that are looked at in each direction."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """A stretch to underline within one line; columns count characters from 0."""
 
@@ -88,7 +88,7 @@ def _marked_line(
 # --- the part of a line that is shown -----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _View:
     """The characters ``start:end`` of a line as shown; ``offsets`` are the cells they begin at."""
 
@@ -151,7 +151,7 @@ def _grow(line: str, position: int, goal: int, budget: int) -> tuple[int, int]:
 # --- what stands beneath ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Drawn:
     """A mark in cells."""
 
