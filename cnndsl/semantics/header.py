@@ -322,17 +322,21 @@ def class_names(
     """The names of the classes, in the order of the output."""
     if isinstance(statement, Classes):
         return tuple(name.value for name in statement.names)
-    path = folder / statement.path.value
     try:
-        resolved = path.resolve()
-        if "\0" in str(path) or not resolved.is_relative_to(folder.resolve()):
-            raise UserError(
-                "CNN109",
-                f'`classes from "{statement.path.value}"` leaves the folder of the spec',
-                help="copy the file beside the spec",
-            )
-        text = read_text(path, limits)
+        text = read_text(_beside(folder, statement.path.value), limits)
     except UserError as error:
         report.add(Diagnostic(error.code, error.message, statement.path.span, help=error.help))
         return ()
     return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """The path of a file that must lie in the folder or below it."""
+    path = folder / name
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            "CNN109",
+            f'`classes from "{name}"` leaves the folder of the spec',
+            help="copy the file beside the spec",
+        )
+    return path

@@ -73,8 +73,6 @@ class Automaton:
         base = len(self.values) - rule.size
         start, end, depth = self._extent(base)
         children = self._children(rule, base)
-        del self.values[base:], self.starts[base:], self.ends[base:], self.depths[base:]
-        del self.states[base + 1 :]
         if rule.build in DEEPENING:
             depth += 1
             if depth > self._most:
@@ -84,12 +82,18 @@ class Automaton:
             value = method(Span(self._source, start, end), *children)
         else:
             value = children[0] if rule.passes else children
+        self._drop(base)
         self.values.append(value)
         self.starts.append(start)
         self.ends.append(end)
         self.depths.append(depth)
         below = self.states[-1]
         self.states.append(self._settle(below, self._tables.actions[below][rule.origin], kind))
+
+    def _drop(self, base: int) -> None:
+        """Drop the pieces from a height on."""
+        del self.values[base:], self.starts[base:], self.ends[base:], self.depths[base:]
+        del self.states[base + 1 :]
 
     def _extent(self, base: int) -> tuple[int, int, int]:
         if base == len(self.values):
@@ -153,11 +157,21 @@ class Automaton:
     def abandon(self) -> int:
         """Drop the pieces of the innermost statement; gives where it began, or -1 for none."""
         actions = self._tables.actions
-        start = -1
-        while actions[self.states[-1]].get("RECOVERED", -1) < 0:
-            self.states.pop()
-            self.values.pop()
-            self.ends.pop()
-            self.depths.pop()
-            start = self.starts.pop()
+        self._leave_body()
+        height = len(self.values)
+        while actions[self.states[height]].get("RECOVERED", -1) < 0:
+            height -= 1
+        start = self.starts[height] if height < len(self.starts) else -1
+        self._drop(height)
         return start
+
+    def _leave_body(self) -> None:
+        """Where a body has just ended, reduce it: its inside is not the place to go on."""
+        possible = set(self._tables.actions[self.states[-1]].values())
+        number = -1 - min(possible)
+        rule = self._tables.rules[max(number, 0)]
+        if len(possible) == 1 and number >= 0 and rule.build in ("body", "settings"):
+            try:
+                self._reduce(number, "")
+            except Refusal:
+                self._drop(len(self.values) - rule.size)

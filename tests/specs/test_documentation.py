@@ -2,8 +2,9 @@
 
 A block gives exactly the problems that its comments claim: `# error: CNN301 "54.25"` at the end of
 a line claims an error that begins on that line, with that text in its message; `# warning:` a
-warning. A block without such comments is clean. A block with `file=blocks.cnn` behind its fence is
-a file of that name for the other blocks of its page, whatever its language.
+warning. A block without such comments is clean. Behind the fence, `file=blocks.cnn` makes a block a
+file of that name for the other blocks of its page, whatever its language; `fails` says that it has
+errors, which a `console` block on the same page shows.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ def checked(fence: Fence, folder: Path) -> list[str]:
             (folder / companion.file).write_text(companion.text, encoding="utf-8")
     name = fence.file or "spec.cnn"
     result = check_text(fence.text, str(folder / name))
+    if "fails" in fence.words:
+        return [] if result.network is None else ["has no errors"]
     return differences(claimed(fence.text), found_in(result.diagnostics))
 
 

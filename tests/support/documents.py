@@ -19,13 +19,15 @@ _FENCE = re.compile(r"^```(\S+)?([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.D
 class Fence:
     """One fenced block: ```` ```cnn file=blocks.cnn ````.
 
-    ``file`` is the name that a block has for the other blocks of its page, empty for most.
+    ``file`` is the name that a block has for the other blocks of its page, empty for most;
+    ``words`` is all that stands behind the language.
     """
 
     page: Path
     line: int
     language: str
     file: str
+    words: tuple[str, ...]
     text: str
 
 
@@ -43,8 +45,9 @@ def fences(page: Path, language: str = "") -> Iterator[Fence]:
     """The blocks of a page, in order; those of one language where one is given."""
     text = page.read_text(encoding="utf-8")
     for found in _FENCE.finditer(text):
-        file = re.search(r"\bfile=(\S+)", found[2])
+        words = tuple(found[2].split())
+        file = next((word.partition("=")[2] for word in words if word.startswith("file=")), "")
         line = text.count("\n", 0, found.start()) + 1
-        fence = Fence(page, line, found[1] or "", file[1] if file else "", found[3])
+        fence = Fence(page, line, found[1] or "", file, words, found[3])
         if language in ("", fence.language):
             yield fence

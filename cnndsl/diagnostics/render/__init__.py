@@ -7,7 +7,6 @@ from importlib import import_module
 from types import MappingProxyType
 
 from cnndsl.diagnostics.model import Diagnostic, UserError
-from cnndsl.diagnostics.render.text import render_text as render_text
 
 __all__ = ["FORMATS", "render", "render_text", "render_user_error"]
 
@@ -29,11 +28,18 @@ def render(diagnostics: Iterable[Diagnostic], format: str, color: bool = False) 
     Raises:
         KeyError: for an unknown format.
     """
-    module, _, name = FORMATS[format].partition(":")
     if format == "text":
         return render_text(diagnostics, color)
+    module, _, name = FORMATS[format].partition(":")
     text: str = getattr(import_module(module), name)(diagnostics)
     return text
+
+
+def render_text(diagnostics: Iterable[Diagnostic], color: bool = False) -> str:
+    """The diagnostics for a person to read, each with the lines that it is about."""
+    from cnndsl.diagnostics.render import text
+
+    return text.render_text(diagnostics, color)
 
 
 def render_user_error(error: UserError, format: str = "text", color: bool = False) -> str:
