@@ -12,11 +12,10 @@ from typing_extensions import override
 
 from cnndsl.cli.errors import exit_code_of, report
 from cnndsl.cli.options import color_option
-from cnndsl.cli.startup import hasten
 from cnndsl.diagnostics.model import CompileError, UserError
 from cnndsl.version import __version__
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "VerbGroup", "main"]
 
 VERBS = MappingProxyType(
     {
@@ -74,7 +73,6 @@ class VerbGroup(click.Group):
     @override
     def main(self, *args: Any, **extra: Any) -> Any:
         """Run the command line and exit: 0 clean, 1 for what a user can mend, 2 usage."""
-        hasten()
         extra["standalone_mode"] = False
         sys.exit(exit_code_of(lambda: super(VerbGroup, self).main(*args, **extra)))
 

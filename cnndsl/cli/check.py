@@ -118,7 +118,8 @@ def _report(spec: str, checked: Checked) -> str:
     from cnndsl.limits import Limits
 
     most = Limits.current().diagnostics
-    parts = [render_text(checked.diagnostics[:most], wants_color(sys.stdout))]
+    shown = checked.diagnostics[:most]
+    parts = [render_text(shown, wants_color(sys.stdout)) if shown else ""]
     parts.append(layer_table(checked.table))
     parts.append(f"{spec}: {_summary(checked.diagnostics, most)}")
     return "\n\n".join(filter(None, parts))

@@ -58,9 +58,17 @@ class Source:
 class Span:
     """The stretch ``start:end`` of a source's text."""
 
+    # There are more spans than anything else: half of what reading a text costs is making them.
+    __slots__ = ("end", "source", "start")
+
     source: Source
     start: int
     end: int
+
+    def __init__(self, source: Source, start: int, end: int) -> None:
+        _set_source(self, source)
+        _set_start(self, start)
+        _set_end(self, end)
 
     @property
     def text(self) -> str:
@@ -80,3 +88,8 @@ class Span:
     def to(self, other: Span) -> Span:
         """From the beginning of this span to the end of another one in the same source."""
         return Span(self.source, self.start, max(self.end, other.end))
+
+
+_set_source = Span.source.__set__  # type: ignore[attr-defined]
+_set_start = Span.start.__set__  # type: ignore[attr-defined]
+_set_end = Span.end.__set__  # type: ignore[attr-defined]

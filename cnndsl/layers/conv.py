@@ -12,7 +12,7 @@ from cnndsl.layers.base import Count, Emitter, Init, InitWord, ShapeFault, Site,
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.types import TensorType
 
-__all__ = ["Conv", "Depthwise"]
+__all__ = ["Conv", "Convolution", "Depthwise"]
 
 V = TypeVar("V")
 

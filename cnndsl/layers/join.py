@@ -10,7 +10,7 @@ from typing_extensions import override
 from cnndsl.layers.base import Emitter, Layer, ShapeFault, Site
 from cnndsl.types import TensorType
 
-__all__ = ["Add", "Concat", "Maximum", "Multiply"]
+__all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]
 
 V = TypeVar("V")
 

@@ -20,7 +20,15 @@ from cnndsl.layers.sliding import Sliding, dimension_names, pads, vector_fault
 from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
-__all__ = ["AvgPool", "GlobalAvgPool", "GlobalMaxPool", "MaxPool", "SumPool"]
+__all__ = [
+    "AvgPool",
+    "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GlobalPooling",
+    "MaxPool",
+    "Pooling",
+    "SumPool",
+]
 
 V = TypeVar("V")
 

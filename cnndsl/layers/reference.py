@@ -10,7 +10,7 @@ from cnndsl import resources
 from cnndsl.layers import find, keywords
 from cnndsl.layers.base import MAX_SIZE, Schema
 
-__all__ = ["BEGIN", "END", "parameter_table", "refreshed"]
+__all__ = ["BEGIN", "END", "main", "parameter_table", "refreshed"]
 
 BEGIN = "<!-- parameters: python -m cnndsl.layers.reference -->"
 END = "<!-- end of parameters -->"

@@ -81,8 +81,7 @@ def _start(ort: Any, source: bytes | str, device: Device, threads: int | None) -
     providers = [(CUDA, cuda_options(device.index)), CPU] if on_cuda else [CPU]
     options = session_options(ort, threads)
     try:
-        with library.captured_stderr():
-            session = ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
+        session = ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
     except Exception as error:
         where = "the model" if isinstance(source, bytes) else f"`{source}`"
         raise UserError(

@@ -24,6 +24,7 @@ __all__ = [
     "Case",
     "Literal",
     "Rank",
+    "Surroundings",
     "edit_of",
     "fits",
     "literal",
@@ -80,19 +81,49 @@ class Literal:
 
 
 @frozen
+class Surroundings:
+    """What the failures of one spec have in common."""
+
+    inference: Inference
+    codes: Mapping[str, int]
+    """In how many places of the text each code fails."""
+
+    @cached_property
+    def floored(self) -> Mapping[int, Node]:
+        """The nodes that `rounding floor` at the top of the file would change."""
+        network = self.inference.network
+        return {
+            position: with_parameters(node, {"rounding": Rounding.FLOOR})
+            for position, node in enumerate(network.nodes)
+            if isinstance(node, LayerNode)
+            and node.span.source is network.module.source
+            and "rounding" not in node.places
+            and getattr(node.layer, "rounding", None) is Rounding.EXACT
+        }
+
+
+@frozen
 class Case:
     """A layer in the text whose window does not fit its input.
 
     ``failing`` are the nodes at which that is so, ``alike`` all nodes that the same text makes:
-    one for each call of its block, and for each round of a loop. ``accompanied`` says that the
-    same is wrong in other places of the text too.
+    one for each call of its block, and for each round of a loop.
     """
 
-    inference: Inference
+    around: Surroundings
     code: str
     failing: tuple[int, ...]
     alike: tuple[int, ...]
-    accompanied: bool = False
+
+    @property
+    def inference(self) -> Inference:
+        """What is known of the network."""
+        return self.around.inference
+
+    @property
+    def accompanied(self) -> bool:
+        """Whether the same is wrong in other places of the text too."""
+        return self.around.codes[self.code] > 1
 
     @property
     def node(self) -> LayerNode:

@@ -14,7 +14,7 @@ from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.scope import BlockDefinition
 from cnndsl.syntax.ast import Claim, Expect, Module
 
-__all__ = ["Draft", "PendingClaim", "PendingExpectation", "Poison"]
+__all__ = ["Draft", "PendingClaim", "PendingExpectation", "Poison", "whole"]
 
 
 class Poison(Layer):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from typing_extensions import override
 
-from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import frozen
@@ -47,8 +48,10 @@ __all__ = [
     "OpenHole",
     "Value",
     "evaluate",
+    "hole_refused",
     "holes_in",
     "show",
+    "truth",
 ]
 
 
@@ -183,8 +186,10 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
             arithmetic without a value, CNN406 for arithmetic with a hole.
     """
     match expr:
-        case Number() | Text():
+        case Number():
             return expr.value
+        case Text():
+            raise _quoted(expr)
         case Hole():
             return OpenHole(expr.span, expr.span)
         case Name():
@@ -201,7 +206,7 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
         case Binary():
             return _binary(expr, constants)
         case Conditional():
-            condition = _truth(expr.condition, constants)
+            condition = truth(expr.condition, constants)
             return evaluate(expr.then if condition else expr.otherwise, constants, words=words)
         case Call():
             return _call(expr, constants)
@@ -217,6 +222,24 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
 
 def _error(code: str, message: str, span: Span, help: str, label: str = "") -> EvaluationError:
     return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
+
+
+def _quoted(expr: Text) -> EvaluationError:
+    """``padding "same"``: numbers and words stand without quotes."""
+    word = expr.value
+    if not re.fullmatch(r"[A-Za-z_]\w*|\d+(\.\d+)?", word, re.ASCII):
+        message = "a text in quotes is no value here"
+        return _error("CNN204", message, expr.span, help="write a number or a word")
+    fix = Fix(f"write `{word}`", (Edit(expr.span, word),), safe=True)
+    return EvaluationError(
+        Diagnostic(
+            "CNN204",
+            f"values stand without quotes: `{word}`, not `{expr.span.text}`",
+            expr.span,
+            help=f"write `{word}`",
+            fixes=(fix,),
+        )
+    )
 
 
 def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
@@ -243,6 +266,16 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     )
 
 
+def hole_refused(span: Span) -> EvaluationError:
+    """A ``?`` whose value would change what the network is made of."""
+    return _error(
+        "CNN406",
+        "`?` cannot decide what is built: only sizes and arguments of layers are found",
+        span,
+        help="write the value",
+    )
+
+
 def _number(expr: Expr, constants: Constants, wanted: str = "a number") -> int | float:
     value = evaluate(expr, constants)
     if isinstance(value, OpenHole):
@@ -262,10 +295,17 @@ def _number(expr: Expr, constants: Constants, wanted: str = "a number") -> int |
     return value
 
 
-def _truth(expr: Expr, constants: Constants) -> bool:
+def truth(expr: Expr, constants: Constants) -> bool:
+    """The value of a condition.
+
+    Raises:
+        EvaluationError: CNN211 where it is neither yes nor no, and as :func:`evaluate` does.
+    """
     value = evaluate(expr, constants)
     if isinstance(value, bool):
         return value
+    if isinstance(value, OpenHole):
+        raise hole_refused(expr.span)
     raise _error(
         "CNN211",
         f"a condition must be `yes` or `no`, not `{show(value)}`",
@@ -276,7 +316,7 @@ def _truth(expr: Expr, constants: Constants) -> bool:
 
 def _unary(expr: Unary, constants: Constants) -> Value:
     if expr.operator == "not":
-        return not _truth(expr.operand, constants)
+        return not truth(expr.operand, constants)
     return -_number(expr.operand, constants)
 
 
@@ -299,9 +339,9 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 def _binary(expr: Binary, constants: Constants) -> Value:
     match expr.operator:
         case "and":
-            return _truth(expr.left, constants) and _truth(expr.right, constants)
+            return truth(expr.left, constants) and truth(expr.right, constants)
         case "or":
-            return _truth(expr.left, constants) or _truth(expr.right, constants)
+            return truth(expr.left, constants) or truth(expr.right, constants)
         case "==" | "!=":
             left = evaluate(expr.left, constants, words=EVERY_WORD)
             right = evaluate(expr.right, constants, words=EVERY_WORD)

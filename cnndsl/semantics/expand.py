@@ -26,7 +26,9 @@ from cnndsl.semantics.evaluate import (
     Value,
     evaluate,
     show,
+    truth,
 )
+from cnndsl.semantics.gaps import begins_with, names_in, with_gaps
 from cnndsl.semantics.network import LayerNode
 from cnndsl.semantics.phrases import bind, unknown_layer
 from cnndsl.semantics.rounds import rounds
@@ -59,8 +61,14 @@ from cnndsl.syntax.ast import (
     RoundingRule,
     Statement,
 )
+from cnndsl.syntax.ast import Broken as BrokenStatement
 
 __all__ = ["Expander"]
+
+_STREAMLESS = frozenset(
+    ("network", "classes", "output", "param", "let", "import", "expect", "block", "train")
+)
+"""The words of the statements that leave the current stream as it is."""
 
 
 class Expander(Workspace):
@@ -68,14 +76,27 @@ class Expander(Workspace):
 
     # --- statements ---
 
-    def run(self, statements: Sequence[Statement], frame: Frame) -> None:
+    def run(self, body: Body, frame: Frame) -> None:
         """Carry out the statements of a body."""
-        for statement in statements:
+        for statement in with_gaps(body.statements, frame.file.broken, body.span):
             self.step(statement.span)
             with self.reporting():
-                self.statement(statement, frame)
+                if isinstance(statement, BrokenStatement):
+                    self.skip(statement, frame)
+                else:
+                    self.statement(statement, frame)
             if frame.returned is not None:
                 return
+
+    def skip(self, gap: BrokenStatement, frame: Frame) -> None:
+        """Go on behind a statement that could not be read: what it leaves is unknown."""
+        word = begins_with(gap)
+        if word == "return":
+            frame.returned = (self.poison(gap.span, frame),)
+        elif word == "rounding":
+            frame.rounding = Rounding.FLOOR
+        elif word not in _STREAMLESS:
+            frame.current = self.poison(gap.span, frame)
 
     def statement(self, statement: Statement, frame: Frame) -> None:
         """Carry out one statement that may stand in any body."""
@@ -93,10 +114,12 @@ class Expander(Workspace):
             case Return():
                 self._return(statement, frame)
             case _:
+                word = statement.span.text.split()[0]
+                start = statement.span.start
                 self.fail(
                     "CNN112",
-                    f"`{statement.span.text.split()[0]}` cannot stand inside braces",
-                    statement.span,
+                    f"`{word}` cannot stand inside braces",
+                    Span(statement.span.source, start, start + len(word)),
                     help="move it to the top level of the file",
                 )
 
@@ -125,13 +148,14 @@ class Expander(Workspace):
     def _bind(self, statement: Bind, frame: Frame) -> None:
         streams = self.chain(statement.chain, frame, frame.current)
         if len(streams) != len(statement.names):
-            self.fail(
-                "CNN111",
-                f"{count(len(statement.names), 'name')} cannot take "
-                f"{count(len(streams), 'stream')}",
-                statement.names[0].span.to(statement.names[-1].span),
-                help=f"write {count(len(streams), 'name')} before `=`",
-            )
+            if not any(map(self.is_poison, streams)):
+                self.fail(
+                    "CNN111",
+                    f"{count(len(statement.names), 'name')} cannot take "
+                    f"{count(len(streams), 'stream')}",
+                    statement.names[0].span.to(statement.names[-1].span),
+                    help=f"write {count(len(streams), 'name')} before `=`",
+                )
             streams = (self.poison(statement.span, frame),) * len(statement.names)
         for name, node in zip(statement.names, streams, strict=True):
             if find(name.name) is not None:
@@ -151,7 +175,7 @@ class Expander(Workspace):
                 "CNN112",
                 "`return` cannot stand outside a block",
                 statement.span,
-                help="remove it: a network gives back its current stream",
+                help="write the chain without `return`: a network gives back its current stream",
             )
             return
         frame.returned = tuple(
@@ -180,12 +204,18 @@ class Expander(Workspace):
                 streams = (start,)
                 self._claim(link, start, frame)
                 continue
-            before = self.one(streams, link.span) if streams else None
+            giver = chain.links[position - 1].element.span if position else link.span
+            before = self.one(streams, giver) if streams else None
             try:
-                streams = self._link(link, frame, before)
+                streams = self._element(link, frame, before)
             except EvaluationError as error:
                 self.report.add(error.diagnostic)
+                self.broken.update(names_in(link.element))
                 streams = (self.poison(link.span, frame),)
+            if link.label is not None:
+                self._label(link.label, streams, frame)
+            if link.claims:
+                self._claim(link, self.one(streams, link.span), frame)
         return streams
 
     def _named_stream(self, link: Link, frame: Frame) -> int | None:
@@ -198,23 +228,17 @@ class Expander(Workspace):
             return None
         return self.lookup(name, frame)
 
-    def _link(self, link: Link, frame: Frame, current: int | None) -> tuple[int, ...]:
+    def _element(self, link: Link, frame: Frame, current: int | None) -> tuple[int, ...]:
         element = link.element
-        label = link.label
         match element:
             case Phrase():
-                streams: tuple[int, ...] = (self._phrase(element, label, frame, current),)
+                return (self._phrase(element, link.label, frame, current),)
             case Call():
-                streams = self._call(element, label, frame, current)
+                return self._call(element, link.label, frame, current)
             case Branch():
-                streams = self._branch(element, frame, current)
+                return self._branch(element, frame, current)
             case Repeat() | For():
-                streams = self._loop(element, label, frame, current)
-        if label is not None:
-            self._label(label, streams, frame)
-        if link.claims:
-            self._claim(link, self.one(streams, link.span), frame)
-        return streams
+                return self._loop(element, link.label, frame, current)
 
     def _label(self, label: Identifier, streams: tuple[int, ...], frame: Frame) -> None:
         full = frame.naming.prefix + label.name
@@ -236,9 +260,10 @@ class Expander(Workspace):
 
     def _claim(self, link: Link, node: int, frame: Frame) -> None:
         for claim in link.claims:
-            dims = self.claimed(claim, frame.constants)
-            if dims is not None:
-                self.draft.claims.append(PendingClaim(node, dims, claim))
+            with self.reporting():
+                dims = self.claimed(claim, frame.constants)
+                if dims is not None:
+                    self.draft.claims.append(PendingClaim(node, dims, claim))
 
     def claimed(self, claim: Claim, constants: Constants) -> tuple[Value, ...] | None:
         """The sizes that a claim states, holes left open."""
@@ -334,8 +359,15 @@ class Expander(Workspace):
         elif "." in head.name or (not phrase.arguments and self._resembles_stream(head, frame)):
             self.unknown_stream(head, frame)
         else:
-            self.report.add(unknown_layer(head, tuple(frame.file.blocks)))
+            self._unknown(head, frame)
         return self.poison(phrase.span, frame)
+
+    def _unknown(self, head: Identifier, frame: Frame, *, called: bool = False) -> None:
+        """CNN101, unless it follows from a statement that could not be read or carried out."""
+        diagnostic = unknown_layer(head, tuple(frame.file.blocks))
+        follows = called and frame.file.incomplete and not diagnostic.fixes
+        if head.name not in self.broken and not follows:
+            self.report.add(diagnostic)
 
     def _resembles_stream(self, head: Identifier, frame: Frame) -> bool:
         names = tuple(frame.streams)
@@ -351,7 +383,7 @@ class Expander(Workspace):
         if name in frame.file.blocks:
             return self._block(frame.file.blocks[name], call, label, frame, current)
         if schema is None:
-            self.report.add(unknown_layer(call.callee, tuple(frame.file.blocks)))
+            self._unknown(call.callee, frame, called=True)
             return (self.poison(call.span, frame),)
         if schema.joins:
             return (self._join(schema, call, label, frame, current),)
@@ -419,7 +451,7 @@ class Expander(Workspace):
         inner.naming = Naming(f"{frame.naming.prefix}{name}.", labels)
         self.active.append(definition)
         try:
-            self.run(block.body.statements, inner)
+            self.run(block.body, inner)
         finally:
             self.active.pop()
         if inner.returned is not None:
@@ -435,17 +467,7 @@ class Expander(Workspace):
     # --- control ---
 
     def _branch(self, branch: Branch, frame: Frame, current: int | None) -> tuple[int, ...]:
-        condition = evaluate(branch.condition, frame.constants)
-        if not isinstance(condition, bool):
-            raise EvaluationError(
-                Diagnostic(
-                    "CNN211",
-                    f"a condition must be `yes` or `no`, not `{show(condition)}`",
-                    branch.condition.span,
-                    help="compare it with something, as in `width > 64`",
-                )
-            )
-        body = branch.then if condition else branch.otherwise
+        body = branch.then if truth(branch.condition, frame.constants) else branch.otherwise
         if isinstance(body, Branch):
             return self._branch(body, frame, current)
         return () if body is None and current is None else self._body(body, frame, current)
@@ -454,7 +476,7 @@ class Expander(Workspace):
         inner = frame.inner()
         inner.current = current
         if body is not None:
-            self.run(body.statements, inner)
+            self.run(body, inner)
         frame.returned = inner.returned
         return () if inner.current is None else (inner.current,)
 
@@ -468,15 +490,17 @@ class Expander(Workspace):
             scope = frame.naming.generate("repeat" if isinstance(loop, Repeat) else "for")
         labels = frozenset(labels_in(loop.body.statements)) if scoped else frozenset[str]()
         self.loops.append(loop.span)
-        for number, define in enumerate(every_round, start=1):
-            self.step(loop.span)
-            prefix = f"{frame.naming.prefix}{scope}.{number}."
-            inner = frame.inner(Naming(prefix, labels) if scoped else None)
-            inner.current = current
-            define(inner.constants)
-            self.run(loop.body.statements, inner)
-            current = inner.current
-            if scoped and current is not None:
-                self.paths[prefix[:-1]] = current
-        self.loops.pop()
+        try:
+            for number, define in enumerate(every_round, start=1):
+                self.step(loop.span)
+                prefix = f"{frame.naming.prefix}{scope}.{number}."
+                inner = frame.inner(Naming(prefix, labels, outer=frame.naming) if scoped else None)
+                inner.current = current
+                define(inner.constants)
+                self.run(loop.body, inner)
+                current = inner.current
+                if scoped and current is not None:
+                    self.paths[prefix[:-1]] = current
+        finally:
+            self.loops.pop()
         return () if current is None else (current,)

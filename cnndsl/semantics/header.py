@@ -164,9 +164,11 @@ def _settings(
         elif name in first:
             report.add(_twice(setting, first[name]))
         else:
-            bound = bind(schemas[name], setting.name, setting.values, constants, report)
-            if bound is not None:
-                found.append((setting, bound.validate()))
+            value = _bound(
+                bind(schemas[name], setting.name, setting.values, constants, report), report
+            )
+            if value is not None:
+                found.append((setting, value))
         first.setdefault(name, setting.name.span)
     return found
 
@@ -241,20 +243,34 @@ def _setting_value(
         label = setting.values[0]
         assert isinstance(label, Name)
         values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)
-        return _bound(bind(LABELLED[name], setting.name, values, constants, report))
+        return _bound(bind(LABELLED[name], setting.name, values, constants, report), report)
     if name in SCALARS:
-        return _bound(bind(SCALARS[name], setting.name, setting.values, constants, report))
+        return _bound(bind(SCALARS[name], setting.name, setting.values, constants, report), report)
     variants = VARIANTS[name]
     word = setting.values[0] if setting.values else None
     if isinstance(word, Name) and word.name in variants:
         head = Identifier(word.name, word.span)
-        return _bound(bind(variants[word.name], head, setting.values[1:], constants, report))
+        return _bound(bind(variants[word.name], head, setting.values[1:], constants, report), report)
     report.add(_unknown_variant(setting, word, tuple(variants)))
     return None
 
 
-def _bound(bound: Bound[S] | None) -> S | None:
-    return None if bound is None else bound.validate()
+def _bound(bound: Bound[S] | None, report: Report) -> S | None:
+    """The setting's value; None where it is wrong, or has a hole, which nothing could determine."""
+    if bound is None:
+        return None
+    for value in bound.values.values():
+        for hole in holes_in(value):
+            report.add(
+                Diagnostic(
+                    "CNN406",
+                    "`?` cannot stand in a setting: no claim could determine it",
+                    hole.span,
+                    help="write the value",
+                )
+            )
+            return None
+    return bound.validate()
 
 
 def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:

@@ -339,8 +339,10 @@ def _arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
     """The size rule with the node's numbers, as notes."""
     if not isinstance(node, LayerNode):
         return ()
-    types = [inference.facts[i].type for i in node.inputs]
-    reach = node.layer.reach(*(kind for kind in types if kind is not None))
+    types = [kind for i in node.inputs if (kind := inference.facts[i].type) is not None]
+    if len(types) < len(node.inputs) or not types:
+        return ()
+    reach = node.layer.reach(*types)
     if not isinstance(reach, tuple):
         return ()
     return tuple(dict.fromkeys(window.formula for window in reach))

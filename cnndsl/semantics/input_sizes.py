@@ -7,10 +7,10 @@ above and below for which every window on that way fits are candidates.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice, product
 
 from cnndsl.diagnostics.model import Edit
+from cnndsl.frozen import replace
 from cnndsl.layers.sliding import Sliding
 from cnndsl.semantics.candidates import Candidate, Case, Rank, fits, literal
 from cnndsl.semantics.draft import Poison

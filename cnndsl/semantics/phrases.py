@@ -50,7 +50,7 @@ class Bound(Generic[S]):
                 a phrase without holes.
         """
         values = {**defaults, **self.values}
-        return _validated(self.schema, tuple(values.items()))
+        return _validate(self.schema, values)
 
     @property
     def has_holes(self) -> bool:
@@ -124,9 +124,12 @@ class _Binder(Generic[S]):
     def _needs_at(self, first: Expr, following: Sequence[Expr]) -> None:
         """``conv 64`` or ``conv 64 3`` where ``conv 64@3`` is meant."""
         filters, kernel = self.schema.positional
-        message = f"`{self.head.name}` needs {filters}@{kernel}, not `{_shorten(first.span.text)}`"
+        word = self.head.name
+        message = f"`{word}` needs {filters}@{kernel}, not `{_shorten(first.span.text)}`"
         fixes: tuple[Fix, ...] = ()
-        help = f"write `{self.head.name} {_shorten(first.span.text)}@3` for a {kernel} of 3"
+        help = f"write `{word} {_shorten(first.span.text)}@3` for a {kernel} of 3"
+        if isinstance(first, Size | List):
+            help = f"write `{word} 16@{_shorten(first.span.text)}` for 16 {filters}"
         if following and isinstance(following[0], Size | Number):
             gap = Span(first.span.source, first.span.end, following[0].span.start)
             joined = f"{first.span.text}@{following[0].span.text}"
@@ -238,17 +241,27 @@ class _Binder(Generic[S]):
 
     def _usage(self) -> str:
         """What the phrase can say, as help."""
-        positional = "@".join(self.schema.positional)
         attributes = [n for n in self.schema.model_fields if n not in self.schema.positional]
-        words = [self.head.name, positional] if positional else [self.head.name]
-        usage = f"write `{' '.join(words)}`"
+        usage = f"write `{_usage(self.schema, self.head)}`"
         if attributes:
             return f"{usage}; its attributes are {', '.join(f'`{name}`' for name in attributes)}"
         return usage
 
 
+def _usage(schema: type[Schema], head: Identifier) -> str:
+    """An example of the phrase, without attributes: ``conv 16@3``."""
+    positional = "@".join(_example(schema, name) for name in schema.positional)
+    return f"{head.name} {positional}" if positional else head.name
+
+
+def _validate(schema: type[S], values: Mapping[str, Value]) -> S:
+    found: S = _validated(schema, tuple(values.items()), repr(values))
+    return found
+
+
 @lru_cache(maxsize=4096)
-def _validated(schema: type[S], values: tuple[tuple[str, Value], ...]) -> S:
+def _validated(schema: type[S], values: tuple[tuple[str, Value], ...], written: str) -> S:
+    # `written` tells apart what Python holds to be equal: 1, 1.0 and `yes`.
     if not values and not any(field.is_required() for field in schema.model_fields.values()):
         return schema.model_construct()  # the defaults, without building a validator first
     return schema.model_validate(dict(values))
@@ -263,7 +276,7 @@ def _problems(
     if open_names:
         values = {name: 1 if name in open_names else value for name, value in values.items()}
     try:
-        _validated(bound.schema, tuple(values.items()))
+        _validate(bound.schema, values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=True)
         found = [
@@ -298,10 +311,13 @@ def _diagnose(
     context = raw if isinstance(raw, Mapping) else {}
     text = show(value)  # type: ignore[arg-type]
     near: tuple[str, ...] = ()
+    by_position = name in schema.positional
+    written_like = _usage(schema, head) if by_position else f"{name} {_example(schema, name)}"
     match kind:
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
             bound = _bound(kind, context)
-            code, message = "CNN205", f"`{name}` must be {bound}, not {text}"
+            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
+            code, message = "CNN205", f"{what} must be {bound}, not {text}"
             help = f"write a number that is {bound}"
         case "literal_error" | "enum":
             words = [word.strip(" '\"") for word in _expected(context)]
@@ -316,15 +332,16 @@ def _diagnose(
         case "value_error" | "assertion_error":
             code = "CNN208" if isinstance(value, str) else "CNN205"
             message = str(problem["msg"]).removeprefix("Value error, ")
-            help = f"write `{name} {_example(schema, name)}`"
+            help = f"write `{written_like}`"
         case _ if isinstance(value, str):
             code, message = "CNN102", f"nothing is called `{text}` here"
             near = closest(text, tuple(constants.names()))
-            help = f"`{name}` takes {_kind(kind)}, as in `{name} {_example(schema, name)}`"
+            help = f"define it first, or write {_kind(kind)}, as in `{written_like}`"
             help = f"did you mean `{near[0]}`?" if near else help
         case _:
-            code, message = "CNN204", f"`{name}` takes {_kind(kind)}, not `{text}`"
-            help = f"write `{name} {_example(schema, name)}`"
+            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
+            code, message = "CNN204", f"{what} must be {_kind(kind)}, not `{text}`"
+            help = f"write `{written_like}`"
     fixes = (
         (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=len(near) == 1),) if near else ()
     )
@@ -332,18 +349,11 @@ def _diagnose(
 
 
 def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
-    positional = "@".join(schema.positional)
-    wanted = positional if name in schema.positional else name
-    example = (
-        "@".join(_example(schema, part) for part in schema.positional)
-        if name in schema.positional
-        else f"{name} {_example(schema, name)}"
-    )
+    wanted, example = name, f"{head.name} {name} {_example(schema, name)}"
+    if name in schema.positional:
+        wanted, example = "@".join(schema.positional), _usage(schema, head)
     return Diagnostic(
-        "CNN202",
-        f"`{head.name}` needs {wanted}",
-        head.span,
-        help=f"write `{head.name} {example}`",
+        "CNN202", f"`{head.name}` needs {wanted}", head.span, help=f"write `{example}`"
     )
 
 
@@ -363,7 +373,8 @@ def _bound(kind: str, context: Mapping[str, object]) -> str:
         "less_than": ("lt", "less than"),
     }
     key, text = words[kind]
-    return f"{text} {context.get(key)}"
+    limit = context.get(key)
+    return f"{text} {limit:g}" if isinstance(limit, float) else f"{text} {limit}"
 
 
 def _expected(context: Mapping[str, object]) -> list[str]:
@@ -379,6 +390,8 @@ def _kind(error: str) -> str:
         "bool_type": "`yes` or `no`",
         "string_type": "a word",
         "tuple_type": "a size",
+        "dataclass_type": "an initialiser",
+        "is_instance_of": "an initialiser",
         "finite_number": "a finite number",
     }
     return kinds.get(error, "another kind of value")

@@ -23,7 +23,21 @@ from cnndsl.frozen import frozen
 from cnndsl.layers.base import Schema, ShapeFault
 from cnndsl.types import DType, TensorType
 
-__all__ = ["SETTINGS", "Fit", "InputSetting", "Layout", "Preparation", "prepare"]
+__all__ = [
+    "SETTINGS",
+    "Background",
+    "Fit",
+    "FitSetting",
+    "InputSetting",
+    "Invert",
+    "Layout",
+    "LayoutSetting",
+    "Mean",
+    "Preparation",
+    "Scale",
+    "Std",
+    "prepare",
+]
 
 Layout: TypeAlias = Literal["gray", "rgb", "bgr"]
 """Which channels a picture's tensor has, in order."""

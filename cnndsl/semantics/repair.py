@@ -5,15 +5,17 @@ the input's size, the rounding, the kernel, the stride), and every candidate is 
 the network, which is cheap (:mod:`.trial`), then by checking the edited text once more. Only what
 makes this error go away and brings no other is offered.
 
-A repair is *safe*, so that ``--fix`` makes it unasked, only where the spec leaves no choice: it is
-the only candidate that passed, all of them were tried, a claim about this value or one that follows
-from it says what must come out, and it throws nothing away by rounding.
+A repair is *safe*, so that ``--fix`` makes it unasked, only where the spec leaves no choice: there
+are no holes, a claim about this value or one that follows from it says what must come out, of all
+candidates only one agrees with it (all of them were tried), and that one is a likely padding or an
+input near the size written, which leave the weights as they are and throw nothing away.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
@@ -24,7 +26,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.sliding import Sliding
-from cnndsl.semantics.candidates import Candidate, Case, Rank
+from cnndsl.semantics.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.semantics.infer import Fact, Inference
 from cnndsl.semantics.input_sizes import input_changes
 from cnndsl.semantics.network import LayerNode
@@ -42,22 +44,29 @@ CODES = frozenset(("CNN301", "CNN302", "CNN303"))
 HOLES = frozenset(("CNN403", "CNN404", "CNN405"))
 """What is said of holes."""
 
+SOLVABLE = frozenset(("CNN403", "CNN405"))
+"""What is said of holes that numbers fit; a repair may turn one into the other."""
+
 FIXES = 6
 """So many repairs of one failure are offered."""
 
 RETRIES = 10
 """So many are tried on the text."""
 
-NODES = 30_000
-"""So many nodes are inferred again in all trials, and as many in all retries."""
+NODES = 20_000
+"""So many nodes are inferred again in all trials, and as many in all retries; one is always made."""
+
+CASES = 100
+"""So many failures are repaired: as many diagnostics as are shown."""
 
 HOLE_SEARCH = 10_000
 """What looking for the numbers of holes adds to a retry, in nodes."""
 
-CHARACTERS = 10
+CHARACTERS = 20
 """So many characters take as long to parse as one node to infer."""
 
-_ROUNDING = frozenset((Rank.FREE_FLOOR, Rank.FLOOR, Rank.FLOOR_EVERYWHERE, Rank.CEIL))
+SETTLED = frozenset((Rank.PADDING, Rank.INPUT))
+"""What may be safe."""
 
 
 def repair(
@@ -78,12 +87,15 @@ def repair(
     if not cases:
         return diagnostics
     workshop = _Workshop(inference, diagnostics, retry, edited)
-    return tuple(
-        workshop.repaired(item, cases[item.code, item.span])
-        if (item.code, item.span) in cases
-        else item
-        for item in diagnostics
-    )
+    waiting = min(len(cases), CASES)
+    repaired: list[Diagnostic] = []
+    for diagnostic in diagnostics:
+        case = cases.get((diagnostic.code, diagnostic.span))
+        if case is not None:
+            diagnostic = workshop.repaired(diagnostic, case, waiting)
+            waiting -= waiting > 0
+        repaired.append(diagnostic)
+    return tuple(repaired)
 
 
 def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
@@ -100,11 +112,9 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
     for position, node in enumerate(nodes if alike else ()):
         if node.span in alike:
             alike[node.span].append(position)
-    crowds = Counter(code for code, _ in failing)
+    around = Surroundings(inference, Counter(code for code, _ in failing))
     return {
-        (code, place): Case(
-            inference, code, tuple(found), tuple(alike[nodes[found[0]].span]), crowds[code] > 1
-        )
+        (code, place): Case(around, code, tuple(found), tuple(alike[nodes[found[0]].span]))
         for (code, place), found in failing.items()
     }
 
@@ -133,22 +143,14 @@ class _Workshop:
         self.edited = edited
         self.trial = Trial(inference)
         self.trials = Budget(NODES)
-        self.retries = Budget(NODES)
+        self.retries = Budget(max(NODES, self._cost))
 
-    def repaired(self, diagnostic: Diagnostic, case: Case) -> Diagnostic:
-        """The diagnostic with the repairs of its failure."""
-        complete, proposals = self._proposals(case)
-        verified: list[_Proposal] = []
-        budget = self.retries.share(self._cost())
-        for tried, proposal in enumerate(proposals):
-            if len(verified) == FIXES:
-                break
-            if tried == RETRIES or not budget.grant(self._cost()):
-                complete = False
-                break
-            self.retries.grant(self._cost())
-            if self._works(proposal.fix, diagnostic):
-                verified.append(proposal)
+    def repaired(self, diagnostic: Diagnostic, case: Case, waiting: int) -> Diagnostic:
+        """The diagnostic with the repairs of its failure.
+
+        ``waiting`` failures, with this one, are still to be repaired; none: it gets advice only.
+        """
+        verified, complete = self._verified(diagnostic, case, waiting) if waiting else ([], False)
         if not verified:
             return replace(diagnostic, help=diagnostic.help or _advice(case))
         fixes = [proposal.fix for proposal in verified]
@@ -156,43 +158,73 @@ class _Workshop:
             fixes = [replace(fixes[0], safe=True)]
         return replace(diagnostic, help=fixes[0].title, fixes=(*fixes, *diagnostic.fixes))
 
-    def _proposals(self, case: Case) -> tuple[bool, list[_Proposal]]:
-        """What passes on the network, best first, and whether everything was tried."""
-        budget = self.trials.share(0)
-        before = budget.left
+    def _verified(
+        self, diagnostic: Diagnostic, case: Case, waiting: int
+    ) -> tuple[list[_Proposal], bool]:
+        """The candidates that mend the text, best first, and whether all of them were tried."""
+        self.trials.begin(waiting)
+        proposals = self._proposals(case)
+        self.retries.begin(waiting, self._cost)
+        found: list[_Proposal] = []
+        for tried, proposal in enumerate(proposals):
+            if len(found) == FIXES or tried == RETRIES or not self.retries.grant(self._cost):
+                return found, False
+            if self._works(proposal.fix, diagnostic):
+                found.append(proposal)
+        return found, not self.trials.refused
+
+    def _proposals(self, case: Case) -> list[_Proposal]:
+        """What passes on the network, best first."""
         found: dict[str, _Proposal] = {}
-        for kind in chain(changes(case), input_changes(case, budget)):
+        for kind in chain(changes(case), input_changes(case, self.trials)):
             for candidate in kind:
-                if not _may_change(candidate.edits):
+                if any(edit.span.source in self._shipped for edit in candidate.edits):
                     continue
-                facts = self.trial.facts(candidate.changed, case.mends, budget)
+                facts = self.trial.facts(candidate.changed, case.mends, self.trials)
                 if facts is not None:
                     title = f"{candidate.action}: {_reason(candidate, case, facts)}"
-                    fix = Fix(title, candidate.edits)
-                    found.setdefault(candidate.action, _Proposal(candidate, fix))
+                    proposal = _Proposal(candidate, Fix(title, candidate.edits))
+                    found.setdefault(candidate.action, proposal)
                     break
-        self.trials.grant(before - budget.left)
-        return not budget.refused, _ranked(found.values())
+        return _ranked(found.values())
 
+    @cached_property
+    def _shipped(self) -> frozenset[Source]:
+        """The texts of the shipped library, which is not the user's to change."""
+        library = resources.specs().resolve() / "std"
+        sources = {node.span.source for node in self.inference.network.nodes}
+        return frozenset(s for s in sources if Path(s.name).resolve().is_relative_to(library))
+
+    @cached_property
     def _cost(self) -> int:
         """What one retry costs, in nodes."""
         network = self.inference.network
-        searches = any(diagnostic.code in HOLES for diagnostic in self.diagnostics)
         characters = len(network.module.source.text)
-        return len(network.nodes) + characters // CHARACTERS + searches * HOLE_SEARCH
+        return len(network.nodes) + characters // CHARACTERS + self._has_holes * HOLE_SEARCH
+
+    @cached_property
+    def _has_holes(self) -> bool:
+        """Whether the spec leaves numbers open."""
+        return any(diagnostic.code in HOLES for diagnostic in self.diagnostics)
 
     def _works(self, fix: Fix, diagnostic: Diagnostic) -> bool:
         """Whether the edited text has all the problems that it had, but for this one, at most."""
         texts = dict(self.edited)
         for source, edits in _by_source(fix.edits).items():
             texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
-        others = (item for item in self.diagnostics if item is not diagnostic)
-        allowed = Counter(_moved(item, fix.edits) for item in others)
-        return Counter(_moved(item, ()) for item in self.retry(texts)) <= allowed
+        others = [item for item in self.diagnostics if item is not diagnostic]
+        allowed = Counter((item.code, *_place(item, fix.edits)) for item in others)
+        holes = {_place(item, fix.edits) for item in others if item.code in HOLES}
+        found = [
+            (item.code, *_place(item))
+            for item in self.retry(texts)
+            if item.code not in SOLVABLE or _place(item) not in holes
+        ]
+        return Counter(found) <= allowed
 
     def _is_settled(self, candidate: Candidate, case: Case) -> bool:
         """Whether a claim says what must come out, so that there is no choice."""
-        if candidate.rank in _ROUNDING:
+        if candidate.rank not in SETTLED or self._has_holes:
             return False
         network = self.inference.network
         reached = set(case.failing)
@@ -213,12 +245,6 @@ def _ranked(proposals: Iterable[_Proposal]) -> list[_Proposal]:
     return [proposal for _, proposal in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def _may_change(edits: Iterable[Edit]) -> bool:
-    """Whether the edits leave the shipped library alone."""
-    library = resources.specs().resolve() / "std"
-    return not any(Path(edit.span.source.name).resolve().is_relative_to(library) for edit in edits)
-
-
 def _by_source(edits: Iterable[Edit]) -> dict[Source, list[Edit]]:
     found: dict[Source, list[Edit]] = {}
     for edit in edits:
@@ -226,15 +252,15 @@ def _by_source(edits: Iterable[Edit]) -> dict[Source, list[Edit]]:
     return found
 
 
-def _moved(diagnostic: Diagnostic, edits: Iterable[Edit]) -> tuple[str, str, int]:
-    """What a diagnostic is known by, in the edited text: its code, its file and where it begins."""
+def _place(diagnostic: Diagnostic, edits: Iterable[Edit] = ()) -> tuple[str, int]:
+    """The file that a diagnostic is about, and where it begins once the edits are made."""
     span = diagnostic.span
     start = span.start
     for edit in edits:
         replaced = edit.span
         if replaced.source is span.source and replaced.end <= span.start:
             start += len(edit.text) - (replaced.end - replaced.start)
-    return diagnostic.code, span.source.name, start
+    return span.source.name, start
 
 
 # --- words ------------------------------------------------------------------------------------

@@ -14,13 +14,18 @@ from cnndsl.semantics.cost import QUANTITIES
 from cnndsl.semantics.draft import Draft, PendingExpectation
 from cnndsl.semantics.evaluate import (
     Constants,
-    EvaluationError,
     Value,
     evaluate,
     holes_in,
     show,
 )
 from cnndsl.semantics.expand import Expander
+from cnndsl.semantics.gaps import (
+    begins_with,
+    broken_names,
+    unreadable_constants,
+    with_gaps,
+)
 from cnndsl.semantics.header import class_names, input_node, input_sizes, recipe
 from cnndsl.semantics.modules import Loader
 from cnndsl.semantics.network import InputNode
@@ -28,6 +33,7 @@ from cnndsl.semantics.scope import BlockDefinition, File, Frame, Naming, Stream,
 from cnndsl.semantics.workspace import LimitError
 from cnndsl.syntax.ast import (
     Block,
+    Broken,
     Classes,
     ClassesFile,
     Expect,
@@ -106,13 +112,16 @@ class _Resolver:
         labels = frozenset(labels_in(self.module.statements))
         frame = Frame(file, file.constants, Naming(reserved=labels), file.rounding)
         self._check_parameters()
+        source = self.module.source
+        whole = Span(source, 0, len(source.text))
         try:
-            for statement in self.module.statements:
+            for statement in with_gaps(self.module.statements, file.broken, whole):
                 self.expander.step(statement.span)
-                try:
-                    self._statement(statement, frame)
-                except EvaluationError as error:
-                    self.report.add(error.diagnostic)
+                with self.expander.reporting():
+                    if isinstance(statement, Broken):
+                        self.expander.skip(statement, frame)
+                    else:
+                        self._statement(statement, frame)
             self._finish(frame)
         except LimitError:
             self.draft.exhausted = True
@@ -122,7 +131,11 @@ class _Resolver:
 
     def _file(self, path: Path, module: Module, statement: Import | None) -> File:
         """What the statements of a file can see: its own blocks and those that it imports."""
-        file = File(path)
+        file = File(path, broken=module.broken)
+        if module.broken:
+            file.constants.outer = unreadable_constants(module, self.report)
+            file.incomplete = any(begins_with(gap) == "import" for gap in module.broken)
+            self.expander.broken |= broken_names(module)
         self.files[path] = file
         self.reading[path] = statement
         for item in module.statements:
@@ -136,15 +149,18 @@ class _Resolver:
     def _import(self, statement: Import, file: File) -> None:
         found = self.loader.imported(statement, file.path)
         if found is None:
+            file.incomplete = True
             return
         path, module = found
         if path in self.reading:
             self.loader.cycle(statement, self.reading[path])
+            file.incomplete = True
             return
         other = self.files.get(path)
         if other is None:
             other = self._file(path, module, statement)
             self._constants(module, other)
+        file.incomplete |= other.incomplete
         for name, definition in other.blocks.items():
             mine = file.blocks.setdefault(name, definition)
             if mine is not definition:
@@ -264,7 +280,7 @@ class _Resolver:
         """Whether the file has every parameter that the caller sets."""
         known = [s.name.name for s in self.module.statements if isinstance(s, Param)]
         for name in self.given:
-            if name in known:
+            if name in known or name in self.expander.broken:
                 continue
             near = closest(name, known)
             there = f"it has {', '.join(f'`{item}`' for item in known)}" if known else "it has none"
@@ -355,7 +371,8 @@ class _Resolver:
                     self.draft.outputs[name.name] = node
         if self.train is not None:
             statement_, constants = self.train
-            self.draft.recipe = recipe(statement_, constants, self.expander.paths, self.report)
+            known = {**self.expander.paths, **dict.fromkeys(self.expander.broken, 0)}
+            self.draft.recipe = recipe(statement_, constants, known, self.report)
         self.draft.scopes = {
             path: node
             for path, node in self.expander.paths.items()

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cnndsl.diagnostics.model import Diagnostic
-from cnndsl.semantics.evaluate import KNOWN_WORDS, Constants, EvaluationError, Value, evaluate, show
+from cnndsl.semantics.evaluate import (
+    KNOWN_WORDS,
+    Constants,
+    EvaluationError,
+    OpenHole,
+    Value,
+    evaluate,
+    hole_refused,
+    show,
+)
 from cnndsl.semantics.scope import Frame
 from cnndsl.semantics.workspace import Workspace, count
 from cnndsl.syntax.ast import Expr, For, Repeat
@@ -20,14 +29,12 @@ def rounds(
     if isinstance(loop, Repeat):
         times = evaluate(loop.count, frame.constants)
         if isinstance(times, bool) or not isinstance(times, int) or times < 0:
-            _cannot_loop(workspace, loop.count, times, "`repeat` takes a whole number from 0 on")
-            return iter(())
+            raise _cannot_loop(loop.count, times, "`repeat` takes a whole number from 0 on")
         _check_rounds(workspace, times, loop.count)
         return ((lambda constants: None) for _ in range(times))
     values = evaluate(loop.values, frame.constants, words=KNOWN_WORDS)
     if not isinstance(values, tuple | range):
-        _cannot_loop(workspace, loop.values, values, "`for` runs over a range or a list")
-        return iter(())
+        raise _cannot_loop(loop.values, values, "`for` runs over a range or a list")
     _check_rounds(workspace, len(values) if isinstance(values, tuple) else values.stop, loop.values)
     return (_definer(loop, value) for value in values)
 
@@ -38,12 +45,16 @@ def _check_rounds(workspace: Workspace, times: int, expr: Expr) -> None:
         workspace.exhaust("CNN903", f"{times:,} rounds are more than {workspace.limits.steps:,}")
 
 
-def _cannot_loop(workspace: Workspace, expr: Expr, value: Value, rule: str) -> None:
-    workspace.fail(
-        "CNN212",
-        f"{rule}, not `{show(value)}`",
-        expr.span,
-        help="write `repeat 3 { … }`, `for i in 1..3 { … }` or `for k in [16, 32] { … }`",
+def _cannot_loop(expr: Expr, value: Value, rule: str) -> EvaluationError:
+    if isinstance(value, OpenHole):
+        return hole_refused(expr.span)
+    return EvaluationError(
+        Diagnostic(
+            "CNN212",
+            f"{rule}, not `{show(value)}`",
+            expr.span,
+            help="write `repeat 3 { … }`, `for i in 1..3 { … }` or `for k in [16, 32] { … }`",
+        )
     )
 
 

@@ -13,6 +13,7 @@ from cnndsl.syntax.ast import (
     Bind,
     Block,
     Branch,
+    Broken,
     Call,
     Chain,
     ChainStatement,
@@ -42,6 +43,10 @@ class File:
     blocks: dict[str, BlockDefinition] = field(default_factory=dict)
     constants: Constants = field(default_factory=Constants)
     rounding: Rounding = Rounding.EXACT
+    broken: tuple[Broken, ...] = ()
+    """The statements that could not be read."""
+    incomplete: bool = False
+    """Whether blocks may be missing, because an import failed."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,15 @@ class Naming:
     prefix: str = ""
     reserved: frozenset[str] = frozenset()
     counters: dict[str, int] = field(default_factory=dict)
+    outer: Naming | None = None
+    """The scope around a loop's, whose names are in sight too; a block sees none but its own."""
+
+    def scopes(self) -> Iterator[Naming]:
+        """This scope and those around it that are in sight, the innermost first."""
+        scope: Naming | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.outer
 
     def generate(self, keyword: str) -> str:
         """The next name for this keyword, without the prefix."""

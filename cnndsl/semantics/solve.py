@@ -8,11 +8,11 @@ varied around those written. Another input size is :mod:`cnndsl.semantics.input_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain, islice
 
 from cnndsl.diagnostics.model import Edit
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import replace
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.semantics.candidates import (
     Candidate,
@@ -21,9 +21,7 @@ from cnndsl.semantics.candidates import (
     edit_of,
     literal,
     spelled,
-    with_parameters,
 )
-from cnndsl.semantics.network import LayerNode
 from cnndsl.syntax.ast import NetworkName, RoundingRule
 
 __all__ = ["changes"]
@@ -177,19 +175,33 @@ _CELLS = {1: ("cell",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 def _rounding(case: Case, rounding: Rounding) -> Iterator[Candidate]:
     """``rounding floor`` or ``ceil`` on the layer."""
     edit = edit_of(case, "rounding", rounding.value)
-    changed = case.with_layer(rounding=rounding)
-    windows = tuple(replace(window, rounding=rounding) for window in case.windows)
-    if rounding is Rounding.CEIL:
-        rank, over = Rank.CEIL, [window.overhang for window in windows]
-        if not any(over):
-            return  # the added window would lie in the padding: it does what `floor` does
-        reason = f"adds a window that reaches {_counted(over, '')} beyond the edge"
-    else:
-        lost = _lost(case)
-        rank = Rank.FLOOR if any(lost) else Rank.FREE_FLOOR
-        reason = f"drops {_counted(lost, 'the last ') if any(lost) else 'nothing but padding'}"
-    if edit is not None:
+    described = _floor(case) if rounding is Rounding.FLOOR else _ceil(case)
+    if edit is not None and described is not None:
+        rank, reason = described
+        changed = case.with_layer(rounding=rounding)
         yield Candidate(rank, f"write `rounding {rounding}`", (edit,), changed, reason)
+
+
+def _floor(case: Case) -> tuple[Rank, str]:
+    """What ``floor`` leaves out along each dimension, the padding aside."""
+    if all(window.after >= window.stride - 1 for window in case.windows):
+        return Rank.FREE_FLOOR, "drops nothing but padding"
+    if len(case.alike) > 1:
+        return Rank.FLOOR, "drops what is left over each time"
+    lost = [max(0, window.span % window.stride - window.after) for window in case.windows]
+    if not any(lost):
+        return Rank.FREE_FLOOR, "drops nothing but padding"
+    return Rank.FLOOR, f"drops the last {_counted(lost)}"
+
+
+def _ceil(case: Case) -> tuple[Rank, str] | None:
+    """How far the window that ``ceil`` adds reaches; None where it would lie in the padding."""
+    windows = tuple(replace(window, rounding=Rounding.CEIL) for window in case.windows)
+    over = [window.overhang for window in windows]
+    if not any(over):
+        return None
+    far = f"{_counted(over)} " if len(case.alike) == 1 else ""
+    return Rank.CEIL, f"adds a window that reaches {far}beyond the edge"
 
 
 def _floor_everywhere(case: Case) -> Iterator[Candidate]:
@@ -200,33 +212,20 @@ def _floor_everywhere(case: Case) -> Iterator[Candidate]:
         return
     start = next(s.span.start for s in statements if not isinstance(s, NetworkName))
     edit = Edit(Span(source, start, start), f"rounding floor{_line_end(source.text)}")
-    changed = {
-        position: with_parameters(node, {"rounding": Rounding.FLOOR})
-        for position, node in enumerate(case.inference.network.nodes)
-        if isinstance(node, LayerNode)
-        and node.span.source is source
-        and "rounding" not in node.places
-        and getattr(node.layer, "rounding", None) is Rounding.EXACT
-    }
     action = "write `rounding floor` at the top of the file"
     reason = "drops what is left over at every layer"
-    yield Candidate(Rank.FLOOR_EVERYWHERE, action, (edit,), changed, reason)
+    yield Candidate(Rank.FLOOR_EVERYWHERE, action, (edit,), case.around.floored, reason)
 
 
 def _line_end(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _lost(case: Case) -> list[int]:
-    """How many cells ``floor`` leaves out along each dimension, those of the padding aside."""
-    return [max(0, window.span % window.stride - window.after) for window in case.windows]
-
-
-def _counted(counts: Sequence[int], prefix: str) -> str:
+def _counted(counts: Sequence[int]) -> str:
     """Cells along each dimension, in words.
 
-    >>> _counted([1, 1], "the last "), _counted([0, 2], ""), _counted([1, 2], "")
-    ('the last 1 row and column', '2 columns', '1 row and 2 columns')
+    >>> _counted([1, 1]), _counted([0, 2]), _counted([1, 2])
+    ('1 row and column', '2 columns', '1 row and 2 columns')
     """
     names = _CELLS[len(counts)]
     shared = len({count for count in counts if count}) == 1
@@ -235,8 +234,7 @@ def _counted(counts: Sequence[int], prefix: str) -> str:
         if count:
             noun = name if count == 1 else f"{name}s"
             words.append(noun if shared and words else f"{count} {noun}")
-    listed = " and ".join([*filter(None, [", ".join(words[:-1])]), words[-1]])
-    return f"{prefix}{listed}"
+    return " and ".join([*filter(None, [", ".join(words[:-1])]), words[-1]])
 
 
 def _written(case: Case, name: str, sizes: tuple[int, ...], rank: Rank) -> Iterator[Candidate]:

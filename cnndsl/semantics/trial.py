@@ -7,14 +7,17 @@ many changes can be tried; whatever passes here is still proven on the text (:mo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cnndsl.semantics.infer import Fact, Inference, infer_node
 from cnndsl.semantics.network import LayerNode, Node, NodeClaim
 from cnndsl.types import TensorType
 
 __all__ = ["Budget", "Trial"]
+
+Inferred: TypeAlias = tuple[Fact, tuple[str, ...]]
 
 
 @dataclass
@@ -25,20 +28,23 @@ class Budget:
     """
 
     left: int
+    kept: int = 0
+    """What must be left for the failures that come later."""
     refused: bool = False
-    """Whether something was wanted and not granted."""
+    """Whether something was wanted and not granted, since the last share began."""
+
+    def begin(self, failures: int, least: int = 0) -> None:
+        """Begin the share of the next failure, of so many: half of what is left, or its part."""
+        self.kept = max(0, self.left - max(self.left // 2, self.left // failures, least))
+        self.refused = False
 
     def grant(self, amount: int) -> bool:
-        """Spend, if there is enough left."""
-        if amount > self.left:
+        """Spend, if the share has enough left."""
+        if self.left - amount < self.kept:
             self.refused = True
             return False
         self.left -= amount
         return True
-
-    def share(self, least: int = 0) -> Budget:
-        """Half of what is left, or ``least``, so that no failure uses up everything."""
-        return Budget(min(self.left, max(self.left // 2, least)))
 
 
 @dataclass
@@ -48,6 +54,8 @@ class Trial:
     inference: Inference
     known: frozenset[tuple[int, str]] = field(init=False)
     claims: dict[int, list[NodeClaim]] = field(init=False, default_factory=dict)
+    seen: dict[tuple[int, tuple[Fact, ...]], Inferred] = field(init=False, default_factory=dict)
+    """What was inferred of the network's own layers; many are equal and read equal values."""
 
     def __post_init__(self) -> None:
         self.known = frozenset((f.node, f.fault.code) for f in self.inference.failures)
@@ -74,8 +82,8 @@ class Trial:
                 continue
             if not budget.grant(1):
                 return None
-            fact, faults = infer_node(node, facts)
-            met = {(position, fault.code) for fault in faults}
+            fact, codes = self._inferred(node, facts, fresh=position in changed)
+            met = {(position, code) for code in codes}
             if not met <= self.known or not met.isdisjoint(mends):
                 return None
             for claim in self.claims.get(position, ()):
@@ -89,3 +97,14 @@ class Trial:
                 moved.add(position)
                 facts[position] = fact
         return facts
+
+    def _inferred(self, node: Node, facts: Sequence[Fact], *, fresh: bool) -> Inferred:
+        """The fact about a node's output, and the codes of its layer's faults."""
+        if fresh or not isinstance(node, LayerNode):
+            fact, faults = infer_node(node, facts)
+            return fact, tuple(fault.code for fault in faults)
+        key = (id(node.layer), tuple(facts[position] for position in node.inputs))
+        if key not in self.seen:
+            fact, faults = infer_node(node, facts)
+            self.seen[key] = fact, tuple(fault.code for fault in faults)
+        return self.seen[key]

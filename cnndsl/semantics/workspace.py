@@ -39,6 +39,8 @@ class Workspace:
         """The full name of every label, and where it stands."""
         self.paths: dict[str, int] = {}
         """The node behind every full name: labels, layers, calls."""
+        self.broken: set[str] = set()
+        """The names that statements would define which could not be read."""
 
     def lookup(self, name: str, frame: Frame) -> int | None:
         """The node that a stream's name or a dotted path means here."""
@@ -47,11 +49,19 @@ class Workspace:
             if stream.span in self.bound:
                 self.bound[stream.span] = (name, True)
             return stream.node
-        return self.paths.get(frame.naming.prefix + name) if "." in name else None
+        if "." not in name:
+            return None
+        paths = (scope.prefix + name for scope in frame.naming.scopes())
+        return next((self.paths[path] for path in paths if path in self.paths), None)
 
     def unknown_stream(self, head: Identifier | Name, frame: Frame) -> None:
         """CNN103, with the name that was probably meant."""
-        known = (*frame.streams, *self.paths) if "." in head.name else tuple(frame.streams)
+        if head.name.partition(".")[0] in self.broken:
+            return
+        known = list(frame.streams)
+        if "." in head.name:
+            prefix = [*frame.naming.scopes()][-1].prefix
+            known += [path.removeprefix(prefix) for path in self.paths if path.startswith(prefix)]
         near = closest(head.name, known)
         edits = (Edit(head.span, near[0]),) if near else ()
         self.fail(
@@ -80,6 +90,11 @@ class Workspace:
         """Add a node that stands for what could not be understood."""
         name = frame.naming.prefix + frame.naming.generate("unknown")
         return self.append(LayerNode(name, Poison(), inputs, span, trace=frame.trace))
+
+    def is_poison(self, position: int) -> bool:
+        """Whether a node stands for what could not be understood."""
+        layer = getattr(self.draft.nodes[position], "layer", None)
+        return isinstance(layer, Poison) and position not in self.draft.pending
 
     def one(self, streams: tuple[int, ...], span: Span) -> int:
         """The single stream that is needed here."""

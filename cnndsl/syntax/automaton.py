@@ -6,44 +6,41 @@ the tables that Lark made. It knows nothing of recovery.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.syntax.builder import DEEPENING, Builder
+from cnndsl.syntax.builder import Builder
 from cnndsl.syntax.problems import Refusal
-from cnndsl.syntax.refusals import too_deep
 from cnndsl.syntax.tables import END, Rule, Tables
 
 __all__ = ["Automaton"]
 
 _VALUED = frozenset(
-    "NAME NUMBER SIZE STRING HOLE RECOVERED OR AND COMPARE RANGE PLUS MINUS STAR SLASH"
-    " DOUBLE_SLASH PERCENT".split()
+    ("NAME", "NUMBER", "SIZE", "STRING", "HOLE", "RECOVERED", "OR", "AND", "COMPARE", "RANGE")
+    + ("PLUS", "MINUS", "STAR", "SLASH", "DOUBLE_SLASH", "PERCENT")
 )
 """The terminals that reach the builder, as their spans."""
 
+_TALL = 1_000
+"""A stack that is taller is looked through rather than copied."""
+
 
 class Automaton:
-    """The parser's stack, as parallel lists: states, and the pieces of the tree with their places.
+    """The parser's stack, as parallel lists: states, and the pieces of the tree with their places."""
 
-    ``depths`` says how deeply each piece is nested: walkers of the tree recurse, so it must not
-    be deeper than the limit.
-    """
-
-    def __init__(self, tables: Tables, source: Source, builder: Builder, depth: int) -> None:
+    def __init__(self, tables: Tables, source: Source, builder: Builder) -> None:
         self._tables = tables
         self._source = source
-        self._builder = builder
-        self._most = depth
-        self._methods = [
+        self._methods: list[Callable[..., Any] | None] = [
             getattr(builder, rule.build) if rule.build else None for rule in tables.rules
         ]
         self._settled: dict[tuple[int, int, str], int] = {}
+        self._before: Sequence[int] = ()
         self.states = [tables.start]
         self.values: list[Any] = []
         self.starts: list[int] = []
         self.ends: list[int] = []
-        self.depths: list[int] = []
 
     def feed(self, kind: str, start: int, end: int) -> bool:
         """Take one token; False where it cannot stand here.
@@ -52,54 +49,51 @@ class Automaton:
             Refusal: where a piece is complete and the builder refuses it.
         """
         actions, states = self._tables.actions, self.states
-        # LALR(1) tables may reduce before they find a token wrong: look before leaping.
-        if actions[states[-1]].get(kind, -1) < 0 and not self.accepts(kind):
-            return False
-        while True:
-            action = actions[states[-1]][kind]
-            if action >= 0:
-                states.append(action)
-                self.values.append(Span(self._source, start, end) if kind in _VALUED else None)
-                self.starts.append(start)
-                self.ends.append(end)
-                self.depths.append(0)
-                return True
+        action = actions[states[-1]].get(kind)
+        self._before = ()
+        if action is not None and action < 0:
+            # LALR(1) tables may reduce before they find a token wrong: what could have stood in
+            # its place is to be told from the stack as it was.
+            if len(states) < _TALL:
+                self._before = states.copy()
+            elif not self.accepts(kind):
+                return False
+        while action is not None and action < 0:
             self._reduce(-1 - action, kind)
-            if states[-1] == self._tables.end and kind == END:
-                return True
+            if states[-1] == self._tables.end:
+                return kind == END
+            action = actions[states[-1]].get(kind)
+        if action is None:
+            return False
+        states.append(action)
+        self.values.append(Span(self._source, start, end) if kind in _VALUED else None)
+        self.starts.append(start)
+        self.ends.append(end)
+        return True
 
     def _reduce(self, number: int, kind: str) -> None:
         rule = self._tables.rules[number]
-        base = len(self.values) - rule.size
-        start, end, depth = self._extent(base)
-        children = self._children(rule, base)
-        if rule.build in DEEPENING:
-            depth += 1
-            if depth > self._most:
-                raise Refusal(too_deep(Span(self._source, start, end), self._most))
-        method = self._methods[number]
-        if method is not None:
-            value = method(Span(self._source, start, end), *children)
+        values, starts, ends, states = self.values, self.starts, self.ends, self.states
+        base = len(values) - rule.size
+        if rule.size:
+            start, end = starts[base], ends[-1]
         else:
-            value = children[0] if rule.passes else children
-        self._drop(base)
-        self.values.append(value)
-        self.starts.append(start)
-        self.ends.append(end)
-        self.depths.append(depth)
-        below = self.states[-1]
-        self.states.append(self._settle(below, self._tables.actions[below][rule.origin], kind))
-
-    def _drop(self, base: int) -> None:
-        """Drop the pieces from a height on."""
-        del self.values[base:], self.starts[base:], self.ends[base:], self.depths[base:]
-        del self.states[base + 1 :]
-
-    def _extent(self, base: int) -> tuple[int, int, int]:
-        if base == len(self.values):
-            place = self.ends[-1] if self.ends else 0
-            return place, place, 0
-        return self.starts[base], self.ends[-1], max(self.depths[base:])
+            start = end = ends[-1] if ends else 0
+        children = values[base:] if rule.whole else self._children(rule, base)
+        method = self._methods[number]
+        value: Any = children
+        if rule.passes:
+            value = children[0]
+        elif method is not None:
+            leaf = rule.size == 1 and children and type(children[0]) is Span
+            span = children[0] if leaf else Span(self._source, start, end)
+            value = method(span, *children)
+        del values[base:], starts[base:], ends[base:], states[base + 1 :]
+        values.append(value)
+        starts.append(start)
+        ends.append(end)
+        below = states[-1]
+        states.append(self._settle(below, self._tables.actions[below][rule.origin], kind))
 
     def _children(self, rule: Rule, base: int) -> list[Any]:
         children: list[Any] = []
@@ -128,31 +122,31 @@ class Automaton:
             self._settled[key] = settled
         return settled
 
-    def accepts(self, kind: str) -> bool:
+    def accepts(self, kind: str, states: Sequence[int] = ()) -> bool:
         """Whether a token of this kind can stand here: the loop of ``feed`` without its tree."""
-        actions, rules, states = self._tables.actions, self._tables.rules, self.states
+        actions, rules, end = self._tables.actions, self._tables.rules, self._tables.end
+        states = states or self.states
         height = len(states)
         above: list[int] = []
         while True:
             action = actions[above[-1] if above else states[height - 1]].get(kind)
-            if action is None:
-                return False
-            if action >= 0:
-                return True
+            if action is None or action >= 0:
+                return action is not None
             rule = rules[-1 - action]
             dropped = min(rule.size, len(above))
             del above[len(above) - dropped :]
             height -= rule.size - dropped
             below = above[-1] if above else states[height - 1]
             state = actions[below][rule.origin]
-            if state == self._tables.end:
+            if state == end:
                 return kind == END
             above.append(self._settle(below, state, kind))
 
     def expected(self) -> frozenset[str]:
-        """The terminals that can stand here."""
-        here = self._tables.actions[self.states[-1]]
-        return frozenset(kind for kind in here if (kind.isupper()) and self.accepts(kind))
+        """The terminals that could stand where the last token could not."""
+        states = self._before or self.states
+        here = self._tables.actions[states[-1]]
+        return frozenset(kind for kind in here if kind.isupper() and self.accepts(kind, states))
 
     def abandon(self) -> int:
         """Drop the pieces of the innermost statement; gives where it began, or -1 for none."""
@@ -175,3 +169,8 @@ class Automaton:
                 self._reduce(number, "")
             except Refusal:
                 self._drop(len(self.values) - rule.size)
+
+    def _drop(self, base: int) -> None:
+        """Drop the pieces from a height on."""
+        del self.values[base:], self.starts[base:], self.ends[base:]
+        del self.states[base + 1 :]

@@ -61,10 +61,10 @@ from cnndsl.syntax.ast import (
 from cnndsl.syntax.problems import Problems, Refusal
 from cnndsl.syntax.refusals import RESERVED
 
-__all__ = ["DEEPENING", "Builder"]
+__all__ = ["Builder", "number"]
 
-DEEPENING = frozenset("at conditional binary inverted negative call list pair body branch".split())
-"""The rules whose nodes hold others of their kind: they count as nesting."""
+MOST_DIMENSIONS = 16
+"""No tensor of a network has more."""
 
 MOST_DIGITS = 300
 """A longer number has no counterpart among floating-point numbers."""
@@ -270,6 +270,9 @@ class Builder:
         return Hole(span)
 
     def size(self, span: Span, _: Span) -> Size:
+        count = span.text.count("x") + 1
+        if count > MOST_DIMENSIONS:
+            raise Refusal(refusals.too_many_sizes(span, count, MOST_DIMENSIONS))
         dims: list[Number | Hole] = []
         for match in re.finditer(r"[0-9]+|\?", span.text):
             place = Span(span.source, span.start + match.start(), span.start + match.end())

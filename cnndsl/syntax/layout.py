@@ -25,6 +25,13 @@ _CONTINUED = frozenset(("ARROW", "COMMA"))  # a line that ends in one goes on
 _CONTINUES = frozenset(("ARROW", "CLAIM", "ELSE"))  # a line that begins with one goes on
 _CHAINS = frozenset(("COMMA", "ARROW", "EQUAL", "COLON"))
 
+_OPERATORS = frozenset(
+    ("AT", "IF", "ELSE", "OR", "AND", "NOT", "COMPARE", "RANGE", "PLUS", "MINUS", "STAR", "SLASH")
+    + ("DOUBLE_SLASH", "PERCENT")
+)
+_SEPARATORS = frozenset((NEWLINE, "COMMA", "ARROW"))
+_NESTING = _OPERATORS | _SEPARATORS | CLOSER.keys() | frozenset(CLOSER.values())
+
 
 def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
     """Balance the brackets and drop the line ends that mean nothing.
@@ -35,34 +42,57 @@ def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
     tokens = balance(tokens, problems)
     result = Tokens(comments=tokens.comments)
     kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
-    nesting: list[int] = []
+    depth = _Depth(limits.depth)
+    openers: list[int] = []
     for at, kind in enumerate(kinds):
-        if kind == NEWLINE:
-            if _is_free(tokens, at, result, nesting):
-                continue
-        elif kind in CLOSER:
-            nesting.append(len(result))
-            if len(nesting) > limits.depth:
-                problems.add(_too_deep(problems, starts[at], limits.depth))
-                raise Stop
-        elif nesting:
-            opener = nesting[-1]
-            if CLOSER[result.kinds[opener]] == kind:
-                nesting.pop()
+        if kind == NEWLINE and _is_free(tokens, at, result, openers):
+            continue
+        if kind in _NESTING and not depth.follows(kind):
+            problems.add(_too_deep(problems, starts[at], ends[at], limits.depth))
+            raise Stop
+        if kind in CLOSER:
+            openers.append(len(result))
+        elif openers:
+            if CLOSER[result.kinds[openers[-1]]] == kind:
+                openers.pop()
             elif kind in _CHAINS:
-                result.calls.add(opener)
+                result.calls.add(openers[-1])
         result.add(kind, starts[at], ends[at])
     return result
 
 
-def _is_free(tokens: Tokens, at: int, result: Tokens, nesting: list[int]) -> bool:
+class _Depth:
+    """How deep the tree can become at most: walkers of the tree recurse.
+
+    Every bracket counts, and every operator up to the next comma, arrow or line end.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+        self.operators = [0]
+
+    def follows(self, kind: str) -> bool:
+        """Count a token; False where it is too deep."""
+        if kind in _OPERATORS:
+            self.operators[-1] += 1
+            self.left -= 1
+        elif kind in _SEPARATORS:
+            self.left += self.operators[-1]
+            self.operators[-1] = 0
+        elif kind in CLOSER:
+            self.operators.append(0)
+            self.left -= 1
+        else:
+            self.left += 1 + self.operators.pop()
+        return self.left >= 0
+
+
+def _is_free(tokens: Tokens, at: int, result: Tokens, openers: list[int]) -> bool:
     """Whether a line end means nothing."""
     before = result.kinds[-1] if result.kinds else NEWLINE
-    if before == NEWLINE or (nesting and result.kinds[nesting[-1]] != "LBRACE"):
+    if before == NEWLINE or (openers and result.kinds[openers[-1]] != "LBRACE"):
         return True
     after = at + 1
-    while after < len(tokens) and tokens.kinds[after] == NEWLINE:
-        after += 1
     if after == len(tokens):
         return False
     if tokens.kinds[after] in _CONTINUES:
@@ -79,10 +109,10 @@ def begins_statement(tokens: Tokens, at: int) -> bool:
     return after not in ("ARROW", "CLAIM") and (after != "COLON" or kind not in _LABELS)
 
 
-def _too_deep(problems: Problems, place: int, most: int) -> Diagnostic:
+def _too_deep(problems: Problems, start: int, end: int, most: int) -> Diagnostic:
     return Diagnostic(
         "CNN902",
-        f"brackets are nested more than {most} deep",
-        problems.span(place, place + 1),
-        help="move the inner part into a block of its own",
+        f"brackets and operators are nested more than {most} deep",
+        problems.span(start, end),
+        help="name parts with `let`, or move them into a block of their own",
     )

@@ -13,7 +13,7 @@ from functools import cache
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
 from cnndsl.syntax.problems import Problems, Stop
-from cnndsl.syntax.spelling import CUT, MISTAKES, UNKNOWN, misspelled, slashes
+from cnndsl.syntax.spelling import CUT, misspelled
 from cnndsl.syntax.tables import load
 
 __all__ = ["CHARACTERS_PER_TOKEN", "NEWLINE", "Tokens", "tokenize"]
@@ -48,20 +48,17 @@ class Tokens:
 
 
 @cache
-def _pattern() -> tuple[re.Pattern[str], frozenset[str]]:
-    """One regular expression, a named group for each terminal; and the terminals' names."""
-    terminals = dict(load().terminals)
-    blank = terminals.pop("WHITESPACE")
-    known = frozenset(terminals)
-    groups = [
-        f"(?P<{kind}>(?>{terminals.pop(kind)}){cut})"
-        for kind, cut in (("NAME", r"(?!\w)"), ("NUMBER", CUT), ("SIZE", CUT))
-    ]
-    groups += [f"(?P<{kind}>{terminals.pop(kind)})" for kind in ("STRING", "COMMENT")]
-    groups += [f"(?P<{kind}>{pattern})" for kind, pattern in MISTAKES.items()]
-    groups += [f"(?P<{kind}>{pattern})" for kind, pattern in terminals.items()]
-    groups.append(f"(?P<UNKNOWN>{UNKNOWN})")
-    return re.compile(f"(?>{blank})?+(?:{'|'.join(groups)})"), known
+def _pattern() -> re.Pattern[str]:
+    """One regular expression for all tokens: white space, then a named group for each terminal."""
+    tables = load()
+    patterns = dict(tables.patterns)
+    blank = f"(?>{patterns.pop('WHITESPACE')})"
+    cut = {"NAME": r"(?!\w)", "NUMBER": CUT, "SIZE": CUT, "?": CUT}
+    groups = [f"(?P<{kind}>(?>{pattern}){cut.get(kind, '')})" for kind, pattern in patterns.items()]
+    longest_first = sorted(tables.signs, key=len, reverse=True)
+    signs = "|".join(re.escape(sign) + cut.get(sign, "") for sign in longest_first)
+    tokens = "|".join([*groups, f"(?P<SIGN>{signs})", r"(?P<OTHER>[\s\S])"])
+    return re.compile(f"{blank}?+(?:{tokens})|{blank}")
 
 
 def tokenize(problems: Problems, limits: Limits) -> Tokens:
@@ -71,33 +68,45 @@ def tokenize(problems: Problems, limits: Limits) -> Tokens:
         Stop: where the text is too large or holds too many mistakes.
     """
     text = problems.source.text
-    words = load().words
-    pattern, known = _pattern()
-    tokens = Tokens()
     most = max(limits.text // CHARACTERS_PER_TOKEN, 1)
-    behind = 0
-    for match in pattern.finditer(text, 1 if text.startswith("\ufeff") else 0):
-        kind: str | None = match.lastgroup or "UNKNOWN"
-        start, end = match.span(kind)  # type: ignore[arg-type]
-        if start < behind:
+    tokens = Tokens()
+    at = 1 if text.startswith("\ufeff") else 0
+    while (stopped := _read(text, at, tokens, most)) < len(text):
+        if len(tokens) > most:
+            problems.add(_too_long(problems, most, stopped))
+            raise Stop
+        kind, at = misspelled(problems, stopped)
+        if kind is not None:
+            tokens.add(kind, stopped, at)
+    return tokens
+
+
+def _read(text: str, at: int, tokens: Tokens, most: int) -> int:
+    """Read tokens as long as they are right and not too many; gives where that ends."""
+    words, signs = load().words, load().signs
+    kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
+    for match in _pattern().finditer(text, at):
+        kind = match.lastgroup
+        if kind is None:
             continue
-        if kind == "COMMENT":
-            tokens.comments.append((start, end))
-            continue
-        if kind == "DOUBLE_SLASH" and tokens.kinds[-1:] in ([], [NEWLINE]):
-            behind = slashes(problems, start, end)
-            continue
+        start, end = match.span(kind)
         if kind == "NAME":
             kind = words.get(text[start:end], kind)
-        elif kind not in known:
-            kind = misspelled(problems, kind, start, end).kind
-            if kind is None:
-                continue
-        tokens.add(kind, start, end)
-        if len(tokens.kinds) > most:
-            problems.add(_too_long(problems, most, start))
-            raise Stop
-    return tokens
+        elif kind == "SIGN":
+            kind = signs[text[start:end]]
+            if kind == "DOUBLE_SLASH" and (not kinds or kinds[-1] == NEWLINE):
+                return start
+        elif kind == "COMMENT":
+            tokens.comments.append((start, end))
+            continue
+        elif kind == "OTHER" or len(kinds) > most:
+            return start
+        elif kind == NEWLINE and kinds and kinds[-1] == NEWLINE:
+            continue
+        kinds.append(kind)
+        starts.append(start)
+        ends.append(end)
+    return len(text)
 
 
 def _too_long(problems: Problems, most: int, place: int) -> Diagnostic:

@@ -38,7 +38,7 @@ def parse(source: Source, report: Report, limits: Limits | None = None) -> Modul
         _check_text(problems, limits)
         tokens = tokenize(problems, limits)
         comments = tuple(problems.span(start, end) for start, end in tokens.comments)
-        reader = Reader(arrange(tokens, problems, limits), problems, limits)
+        reader = Reader(arrange(tokens, problems, limits), problems)
     except Stop:
         return Module(source, ())
     with suppress(Stop):

@@ -10,7 +10,6 @@ from bisect import bisect_left
 from typing import Any
 
 from cnndsl.diagnostics.model import Diagnostic
-from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Broken, Statement
 from cnndsl.syntax.automaton import Automaton
 from cnndsl.syntax.builder import Builder
@@ -35,12 +34,12 @@ _BEFORE_ELEMENT = frozenset(
 class Reader:
     """Reads the tokens of one text."""
 
-    def __init__(self, tokens: Tokens, problems: Problems, limits: Limits) -> None:
+    def __init__(self, tokens: Tokens, problems: Problems) -> None:
         self.tokens = tokens
         self.problems = problems
         self.words = frozenset(load().words.values())
         self.ambiguous = self.words | {"MINUS", "LPAR"}
-        self.automaton = Automaton(load(), problems.source, Builder(problems), limits.depth)
+        self.automaton = Automaton(load(), problems.source, Builder(problems))
         self.broken: list[Broken] = []
         length = len(problems.source.text)
         tokens.add(END, length, length)

@@ -16,7 +16,7 @@ __all__ = [
     "no_layer",
     "number_too_large",
     "shown",
-    "too_deep",
+    "too_many_sizes",
     "value_bound",
 ]
 
@@ -128,8 +128,7 @@ def value_bound(span: Span, name: Span, element: Expr | Element) -> Diagnostic:
     return Diagnostic("CNN001", message, element.span, help=f"write `{written}`", fixes=(fix,))
 
 
-def too_deep(span: Span, most: int) -> Diagnostic:
-    """``a+a+a+...``."""
-    message = f"`{shown(span.text, 20)}` is nested more than {most} deep"
-    help = "give parts of it names with `let`, or move them into a block"
-    return Diagnostic("CNN902", message, span, help=help)
+def too_many_sizes(span: Span, count: int, most: int) -> Diagnostic:
+    """``1x1x1x1x...``."""
+    message = f"the size `{shown(span.text, 20)}` has {count} dimensions, more than {most}"
+    return Diagnostic("CNN308", message, span, help="write one size for each dimension")

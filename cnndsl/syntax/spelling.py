@@ -5,41 +5,23 @@ arrow typed as one character. Each is read as what was meant, so that nothing el
 because of it.
 """
 
+# ruff: noqa: RUF001 - the characters that look alike are what this file is about
+
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 
-from cnndsl.frozen import frozen
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.source import Span
 from cnndsl.syntax.problems import Problems
+from cnndsl.syntax.refusals import shown
 
-__all__ = ["CUT", "MISTAKES", "UNKNOWN", "Reading", "misspelled", "slashes"]
+__all__ = ["CUT", "misspelled"]
 
 CUT = r"(?![\w×]|\.(?!\.)|[ \t]*[xX×][ \t]*[0-9?])"
-"""What must not follow a number or a size at once: ``3xk``, ``1_000``, ``6 x 28``."""
-
-MISTAKES = {
-    "LOOSE_SIZE": r"(?>[0-9]+|\?)(?>[ \t]*[xX×][ \t]*(?>[0-9]+|\?))+(?![\w×])",
-    "MALFORMED": r"[0-9](?>[\w×]|\.(?!\.))*",
-    "FRACTION": r"\.[0-9]+(?!\w)",
-    "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*",
-    "SINGLE_QUOTED": r"'[^'\n]*'",
-    "SMART_QUOTED": '[“”„‟«‹][^“”„‟«»‹›"\n]*[“”»›"]',
-    "UNCLOSED": r'"[^\n]*',
-    "CONTINUED": r"\\[ \t\r]*\n",
-}
-"""Patterns of misspelled tokens, tried behind the right ones."""
-
-UNKNOWN = r"[^\w\s\"'#()\[\]{}:;,=@<>!+\-*/%.?&|“”„‟«‹]+|[&|]+|[\s\S]"
-"""Matches whatever nothing else matches: a run of strange characters, or one character."""
-
-
-@frozen
-class Reading:
-    """What a misspelled token was meant to be: a terminal, or none to leave it out."""
-
-    kind: str | None
-
+"""What must not follow a number, a size or a ``?`` at once: ``3xk``, ``1_000``, ``6 x 28``."""
 
 _SIGNS = {
     "→": ("->", "ARROW"),
@@ -63,144 +45,178 @@ _SIGNS = {
     "＠": ("@", "AT"),
     "&&": ("and", "AND"),
     "||": ("or", "OR"),
-    "!": ("not ", "NOT"),
+    "!": ("not", "NOT"),
 }
+"""Signs of other languages and other keyboards: what is written instead, and its terminal."""
+
 _CERTAIN = frozenset(("ARROW", "CLAIM", "COMPARE", "COMMA", "COLON", "LPAR", "RPAR", "AT"))
-"""Where a sign can only have meant one thing."""
+"""Where such a sign can only have meant one thing."""
 
 _SPACES = frozenset("\u00a0\u2002\u2003\u2007\u2009\u200a\u200b\u202f\u205f\u2060\u3000\ufeff\v")
 
 
-def misspelled(problems: Problems, kind: str, start: int, end: int) -> Reading:
-    """Report a misspelled token, and say how to read it."""
-    return _Speller(problems, start, end).read(kind)
+def misspelled(problems: Problems, start: int) -> tuple[str | None, int]:
+    """Report the misspelled token at a place.
+
+    Gives the terminal that it is read as (None to leave it out) and where it ends.
+    """
+    match = _pattern().match(problems.source.text, start)
+    assert match is not None  # its last alternative matches any character
+    kind = match.lastgroup or "UNKNOWN"
+    return _READINGS[kind](problems, problems.span(start, match.end(kind))), match.end(kind)
 
 
-def slashes(problems: Problems, start: int, end: int) -> int:
-    """Report a line that begins with ``//``; gives where it ends."""
-    speller = _Speller(problems, start, end)
-    speller.report("CNN001", "a comment begins with `#`, not with `//`", "write `#`", "#")
-    line_end = problems.source.text.find("\n", end)
-    return line_end if line_end >= 0 else len(problems.source.text)
+def _report(
+    problems: Problems, code: str, span: Span, message: str, help: str, written: str | None = None
+) -> None:
+    """Report a mistake; ``written`` is what must have been meant."""
+    fixes: tuple[Fix, ...] = ()
+    if written is not None:
+        fixes = (Fix(help, (Edit(span, written),), safe=True),)
+    problems.add(Diagnostic(code, message, span, help=help, fixes=fixes))
 
 
-class _Speller:
-    def __init__(self, problems: Problems, start: int, end: int) -> None:
-        self.problems = problems
-        self.span = problems.span(start, end)
-        self.text = self.span.text
+# --- numbers and names --------------------------------------------------------------------------
 
-    def report(
-        self, code: str, message: str, help: str, replacement: str | None = None, title: str = ""
-    ) -> None:
-        fixes: tuple[Fix, ...] = ()
-        if replacement is not None:
-            edit = Edit(self.span, replacement)
-            fixes = (Fix(title or f"write `{replacement.strip()}`", (edit,), safe=True),)
-        self.problems.add(Diagnostic(code, message, self.span, help=help, fixes=fixes))
 
-    def read(self, kind: str) -> Reading:
-        match kind:
-            case "LOOSE_SIZE":
-                return self.loose_size()
-            case "MALFORMED":
-                return self.malformed()
-            case "FRACTION":
-                return self.fraction("0" + self.text)
-            case "FOREIGN":
-                return self.foreign()
-            case "SINGLE_QUOTED" | "SMART_QUOTED":
-                return self.quoted()
-            case "UNCLOSED":
-                return self.unclosed()
-            case "CONTINUED":
-                help = "leave it out: a statement goes on after `->` and `,` and in parentheses"
-                self.report("CNN002", "`\\` does not continue a line", help)
-                return Reading(None)
-        return self.unknown()
+def _loose_size(problems: Problems, span: Span) -> str:
+    size = re.sub(r"[ \t]*[xX×][ \t]*", "x", span.text)
+    message = f"the size `{shown(span.text)}` is not one word with a small `x` between its numbers"
+    _report(problems, "CNN001", span, message, f"write `{shown(size)}`", size)
+    return "SIZE"
 
-    def loose_size(self) -> Reading:
-        size = re.sub(r"[ \t]*[xX×][ \t]*", "x", self.text)
-        message = f"the size `{self.text}` is not written as one word with small `x`s"
-        self.report("CNN001", message, f"write `{size}`", size)
-        return Reading("SIZE")
 
-    def malformed(self) -> Reading:
-        text = self.text
-        if re.fullmatch(r"[0-9]+(_[0-9]+)+", text):
-            number = text.replace("_", "")
-            message = f"the number `{_shown(text)}` has `_` between its digits"
-            self.report("CNN001", message, f"write `{_shown(number)}`", number)
-            return Reading("NUMBER")
-        if re.fullmatch(r"[0-9]+\.", text):
-            return self.fraction(text + "0")
-        parts = re.split("[xX×]", text)
-        message = f"`{_shown(text)}` is neither a number nor a size nor a name"
+def _malformed(problems: Problems, span: Span) -> str:
+    text = span.text
+    if re.fullmatch(r"[0-9]+(_[0-9]+)+", text):
+        number = text.replace("_", "")
+        message = f"the number `{shown(text)}` has `_` between its digits"
+        _report(problems, "CNN001", span, message, f"write `{shown(number)}`", number)
+        return "NUMBER"
+    if re.fullmatch(r"[0-9]+\.", text):
+        return _fraction(problems, span, text + "0")
+    parts = re.split("[xX×]", text)
+    if len(parts) > 1 and all(re.fullmatch("[0-9]+|[A-Za-z_]+", part) for part in parts):
+        message = f"the size `{shown(text)}` mixes numbers and names"
+        help = f"write it as a list: `[{shown(', '.join(parts))}]`"
+    else:
+        message = f"`{shown(text)}` is neither a number nor a size nor a name"
         help = "begin names with a letter or `_`"
-        if len(parts) > 1 and all(re.fullmatch("[0-9]+|[A-Za-z_]+", part) for part in parts):
-            message = f"the size `{_shown(text)}` mixes numbers and names"
-            help = f"write it as a list: `[{_shown(', '.join(parts))}]`"
-        self.report("CNN001", message, help)
-        return Reading("MALFORMED")
-
-    def fraction(self, number: str) -> Reading:
-        message = f"`{_shown(self.text)}` lacks a digit beside its decimal point"
-        self.report("CNN001", message, f"write `{_shown(number)}`", number)
-        return Reading("NUMBER")
-
-    def foreign(self) -> Reading:
-        message = f"the name `{_shown(self.text)}` has letters other than `a` to `z`"
-        self.report("CNN002", message, "use the letters `a` to `z`, digits and `_` in names")
-        return Reading("NAME")
-
-    def quoted(self) -> Reading:
-        inside = self.text[1:-1]
-        quoted = '"' + inside.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        message = f"text stands between double quotes, not between `{self.text[0]}`"
-        self.report("CNN002", message, f"write `{_shown(quoted)}`", quoted)
-        return Reading("STRING")
-
-    def unclosed(self) -> Reading:
-        message = f"the string `{_shown(self.text.rstrip())}` is never closed on its line"
-        self.report("CNN008", message, 'close it with `"`')
-        return Reading("STRING")
-
-    def unknown(self) -> Reading:
-        text = self.text
-        if text == ";":
-            return self.semicolon()
-        if text in _SIGNS:
-            written, kind = _SIGNS[text]
-            message = f"`{text}` is not a sign of the language; `{written.strip()}` is"
-            replacement = written if kind in _CERTAIN else None
-            self.report("CNN002", message, f"write `{written.strip()}`", replacement)
-            return Reading(kind)
-        if all(character in _SPACES for character in text):
-            message = f"the white space {_named(text[0])} is neither a space nor a tab"
-            self.report("CNN002", message, "write a space", " ", "write a space")
-            return Reading(None)
-        shown = f"`{_shown(text)}`" if text.isprintable() else _named(text[0])
-        help = "remove it, or put it behind a `#` or between double quotes"
-        self.report("CNN002", f"{shown} has no meaning here", help)
-        return Reading(None)
-
-    def semicolon(self) -> Reading:
-        whole = self.span.source.text
-        end = whole.find("\n", self.span.end)
-        rest = whole[self.span.end : end if end >= 0 else len(whole)].strip()
-        last = not rest or rest[0] in "#}"
-        help = "remove the `;`" if last else "put each statement on a line of its own"
-        replacement, title = ("", "remove the `;`") if last else ("\n", "begin a new line")
-        message = "statements end with their line, not with `;`"
-        self.report("CNN002", message, help, replacement, title)
-        return Reading("_NEWLINE")
+    _report(problems, "CNN001", span, message, help)
+    return "MALFORMED"
 
 
-def _named(character: str) -> str:
-    return f"U+{ord(character):04X}"
+def _fraction(problems: Problems, span: Span, number: str = "") -> str:
+    number = number or f"0{span.text}"
+    message = f"`{shown(span.text)}` lacks a digit beside its decimal point"
+    _report(problems, "CNN001", span, message, f"write `{shown(number)}`", number)
+    return "NUMBER"
 
 
-def _shown(text: str, most: int = 40) -> str:
-    """A text as a message shows it: one line, not too long."""
-    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
-    return plain + "…" if len(text) > most else plain
+def _foreign(problems: Problems, span: Span) -> str:
+    message = f"the name `{shown(span.text)}` has letters other than `a` to `z`"
+    help = "use the letters `a` to `z`, digits and `_` in names"
+    _report(problems, "CNN002", span, message, help)
+    return "NAME"
+
+
+# --- texts and comments -------------------------------------------------------------------------
+
+
+def _quoted(problems: Problems, span: Span) -> str:
+    inside = span.text[1:-1].replace("\\", "\\\\").replace('"', '\\"')
+    message = f"text stands between double quotes, not between `{span.text[0]}`"
+    _report(problems, "CNN002", span, message, f'write `"{shown(inside)}"`', f'"{inside}"')
+    return "STRING"
+
+
+def _unclosed(problems: Problems, span: Span) -> str:
+    message = f"the string `{shown(span.text.rstrip())}` is never closed on its line"
+    _report(problems, "CNN008", span, message, 'close it with `"`')
+    return "STRING"
+
+
+def _comment(problems: Problems, span: Span) -> None:
+    slashes = problems.span(span.start, span.start + 2)
+    message = "a comment begins with `#`, not with `//`"
+    _report(problems, "CNN001", slashes, message, "write `#`", "#")
+
+
+def _continued(problems: Problems, span: Span) -> None:
+    help = "leave it out: a statement goes on after `->` and `,` and in parentheses"
+    _report(problems, "CNN002", span, "`\\` does not continue a line", help)
+
+
+# --- signs --------------------------------------------------------------------------------------
+
+
+def _sign(problems: Problems, span: Span) -> str:
+    written, kind = _SIGNS[span.text]
+    message = f"`{span.text}` is not a sign of the language; `{written}` is"
+    certain = written if kind in _CERTAIN else None
+    _report(problems, "CNN002", span, message, f"write `{written}`", certain)
+    return kind
+
+
+def _semicolon(problems: Problems, span: Span) -> str:
+    text = problems.source.text
+    line_end = text.find("\n", span.end)
+    rest = text[span.end : line_end if line_end >= 0 else len(text)].strip()
+    message = "statements end with their line, not with `;`"
+    if not rest or rest[0] in "#}":
+        _report(problems, "CNN002", span, message, "remove the `;`", "")
+    else:
+        _report(problems, "CNN002", span, message, "begin a new line in its place", "\n")
+    return "_NEWLINE"
+
+
+def _unknown(problems: Problems, span: Span) -> None:
+    text = span.text
+    if all(character in _SPACES for character in text):
+        message = f"the white space {_code(text)} is neither a space nor a tab"
+        _report(problems, "CNN002", span, message, "write a space", " ")
+        return
+    name = f"`{shown(text)}`" if text.isprintable() else _code(text)
+    help = "remove it, or put it behind a `#` or between double quotes"
+    _report(problems, "CNN002", span, f"{name} has no meaning here", help)
+
+
+def _code(text: str) -> str:
+    return f"U+{ord(text[0]):04X}"
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+_READINGS: dict[str, Callable[[Problems, Span], str | None]] = {
+    "LOOSE_SIZE": _loose_size,
+    "MALFORMED": _malformed,
+    "FRACTION": _fraction,
+    "FOREIGN": _foreign,
+    "QUOTED": _quoted,
+    "UNCLOSED": _unclosed,
+    "SLASHES": _comment,
+    "CONTINUED": _continued,
+    "SEMICOLON": _semicolon,
+    "SIGN": _sign,
+    "UNKNOWN": _unknown,
+}
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """A named group for each kind of mistake, and at the end for whatever is left."""
+    number = r"(?>[0-9]+|\?)"
+    patterns = {
+        "LOOSE_SIZE": rf"{number}(?>[ \t]*[xX×][ \t]*{number})+(?![\w×])",
+        "MALFORMED": r"[0-9?](?>[\w×]|\.(?!\.))*",
+        "FRACTION": r"\.[0-9]+(?!\w)",
+        "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*",
+        "QUOTED": "'[^'\n]*'|[“”„‟«‹][^“”„‟«»‹›\"\n]*[“”»›\"]",
+        "UNCLOSED": r'"[^\n]*',
+        "SLASHES": r"//[^\n]*",
+        "CONTINUED": r"\\[ \t\r]*\n",
+        "SEMICOLON": ";",
+        "SIGN": rf"(?![&|]{{3}})(?>{'|'.join(map(re.escape, _SIGNS))})",
+        "UNKNOWN": r"[^\w\s\"'#()\[\]{}:;,=@<>!+\-*/%.?&|“”„‟«‹]+|[&|]+|[\s\S]",
+    }
+    return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in patterns.items()))

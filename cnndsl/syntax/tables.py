@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lark import Lark
 
-__all__ = ["END", "Rule", "Tables", "build", "load", "shipped"]
+__all__ = ["END", "Rule", "Tables", "build", "load", "main", "shipped"]
 
 END = "$END"
 """The terminal behind the last one."""
@@ -37,7 +37,8 @@ class Rule:
 
     ``kept`` are the positions of the symbols that reach the builder and whether each is itself a
     list to be taken apart; ``build`` is the builder's method, or empty for a rule that only
-    gathers a list; ``passes`` says that the one kept child stands for the whole.
+    gathers a list; ``passes`` says that the one kept child stands for the whole, ``whole`` that
+    every symbol is kept and none is a list.
     """
 
     origin: str
@@ -45,6 +46,7 @@ class Rule:
     build: str
     kept: tuple[tuple[int, bool], ...]
     passes: bool
+    whole: bool
 
 
 @frozen
@@ -52,12 +54,13 @@ class Tables:
     """What the lexer and the parser need of the grammar.
 
     ``actions`` holds, for each state and each symbol, the state to go to, or ``-1 - n`` to reduce
-    by rule ``n``. ``terminals`` are regular expressions in the order in which they are tried,
-    ``words`` the terminals that are spelled like names.
+    by rule ``n``. ``patterns`` are the regular expressions of terminals; ``words`` and ``signs``
+    are spelled one way only: the terminal of each spelling.
     """
 
-    terminals: dict[str, str]
+    patterns: dict[str, str]
     words: dict[str, str]
+    signs: dict[str, str]
     rules: tuple[Rule, ...]
     actions: list[dict[str, int]]
     start: int
@@ -67,12 +70,11 @@ class Tables:
     def of(cls, data: Data) -> Tables:
         """The tables that :func:`build` described."""
         rules = tuple(
-            Rule(origin, size, build, tuple((at, bool(flat)) for at, flat in kept), bool(passes))
-            for origin, size, build, kept, passes in data["rules"]
+            Rule(origin, size, build, tuple(map(tuple, kept)), passes, whole)
+            for origin, size, build, kept, passes, whole in data["rules"]
         )
-        return cls(
-            data["terminals"], data["words"], rules, data["actions"], data["start"], data["end"]
-        )
+        terminals = data["patterns"], data["words"], data["signs"]
+        return cls(*terminals, rules, data["actions"], data["start"], data["end"])
 
 
 @cache
@@ -133,20 +135,16 @@ def _numbered(states: dict[int, Any], start: int) -> dict[int, int]:
 
 
 def _terminals(lark: Lark) -> Data:
-    """Terminals in Lark's own order of precedence; those that a name's pattern covers apart."""
+    """The terminals: regular expressions, words (what a name's pattern covers too) and signs."""
     import re
 
     name = re.compile(lark.get_terminal("NAME").pattern.to_regexp())
-    ordered = sorted(
-        lark.terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value))
-    )
-    words = {
-        t.pattern.value: t.name
-        for t in ordered
-        if t.pattern.type == "str" and name.fullmatch(t.pattern.value)
+    fixed = {t.pattern.value: t.name for t in lark.terminals if t.pattern.type == "str"}
+    return {
+        "patterns": {t.name: t.pattern.value for t in lark.terminals if t.pattern.type == "re"},
+        "words": {text: kind for text, kind in fixed.items() if name.fullmatch(text)},
+        "signs": {text: kind for text, kind in fixed.items() if not name.fullmatch(text)},
     }
-    terminals = {t.name: t.pattern.to_regexp() for t in ordered if t.name not in words.values()}
-    return {"terminals": terminals, "words": words}
 
 
 def _kept(rule: Any) -> list[tuple[int, Any]]:
@@ -177,11 +175,12 @@ def _lists(lark: Lark) -> frozenset[str]:
 
 def _rule(rule: Any, lists: frozenset[str]) -> list[Any]:
     origin = rule.origin.name
-    kept = [[at, int(symbol.name in lists)] for at, symbol in _kept(rule)]
+    kept = [[at, symbol.name in lists] for at, symbol in _kept(rule)]
     single = len(kept) == 1 == len(rule.expansion)
     passes = single and origin not in lists and (origin.startswith("_") or rule.options.expand1)
     build = "" if origin in lists or passes else rule.alias or origin
-    return [origin, len(rule.expansion), build, kept, int(passes and not rule.alias)]
+    whole = len(kept) == len(rule.expansion) and not any(is_list for _, is_list in kept)
+    return [origin, len(rule.expansion), build, kept, passes and not rule.alias, whole]
 
 
 def main() -> None:

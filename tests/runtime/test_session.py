@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy
 import pytest
+from onnx import TensorProto, helper
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
@@ -39,3 +40,22 @@ def test_rubbish_is_not_a_model() -> None:
     with pytest.raises(UserError) as caught:
         Session(b"rubbish", "cpu")
     assert caught.value.code == "CNN604"
+
+
+def test_an_error_within_the_network_is_not_logged_as_well(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    table = helper.make_tensor("table", TensorProto.FLOAT, [4, 1], [0.0] * 4)
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "tokens"], ["output"])],
+        "embedding",
+        [helper.make_tensor_value_info("tokens", TensorProto.INT64, ["N", 2])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", 2, 1])],
+        [table],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    session = Session(model.SerializeToString(), "cpu")
+    with pytest.raises(UserError, match="indices") as caught:
+        session.run({"tokens": numpy.array([[1, 9]])})
+    assert caught.value.code == "CNN703"
+    assert capfd.readouterr() == ("", "")

@@ -60,7 +60,7 @@ def _of_diagnostic(diagnostic: Diagnostic) -> Iterator[str]:
 def _of_message(message: str, what: str) -> Iterator[str]:
     if not message or "\n" in message:
         yield f"{what} is not one line"
-    elif message[0].isupper() or message.endswith("."):
+    elif (message[0].isupper() and not message.startswith("U+")) or message.endswith("."):
         yield f"{what} is not in the house style"
     elif len(message) > 600:
         yield f"{what} has {len(message)} characters"

@@ -21,11 +21,31 @@ _NUMBERS = (
     "9" * 400,
 )
 _TEXTS = (
-    *("\0", "\r", "\ufeff", "\u2028", "\x85", "\x0b", "é", "网", "👩\u200d🔬", "\ud7ff", "\x1b[31m"),
+    *(
+        "\0",
+        "\r",
+        "\ufeff",
+        "\u2028",
+        "\x85",
+        "\x0b",
+        "é",
+        "网",
+        "👩\u200d🔬",
+        "\ud7ff",
+        "\x1b[31m",
+    ),
     *("'", '"', "\\", ";", "→", "×", "−", "&&", "//", "/*", "$", "%", "`", "#", "\n", "\t", "…"),
     *("->", "=>", "@", ":", ",", "=", "(", ")", "[", "]", "{", "}", "..", "?", "-", "*", "<", "=="),
     *("repeat 3 {", "if yes {", "} else {", "for i in 1..3 {", "block b(stream s, k = 2) {"),
-    *("let k = ", "param p = ", "return ", "input ", "output ", "expect params ", "rounding ceil\n"),
+    *(
+        "let k = ",
+        "param p = ",
+        "return ",
+        "input ",
+        "output ",
+        "expect params ",
+        "rounding ceil\n",
+    ),
     *('import "std/residual"\n', 'import "', 'classes "a"', "train {", "stream ", "not ", "and "),
     *("yes", "no", "same", "full", "identity", "add(", "concat(", "min(", "normal(0.1)", "C1: "),
 )
@@ -53,7 +73,7 @@ class Mutator:
         self._texts = texts
         self._tokens = [_TOKEN.findall(text) for text in texts]
         everything = {token for tokens in self._tokens for token in tokens}
-        self._names = sorted(token for token in everything if token[0].isalpha())
+        self._names = sorted(token for token in everything if token[:1].isalpha())
         self._lines = sorted({line for text in texts for line in text.splitlines(keepends=True)})
         self._kinds: tuple[Callable[[list[str]], None], ...] = (
             self._delete,
@@ -102,12 +122,12 @@ class Mutator:
             tokens[at], tokens[at + 2] = tokens[at + 2], tokens[at]
 
     def _number(self, tokens: list[str]) -> None:
-        at = self._at(tokens, lambda token: token[0].isdecimal())
+        at = self._at(tokens, lambda token: token[:1].isdecimal())
         if at is not None:
             tokens[at] = self._random.choice(_NUMBERS)
 
     def _name(self, tokens: list[str]) -> None:
-        at = self._at(tokens, lambda token: token[0].isalpha())
+        at = self._at(tokens, lambda token: token[:1].isalpha())
         if at is not None:
             tokens[at] = self._random.choice(self._names)
 

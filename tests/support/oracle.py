@@ -37,17 +37,21 @@ def relative_error(found: Array, expected: Array) -> float:
     return math.inf if scale == 0 else float(difference / scale)
 
 
-def draw(shapes: Mapping[str, tuple[int, ...]], seed: int = 0) -> dict[str, Array]:
+def draw(
+    shapes: Mapping[str, tuple[int, ...]], *, scales: tuple[float, float] = (0.5, 1.5)
+) -> dict[str, Array]:
     """Random weights, by the names of a network's weights, that keep activations in bounds.
 
-    Running means and variances are random too, so that nothing cancels.
+    Running means and variances are random too, so that nothing cancels. ``scales`` are the bounds
+    of normalisations' factors: small ones keep rounding errors from growing in deep networks.
     """
-    generator = numpy.random.default_rng(seed)
+    generator = numpy.random.default_rng(0)
     weights: dict[str, Array] = {}
     for name, shape in shapes.items():
         kind = name.rpartition(".")[2]
         if kind in ("scale", "var"):
-            array = generator.uniform(0.5, 1.5, shape).astype(numpy.float32)
+            bounds = scales if kind == "scale" else (0.5, 1.5)
+            array = generator.uniform(*bounds, shape).astype(numpy.float32)
         else:
             array = generator.standard_normal(shape, numpy.float32)
             array *= math.sqrt(2 / math.prod(shape[1:])) if kind == "weight" else 0.1

@@ -1,0 +1,54 @@
+"""On every platform exactly one of the two wheels of ONNX Runtime is installed."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import pytest
+from documents import ROOT
+from packaging.requirements import Requirement
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+PLATFORMS = [
+    # What `sys.platform` and `platform.machine()` say, and which wheel has a build there.
+    ("linux", "x86_64", "onnxruntime-gpu"),
+    ("linux", "aarch64", "onnxruntime"),
+    ("linux", "armv7l", "onnxruntime"),
+    ("linux", "AMD64", "onnxruntime"),
+    ("win32", "AMD64", "onnxruntime-gpu"),
+    ("win32", "ARM64", "onnxruntime"),
+    ("win32", "x86_64", "onnxruntime"),
+    ("darwin", "arm64", "onnxruntime"),
+    ("darwin", "x86_64", "onnxruntime"),
+    ("freebsd14", "amd64", "onnxruntime"),
+]
+
+
+def wanted(requirements: list[str], system: str, machine: str) -> list[str]:
+    """The wheels of ONNX Runtime that pip would take on a platform."""
+    found = [Requirement(text) for text in requirements]
+    environment = {"sys_platform": system, "platform_machine": machine, "extra": ""}
+    return [
+        one.name
+        for one in found
+        if one.name.startswith("onnxruntime")
+        and (one.marker is None or one.marker.evaluate(environment))
+    ]
+
+
+@pytest.mark.parametrize(("system", "machine", "wheel"), PLATFORMS)
+def test_one_onnxruntime_is_installed(system: str, machine: str, wheel: str) -> None:
+    assert wanted(PROJECT["dependencies"], system, machine) == [wheel]
+
+
+@pytest.mark.parametrize(("system", "machine", "wheel"), PLATFORMS)
+def test_the_extra_for_cuda_brings_no_second_one(system: str, machine: str, wheel: str) -> None:
+    extra = PROJECT["optional-dependencies"]["cuda"]
+    both = wanted([*PROJECT["dependencies"], *extra], system, machine)
+    assert set(both) == {wheel}
+
+
+def test_two_wheels_would_be_noticed() -> None:
+    assert len(wanted(["onnxruntime", "onnxruntime-gpu"], "linux", "x86_64")) == 2

@@ -1,0 +1,134 @@
+"""The messages on the pages of errors outside a spec are those of the program.
+
+Each page shows one command and its message. Here the situation is set up in which that command
+gives it; `REWRITE=1` writes the messages anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from console import commands, matches, run
+from documents import ROOT, fences
+from PIL import Image
+from safetensors.numpy import save_file
+
+import cnndsl
+from cnndsl.diagnostics.codes import CODES
+
+PAGES = ROOT / "docs" / "errors"
+Situation = Callable[[Path], object]
+
+MACHINES = {"CNN701", "CNN705"}
+"""What these say depends on the machine."""
+
+
+def nothing(folder: Path) -> None:
+    """The command does it alone."""
+
+
+def not_text(folder: Path) -> None:
+    (folder / "lenet5.onnx").write_bytes(b"\x08\x08\x12\x06cnndsl\x1a\x05\xd5\xff")
+
+
+def the_page_itself(folder: Path) -> None:
+    [spec] = fences(PAGES / "CNN114.md", "cnn")
+    (folder / "tiny.cnn").write_text(spec.text, encoding="utf-8")
+
+
+def renamed_weights(folder: Path) -> None:
+    shapes = cnndsl.load("lenet5").weights
+    names = {name: name.replace("F6.weight", "fc6.weight") for name in shapes}
+    arrays = {names[name]: numpy.zeros(shape, numpy.float32) for name, shape in shapes.items()}
+    save_file(arrays, folder / "old.safetensors")
+
+
+def weights_of_another_tool(folder: Path) -> None:
+    (folder / "lenet5.pth").write_bytes(b"PK\x03\x04" + bytes(2000))
+
+
+def model_of_another_tool(folder: Path) -> None:
+    onnx.save(onnx.ModelProto(ir_version=8), folder / "resnet50-v2-7.onnx")
+
+
+def a_huge_network(folder: Path) -> None:
+    (folder / "huge.cnn").write_text("input 1x40x40\nflatten -> dense 500000\n", encoding="utf-8")
+
+
+def half_a_picture(folder: Path) -> None:
+    whole = folder / "digit.png"
+    Image.effect_noise((64, 64), 50).save(whole)
+    whole.write_bytes(whole.read_bytes()[:500])
+
+
+def a_picture(folder: Path) -> None:
+    Image.new("L", (28, 28)).save(folder / "digit.png")
+
+
+def channels_last(folder: Path) -> None:
+    numpy.save(folder / "digits.npy", numpy.zeros((32, 32, 1), numpy.uint8))
+
+
+def a_folder_of_notes(folder: Path) -> None:
+    (folder / "digits").mkdir()
+    (folder / "digits" / "notes.txt").write_text("no picture", encoding="utf-8")
+
+
+def three_classes(folder: Path) -> None:
+    a_picture(folder)
+    cnndsl.load("lenet5").compile(device="cpu").save(folder / "lenet5.onnx")
+    model = onnx.load(folder / "lenet5.onnx")
+    [classes] = [entry for entry in model.metadata_props if entry.key == "cnndsl.classes"]
+    classes.value = '["a","b","c"]'
+    onnx.save(model, folder / "lenet5.onnx")
+
+
+def too_large(folder: Path) -> None:
+    (folder / "data.cnn").write_bytes(b"#" * 16_000_001)
+
+
+SITUATIONS: dict[str, Situation] = {
+    "CNN005": not_text,
+    "CNN010": nothing,
+    "CNN114": the_page_itself,
+    "CNN601": renamed_weights,
+    "CNN602": weights_of_another_tool,
+    "CNN603": nothing,
+    "CNN604": model_of_another_tool,
+    "CNN605": nothing,
+    "CNN606": a_huge_network,
+    "CNN702": half_a_picture,
+    "CNN703": channels_last,
+    "CNN704": a_picture,
+    "CNN706": a_folder_of_notes,
+    "CNN707": three_classes,
+    "CNN901": too_large,
+}
+
+
+def test_every_page_with_a_message_is_tested() -> None:
+    shown = {code for code in CODES if any(fences(PAGES / f"{code}.md", "console"))}
+    assert shown == set(SITUATIONS) | MACHINES
+
+
+@pytest.mark.parametrize("code", SITUATIONS)
+def test_the_message_on_the_page_is_real(code: str, tmp_path: Path) -> None:
+    page = PAGES / f"{code}.md"
+    SITUATIONS[code](tmp_path)
+    [fence] = fences(page, "console")
+    [command] = commands(fence)
+    real = run(command.line, tmp_path)
+    real = real[re.search(r"^error", real, re.MULTILINE).start() :]  # type: ignore[union-attr]
+    assert real.startswith(f"error[{code}]: ")
+    if os.environ.get("REWRITE"):
+        fresh = f"$ {command.line}\n{real}\n"
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(fence.text, fresh), encoding="utf-8")
+    else:
+        assert matches(command.output, real), f"it is\n\n{real}\n\nrun it once with REWRITE=1"

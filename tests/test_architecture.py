@@ -1,0 +1,194 @@
+"""The rules that keep the project as it is: who may import whom, what is public and small."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from documents import ROOT
+from importlinter import cli as importlinter
+
+from cnndsl.layers import keywords
+from cnndsl.limits import Limits
+from cnndsl.semantics.cost import QUANTITIES
+
+PACKAGE = ROOT / "cnndsl"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 400
+
+
+def name_of(path: Path) -> str:
+    """``cnndsl.layers.conv`` for its file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+# --- dependencies -----------------------------------------------------------------------------
+
+
+def test_the_stages_look_only_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    status = importlinter.lint_imports(config_filename="pyproject.toml", no_cache=True)
+    assert status == importlinter.EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+HEAVY = ("numpy", "onnx", "onnx_ir", "onnxruntime", "PIL", "safetensors", "rich")
+
+
+def loaded_by(program: str) -> list[str]:
+    """The heavy packages that a fresh interpreter has loaded at the end of a program."""
+    program += f"\nimport sys; print(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()[-1].split()
+
+
+_RUN = """
+from contextlib import suppress
+from cnndsl.cli import main
+with suppress(SystemExit):
+    main({arguments})
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import cnndsl",
+        "import cnndsl; cnndsl.check('lenet5')",
+        "import cnndsl; cnndsl.load('resnet18').summary()",
+        "import cnndsl; cnndsl.check('input 3x224x224\\nconv 96@11 stride 4\\nfc 3\\n')",
+        _RUN.format(arguments=["check", "lenet5"]),
+        _RUN.format(arguments=["summary", "lenet5"]),
+        _RUN.format(arguments=["explain", "CNN301"]),
+        _RUN.format(arguments=["--help"]),
+    ],
+)
+def test_checking_loads_nothing_heavy(program: str) -> None:
+    assert loaded_by(program) == []
+
+
+def test_what_compiles_does_load_onnx() -> None:
+    assert "onnx" in loaded_by("import cnndsl; cnndsl.load('lenet5').compile()")
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))], ids=str)
+def test_a_file_is_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(tree_of(path))
+
+
+# --- what is public ---------------------------------------------------------------------------
+#
+# The classes and functions of a module without a leading underscore are public, and so is whatever
+# another module imports from it: exactly these are in its `__all__`, besides constants and types
+# that tests and readers may want. Names for type variables and constants of the module's own need
+# not be there.
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def assigned(path: Path) -> Iterator[tuple[str, ast.expr | None]]:
+    """The names that a module assigns at its top level, and to what."""
+    for node in tree_of(path).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.AnnAssign(target=ast.Name(id=name), value=value):
+                yield name, value
+            case _:
+                pass
+
+
+def listed(path: Path) -> set[str]:
+    """What a module's ``__all__`` lists."""
+    value = dict(assigned(path)).get("__all__")
+    return set(ast.literal_eval(value)) if value is not None else set()
+
+
+def defined(path: Path) -> set[str]:
+    """The classes and functions of a module."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return {node.name for node in tree_of(path).body if isinstance(node, kinds)}
+
+
+def imported(path: Path) -> Iterator[tuple[str, str]]:
+    """What a module takes from others of ours: pairs of a module and a name."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "cnndsl":
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+MODULES = {name_of(path): path for path in SOURCES}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_lists_what_is_public(name: str) -> None:
+    path = MODULES[name]
+    public = {one for one in defined(path) if not one.startswith("_")}
+    assert public - listed(path) == set()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_lists_only_what_is_there(name: str) -> None:
+    path = MODULES[name]
+    taken = {one for _, one in imported(path)}
+    there = defined(path) | {one for one, _ in assigned(path)} | taken
+    assert listed(path) - there == set()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_others_import_is_public(name: str) -> None:
+    private = {
+        f"{module}.{one}"
+        for module, one in imported(MODULES[name])
+        if f"{module}.{one}" not in MODULES and one not in listed(MODULES[module])
+    }
+    assert private == set()
+
+
+def test_the_public_api_is_loaded_lazily_and_completely() -> None:
+    import cnndsl
+
+    for name in cnndsl.__all__:
+        assert getattr(cnndsl, name) is not None
+    assert set(cnndsl.__all__) <= set(dir(cnndsl))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = cnndsl.nothing
+
+
+# --- one place per thing ----------------------------------------------------------------------
+
+
+def test_the_language_page_lists_every_layer() -> None:
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    assert [word for word in keywords() if f"[`{word}`](layers/{word}.md)" not in page] == []
+
+
+def test_the_language_page_lists_every_quantity() -> None:
+    page = (ROOT / "docs" / "language.md").read_text(encoding="utf-8")
+    assert [name for name in QUANTITIES if f"| `{name}` |" not in page] == []
+
+
+def test_the_limits_page_has_the_limits() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    for name in Limits.__annotations__:
+        assert f"| `{name}` | {getattr(Limits(), name):,} |" in page
