@@ -11,44 +11,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
+from importlib import import_module
 from typing import Any, TypeAlias
+
+from typing_extensions import override
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Init
 from cnndsl.semantics.settings import (
-    Adam,
-    AdamW,
     Augmentation,
     Batch,
-    BinaryCrossEntropy,
     Clip,
     Constant,
-    Cosine,
-    Crop,
-    CrossEntropy,
-    Cutout,
     EarlyStop,
     Epochs,
-    Exponential,
-    Flip,
-    Hinge,
     Initializer,
     Loss,
-    MeanSquaredError,
-    MultiStep,
-    Noise,
     Optimizer,
-    Plateau,
-    Polynomial,
     RateFactor,
-    RmsProp,
-    Rotate,
     Scalar,
     Schedule,
     Seed,
-    Sgd,
-    Shift,
-    Step,
     Variant,
     WeightDecay,
 )
@@ -66,15 +49,37 @@ __all__ = [
 ]
 
 
-def _by_keyword(*variants: type[Variant]) -> Mapping[str, type[Variant]]:
-    return {variant.keyword: variant for variant in variants}
+class Family(Mapping[str, type[Variant]]):
+    """The kinds of a setting by their words: the classes of a module, loaded when one is wanted."""
+
+    def __init__(self, module: str, base: type[Variant]) -> None:
+        self.module = module
+        self.base = base
+
+    @cached_property
+    def _kinds(self) -> dict[str, type[Variant]]:
+        members = vars(import_module(f"cnndsl.semantics.{self.module}")).values()
+        kinds = [m for m in members if isinstance(m, type) and issubclass(m, self.base)]
+        return {kind.keyword: kind for kind in kinds if "keyword" in vars(kind)}
+
+    @override
+    def __getitem__(self, word: str) -> type[Variant]:
+        return self._kinds[word]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._kinds)
 
 
 VARIANTS: Mapping[str, Mapping[str, type[Variant]]] = {
-    "loss": _by_keyword(CrossEntropy, BinaryCrossEntropy, MeanSquaredError, Hinge),
-    "optimizer": _by_keyword(Sgd, Adam, AdamW, RmsProp),
-    "schedule": _by_keyword(Constant, Step, MultiStep, Cosine, Exponential, Polynomial, Plateau),
-    "augment": _by_keyword(Crop, Flip, Rotate, Shift, Noise, Cutout),
+    "loss": Family("losses", Loss),
+    "optimizer": Family("optimizers", Optimizer),
+    "schedule": Family("schedules", Schedule),
+    "augment": Family("augmentations", Augmentation),
 }
 """Settings whose next word picks the schema of what follows: ``optimizer sgd lr 0.01``."""
 
@@ -102,6 +107,10 @@ REPEATABLE: frozenset[str] = frozenset({"augment", "freeze", "lr_factor"})
 # --- the recipe -------------------------------------------------------------------------------
 
 
+def _default(setting: str, word: str) -> Any:
+    return VARIANTS[setting][word].model_construct()
+
+
 def scopes(name: str) -> Iterator[str]:
     """A layer's name and the labels that it lies under, the nearest first.
 
@@ -121,8 +130,8 @@ class Recipe:
     """
 
     # The defaults are right: unvalidated, they save the start-up their validators.
-    loss: Loss = field(default_factory=CrossEntropy.model_construct)
-    optimizer: Optimizer = field(default_factory=Sgd.model_construct)
+    loss: Loss = field(default_factory=lambda: _default("loss", "crossentropy"))
+    optimizer: Optimizer = field(default_factory=lambda: _default("optimizer", "sgd"))
     schedule: Schedule = field(default_factory=Constant.model_construct)
     weight_decay: WeightDecay = field(
         default_factory=lambda: WeightDecay.model_construct(value=0.0)

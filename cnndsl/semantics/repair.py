@@ -53,8 +53,11 @@ FIXES = 6
 RETRIES = 10
 """So many are tried on the text."""
 
-NODES = 20_000
-"""So many nodes are inferred again in all trials, and as many in all retries; one is always made."""
+TRIED = 20_000
+"""So many nodes are inferred again in all trials."""
+
+RETRIED = 10_000
+"""So many in all retries, of which at least one is made."""
 
 CASES = 100
 """So many failures are repaired: as many diagnostics as are shown."""
@@ -142,8 +145,8 @@ class _Workshop:
         self.retry = retry
         self.edited = edited
         self.trial = Trial(inference)
-        self.trials = Budget(NODES)
-        self.retries = Budget(max(NODES, self._cost))
+        self.trials = Budget(TRIED)
+        self.retries = Budget(max(RETRIED, self._cost))
 
     def repaired(self, diagnostic: Diagnostic, case: Case, waiting: int) -> Diagnostic:
         """The diagnostic with the repairs of its failure.

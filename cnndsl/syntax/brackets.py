@@ -7,9 +7,8 @@ before the next line that is not indented deeper than its own.
 
 from __future__ import annotations
 
-
-from cnndsl.frozen import frozen
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.frozen import frozen
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems
 

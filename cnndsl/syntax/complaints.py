@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from cnndsl.frozen import frozen
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import frozen
 from cnndsl.syntax.layout import STATEMENT_WORDS
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems
@@ -127,7 +127,7 @@ _BEHIND = {
     "AT": "a size",
     "EQUAL": "a value",
     **dict.fromkeys(
-        "OR AND NOT COMPARE RANGE PLUS MINUS _NEG STAR SLASH DOUBLE_SLASH PERCENT".split(),
+        ["OR", "AND", "NOT", "COMPARE", "RANGE", "PLUS", "MINUS", "_NEG", "STAR", "SLASH", "DOUBLE_SLASH", "PERCENT"],
         "a value",
     ),
     "IF": "a condition",

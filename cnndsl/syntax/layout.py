@@ -15,7 +15,7 @@ from cnndsl.syntax.problems import Problems, Stop
 __all__ = ["STATEMENT_WORDS", "arrange", "begins_statement"]
 
 STATEMENT_WORDS = frozenset(
-    "NETWORK INPUT CLASSES OUTPUT PARAM LET IMPORT ROUNDING EXPECT BLOCK RETURN TRAIN".split()
+    ["NETWORK", "INPUT", "CLASSES", "OUTPUT", "PARAM", "LET", "IMPORT", "ROUNDING", "EXPECT", "BLOCK", "RETURN", "TRAIN"]
 )
 """Terminals that begin a statement; before ``->`` and ``=>`` their words are plain names."""
 

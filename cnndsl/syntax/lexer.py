@@ -13,14 +13,19 @@ from functools import cache
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
 from cnndsl.syntax.problems import Problems, Stop
-from cnndsl.syntax.spelling import CUT, misspelled
 from cnndsl.syntax.tables import load
 
 __all__ = ["CHARACTERS_PER_TOKEN", "NEWLINE", "Tokens", "tokenize"]
 
 NEWLINE = "_NEWLINE"
+"""The terminal of a line end."""
+
 CHARACTERS_PER_TOKEN = 8
 """A text may hold as many tokens as its limit of characters, divided by this."""
+
+
+_CUT = r"(?![\w\xd7]|\.(?!\.)|[ \t]*[xX\xd7][ \t]*[0-9?])"  # \xd7 is the multiplication sign
+"""What must not follow a number, a size or a ``?`` at once: ``3xk``, ``1_000``, ``6 x 28``."""
 
 
 @dataclass(slots=True)
@@ -53,7 +58,7 @@ def _pattern() -> re.Pattern[str]:
     tables = load()
     patterns = dict(tables.patterns)
     blank = f"(?>{patterns.pop('WHITESPACE')})"
-    cut = {"NAME": r"(?!\w)", "NUMBER": CUT, "SIZE": CUT, "?": CUT}
+    cut = {"NAME": r"(?!\w)", "NUMBER": _CUT, "SIZE": _CUT, "?": _CUT}
     groups = [f"(?P<{kind}>(?>{pattern}){cut.get(kind, '')})" for kind, pattern in patterns.items()]
     longest_first = sorted(tables.signs, key=len, reverse=True)
     signs = "|".join(re.escape(sign) + cut.get(sign, "") for sign in longest_first)
@@ -75,6 +80,8 @@ def tokenize(problems: Problems, limits: Limits) -> Tokens:
         if len(tokens) > most:
             problems.add(_too_long(problems, most, stopped))
             raise Stop
+        from cnndsl.syntax.spelling import misspelled  # a right spec does not need it
+
         kind, at = misspelled(problems, stopped)
         if kind is not None:
             tokens.add(kind, stopped, at)

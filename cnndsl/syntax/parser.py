@@ -8,6 +8,7 @@ say is in :mod:`spelling`, :mod:`complaints` and :mod:`refusals`.
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 
 from cnndsl.diagnostics.model import Diagnostic, Report
@@ -23,16 +24,26 @@ __all__ = ["parse"]
 
 
 def parse(source: Source, report: Report, limits: Limits | None = None) -> Module:
-    """The statements of a text, as far as they can be read.
+    r"""The statements of a text, as far as they can be read.
 
     Mistakes go to ``report``, one diagnostic for each; no text makes this raise.
 
     >>> report = Report()
-    >>> module = parse(Source("<text>", "input 1x32x32\\nC1: conv 6@5x5 -> tanh"), report)
+    >>> module = parse(Source("<text>", "input 1x32x32\nC1: conv 6@5x5 -> tanh"), report)
     >>> [type(statement).__name__ for statement in module.statements], len(report)
     (['Input', 'ChainStatement'], 0)
     """
-    limits = limits or Limits()
+    # All that is made here stays: to search it for garbage over and over costs more than half.
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _parse(source, report, limits or Limits())
+    finally:
+        if was_collecting:
+            gc.enable()
+
+
+def _parse(source: Source, report: Report, limits: Limits) -> Module:
     problems = Problems(source, report, limits.diagnostics)
     try:
         _check_text(problems, limits)

@@ -58,12 +58,12 @@ _STEP = 2
 
 
 def print_module(module: Module) -> str:
-    """The canonical text of a file; statements of several lines stand between blank ones.
+    r"""The canonical text of a file; statements of several lines stand between blank ones.
 
     >>> from cnndsl.diagnostics.model import Report
     >>> from cnndsl.diagnostics.source import Source
     >>> from cnndsl.syntax.parser import parse
-    >>> text = "input 1x32x32 # pixels\\nC1: conv 6 @ 5x5->tanh =>6x28x28"
+    >>> text = "input 1x32x32 # pixels\nC1: conv 6 @ 5x5->tanh =>6x28x28"
     >>> print(print_module(parse(Source("<text>", text), Report())), end="")
     input 1x32x32
     C1: conv 6@5x5 -> tanh => 6x28x28

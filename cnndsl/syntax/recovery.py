@@ -13,7 +13,6 @@ from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.syntax.ast import Broken, Statement
 from cnndsl.syntax.automaton import Automaton
 from cnndsl.syntax.builder import Builder
-from cnndsl.syntax.complaints import Situation, unexpected
 from cnndsl.syntax.layout import STATEMENT_WORDS, begins_statement
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems, Refusal
@@ -21,7 +20,7 @@ from cnndsl.syntax.tables import END, load
 
 __all__ = ["Reader"]
 
-_DEFINING = frozenset("NETWORK BLOCK LET PARAM INPUT FOR STREAM".split())
+_DEFINING = frozenset(["NETWORK", "BLOCK", "LET", "PARAM", "INPUT", "FOR", "STREAM"])
 _HARD = frozenset(("IF", "ELSE", "FOR", "IN", "REPEAT", "AND", "OR", "NOT"))
 """Words that are never names, except where one is defined: that has its own diagnostic."""
 
@@ -124,6 +123,8 @@ class Reader:
         end = max(tokens.ends[max(after - 1, first)], begin)
         self.broken.append(Broken(self.names(first, after), self.problems.span(begin, end)))
         if not self.problems.within(begin, max(end, place + 1)):
+            from cnndsl.syntax.complaints import Situation, unexpected  # rarely needed
+
             here = Situation(tokens, at, first, expected, self.problems)
             self.problems.add(problem or unexpected(here))
         return after

@@ -20,7 +20,7 @@ __all__ = [
     "value_bound",
 ]
 
-RESERVED = frozenset("if else for in repeat and or not yes no true false True False".split())
+RESERVED = frozenset(["if", "else", "for", "in", "repeat", "and", "or", "not", "yes", "no", "true", "false", "True", "False"])
 """Words that can name nothing of a spec's own."""
 
 

@@ -18,10 +18,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.syntax.problems import Problems
 from cnndsl.syntax.refusals import shown
 
-__all__ = ["CUT", "misspelled"]
-
-CUT = r"(?![\w×]|\.(?!\.)|[ \t]*[xX×][ \t]*[0-9?])"
-"""What must not follow a number, a size or a ``?`` at once: ``3xk``, ``1_000``, ``6 x 28``."""
+__all__ = ["misspelled"]
 
 _SIGNS = {
     "→": ("->", "ARROW"),

@@ -15,8 +15,8 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cnndsl.frozen import frozen
 from cnndsl import resources
+from cnndsl.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -53,7 +53,7 @@ def test_every_shipped_network_is_compared() -> None:
 @pytest.mark.parametrize("name", slow(NETWORKS))
 def test_a_shipped_network_computes_what_pytorch_does(name: str, tmp_path: Path) -> None:
     network = cnndsl.load(name)
-    arrays = draw(network.weights, scales=(0.2, 0.6))
+    arrays = draw(network.weights, scales=(0.1, 0.3))
     x = sample(name, network)
     weights = Weights(arrays, calibrate=True)
     expected = probabilities(name, weights, x)
@@ -66,7 +66,7 @@ def test_a_shipped_network_computes_what_pytorch_does(name: str, tmp_path: Path)
 @pytest.mark.parametrize("name", slow(OTHERS))
 def test_the_comparison_tells_apart_networks_that_look_alike(name: str) -> None:
     network = cnndsl.load(name)
-    arrays = draw(network.weights, scales=(0.2, 0.6))
+    arrays = draw(network.weights, scales=(0.1, 0.3))
     x = sample(name, network)
     right = probabilities(name, Weights(arrays, calibrate=True), x)
     other = probabilities(name, Weights(arrays), x, **OTHERS[name])

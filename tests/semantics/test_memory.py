@@ -20,8 +20,8 @@ from cnndsl.layers.regularization import Dropout
 from cnndsl.layers.shape import Identity
 from cnndsl.semantics.memory import peak_activations, training_memory, weight_bytes
 from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.semantics.optimizers import Adam, Sgd
 from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.settings import Adam, Sgd
 
 Build: TypeAlias = Callable[..., TypedNetwork]
 Step: TypeAlias = tuple[str, Layer] | tuple[str, Layer, tuple[str, ...]]

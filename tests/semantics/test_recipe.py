@@ -9,23 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from cnndsl.layers.base import Init, Schema
+from cnndsl.semantics.augmentations import Crop, Flip
+from cnndsl.semantics.losses import CrossEntropy
+from cnndsl.semantics.optimizers import Adam, RmsProp, Sgd
 from cnndsl.semantics.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, Recipe, build
-from cnndsl.semantics.settings import (
-    Adam,
-    Batch,
-    Cosine,
-    Crop,
-    CrossEntropy,
-    Flip,
-    Initializer,
-    MultiStep,
-    Optimizer,
-    RateFactor,
-    RmsProp,
-    Sgd,
-    Step,
-    WeightDecay,
-)
+from cnndsl.semantics.schedules import Cosine, MultiStep, Step
+from cnndsl.semantics.settings import Batch, Initializer, Optimizer, RateFactor, WeightDecay
 
 SCHEMAS = [
     *(schema for variants in VARIANTS.values() for schema in variants.values()),

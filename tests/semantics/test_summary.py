@@ -19,8 +19,8 @@ from cnndsl.layers.pool import MaxPool
 from cnndsl.layers.regularization import Dropout
 from cnndsl.layers.window import Rounding
 from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.semantics.optimizers import Adam
 from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.settings import Adam
 from cnndsl.semantics.summary import phrase, summarize
 
 Build: TypeAlias = Callable[..., TypedNetwork]

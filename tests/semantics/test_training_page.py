@@ -11,7 +11,7 @@ from cnndsl.resources import docs
 from cnndsl.semantics.recipe import LABELLED, SCALARS, VARIANTS
 from cnndsl.semantics.settings import Schedule
 
-BEGIN = "<!-- reference: generated from cnndsl/semantics/settings.py -->"
+BEGIN = "<!-- reference: generated from cnndsl/semantics -->"
 END = "<!-- end of the reference -->"
 
 

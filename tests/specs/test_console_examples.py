@@ -16,9 +16,7 @@ from console import Command, commands, matches, run
 from documents import ROOT, documents, fences, name_of
 
 PAGES = [
-    page
-    for page in documents()
-    if page.parent.name != "errors" and any(fences(page, "console"))
+    page for page in documents() if page.parent.name != "errors" and any(fences(page, "console"))
 ]
 
 

@@ -28,6 +28,9 @@ Situation = Callable[[Path], object]
 MACHINES = {"CNN701", "CNN705"}
 """What these say depends on the machine."""
 
+OTHERS_WORDS = {"CNN602", "CNN702"}
+"""These end with words of another library, which may change with its version."""
+
 
 def nothing(folder: Path) -> None:
     """The command does it alone."""
@@ -130,5 +133,8 @@ def test_the_message_on_the_page_is_real(code: str, tmp_path: Path) -> None:
         fresh = f"$ {command.line}\n{real}\n"
         text = page.read_text(encoding="utf-8")
         page.write_text(text.replace(fence.text, fresh), encoding="utf-8")
-    else:
-        assert matches(command.output, real), f"it is\n\n{real}\n\nrun it once with REWRITE=1"
+        return
+    shown = command.output
+    if code in OTHERS_WORDS:
+        shown, real = (":".join(text.split(":")[:2]) for text in (shown, real))
+    assert matches(shown, real), f"it is\n\n{real}\n\nrun it once with REWRITE=1"

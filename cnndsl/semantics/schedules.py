@@ -1,0 +1,68 @@
+"""The schedules of the learning rate that `schedule` can name."""
+
+# No `from __future__ import annotations`: pydantic would have to compile every annotation again.
+
+from itertools import pairwise
+
+from pydantic import Field, field_validator
+
+from cnndsl.layers.base import Count
+from cnndsl.semantics.settings import Constant, Portion, Positive, Schedule
+
+__all__ = ["Constant", "Cosine", "Exponential", "MultiStep", "Plateau", "Polynomial", "Step"]
+
+
+class Step(Schedule):
+    """Multiplied by gamma every so many epochs, counted from the start."""
+
+    keyword = "step"
+    every: Count = Field(description="epochs between two drops", examples=[30])
+    gamma: Portion = Field(default=0.1, description="factor of each drop")
+
+
+class MultiStep(Schedule):
+    """Multiplied by gamma at the start of each of these epochs."""
+
+    keyword = "multistep"
+    at: tuple[Count, ...] = Field(
+        min_length=1,
+        description="epochs that begin with a drop, rising",
+        examples=["[30, 60]"],
+    )
+    gamma: Portion = Field(default=0.1, description="factor of each drop")
+
+    @field_validator("at")
+    @classmethod
+    def _rises(cls, at: tuple[int, ...]) -> tuple[int, ...]:
+        for earlier, later in pairwise(at):
+            if later <= earlier:
+                raise ValueError(f"epochs must rise, but {later} comes after {earlier}")
+        return at
+
+
+class Cosine(Schedule):
+    """(1 + cos(pi*(t - W)/(E - W)))/2: from 1 to 0 (Loshchilov & Hutter 2017)."""
+
+    keyword = "cosine"
+
+
+class Exponential(Schedule):
+    """gamma to the power of the whole epochs since the warm-up."""
+
+    keyword = "exponential"
+    gamma: Portion = Field(default=0.95, description="factor of each epoch")
+
+
+class Polynomial(Schedule):
+    """(1 - (t - W)/(E - W)) to a power: from 1 to 0; a straight line where the power is 1."""
+
+    keyword = "polynomial"
+    power: Positive = Field(default=1.0, description="the exponent")
+
+
+class Plateau(Schedule):
+    """Multiplied by a factor when the validation loss (without one, the training loss) stalls."""
+
+    keyword = "plateau"
+    patience: Count = Field(default=5, description="epochs without a new best before each drop")
+    factor: Portion = Field(default=0.1, description="factor of each drop")

@@ -1,0 +1,156 @@
+"""The shipped networks that torchvision has too, against torchvision's own code.
+
+Its wheel cannot be imported beside another build of PyTorch than its own, but the files of its
+models are plain Python: they are loaded with stand-ins for the parts that are not needed here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy
+import pytest
+from oracle import TOLERANCE, Array, compiled, draw, relative_error
+from torch_networks import Weights, probabilities, torch
+
+import cnndsl
+
+MODULES = {
+    "resnet18": "resnet",
+    "resnet50": "resnet",
+    "resnet152": "resnet",
+    "vgg16": "vgg",
+    "vgg19": "vgg",
+    "densenet121": "densenet",
+}
+"""The module that each network is in."""
+
+SLOW = {"resnet152", "vgg16", "vgg19"}
+
+
+@pytest.fixture
+def module() -> Iterator[Callable[[str], Any]]:
+    """Gives a module of `torchvision.models` by its name."""
+    found = importlib.util.find_spec("torchvision")
+    if found is None or not found.submodule_search_locations:
+        pytest.skip("torchvision is not installed")
+    folder = Path(found.submodule_search_locations[0])
+    stand_ins: dict[str, dict[str, object]] = {
+        "torchvision": {"__path__": [str(folder)]},
+        "torchvision.models": {"__path__": [str(folder / "models")]},
+        "torchvision.transforms": {"__path__": []},
+        "torchvision.transforms._presets": {"ImageClassification": object},
+        "torchvision.utils": {"_log_api_usage_once": lambda _: None},
+    }
+    loaded = {name: one for name, one in sys.modules.items() if name.startswith("torchvision")}
+    for name in loaded:
+        del sys.modules[name]
+    for name, contents in stand_ins.items():
+        sys.modules[name] = ModuleType(name)
+        vars(sys.modules[name]).update(contents)
+    yield lambda name: importlib.import_module(f"torchvision.models.{name}")
+    for name in [name for name in sys.modules if name.startswith("torchvision")]:
+        del sys.modules[name]
+    sys.modules.update(loaded)
+
+
+# --- their names and ours ---------------------------------------------------------------------
+
+
+def resnet_layer(layer: str, last: int) -> str:
+    """Blocks count from 0; the projection, here the last convolution, is the ``downsample``."""
+    found = re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn|downsample\.)(\d)", layer)
+    if found is None:
+        return layer
+    stage, block, part, number = found.groups()
+    if part == "downsample.":
+        part, number = ("conv", "bn")[int(number)], str(last + 1)
+    kind = "basic" if last == 2 else "bottleneck"
+    return f"layer{stage}.{kind}{int(block) + 1}.{part.replace('bn', 'batchnorm')}{number}"
+
+
+def vgg_layer(layer: str, depth: int) -> str:
+    """Layers are numbered with their ReLUs and pools: 3 for each convolution of 4, for instance."""
+    part, number = layer.split(".")
+    if part == "classifier":
+        return f"fc{int(number) // 3 + 1}"
+    counts = (2, 2, 3, 3, 3) if depth == 16 else (2, 2, 4, 4, 4)
+    names = []
+    for stage, count in enumerate(counts, 1):
+        for at in range(1, count + 1):
+            names += [f"conv{stage}.conv{at}", "relu"]
+        names.append("maxpool")
+    return names[int(number)]
+
+
+def densenet_layer(layer: str) -> str:
+    """A dense layer has two normalisations and two convolutions, which we count on and on."""
+    layer = layer.removeprefix("features.")
+    found = re.fullmatch(r"denseblock(\d)\.denselayer(\d+)\.(conv|norm)([12])", layer)
+    if found is not None:
+        block, at, part, number = found.groups()
+        part = part.replace("norm", "batchnorm")
+        return f"block{block}.{part}{2 * int(at) - 2 + int(number)}"
+    found = re.fullmatch(r"transition(\d)\.(conv|norm)", layer)
+    if found is not None:
+        return f"transition{found[1]}.{found[2].replace('norm', 'batchnorm')}1"
+    return layer
+
+
+def our_name(network: str, tensor: str, tensors: dict[str, Any]) -> str:
+    layer, _, kind = tensor.rpartition(".")
+    if f"{layer}.running_var" in tensors:
+        words = {"weight": "scale", "running_mean": "mean", "running_var": "var"}
+        kind = words.get(kind, kind)
+    if network.startswith("vgg"):
+        layer = vgg_layer(layer, int(network[3:]))
+    elif network.startswith("densenet"):
+        layer = densenet_layer(layer)
+    else:
+        layer = resnet_layer(layer, 2 if network == "resnet18" else 3)
+    return f"{layer}.{kind}"
+
+
+# --- the comparison ---------------------------------------------------------------------------
+
+
+def answers(model: Any, name: str, arrays: dict[str, Array], x: Array) -> Array:
+    tensors = model.state_dict()
+    names = {
+        tensor: our_name(name, tensor, tensors)
+        for tensor in tensors
+        if not tensor.endswith("num_batches_tracked")
+    }
+    assert sorted(names.values()) == sorted(arrays)
+    state = {tensor: torch.from_numpy(arrays[ours]).double() for tensor, ours in names.items()}
+    for tensor, value in state.items():
+        assert value.shape == tensors[tensor].shape, tensor
+    model.load_state_dict(state, strict=False, assign=True)
+    with torch.inference_mode():
+        logits = model.eval()(torch.from_numpy(x).double())
+        return numpy.asarray(torch.softmax(logits, 1))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=[pytest.mark.slow] * (one in SLOW)) for one in MODULES]
+)
+def test_a_shipped_network_is_torchvisions(
+    name: str, module: Callable[[str], Any], tmp_path: Path
+) -> None:
+    with torch.device("meta"):  # which draws no weights
+        model = getattr(module(MODULES[name]), name)()
+    network = cnndsl.load(name)
+    arrays = draw(network.weights, scales=(0.1, 0.3))
+    x = numpy.random.default_rng(3).standard_normal((1, 3, 224, 224), numpy.float32)
+    builders = probabilities(name, Weights(arrays, calibrate=True), x)
+    expected = answers(model, name, arrays, x)
+    assert relative_error(builders, expected) < 1e-9
+    found = compiled(network, arrays, tmp_path).run(x)
+    assert relative_error(found, expected) < TOLERANCE
