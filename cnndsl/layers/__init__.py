@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cnndsl.layers.base import Layer
 
-__all__ = ["ENTRY_POINTS", "FOREIGN", "find", "keywords"]
+__all__ = ["ENTRY_POINTS", "FOREIGN", "FOREIGN_ATTRIBUTES", "find", "keywords"]
 
 _KEYWORD = re.compile(r'^    keyword(?:: ClassVar\[str\])? = "(\w+)"$', re.MULTILINE)
 
@@ -142,3 +142,23 @@ _OTHER_NAMES = {
 
 FOREIGN = {name: ours for ours, names in _OTHER_NAMES.items() for name in names.split()}
 """Names that other tools use, and ours: for «in cnndsl it is called», not aliases."""
+
+_OTHER_ATTRIBUTES = {
+    "kernel": "kernel_size kernel_shape ksize pool_size filter_size window",
+    "filters": "out_channels channels num_filters",
+    "units": "out_features",
+    "padding": "pads",
+    "dilation": "dilation_rate dilate rate",
+    "groups": "num_groups",
+    "bias": "use_bias bias_term",
+    "rate": "p drop_prob dropout_ratio prob",
+    "eps": "epsilon",
+    "slope": "negative_slope alpha",
+    "multiplier": "depth_multiplier",
+    "count_padding": "count_include_pad",
+}
+
+FOREIGN_ATTRIBUTES = {
+    name: ours for ours, names in _OTHER_ATTRIBUTES.items() for name in names.split()
+}
+"""Names that other tools use for attributes, and ours."""

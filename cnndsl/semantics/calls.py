@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers import find
 from cnndsl.semantics.evaluate import KNOWN_WORDS, Constants, EvaluationError, Value, evaluate
 from cnndsl.semantics.scope import BlockDefinition, Frame, Naming, Stream
 from cnndsl.syntax.ast import Argument, Call, Chain, Identifier, Link, Name, Parameter, Phrase
@@ -14,7 +15,7 @@ from cnndsl.syntax.ast import Argument, Call, Chain, Identifier, Link, Name, Par
 if TYPE_CHECKING:
     from cnndsl.semantics.expand import Expander
 
-__all__ = ["as_chain", "bind_arguments"]
+__all__ = ["as_chain", "bind_arguments", "signature"]
 
 
 def bind_arguments(
@@ -95,7 +96,8 @@ def _match(
     return None if problems else given
 
 
-def _signature(definition: BlockDefinition) -> str:
+def signature(definition: BlockDefinition) -> str:
+    """How a block is called: ``unit(width, stride = 1)``."""
     block = definition.block
     return f"{block.name.name}({', '.join(p.span.text for p in block.parameters)})"
 
@@ -108,7 +110,7 @@ def _surplus(argument: Argument, definition: BlockDefinition, call: Call) -> Dia
         f"`{call.callee.name}` takes {takes}, not {len(call.arguments)}",
         argument.span,
         labels=(Label(definition.block.name.span, "defined here"),),
-        help=f"call it as `{_signature(definition)}`",
+        help=f"call it as `{signature(definition)}`",
     )
 
 
@@ -125,7 +127,7 @@ def _unknown(name: Identifier, definition: BlockDefinition) -> Diagnostic:
         f"`{definition.block.name.name}` has no parameter `{name.name}`",
         name.span,
         labels=(Label(definition.block.name.span, "defined here"),),
-        help=f"did you mean `{near[0]}`?" if near else f"call it as `{_signature(definition)}`",
+        help=f"did you mean `{near[0]}`?" if near else f"call it as `{signature(definition)}`",
         fixes=fixes,
     )
 
@@ -137,7 +139,7 @@ def _missing(missing: list[Parameter], definition: BlockDefinition, call: Call) 
         f"`{call.callee.name}` needs {names}",
         call.span,
         labels=(Label(definition.block.name.span, "defined here"),),
-        help=f"call it as `{_signature(definition)}`",
+        help=f"call it as `{signature(definition)}`",
     )
 
 
@@ -145,12 +147,11 @@ def _number(argument: Argument, parameter: Parameter, frame: Frame) -> Value:
     """The value of an argument that is no stream."""
     value = argument.value
     if not isinstance(value, Chain):
-        if (
-            isinstance(value, Name)
-            and value.name in frame.streams
-            and frame.constants.find(value.name) is None
-        ):
-            raise _confused(argument.span, parameter, f"`{value.name}` is a stream")
+        if isinstance(value, Name) and frame.constants.find(value.name) is None:
+            if value.name in frame.streams:
+                raise _confused(argument.span, parameter, f"`{value.name}` is a stream")
+            if find(value.name) is not None:
+                raise _confused(argument.span, parameter, f"`{value.name}` is a layer")
         return evaluate(value, frame.constants, words=KNOWN_WORDS)
     raise _confused(argument.span, parameter, "this is a chain of layers")
 

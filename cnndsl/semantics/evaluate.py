@@ -20,6 +20,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import frozen
+from cnndsl.layers import find
 from cnndsl.layers.base import Init
 from cnndsl.syntax.ast import (
     Argument,
@@ -253,6 +254,13 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
         return constant.value
     if expr.name in words:
         return expr.name
+    if find(expr.name) is not None:
+        raise _error(
+            "CNN209",
+            f"`{expr.name}` is a layer, and a value is needed here",
+            expr.span,
+            help="write a number here; layers are joined by `->`",
+        )
     near = closest(expr.name, tuple(constants.names()))
     if expr.name in ("true", "false", "True", "False"):
         near = ("yes" if expr.name.lower() == "true" else "no",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import replace
@@ -29,8 +29,9 @@ from cnndsl.semantics.evaluate import (
     truth,
 )
 from cnndsl.semantics.gaps import begins_with, names_in, with_gaps
+from cnndsl.semantics.misreadings import called_layer, not_a_layer, unknown_callee
 from cnndsl.semantics.network import LayerNode
-from cnndsl.semantics.phrases import bind, unknown_layer
+from cnndsl.semantics.phrases import bind
 from cnndsl.semantics.rounds import rounds
 from cnndsl.semantics.scope import (
     BlockDefinition,
@@ -289,7 +290,8 @@ class Expander(Workspace):
         name = phrase.head.name
         schema = find(name)
         if schema is None:
-            return self._not_a_layer(phrase, frame)
+            not_a_layer(self, phrase, frame)
+            return self.poison(phrase.span, frame)
         if schema.joins:
             self.fail(
                 "CNN111",
@@ -333,46 +335,6 @@ class Expander(Workspace):
             self.draft.pending[position] = replace(bound, values={**defaults, **bound.values})
         return position
 
-    def _not_a_layer(self, phrase: Phrase, frame: Frame) -> int:
-        """Say what a phrase is that begins with no layer's name."""
-        head = phrase.head
-        if head.name in frame.file.blocks:
-            frame.file.blocks[head.name].used = True
-            arguments = ", ".join(argument.span.text for argument in phrase.arguments)
-            call = f"{head.name}({arguments})"
-            self.fail(
-                "CNN203" if phrase.arguments else "CNN202",
-                f"`{head.name}` is a block and takes its arguments in parentheses",
-                phrase.span,
-                help=f"write `{call}`",
-                fixes=(Fix(f"write `{call}`", (Edit(phrase.span, call),)),),
-            )
-        elif self.lookup(head.name, frame) is not None:
-            gap = Edit(Span(head.span.source, head.span.end, head.span.end), " ->")
-            self.fail(
-                "CNN209",
-                f"`{head.name}` is a stream, and takes no arguments",
-                head.span,
-                help=f"put `->` behind `{head.name}`",
-                fixes=(Fix(f"put `->` behind `{head.name}`", (gap,), safe=True),),
-            )
-        elif "." in head.name or (not phrase.arguments and self._resembles_stream(head, frame)):
-            self.unknown_stream(head, frame)
-        else:
-            self._unknown(head, frame)
-        return self.poison(phrase.span, frame)
-
-    def _unknown(self, head: Identifier, frame: Frame, *, called: bool = False) -> None:
-        """CNN101, unless it follows from a statement that could not be read or carried out."""
-        diagnostic = unknown_layer(head, tuple(frame.file.blocks))
-        follows = called and frame.file.incomplete and not diagnostic.fixes
-        if head.name not in self.broken and not follows:
-            self.report.add(diagnostic)
-
-    def _resembles_stream(self, head: Identifier, frame: Frame) -> bool:
-        names = tuple(frame.streams)
-        return bool(closest(head.name, names)) and not unknown_layer(head, ()).fixes
-
     # --- calls ---
 
     def _call(
@@ -383,17 +345,11 @@ class Expander(Workspace):
         if name in frame.file.blocks:
             return self._block(frame.file.blocks[name], call, label, frame, current)
         if schema is None:
-            self._unknown(call.callee, frame, called=True)
-            return (self.poison(call.span, frame),)
-        if schema.joins:
+            unknown_callee(self, call, frame)
+        elif schema.joins:
             return (self._join(schema, call, label, frame, current),)
-        arguments = " ".join(argument.span.text for argument in call.arguments)
-        self.fail(
-            "CNN203",
-            f"`{name}` is a layer: its arguments are written without parentheses",
-            call.span,
-            help=f"write `{name} {arguments}`, as `cnndsl` writes `conv 6@5x5 stride 2`".rstrip(),
-        )
+        else:
+            called_layer(self, schema, call)
         return (self.poison(call.span, frame),)
 
     def _join(

@@ -250,7 +250,9 @@ def _setting_value(
     word = setting.values[0] if setting.values else None
     if isinstance(word, Name) and word.name in variants:
         head = Identifier(word.name, word.span)
-        return _bound(bind(variants[word.name], head, setting.values[1:], constants, report), report)
+        return _bound(
+            bind(variants[word.name], head, setting.values[1:], constants, report), report
+        )
     report.add(_unknown_variant(setting, word, tuple(variants)))
     return None
 

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
-from cnndsl.frozen import frozen
-from cnndsl.layers import find, keywords
+from cnndsl.frozen import frozen, replace
+from cnndsl.layers import FOREIGN_ATTRIBUTES, find
 from cnndsl.layers.base import Schema
 from cnndsl.semantics.evaluate import (
     EVERY_WORD,
@@ -25,11 +25,12 @@ from cnndsl.semantics.evaluate import (
     Value,
     evaluate,
     holes_in,
-    show,
 )
-from cnndsl.syntax.ast import At, Expr, Identifier, List, Name, Number, Size
+from cnndsl.semantics.findings import diagnose, example, shorten, value_example
+from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Unary
+from cnndsl.syntax.refusals import comment_in_slashes
 
-__all__ = ["Bound", "bind", "unknown_layer"]
+__all__ = ["Bound", "bind"]
 
 S = TypeVar("S", bound=Schema)
 
@@ -88,7 +89,7 @@ class _Binder(Generic[S]):
 
     def bind(self, arguments: Sequence[Expr]) -> Bound[S] | None:
         """Take the positional arguments, then the pairs, then let the schema judge."""
-        rest = self._positional(arguments)
+        rest = self._positional(self._uncommented(arguments))
         while rest:
             rest = self._attribute(rest)
         if self.failed:
@@ -99,6 +100,18 @@ class _Binder(Generic[S]):
         self.report.extend(problems)
         return None if problems else bound
 
+    def _uncommented(self, arguments: Sequence[Expr]) -> Sequence[Expr]:
+        """The arguments up to what looks like a comment of another language, ``// like this``."""
+        for at, argument in enumerate(arguments):
+            last = argument.size if isinstance(argument, At) else argument
+            if not (isinstance(last, Binary) and last.operator == "//"):
+                continue
+            if isinstance(last.right, Name) and not self._is_constant(last.right):
+                self.report.add(comment_in_slashes(last))
+                kept = replace(argument, size=last.left) if argument is not last else last.left
+                return (*arguments[:at], kept)
+        return arguments
+
     # --- positional arguments ---
 
     def _positional(self, arguments: Sequence[Expr]) -> Sequence[Expr]:
@@ -107,7 +120,8 @@ class _Binder(Generic[S]):
             return arguments
         first = arguments[0]
         pairs_only = len(arguments) % 2 == 0 or not self._is_constant(first)
-        if self._names_attribute(first) and pairs_only:
+        foreign = isinstance(first, Name) and first.name in FOREIGN_ATTRIBUTES
+        if (self._names_attribute(first) or foreign) and pairs_only:
             return arguments
         if len(names) == 1:
             if isinstance(first, At):
@@ -117,26 +131,42 @@ class _Binder(Generic[S]):
         elif isinstance(first, At):
             self._take(names[0], first.count)
             self._take(names[1], first.size)
+        elif len(arguments) > 1 and not isinstance(arguments[1], Name | At):
+            self._lacks_at(first, arguments[1])
+            return arguments[2:]
         else:
-            self._needs_at(first, arguments[1:2])
+            self._needs_at(first)
         return arguments[1:]
 
-    def _needs_at(self, first: Expr, following: Sequence[Expr]) -> None:
-        """``conv 64`` or ``conv 64 3`` where ``conv 64@3`` is meant."""
+    def _needs_at(self, first: Expr) -> None:
+        """``conv 64``: the kernel is missing, or the filters."""
         filters, kernel = self.schema.positional
-        word = self.head.name
-        message = f"`{word}` needs {filters}@{kernel}, not `{_shorten(first.span.text)}`"
-        fixes: tuple[Fix, ...] = ()
-        help = f"write `{word} {_shorten(first.span.text)}@3` for a {kernel} of 3"
+        word, text = self.head.name, shorten(first.span.text)
+        help = f"write `{word} {text}@3` for a {kernel} of 3"
         if isinstance(first, Size | List):
-            help = f"write `{word} 16@{_shorten(first.span.text)}` for 16 {filters}"
-        if following and isinstance(following[0], Size | Number):
-            gap = Span(first.span.source, first.span.end, following[0].span.start)
-            joined = f"{first.span.text}@{following[0].span.text}"
-            help = f"write `{self.head.name} {joined}`"
-            fixes = (Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=True),)
-            self.values.setdefault(kernel, 1)
-        self._fail("CNN202", message, first.span, help, fixes=fixes)
+            help = f"write `{word} 16@{text}` for 16 {filters}"
+        elif isinstance(first, Name) and not self._is_constant(first):
+            help = f"write it like `{example(self.schema, self.head)}`"
+        self._fail("CNN202", f"`{word}` needs {filters}@{kernel}, not `{text}`", first.span, help)
+
+    def _lacks_at(self, first: Expr, second: Expr) -> None:
+        """``conv 64 3``: read as what it means, so that checking goes on."""
+        names = self.schema.positional
+        one, other = shorten(first.span.text), shorten(second.span.text)
+        joined = f"{one}@{other}"
+        help = f"write `{self.head.name} {joined}`"
+        fixes: tuple[Fix, ...] = ()
+        gap = Span(first.span.source, first.span.end, second.span.start)
+        if isinstance(second, Unary):
+            help = f"write `{one} - {shorten(second.operand.span.text)}` to subtract"
+        elif gap.text.isspace():
+            certain = isinstance(first, Number) and isinstance(second, Size | Number)
+            fixes = (Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=certain),)
+        message = f"`{self.head.name}` needs {'@'.join(names)}: there is no `@` before `{other}`"
+        span = first.span.to(second.span)
+        self.report.add(Diagnostic("CNN202", message, span, help=help, fixes=fixes))
+        self._take(names[0], first)
+        self._take(names[1], second)
 
     # --- attributes ---
 
@@ -155,7 +185,7 @@ class _Binder(Generic[S]):
                 "CNN207",
                 f"`{head.name}` has no value",
                 head.span,
-                f"write `{head.name} {_example(self.schema, head.name)}`",
+                f"write `{head.name} {value_example(self.schema, head.name)}`",
             )
             return following
         if head.name in self.written:
@@ -190,13 +220,16 @@ class _Binder(Generic[S]):
         )
 
     def _surplus(self, expr: Expr) -> None:
-        text = _shorten(expr.span.text)
-        self._fail(
-            "CNN203",
-            f"`{self.head.name}` has no place for `{text}`",
-            expr.span,
-            self._usage(),
-        )
+        text = shorten(expr.span.text)
+        help = self._usage()
+        fixes: tuple[Fix, ...] = ()
+        alone = [*self.values] == [*self.schema.positional] == ["kernel"]
+        if alone and isinstance(expr, Size | Number):  # as `MaxPool2d(2, 2)` elsewhere
+            help = f"write `stride {text}` if it is the stride"
+            place = Span(expr.span.source, expr.span.start, expr.span.start)
+            fixes = (Fix(f"write `stride {text}`", (Edit(place, "stride "),)),)
+        message = f"`{self.head.name}` has no place for `{text}`"
+        self._fail("CNN203", message, expr.span, help, fixes=fixes)
 
     def _unknown(self, name: Name) -> None:
         if find(name.name) is not None:
@@ -209,19 +242,22 @@ class _Binder(Generic[S]):
                 fixes=(Fix(f"put `->` before `{name.name}`", (arrow,), safe=True),),
             )
             return
-        near = closest(name.name, tuple(self.schema.model_fields))
+        foreign = FOREIGN_ATTRIBUTES.get(name.name, "")
+        ours = foreign if foreign in self.schema.model_fields else ""
+        near = (ours,) if ours else closest(name.name, tuple(self.schema.model_fields))
+        help = f"did you mean `{near[0]}`?" if near else self._usage()
+        if ours:
+            help = f"in cnndsl it is called `{ours}`"
+        if ours in self.schema.positional:
+            near = ()
+            help = f"leave it out: the {ours} is written as in `{example(self.schema, self.head)}`"
         fixes = (
             (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), safe=len(near) == 1),)
             if near
             else ()
         )
-        self._fail(
-            "CNN201",
-            f"`{self.head.name}` has no attribute `{name.name}`",
-            name.span,
-            f"did you mean `{near[0]}`?" if near else self._usage(),
-            fixes=fixes,
-        )
+        message = f"`{self.head.name}` has no attribute `{name.name}`"
+        self._fail("CNN201", message, name.span, help, fixes=fixes)
 
     # --- both ---
 
@@ -242,16 +278,10 @@ class _Binder(Generic[S]):
     def _usage(self) -> str:
         """What the phrase can say, as help."""
         attributes = [n for n in self.schema.model_fields if n not in self.schema.positional]
-        usage = f"write `{_usage(self.schema, self.head)}`"
+        usage = f"write `{example(self.schema, self.head)}`"
         if attributes:
             return f"{usage}; its attributes are {', '.join(f'`{name}`' for name in attributes)}"
         return usage
-
-
-def _usage(schema: type[Schema], head: Identifier) -> str:
-    """An example of the phrase, without attributes: ``conv 16@3``."""
-    positional = "@".join(_example(schema, name) for name in schema.positional)
-    return f"{head.name} {positional}" if positional else head.name
 
 
 def _validate(schema: type[S], values: Mapping[str, Value]) -> S:
@@ -280,153 +310,9 @@ def _problems(
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=True)
         found = [
-            _diagnose(bound.schema, dict(problem), head, values, written, constants)
+            diagnose(bound.schema, dict(problem), head, values, written, constants)
             for problem in problems
             if not problem["loc"] or problem["loc"][0] not in open_names
         ]
         return tuple({(item.code, item.span): item for item in reversed(found)}.values())[::-1]
     return ()
-
-
-def _diagnose(
-    schema: type[Schema],
-    problem: Mapping[str, object],
-    head: Identifier,
-    values: Mapping[str, Value],
-    written: Mapping[str, Expr],
-    constants: Constants,
-) -> Diagnostic:
-    """One finding of pydantic's in the language of the spec."""
-    location = problem["loc"]
-    assert isinstance(location, tuple)
-    kind = str(problem["type"])
-    name = str(location[0]) if location else ""
-    if kind == "missing":
-        return _missing(schema, head, name)
-    span = written[name].span if name in written else head.span
-    value: object = values.get(name)
-    if len(location) > 1 and isinstance(location[1], int) and name in written:
-        span, value = _element(written[name], value, location[1])
-    raw = problem.get("ctx")
-    context = raw if isinstance(raw, Mapping) else {}
-    text = show(value)  # type: ignore[arg-type]
-    near: tuple[str, ...] = ()
-    by_position = name in schema.positional
-    written_like = _usage(schema, head) if by_position else f"{name} {_example(schema, name)}"
-    match kind:
-        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
-            bound = _bound(kind, context)
-            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
-            code, message = "CNN205", f"{what} must be {bound}, not {text}"
-            help = f"write a number that is {bound}"
-        case "literal_error" | "enum":
-            words = [word.strip(" '\"") for word in _expected(context)]
-            near = closest(text, words)
-            code = "CNN208" if isinstance(value, str) else "CNN204"
-            message = f"`{name}` cannot be `{text}`"
-            help = (
-                f"did you mean `{near[0]}`?"
-                if near
-                else f"write one of {', '.join(f'`{word}`' for word in words)}"
-            )
-        case "value_error" | "assertion_error":
-            code = "CNN208" if isinstance(value, str) else "CNN205"
-            message = str(problem["msg"]).removeprefix("Value error, ")
-            help = f"write `{written_like}`"
-        case _ if isinstance(value, str):
-            code, message = "CNN102", f"nothing is called `{text}` here"
-            near = closest(text, tuple(constants.names()))
-            help = f"define it first, or write {_kind(kind)}, as in `{written_like}`"
-            help = f"did you mean `{near[0]}`?" if near else help
-        case _:
-            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
-            code, message = "CNN204", f"{what} must be {_kind(kind)}, not `{text}`"
-            help = f"write `{written_like}`"
-    fixes = (
-        (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=len(near) == 1),) if near else ()
-    )
-    return Diagnostic(code, message, span, help=help, fixes=fixes)
-
-
-def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
-    wanted, example = name, f"{head.name} {name} {_example(schema, name)}"
-    if name in schema.positional:
-        wanted, example = "@".join(schema.positional), _usage(schema, head)
-    return Diagnostic(
-        "CNN202", f"`{head.name}` needs {wanted}", head.span, help=f"write `{example}`"
-    )
-
-
-def _element(expr: Expr, value: object, index: int) -> tuple[Span, object]:
-    """The place and value of one element of a size or list; the whole where it was one number."""
-    items = expr.dims if isinstance(expr, Size) else expr.items if isinstance(expr, List) else ()
-    if index < len(items) and isinstance(value, tuple):
-        return items[index].span, value[index]
-    return expr.span, value
-
-
-def _bound(kind: str, context: Mapping[str, object]) -> str:
-    words = {
-        "greater_than_equal": ("ge", "at least"),
-        "less_than_equal": ("le", "at most"),
-        "greater_than": ("gt", "greater than"),
-        "less_than": ("lt", "less than"),
-    }
-    key, text = words[kind]
-    limit = context.get(key)
-    return f"{text} {limit:g}" if isinstance(limit, float) else f"{text} {limit}"
-
-
-def _expected(context: Mapping[str, object]) -> list[str]:
-    return str(context.get("expected", "")).replace(" or ", ", ").split(", ")
-
-
-def _kind(error: str) -> str:
-    """What a schema wanted, from the name of pydantic's error."""
-    kinds = {
-        "int_type": "a whole number",
-        "int_from_float": "a whole number",
-        "float_type": "a number",
-        "bool_type": "`yes` or `no`",
-        "string_type": "a word",
-        "tuple_type": "a size",
-        "dataclass_type": "an initialiser",
-        "is_instance_of": "an initialiser",
-        "finite_number": "a finite number",
-    }
-    return kinds.get(error, "another kind of value")
-
-
-def _example(schema: type[Schema], name: str) -> str:
-    """A value that the parameter could have, for help lines."""
-    field = schema.model_fields[name]
-    if field.examples:
-        return str(field.examples[0])
-    default = field.get_default(call_default_factory=True)
-    if default is None or field.is_required():
-        return {"filters": "16", "units": "10", "kernel": "3"}.get(name, "1")
-    if isinstance(default, tuple):
-        return "x".join(map(str, default))
-    return show(default)
-
-
-def _shorten(text: str, limit: int = 40) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
-    """CNN101: nothing is called so; with the name that was probably meant."""
-    from cnndsl.layers import FOREIGN
-
-    foreign = FOREIGN.get(head.name)
-    near = (foreign,) if foreign else closest(head.name, (*keywords(), *others))
-    fixes: tuple[Fix, ...] = ()
-    help = "`cnndsl explain CNN101` lists where the layers are documented"
-    if near:
-        help = f"in cnndsl it is called `{near[0]}`" if foreign else f"did you mean `{near[0]}`?"
-        safe = len(near) == 1
-        fixes = (Fix(f"write `{near[0]}`", (Edit(head.span, near[0]),), safe=safe),)
-    return Diagnostic(
-        "CNN101", f"there is no layer or block `{head.name}`", head.span, help=help, fixes=fixes
-    )

@@ -208,7 +208,8 @@ def _floor_everywhere(case: Case) -> Iterator[Candidate]:
     """``rounding floor`` at the top of the file, for all its layers."""
     source = case.node.span.source
     statements = case.module.statements
-    if source is not case.module.source or any(isinstance(s, RoundingRule) for s in statements):
+    ruled = any(isinstance(statement, RoundingRule) for statement in statements)
+    if ruled or case.failing[0] not in case.around.floored:
         return
     start = next(s.span.start for s in statements if not isinstance(s, NetworkName))
     edit = Edit(Span(source, start, start), f"rounding floor{_line_end(source.text)}")

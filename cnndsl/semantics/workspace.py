@@ -56,7 +56,9 @@ class Workspace:
 
     def unknown_stream(self, head: Identifier | Name, frame: Frame) -> None:
         """CNN103, with the name that was probably meant."""
-        if head.name.partition(".")[0] in self.broken:
+        root, _, inside = head.name.partition(".")
+        scope = self.lookup(root, frame) if inside else None
+        if root in self.broken or (scope is not None and self.is_poison(scope)):
             return
         known = list(frame.streams)
         if "." in head.name:

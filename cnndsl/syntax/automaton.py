@@ -10,16 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.syntax.builder import Builder
+from cnndsl.syntax.builder import OPERATORS, Builder
 from cnndsl.syntax.problems import Refusal
 from cnndsl.syntax.tables import END, Rule, Tables
 
 __all__ = ["Automaton"]
 
-_VALUED = frozenset(
-    ("NAME", "NUMBER", "SIZE", "STRING", "HOLE", "RECOVERED", "OR", "AND", "COMPARE", "RANGE")
-    + ("PLUS", "MINUS", "STAR", "SLASH", "DOUBLE_SLASH", "PERCENT")
-)
+_VALUED = frozenset(("NAME", "NUMBER", "SIZE", "STRING", "HOLE", "RECOVERED")) | OPERATORS
 """The terminals that reach the builder, as their spans."""
 
 _TALL = 1_000
@@ -27,7 +24,7 @@ _TALL = 1_000
 
 
 class Automaton:
-    """The parser's stack, as parallel lists: states, and the pieces of the tree with their places."""
+    """The parser's stack, as parallel lists: states, pieces of the tree, and their places."""
 
     def __init__(self, tables: Tables, source: Source, builder: Builder) -> None:
         self._tables = tables

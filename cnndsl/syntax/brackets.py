@@ -89,10 +89,17 @@ class _Balancer:
             while len(self.waiting) > partner + 1:
                 self.never_closed(self.waiting.pop())
             self.waiting.pop()
-        elif self.waiting and self.waiting[-1].kind != "LBRACE" and kind != "RBRACE":
+        elif self.waiting and self.meant(self.waiting[-1], at, kind):
             self.mismatched(self.waiting.pop(), at, kind)
         else:
             self.closes_nothing(at, kind)
+
+    def meant(self, opening: _Open, at: int, kind: str) -> bool:
+        """Whether a closing bracket of the wrong kind was meant to close this one."""
+        if kind == "RBRACE":
+            between = self.text[self.tokens.starts[opening.at] : self.tokens.starts[at]]
+            return opening.kind != "LBRACE" and "\n" not in between
+        return opening.kind != "LBRACE"
 
     def partner(self, kind: str, indent: int | None) -> int | None:
         """Which waiting bracket a closing one belongs to, by its height in the stack."""

@@ -61,7 +61,11 @@ from cnndsl.syntax.ast import (
 from cnndsl.syntax.problems import Problems, Refusal
 from cnndsl.syntax.refusals import RESERVED
 
-__all__ = ["Builder", "number"]
+__all__ = ["OPERATORS", "Builder", "number"]
+
+OPERATORS = frozenset(("OR", "AND", "COMPARE", "RANGE", "PLUS", "MINUS", "STAR", "SLASH"))
+OPERATORS |= {"DOUBLE_SLASH", "PERCENT"}
+"""The terminals that join two operands."""
 
 MOST_DIMENSIONS = 16
 """No tensor of a network has more."""
@@ -212,7 +216,6 @@ class Builder:
     def phrase(self, span: Span, head: Expr, *arguments: Expr) -> Phrase | Expr:
         """A layer; or a lone expression, which is well where an argument of a call is meant."""
         if isinstance(head, Name):
-            arguments = self._joined(arguments)
             return Phrase(Identifier(head.name, head.span), arguments, span)
         if not arguments:
             return head
@@ -318,16 +321,6 @@ class Builder:
             self._problems.add(refusals.name_not_definable(span))
         return Identifier(name, span)
 
-    def _joined(self, arguments: tuple[Expr, ...]) -> tuple[Expr, ...]:
-        """The arguments of a layer, with the ``@`` that was forgotten between the first two."""
-        if len(arguments) < 2 or isinstance(arguments[0], _WORDS | At):
-            return arguments
-        count, size, *rest = arguments
-        if isinstance(size, _WORDS):
-            return arguments
-        self._problems.add(refusals.at_missing(count, size))
-        return (At(count, size, count.span.to(size.span)), *rest)
-
     def _layers(self, chain: Chain) -> Chain:
         """The chain, where each of its links is a layer."""
         for link in chain.links:
@@ -347,7 +340,7 @@ class Builder:
             return chain
         if isinstance(element, Phrase) and not element.arguments:
             return Name(element.head.name, element.head.span)
-        return element if not isinstance(element, _ELEMENTS) or isinstance(element, Call) else chain
+        return chain if isinstance(element, Phrase | Branch | Repeat | For) else element
 
 
 def number(word: str, span: Span) -> Number:

@@ -8,77 +8,22 @@ stand there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.frozen import frozen
+from cnndsl.syntax.builder import OPERATORS
 from cnndsl.syntax.layout import STATEMENT_WORDS
-from cnndsl.syntax.lexer import NEWLINE, Tokens
-from cnndsl.syntax.problems import Problems
+from cnndsl.syntax.lexer import NEWLINE
 from cnndsl.syntax.refusals import RESERVED, arrow_missing, name_not_definable, shown
+from cnndsl.syntax.situation import USAGE, Situation, alternatives, cannot_stand
 from cnndsl.syntax.tables import END
 
-__all__ = ["Situation", "unexpected"]
+__all__ = ["unexpected"]
 
 _ENDS = frozenset((NEWLINE, END, "RBRACE"))
 _VALUES = frozenset(("NUMBER", "SIZE", "HOLE", "LSQB", "LPAR", "STRING"))
 _BODIES = frozenset(("IF", "ELSE", "REPEAT", "FOR"))
-
-_USAGE = {
-    "NETWORK": "network lenet5",
-    "INPUT": "input 1x32x32",
-    "CLASSES": 'classes "cat", "dog"',
-    "OUTPUT": "output aux1, aux2",
-    "PARAM": "param classes = 10",
-    "LET": "let k = 32",
-    "IMPORT": 'import "blocks.cnn"',
-    "ROUNDING": "rounding floor",
-    "EXPECT": "expect params 61706",
-    "BLOCK": "block stem(width, stride = 1) { … }",
-    "RETURN": "return high, low",
-    "TRAIN": "train { … }",
-    "REPEAT": "repeat 3 { … }",
-    "FOR": "for i in 1..3 { … }",
-    "IF": "if wide { … } else { … }",
-}
-"""An example of each statement."""
-
-
-@frozen
-class Situation:
-    """A token that cannot stand at ``at``, in the statement that begins at ``first``."""
-
-    tokens: Tokens
-    at: int
-    first: int
-    expected: frozenset[str]
-    problems: Problems
-
-    def kind(self, offset: int = 0) -> str:
-        """The terminal so many tokens on; empty beyond the statement's begin and the end."""
-        at = self.at + offset
-        return self.tokens.kinds[at] if self.first <= at < len(self.tokens) else ""
-
-    def span(self, offset: int = 0) -> Span:
-        """The place of the token so many tokens on."""
-        at = self.at + offset
-        return self.problems.span(self.tokens.starts[at], self.tokens.ends[at])
-
-    def text(self, offset: int = 0) -> str:
-        """How the token so many tokens on is written."""
-        return shown(self.span(offset).text, 20)
-
-    def statement(self) -> str:
-        """The terminal that begins the statement."""
-        return self.tokens.kinds[self.first]
-
-    def nearest(self, kinds: frozenset[str]) -> int | None:
-        """How many tokens back the nearest token of these kinds stands in the statement."""
-        for at in range(self.at - 1, self.first - 1, -1):
-            if self.tokens.kinds[at] in kinds:
-                return at - self.at
-        return None
 
 
 def unexpected(here: Situation) -> Diagnostic:
@@ -87,7 +32,7 @@ def unexpected(here: Situation) -> Diagnostic:
         diagnostic = known(here)
         if diagnostic is not None:
             return diagnostic
-    return _general(here)
+    return cannot_stand(here)
 
 
 def _error(message: str, span: Span, help: str, *fixes: Fix, code: str = "CNN001") -> Diagnostic:
@@ -102,9 +47,12 @@ def _replace(title: str, span: Span, text: str, *, safe: bool = False) -> Fix:
 
 
 def _ends_early(here: Situation) -> Diagnostic | None:
+    before = here.kind(-1)
+    if here.kind() in ("ARROW", "CLAIM", "COMMA") and before in _BEHIND:
+        message = f"{_BEHIND[before]} is missing behind `{here.text(-1)}`"
+        return _error(message, here.span(-1), f"write {_BEHIND[before]} there", code="CNN004")
     if here.kind() not in _ENDS and here.kind() not in ("RPAR", "RSQB"):
         return None
-    before = here.kind(-1)
     if before == "ARROW":
         span = here.span(-1)
         help = "write a layer behind it, or remove it"
@@ -126,10 +74,7 @@ _BEHIND = {
     "COLON": "a layer",
     "AT": "a size",
     "EQUAL": "a value",
-    **dict.fromkeys(
-        ["OR", "AND", "NOT", "COMPARE", "RANGE", "PLUS", "MINUS", "_NEG", "STAR", "SLASH", "DOUBLE_SLASH", "PERCENT"],
-        "a value",
-    ),
+    **dict.fromkeys([*OPERATORS, "NOT", "_NEG"], "a value"),
     "IF": "a condition",
     "REPEAT": "a count",
     "FOR": "a name",
@@ -144,7 +89,7 @@ def _lacks_body(here: Situation) -> Diagnostic | None:
         return None
     word = here.kind(back)
     message = f"`{here.text(back)}` has no body in braces"
-    usage = "else { … }" if word == "ELSE" else _USAGE[word]
+    usage = "else { … }" if word == "ELSE" else USAGE[word]
     return _error(message, here.span(back), f"write it like `{usage}`", code="CNN004")
 
 
@@ -160,9 +105,20 @@ def _unfinished(here: Situation) -> Diagnostic:
     start = here.tokens.starts[here.first]
     span = here.problems.span(start, max(here.tokens.ends[here.at - 1], start))
     word = here.tokens.kinds[here.first]
-    help = f"write it like `{_USAGE[word]}`" if word in _USAGE else f"write {_alternatives(here)}"
-    message = f"`{shown(span.text, 20)}` is not finished: {_alternatives(here)} is missing"
+    help = f"write it like `{USAGE[word]}`" if word in USAGE else f"write {alternatives(here)}"
+    message = f"`{shown(span.text, 20)}` is not finished: {alternatives(here)} is missing"
     return _error(message, span, help, code="CNN004")
+
+
+def _arrow_of_another_kind(here: Situation) -> Diagnostic | None:
+    """``-->``, ``- >`` and ``>>``."""
+    if here.kind() not in ("ARROW", "COMPARE") or here.at == here.first:
+        return None
+    span = here.span(-1).to(here.span())
+    if "".join(span.text.split()) not in ("->", "-->", ">>"):
+        return None
+    fix = _replace("write `->`", span, "->", safe=True)
+    return _error(f"`{shown(span.text)}` joins no layers; `->` does", span, "write `->`", fix)
 
 
 # --- signs that other languages write -----------------------------------------------------------
@@ -336,7 +292,7 @@ def _one_value(here: Situation) -> Diagnostic | None:
         place = here.problems.span(here.span().start, here.span().start)
         fix = _replace("insert `=`", place, "= ", safe=True)
         message = f"there is no `=` before `{here.text()}`"
-        return _error(message, here.span(), f"write it like `{_USAGE[here.statement()]}`", fix)
+        return _error(message, here.span(), f"write it like `{USAGE[here.statement()]}`", fix)
     if here.at < here.first + 4:
         return None
     help = f"leave out `{word}` to name a stream"
@@ -362,6 +318,7 @@ def _operators(here: Situation) -> Diagnostic | None:
 
 _KNOWN: tuple[Callable[[Situation], Diagnostic | None], ...] = (
     _comment,
+    _arrow_of_another_kind,
     _ends_early,
     _colon,
     _equal,
@@ -374,56 +331,3 @@ _KNOWN: tuple[Callable[[Situation], Diagnostic | None], ...] = (
     _one_value,
     _operators,
 )
-
-
-# --- everything else ----------------------------------------------------------------------------
-
-_NAMED = {
-    "LBRACE": "`{`",
-    "_CALL": "`(`",
-    "LPAR": "`(`",
-    "RPAR": "`)`",
-    "RSQB": "`]`",
-    "EQUAL": "`=`",
-    "COMMA": "`,`",
-    "IN": "`in`",
-    "ELSE": "`else`",
-    "FROM": "`from`",
-    "ARROW": "`->`",
-    NEWLINE: "the end of the line",
-}
-
-
-def _general(here: Situation) -> Diagnostic:
-    kind, span = here.kind(), here.span()
-    what = "the end of the text" if kind == END else "the end of the line"
-    if kind not in (END, NEWLINE):
-        what = f"`{here.text()}`"
-    elif span.start > 0:
-        span = here.span(-1)
-    usage = _USAGE.get(here.statement(), "C1: conv 6@5x5 stride 2 -> relu")
-    message = f"{what} cannot stand here, but {_alternatives(here)} can"
-    return _error(message, span, f"write it like `{usage}`")
-
-
-def _alternatives(here: Situation) -> str:
-    """What could stand here, in words."""
-    names = list(dict.fromkeys(_named(here.expected)))[:4]
-    if not names:
-        return "something else"
-    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
-
-
-def _named(expected: frozenset[str]) -> Iterator[str]:
-    if "LET" in expected:
-        yield "a statement"
-        return
-    if "NUMBER" in expected:
-        yield "a value"
-    elif "NAME" in expected:
-        yield "a name"
-    elif "STRING" in expected:
-        yield 'a text in `"`'
-    for kind, name in _NAMED.items():
-        if kind in expected and not (kind == "LPAR" and "NUMBER" in expected):
-            yield name

@@ -9,13 +9,27 @@ from __future__ import annotations
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
 from cnndsl.syntax.brackets import CLOSER, balance
+from cnndsl.syntax.builder import OPERATORS
 from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.problems import Problems, Stop
 
 __all__ = ["STATEMENT_WORDS", "arrange", "begins_statement"]
 
 STATEMENT_WORDS = frozenset(
-    ["NETWORK", "INPUT", "CLASSES", "OUTPUT", "PARAM", "LET", "IMPORT", "ROUNDING", "EXPECT", "BLOCK", "RETURN", "TRAIN"]
+    [
+        "NETWORK",
+        "INPUT",
+        "CLASSES",
+        "OUTPUT",
+        "PARAM",
+        "LET",
+        "IMPORT",
+        "ROUNDING",
+        "EXPECT",
+        "BLOCK",
+        "RETURN",
+        "TRAIN",
+    ]
 )
 """Terminals that begin a statement; before ``->`` and ``=>`` their words are plain names."""
 
@@ -25,12 +39,10 @@ _CONTINUED = frozenset(("ARROW", "COMMA"))  # a line that ends in one goes on
 _CONTINUES = frozenset(("ARROW", "CLAIM", "ELSE"))  # a line that begins with one goes on
 _CHAINS = frozenset(("COMMA", "ARROW", "EQUAL", "COLON"))
 
-_OPERATORS = frozenset(
-    ("AT", "IF", "ELSE", "OR", "AND", "NOT", "COMPARE", "RANGE", "PLUS", "MINUS", "STAR", "SLASH")
-    + ("DOUBLE_SLASH", "PERCENT")
-)
+_OPERATORS = frozenset(("AT", "IF", "ELSE", "NOT")) | OPERATORS
 _SEPARATORS = frozenset((NEWLINE, "COMMA", "ARROW"))
-_NESTING = _OPERATORS | _SEPARATORS | CLOSER.keys() | frozenset(CLOSER.values())
+_CLOSERS = frozenset(CLOSER.values())
+_NESTING = _OPERATORS | _SEPARATORS | CLOSER.keys() | _CLOSERS
 
 
 def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
@@ -39,6 +51,7 @@ def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
     Raises:
         Stop: where brackets are nested too deeply.
     """
+    _check_depth(tokens, problems, limits.depth)
     tokens = balance(tokens, problems)
     result = Tokens(comments=tokens.comments)
     kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
@@ -59,6 +72,19 @@ def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
                 result.calls.add(openers[-1])
         result.add(kind, starts[at], ends[at])
     return result
+
+
+def _check_depth(tokens: Tokens, problems: Problems, most: int) -> None:
+    """Brackets alone, matching or not: what is nested too deeply is not worth balancing."""
+    depth = 0
+    for at, kind in enumerate(tokens.kinds):
+        if kind in CLOSER:
+            depth += 1
+            if depth > most:
+                problems.add(_too_deep(problems, tokens.starts[at], tokens.ends[at], most))
+                raise Stop
+        elif kind in _CLOSERS and depth:
+            depth -= 1
 
 
 class _Depth:

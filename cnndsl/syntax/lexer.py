@@ -77,7 +77,7 @@ def tokenize(problems: Problems, limits: Limits) -> Tokens:
     tokens = Tokens()
     at = 1 if text.startswith("\ufeff") else 0
     while (stopped := _read(text, at, tokens, most)) < len(text):
-        if len(tokens) > most:
+        if len(tokens) + len(tokens.comments) >= most:
             problems.add(_too_long(problems, most, stopped))
             raise Stop
         from cnndsl.syntax.spelling import misspelled  # a right spec does not need it
@@ -91,11 +91,13 @@ def tokenize(problems: Problems, limits: Limits) -> Tokens:
 def _read(text: str, at: int, tokens: Tokens, most: int) -> int:
     """Read tokens as long as they are right and not too many; gives where that ends."""
     words, signs = load().words, load().signs
-    kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
+    kinds, starts, ends, comments = tokens.kinds, tokens.starts, tokens.ends, tokens.comments
     for match in _pattern().finditer(text, at):
         kind = match.lastgroup
         if kind is None:
             continue
+        if len(kinds) + len(comments) >= most:
+            return match.start(kind)
         start, end = match.span(kind)
         if kind == "NAME":
             kind = words.get(text[start:end], kind)
@@ -104,12 +106,12 @@ def _read(text: str, at: int, tokens: Tokens, most: int) -> int:
             if kind == "DOUBLE_SLASH" and (not kinds or kinds[-1] == NEWLINE):
                 return start
         elif kind == "COMMENT":
-            tokens.comments.append((start, end))
+            comments.append((start, end))
             continue
-        elif kind == "OTHER" or len(kinds) > most:
-            return start
         elif kind == NEWLINE and kinds and kinds[-1] == NEWLINE:
             continue
+        elif kind == "OTHER":
+            return start
         kinds.append(kind)
         starts.append(start)
         ends.append(end)

@@ -123,7 +123,8 @@ class Reader:
         end = max(tokens.ends[max(after - 1, first)], begin)
         self.broken.append(Broken(self.names(first, after), self.problems.span(begin, end)))
         if not self.problems.within(begin, max(end, place + 1)):
-            from cnndsl.syntax.complaints import Situation, unexpected  # rarely needed
+            from cnndsl.syntax.complaints import unexpected  # a right spec does not need them
+            from cnndsl.syntax.situation import Situation
 
             here = Situation(tokens, at, first, expected, self.problems)
             self.problems.add(problem or unexpected(here))

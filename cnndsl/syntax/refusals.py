@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.syntax.ast import Element, Expr, Identifier, Number, Size, Unary
+from cnndsl.syntax.ast import Binary, Element, Expr, Identifier, Name, Size
 
 __all__ = [
     "RESERVED",
     "arrow_missing",
-    "at_missing",
     "boolean",
     "colon_in_call",
+    "comment_in_slashes",
     "name_not_definable",
     "no_layer",
     "number_too_large",
@@ -20,7 +20,24 @@ __all__ = [
     "value_bound",
 ]
 
-RESERVED = frozenset(["if", "else", "for", "in", "repeat", "and", "or", "not", "yes", "no", "true", "false", "True", "False"])
+RESERVED = frozenset(
+    [
+        "if",
+        "else",
+        "for",
+        "in",
+        "repeat",
+        "and",
+        "or",
+        "not",
+        "yes",
+        "no",
+        "true",
+        "false",
+        "True",
+        "False",
+    ]
+)
 """Words that can name nothing of a spec's own."""
 
 
@@ -61,21 +78,6 @@ def number_too_large(span: Span) -> Diagnostic:
     return Diagnostic("CNN210", message, span, help="write a smaller number")
 
 
-def at_missing(count: Expr, size: Expr) -> Diagnostic:
-    """``conv 6 5x5``: two values side by side, where a layer takes one."""
-    first, second = shown(count.span.text, 20), shown(size.span.text, 20)
-    gap = Span(count.span.source, count.span.end, size.span.start)
-    span = count.span.to(size.span)
-    message = f"there is no `@` between `{first}` and `{second}`"
-    if isinstance(size, Unary) and size.operator == "-":
-        help = f"write `{first} - {shown(size.operand.span.text, 20)}` to subtract"
-        return Diagnostic("CNN001", message, span, help=help)
-    joined = f"{first}@{second}"
-    certain = isinstance(count, Number) and isinstance(size, Size)
-    fix = Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=certain)
-    return Diagnostic("CNN001", message, span, help=f"write `{joined}`", fixes=(fix,))
-
-
 def arrow_missing(after: Span) -> Diagnostic:
     """``bottleneck(64) relu``."""
     word = shown(after.text, 20)
@@ -87,6 +89,8 @@ def arrow_missing(after: Span) -> Diagnostic:
 
 def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     """``-> 3 + 4``: a value where a layer is due."""
+    if isinstance(element, Binary) and element.operator == "//" and isinstance(element.left, Name):
+        return comment_in_slashes(element)
     word = shown(element.span.text, 20)
     message = f"`{word}` stands where a layer should"
     help = "begin with the name of a layer, a block or a stream"
@@ -100,6 +104,16 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     if label:
         help = "write the name of a layer behind the label, as in `C1: conv 6@5x5`"
     return Diagnostic("CNN001", message, element.span, help=help)
+
+
+def comment_in_slashes(division: Binary) -> Diagnostic:
+    """``relu // the nonlinearity``."""
+    sign = Span(division.span.source, division.left.span.end, division.right.span.start)
+    start = sign.start + sign.text.index("//")
+    place = Span(sign.source, start, start + 2)
+    fix = Fix("write `#`", (Edit(place, "#"),), safe=True)
+    message = "a comment begins with `#`, not with `//`"
+    return Diagnostic("CNN001", message, place, help="write `#`", fixes=(fix,))
 
 
 def colon_in_call(label: Identifier, element: Expr | Element) -> Diagnostic:

@@ -40,6 +40,7 @@ _SIGNS = {
     "（": ("(", "LPAR"),
     "）": (")", "RPAR"),
     "＠": ("@", "AT"),
+    "|": ("->", "ARROW"),
     "&&": ("and", "AND"),
     "||": ("or", "OR"),
     "!": ("not", "NOT"),
@@ -204,10 +205,10 @@ def _pattern() -> re.Pattern[str]:
     """A named group for each kind of mistake, and at the end for whatever is left."""
     number = r"(?>[0-9]+|\?)"
     patterns = {
-        "LOOSE_SIZE": rf"{number}(?>[ \t]*[xX×][ \t]*{number})+(?![\w×])",
-        "MALFORMED": r"[0-9?](?>[\w×]|\.(?!\.))*",
+        "LOOSE_SIZE": rf"{number}(?>[ \t]*[xX×][ \t]*{number})++(?![\w×]|\.(?!\.))",
+        "MALFORMED": r"[0-9?](?>[\w×]|\.(?!\.))*+",
         "FRACTION": r"\.[0-9]+(?!\w)",
-        "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*",
+        "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*+",
         "QUOTED": "'[^'\n]*'|[“”„‟«‹][^“”„‟«»‹›\"\n]*[“”»›\"]",
         "UNCLOSED": r'"[^\n]*',
         "SLASHES": r"//[^\n]*",

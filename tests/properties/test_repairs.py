@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,12 +44,12 @@ def layers(draw: st.DrawFn, rank: int) -> str:
     """A layer with a window, its arguments in any combination."""
     keyword = draw(st.sampled_from(("conv", "conv", "depthwise", "maxpool", "avgpool", "sumpool")))
     words = [keyword, ("4@" if keyword == "conv" else "") + sizes(draw, rank, 1, 6)]
-    if draw(st.booleans()):
-        words.append(f"stride {sizes(draw, rank, 1, 4)}")
+    if draw(st.integers(0, 2)):
+        words.append(f"stride {sizes(draw, rank, 2, 4)}")
     if draw(st.booleans()):
         words.append(f"padding {padding(draw, rank)}")
-    if keyword in ("conv", "maxpool") and draw(st.integers(0, 4)) == 0:
-        words.append(f"dilation {sizes(draw, rank, 1, 3)}")
+    if keyword in ("conv", "maxpool") and draw(st.integers(0, 3)) == 0:
+        words.append(f"dilation {sizes(draw, rank, 2, 4)}")
     if draw(st.integers(0, 9)) == 0:
         words.append(draw(st.sampled_from(("rounding exact", "rounding floor", "rounding ceil"))))
     return " ".join(words)
@@ -114,6 +115,7 @@ def complaint(text: str, diagnostics: tuple[Diagnostic, ...], at: int, fix: Fix)
     return f"{fix.title!r} brings {dict(after - others)} in\n{text}"
 
 
+@pytest.mark.slow
 def test_every_repair_mends_its_error_and_brings_no_other() -> None:
     kinds: Counter[str] = Counter()
 
@@ -150,5 +152,5 @@ def test_every_repair_mends_its_error_and_brings_no_other() -> None:
         "write `rounding floor` at the top of the file",
         "write `rounding ceil",
     }
-    missing = {kind: kinds[kind] for kind in offered if kinds[kind] < 3}
+    missing = {kind: kinds[kind] for kind in offered if not kinds[kind]}
     assert not missing, kinds

@@ -183,6 +183,11 @@ def test_rounding_at_the_top_of_the_file_is_not_written_twice() -> None:
     assert not [action for action in actions(text) if "top of the file" in action]
 
 
+def test_floor_for_the_file_is_not_offered_where_the_layers_say_otherwise() -> None:
+    text = "input 3x4x4\nconv 4@1 stride 4 rounding exact\nconv 4@2 rounding exact\n"
+    assert not [action for action in actions(text) if "top of the file" in action]
+
+
 def test_exact_on_the_layer_is_replaced() -> None:
     text = "rounding floor\ninput 3x28x28\nconv 8@3 stride 2 rounding exact\n"
     assert "conv 8@3 stride 2 rounding floor\n" in fixed(text, "write `rounding floor`")
@@ -298,10 +303,12 @@ def test_a_block_in_another_file_is_mended_there(tmp_path: Path) -> None:
 
 
 def test_the_shipped_library_is_never_edited() -> None:
-    text = 'rounding exact\nimport "std/residual"\ninput 3x1x1\nbasic(8)\nmaxpool 2\n'
-    for diagnostic in check_text(text).diagnostics:
-        for fix in diagnostic.fixes:
-            assert {edit.span.source.name for edit in fix.edits} <= {"spec.cnn"}
+    text = 'import "std/densenet"\ninput 3x1x1\ntransition(8)\n'
+    diagnostic = failure(text, "CNN302")
+    assert Path(diagnostic.span.source.name).stem == "densenet"
+    assert [fix.title for fix in diagnostic.fixes] == [
+        "change the input to 3x2x2: (2 - 2)/2 + 1 = 1"
+    ]
 
 
 # --- what is not promised ---------------------------------------------------------------------

@@ -1,0 +1,170 @@
+"""Turns what a schema has against a phrase into diagnostics, in the words of the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers import keywords
+from cnndsl.layers.base import Schema
+from cnndsl.semantics.evaluate import Constants, Value, show
+from cnndsl.syntax.ast import Expr, Identifier, List, Size
+
+__all__ = ["diagnose", "example", "shorten", "unknown_layer", "value_example"]
+
+
+def example(schema: type[Schema], head: Identifier) -> str:
+    """An example of the phrase, without attributes: ``conv 16@3``."""
+    positional = "@".join(value_example(schema, name) for name in schema.positional)
+    return f"{head.name} {positional}" if positional else head.name
+
+
+def diagnose(
+    schema: type[Schema],
+    problem: Mapping[str, object],
+    head: Identifier,
+    values: Mapping[str, Value],
+    written: Mapping[str, Expr],
+    constants: Constants,
+) -> Diagnostic:
+    """One finding of pydantic's in the language of the spec.
+
+    ``values`` are what was written by parameter, ``written`` the expressions, ``head`` the phrase's
+    first word.
+    """
+    location = problem["loc"]
+    assert isinstance(location, tuple)
+    kind = str(problem["type"])
+    name = str(location[0]) if location else ""
+    if kind == "missing":
+        return _missing(schema, head, name)
+    span = written[name].span if name in written else head.span
+    value: object = values.get(name)
+    if len(location) > 1 and isinstance(location[1], int) and name in written:
+        span, value = _element(written[name], value, location[1])
+    raw = problem.get("ctx")
+    context = raw if isinstance(raw, Mapping) else {}
+    text = show(value)  # type: ignore[arg-type]
+    near: tuple[str, ...] = ()
+    by_position = name in schema.positional
+    written_like = example(schema, head) if by_position else f"{name} {value_example(schema, name)}"
+    match kind:
+        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
+            bound = _bound(kind, context)
+            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
+            code, message = "CNN205", f"{what} must be {bound}, not {text}"
+            help = f"write a number that is {bound}"
+        case "literal_error" | "enum":
+            words = [word.strip(" '\"") for word in _expected(context)]
+            near = closest(text, words)
+            code = "CNN208" if isinstance(value, str) else "CNN204"
+            message = f"`{name}` cannot be `{text}`"
+            help = (
+                f"did you mean `{near[0]}`?"
+                if near
+                else f"write one of {', '.join(f'`{word}`' for word in words)}"
+            )
+        case "value_error" | "assertion_error":
+            code = "CNN208" if isinstance(value, str) else "CNN205"
+            message = str(problem["msg"]).removeprefix("Value error, ")
+            help = f"write `{written_like}`"
+        case _ if isinstance(value, str):
+            code, message = "CNN102", f"nothing is called `{text}` here"
+            near = closest(text, tuple(constants.names()))
+            help = f"define it first, or write {_kind(kind)}, as in `{written_like}`"
+            help = f"did you mean `{near[0]}`?" if near else help
+        case _:
+            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
+            code, message = "CNN204", f"{what} must be {_kind(kind)}, not `{text}`"
+            help = f"write `{written_like}`"
+    fixes = (
+        (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=len(near) == 1),) if near else ()
+    )
+    return Diagnostic(code, message, span, help=help, fixes=fixes)
+
+
+def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
+    wanted, written = name, f"{head.name} {name} {value_example(schema, name)}"
+    if name in schema.positional:
+        wanted, written = "@".join(schema.positional), example(schema, head)
+    return Diagnostic(
+        "CNN202", f"`{head.name}` needs {wanted}", head.span, help=f"write `{written}`"
+    )
+
+
+def _element(expr: Expr, value: object, index: int) -> tuple[Span, object]:
+    """The place and value of one element of a size or list; the whole where it was one number."""
+    items = expr.dims if isinstance(expr, Size) else expr.items if isinstance(expr, List) else ()
+    if index < len(items) and isinstance(value, tuple):
+        return items[index].span, value[index]
+    return expr.span, value
+
+
+def _bound(kind: str, context: Mapping[str, object]) -> str:
+    words = {
+        "greater_than_equal": ("ge", "at least"),
+        "less_than_equal": ("le", "at most"),
+        "greater_than": ("gt", "greater than"),
+        "less_than": ("lt", "less than"),
+    }
+    key, text = words[kind]
+    limit = context.get(key)
+    return f"{text} {limit:g}" if isinstance(limit, float) else f"{text} {limit}"
+
+
+def _expected(context: Mapping[str, object]) -> list[str]:
+    return str(context.get("expected", "")).replace(" or ", ", ").split(", ")
+
+
+def _kind(error: str) -> str:
+    """What a schema wanted, from the name of pydantic's error."""
+    kinds = {
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "float_type": "a number",
+        "bool_type": "`yes` or `no`",
+        "string_type": "a word",
+        "tuple_type": "a size",
+        "dataclass_type": "an initialiser",
+        "is_instance_of": "an initialiser",
+        "finite_number": "a finite number",
+    }
+    return kinds.get(error, "another kind of value")
+
+
+def value_example(schema: type[Schema], name: str) -> str:
+    """A value that the parameter could have, for help lines."""
+    field = schema.model_fields[name]
+    if field.examples:
+        return str(field.examples[0])
+    default = field.get_default(call_default_factory=True)
+    if default is None or field.is_required():
+        return {"filters": "16", "units": "10", "kernel": "3"}.get(name, "1")
+    if isinstance(default, tuple):
+        return "x".join(map(str, default))
+    return show(default)
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """A piece of a spec for a message: on one line, not too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
+    """CNN101: nothing is called so; with the name that was probably meant."""
+    from cnndsl.layers import FOREIGN
+
+    foreign = FOREIGN.get(head.name)
+    near = (foreign,) if foreign else closest(head.name, (*keywords(), *others))
+    fixes: tuple[Fix, ...] = ()
+    help = "`cnndsl explain CNN101` lists where the layers are documented"
+    if near:
+        help = f"in cnndsl it is called `{near[0]}`" if foreign else f"did you mean `{near[0]}`?"
+        safe = len(near) == 1
+        fixes = (Fix(f"write `{near[0]}`", (Edit(head.span, near[0]),), safe=safe),)
+    return Diagnostic(
+        "CNN101", f"there is no layer or block `{head.name}`", head.span, help=help, fixes=fixes
+    )

@@ -1,0 +1,117 @@
+"""Says what is wrong with a phrase or a call whose first word is no layer, block or join there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers.base import Layer
+from cnndsl.semantics.calls import signature
+from cnndsl.semantics.findings import example, unknown_layer
+from cnndsl.semantics.gaps import names_in
+from cnndsl.syntax.ast import Call, Chain, Identifier, Phrase
+
+if TYPE_CHECKING:
+    from cnndsl.semantics.scope import BlockDefinition, Frame
+    from cnndsl.semantics.workspace import Workspace
+
+__all__ = ["called_layer", "not_a_layer", "unknown_callee"]
+
+
+def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
+    """Report a phrase that begins with no layer's name: a block, a stream, a misspelling."""
+    head = phrase.head
+    if head.name in frame.file.blocks:
+        _uncalled_block(workspace, frame.file.blocks[head.name], phrase)
+    elif workspace.lookup(head.name, frame) is not None:
+        gap = Edit(Span(head.span.source, head.span.end, head.span.end), " ->")
+        workspace.fail(
+            "CNN209",
+            f"`{head.name}` is a stream, and takes no arguments",
+            head.span,
+            help=f"put `->` behind `{head.name}`",
+            fixes=(Fix(f"put `->` behind `{head.name}`", (gap,), safe=True),),
+        )
+    elif "." in head.name or (not phrase.arguments and _resembles_stream(head, frame)):
+        workspace.unknown_stream(head, frame)
+    else:
+        _unknown(workspace, head, frame, called=False)
+
+
+def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
+    """Report a call of what is neither a block nor a layer."""
+    _unknown(workspace, call.callee, frame, called=True)
+    workspace.broken.update(names_in(call))
+
+
+def called_layer(workspace: Workspace, schema: type[Layer], call: Call) -> None:
+    """Report ``conv(6, 5)``: a layer whose arguments are given in parentheses."""
+    name = call.callee.name
+    text = _as_phrase(schema, call)
+    fixes: tuple[Fix, ...] = ()
+    help = f"write it like `{example(schema, call.callee)}`"
+    if text is not None:
+        help = f"write `{text}`"
+        fixes = (Fix(help, (Edit(call.span, text),), safe=not call.arguments),)
+    workspace.fail(
+        "CNN203",
+        f"`{name}` is a layer: its arguments are written without parentheses",
+        call.span,
+        help=help,
+        fixes=fixes,
+    )
+
+
+def _as_phrase(schema: type[Layer], call: Call) -> str | None:
+    """The call as a phrase, where each of its arguments has a place there."""
+    positional = iter(schema.positional)
+    values: dict[str, str] = {}
+    for argument in call.arguments:
+        name = argument.name.name if argument.name else next(positional, "")
+        known = name in schema.model_fields and name not in values
+        if not known or isinstance(argument.value, Chain):
+            return None
+        values[name] = argument.value.span.text
+    fields = schema.model_fields.items()
+    if any(field.is_required() and name not in values for name, field in fields):
+        return None
+    main = "@".join(values.pop(name) for name in schema.positional if name in values)
+    pairs = [f"{name} {value}" for name, value in values.items()]
+    return " ".join(filter(None, [schema.keyword, main, *pairs]))
+
+
+def _uncalled_block(workspace: Workspace, definition: BlockDefinition, phrase: Phrase) -> None:
+    """Report ``unit`` and ``unit 8 1`` where ``unit(8, 1)`` is meant."""
+    definition.used = True
+    name = phrase.head.name
+    values = phrase.arguments
+    required = sum(parameter.default is None for parameter in definition.block.parameters)
+    help = f"call it as `{signature(definition)}`"
+    fixes: tuple[Fix, ...] = ()
+    if required <= len(values) <= len(definition.block.parameters):
+        written = f"{name}({', '.join(value.span.text for value in values)})"
+        help = f"write `{written}`"
+        fixes = (Fix(help, (Edit(phrase.span, written),)),)
+    workspace.fail(
+        "CNN203" if values else "CNN202",
+        f"`{name}` is a block and takes its arguments in parentheses",
+        phrase.span,
+        labels=(Label(definition.block.name.span, "defined here"),),
+        help=help,
+        fixes=fixes,
+    )
+
+
+def _unknown(workspace: Workspace, head: Identifier, frame: Frame, *, called: bool) -> None:
+    """CNN101, unless it follows from a statement that could not be read or carried out."""
+    diagnostic: Diagnostic = unknown_layer(head, tuple(frame.file.blocks))
+    follows = called and frame.file.incomplete and not diagnostic.fixes
+    if head.name not in workspace.broken and not follows:
+        workspace.report.add(diagnostic)
+
+
+def _resembles_stream(head: Identifier, frame: Frame) -> bool:
+    names = tuple(frame.streams)
+    return bool(closest(head.name, names)) and not unknown_layer(head, ()).fixes
