@@ -64,9 +64,12 @@ class Network:
 
     @property
     def layers(self) -> dict[str, tuple[int, ...]]:
-        """The output shape of every layer, by the layer's name, in order."""
-        pairs = zip(self._typed.network.nodes, self._typed.types, strict=True)
-        return {node.name: kind.dims for node, kind in pairs}
+        """The output shape of every layer in order, then of every label of a block or loop."""
+        types = self._typed.types
+        pairs = zip(self._typed.network.nodes, types, strict=True)
+        layers = {node.name: kind.dims for node, kind in pairs}
+        scopes = self._typed.network.scopes
+        return layers | {name: types[node].dims for name, node in scopes.items()}
 
     @property
     def weights(self) -> dict[str, tuple[int, ...]]:

@@ -1,9 +1,9 @@
 """``@frozen``: immutable records whose classes cost next to nothing to create.
 
 It does what ``dataclass(frozen=True)`` does and understands its ``field``; ``match`` and the
-functions of :mod:`dataclasses` work on the records. The standard decorator compiles five functions for
-every class, half a millisecond each time; the checker has a hundred such classes, and the whole of
-a run of ``cnndsl check`` is to take about as long as importing its libraries.
+functions of :mod:`dataclasses` work on the records. The standard decorator compiles five functions
+for every class, half a millisecond each time; the checker has a hundred such classes, and a whole
+run of ``cnndsl check`` is to take about as long as importing its libraries.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _initializer(
 ) -> Callable[..., None]:
     count = len(names)
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def initialize(self: Any, *args: Any, **kwargs: Any) -> None:
         store = self.__dict__
         if len(args) == count and not kwargs:
             store.update(zip(names, args, strict=True))
@@ -94,7 +94,7 @@ def _initializer(
         if after is not None:
             after(self)
 
-    return __init__
+    return initialize
 
 
 def _complete(
@@ -144,5 +144,5 @@ class _Fields:
 
         twin = make_dataclass(cls.__name__, [(name, Any) for name in cls._frozen_fields])
         fields: dict[str, Field[Any]] = twin.__dataclass_fields__
-        cls.__dataclass_fields__ = fields
+        type.__setattr__(cls, "__dataclass_fields__", fields)
         return fields

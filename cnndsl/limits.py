@@ -19,11 +19,11 @@ class Limits:
     """What a spec may cost.
 
     >>> Limits.parse("layers=10, depth=5")
-    Limits(text=4000000, depth=5, layers=10, steps=100000, diagnostics=100, elements=1099511627776)
+    Limits(text=400000, depth=5, layers=10, steps=100000, diagnostics=100, elements=1099511627776)
     """
 
-    text: int = 4_000_000
-    """Characters of all files together."""
+    text: int = 400_000
+    """Characters of one file."""
     depth: int = 64
     """Nesting of brackets, bodies, expressions and block calls."""
     layers: int = 20_000

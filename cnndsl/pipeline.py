@@ -12,12 +12,11 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report
+from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report, UserError
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import frozen
-from cnndsl.limits import Limits
+from cnndsl.limits import ENVIRONMENT, Limits
 from cnndsl.semantics.draft import Draft
-from cnndsl.semantics.evaluate import Value
 from cnndsl.semantics.expectations import check_expectations, check_outputs
 from cnndsl.semantics.infer import Inference, infer
 from cnndsl.semantics.modules import Loader, find_spec
@@ -25,11 +24,12 @@ from cnndsl.semantics.network import Network, TypedNetwork
 from cnndsl.semantics.parameters import parameter_values
 from cnndsl.semantics.resolve import resolve
 from cnndsl.semantics.table import Row, rows
+from cnndsl.semantics.values import Value
 
 if TYPE_CHECKING:
     from cnndsl.graph.artifact import Artifact
 
-__all__ = ["Checked", "check", "check_text", "compile", "load", "typed"]
+__all__ = ["Checked", "check", "check_text", "compile", "current_limits", "load", "typed"]
 
 
 @frozen
@@ -73,7 +73,7 @@ def check(
         UserError: where there is no such file (CNN010), it cannot be read as text (CNN005) or
             has no such parameter (CNN114).
     """
-    limits = limits or Limits.current()
+    limits = limits or current_limits()
     values = parameter_values(parameters or {})
     return _check(_Request(find_spec(spec), values, limits, annotate=annotate))
 
@@ -87,11 +87,25 @@ def check_text(
     limits: Limits | None = None,
 ) -> Checked:
     """Check a text; its imports are relative to the folder of ``name``."""
-    limits = limits or Limits.current()
+    limits = limits or current_limits()
     path = Path(name)
     edited = {path.resolve(): text}
     values = parameter_values(parameters or {})
     return _check(_Request(path, values, limits, edited, annotate=annotate))
+
+
+def current_limits() -> Limits:
+    """The limits in force.
+
+    Raises:
+        UserError: CNN205 where the environment sets one that does not exist or cannot be so.
+    """
+    try:
+        return Limits.current()
+    except ValueError as error:
+        raise UserError(
+            "CNN205", f"`{ENVIRONMENT}`: {error}", help=f"write {ENVIRONMENT}=layers=50000, say"
+        ) from None
 
 
 def typed(checked: Checked) -> TypedNetwork:

@@ -84,9 +84,9 @@ def _checked(spec: str, parameters: Mapping[str, object], fix: bool, annotate: b
 
 
 def _standard_input() -> str:
-    from cnndsl.limits import Limits
+    from cnndsl.pipeline import current_limits
 
-    most = 4 * Limits.current().text
+    most = 4 * current_limits().text
     data = sys.stdin.buffer.read(most + 1)
     if len(data) > most:
         raise UserError("CNN901", f"standard input is larger than {most:,} bytes")
@@ -115,9 +115,9 @@ def _outside(error: UserError, style: str) -> Diagnostic:
 def _report(spec: str, checked: Checked) -> str:
     """Diagnostics, the layer table, and the summary line."""
     from cnndsl.cli.table import layer_table
-    from cnndsl.limits import Limits
+    from cnndsl.pipeline import current_limits
 
-    most = Limits.current().diagnostics
+    most = current_limits().diagnostics
     shown = checked.diagnostics[:most]
     parts = [render_text(shown, wants_color(sys.stdout)) if shown else ""]
     parts.append(layer_table(checked.table))

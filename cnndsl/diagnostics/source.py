@@ -90,6 +90,6 @@ class Span:
         return Span(self.source, self.start, max(self.end, other.end))
 
 
-_set_source = Span.source.__set__  # type: ignore[attr-defined]
-_set_start = Span.start.__set__  # type: ignore[attr-defined]
-_set_end = Span.end.__set__  # type: ignore[attr-defined]
+_set_source = Span.source.__set__  # type: ignore[attr-defined, misc]
+_set_start = Span.start.__set__  # type: ignore[attr-defined, misc]
+_set_end = Span.end.__set__  # type: ignore[attr-defined, misc]

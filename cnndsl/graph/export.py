@@ -20,8 +20,8 @@ from cnndsl.graph.lower import lower, network_weights
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
 from cnndsl.graph.weights import not_finite, read_weights
 from cnndsl.layers.base import Init
-from cnndsl.semantics.evaluate import show
 from cnndsl.semantics.network import InputNode, TypedNetwork
+from cnndsl.semantics.values import show
 from cnndsl.version import __version__
 
 __all__ = ["LARGEST", "compile_network", "graph_text", "self_check", "to_graph_only"]
@@ -147,4 +147,3 @@ def _manifest(typed: TypedNetwork, model: onnx_ir.Model, text: str, seed: int | 
         seed=seed,
         layers=json.loads(model.metadata_props.get(LAYERS_KEY, "{}")),
     )
-

@@ -99,7 +99,8 @@ class Sliding(Layer):
         message = (
             f"`{self.keyword}` works along 1, 2 or 3 dimensions; its input {source} has {rank}"
         )
-        return ShapeFault("CNN310", message, fatal=True)
+        help = "let the input have channels and 1, 2 or 3 sizes, as in `3x224x224`"
+        return ShapeFault("CNN310", message, help=help, fatal=True)
 
     def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with the channels."""
@@ -170,6 +171,8 @@ def _miscount(name: str, sizes: tuple[int, ...], rank: int) -> ShapeFault:
     allowed = "one size" if rank == 1 else f"one size for all, or {rank}"
     if name == "padding":
         allowed = f"one size for all, or {2 * rank}: all begins, then all ends"
+    if rank == 3 and len(sizes) == 2:
+        allowed += "; if the input's first size is the batch, leave it out"
     return ShapeFault(
         "CNN308",
         f"`{name} {written}` has {len(sizes)} sizes, and the input has {dimensions}: {names}",

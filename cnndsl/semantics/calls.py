@@ -8,8 +8,10 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import find
-from cnndsl.semantics.evaluate import KNOWN_WORDS, Constants, EvaluationError, Value, evaluate
+from cnndsl.semantics.evaluate import evaluate
+from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.scope import BlockDefinition, Frame, Naming, Stream
+from cnndsl.semantics.values import KNOWN_WORDS, Constants, EvaluationError, Value
 from cnndsl.syntax.ast import Argument, Call, Chain, Identifier, Link, Name, Parameter, Phrase
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def bind_arguments(
         current=current,
         trace=(*frame.trace, call.span),
     )
+    inner.constants.streams = inner.streams
     for parameter in definition.block.parameters:
         argument = given.get(parameter.name.name)
         if parameter.is_stream and argument is not None:
@@ -185,7 +188,7 @@ def as_chain(argument: Argument) -> Chain:
             raise EvaluationError(
                 Diagnostic(
                     "CNN209",
-                    f"a stream is needed here, not `{span.text}`",
+                    f"a stream is needed here, not `{shorten(span.text)}`",
                     span,
                     help="write a chain of layers, or a stream's name",
                 )

@@ -13,9 +13,9 @@ from typing import TypeVar
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import field_names, replace
 from cnndsl.layers.base import Init
-from cnndsl.semantics.evaluate import Broken, Constants, OpenHole, Value
 from cnndsl.semantics.network import Network
 from cnndsl.semantics.scope import BlockDefinition
+from cnndsl.semantics.values import Broken, Constants, OpenHole, Value
 from cnndsl.syntax.ast import (
     Argument,
     Block,
@@ -60,7 +60,7 @@ def _statements(network: Network) -> Iterator[Statement]:
         match statement:
             case Import():
                 if not inlined:
-                    yield from (_inlined(definition) for definition in network.imported)
+                    yield from (_inlined(one) for one in network.imported if one.used)
                 inlined = True
             case Param(name=name):
                 value = network.parameters.get(name.name)

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer
-from cnndsl.semantics.evaluate import OpenHole, Value
 from cnndsl.semantics.network import Expectation, InputNode, Network, Node, NodeClaim
 from cnndsl.semantics.phrases import Bound
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.scope import BlockDefinition
+from cnndsl.semantics.values import OpenHole, Value
 from cnndsl.syntax.ast import Claim, Expect, Module
 
 __all__ = ["Draft", "PendingClaim", "PendingExpectation", "Poison", "whole"]

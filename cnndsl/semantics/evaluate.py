@@ -10,18 +10,25 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias, assert_never
-
-from typing_extensions import override
+from collections.abc import Callable, Container, Mapping
+from typing import assert_never
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
-from cnndsl.frozen import frozen
 from cnndsl.layers import find
 from cnndsl.layers.base import Init
+from cnndsl.semantics.values import (
+    EVERY_WORD,
+    INITIALISERS,
+    LARGEST,
+    Broken,
+    Constants,
+    EvaluationError,
+    OpenHole,
+    Value,
+    show,
+)
 from cnndsl.syntax.ast import (
     Argument,
     At,
@@ -39,139 +46,7 @@ from cnndsl.syntax.ast import (
     Unary,
 )
 
-__all__ = [
-    "EVERY_WORD",
-    "KNOWN_WORDS",
-    "Broken",
-    "Constant",
-    "Constants",
-    "EvaluationError",
-    "OpenHole",
-    "Value",
-    "evaluate",
-    "hole_refused",
-    "holes_in",
-    "show",
-    "truth",
-]
-
-
-class _Every(Container[str]):
-    """The set of all words."""
-
-    @override
-    def __contains__(self, word: object) -> bool:
-        return True
-
-
-EVERY_WORD: Container[str] = _Every()
-"""Where a schema will judge the words."""
-
-LARGEST = 2**63 - 1
-"""Whole numbers beyond this have no use in a network and are an error."""
-
-INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constant"))
-"""The words that make an :class:`~cnndsl.layers.base.Init`, alone or with a number."""
-
-
-KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
-"""The words that a constant or a block's argument may carry to a layer inside."""
-
-
-@frozen
-class OpenHole:
-    """The value of a ``?`` that has not been found yet; known by its place.
-
-    Holes in one size (``3x?x?``) are meant to be equal and share a ``group``, the size's place.
-    """
-
-    span: Span
-    group: Span
-
-
-@frozen
-class Broken:
-    """The value of a constant whose own expression has none; using it adds no second error."""
-
-    diagnostic: Diagnostic
-
-
-Value: TypeAlias = "int | float | bool | str | tuple[Value, ...] | range | Init | OpenHole | Broken"
-
-
-class EvaluationError(Exception):
-    """An expression that has no value, and the diagnostic that says why."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        self.diagnostic = diagnostic
-        super().__init__(diagnostic.message)
-
-
-@dataclass(slots=True)
-class Constant:
-    """A named value, where it was defined, and whether anything reads it."""
-
-    value: Value
-    span: Span
-    used: bool = False
-
-
-@dataclass(slots=True)
-class Constants:
-    """The constants in scope; an inner scope sees what the outer one has."""
-
-    outer: Constants | None = None
-    own: dict[str, Constant] = field(default_factory=dict)
-
-    def find(self, name: str) -> Constant | None:
-        """The nearest constant of that name."""
-        scope: Constants | None = self
-        while scope is not None:
-            if name in scope.own:
-                return scope.own[name]
-            scope = scope.outer
-        return None
-
-    def names(self) -> Iterator[str]:
-        """All names in scope."""
-        scope: Constants | None = self
-        while scope is not None:
-            yield from scope.own
-            scope = scope.outer
-
-    def define(self, name: str, value: Value, span: Span) -> None:
-        """Name a value in this scope."""
-        self.own[name] = Constant(value, span)
-
-
-def show(value: Value) -> str:
-    """A value as a spec would write it.
-
-    >>> show((3, 1)), show(True), show(0.5)
-    ('[3, 1]', 'yes', '0.5')
-    """
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case tuple():
-            return f"[{', '.join(map(show, value))}]"
-        case range():
-            return f"{value.start}..{value.stop - 1}"
-        case Init():
-            return value.name if value.value is None else f"{value.name}({value.value:g})"
-        case OpenHole() | Broken():
-            return "?"
-        case _:
-            return str(value)
-
-
-def holes_in(value: Value) -> Iterator[OpenHole]:
-    """The open holes in a value."""
-    if isinstance(value, OpenHole):
-        yield value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from holes_in(item)
+__all__ = ["evaluate", "hole_refused", "truth"]
 
 
 def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) -> Value:
@@ -254,6 +129,13 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
         return constant.value
     if expr.name in words:
         return expr.name
+    if constants.has_stream(expr.name):
+        raise _error(
+            "CNN209",
+            f"`{expr.name}` is a stream, and a value is needed here",
+            expr.span,
+            help="write a number here; streams are joined by `add( … )` or `concat( … )`",
+        )
     if find(expr.name) is not None:
         raise _error(
             "CNN209",
@@ -415,11 +297,12 @@ def _call(expr: Call, constants: Constants) -> Value:
     if name in INITIALISERS:
         return _initialiser(expr, constants)
     near = closest(name, ("min", "max", *sorted(INITIALISERS)))
+    help = f"did you mean `{near[0]}`?" if near else "there are `min` and `max`"
     raise _error(
         "CNN102",
         f"no function is called `{name}`",
         expr.callee.span,
-        help=f"did you mean `{near[0]}`?" if near else "there are `min` and `max`",
+        help="write a range as `1..3`, both ends included" if name == "range" else help,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnndsl.diagnostics.model import Diagnostic, Label
+from cnndsl.diagnostics.model import Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import replace
@@ -17,30 +17,29 @@ from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.layers.window import Rounding
 from cnndsl.semantics.calls import as_chain, bind_arguments
+from cnndsl.semantics.control import branch, loop
 from cnndsl.semantics.draft import PendingClaim, Poison
-from cnndsl.semantics.evaluate import (
-    KNOWN_WORDS,
-    Broken,
-    Constants,
-    EvaluationError,
-    Value,
-    evaluate,
-    show,
-    truth,
+from cnndsl.semantics.evaluate import evaluate
+from cnndsl.semantics.gaps import STREAMLESS, begins_with, names_in, with_gaps
+from cnndsl.semantics.misreadings import (
+    behind_return,
+    called_layer,
+    joins_nothing,
+    misplaced,
+    not_a_layer,
+    stream_in_the_middle,
+    unknown_callee,
 )
-from cnndsl.semantics.gaps import begins_with, names_in, with_gaps
-from cnndsl.semantics.misreadings import called_layer, not_a_layer, unknown_callee
-from cnndsl.semantics.network import LayerNode
+from cnndsl.semantics.network import InputNode, LayerNode
 from cnndsl.semantics.phrases import bind
-from cnndsl.semantics.rounds import rounds
 from cnndsl.semantics.scope import (
     BlockDefinition,
     Frame,
     Naming,
     Stream,
     labels_in,
-    opens_scope,
 )
+from cnndsl.semantics.values import KNOWN_WORDS, Broken, Constants, EvaluationError, Value, show
 from cnndsl.semantics.workspace import Workspace, count
 from cnndsl.syntax.ast import (
     Bind,
@@ -66,11 +65,6 @@ from cnndsl.syntax.ast import Broken as BrokenStatement
 
 __all__ = ["Expander"]
 
-_STREAMLESS = frozenset(
-    ("network", "classes", "output", "param", "let", "import", "expect", "block", "train")
-)
-"""The words of the statements that leave the current stream as it is."""
-
 
 class Expander(Workspace):
     """Expands the statements of one spec into a :class:`Draft`."""
@@ -80,14 +74,15 @@ class Expander(Workspace):
     def run(self, body: Body, frame: Frame) -> None:
         """Carry out the statements of a body."""
         for statement in with_gaps(body.statements, frame.file.broken, body.span):
+            if frame.returned is not None:
+                behind_return(self, statement)
+                return
             self.step(statement.span)
             with self.reporting():
                 if isinstance(statement, BrokenStatement):
                     self.skip(statement, frame)
                 else:
                     self.statement(statement, frame)
-            if frame.returned is not None:
-                return
 
     def skip(self, gap: BrokenStatement, frame: Frame) -> None:
         """Go on behind a statement that could not be read: what it leaves is unknown."""
@@ -96,7 +91,7 @@ class Expander(Workspace):
             frame.returned = (self.poison(gap.span, frame),)
         elif word == "rounding":
             frame.rounding = Rounding.FLOOR
-        elif word not in _STREAMLESS:
+        elif word not in STREAMLESS:
             frame.current = self.poison(gap.span, frame)
 
     def statement(self, statement: Statement, frame: Frame) -> None:
@@ -109,20 +104,16 @@ class Expander(Workspace):
                 self._bind(statement, frame)
             case Let():
                 value = self.constant(statement.value, frame.constants)
+                known = frame.constants.own.get(statement.name.name)
+                if known is not None:
+                    self.twice("constant", statement.name, known.span)
                 frame.constants.define(statement.name.name, value, statement.name.span)
             case RoundingRule():
                 frame.rounding = self.rounding(statement)
             case Return():
                 self._return(statement, frame)
             case _:
-                word = statement.span.text.split()[0]
-                start = statement.span.start
-                self.fail(
-                    "CNN112",
-                    f"`{word}` cannot stand inside braces",
-                    Span(statement.span.source, start, start + len(word)),
-                    help="move it to the top level of the file",
-                )
+                misplaced(self, statement)
 
     def constant(self, expr: Expr, constants: Constants) -> Value:
         """The value to give a name; where there is none, one that reports the same again."""
@@ -167,6 +158,7 @@ class Expander(Workspace):
                     help=f"call it `{name.name}_out`, say",
                 )
             self.bound.setdefault(name.span, (name.name, False))
+            self.named.add(node)
             frame.streams[name.name] = Stream(node, name.span)
             self.paths[frame.naming.prefix + name.name] = node
 
@@ -194,15 +186,10 @@ class Expander(Workspace):
             start = self._named_stream(link, frame)
             if start is not None:
                 if position:
-                    self.fail(
-                        "CNN209",
-                        f"`{link.element.span.text}` is a stream, and a stream can only begin "
-                        "a chain",
-                        link.span,
-                        help="start a new line with it, or join it: `add(identity, "
-                        f"{link.element.span.text})`",
-                    )
+                    stream_in_the_middle(self, link)
                 streams = (start,)
+                if link.label is not None:
+                    self._label(link.label, streams, frame)
                 self._claim(link, start, frame)
                 continue
             giver = chain.links[position - 1].element.span if position else link.span
@@ -237,27 +224,31 @@ class Expander(Workspace):
             case Call():
                 return self._call(element, link.label, frame, current)
             case Branch():
-                return self._branch(element, frame, current)
+                return branch(self, element, frame, current)
             case Repeat() | For():
-                return self._loop(element, link.label, frame, current)
+                return loop(self, element, link.label, frame, current)
 
     def _label(self, label: Identifier, streams: tuple[int, ...], frame: Frame) -> None:
         full = frame.naming.prefix + label.name
-        first = self.labels.get(full)
+        first = self.labels.get(full) or self._input_span(full)
         if first is not None:
-            self.report.add(
-                Diagnostic(
-                    "CNN104",
-                    f"the label `{label.name}` is given twice",
-                    label.span,
-                    labels=(Label(first, "first here"),) if first != label.span else (),
-                    help=f"call one of them `{label.name}_2`, say",
-                )
+            self.twice("label", label, first)
+        elif find(label.name) is not None or label.name in frame.file.blocks:
+            self.fail(
+                "CNN007",
+                f"`{label.name}` already names a layer or block, and cannot be a label",
+                label.span,
+                help=f"call it `{label.name}_1`, say",
             )
         self.labels.setdefault(full, label.span)
-        node = self.one(streams, label.span)
+        node = streams[0] if streams else self.poison(label.span, frame)
         frame.streams[label.name] = Stream(node, label.span)
         self.paths[full] = node
+
+    def _input_span(self, name: str) -> Span | None:
+        """Where the input of this name is declared."""
+        node = self.draft.nodes[self.paths[name]] if name in self.paths else None
+        return node.span if isinstance(node, InputNode) else None
 
     def _claim(self, link: Link, node: int, frame: Frame) -> None:
         for claim in link.claims:
@@ -293,12 +284,7 @@ class Expander(Workspace):
             not_a_layer(self, phrase, frame)
             return self.poison(phrase.span, frame)
         if schema.joins:
-            self.fail(
-                "CNN111",
-                f"`{name}` joins streams, but none are given",
-                phrase.head.span,
-                help=f"write `{name}(identity, conv 16@3 padding 1)`",
-            )
+            joins_nothing(self, phrase)
             return self.poison(phrase.span, frame)
         inputs = () if current is None else (current,)
         return self._layer(schema, phrase.head, phrase.arguments, label, frame, inputs, phrase.span)
@@ -419,44 +405,3 @@ class Expander(Workspace):
         if label is None and len(streams) == 1:
             self.paths.setdefault(inner.naming.prefix[:-1], streams[0])
         return streams
-
-    # --- control ---
-
-    def _branch(self, branch: Branch, frame: Frame, current: int | None) -> tuple[int, ...]:
-        body = branch.then if truth(branch.condition, frame.constants) else branch.otherwise
-        if isinstance(body, Branch):
-            return self._branch(body, frame, current)
-        return () if body is None and current is None else self._body(body, frame, current)
-
-    def _body(self, body: Body | None, frame: Frame, current: int | None) -> tuple[int, ...]:
-        inner = frame.inner()
-        inner.current = current
-        if body is not None:
-            self.run(body, inner)
-        frame.returned = inner.returned
-        return () if inner.current is None else (inner.current,)
-
-    def _loop(
-        self, loop: Repeat | For, label: Identifier | None, frame: Frame, current: int | None
-    ) -> tuple[int, ...]:
-        every_round = rounds(self, loop, frame)
-        scope = label.name if label else ""
-        scoped = opens_scope(loop, labelled=label is not None)
-        if scoped and not label:
-            scope = frame.naming.generate("repeat" if isinstance(loop, Repeat) else "for")
-        labels = frozenset(labels_in(loop.body.statements)) if scoped else frozenset[str]()
-        self.loops.append(loop.span)
-        try:
-            for number, define in enumerate(every_round, start=1):
-                self.step(loop.span)
-                prefix = f"{frame.naming.prefix}{scope}.{number}."
-                inner = frame.inner(Naming(prefix, labels, outer=frame.naming) if scoped else None)
-                inner.current = current
-                define(inner.constants)
-                self.run(loop.body, inner)
-                current = inner.current
-                if scoped and current is not None:
-                    self.paths[prefix[:-1]] = current
-        finally:
-            self.loops.pop()
-        return () if current is None else (current,)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.semantics.cost import quantity
 from cnndsl.semantics.draft import Draft
-from cnndsl.semantics.evaluate import holes_in
 from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.values import holes_in
 from cnndsl.syntax.ast import Classes, ClassesFile
 
 __all__ = ["check_expectations", "check_outputs", "written"]

@@ -9,10 +9,10 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
-from cnndsl.semantics.evaluate import Constants, Value, show
-from cnndsl.syntax.ast import Expr, Identifier, List, Size
+from cnndsl.semantics.values import Constants, Value, show
+from cnndsl.syntax.ast import Expr, Identifier, List, Number, Size
 
-__all__ = ["diagnose", "example", "shorten", "unknown_layer", "value_example"]
+__all__ = ["diagnose", "element", "example", "shorten", "unknown_layer", "value_example"]
 
 
 def example(schema: type[Schema], head: Identifier) -> str:
@@ -43,24 +43,26 @@ def diagnose(
     span = written[name].span if name in written else head.span
     value: object = values.get(name)
     if len(location) > 1 and isinstance(location[1], int) and name in written:
-        span, value = _element(written[name], value, location[1])
+        span, value = element(written[name], value, location[1])
     raw = problem.get("ctx")
     context = raw if isinstance(raw, Mapping) else {}
     text = show(value)  # type: ignore[arg-type]
     near: tuple[str, ...] = ()
     by_position = name in schema.positional
+    what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
+    if name == "value":
+        what = f"`{head.name}`"
     written_like = example(schema, head) if by_position else f"{name} {value_example(schema, name)}"
     match kind:
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
             bound = _bound(kind, context)
-            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
             code, message = "CNN205", f"{what} must be {bound}, not {text}"
             help = f"write a number that is {bound}"
         case "literal_error" | "enum":
             words = [word.strip(" '\"") for word in _expected(context)]
             near = closest(text, words)
             code = "CNN208" if isinstance(value, str) else "CNN204"
-            message = f"`{name}` cannot be `{text}`"
+            message = f"{what} cannot be `{text}`"
             help = (
                 f"did you mean `{near[0]}`?"
                 if near
@@ -76,9 +78,10 @@ def diagnose(
             help = f"define it first, or write {_kind(kind)}, as in `{written_like}`"
             help = f"did you mean `{near[0]}`?" if near else help
         case _:
-            what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"
             code, message = "CNN204", f"{what} must be {_kind(kind)}, not `{text}`"
             help = f"write `{written_like}`"
+            if isinstance(value, float) and not isinstance(written.get(name), Number):
+                help = "make it a whole number: `//` divides and rounds down"
     fixes = (
         (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=len(near) == 1),) if near else ()
     )
@@ -86,15 +89,17 @@ def diagnose(
 
 
 def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
-    wanted, written = name, f"{head.name} {name} {value_example(schema, name)}"
+    wanted, written = f"`{name}`", f"{head.name} {name} {value_example(schema, name)}"
     if name in schema.positional:
         wanted, written = "@".join(schema.positional), example(schema, head)
+    if name == "value":
+        wanted = "a value"
     return Diagnostic(
         "CNN202", f"`{head.name}` needs {wanted}", head.span, help=f"write `{written}`"
     )
 
 
-def _element(expr: Expr, value: object, index: int) -> tuple[Span, object]:
+def element(expr: Expr, value: object, index: int) -> tuple[Span, object]:
     """The place and value of one element of a size or list; the whole where it was one number."""
     items = expr.dims if isinstance(expr, Size) else expr.items if isinstance(expr, List) else ()
     if index < len(items) and isinstance(value, tuple):

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.semantics.evaluate import Broken as BrokenValue
-from cnndsl.semantics.evaluate import Constants
+from cnndsl.semantics.values import Broken as BrokenValue
+from cnndsl.semantics.values import Constants
 from cnndsl.syntax.ast import (
     Bind,
     Body,
@@ -28,7 +28,19 @@ from cnndsl.syntax.ast import (
     Statement,
 )
 
-__all__ = ["begins_with", "broken_names", "names_in", "unreadable_constants", "with_gaps"]
+__all__ = [
+    "STREAMLESS",
+    "begins_with",
+    "broken_names",
+    "names_in",
+    "unreadable_constants",
+    "with_gaps",
+]
+
+STREAMLESS = frozenset(
+    ("network", "classes", "output", "param", "let", "import", "expect", "block", "train")
+)
+"""The words of the statements that leave the current stream as it is."""
 
 
 def with_gaps(

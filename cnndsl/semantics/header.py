@@ -11,13 +11,26 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers.base import MAX_SIZE, Schema, ShapeFault
 from cnndsl.limits import Limits
-from cnndsl.semantics.evaluate import Constants, Value, evaluate, holes_in, show
+from cnndsl.semantics.evaluate import evaluate
+from cnndsl.semantics.findings import element, shorten
 from cnndsl.semantics.modules import read_text
 from cnndsl.semantics.network import InputNode
 from cnndsl.semantics.phrases import Bound, bind
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.semantics.recipe import Recipe, SettingValue
-from cnndsl.syntax.ast import Classes, ClassesFile, Expr, Identifier, Input, Name, Setting, Train
+from cnndsl.semantics.values import Constants, Value, holes_in, show
+from cnndsl.syntax.ast import (
+    Classes,
+    ClassesFile,
+    Expr,
+    Identifier,
+    Input,
+    Name,
+    Number,
+    Setting,
+    Size,
+    Train,
+)
 from cnndsl.types import DType, TensorType
 
 __all__ = ["class_names", "input_node", "input_sizes", "recipe"]
@@ -44,16 +57,9 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
     value = evaluate(arguments[0], constants)
     sizes = value if isinstance(value, tuple) else (value,)
     if len(arguments) > 1 and not _is_tokens(statement):
-        report.add(
-            Diagnostic(
-                "CNN203",
-                f"`input` has no place for `{arguments[1].span.text}`",
-                arguments[1].span,
-                help="write all sizes in one word, as in `input 3x224x224`",
-            )
-        )
+        report.add(_sizes_apart(arguments))
         return None
-    for size in sizes:
+    for index, size in enumerate(sizes):
         good = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MAX_SIZE
         if not good and not any(True for _ in holes_in(size)):
             report.add(
@@ -61,7 +67,7 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
                     "CNN205" if isinstance(size, int | float) else "CNN204",
                     f"an input's size must be a whole number from 1 to {MAX_SIZE}, "
                     f"not `{show(size)}`",
-                    arguments[0].span,
+                    element(arguments[0], value, index)[0],
                     help="write channels x height x width, as in `input 3x224x224`",
                 )
             )
@@ -77,6 +83,20 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
         )
         return None
     return sizes
+
+
+def _sizes_apart(arguments: Sequence[Expr]) -> Diagnostic:
+    """``input 3 224 224``."""
+    help = "write all sizes in one word, as in `input 3x224x224`"
+    fixes: tuple[Fix, ...] = ()
+    if all(isinstance(argument, Number | Size) for argument in arguments):
+        joined = "x".join(argument.span.text for argument in arguments)
+        help = f"write `input {joined}`"
+        whole = arguments[0].span.to(arguments[-1].span)
+        fixes = (Fix(help, (Edit(whole, joined),), safe=True),)
+    span = arguments[1].span
+    message = f"`input` has no place for `{shorten(span.text)}`"
+    return Diagnostic("CNN203", message, span, help=help, fixes=fixes)
 
 
 def _is_tokens(statement: Input) -> bool:
@@ -132,7 +152,10 @@ def _vocabulary(statement: Input, constants: Constants, report: Report) -> int |
         case []:
             span, what = statement.span, "`input tokens` needs a `vocabulary`"
         case [surplus, *_]:
-            span, what = surplus.span, f"`input tokens` has no place for `{surplus.span.text}`"
+            span, what = (
+                surplus.span,
+                f"`input tokens` has no place for `{shorten(surplus.span.text)}`",
+            )
     report.add(
         Diagnostic(
             "CNN202" if len(arguments) == 1 else "CNN203",
@@ -290,7 +313,7 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
     )
     return Diagnostic(
         "CNN208",
-        f"`{name}` cannot be `{word.span.text}`",
+        f"`{name}` cannot be `{shorten(word.span.text)}`",
         word.span,
         help=f"did you mean `{near[0]}`?" if near else f"choose {choices}",
         fixes=fixes,
@@ -321,7 +344,7 @@ def _labels(
         report.add(
             Diagnostic(
                 "CNN103",
-                f"no layer or label is called `{value.span.text}`",
+                f"no layer or label is called `{shorten(value.span.text)}`",
                 value.span,
                 help=f"did you mean `{near[0]}`?"
                 if near
@@ -343,18 +366,31 @@ def class_names(
     try:
         text = read_text(_beside(folder, statement.path.value), limits)
     except UserError as error:
-        report.add(Diagnostic(error.code, error.message, statement.path.span, help=error.help))
+        message = error.message.replace(str(folder / statement.path.value), statement.path.value)
+        report.add(Diagnostic(error.code, message, statement.path.span, help=error.help))
         return ()
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _beside(folder: Path, name: str) -> Path:
-    """The path of a file that must lie in the folder or below it."""
+    """The path of a file that must lie in the folder or below it.
+
+    Raises:
+        UserError: CNN109 where it lies elsewhere, CNN005 where it is no plain file: a pipe would
+            be waited for.
+    """
     path = folder / name
-    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = "\0" not in name and path.resolve().is_relative_to(folder.resolve())
+        plain = inside and (path.is_file() or not path.exists() or path.is_dir())
+    except (OSError, RuntimeError):  # too long a name, a circle of links
+        inside, plain = True, False
+    if not inside:
         raise UserError(
             "CNN109",
             f'`classes from "{name}"` leaves the folder of the spec',
             help="copy the file beside the spec",
         )
+    if not plain:
+        raise UserError("CNN005", f"`{name}` is no file", help="name a text file beside the spec")
     return path

@@ -15,9 +15,9 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Draft, PendingClaim
-from cnndsl.semantics.evaluate import OpenHole, Value, holes_in
 from cnndsl.semantics.infer import Fact, infer_node
 from cnndsl.semantics.network import InputNode, LayerNode, Network, Node
+from cnndsl.semantics.values import OpenHole, Value, holes_in
 from cnndsl.types import TensorType
 
 __all__ = ["fill"]
@@ -53,7 +53,10 @@ def fill(draft: Draft, report: Report, limits: Limits) -> Network:
     solutions = search.solutions()
     for group, members in holes.items():
         values = sorted({solution[group] for solution in solutions if group in solution})
-        report.add(_diagnose(members, values, search))
+        if solutions and not values:
+            report.add(_without_place(members[0]))
+        else:
+            report.add(_diagnose(members, values, search))
     if not solutions:
         return draft.network()
     best = solutions[0]
@@ -159,7 +162,7 @@ class _Search:
         node = self.closed(position, assignment)
         if node is None:
             return None
-        fact, faults = infer_node(node, facts)
+        fact, faults = infer_node(node, facts, tolerated=STRUCTURAL if assignment else None)
         if assignment and any(fault.code not in STRUCTURAL for fault in faults):
             return None
         for claim in self.claims.get(position, ()):
@@ -201,6 +204,16 @@ class _Search:
             dims = tuple(dim for dim in _put(sizes, assignment) if isinstance(dim, int))
             return replace(node, type=TensorType(dims)) if min(dims) > 0 else None
         return node
+
+
+def _without_place(span: Span) -> Diagnostic:
+    """A hole in a claim that has another number of sizes than the output."""
+    return Diagnostic(
+        "CNN404",
+        "the output here has another number of sizes than the claim",
+        span,
+        help="write a `?` for each of them, as in `=> ?x?x?`",
+    )
 
 
 def _diagnose(places: tuple[Span, ...], values: list[int], search: _Search) -> Diagnostic:

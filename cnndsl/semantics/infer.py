@@ -7,7 +7,7 @@ reported: one mistake, one error. A claim (``=> 6x28x28``) makes sizes certain a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from typing_extensions import override
@@ -15,6 +15,7 @@ from typing_extensions import override
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen
+from cnndsl.layers import find
 from cnndsl.layers.base import Layer, ShapeFault, Weight
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Poison
@@ -127,8 +128,13 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
 # --- one node ---------------------------------------------------------------------------------
 
 
-def infer_node(node: Node, facts: Sequence[Fact]) -> tuple[Fact, tuple[ShapeFault, ...]]:
-    """The fact about a node's output, and the faults of its layer that are certain."""
+def infer_node(
+    node: Node, facts: Sequence[Fact], *, tolerated: Container[str] | None = None
+) -> tuple[Fact, tuple[ShapeFault, ...]]:
+    """The fact about a node's output, and the faults of its layer that are certain.
+
+    Where a fault has a code that is not ``tolerated``, the output is not worked out.
+    """
     if isinstance(node, InputNode):
         return Fact(node.type), ()
     inputs = [facts[position] for position in node.inputs]
@@ -142,6 +148,8 @@ def infer_node(node: Node, facts: Sequence[Fact]) -> tuple[Fact, tuple[ShapeFaul
     )
     if any(fault.fatal for fault in faults):
         return Fact(layer.promise()), faults
+    if tolerated is not None and any(fault.code not in tolerated for fault in faults):
+        return UNKNOWN, faults
     if not assumed and not faults:
         return Fact(layer.output(*types)), ()
     return _assume(layer, inputs, types, faults), faults
@@ -154,7 +162,9 @@ def _faults(layer: Layer, types: tuple[TensorType, ...]) -> tuple[ShapeFault, ..
             ShapeFault(
                 "CNN310",
                 f"`{layer.keyword}` computes with numbers, but its input are token ids",
-                help="put `embedding 300` before it, with the size of your word vectors",
+                help="put `embedding 300` before it, with the size of your word vectors"
+                if find("embedding")
+                else "token ids need an `embedding`, which this version does not have yet",
                 fatal=True,
             ),
         )

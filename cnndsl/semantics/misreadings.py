@@ -9,15 +9,57 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.calls import signature
-from cnndsl.semantics.findings import example, unknown_layer
+from cnndsl.semantics.findings import example, shorten, unknown_layer
 from cnndsl.semantics.gaps import names_in
-from cnndsl.syntax.ast import Call, Chain, Identifier, Phrase
+from cnndsl.syntax.ast import Broken as BrokenStatement
+from cnndsl.syntax.ast import Call, Chain, Identifier, Link, Phrase, Statement
 
 if TYPE_CHECKING:
     from cnndsl.semantics.scope import BlockDefinition, Frame
     from cnndsl.semantics.workspace import Workspace
 
-__all__ = ["called_layer", "not_a_layer", "unknown_callee"]
+__all__ = [
+    "behind_return",
+    "called_layer",
+    "joins_nothing",
+    "misplaced",
+    "not_a_layer",
+    "stream_in_the_middle",
+    "unknown_callee",
+]
+
+
+def misplaced(workspace: Workspace, statement: Statement) -> None:
+    """Report a statement in braces that belongs to the top level."""
+    word = statement.span.text.split()[0]
+    start = statement.span.start
+    workspace.fail(
+        "CNN112",
+        f"`{word}` cannot stand inside braces",
+        Span(statement.span.source, start, start + len(word)),
+        help="move it to the top level of the file",
+    )
+
+
+def behind_return(workspace: Workspace, statement: Statement | BrokenStatement) -> None:
+    """Report what stands behind a ``return`` and would never be carried out."""
+    workspace.fail(
+        "CNN112",
+        "nothing behind `return` is carried out",
+        statement.span,
+        help="put it before `return`, or remove it",
+    )
+
+
+def stream_in_the_middle(workspace: Workspace, link: Link) -> None:
+    """Report ``relu -> stem``, which would throw away what came before."""
+    name = link.element.span.text
+    workspace.fail(
+        "CNN209",
+        f"`{name}` is a stream, and a stream can only begin a chain",
+        link.span,
+        help=f"start a new line with it, or join it: `add(identity, {name})`",
+    )
 
 
 def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
@@ -38,6 +80,20 @@ def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
         workspace.unknown_stream(head, frame)
     else:
         _unknown(workspace, head, frame, called=False)
+
+
+def joins_nothing(workspace: Workspace, phrase: Phrase) -> None:
+    """Report ``add`` and ``add skip`` where ``add(identity, skip)`` is meant."""
+    name = phrase.head.name
+    streams = [shorten(argument.span.text) for argument in phrase.arguments]
+    if len(streams) < 2:
+        streams = ["identity", *(streams or ["conv 16@3 padding 1"])]
+    workspace.fail(
+        "CNN111",
+        f"`{name}` joins streams, and takes them in parentheses",
+        phrase.head.span,
+        help=f"write `{name}({', '.join(streams)})`",
+    )
 
 
 def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:

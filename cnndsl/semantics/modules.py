@@ -6,12 +6,13 @@ Whatever the path says, a file outside the folder of the main spec and the libra
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl import resources
-from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.limits import Limits
@@ -33,8 +34,9 @@ def find_spec(spec: str | Path) -> Path:
         UserError: CNN010 where there is neither.
     """
     path = Path(spec)
-    if path.exists() or path.suffix == ".cnn" or len(path.parts) != 1:
-        if path.exists():
+    there = os.path.exists(path)  # unlike the method, False for a name that is too long
+    if there or path.suffix == ".cnn" or len(path.parts) != 1:
+        if there:
             return path
         near = closest(str(path), tuple(str(other) for other in _neighbours(path)))
         help = f"did you mean `{near[0]}`?" if near else "check the path"
@@ -156,7 +158,10 @@ class Loader:
             return resolved
         near = closest(name, _importable(base, shipped=shipped))
         help = f'did you mean `import "{near[0]}"`?' if near else "check the path"
-        self._fail("CNN107", f'there is no file for `import "{name}"`', text.span, help)
+        edit = Edit(text.span, f'"{near[0]}"') if near else None
+        fixes = (Fix(f'write `"{near[0]}"`', (edit,), safe=len(near) == 1),) if edit else ()
+        message = f'there is no file for `import "{name}"`'
+        self.report.add(Diagnostic("CNN107", message, text.span, help=help, fixes=fixes))
         return None
 
     def _fail(self, code: str, message: str, span: Span, help: str) -> None:

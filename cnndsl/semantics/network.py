@@ -14,10 +14,10 @@ from functools import cached_property
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer, Weight
-from cnndsl.semantics.evaluate import Value
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.scope import BlockDefinition
+from cnndsl.semantics.values import Value
 from cnndsl.syntax.ast import Module
 from cnndsl.types import TensorType
 

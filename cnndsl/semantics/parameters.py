@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from cnndsl.diagnostics.model import Report, UserError
 from cnndsl.diagnostics.source import Source
-from cnndsl.semantics.evaluate import EVERY_WORD, Constants, EvaluationError, Value, evaluate
+from cnndsl.semantics.evaluate import evaluate
+from cnndsl.semantics.values import EVERY_WORD, Constants, EvaluationError, Value
 from cnndsl.syntax.ast import Let
 from cnndsl.syntax.parser import parse
 

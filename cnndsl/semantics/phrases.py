@@ -18,15 +18,9 @@ from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers import FOREIGN_ATTRIBUTES, find
 from cnndsl.layers.base import Schema
-from cnndsl.semantics.evaluate import (
-    EVERY_WORD,
-    Constants,
-    EvaluationError,
-    Value,
-    evaluate,
-    holes_in,
-)
+from cnndsl.semantics.evaluate import evaluate
 from cnndsl.semantics.findings import diagnose, example, shorten, value_example
+from cnndsl.semantics.values import EVERY_WORD, Constants, EvaluationError, Value, holes_in
 from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Unary
 from cnndsl.syntax.refusals import comment_in_slashes
 
@@ -314,5 +308,5 @@ def _problems(
             for problem in problems
             if not problem["loc"] or problem["loc"][0] not in open_names
         ]
-        return tuple({(item.code, item.span): item for item in reversed(found)}.values())[::-1]
+        return tuple({item.span: item for item in reversed(found)}.values())[::-1]
     return ()

@@ -42,6 +42,7 @@ __all__ = [
     "REPEATABLE",
     "SCALARS",
     "VARIANTS",
+    "Family",
     "Recipe",
     "SettingValue",
     "build",

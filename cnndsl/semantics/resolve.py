@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, Severity, UserError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import find
 from cnndsl.limits import Limits
 from cnndsl.semantics.cost import QUANTITIES
 from cnndsl.semantics.draft import Draft, PendingExpectation
-from cnndsl.semantics.evaluate import (
-    Constants,
-    Value,
-    evaluate,
-    holes_in,
-    show,
-)
+from cnndsl.semantics.evaluate import evaluate
 from cnndsl.semantics.expand import Expander
 from cnndsl.semantics.gaps import (
     begins_with,
@@ -27,9 +21,10 @@ from cnndsl.semantics.gaps import (
     with_gaps,
 )
 from cnndsl.semantics.header import class_names, input_node, input_sizes, recipe
+from cnndsl.semantics.leftovers import check_presence, warn_unused
 from cnndsl.semantics.modules import Loader
-from cnndsl.semantics.network import InputNode
 from cnndsl.semantics.scope import BlockDefinition, File, Frame, Naming, Stream, labels_in
+from cnndsl.semantics.values import Constants, Value, holes_in, show
 from cnndsl.semantics.workspace import LimitError
 from cnndsl.syntax.ast import (
     Block,
@@ -111,6 +106,7 @@ class _Resolver:
         )
         labels = frozenset(labels_in(self.module.statements))
         frame = Frame(file, file.constants, Naming(reserved=labels), file.rounding)
+        file.constants.streams = frame.streams
         self._check_parameters()
         source = self.module.source
         whole = Span(source, 0, len(source.text))
@@ -233,9 +229,6 @@ class _Resolver:
                 self.outputs.append(statement)
             case Param():
                 self._param(statement, frame)
-            case Let():
-                self._new_constant(statement.name, frame)
-                self.expander.statement(statement, frame)
             case RoundingRule():
                 frame.rounding = self.expander.rounding(statement)
                 frame.file.rounding = frame.rounding
@@ -286,7 +279,7 @@ class _Resolver:
             there = f"it has {', '.join(f'`{item}`' for item in known)}" if known else "it has none"
             raise UserError(
                 "CNN114",
-                f"`{self.module.source.name}` has no parameter `{name}`",
+                f"`{self.path.stem}` has no parameter `{name}`",
                 notes=(there,),
                 help=f"did you mean `-D {near[0]}={show(self.given[name])}`?"
                 if near
@@ -379,65 +372,6 @@ class _Resolver:
             if self.draft.nodes[node].name != path
         }
         if not self.report.failed:
-            self._check_presence()
-            self._warn_unused(frame)
-
-    def _check_presence(self) -> None:
-        """A network needs an input and a layer; a file of blocks only is a library."""
-        library = not self.draft.nodes and any(isinstance(s, Block) for s in self.module.statements)
-        if library or any(not isinstance(node, InputNode) for node in self.draft.nodes):
-            return
-        source = self.module.source
-        missing = "layers" if self.draft.nodes else "input"
-        self.report.add(
-            Diagnostic(
-                "CNN113" if self.draft.nodes else "CNN105",
-                f"the network has no {missing}",
-                self.draft.nodes[0].span if self.draft.nodes else Span(source, 0, 0),
-                help="write a layer below it, as in `conv 6@5x5 -> relu`"
-                if self.draft.nodes
-                else "begin with `input 3x224x224`, with the sizes of yours",
-            )
-        )
-
-    def _warn_unused(self, frame: Frame) -> None:
-        unused = {span for span, (_, used) in self.expander.bound.items() if not used}
-        named = {stream.node for stream in frame.streams.values() if stream.span in unused}
-        for span, (name, used) in self.expander.bound.items():
-            if not used:
-                self._warn("CNN120", f"the stream `{name}` is never used", span, "remove it")
-        if self.draft.nodes:
-            for name, definition in self.files[self.path].blocks.items():
-                if not definition.used and definition.file.path == self.path:
-                    self._warn(
-                        "CNN121",
-                        f"the block `{name}` is never used",
-                        definition.block.name.span,
-                        f"call it, `{name}(…)`, or remove it",
-                    )
-            for name, constant in frame.constants.own.items():
-                if not constant.used:
-                    self._warn(
-                        "CNN122", f"`{name}` is never used", constant.span, "use it or remove it"
-                    )
-        self._warn_dead(named)
-
-    def _warn_dead(self, named: set[int]) -> None:
-        """Layers whose results go nowhere."""
-        read = set(self.draft.outputs.values()) | named
-        for node in self.draft.nodes:
-            if not isinstance(node, InputNode):
-                read.update(node.inputs)
-        for position, node in enumerate(self.draft.nodes):
-            if position in read:
-                continue
-            what = "input" if isinstance(node, InputNode) else "result of"
-            self._warn(
-                "CNN123",
-                f"the {what} `{node.name}` is never used",
-                node.span,
-                f"join it, or keep it with `output {node.name}`",
-            )
-
-    def _warn(self, code: str, message: str, span: Span, help: str) -> None:
-        self.report.add(Diagnostic(code, message, span, help=help, severity=Severity.WARNING))
+            check_presence(self.draft, self.report)
+            own = self.files[self.path].blocks.values()
+            warn_unused(self.expander, [d for d in own if d.file.path == self.path], frame)

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cnndsl.diagnostics.model import Diagnostic
-from cnndsl.semantics.evaluate import (
-    KNOWN_WORDS,
-    Constants,
-    EvaluationError,
-    OpenHole,
-    Value,
-    evaluate,
-    hole_refused,
-    show,
-)
+from cnndsl.semantics.evaluate import evaluate, hole_refused
 from cnndsl.semantics.scope import Frame
+from cnndsl.semantics.values import KNOWN_WORDS, Constants, EvaluationError, OpenHole, Value, show
 from cnndsl.semantics.workspace import Workspace, count
 from cnndsl.syntax.ast import Expr, For, Repeat
 
@@ -42,7 +34,7 @@ def rounds(
 def _check_rounds(workspace: Workspace, times: int, expr: Expr) -> None:
     if times > workspace.limits.steps:
         workspace.loops.append(expr.span)
-        workspace.exhaust("CNN903", f"{times:,} rounds are more than {workspace.limits.steps:,}")
+        workspace.exhaust("CNN904", f"{times:,} rounds are more than {workspace.limits.steps:,}")
 
 
 def _cannot_loop(expr: Expr, value: Value, rule: str) -> EvaluationError:

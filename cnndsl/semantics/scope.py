@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics.source import Span
 from cnndsl.layers.window import Rounding
-from cnndsl.semantics.evaluate import Constants
+from cnndsl.semantics.values import Constants
 from cnndsl.syntax.ast import (
     Bind,
     Block,

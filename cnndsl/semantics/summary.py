@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from cnndsl.frozen import frozen
 from cnndsl.semantics.cost import buffers_of, depth, macs_of, params_of, trainable_params
-from cnndsl.semantics.evaluate import show
 from cnndsl.semantics.memory import (
     TrainingMemory,
     peak_activations,
@@ -20,6 +19,7 @@ from cnndsl.semantics.memory import (
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.receptive import receptive_fields
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.values import show
 
 __all__ = ["LayerSummary", "Summary", "phrase", "summarize"]
 

@@ -11,9 +11,9 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Draft, Poison
-from cnndsl.semantics.evaluate import EvaluationError
 from cnndsl.semantics.network import LayerNode
 from cnndsl.semantics.scope import BlockDefinition, Frame
+from cnndsl.semantics.values import EvaluationError
 from cnndsl.syntax.ast import Identifier, Name
 
 __all__ = ["LimitError", "Workspace", "count"]
@@ -33,6 +33,8 @@ class Workspace:
         self.steps = 0
         self.loops: list[Span] = []
         self.active: list[BlockDefinition] = []
+        self.named: set[int] = set()
+        """The nodes that a ``name = chain`` names."""
         self.bound: dict[Span, tuple[str, bool]] = {}
         """Every stream that a statement names: its name and whether it was ever read."""
         self.labels: dict[str, Span] = {}
@@ -53,6 +55,16 @@ class Workspace:
             return None
         paths = (scope.prefix + name for scope in frame.naming.scopes())
         return next((self.paths[path] for path in paths if path in self.paths), None)
+
+    def twice(self, what: str, name: Identifier, first: Span) -> None:
+        """CNN104, with the place of the first definition."""
+        self.fail(
+            "CNN104",
+            f"the {what} `{name.name}` is given twice",
+            name.span,
+            labels=(Label(first, "first here"),) if first != name.span else (),
+            help=f"call one of them `{name.name}_2`, say",
+        )
 
     def unknown_stream(self, head: Identifier | Name, frame: Frame) -> None:
         """CNN103, with the name that was probably meant."""

@@ -162,7 +162,7 @@ def _equal(here: Situation) -> Diagnostic | None:
         return _error("`=` does not compare; `==` does", span, "write `==`", fix)
     if before == "NAME" or (before in STATEMENT_WORDS and "NAME" not in here.expected):
         return _plain(here, "=")
-    if before in ("NETWORK", "ROUNDING"):
+    if before in ("NETWORK", "ROUNDING", "INPUT"):
         return _plain(here, "=")
     if here.kind(1) in _VALUES and "CLAIM" in here.expected:
         fix = _replace("write `=>`", span, "=>", safe=True)
@@ -273,14 +273,16 @@ def _brace(here: Situation) -> Diagnostic | None:
 def _quotes(here: Situation) -> Diagnostic | None:
     if "STRING" not in here.expected or "NUMBER" in here.expected or here.kind() != "NAME":
         return None
-    word = here.text()
-    spans = [here.span()]
+    path = re.compile(r'[^\s"#,]+').match(here.problems.source.text, here.span().start)
+    assert path is not None  # the name itself, at least
+    spans = [here.problems.span(*path.span())]
+    word = shown(spans[0].text, 20)
     while here.kind(2 * len(spans) - 1) == "COMMA" and here.kind(2 * len(spans)) == "NAME":
         spans.append(here.span(2 * len(spans)))
     edits = tuple(Edit(span, f'"{span.text}"') for span in spans)
     fix = Fix("put double quotes around it" if len(spans) == 1 else "add double quotes", edits)
     message = f"`{word}` stands in no quotes, and a text is needed"
-    return _error(message, here.span(), f'write `"{word}"`', fix)
+    return _error(message, spans[0], f'write `"{word}"`', fix)
 
 
 def _one_value(here: Situation) -> Diagnostic | None:

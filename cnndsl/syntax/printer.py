@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import assert_never
+from typing import TypeGuard, assert_never
 
 from cnndsl.syntax.ast import (
     Argument,
@@ -191,12 +191,16 @@ def _link(link: Link, element: str) -> str:
 
 
 def _claim(claim: Claim) -> str:
-    dims = tuple(dim for dim in claim.dims if isinstance(dim, Hole | Number))
+    dims = tuple(dim for dim in claim.dims if isinstance(dim, Hole) or _is_whole(dim))
     if len(dims) == len(claim.dims) > 1:
         return print_expression(Size(dims, claim.span))
     if len(claim.dims) == 1 and not isinstance(claim.dims[0], Size | List):
         return print_expression(claim.dims[0])
     return print_expression(List(claim.dims, claim.span))
+
+
+def _is_whole(expr: Expr) -> TypeGuard[Number]:
+    return isinstance(expr, Number) and isinstance(expr.value, int) and expr.value >= 0
 
 
 def _phrase(phrase: Phrase) -> str:

@@ -99,7 +99,10 @@ def build(grammar: str, *, strict: bool = False) -> Data:
     """The tables of a grammar as plain data. ``strict`` also looks for colliding terminals."""
     from lark import Lark
 
-    lark = Lark(grammar, parser="lalr", start="module", strict=strict)
+    if strict:  # what compares the terminals knows no possessive repetition (`*+`)
+        relaxed = grammar.replace(")*+", ")*").replace(")++", ")+")
+        Lark(relaxed, parser="lalr", start="module", strict=True)
+    lark = Lark(grammar, parser="lalr", start="module")
     table = lark.parser.parser._parse_table
     lists = _lists(lark)
     rules = {rule: number for number, rule in enumerate(lark.rules)}

@@ -18,7 +18,7 @@ import pytest
 from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
 from oracle import TOLERANCE, Array, compiled, relative_error
-from translation import OPERATORS, Untranslatable, translate
+from translation import NOT_FLOAT32, OPERATORS, Untranslatable, translate
 
 import cnndsl
 from cnndsl import layers
@@ -33,14 +33,95 @@ HELPERS = {"Pad", "Reshape", "Unsqueeze"}
 
 NODES = sorted(OPERATORS.keys() - {"MatMul", "Transpose"})
 
-NOT_EXPRESSIBLE: dict[str, str] = {}
-"""Cases that no spec says the same as, by the reason."""
+NOT_EXPRESSIBLE = {
+    "asks for more than one output": """
+        test_batchnorm_epsilon_training_mode test_batchnorm_example_training_mode
+        test_dropout_default_mask test_dropout_default_mask_ratio test_training_dropout_default_mask
+        test_training_dropout_mask test_training_dropout_zero_ratio_mask
+        test_maxpool_with_argmax_2d_precomputed_pads test_maxpool_with_argmax_2d_precomputed_strides
+    """,
+    "it trains": """
+        test_training_dropout test_training_dropout_default test_training_dropout_zero_ratio
+    """,
+    "its inputs have different shapes": "test_add_bcast test_mul_bcast",
+    "a join has two inputs or more": "test_max_one_input test_sum_one_input",
+    "layers join along the channels only": """
+        test_concat_3d_axis_2 test_concat_3d_axis_negative_1
+    """,
+    "softmax is over the channels only": """
+        test_softmax_axis_2 test_softmax_default_axis test_softmax_negative_axis
+        test_softmax_functional_dim3
+    """,
+    "flatten makes one vector of a sample": """
+        test_flatten_axis2 test_flatten_axis3 test_flatten_negative_axis1 test_flatten_negative_axis2
+    """,
+    "avgpool has no dilation": """
+        test_averagepool_2d_dilations test_averagepool_3d_dilations_small
+        test_averagepool_3d_dilations_large_count_include_pad_is_0_ceil_mode_is_False
+        test_averagepool_3d_dilations_large_count_include_pad_is_0_ceil_mode_is_True
+        test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_False
+        test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True
+    """,
+    "its bias differs from sample to sample": "test_gemm_default_matrix_bias",
+    "no layer takes a transposed batch": "test_gemm_all_attributes test_gemm_transposeA",
+    "its weights are computed": "test_operator_addmm",
+    "no layer does what Abs, Constant, Div does": "test_Softsign",
+    "no layer does what Clip does": "test_operator_clip",
+    "no layer does what Constant does": "test_operator_addconstant test_operator_mm",
+    "no layer does what Constant, Exp, Sub does": "test_PoissonNLLLLoss_no_reduce",
+    "no layer does what Constant, Reshape, Tile does": "test_operator_repeat_dim_overflow",
+    "no layer does what Constant, Reshape, Transpose does": "test_PixelShuffle",
+    "no layer does what Constant, Tile does": "test_operator_repeat",
+    "no layer does what ConvTranspose does": """
+        test_ConvTranspose2d test_ConvTranspose2d_no_bias test_operator_convtranspose
+    """,
+    "no layer does what Elu does": "test_ELU",
+    "no layer does what Exp does": "test_operator_exp",
+    "no layer does what Gather does": "test_Embedding test_Embedding_sparse",
+    "no layer does what InstanceNormalization does": "test_operator_symbolic_override",
+    "no layer does what LogSoftmax does": """
+        test_LogSoftmax test_log_softmax_dim3 test_log_softmax_lastdim
+    """,
+    "no layer does what Min does": "test_operator_min",
+    "no layer does what Neg does": """
+        test_Softmin test_operator_basic test_operator_params test_operator_symbolic_override_nested
+    """,
+    "no layer does what PRelu does": """
+        test_PReLU_1d test_PReLU_1d_multiparam test_PReLU_2d test_PReLU_2d_multiparam
+        test_PReLU_3d test_PReLU_3d_multiparam
+    """,
+    "no layer does what Pad does": """
+        test_ConstantPad2d test_ReflectionPad2d test_ReplicationPad2d test_ZeroPad2d
+        test_operator_pad
+    """,
+    "no layer does what Pow does": "test_operator_pow",
+    "no layer does what ReduceMean does": """
+        test_operator_reduced_mean test_operator_reduced_mean_keepdim
+    """,
+    "no layer does what ReduceSum does": """
+        test_operator_reduced_sum test_operator_reduced_sum_keepdim
+    """,
+    "no layer does what Selu does": "test_SELU test_operator_selu",
+    "no layer does what Slice, Squeeze does": "test_operator_index",
+    "no layer does what Softplus does": "test_Softplus",
+    "no layer does what Split does": "test_GLU test_GLU_dim test_operator_chunk",
+    "no layer does what Sqrt does": "test_operator_sqrt",
+    "no layer does what Squeeze, Unsqueeze does": "test_AvgPool1d test_AvgPool1d_stride",
+    "no layer does what Transpose does": "test_operator_permute2",
+}
+"""Cases that no spec says the same as, by the reason. Those in other types than float32 need not
+be here."""
+
+ROUGH = {"test_averagepool_2d_ceil_last_window_starts_on_pad": 1e-3}
+"""Cases whose outputs are given to few digits, and the relative error which that allows."""
 
 
 LISTED = {name: reason for reason, names in NOT_EXPRESSIBLE.items() for name in names.split()}
 
 
-def why_not(model: onnx.ModelProto, arrays: Mapping[str, Array], expected: Array, folder: Path) -> str:
+def why_not(
+    name: str, model: onnx.ModelProto, arrays: Mapping[str, Array], expected: Array, folder: Path
+) -> str:
     """Compile a case as a spec and compare; or the reason why there is no such spec."""
     try:
         translation = translate(model, arrays)
@@ -49,7 +130,8 @@ def why_not(model: onnx.ModelProto, arrays: Mapping[str, Array], expected: Array
     network = cnndsl.parse(translation.text)
     found = compiled(network, translation.weights, folder).run(*translation.inputs)
     # A global pool gives a vector, ONNX's keeps dimensions of size 1.
-    assert relative_error(found.reshape(expected.shape), expected) < TOLERANCE, translation.text
+    error = relative_error(found.reshape(expected.shape), expected)
+    assert error < ROUGH.get(name, TOLERANCE), translation.text
     return ""
 
 
@@ -71,23 +153,26 @@ def as_array(value: object) -> Array:
     """The numbers of an input or output; those that are no tensor are no float32 either."""
     if isinstance(value, onnx.TensorProto):
         return numpy_helper.to_array(value)
-    return value if isinstance(value, numpy.ndarray) else numpy.empty(0, object)
+    is_numeric = isinstance(value, (numpy.ndarray, numpy.generic))
+    return numpy.asarray(value) if is_numeric else numpy.empty(0, object)
 
 
 @pytest.mark.parametrize("operator", NODES)
 def test_the_cases_of_an_operator(
     operator: str, node_cases: Mapping[str, list[Any]], tmp_path: Path
 ) -> None:
-    refused = {}
+    refused, compared = {}, 0
     for case in node_cases[operator]:
         ((inputs, (expected, *_)),) = case.data_sets
         names = [name for name in case.model.graph.node[0].input if name]
         arrays = {name: as_array(one) for name, one in zip(names, inputs, strict=True)}
-        if reason := why_not(case.model, arrays, as_array(expected), tmp_path):
+        reason = why_not(case.name, case.model, arrays, as_array(expected), tmp_path)
+        compared += not reason
+        if reason and reason != NOT_FLOAT32:
             refused[case.name] = reason
     names = {case.name for case in node_cases[operator]}
     assert refused == {name: why for name, why in LISTED.items() if name in names}
-    assert len(refused) < len(names)
+    assert compared
 
 
 def read(path: Path) -> Array:
@@ -102,8 +187,8 @@ def test_a_case_that_pytorch_wrote(folder: Path, tmp_path: Path) -> None:
     arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     inputs = [one.name for one in model.graph.input if one.name not in arrays]
     arrays |= {name: read(data / f"input_{at}.pb") for at, name in enumerate(inputs)}
-    reason = why_not(model, arrays, read(data / "output_0.pb"), tmp_path)
-    assert reason == LISTED.get(folder.name, "")
+    reason = why_not(folder.name, model, arrays, read(data / "output_0.pb"), tmp_path)
+    assert reason in (NOT_FLOAT32, LISTED.get(folder.name, ""))
 
 
 def test_the_list_names_no_case_that_is_gone(node_cases: Mapping[str, list[Any]]) -> None:

@@ -62,7 +62,8 @@ def draw(
 def compiled(network: Network, weights: Mapping[str, Array], folder: Path) -> Model:
     """The network with these weights, which go through a file as a person's would."""
     path = folder / "weights.safetensors"
-    save_file(dict(weights), path)
+    # Of an array that is not contiguous, safetensors silently writes another one.
+    save_file({name: numpy.ascontiguousarray(one) for name, one in weights.items()}, path)
     try:
         return network.compile(weights=path, device="cpu")
     finally:

@@ -14,7 +14,7 @@ import onnx
 from onnx import helper
 from oracle import Array
 
-__all__ = ["OPERATORS", "Translation", "Untranslatable", "translate"]
+__all__ = ["NOT_FLOAT32", "OPERATORS", "Translation", "Untranslatable", "translate"]
 
 _WEIGHTS = {
     "BatchNormalization": (1, 2, 3, 4),
@@ -41,6 +41,10 @@ _WORDS = {
 """Operators without attributes."""
 
 
+NOT_FLOAT32 = "its inputs are not float32"
+"""A reason why a graph is :class:`Untranslatable`."""
+
+
 class Untranslatable(Exception):  # noqa: N818 (it is no error)
     """Why a graph cannot be written as a spec."""
 
@@ -63,7 +67,13 @@ def translate(model: onnx.ModelProto, arrays: Mapping[str, Array]) -> Translatio
     Raises:
         Untranslatable: where no spec says the same.
     """
-    unknown = {node.op_type for node in model.graph.node} - set(OPERATORS)
+    constants = {one.name for one in model.graph.initializer}
+    unknown = {
+        node.op_type
+        for node in model.graph.node
+        if node.op_type not in OPERATORS
+        or (node.op_type == "Transpose" and node.input[0] not in constants)
+    }
     if unknown:
         raise Untranslatable(f"no layer does what {', '.join(sorted(unknown))} does")
     if len(model.graph.output) > 1:
@@ -105,9 +115,7 @@ class _Translator:
     def translation(self) -> Translation:
         inputs = _streams(self.model, self.arrays)
         if any(array.dtype != numpy.float32 for array in inputs.values()):
-            raise Untranslatable("its inputs are not float32")
-        if not inputs:
-            raise Untranslatable("it has no input")
+            raise Untranslatable(NOT_FLOAT32)
         for at, (name, array) in enumerate(inputs.items()):
             dims = array.shape[1:] if self.batched else array.shape
             self.streams[name], self.shapes[name] = f"x{at}", array.shape
@@ -282,9 +290,8 @@ def _matmul(self: _Translator, node: onnx.NodeProto, label: str) -> str:
 
 
 def _transpose(self: _Translator, node: onnx.NodeProto, label: str) -> None:
-    array = self.arrays.get(node.input[0])
-    if array is None or node.input[0] in self.streams:
-        raise Untranslatable("no layer does what Transpose does")
+    """Carried out here: it turns the weights of a dense layer."""
+    array = self.arrays[node.input[0]]
     self.constants[node.output[0]] = array.transpose(_attributes(node)["perm"])
 
 

@@ -1,0 +1,156 @@
+"""The compile-time values of the language: numbers, words, sizes, yes and no, and their names."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from typing_extensions import override
+
+from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import frozen
+from cnndsl.layers.base import Init
+
+__all__ = [
+    "EVERY_WORD",
+    "INITIALISERS",
+    "KNOWN_WORDS",
+    "LARGEST",
+    "Broken",
+    "Constant",
+    "Constants",
+    "EvaluationError",
+    "OpenHole",
+    "Value",
+    "holes_in",
+    "show",
+]
+
+
+class _Every(Container[str]):
+    """The set of all words."""
+
+    @override
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+EVERY_WORD: Container[str] = _Every()
+"""Where a schema will judge the words."""
+
+LARGEST = 2**63 - 1
+"""Whole numbers beyond this have no use in a network and are an error."""
+
+INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constant"))
+"""The words that make an :class:`~cnndsl.layers.base.Init`, alone or with a number."""
+
+
+KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
+"""The words that a constant or a block's argument may carry to a layer inside."""
+
+
+@frozen
+class OpenHole:
+    """The value of a ``?`` that has not been found yet; known by its place.
+
+    Holes in one size (``3x?x?``) are meant to be equal and share a ``group``, the size's place.
+    """
+
+    span: Span
+    group: Span
+
+
+@frozen
+class Broken:
+    """The value of a constant whose own expression has none; using it adds no second error."""
+
+    diagnostic: Diagnostic
+
+
+Value: TypeAlias = "int | float | bool | str | tuple[Value, ...] | range | Init | OpenHole | Broken"
+
+
+class EvaluationError(Exception):
+    """An expression that has no value, and the diagnostic that says why."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+@dataclass(slots=True)
+class Constant:
+    """A named value, where it was defined, and whether anything reads it."""
+
+    value: Value
+    span: Span
+    used: bool = False
+
+
+@dataclass(slots=True)
+class Constants:
+    """The constants in scope; an inner scope sees what the outer one has."""
+
+    outer: Constants | None = None
+    own: dict[str, Constant] = field(default_factory=dict)
+    streams: Container[str] | None = None
+    """The names of the streams in sight, so that a stream in arithmetic is called one."""
+
+    def find(self, name: str) -> Constant | None:
+        """The nearest constant of that name."""
+        scope: Constants | None = self
+        while scope is not None:
+            if name in scope.own:
+                return scope.own[name]
+            scope = scope.outer
+        return None
+
+    def has_stream(self, name: str) -> bool:
+        """Whether a stream is called so where these constants are in scope."""
+        scope: Constants | None = self
+        while scope is not None and scope.streams is None:
+            scope = scope.outer
+        return scope is not None and scope.streams is not None and name in scope.streams
+
+    def names(self) -> Iterator[str]:
+        """All names in scope."""
+        scope: Constants | None = self
+        while scope is not None:
+            yield from scope.own
+            scope = scope.outer
+
+    def define(self, name: str, value: Value, span: Span) -> None:
+        """Name a value in this scope."""
+        self.own[name] = Constant(value, span)
+
+
+def show(value: Value) -> str:
+    """A value as a spec would write it.
+
+    >>> show((3, 1)), show(True), show(0.5)
+    ('[3, 1]', 'yes', '0.5')
+    """
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return f"[{', '.join(map(show, value))}]"
+        case range():
+            return f"{value.start}..{value.stop - 1}"
+        case Init():
+            return value.name if value.value is None else f"{value.name}({value.value:g})"
+        case OpenHole() | Broken():
+            return "?"
+        case _:
+            return str(value)
+
+
+def holes_in(value: Value) -> Iterator[OpenHole]:
+    """The open holes in a value."""
+    if isinstance(value, OpenHole):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from holes_in(item)
