@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cnndsl.layers.base import Layer
 
-__all__ = ["ENTRY_POINTS", "FOREIGN", "FOREIGN_ATTRIBUTES", "find", "keywords"]
+__all__ = ["ENTRY_POINTS", "FOREIGN", "FOREIGN_ATTRIBUTES", "find", "is_shipped", "keywords"]
 
 _KEYWORD = re.compile(r'^    keyword(?:: ClassVar\[str\])? = "(\w+)"$', re.MULTILINE)
 
@@ -38,6 +38,11 @@ def find(keyword: str) -> type[Layer] | None:
     """
     module = _homes().get(keyword)
     return _installed(keyword) if module is None else _layers_in(module)[keyword]
+
+
+def is_shipped(keyword: str) -> bool:
+    """Whether a layer of this package has the name; unlike :func:`find` it never looks elsewhere."""
+    return keyword in _homes()
 
 
 def keywords() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import find
 from cnndsl.layers.base import Init
+from cnndsl.semantics.findings import foreign_letters
 from cnndsl.semantics.values import (
     EVERY_WORD,
     INITIALISERS,
@@ -35,6 +36,7 @@ from cnndsl.syntax.ast import (
     Binary,
     Call,
     Chain,
+    Claim,
     Conditional,
     Expr,
     Hole,
@@ -46,7 +48,7 @@ from cnndsl.syntax.ast import (
     Unary,
 )
 
-__all__ = ["evaluate", "hole_refused", "truth"]
+__all__ = ["claimed_sizes", "evaluate", "hole_refused", "truth"]
 
 
 def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) -> Value:
@@ -129,6 +131,8 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
         return constant.value
     if expr.name in words:
         return expr.name
+    if not expr.name.isascii():
+        raise EvaluationError(foreign_letters(expr.name, expr.span))
     if constants.has_stream(expr.name):
         raise _error(
             "CNN209",
@@ -153,6 +157,26 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
         help=f"did you mean `{near[0]}`?"
         if near
         else f"define it first: `let {expr.name} = …`, or write a number",
+    )
+
+
+def claimed_sizes(claim: Claim, constants: Constants) -> tuple[Value, ...]:
+    """The sizes that a claim states, holes left open.
+
+    Raises:
+        EvaluationError: CNN204 where they are no sizes, and as :func:`evaluate` does.
+    """
+    dims: list[Value] = []
+    for expr in claim.dims:
+        value = evaluate(expr, constants)
+        dims.extend(value if isinstance(value, tuple) else (value,))
+    if all(isinstance(dim, int | OpenHole) and not isinstance(dim, bool) for dim in dims):
+        return tuple(dims)
+    raise _error(
+        "CNN204",
+        f"a claim states sizes, not `{', '.join(map(show, dims))}`",
+        claim.span,
+        help="write the sizes of the output, as in `=> 6x28x28`",
     )
 
 

@@ -13,13 +13,13 @@ from cnndsl.diagnostics.model import Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import replace
-from cnndsl.layers import find
+from cnndsl.layers import find, is_shipped
 from cnndsl.layers.base import Layer
 from cnndsl.layers.window import Rounding
 from cnndsl.semantics.calls import as_chain, bind_arguments
 from cnndsl.semantics.control import branch, loop
 from cnndsl.semantics.draft import PendingClaim, Poison
-from cnndsl.semantics.evaluate import evaluate
+from cnndsl.semantics.evaluate import claimed_sizes, evaluate
 from cnndsl.semantics.gaps import STREAMLESS, begins_with, names_in, with_gaps
 from cnndsl.semantics.misreadings import (
     behind_return,
@@ -30,7 +30,7 @@ from cnndsl.semantics.misreadings import (
     stream_in_the_middle,
     unknown_callee,
 )
-from cnndsl.semantics.network import InputNode, LayerNode
+from cnndsl.semantics.network import LayerNode
 from cnndsl.semantics.phrases import bind
 from cnndsl.semantics.scope import (
     BlockDefinition,
@@ -39,7 +39,7 @@ from cnndsl.semantics.scope import (
     Stream,
     labels_in,
 )
-from cnndsl.semantics.values import KNOWN_WORDS, Broken, Constants, EvaluationError, Value, show
+from cnndsl.semantics.values import KNOWN_WORDS, Broken, Constants, EvaluationError, Value
 from cnndsl.semantics.workspace import Workspace, count
 from cnndsl.syntax.ast import (
     Bind,
@@ -48,7 +48,6 @@ from cnndsl.syntax.ast import (
     Call,
     Chain,
     ChainStatement,
-    Claim,
     Expr,
     For,
     Identifier,
@@ -150,7 +149,7 @@ class Expander(Workspace):
                 )
             streams = (self.poison(statement.span, frame),) * len(statement.names)
         for name, node in zip(statement.names, streams, strict=True):
-            if find(name.name) is not None:
+            if is_shipped(name.name):
                 self.fail(
                     "CNN007",
                     f"`{name.name}` is a layer and cannot name a stream",
@@ -203,7 +202,8 @@ class Expander(Workspace):
             if link.label is not None:
                 self._label(link.label, streams, frame)
             if link.claims:
-                self._claim(link, self.one(streams, link.span), frame)
+                streams = (self.one(streams, link.element.span),)
+                self._claim(link, streams[0], frame)
         return streams
 
     def _named_stream(self, link: Link, frame: Frame) -> int | None:
@@ -212,7 +212,7 @@ class Expander(Workspace):
         if not isinstance(element, Phrase) or element.arguments:
             return None
         name = element.head.name
-        if find(name) is not None or name in frame.file.blocks:
+        if is_shipped(name) or name in frame.file.blocks:
             return None
         return self.lookup(name, frame)
 
@@ -230,10 +230,10 @@ class Expander(Workspace):
 
     def _label(self, label: Identifier, streams: tuple[int, ...], frame: Frame) -> None:
         full = frame.naming.prefix + label.name
-        first = self.labels.get(full) or self._input_span(full)
+        first = self.labels.get(full) or self.input_span(full)
         if first is not None:
             self.twice("label", label, first)
-        elif find(label.name) is not None or label.name in frame.file.blocks:
+        elif is_shipped(label.name) or label.name in frame.file.blocks:
             self.fail(
                 "CNN007",
                 f"`{label.name}` already names a layer or block, and cannot be a label",
@@ -245,33 +245,11 @@ class Expander(Workspace):
         frame.streams[label.name] = Stream(node, label.span)
         self.paths[full] = node
 
-    def _input_span(self, name: str) -> Span | None:
-        """Where the input of this name is declared."""
-        node = self.draft.nodes[self.paths[name]] if name in self.paths else None
-        return node.span if isinstance(node, InputNode) else None
-
     def _claim(self, link: Link, node: int, frame: Frame) -> None:
         for claim in link.claims:
             with self.reporting():
-                dims = self.claimed(claim, frame.constants)
-                if dims is not None:
-                    self.draft.claims.append(PendingClaim(node, dims, claim))
-
-    def claimed(self, claim: Claim, constants: Constants) -> tuple[Value, ...] | None:
-        """The sizes that a claim states, holes left open."""
-        dims: list[Value] = []
-        for expr in claim.dims:
-            value = evaluate(expr, constants)
-            dims.extend(value if isinstance(value, tuple) else (value,))
-        if all(not isinstance(dim, bool | float | str) for dim in dims):
-            return tuple(dims)
-        self.fail(
-            "CNN204",
-            f"a claim states sizes, not `{', '.join(map(show, dims))}`",
-            claim.span,
-            help="write the sizes of the output, as in `=> 6x28x28`",
-        )
-        return None
+                dims = claimed_sizes(claim, frame.constants)
+                self.draft.claims.append(PendingClaim(node, dims, claim))
 
     # --- layers ---
 
@@ -327,9 +305,9 @@ class Expander(Workspace):
         self, call: Call, label: Identifier | None, frame: Frame, current: int | None
     ) -> tuple[int, ...]:
         name = call.callee.name
-        schema = find(name)
         if name in frame.file.blocks:
             return self._block(frame.file.blocks[name], call, label, frame, current)
+        schema = find(name)
         if schema is None:
             unknown_callee(self, call, frame)
         elif schema.joins:
@@ -396,12 +374,8 @@ class Expander(Workspace):
             self.run(block.body, inner)
         finally:
             self.active.pop()
-        if inner.returned is not None:
-            streams = inner.returned
-        elif inner.current is not None:
-            streams = (inner.current,)
-        else:
-            streams = (self.poison(call.span, frame),)
+        left = (inner.current,) if inner.current is not None else None
+        streams = inner.returned or left or (self.poison(call.span, frame),)
         if label is None and len(streams) == 1:
             self.paths.setdefault(inner.naming.prefix[:-1], streams[0])
         return streams

@@ -12,7 +12,15 @@ from cnndsl.layers.base import Schema
 from cnndsl.semantics.values import Constants, Value, show
 from cnndsl.syntax.ast import Expr, Identifier, List, Number, Size
 
-__all__ = ["diagnose", "element", "example", "shorten", "unknown_layer", "value_example"]
+__all__ = [
+    "diagnose",
+    "element",
+    "example",
+    "foreign_letters",
+    "shorten",
+    "unknown_layer",
+    "value_example",
+]
 
 
 def example(schema: type[Schema], head: Identifier) -> str:
@@ -158,10 +166,19 @@ def shorten(text: str, limit: int = 40) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def foreign_letters(name: str, span: Span) -> Diagnostic:
+    """What the lexer said of a name already; the report keeps it once."""
+    message = f"the name `{shorten(name)}` has letters other than `a` to `z`"
+    help = "use the letters `a` to `z`, digits and `_` in names"
+    return Diagnostic("CNN002", message, span, help=help)
+
+
 def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
     """CNN101: nothing is called so; with the name that was probably meant."""
     from cnndsl.layers import FOREIGN
 
+    if not head.name.isascii():
+        return foreign_letters(head.name, head.span)
     foreign = FOREIGN.get(head.name)
     near = (foreign,) if foreign else closest(head.name, (*keywords(), *others))
     fixes: tuple[Fix, ...] = ()

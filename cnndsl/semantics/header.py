@@ -12,7 +12,7 @@ from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers.base import MAX_SIZE, Schema, ShapeFault
 from cnndsl.limits import Limits
 from cnndsl.semantics.evaluate import evaluate
-from cnndsl.semantics.findings import element, shorten
+from cnndsl.semantics.findings import element, foreign_letters, shorten
 from cnndsl.semantics.modules import read_text
 from cnndsl.semantics.network import InputNode
 from cnndsl.semantics.phrases import Bound, bind
@@ -198,6 +198,8 @@ def _settings(
 
 def _unknown(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
     name = setting.name
+    if not name.name.isascii():
+        return foreign_letters(name.name, name.span)
     near = closest(name.name, known)
     fixes = (
         (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), safe=len(near) == 1),)

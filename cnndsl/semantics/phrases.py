@@ -19,7 +19,7 @@ from cnndsl.frozen import frozen, replace
 from cnndsl.layers import FOREIGN_ATTRIBUTES, find
 from cnndsl.layers.base import Schema
 from cnndsl.semantics.evaluate import evaluate
-from cnndsl.semantics.findings import diagnose, example, shorten, value_example
+from cnndsl.semantics.findings import diagnose, example, foreign_letters, shorten, value_example
 from cnndsl.semantics.values import EVERY_WORD, Constants, EvaluationError, Value, holes_in
 from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Unary
 from cnndsl.syntax.refusals import comment_in_slashes
@@ -151,13 +151,15 @@ class _Binder(Generic[S]):
         help = f"write `{self.head.name} {joined}`"
         fixes: tuple[Fix, ...] = ()
         gap = Span(first.span.source, first.span.end, second.span.start)
-        if isinstance(second, Unary):
-            help = f"write `{one} - {shorten(second.operand.span.text)}` to subtract"
-        elif gap.text.isspace():
-            certain = isinstance(first, Number) and isinstance(second, Size | Number)
-            fixes = (Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=certain),)
         message = f"`{self.head.name}` needs {'@'.join(names)}: there is no `@` before `{other}`"
         span = first.span.to(second.span)
+        if isinstance(second, Unary):
+            help = f"write `{one} - {shorten(second.operand.span.text)}` to subtract"
+            self._fail("CNN202", message, span, help)
+            return
+        if gap.text.isspace():
+            certain = isinstance(first, Number) and isinstance(second, Size | Number)
+            fixes = (Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=certain),)
         self.report.add(Diagnostic("CNN202", message, span, help=help, fixes=fixes))
         self._take(names[0], first)
         self._take(names[1], second)
@@ -226,6 +228,10 @@ class _Binder(Generic[S]):
         self._fail("CNN203", message, expr.span, help, fixes=fixes)
 
     def _unknown(self, name: Name) -> None:
+        if not name.name.isascii():
+            self.report.add(foreign_letters(name.name, name.span))
+            self.failed = True
+            return
         if find(name.name) is not None:
             arrow = Edit(Span(name.span.source, name.span.start, name.span.start), "-> ")
             self._fail(

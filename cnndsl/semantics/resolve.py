@@ -8,7 +8,7 @@ from pathlib import Path
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
-from cnndsl.layers import find
+from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
 from cnndsl.semantics.cost import QUANTITIES
 from cnndsl.semantics.draft import Draft, PendingExpectation
@@ -24,7 +24,7 @@ from cnndsl.semantics.header import class_names, input_node, input_sizes, recipe
 from cnndsl.semantics.leftovers import check_presence, warn_unused
 from cnndsl.semantics.modules import Loader
 from cnndsl.semantics.scope import BlockDefinition, File, Frame, Naming, Stream, labels_in
-from cnndsl.semantics.values import Constants, Value, holes_in, show
+from cnndsl.semantics.values import Constants, OpenHole, Value, holes_in, show
 from cnndsl.semantics.workspace import LimitError
 from cnndsl.syntax.ast import (
     Block,
@@ -178,7 +178,7 @@ class _Resolver:
         known = file.blocks.get(name.name)
         if known is not None:
             self._twice(name.name, name.span, known.block.name.span, "block")
-        elif find(name.name) is not None:
+        elif is_shipped(name.name):
             self.report.add(
                 Diagnostic(
                     "CNN007",
@@ -332,7 +332,8 @@ class _Resolver:
         for expr in statement.values:
             value = evaluate(expr, frame.constants)
             values.extend(value if isinstance(value, tuple) else (value,))
-        if any(isinstance(value, bool | str | float) for value in values) or not values:
+        sizes = (isinstance(v, int | OpenHole) and not isinstance(v, bool) for v in values)
+        if not values or not all(sizes):
             self.report.add(
                 Diagnostic(
                     "CNN204",

@@ -11,7 +11,8 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Draft, Poison
-from cnndsl.semantics.network import LayerNode
+from cnndsl.semantics.findings import foreign_letters
+from cnndsl.semantics.network import InputNode, LayerNode
 from cnndsl.semantics.scope import BlockDefinition, Frame
 from cnndsl.semantics.values import EvaluationError
 from cnndsl.syntax.ast import Identifier, Name
@@ -72,6 +73,9 @@ class Workspace:
         scope = self.lookup(root, frame) if inside else None
         if root in self.broken or (scope is not None and self.is_poison(scope)):
             return
+        if not root.isascii():
+            self.report.add(foreign_letters(head.name, head.span))
+            return
         known = list(frame.streams)
         if "." in head.name:
             prefix = [*frame.naming.scopes()][-1].prefix
@@ -87,6 +91,11 @@ class Workspace:
             else f"label the layer that is meant: `{head.name}: conv …`",
             fixes=(Fix(f"write `{near[0]}`", edits, safe=len(near) == 1),) if near else (),
         )
+
+    def input_span(self, name: str) -> Span | None:
+        """Where the input of this name is declared."""
+        node = self.draft.nodes[self.paths[name]] if name in self.paths else None
+        return node.span if isinstance(node, InputNode) else None
 
     # --- nodes, steps, problems ---
 

@@ -1,8 +1,9 @@
 """Turns tokens into tokens whose brackets are balanced, and what was wrong into diagnostics.
 
 Where brackets do not match, the indentation says what was meant: a closing bracket that begins a
-line closes what the line with the same indentation opened, and a brace that is never closed ends
-before the next line that is not indented deeper than its own.
+line closes what the line with the same indentation opened, and a bracket that is never closed ends
+before the next line that is not indented deeper than its own (with its own line, where it is a
+parenthesis within it).
 """
 
 from __future__ import annotations
@@ -119,7 +120,9 @@ class _Balancer:
 
     def never_closed(self, opening: _Open) -> None:
         sign, closer = _SIGN[opening.kind], _SIGN[CLOSER[opening.kind]]
-        place = self.end_of_body(opening) if opening.kind == "LBRACE" else self.end_of_line(opening)
+        ends_line = self.tokens.kinds[opening.at + 1 : opening.at + 2] == [NEWLINE]
+        has_lines = opening.kind == "LBRACE" or ends_line
+        place = self.end_of_lines(opening) if has_lines else self.end_of_line(opening)
         self.supplied.setdefault(place, []).append(CLOSER[opening.kind])
         start = self.tokens.starts[opening.at]
         self.problems.add(
@@ -178,8 +181,8 @@ class _Balancer:
             depth += (kind == "LBRACE") - (kind == "RBRACE")
         return len(kinds)
 
-    def end_of_body(self, opening: _Open) -> int:
-        """Where a brace that is never closed ends: before a line that is not indented deeper."""
+    def end_of_lines(self, opening: _Open) -> int:
+        """Where a bracket around lines ends: before a line that is not indented deeper."""
         kinds = self.tokens.kinds
         depth = 0
         line_end: int | None = None

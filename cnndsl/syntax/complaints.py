@@ -176,13 +176,21 @@ def _plain(here: Situation, sign: str) -> Diagnostic:
     message = f"`{word}` takes its value without `{sign}`"
     if here.kind(1) in _ENDS:
         return _error(message, here.span(), f"write a value behind `{word}`")
-    fix = _replace(f"remove `{sign}`", _between(here), " ", safe=True)
+    alike = [0]
+    for offset in range(1, len(here.tokens) - here.at - 1):  # the rest of the line says the same
+        if here.kind(offset) in _ENDS:
+            break
+        if here.kind(offset) == here.kind() and here.kind(offset - 1) == "NAME":
+            alike.append(offset)
+    edits = tuple(Edit(_between(here, offset), " ") for offset in alike)
+    fix = Fix(f"remove `{sign}`", edits, safe=True)
     return _error(message, here.span(), f"write `{word} {here.text(1)}`", fix)
 
 
-def _between(here: Situation) -> Span:
-    """The token with the white space around it."""
-    return here.problems.span(here.tokens.ends[here.at - 1], here.tokens.starts[here.at + 1])
+def _between(here: Situation, offset: int = 0) -> Span:
+    """The token so many tokens on, with the white space around it."""
+    at = here.at + offset
+    return here.problems.span(here.tokens.ends[at - 1], here.tokens.starts[at + 1])
 
 
 def _comment(here: Situation) -> Diagnostic | None:

@@ -20,7 +20,7 @@ __all__ = ["CHARACTERS_PER_TOKEN", "NEWLINE", "Tokens", "tokenize"]
 NEWLINE = "_NEWLINE"
 """The terminal of a line end."""
 
-CHARACTERS_PER_TOKEN = 8
+CHARACTERS_PER_TOKEN = 2
 """A text may hold as many tokens as its limit of characters, divided by this."""
 
 

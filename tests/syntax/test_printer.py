@@ -213,7 +213,7 @@ def test_expressions_side_by_side_stay_apart(arguments: list[Expr]) -> None:
     assert without_spans(again.statements) == without_spans(tree.statements)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(modules)
 def test_a_module_comes_back_and_prints_the_same_again(module: Module) -> None:
     text = print_module(module)

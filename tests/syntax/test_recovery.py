@@ -42,7 +42,7 @@ expect params 61,706
 train {
   loss: crossentropy
   optimizer sgd lr 0.01
-  batch 64 ->
+  batch 64 @
   epochs 10
 }
 let k 3

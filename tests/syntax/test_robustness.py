@@ -83,7 +83,7 @@ def test_any_damage_to_a_right_spec(chance: random.Random, spec: str) -> None:
 
 # --- what is too much ---------------------------------------------------------------------------
 
-MANY = 60_000
+MANY = 20_000
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ MANY = 60_000
         ("conv " + "1" * MANY + "x1", "CNN210"),
         ("let x = 1e" + "9" * MANY, "CNN210"),
         ("let x = " + "1x" * MANY + "1", "CNN308"),
-        ("a" * 5_000_000, "CNN901"),
-        ("relu\n" * 600_000, "CNN901"),
-        ("#\n" * 600_000, "CNN901"),
+        ("a" * 500_000, "CNN901"),
+        ("relu\n" * 200_000, "CNN901"),
+        ("a\n" * 150_000, "CNN901"),
     ],
-    ids=lambda value: value[:12].strip() if len(value) > 6 else value,
+    ids=lambda value: repr(value[:24]),
 )
 def test_what_is_too_much_is_one_mistake(text: str, code: str) -> None:
     _, diagnostics = read(text)
@@ -120,7 +120,7 @@ def test_what_is_too_much_is_one_mistake(text: str, code: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *(" " * 3_000_000, "\n" * 3_000_000, '"' * 100_000, "'" * 100_000, "\\\n" * 100_000),
+        *(" " * 300_000, "\n" * 300_000, '"' * 100_000, "'" * 100_000, "\\\n" * 100_000),
         *(
             "{}" * 50_000,
             "( ] " * 20_000,
@@ -132,7 +132,7 @@ def test_what_is_too_much_is_one_mistake(text: str, code: str) -> None:
         *("a -> " * 50_000, "a, " * 50_000, "relu ->\n" * 50_000, "1 x " * 50_000, "\n\r" * 50_000),
         *("let x = " * 50_000, "a b = \n" * 50_000, "x" * 100_000, '"a' * 50_000, "😀" * 100_000),
     ],
-    ids=repr,
+    ids=lambda text: repr(text[:12]),
 )
 def test_much_of_anything_is_read_to_its_end(text: str) -> None:
     _, diagnostics = read(text)

@@ -48,7 +48,7 @@ def options(name: str) -> tuple[Limits, dict[str, object]]:
     text = (FOLDER / name).read_text(encoding="utf-8")
     found = dict(_OPTION.findall(text))
     pairs = [pair.split("=") for pair in found.get("parameters", "").split("; ") if pair]
-    return Limits.parse(found.get("limits", "")), {key: value for key, value in pairs}
+    return Limits.parse(found.get("limits", "")), dict(pairs)
 
 
 def diagnose(name: str) -> tuple[Diagnostic, ...]:
