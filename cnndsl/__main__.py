@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 def run() -> None:
     """Run the command line and exit."""
-    gc.set_threshold(100_000, 20, 20)  # imports allocate much and leave no garbage
+    gc.set_threshold(500_000, 20, 20)  # imports allocate much and leave no garbage
     _skip_plugin_search()
     from cnndsl.cli import main
 

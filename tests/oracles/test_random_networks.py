@@ -1,20 +1,20 @@
 """Random specs against an interpreter of what they mean: NumPy in float64, window by window.
 
 A spec is written and computed at the same time, layer by layer; every statement claims the shape
-that came out.
+that came out. Seeds rather than Hypothesis choose: in so few examples, it repeats itself too much.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy
+import pytest
 import semantics
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from oracle import TOLERANCE, Array, compiled, relative_error
 from semantics import Sliding
 
@@ -45,19 +45,22 @@ Step = tuple[str, Array]
 
 
 class Writer:
-    """Writes a spec from a source of choices, and computes it."""
+    """Writes a spec by random choices, and computes it."""
 
-    def __init__(self, draw: Any) -> None:
-        self.draw = draw
-        self.numbers = numpy.random.default_rng(draw(st.integers(0, 2**32)))
+    def __init__(self, seed: int) -> None:
+        self.choices = random.Random(seed)
+        self.numbers = numpy.random.default_rng(seed)
         self.weights: list[Array] = []
         self.streams: dict[str, Array] = {}
 
     def pick(self, *options: Any) -> Any:
-        return self.draw(st.sampled_from(options))
+        return self.choices.choice(options)
+
+    def flip(self) -> bool:
+        return self.choices.random() < 0.5
 
     def count(self, low: int, high: int) -> int:
-        return int(self.draw(st.integers(low, max(low, high))))
+        return self.choices.randint(low, max(low, high))
 
     def weight(self, *shape: int, positive: bool = False) -> Array:
         array = self.numbers.normal(size=shape) / math.sqrt(math.prod(shape[1:]))
@@ -77,13 +80,13 @@ class Writer:
         """A window that fits: its kernel, its other attributes, and what they mean."""
         sizes = x.shape[2:]
         kernel = tuple(self.count(1, min(4, size)) for size in sizes)
-        stride = tuple(self.count(1, 3) for _ in sizes)
+        stride = tuple(self.pick(1, 2, 2, 3) for _ in sizes)
         dilation = tuple(self.count(1, 2) if dilates and k > 1 else 1 for k in kernel)
         words = f"stride {self.sizes(stride)}"
         if dilates and max(dilation) > 1:
             words += f" dilation {self.sizes(dilation)}"
         extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-        rounding = self.pick("floor", "ceil", "exact")
+        rounding = self.pick("floor", "ceil", "ceil", "exact")
         for padding, text in self.paddings(extents):
             borders = semantics.margins(padding, sizes, extents, stride)
             how = Sliding(kernel, stride, dilation, borders, rounding)
@@ -105,7 +108,7 @@ class Writer:
         alike = own[:1] * len(own)
         options = [("valid", "valid"), ("same", "same"), ("full", "full")]
         listed = [(own, self.sizes(own)), (both, str([*both])), (alike, str(own[0]))]
-        return list(self.draw(st.permutations(options + listed)))
+        return self.choices.sample(options + listed, len(options + listed))
 
     def same(self, x: Array, stride: int = 1) -> tuple[str, str, Sliding]:
         """A window that keeps the sizes, or divides them by its stride."""
@@ -124,17 +127,17 @@ class Writer:
         fitting = [n for n in range(1, channels + 1) if channels % n == 0]
         groups = self.pick(*fitting) if not filters else 1
         filters = filters or groups * self.count(1, 3)
-        has_bias = self.draw(st.booleans())
+        has_bias = self.flip()
         weight = self.weight(filters, channels // groups, *how.kernel)
         bias = self.weight(filters) if has_bias else None
         text = f"conv {filters}@{kernel} {words} groups {groups}" + " bias no" * (not has_bias)
-        if groups == channels and self.draw(st.booleans()):
+        if groups == channels and self.flip():
             multiplier = filters // channels
             text = f"depthwise {kernel} multiplier {multiplier} {words}" + " bias no" * (not has_bias)
         return self.labelled(text, semantics.conv(x, how, weight, bias, groups))
 
     def labelled(self, text: str, y: Array) -> Step:
-        if self.draw(st.booleans()):
+        if self.flip():
             return text, y
         label = f"L{len(self.streams)}"
         self.streams[label] = y
@@ -156,7 +159,7 @@ class Writer:
         return name, ACTIVATIONS[name](x)
 
     def norm(self, x: Array) -> Step:
-        if x.ndim > 2 and self.draw(st.booleans()):
+        if x.ndim > 2 and self.flip():
             size, alpha, k = self.pick(1, 3, 5), self.pick(0.5, 1e-2), self.pick(1.0, 2.0)
             beta = self.pick(0.75, 0.5)
             text = f"lrn {size} alpha {alpha} beta {beta} k {k}"
@@ -179,7 +182,7 @@ class Writer:
 
     def globally(self, x: Array) -> Step:
         spatial = tuple(range(2, x.ndim))
-        if self.draw(st.booleans()):
+        if self.flip():
             return "globalavgpool", x.mean(spatial)
         return "globalmaxpool", x.max(spatial)
 
@@ -215,7 +218,7 @@ class Writer:
         steps = []
         for _ in range(self.count(2, 3)):
             window = self.same(x, stride)
-            steps.append(self.conv(x, window) if self.draw(st.booleans()) else self.pool(x, window))
+            steps.append(self.conv(x, window) if self.flip() else self.pool(x, window))
         chains = ", ".join(text for text, _ in steps)
         return f"concat({chains})", numpy.concatenate([value for _, value in steps], 1)
 
@@ -254,14 +257,14 @@ class Writer:
             self.repeat, self.activation, self.norm, self.softmax, self.globally,
         )(x)  # fmt: skip
 
-    def write(self) -> tuple[str, Array, Array]:
-        """A spec, an input of two samples, and what comes out."""
-        rank = self.pick(2, 1, 3)
+    def write(self, layers: int) -> tuple[str, Array, Array]:
+        """A spec of so many statements, an input of two samples, and what comes out."""
+        rank = self.count(1, 3)
         bound = (0, 24, 9, 5)[rank]
         dims = (self.count(1, 4), *(self.count(2, bound) for _ in range(rank)))
         first = x = self.numbers.normal(size=(2, *dims)).astype(numpy.float32).astype(float)
         lines = [PRELUDE, f"input {'x'.join(map(str, dims))}"]
-        for _ in range(self.count(2, 8)):
+        for _ in range(layers):
             text, y = self.step(x)
             if y[0].size > LARGEST:
                 text, y = f"{text} -> globalavgpool", y.mean(tuple(range(2, y.ndim)))
@@ -277,16 +280,11 @@ class Writer:
         return "\n".join(lines) + "\n", first, x
 
 
-@given(st.data())
-@settings(
-    max_examples=80,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-def test_a_random_network_computes_what_its_spec_means(tmp_path: Path, data: st.DataObject) -> None:
-    writer = Writer(data.draw)
-    text, x, expected = writer.write()
+@pytest.mark.parametrize("seed", range(100))
+def test_a_random_network_computes_what_its_spec_means(seed: int, tmp_path: Path) -> None:
+    writer = Writer(seed)
+    # The first seeds write the shortest specs, to make failures readable.
+    text, x, expected = writer.write(layers=1 + seed // 15)
     network = cnndsl.parse(text)
     assert [*network.weights.values()] == [array.shape for array in writer.weights], text
     weights = dict(zip(network.weights, writer.weights, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,8 @@ from cnndsl.syntax.ast import (
 from cnndsl.syntax.expressions import quoted
 from cnndsl.syntax.printer import WIDTH, print_module
 
+T = TypeVar("T")
+
 SOURCE = Source("<made>", "")
 SPAN = Span(SOURCE, 0, 0)
 
@@ -90,7 +94,12 @@ def compound(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
     )
 
 
-expressions: st.SearchStrategy[Expr] = st.recursive(atoms, compound, max_leaves=8)
+def named(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
+    """The same strategy with a short name: Hypothesis warns of descriptions of many pages."""
+    return st.deferred(lambda: strategy)
+
+
+expressions: st.SearchStrategy[Expr] = named(st.recursive(atoms, compound, max_leaves=8))
 values = st.lists(expressions, min_size=1, max_size=3).map(tuple)
 
 
@@ -146,7 +155,7 @@ def chains_of(bodies: st.SearchStrategy[Body]) -> st.SearchStrategy[Chain]:
             st.builds(For, targets, expressions, bodies, st.just(SPAN)),
         )
 
-    return chain(st.recursive(phrases, larger, max_leaves=3))
+    return named(chain(st.recursive(phrases, larger, max_leaves=3)))
 
 
 def statements_of(bodies: st.SearchStrategy[Body]) -> st.SearchStrategy[Statement]:
@@ -163,7 +172,7 @@ def statements_of(bodies: st.SearchStrategy[Body]) -> st.SearchStrategy[Statemen
         st.just(SPAN),
     )
     span = st.just(SPAN)
-    return st.one_of(
+    statements = st.one_of(
         st.builds(NetworkName, identifiers, span),
         inputs,
         st.builds(Classes, st.lists(texts, min_size=1, max_size=20).map(tuple), span),
@@ -180,17 +189,18 @@ def statements_of(bodies: st.SearchStrategy[Body]) -> st.SearchStrategy[Statemen
         st.builds(Bind, several, chains, span),
         st.builds(ChainStatement, chains, span),
     )
+    return named(statements)
 
 
 empty = st.just(Body((), SPAN))
-bodies = st.recursive(
+bodies: st.SearchStrategy[Body] = st.recursive(
     empty,
     lambda inner: st.builds(
         Body, st.lists(statements_of(inner), min_size=1, max_size=3).map(tuple), st.just(SPAN)
     ),
     max_leaves=3,
 )
-modules = st.lists(statements_of(bodies), max_size=4).map(
+modules = st.lists(statements_of(named(bodies)), max_size=4).map(
     lambda found: Module(SOURCE, tuple(found))
 )
 
