@@ -35,6 +35,11 @@ class Limits:
     elements: int = 2**40
     """Numbers in one tensor, and parameters of a network."""
 
+    @property
+    def findings(self) -> int:
+        """With so many diagnostics, no more are looked for."""
+        return 2 * self.diagnostics
+
     @classmethod
     def parse(cls, text: str) -> Limits:
         """Limits from ``name=value`` pairs, separated by commas.

@@ -13,7 +13,9 @@ from itertools import islice
 __all__ = ["closest"]
 
 _MOST = 3
-_CONSIDERED = 2_000
+_CONSIDERED = 1_000
+_COMPARED = 64
+"""So many candidates are compared letter by letter: those that begin and end most like the word."""
 _LONGEST = 64
 
 
@@ -31,8 +33,12 @@ def closest(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     if len(word) > _LONGEST:
         return ()
     plain = _plain(word)
+    known = list(islice(dict.fromkeys(candidates), _CONSIDERED))
+    if len(known) > _COMPARED:
+        known.sort(key=lambda candidate: -_shared(plain, _plain(candidate)))
+        del known[_COMPARED:]
     found: list[tuple[int, int, str]] = []
-    for position, candidate in enumerate(islice(dict.fromkeys(candidates), _CONSIDERED)):
+    for position, candidate in enumerate(known):
         distance = _nearness(plain, _plain(candidate))
         if distance is not None:
             found.append((distance, position, candidate))
@@ -44,6 +50,17 @@ def closest(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
 
 def _plain(word: str) -> str:
     return word.casefold().replace("_", "").replace("-", "")
+
+
+def _shared(left: str, right: str) -> int:
+    """How many letters two words share at their beginnings and ends."""
+    most = min(len(left), len(right))
+    begin = end = 0
+    while begin < most and left[begin] == right[begin]:
+        begin += 1
+    while end < most - begin and left[-1 - end] == right[-1 - end]:
+        end += 1
+    return begin + end
 
 
 def _nearness(word: str, candidate: str) -> int | None:

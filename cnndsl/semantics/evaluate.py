@@ -23,11 +23,14 @@ from cnndsl.semantics.values import (
     EVERY_WORD,
     INITIALISERS,
     LARGEST,
+    MOST_ITEMS,
     Broken,
     Constants,
     EvaluationError,
+    ListOfLists,
     OpenHole,
     Value,
+    brief,
     show,
 )
 from cnndsl.syntax.ast import (
@@ -78,7 +81,7 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
                 for dim in expr.dims
             )
         case List():
-            return tuple(evaluate(item, constants, words=words) for item in expr.items)
+            return _list(expr, constants, words)
         case Unary():
             return _unary(expr, constants)
         case Binary():
@@ -100,6 +103,27 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
 
 def _error(code: str, message: str, span: Span, help: str, label: str = "") -> EvaluationError:
     return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
+
+
+def _list(expr: List, constants: Constants, words: Container[str]) -> Value:
+    items = tuple(evaluate(item, constants, words=words) for item in expr.items)
+    lists = [item for item in items if isinstance(item, tuple)]
+    if any(isinstance(item, ListOfLists) for item in lists):
+        raise _error(
+            "CNN204",
+            "a list holds values and lists of values, and nothing deeper",
+            expr.span,
+            help="write the values themselves, or pairs of them",
+        )
+    many = len(items) + sum(map(len, lists))
+    if many > MOST_ITEMS:
+        raise _error(
+            "CNN205",
+            f"a list holds at most {MOST_ITEMS} values, not {many}",
+            expr.span,
+            help="use a range, or loops in each other",
+        )
+    return ListOfLists(items) if lists else items
 
 
 def _quoted(expr: Text) -> EvaluationError:
@@ -174,7 +198,7 @@ def claimed_sizes(claim: Claim, constants: Constants) -> tuple[Value, ...]:
         return tuple(dims)
     raise _error(
         "CNN204",
-        f"a claim states sizes, not `{', '.join(map(show, dims))}`",
+        f"a claim states sizes, not `{', '.join(map(brief, dims[:8]))}`",
         claim.span,
         help="write the sizes of the output, as in `=> 6x28x28`",
     )
@@ -202,7 +226,7 @@ def _number(expr: Expr, constants: Constants, wanted: str = "a number") -> int |
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _error(
             "CNN204",
-            f"{wanted} is needed here, not `{show(value)}`",
+            f"{wanted} is needed here, not `{brief(value)}`",
             expr.span,
             help="arithmetic and comparisons take numbers",
         )
@@ -222,7 +246,7 @@ def truth(expr: Expr, constants: Constants) -> bool:
         raise hole_refused(expr.span)
     raise _error(
         "CNN211",
-        f"a condition must be `yes` or `no`, not `{show(value)}`",
+        f"a condition must be `yes` or `no`, not `{brief(value)}`",
         expr.span,
         help="compare it with something, as in `width > 64`",
     )
@@ -257,15 +281,30 @@ def _binary(expr: Binary, constants: Constants) -> Value:
         case "or":
             return truth(expr.left, constants) or truth(expr.right, constants)
         case "==" | "!=":
-            left = evaluate(expr.left, constants, words=EVERY_WORD)
-            right = evaluate(expr.right, constants, words=EVERY_WORD)
-            return (left == right) == (expr.operator == "==")
+            left, right = (_comparable(side, constants) for side in (expr.left, expr.right))
+            alike = isinstance(left, bool) == isinstance(right, bool) and left == right
+            return alike == (expr.operator == "==")
         case "..":
             return _range(expr, constants)
         case "<" | "<=" | ">" | ">=":
             compare = _COMPARISONS[expr.operator]
             return compare(_number(expr.left, constants), _number(expr.right, constants))
     return _arithmetic(expr, _number(expr.left, constants), _number(expr.right, constants))
+
+
+def _comparable(expr: Expr, constants: Constants) -> Value:
+    """A side of ``==`` or ``!=``."""
+    value = evaluate(expr, constants, words=EVERY_WORD)
+    if isinstance(value, OpenHole):
+        raise hole_refused(expr.span)
+    if isinstance(value, int | float | str):
+        return value
+    raise _error(
+        "CNN204",
+        f"numbers and words are compared, not `{brief(value)}`",
+        expr.span,
+        help="compare numbers, words or `yes` and `no`",
+    )
 
 
 def _arithmetic(expr: Binary, left: float, right: float) -> int | float:

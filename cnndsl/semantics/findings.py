@@ -9,7 +9,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
-from cnndsl.semantics.values import Constants, Value, show
+from cnndsl.semantics.values import Constants, Value, brief, show
 from cnndsl.syntax.ast import Expr, Identifier, List, Number, Size
 
 __all__ = [
@@ -54,7 +54,7 @@ def diagnose(
         span, value = element(written[name], value, location[1])
     raw = problem.get("ctx")
     context = raw if isinstance(raw, Mapping) else {}
-    text = show(value)  # type: ignore[arg-type]
+    text = brief(value)  # type: ignore[arg-type]
     near: tuple[str, ...] = ()
     by_position = name in schema.positional
     what = f"the {name} of `{head.name}`" if by_position else f"`{name}`"

@@ -18,7 +18,7 @@ from cnndsl.semantics.network import InputNode
 from cnndsl.semantics.phrases import Bound, bind
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.semantics.recipe import Recipe, SettingValue
-from cnndsl.semantics.values import Constants, Value, holes_in, show
+from cnndsl.semantics.values import Constants, Value, brief, holes_in
 from cnndsl.syntax.ast import (
     Classes,
     ClassesFile,
@@ -66,7 +66,7 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
                 Diagnostic(
                     "CNN205" if isinstance(size, int | float) else "CNN204",
                     f"an input's size must be a whole number from 1 to {MAX_SIZE}, "
-                    f"not `{show(size)}`",
+                    f"not `{brief(size)}`",
                     element(arguments[0], value, index)[0],
                     help="write channels x height x width, as in `input 3x224x224`",
                 )

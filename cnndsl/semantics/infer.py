@@ -111,7 +111,8 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
             claimed.setdefault(claim.node, []).append(claim)
     seen: dict[object, tuple[Weight, ...]] = {}
     for position, node in enumerate(network.nodes):
-        fact, faults = infer_node(node, inference.facts)
+        looking = len(inference.diagnostics) < limits.findings
+        fact, faults = infer_node(node, inference.facts) if looking else (UNKNOWN, ())
         for fault in faults:
             diagnostic = _diagnose(fault, node, network, inference.facts)
             inference.failures.append(Failure(position, fault, diagnostic))

@@ -105,6 +105,8 @@ class Loader:
     limits: Limits = field(default_factory=Limits)
     edited: Mapping[Path, str] = field(default_factory=dict)
     modules: dict[Path, Module] = field(default_factory=dict)
+    characters: int = 0
+    """How many characters all imported files have together."""
 
     def main(self, path: Path) -> Module:
         """The module of the spec itself."""
@@ -129,6 +131,12 @@ class Loader:
             text = self.edited.get(path) or read_text(path, self.limits)
         except UserError as error:
             self._fail(error.code, error.message, statement.path.span, error.help)
+            return None
+        self.characters += len(text)
+        if self.characters > self.limits.text:
+            message = f"the imported files have more than {self.limits.text:,} characters together"
+            help = f"import less, or raise the limit: CNNDSL_LIMITS=text={2 * self.characters}"
+            self._fail("CNN901", message, statement.path.span, help)
             return None
         return path, self.parsed(path, Source(_shown(path), text))
 

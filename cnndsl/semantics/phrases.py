@@ -17,16 +17,26 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers import FOREIGN_ATTRIBUTES, find
-from cnndsl.layers.base import Schema
+from cnndsl.layers.base import Layer, Schema
 from cnndsl.semantics.evaluate import evaluate
 from cnndsl.semantics.findings import diagnose, example, foreign_letters, shorten, value_example
-from cnndsl.semantics.values import EVERY_WORD, Constants, EvaluationError, Value, holes_in
+from cnndsl.semantics.values import (
+    EVERY_WORD,
+    Constants,
+    EvaluationError,
+    ListOfLists,
+    Value,
+    holes_in,
+)
 from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Unary
 from cnndsl.syntax.refusals import comment_in_slashes
 
 __all__ = ["Bound", "bind"]
 
 S = TypeVar("S", bound=Schema)
+
+MOST_SIZES = 16
+"""No layer works along more dimensions."""
 
 
 @frozen
@@ -264,10 +274,20 @@ class _Binder(Generic[S]):
     def _take(self, name: str, expr: Expr) -> None:
         self.written[name] = expr
         try:
-            self.values[name] = evaluate(expr, self.constants, words=EVERY_WORD)
+            value = evaluate(expr, self.constants, words=EVERY_WORD)
         except EvaluationError as error:
             self.report.add(error.diagnostic)
             self.failed = True
+            return
+        # A layer in a loop is bound often: what is long is refused before the schema looks at it.
+        if isinstance(value, tuple) and len(value) > MOST_SIZES and issubclass(self.schema, Layer):
+            message = f"`{name}` takes a value for each dimension, not {len(value)}"
+            self._fail("CNN205", message, expr.span, f"write at most {MOST_SIZES}")
+        elif isinstance(value, ListOfLists) and issubclass(self.schema, Layer):
+            message = f"`{name}` takes values, not lists of them"
+            self._fail("CNN204", message, expr.span, "write one list of numbers")
+        else:
+            self.values[name] = value
 
     def _fail(
         self, code: str, message: str, span: Span, help: str, fixes: tuple[Fix, ...] = ()

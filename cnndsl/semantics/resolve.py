@@ -100,6 +100,18 @@ class _Resolver:
 
     def resolve(self) -> Draft:
         """Carry out the file's statements, then check what only the end can tell."""
+        try:
+            self._carry_out()
+        except LimitError:
+            self.draft.exhausted = True
+        return self.draft
+
+    def _carry_out(self) -> None:
+        """Carry out all statements of the file.
+
+        Raises:
+            LimitError: where a limit is reached; the report says which.
+        """
         file = self._file(self.path, self.module, None)
         self.draft.imported = tuple(
             definition for definition in file.blocks.values() if definition.file is not file
@@ -110,18 +122,14 @@ class _Resolver:
         self._check_parameters()
         source = self.module.source
         whole = Span(source, 0, len(source.text))
-        try:
-            for statement in with_gaps(self.module.statements, file.broken, whole):
-                self.expander.step(statement.span)
-                with self.expander.reporting():
-                    if isinstance(statement, Broken):
-                        self.expander.skip(statement, frame)
-                    else:
-                        self._statement(statement, frame)
-            self._finish(frame)
-        except LimitError:
-            self.draft.exhausted = True
-        return self.draft
+        for statement in with_gaps(self.module.statements, file.broken, whole):
+            self.expander.step(statement.span)
+            with self.expander.reporting():
+                if isinstance(statement, Broken):
+                    self.expander.skip(statement, frame)
+                else:
+                    self._statement(statement, frame)
+        self._finish(frame)
 
     # --- files ---
 
@@ -143,6 +151,12 @@ class _Resolver:
         return file
 
     def _import(self, statement: Import, file: File) -> None:
+        self.expander.step(statement.span)
+        if len(self.reading) > self.limits.depth:
+            message = f"imports follow each other more than {self.limits.depth} deep"
+            help = "import the files that hold the blocks directly"
+            self.report.add(Diagnostic("CNN902", message, statement.path.span, help=help))
+            raise LimitError
         found = self.loader.imported(statement, file.path)
         if found is None:
             file.incomplete = True

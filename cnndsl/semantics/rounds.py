@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.semantics.evaluate import evaluate, hole_refused
 from cnndsl.semantics.scope import Frame
-from cnndsl.semantics.values import KNOWN_WORDS, Constants, EvaluationError, OpenHole, Value, show
+from cnndsl.semantics.values import KNOWN_WORDS, Constants, EvaluationError, OpenHole, Value, brief
 from cnndsl.semantics.workspace import Workspace, count
 from cnndsl.syntax.ast import Expr, For, Repeat
 
@@ -43,7 +43,7 @@ def _cannot_loop(expr: Expr, value: Value, rule: str) -> EvaluationError:
     return EvaluationError(
         Diagnostic(
             "CNN212",
-            f"{rule}, not `{show(value)}`",
+            f"{rule}, not `{brief(value)}`",
             expr.span,
             help="write `repeat 3 { … }`, `for i in 1..3 { … }` or `for k in [16, 32] { … }`",
         )
@@ -57,7 +57,7 @@ def _definer(loop: For, value: Value) -> Callable[[Constants], None]:
         raise EvaluationError(
             Diagnostic(
                 "CNN212",
-                f"{count(len(names), 'name')} cannot take `{show(value)}`",
+                f"{count(len(names), 'name')} cannot take `{brief(value)}`",
                 names[0].span.to(names[-1].span),
                 help="give every round as many values as there are names",
             )

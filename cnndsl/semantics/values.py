@@ -18,12 +18,15 @@ __all__ = [
     "INITIALISERS",
     "KNOWN_WORDS",
     "LARGEST",
+    "MOST_ITEMS",
     "Broken",
     "Constant",
     "Constants",
     "EvaluationError",
+    "ListOfLists",
     "OpenHole",
     "Value",
+    "brief",
     "holes_in",
     "show",
 ]
@@ -49,6 +52,19 @@ INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constan
 
 KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
 """The words that a constant or a block's argument may carry to a layer inside."""
+
+
+SHOWN_ITEMS = 8
+"""Of a longer list, a message shows no more."""
+
+MOST_ITEMS = 1000
+"""A list holds so many values, those of the lists in it included: lists of lists would explode."""
+
+
+class ListOfLists(tuple["Value", ...]):
+    """The value of a list that holds lists, as the pairs of a ``for``; no other list holds it."""
+
+    __slots__ = ()
 
 
 @frozen
@@ -145,6 +161,21 @@ def show(value: Value) -> str:
             return "?"
         case _:
             return str(value)
+
+
+def brief(value: Value) -> str:
+    """A value as a message shows it: of a long list only the beginning.
+
+    >>> brief(tuple(range(20)))
+    '[0, 1, 2, 3, 4, 5, 6, 7, …]'
+    """
+    if not isinstance(value, tuple) or len(value) <= SHOWN_ITEMS:
+        return show(value) if not isinstance(value, ListOfLists) else _listed(value)
+    return f"{_listed(value[:SHOWN_ITEMS])[:-1]}, …]"
+
+
+def _listed(values: tuple[Value, ...]) -> str:
+    return f"[{', '.join(map(brief, values))}]"
 
 
 def holes_in(value: Value) -> Iterator[OpenHole]:

@@ -140,7 +140,9 @@ class Workspace:
         return self.append(LayerNode(f"unknown{len(self.draft.nodes)}", Poison(), (), span))
 
     def step(self, span: Span) -> None:
-        """Count a step of expansion."""
+        """Count a step of expansion; with very many mistakes, none is made any more."""
+        if len(self.report) >= self.limits.findings:
+            raise LimitError
         self.steps += 1
         if self.steps > self.limits.steps:
             self.loops.append(span)

@@ -24,7 +24,7 @@ CHARACTERS_PER_TOKEN = 2
 """A text may hold as many tokens as its limit of characters, divided by this."""
 
 
-_CUT = r"(?![\w\xd7]|\.(?!\.)|[ \t]*[xX\xd7][ \t]*[0-9?])"  # \xd7 is the multiplication sign
+_CUT = r"(?![\w\xd7]|\.(?!\.)|[ \t]+[xX\xd7][ \t]+[0-9?])"  # \xd7 is the multiplication sign
 """What must not follow a number, a size or a ``?`` at once: ``3xk``, ``1_000``, ``6 x 28``."""
 
 

@@ -204,8 +204,9 @@ _READINGS: dict[str, Callable[[Problems, Span], str | None]] = {
 def _pattern() -> re.Pattern[str]:
     """A named group for each kind of mistake, and at the end for whatever is left."""
     number = r"(?>[0-9]+|\?)"
+    times = r"(?>[xX×]|[ \t]+[xX×](?=[ \t]))"  # but `6 x28` is a number and a name
     patterns = {
-        "LOOSE_SIZE": rf"{number}(?>[ \t]*[xX×][ \t]*{number})++(?![\w×]|\.(?!\.))",
+        "LOOSE_SIZE": rf"{number}(?>{times}[ \t]*{number})++(?![\w×]|\.(?!\.))",
         "MALFORMED": r"[0-9?](?>[\w×]|\.(?!\.))*+",
         "FRACTION": r"\.[0-9]+(?!\w)",
         "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*+",

@@ -114,7 +114,8 @@ class LightNetwork:
         """What ONNX Runtime makes of the graph with these numbers in it."""
         graph = self.model.graph
         nodes = [node for node in graph.node if node.op_type != "ConstantOfShape"]
-        kept = [one for one in graph.initializer if one.name not in arrays]
+        read = {name for node in nodes for name in node.input} - arrays.keys()
+        kept = [one for one in graph.initializer if one.name in read]
         (data,) = (one for one in graph.input if "data" in one.name)
         inputs = [
             helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, array.shape)
@@ -132,7 +133,9 @@ class LightNetwork:
         return numpy.asarray(output)
 
 
-def weights_for(network: Network, light: LightNetwork, arrays: dict[str, Array]) -> dict[str, Array]:
+def weights_for(
+    network: Network, light: LightNetwork, arrays: dict[str, Array]
+) -> dict[str, Array]:
     """A stored graph's numbers by the names of our weights: both list layers in one order."""
     ours = iter(network.weights.items())
     weights: dict[str, Array] = {}

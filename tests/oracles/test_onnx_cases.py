@@ -53,7 +53,8 @@ NOT_EXPRESSIBLE = {
         test_softmax_functional_dim3
     """,
     "flatten makes one vector of a sample": """
-        test_flatten_axis2 test_flatten_axis3 test_flatten_negative_axis1 test_flatten_negative_axis2
+        test_flatten_axis2 test_flatten_axis3
+        test_flatten_negative_axis1 test_flatten_negative_axis2
     """,
     "avgpool has no dilation": """
         test_averagepool_2d_dilations test_averagepool_3d_dilations_small
@@ -140,7 +141,7 @@ def node_cases() -> Mapping[str, list[Any]]:
     """The cases of single operators, by the operator; making them takes seconds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cases = load_model_tests(kind="node")
+        cases: list[Any] = load_model_tests(kind="node")
     found = defaultdict(list)
     for case in cases:
         # An operator that is a function has its cases a second time, expanded into others.
@@ -164,8 +165,8 @@ def test_the_cases_of_an_operator(
     refused, compared = {}, 0
     for case in node_cases[operator]:
         ((inputs, (expected, *_)),) = case.data_sets
-        names = [name for name in case.model.graph.node[0].input if name]
-        arrays = {name: as_array(one) for name, one in zip(names, inputs, strict=True)}
+        given = [name for name in case.model.graph.node[0].input if name]
+        arrays = {name: as_array(one) for name, one in zip(given, inputs, strict=True)}
         reason = why_not(case.name, case.model, arrays, as_array(expected), tmp_path)
         compared += not reason
         if reason and reason != NOT_FLOAT32:

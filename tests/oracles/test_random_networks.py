@@ -130,10 +130,10 @@ class Writer:
         has_bias = self.flip()
         weight = self.weight(filters, channels // groups, *how.kernel)
         bias = self.weight(filters) if has_bias else None
-        text = f"conv {filters}@{kernel} {words} groups {groups}" + " bias no" * (not has_bias)
+        words += "" if has_bias else " bias no"
+        text = f"conv {filters}@{kernel} {words} groups {groups}"
         if groups == channels and self.flip():
-            multiplier = filters // channels
-            text = f"depthwise {kernel} multiplier {multiplier} {words}" + " bias no" * (not has_bias)
+            text = f"depthwise {kernel} multiplier {filters // channels} {words}"
         return self.labelled(text, semantics.conv(x, how, weight, bias, groups))
 
     def labelled(self, text: str, y: Array) -> Step:
@@ -249,13 +249,16 @@ class Writer:
     # --- the whole ----------------------------------------------------------------------------
 
     def step(self, x: Array) -> Step:
+        kinds: list[Callable[[Array], Step]] = [self.activation, self.norm, self.softmax]
         if x.ndim == 2:
-            return self.pick(self.dense, self.activation, self.softmax, self.norm)(x)
-        dilated = lambda x: self.conv(x, self.sliding(x, dilates=True, pool=False))  # noqa: E731
-        return self.pick(
-            dilated, dilated, self.pool, self.pool, self.join, self.concat, self.gate, self.unit,
-            self.repeat, self.activation, self.norm, self.softmax, self.globally,
-        )(x)  # fmt: skip
+            kinds += [self.dense]
+        else:
+            kinds += [self.join, self.concat, self.gate, self.unit, self.repeat, self.globally]
+            kinds += 2 * [self.pool, self.strided]
+        return self.choices.choice(kinds)(x)
+
+    def strided(self, x: Array) -> Step:
+        return self.conv(x, self.sliding(x, dilates=True, pool=False))
 
     def write(self, layers: int) -> tuple[str, Array, Array]:
         """A spec of so many statements, an input of two samples, and what comes out."""
