@@ -143,6 +143,6 @@ class _Fields:
         from dataclasses import make_dataclass
 
         twin = make_dataclass(cls.__name__, [(name, Any) for name in cls._frozen_fields])
-        fields: dict[str, Field[Any]] = twin.__dataclass_fields__
+        fields: dict[str, Field[Any]] = vars(twin)["__dataclass_fields__"]
         type.__setattr__(cls, "__dataclass_fields__", fields)
         return fields

@@ -41,7 +41,7 @@ def find(keyword: str) -> type[Layer] | None:
 
 
 def is_shipped(keyword: str) -> bool:
-    """Whether a layer of this package has the name; unlike :func:`find` it never looks elsewhere."""
+    """Whether a layer of this package has the name; never looks elsewhere as :func:`find` does."""
     return keyword in _homes()
 
 

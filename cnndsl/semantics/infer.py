@@ -123,6 +123,7 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
         for claim in claimed.get(position, ()):
             fact = _check_claim(claim, fact, node, inference)
         inference.facts.append(fact)
+    _check_total(inference, limits)
     return inference
 
 
@@ -306,6 +307,23 @@ def _bounded(fact: Fact, node: Node, limits: Limits, inference: Inference) -> Fa
         )
     )
     return UNKNOWN
+
+
+def _check_total(inference: Inference, limits: Limits) -> None:
+    """Refuse networks whose parameters no machine holds, even where each tensor is small enough."""
+    total = 0
+    for position, own in enumerate(inference.weights):
+        total += sum(weight.elements for weight in own or ())
+        if total > limits.elements >= max((weight.elements for weight in own or ()), default=0):
+            inference.diagnostics.append(
+                Diagnostic(
+                    "CNN905",
+                    f"the parameters up to here are {total:,}, more than {limits.elements:,}",
+                    inference.network.nodes[position].span,
+                    help=f"make layers smaller, or raise the limit: CNNDSL_LIMITS=elements={total}",
+                )
+            )
+            return
 
 
 def _check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference) -> Fact:

@@ -170,4 +170,4 @@ def _unknown(workspace: Workspace, head: Identifier, frame: Frame, *, called: bo
 
 def _resembles_stream(head: Identifier, frame: Frame) -> bool:
     names = tuple(frame.streams)
-    return bool(closest(head.name, names)) and not unknown_layer(head, ()).fixes
+    return not unknown_layer(head, ()).fixes and bool(closest(head.name, names))

@@ -151,7 +151,7 @@ class Loader:
         path = base / (name if name.endswith(".cnn") else f"{name}.cnn")
         try:
             resolved = path.resolve()
-            found = resolved.is_file()
+            found = resolved in self.edited or resolved.is_file()
         except (OSError, RuntimeError):
             resolved, found = path, False
         if not any(resolved.is_relative_to(root) for root in (self.root, library)):
