@@ -7,7 +7,9 @@ that embeds cnndsl as a library is not touched by any of it.
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from contextlib import suppress
 from types import ModuleType
 
 __all__ = ["run"]
@@ -19,7 +21,12 @@ def run() -> None:
     _skip_plugin_search()
     from cnndsl.cli import main
 
-    main(prog_name="cnndsl")
+    try:
+        main(prog_name="cnndsl")
+    except SystemExit as end:
+        if "numpy" not in sys.modules:
+            _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+        raise
 
 
 def _skip_plugin_search() -> None:
@@ -34,6 +41,19 @@ def _skip_plugin_search() -> None:
         loader = ModuleType(name)
         vars(loader)["get_plugins"] = tuple
         sys.modules[name] = loader
+
+
+def _leave(code: int) -> None:
+    """End the process at once, with all output written.
+
+    Taking every module apart is a tenth of the time of a check, and frees what the system frees
+    anyway. Libraries that hold files, threads or devices are left to end as they wish: they come
+    with NumPy.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ def _unknown(name: Identifier, definition: BlockDefinition) -> Diagnostic:
     )
     return Diagnostic(
         "CNN201",
-        f"`{definition.block.name.name}` has no parameter `{name.name}`",
+        f"`{definition.block.name.name}` has no parameter `{shorten(name.name)}`",
         name.span,
         labels=(Label(definition.block.name.span, "defined here"),),
         help=f"did you mean `{near[0]}`?" if near else f"call it as `{signature(definition)}`",

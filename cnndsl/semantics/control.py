@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["branch", "loop"]
 
+FAULTY_ROUNDS = 20
+"""A loop with mistakes goes round no more often: they would be the same ones."""
+
 
 def branch(
     expander: Expander, element: Branch, frame: Frame, current: int | None
@@ -51,6 +54,7 @@ def loop(
         scope = frame.naming.generate("repeat" if isinstance(element, Repeat) else "for")
     labels = frozenset(labels_in(element.body.statements)) if scoped else frozenset[str]()
     expander.loops.append(element.span)
+    known = len(expander.report)
     try:
         for number, define in enumerate(every_round, start=1):
             expander.step(element.span)
@@ -64,6 +68,9 @@ def loop(
                 expander.paths[prefix[:-1]] = current
             if inner.returned is not None:
                 frame.returned = inner.returned
+                break
+            if number >= FAULTY_ROUNDS and len(expander.report) > known:
+                current = expander.poison(element.span, frame)
                 break
     finally:
         expander.loops.pop()

@@ -18,7 +18,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import find
 from cnndsl.layers.base import Init
-from cnndsl.semantics.findings import foreign_letters
+from cnndsl.semantics.findings import foreign_letters, shorten
 from cnndsl.semantics.values import (
     EVERY_WORD,
     INITIALISERS,
@@ -176,11 +176,11 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
         near = ("yes" if expr.name.lower() == "true" else "no",)
     raise _error(
         "CNN102",
-        f"nothing is called `{expr.name}` here",
+        f"nothing is called `{shorten(expr.name)}` here",
         expr.span,
         help=f"did you mean `{near[0]}`?"
         if near
-        else f"define it first: `let {expr.name} = …`, or write a number",
+        else f"define it first: `let {shorten(expr.name)} = …`, or write a number",
     )
 
 
@@ -363,7 +363,7 @@ def _call(expr: Call, constants: Constants) -> Value:
     help = f"did you mean `{near[0]}`?" if near else "there are `min` and `max`"
     raise _error(
         "CNN102",
-        f"no function is called `{name}`",
+        f"no function is called `{shorten(name)}`",
         expr.callee.span,
         help="write a range as `1..3`, both ends included" if name == "range" else help,
     )

@@ -188,5 +188,9 @@ def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
         safe = len(near) == 1
         fixes = (Fix(f"write `{near[0]}`", (Edit(head.span, near[0]),), safe=safe),)
     return Diagnostic(
-        "CNN101", f"there is no layer or block `{head.name}`", head.span, help=help, fixes=fixes
+        "CNN101",
+        f"there is no layer or block `{shorten(head.name)}`",
+        head.span,
+        help=help,
+        fixes=fixes,
     )

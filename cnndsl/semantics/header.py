@@ -208,7 +208,7 @@ def _unknown(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
     )
     return Diagnostic(
         "CNN501",
-        f"`{where}` has no setting `{name.name}`",
+        f"`{where}` has no setting `{shorten(name.name)}`",
         name.span,
         help=f"did you mean `{near[0]}`?"
         if near

@@ -266,7 +266,7 @@ class _Binder(Generic[S]):
             if near
             else ()
         )
-        message = f"`{self.head.name}` has no attribute `{name.name}`"
+        message = f"`{self.head.name}` has no attribute `{shorten(name.name)}`"
         self._fail("CNN201", message, name.span, help, fixes=fixes)
 
     # --- both ---

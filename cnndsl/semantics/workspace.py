@@ -11,7 +11,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.limits import Limits
 from cnndsl.semantics.draft import Draft, Poison
-from cnndsl.semantics.findings import foreign_letters
+from cnndsl.semantics.findings import foreign_letters, shorten
 from cnndsl.semantics.network import InputNode, LayerNode
 from cnndsl.semantics.scope import BlockDefinition, Frame
 from cnndsl.semantics.values import EvaluationError
@@ -84,11 +84,11 @@ class Workspace:
         edits = (Edit(head.span, near[0]),) if near else ()
         self.fail(
             "CNN103",
-            f"no stream or label is called `{head.name}` here",
+            f"no stream or label is called `{shorten(head.name)}` here",
             head.span,
             help=f"did you mean `{near[0]}`?"
             if near
-            else f"label the layer that is meant: `{head.name}: conv …`",
+            else f"label the layer that is meant: `{shorten(head.name)}: conv …`",
             fixes=(Fix(f"write `{near[0]}`", edits, safe=len(near) == 1),) if near else (),
         )
 

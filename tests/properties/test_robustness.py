@@ -61,9 +61,9 @@ def test_mutations_repeat_themselves_and_differ() -> None:
 # --- texts that no one would write ----------------------------------------------------------------
 
 _WORDS = """
-    input conv dense add block repeat for if else let param return import expect rounding train output
-    classes network stream not and or in yes no same 3x8x8 3 0 -1 1.5 1e18 ? 5x5 ?x? a b -> => @ : ,
-    = ( ) [ ] { } .. // / * + - % < == != # " ' \\ é → ; $
+    input conv dense add block repeat for if else let param return import expect rounding train
+    output classes network stream not and or in yes no same 3x8x8 3 0 -1 1.5 1e18 ? 5x5 ?x? a b ->
+    => @ : , = ( ) [ ] { } .. // / * + - % < == != # " ' \\ é → ; $
 """
 WORDS = st.sampled_from([*_WORDS.split(), "\n", "\n", "\n", "\t", "\0"])
 

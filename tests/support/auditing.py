@@ -62,7 +62,7 @@ def _of_message(message: str, what: str) -> Iterator[str]:
         yield f"{what} is not one line"
     elif (message[0].isupper() and not message.startswith("U+")) or message.endswith("."):
         yield f"{what} is not in the house style"
-    elif len(message) > 600:
+    elif len(message) > 2_000:
         yield f"{what} has {len(message)} characters"
 
 
