@@ -330,7 +330,7 @@ def _arithmetic(expr: Binary, left: float, right: float) -> int | float:
             expr.span,
             help="use smaller numbers",
         )
-    return result
+    return int(result) if expr.operator == "//" else result
 
 
 def _range(expr: Binary, constants: Constants) -> range:

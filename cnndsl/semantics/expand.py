@@ -72,10 +72,13 @@ class Expander(Workspace):
 
     def run(self, body: Body, frame: Frame) -> None:
         """Carry out the statements of a body."""
+        before: Statement | BrokenStatement | None = None
         for statement in with_gaps(body.statements, frame.file.broken, body.span):
             if frame.returned is not None:
-                behind_return(self, statement)
+                if isinstance(before, Return):  # behind an `if` with a `return` all is well
+                    behind_return(self, statement)
                 return
+            before = statement
             self.step(statement.span)
             with self.reporting():
                 if isinstance(statement, BrokenStatement):

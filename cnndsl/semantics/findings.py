@@ -89,7 +89,7 @@ def diagnose(
             code, message = "CNN204", f"{what} must be {_kind(kind)}, not `{text}`"
             help = f"write `{written_like}`"
             if isinstance(value, float) and not isinstance(written.get(name), Number):
-                help = "make it a whole number: `//` divides and rounds down"
+                help = f"write `({shorten(span.text)})//1`, which rounds down"
     fixes = (
         (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=len(near) == 1),) if near else ()
     )

@@ -17,23 +17,27 @@ from cnndsl.semantics.modules import read_text
 from cnndsl.semantics.network import InputNode
 from cnndsl.semantics.phrases import Bound, bind
 from cnndsl.semantics.preparation import Preparation
-from cnndsl.semantics.recipe import Recipe, SettingValue
 from cnndsl.semantics.values import Constants, Value, brief, holes_in
 from cnndsl.syntax.ast import (
     Classes,
     ClassesFile,
     Expr,
-    Identifier,
     Input,
     Name,
     Number,
     Setting,
     Size,
-    Train,
 )
 from cnndsl.types import DType, TensorType
 
-__all__ = ["class_names", "input_node", "input_sizes", "recipe"]
+__all__ = [
+    "class_names",
+    "given_twice",
+    "input_node",
+    "input_sizes",
+    "unknown_setting",
+    "validated",
+]
 
 S = TypeVar("S", bound=Schema)
 
@@ -183,11 +187,11 @@ def _settings(
     for setting in settings:
         name = setting.name.name
         if name not in schemas:
-            report.add(_unknown(setting, tuple(schemas), where))
+            report.add(unknown_setting(setting, tuple(schemas), where))
         elif name in first:
-            report.add(_twice(setting, first[name]))
+            report.add(given_twice(setting, first[name]))
         else:
-            value = _bound(
+            value = validated(
                 bind(schemas[name], setting.name, setting.values, constants, report), report
             )
             if value is not None:
@@ -196,7 +200,26 @@ def _settings(
     return found
 
 
-def _unknown(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
+def validated(bound: Bound[S] | None, report: Report) -> S | None:
+    """The setting's value; None where it is wrong, or has a hole, which nothing could determine."""
+    if bound is None:
+        return None
+    for value in bound.values.values():
+        for hole in holes_in(value):
+            report.add(
+                Diagnostic(
+                    "CNN406",
+                    "`?` cannot stand in a setting: no claim could determine it",
+                    hole.span,
+                    help="write the value",
+                )
+            )
+            return None
+    return bound.validate()
+
+
+def unknown_setting(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
+    """CNN501: no setting is called so; with the name that was probably meant."""
     name = setting.name
     if not name.name.isascii():
         return foreign_letters(name.name, name.span)
@@ -217,7 +240,8 @@ def _unknown(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
     )
 
 
-def _twice(setting: Setting, first: Span) -> Diagnostic:
+def given_twice(setting: Setting, first: Span) -> Diagnostic:
+    """CNN206, with the place of the first."""
     return Diagnostic(
         "CNN206",
         f"`{setting.name.name}` is given twice",
@@ -225,135 +249,6 @@ def _twice(setting: Setting, first: Span) -> Diagnostic:
         labels=(Label(first, "given here first"),),
         help=f"keep one `{setting.name.name}`",
     )
-
-
-def recipe(
-    statement: Train,
-    constants: Constants,
-    known: Mapping[str, int],
-    report: Report,
-) -> Recipe:
-    """The recipe of a ``train { }``; ``known`` are the names that ``freeze`` may use."""
-    from cnndsl.semantics.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, build
-
-    names = (*VARIANTS, *SCALARS, *LABELLED, *NAMES)
-    found: list[tuple[str, SettingValue]] = []
-    first: dict[str, Span] = {}
-    for setting in statement.settings:
-        name = setting.name.name
-        if name not in names:
-            report.add(_unknown(setting, names, "train"))
-            continue
-        if name in first and name not in REPEATABLE:
-            report.add(_twice(setting, first[name]))
-            continue
-        first.setdefault(name, setting.name.span)
-        value = _setting_value(setting, constants, known, report)
-        if value is not None:
-            found.append((name, value))
-    return build(found)
-
-
-def _setting_value(
-    setting: Setting, constants: Constants, known: Mapping[str, int], report: Report
-) -> SettingValue | None:
-    from cnndsl.semantics.recipe import LABELLED, NAMES, SCALARS, VARIANTS
-
-    name = setting.name.name
-    if name in NAMES:
-        return _labels(setting, setting.values, known, report)
-    if name in LABELLED:
-        if not _labels(setting, setting.values[:1], known, report):
-            return None
-        label = setting.values[0]
-        assert isinstance(label, Name)
-        values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)
-        return _bound(bind(LABELLED[name], setting.name, values, constants, report), report)
-    if name in SCALARS:
-        return _bound(bind(SCALARS[name], setting.name, setting.values, constants, report), report)
-    variants = VARIANTS[name]
-    word = setting.values[0] if setting.values else None
-    if isinstance(word, Name) and word.name in variants:
-        head = Identifier(word.name, word.span)
-        return _bound(
-            bind(variants[word.name], head, setting.values[1:], constants, report), report
-        )
-    report.add(_unknown_variant(setting, word, tuple(variants)))
-    return None
-
-
-def _bound(bound: Bound[S] | None, report: Report) -> S | None:
-    """The setting's value; None where it is wrong, or has a hole, which nothing could determine."""
-    if bound is None:
-        return None
-    for value in bound.values.values():
-        for hole in holes_in(value):
-            report.add(
-                Diagnostic(
-                    "CNN406",
-                    "`?` cannot stand in a setting: no claim could determine it",
-                    hole.span,
-                    help="write the value",
-                )
-            )
-            return None
-    return bound.validate()
-
-
-def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:
-    name = setting.name.name
-    choices = ", ".join(f"`{variant}`" for variant in variants)
-    if word is None:
-        return Diagnostic(
-            "CNN202", f"`{name}` needs to say which", setting.name.span, help=f"choose {choices}"
-        )
-    near = closest(word.span.text, variants)
-    fixes = (
-        (Fix(f"write `{near[0]}`", (Edit(word.span, near[0]),), safe=len(near) == 1),)
-        if near
-        else ()
-    )
-    return Diagnostic(
-        "CNN208",
-        f"`{name}` cannot be `{shorten(word.span.text)}`",
-        word.span,
-        help=f"did you mean `{near[0]}`?" if near else f"choose {choices}",
-        fixes=fixes,
-    )
-
-
-def _labels(
-    setting: Setting, values: Sequence[Expr], known: Mapping[str, int], report: Report
-) -> tuple[str, ...] | None:
-    """The labels that a setting names, each the name of a layer or a scope."""
-    if not values:
-        report.add(
-            Diagnostic(
-                "CNN202",
-                f"`{setting.name.name}` needs the labels of layers",
-                setting.name.span,
-                help=f"write `{setting.name.name} C1`, with a label of yours",
-            )
-        )
-        return None
-    labels: list[str] = []
-    for value in values:
-        name = value.name if isinstance(value, Name) else ""
-        if name in known or any(path.startswith(f"{name}.") for path in known if name):
-            labels.append(name)
-            continue
-        near = closest(value.span.text, tuple(known))
-        report.add(
-            Diagnostic(
-                "CNN103",
-                f"no layer or label is called `{shorten(value.span.text)}`",
-                value.span,
-                help=f"did you mean `{near[0]}`?"
-                if near
-                else "name a label; `cnndsl summary` lists the names of all layers",
-            )
-        )
-    return tuple(labels) if len(labels) == len(values) else None
 
 
 # --- classes ----------------------------------------------------------------------------------

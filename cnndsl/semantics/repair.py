@@ -279,6 +279,9 @@ def _reason(candidate: Candidate, case: Case, facts: Sequence[Fact]) -> str:
     kind = facts[node.inputs[0]].type
     assert kind is not None
     windows = node.layer.windows(kind)
+    if node.layer.padding == "same":
+        sizes = {f"ceil({windows[at].size}/{windows[at].stride})": at for at in case.wrong}
+        return ", ".join(f"keeps {rule} = {windows[at].output}" for rule, at in sizes.items())
     return ", ".join(dict.fromkeys(windows[at].formula for at in case.wrong))
 
 

@@ -20,10 +20,11 @@ from cnndsl.semantics.gaps import (
     unreadable_constants,
     with_gaps,
 )
-from cnndsl.semantics.header import class_names, input_node, input_sizes, recipe
+from cnndsl.semantics.header import class_names, input_node, input_sizes
 from cnndsl.semantics.leftovers import check_presence, warn_unused
 from cnndsl.semantics.modules import Loader
 from cnndsl.semantics.scope import BlockDefinition, File, Frame, Naming, Stream, labels_in
+from cnndsl.semantics.training_recipe import recipe
 from cnndsl.semantics.values import Constants, OpenHole, Value, holes_in, show
 from cnndsl.semantics.workspace import LimitError
 from cnndsl.syntax.ast import (

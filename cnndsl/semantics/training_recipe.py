@@ -1,0 +1,154 @@
+"""Turns a ``train { }`` into the recipe that it states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers.base import Schema
+from cnndsl.semantics.findings import shorten
+from cnndsl.semantics.header import given_twice, unknown_setting, validated
+from cnndsl.semantics.phrases import bind
+from cnndsl.semantics.recipe import Recipe, SettingValue
+from cnndsl.semantics.values import Constants
+from cnndsl.syntax.ast import Expr, Identifier, Name, Setting, Train
+
+__all__ = ["recipe"]
+
+S = TypeVar("S", bound=Schema)
+
+
+def _joined(setting: Setting, names: Sequence[str]) -> Diagnostic | None:
+    """Whether another setting goes on in the same line: ``batch 128 epochs 20``."""
+    for value in setting.values[1:]:
+        if isinstance(value, Name) and value.name in names and setting.name.name != "freeze":
+            span = value.span
+            break_here = Edit(Span(span.source, span.start, span.start), "\n  ")
+            return Diagnostic(
+                "CNN201",
+                f"`{value.name}` is a setting of its own, not a part of `{setting.name.name}`",
+                span,
+                help=f"begin a new line before `{value.name}`",
+                fixes=(Fix(f"begin a new line before `{value.name}`", (break_here,), safe=True),),
+            )
+    return None
+
+
+def recipe(
+    statement: Train,
+    constants: Constants,
+    known: Mapping[str, int],
+    report: Report,
+) -> Recipe:
+    """The recipe of a ``train { }``; ``known`` are the names that ``freeze`` may use."""
+    from cnndsl.semantics.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, build
+
+    names = (*VARIANTS, *SCALARS, *LABELLED, *NAMES)
+    found: list[tuple[str, SettingValue]] = []
+    first: dict[str, Span] = {}
+    for setting in statement.settings:
+        name = setting.name.name
+        if name not in names:
+            report.add(unknown_setting(setting, names, "train"))
+            continue
+        if name in first and name not in REPEATABLE:
+            report.add(given_twice(setting, first[name]))
+            continue
+        first.setdefault(name, setting.name.span)
+        joined = _joined(setting, names)
+        if joined is not None:
+            report.add(joined)
+            continue
+        value = _setting_value(setting, constants, known, report)
+        if value is not None:
+            found.append((name, value))
+    return build(found)
+
+
+def _setting_value(
+    setting: Setting, constants: Constants, known: Mapping[str, int], report: Report
+) -> SettingValue | None:
+    from cnndsl.semantics.recipe import LABELLED, NAMES, SCALARS, VARIANTS
+
+    name = setting.name.name
+    if name in NAMES:
+        return _labels(setting, setting.values, known, report)
+    if name in LABELLED:
+        if not _labels(setting, setting.values[:1], known, report):
+            return None
+        label = setting.values[0]
+        assert isinstance(label, Name)
+        values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)
+        return validated(bind(LABELLED[name], setting.name, values, constants, report), report)
+    if name in SCALARS:
+        return validated(
+            bind(SCALARS[name], setting.name, setting.values, constants, report), report
+        )
+    variants = VARIANTS[name]
+    word = setting.values[0] if setting.values else None
+    if isinstance(word, Name) and word.name in variants:
+        head = Identifier(word.name, word.span)
+        return validated(
+            bind(variants[word.name], head, setting.values[1:], constants, report), report
+        )
+    report.add(_unknown_variant(setting, word, tuple(variants)))
+    return None
+
+
+def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:
+    name = setting.name.name
+    choices = ", ".join(f"`{variant}`" for variant in variants)
+    if word is None:
+        return Diagnostic(
+            "CNN202", f"`{name}` needs to say which", setting.name.span, help=f"choose {choices}"
+        )
+    near = closest(word.span.text, variants)
+    fixes = (
+        (Fix(f"write `{near[0]}`", (Edit(word.span, near[0]),), safe=len(near) == 1),)
+        if near
+        else ()
+    )
+    return Diagnostic(
+        "CNN208",
+        f"`{name}` cannot be `{shorten(word.span.text)}`",
+        word.span,
+        help=f"did you mean `{near[0]}`?" if near else f"choose {choices}",
+        fixes=fixes,
+    )
+
+
+def _labels(
+    setting: Setting, values: Sequence[Expr], known: Mapping[str, int], report: Report
+) -> tuple[str, ...] | None:
+    """The labels that a setting names, each the name of a layer or a scope."""
+    if not values:
+        report.add(
+            Diagnostic(
+                "CNN202",
+                f"`{setting.name.name}` needs the labels of layers",
+                setting.name.span,
+                help=f"write `{setting.name.name} C1`, with a label of yours",
+            )
+        )
+        return None
+    labels: list[str] = []
+    for value in values:
+        name = value.name if isinstance(value, Name) else ""
+        if name in known or any(path.startswith(f"{name}.") for path in known if name):
+            labels.append(name)
+            continue
+        near = closest(value.span.text, tuple(known))
+        report.add(
+            Diagnostic(
+                "CNN103",
+                f"no layer or label is called `{shorten(value.span.text)}`",
+                value.span,
+                help=f"did you mean `{near[0]}`?"
+                if near
+                else "name a label; `cnndsl summary` lists the names of all layers",
+            )
+        )
+    return tuple(labels) if len(labels) == len(values) else None
