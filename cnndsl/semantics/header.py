@@ -48,7 +48,9 @@ S = TypeVar("S", bound=Schema)
 def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple[Value, ...] | None:
     """The sizes that an ``input`` states, holes left open; None where they make no sense."""
     arguments = _size_arguments(statement)
-    if not arguments:
+    value = evaluate(arguments[0], constants) if arguments else ()
+    sizes = value if isinstance(value, tuple) else (value,)
+    if not sizes:
         report.add(
             Diagnostic(
                 "CNN202",
@@ -58,8 +60,6 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
             )
         )
         return None
-    value = evaluate(arguments[0], constants)
-    sizes = value if isinstance(value, tuple) else (value,)
     if len(arguments) > 1 and not _is_tokens(statement):
         report.add(_sizes_apart(arguments))
         return None
@@ -68,7 +68,7 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
         if not good and not any(True for _ in holes_in(size)):
             report.add(
                 Diagnostic(
-                    "CNN205" if isinstance(size, int | float) else "CNN204",
+                    "CNN205" if type(size) in (int, float) else "CNN204",
                     f"an input's size must be a whole number from 1 to {MAX_SIZE}, "
                     f"not `{brief(size)}`",
                     element(arguments[0], value, index)[0],
@@ -261,7 +261,8 @@ def class_names(
     if isinstance(statement, Classes):
         return tuple(name.value for name in statement.names)
     try:
-        text = read_text(_beside(folder, statement.path.value), limits)
+        name = statement.path.value
+        text = read_text(_beside(folder, name), limits, name)
     except UserError as error:
         message = error.message.replace(str(folder / statement.path.value), statement.path.value)
         report.add(Diagnostic(error.code, message, statement.path.span, help=error.help))

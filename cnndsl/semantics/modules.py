@@ -60,26 +60,27 @@ def _neighbours(path: Path) -> list[Path]:
         return []
 
 
-def read_text(path: Path, limits: Limits) -> str:
-    """The text of a file, UTF-8.
+def read_text(path: Path, limits: Limits, name: str = "") -> str:
+    """The text of a file, UTF-8; messages call the file ``name`` where one is given.
 
     Raises:
         UserError: CNN005 where it cannot be read as text, CNN901 where it is too large.
     """
+    name = name or str(path)
     try:
         with path.open("rb") as file:
             data = file.read(4 * limits.text + 1)
     except IsADirectoryError:
-        raise UserError("CNN005", f"`{path}` is a folder", help="give a .cnn file") from None
+        raise UserError("CNN005", f"`{name}` is a folder", help="give a .cnn file") from None
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise UserError(
-            "CNN005", f"`{path}` cannot be read: {reason}", help="check the path and its rights"
+            "CNN005", f"`{name}` cannot be read: {reason}", help="check the path and its rights"
         ) from None
     if len(data) > 4 * limits.text:
         raise UserError(
             "CNN901",
-            f"`{path}` is larger than {4 * limits.text:,} bytes",
+            f"`{name}` is larger than {4 * limits.text:,} bytes",
             help=f"split it, or raise the limit: CNNDSL_LIMITS=text={4 * limits.text}",
         )
     try:
@@ -87,7 +88,7 @@ def read_text(path: Path, limits: Limits) -> str:
     except UnicodeDecodeError as error:
         raise UserError(
             "CNN005",
-            f"`{path}` is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}",
+            f"`{name}` is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}",
             help="save it as UTF-8",
         ) from None
 
@@ -128,7 +129,8 @@ class Loader:
         if path in self.modules:
             return path, self.modules[path]
         try:
-            text = self.edited.get(path) or read_text(path, self.limits)
+            name = statement.path.value
+            text = self.edited.get(path) or read_text(path, self.limits, name)
         except UserError as error:
             self._fail(error.code, error.message, statement.path.span, error.help)
             return None
@@ -164,7 +166,7 @@ class Loader:
             return None
         if found:
             return resolved
-        near = closest(name, _importable(base, shipped=shipped))
+        near = closest(name, _importable(base, name, shipped=shipped))
         help = f'did you mean `import "{near[0]}"`?' if near else "check the path"
         edit = Edit(text.span, f'"{near[0]}"') if near else None
         fixes = (Fix(f'write `"{near[0]}"`', (edit,), safe=len(near) == 1),) if edit else ()
@@ -189,13 +191,15 @@ class Loader:
         )
 
 
-def _importable(base: Path, *, shipped: bool) -> tuple[str, ...]:
+def _importable(base: Path, name: str, *, shipped: bool) -> tuple[str, ...]:
+    """What could have been meant by a name, spelled as it is: with or without `.cnn`."""
     if shipped:
         return tuple(f"std/{path.stem}" for path in sorted((base / "std").glob("*.cnn")))
     try:
-        return tuple(path.name for path in sorted(base.glob("*.cnn"))[:1000])
+        paths = sorted(base.glob("*.cnn"))[:1000]
     except OSError:
         return ()
+    return tuple(path.name if name.endswith(".cnn") else path.stem for path in paths)
 
 
 def _shown(path: Path) -> str:

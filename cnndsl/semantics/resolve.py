@@ -309,8 +309,11 @@ class _Resolver:
             node = self.draft.nodes[self.expander.paths[name]]
             self._twice(name, statement.span, node.span, "input")
             return
-        sizes = input_sizes(statement, frame.constants, self.report)
+        sizes = None
+        with self.expander.reporting():
+            sizes = input_sizes(statement, frame.constants, self.report)
         if sizes is None:
+            self.expander.broken.add(name)
             frame.current = self.expander.poison(statement.span, frame)
             return
         first = not self.draft.inputs
