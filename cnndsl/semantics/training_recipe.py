@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
@@ -23,16 +24,16 @@ S = TypeVar("S", bound=Schema)
 
 def _joined(setting: Setting, names: Sequence[str]) -> Diagnostic | None:
     """Whether another setting goes on in the same line: ``batch 128 epochs 20``."""
-    for value in setting.values[1:]:
+    for before, value in pairwise(setting.values):
         if isinstance(value, Name) and value.name in names and setting.name.name != "freeze":
             span = value.span
-            break_here = Edit(Span(span.source, span.start, span.start), "\n  ")
+            gap = Edit(Span(span.source, before.span.end, span.start), "\n  ")
             return Diagnostic(
                 "CNN201",
                 f"`{value.name}` is a setting of its own, not a part of `{setting.name.name}`",
                 span,
                 help=f"begin a new line before `{value.name}`",
-                fixes=(Fix(f"begin a new line before `{value.name}`", (break_here,), safe=True),),
+                fixes=(Fix(f"begin a new line before `{value.name}`", (gap,), safe=True),),
             )
     return None
 
