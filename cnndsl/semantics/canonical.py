@@ -15,19 +15,23 @@ from cnndsl.frozen import field_names, replace
 from cnndsl.layers.base import Init
 from cnndsl.semantics.network import Network
 from cnndsl.semantics.scope import BlockDefinition
-from cnndsl.semantics.values import Broken, Constants, OpenHole, Value
+from cnndsl.semantics.values import Broken, OpenHole, Value, holes_in
 from cnndsl.syntax.ast import (
     Argument,
+    Binary,
     Block,
     Body,
+    Branch,
     Call,
+    Chain,
+    ChainStatement,
     Classes,
     ClassesFile,
     Expr,
-    For,
     Identifier,
     Import,
     Let,
+    Link,
     List,
     Module,
     Name,
@@ -64,11 +68,10 @@ def _statements(network: Network) -> Iterator[Statement]:
                 inlined = True
             case Param(name=name):
                 value = network.parameters.get(name.name)
-                yield (
-                    statement
-                    if value is None
-                    else replace(statement, default=_expression(value, statement.span))
-                )
+                if value is None or any(True for _ in holes_in(value)):
+                    yield statement  # nothing reads it
+                else:
+                    yield replace(statement, default=_expression(value, statement.span))
             case ClassesFile(span=span):
                 yield Classes(tuple(Text(name, span) for name in network.classes), span)
             case _:
@@ -76,44 +79,52 @@ def _statements(network: Network) -> Iterator[Statement]:
 
 
 def _inlined(definition: BlockDefinition) -> Block:
-    """A block of another file, with that file's constants and rounding written into it."""
+    """A block of another file, with that file's rounding and constants at the top of its body."""
     block = definition.block
-    shadowed = {parameter.name.name for parameter in block.parameters}
-    constants = _values(definition.file.constants, shadowed)
+    constants = definition.file.constants.own
+    hidden = {parameter.name.name for parameter in block.parameters}
+    values = {name: constants[name].value for name in constants if name not in hidden}
     span = block.body.span
-    statements = tuple(_put(statement, constants) for statement in block.body.statements)
     rule = RoundingRule(Identifier(definition.file.rounding.value, span), span)
+    used = [name for name in dict.fromkeys(_names(block.body)) if name in values]
+    lets = (Let(Identifier(name, span), _expression(values[name], span), span) for name in used)
+    body = block.body
+    if any(isinstance(s, Let) and s.name.name in used for s in body.statements):
+        body = _wrapped(body)  # its own constant of that name hides the file's, from there on
     parameters = tuple(
-        replace(parameter, default=_put(parameter.default, constants))
+        replace(parameter, default=_put(parameter.default, values))
         for parameter in block.parameters
     )
-    body = Body((rule, *statements), span)
+    body = Body((rule, *lets, *body.statements), span)
     return replace(block, parameters=parameters, body=body)
 
 
-def _values(constants: Constants, shadowed: set[str]) -> dict[str, Value]:
-    return {
-        name: constant.value for name, constant in constants.own.items() if name not in shadowed
-    }
+def _wrapped(body: Body) -> Body:
+    """The same statements in braces of their own."""
+    span = body.span
+    link = Link(None, Branch(Name("yes", span), body, None, span), (), span)
+    return Body((ChainStatement(Chain((link,), span), span),), span)
+
+
+def _names(node: object) -> Iterator[str]:
+    """The names in expressions, wherever they stand in a piece of a tree."""
+    if isinstance(node, Name):
+        yield node.name
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from _names(item)
+    elif node is not None and not isinstance(node, Span | Identifier | str | int | float):
+        for name in field_names(node):
+            yield from _names(getattr(node, name))
 
 
 def _put(node: N, constants: Mapping[str, Value]) -> N:
-    """The node with constants written as their values, where no inner name hides them."""
-    if not constants:
-        return node
+    """An expression with constants written as their values."""
     if isinstance(node, tuple):
         return tuple(_put(item, constants) for item in node)  # type: ignore[return-value]
     if isinstance(node, Name) and node.name in constants:
         return _expression(constants[node.name], node.span)  # type: ignore[return-value]
-    if isinstance(node, Body):
-        hidden = {s.name.name for s in node.statements if isinstance(s, Let)}
-        constants = {name: value for name, value in constants.items() if name not in hidden}
-    if isinstance(node, For):
-        hidden = {name.name for name in node.names}
-        inner = {name: value for name, value in constants.items() if name not in hidden}
-        values = _put(node.values, constants)
-        return replace(node, values=values, body=_put(node.body, inner))
-    if isinstance(node, Span | Identifier):
+    if node is None or isinstance(node, Span | Identifier | str | int | float):
         return node
     names = field_names(node)
     return replace(node, **{name: _put(getattr(node, name), constants) for name in names})
@@ -131,7 +142,8 @@ def _expression(value: Value, span: Span) -> Expr:
         case tuple():
             return List(tuple(_expression(item, span) for item in value), span)
         case range():
-            return List(tuple(Number(item, span) for item in value), span)
+            first, last = Number(value.start, span), Number(value.stop - 1, span)
+            return Binary("..", first, last, span)
         case Init(name=name, value=number):
             if number is None:
                 return Name(name, span)

@@ -9,7 +9,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
-from cnndsl.semantics.values import Constants, Value, brief, show
+from cnndsl.semantics.values import INITIALISERS, Constants, Value, brief, show
 from cnndsl.syntax.ast import Expr, Identifier, List, Number, Size
 
 __all__ = [
@@ -80,6 +80,8 @@ def diagnose(
             code = "CNN208" if isinstance(value, str) else "CNN205"
             message = str(problem["msg"]).removeprefix("Value error, ")
             help = f"write `{written_like}`"
+            if text in INITIALISERS:
+                help = f"write `{name} {text}(0.01)`"
         case _ if isinstance(value, str):
             code, message = "CNN102", f"nothing is called `{text}` here"
             near = closest(text, tuple(constants.names()))
@@ -140,8 +142,7 @@ def _kind(error: str) -> str:
         "bool_type": "`yes` or `no`",
         "string_type": "a word",
         "tuple_type": "a size",
-        "dataclass_type": "an initialiser",
-        "is_instance_of": "an initialiser",
+        "dataclass_exact_type": "an initialiser",
         "finite_number": "a finite number",
     }
     return kinds.get(error, "another kind of value")

@@ -98,8 +98,17 @@ def joins_nothing(workspace: Workspace, phrase: Phrase) -> None:
 
 def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
     """Report a call of what is neither a block nor a layer."""
-    _unknown(workspace, call.callee, frame, called=True)
+    name = call.callee.name
     workspace.broken.update(names_in(call))
+    if workspace.lookup(name, frame) is None:
+        _unknown(workspace, call.callee, frame, called=True)
+        return
+    workspace.fail(
+        "CNN209",
+        f"`{name}` is a stream, and takes no arguments",
+        call.callee.span,
+        help=f"write `{name}` alone, or `{name} -> ` and a layer",
+    )
 
 
 def called_layer(workspace: Workspace, schema: type[Layer], call: Call) -> None:

@@ -128,7 +128,7 @@ class Workspace:
                 "CNN111",
                 f"this gives {len(streams)} streams where one is needed",
                 span,
-                help=f"name them: `{', '.join('abcdefgh'[: len(streams)])} = …`",
+                help=f"name them: `{', '.join('abcdefgh'[: len(streams)])} = {shorten(span.text)}`",
             )
             return streams[0]
         self.fail(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from checking import codes, network, only, outputs, shapes
 
 from cnndsl.semantics.network import LayerNode
-from specs import codes, network, only, outputs, shapes
 
 HEAD = "input 3x8x8\n"
 

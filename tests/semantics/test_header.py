@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from checking import codes, network, only
 
 from cnndsl.pipeline import check
-from specs import codes, network, only
 
 # --- input ----------------------------------------------------------------------------------------
 
