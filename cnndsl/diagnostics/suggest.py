@@ -33,7 +33,8 @@ def closest(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     if len(word) > _LONGEST:
         return ()
     plain = _plain(word)
-    known = list(islice(dict.fromkeys(candidates), _CONSIDERED))
+    ours = filter(str.isascii, dict.fromkeys(candidates))  # other letters are mistakes themselves
+    known = list(islice(ours, _CONSIDERED))
     if len(known) > _COMPARED:
         known.sort(key=lambda candidate: -_shared(plain, _plain(candidate)))
         del known[_COMPARED:]

@@ -93,8 +93,8 @@ def _sizes_apart(arguments: Sequence[Expr]) -> Diagnostic:
     """``input 3 224 224``."""
     help = "write all sizes in one word, as in `input 3x224x224`"
     fixes: tuple[Fix, ...] = ()
-    if all(isinstance(argument, Number | Size) for argument in arguments):
-        joined = "x".join(argument.span.text for argument in arguments)
+    joined = "x".join(argument.span.text for argument in arguments)
+    if all(isinstance(a, Number | Size) for a in arguments) and joined.replace("x", "").isdecimal():
         help = f"write `input {joined}`"
         whole = arguments[0].span.to(arguments[-1].span)
         fixes = (Fix(help, (Edit(whole, joined),), safe=True),)

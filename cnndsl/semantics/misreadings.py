@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.calls import signature
 from cnndsl.semantics.findings import example, shorten, unknown_layer
 from cnndsl.semantics.gaps import names_in
 from cnndsl.syntax.ast import Broken as BrokenStatement
-from cnndsl.syntax.ast import Call, Chain, Identifier, Link, Phrase, Statement
+from cnndsl.syntax.ast import Call, Chain, Identifier, Link, Name, Phrase, Statement
 
 if TYPE_CHECKING:
     from cnndsl.semantics.scope import BlockDefinition, Frame
@@ -68,14 +69,7 @@ def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
     if head.name in frame.file.blocks:
         _uncalled_block(workspace, frame.file.blocks[head.name], phrase)
     elif workspace.lookup(head.name, frame) is not None:
-        gap = Edit(Span(head.span.source, head.span.end, head.span.end), " ->")
-        workspace.fail(
-            "CNN209",
-            f"`{head.name}` is a stream, and takes no arguments",
-            head.span,
-            help=f"put `->` behind `{head.name}`",
-            fixes=(Fix(f"put `->` behind `{head.name}`", (gap,), safe=True),),
-        )
+        _stream_with_arguments(workspace, phrase)
     elif "." in head.name or (not phrase.arguments and _resembles_stream(head, frame)):
         workspace.unknown_stream(head, frame)
     else:
@@ -96,6 +90,19 @@ def joins_nothing(workspace: Workspace, phrase: Phrase) -> None:
     )
 
 
+def _stream_with_arguments(workspace: Workspace, phrase: Phrase) -> None:
+    """Report ``stem relu``, where an arrow is missing, and ``stem 3``."""
+    head, first = phrase.head, phrase.arguments[0]
+    fixes: tuple[Fix, ...] = ()
+    help = f"write `{head.name}` alone, or `->` and a layer behind it"
+    if isinstance(first, Name) and find(first.name) is not None:
+        gap = Edit(Span(head.span.source, head.span.end, head.span.end), " ->")
+        help = f"put `->` behind `{head.name}`"
+        fixes = (Fix(help, (gap,), safe=True),)
+    message = f"`{head.name}` is a stream, and takes no arguments"
+    workspace.fail("CNN209", message, head.span, help=help, fixes=fixes)
+
+
 def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
     """Report a call of what is neither a block nor a layer."""
     name = call.callee.name
@@ -107,7 +114,7 @@ def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
         "CNN209",
         f"`{name}` is a stream, and takes no arguments",
         call.callee.span,
-        help=f"write `{name}` alone, or `{name} -> ` and a layer",
+        help=f"write `{name}` alone, or `->` and a layer behind it",
     )
 
 
