@@ -1,7 +1,8 @@
 """The table of all codes: what each stands for, and how bad it is unless a stage says otherwise.
 
 The first digit is the stage that speaks: 0 reading, 1 names, 2 values, 3 shapes, 4 claims and
-holes, 5 input and recipe, 6 model files, 7 running, 9 limits. A code is never used twice, and
+holes, 5 input and recipe, 6 model files, 7 running, 8 training,
+9 limits. A code is never used twice, and
 each has its page ``docs/errors/CODE.md``, which ``cnndsl explain CODE`` prints.
 """
 
@@ -97,6 +98,18 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN705": Code("ONNX Runtime missing or broken"),
         "CNN706": Code("no inputs found"),
         "CNN707": Code("class names do not fit the output"),
+        "CNN801": Code("training data not found or not understood"),
+        "CNN802": Code("labels do not fit the network"),
+        "CNN803": Code("broken pictures in the training data"),
+        "CNN804": Code("training data changed during training"),
+        "CNN805": Code("training diverged"),
+        "CNN806": Code("checkpoint damaged"),
+        "CNN807": Code("checkpoint of another run"),
+        "CNN808": Code("nothing to train"),
+        "CNN809": Code("loss does not suit the network"),
+        "CNN810": Code("run's folder is taken"),
+        "CNN811": Code("selftest failed"),
+        "CNN812": Code("recipe override does not apply"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

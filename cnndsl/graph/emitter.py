@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 import numpy
+import numpy.typing
 import onnx
 import onnx.defs
 import onnx.numpy_helper
@@ -48,6 +49,9 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
     gives it a better one.
     """
 
+    reserved: frozenset[str] = frozenset()
+    """Names that no layer's value may have, since the graph's own inputs and outputs do."""
+
     def __init__(self, batch: int | None = None, opset: int = DEFAULT_OPSET) -> None:
         self._batch = batch
         self._opset = opset
@@ -60,6 +64,11 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         self._opsets = [onnx.OperatorSetIdProto(domain="", version=opset)]
 
     @property
+    def opset(self) -> int:
+        """The version of the operator set that is emitted."""
+        return self._opset
+
+    @property
     def nodes(self) -> Sequence[onnx_ir.Node]:
         """The nodes so far, in the order they were emitted."""
         return self._tape.nodes
@@ -68,7 +77,6 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         """From here on, emit for this place: its name, and the line of the spec it stands on."""
         self._scope = scope
         self._origin = origin
-        self._counts = {}
 
     def input(self, name: str, type: TensorType) -> onnx_ir.Value:
         """A batch of values of a type that comes from outside."""
@@ -103,6 +111,10 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         """
         array = numpy.asarray(value)
         array = array.astype(numpy.float32 if array.dtype.kind == "f" else numpy.int64)
+        return self.tensor(array)
+
+    def tensor(self, array: numpy.typing.NDArray[numpy.generic]) -> onnx_ir.Value:
+        """A constant of an array's own type and shape."""
         name = self._name("Constant")
         result = self._tape.op(
             "Constant",
@@ -115,6 +127,28 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         self._infer(result)
         self._constants[result] = onnx.numpy_helper.from_array(array, name)
         return result
+
+    def scalar(self, number: float, like: onnx_ir.Value) -> onnx_ir.Value:
+        """A number of the type that another value's elements have."""
+        assert like.dtype is not None
+        return self.tensor(numpy.array(number, like.dtype.numpy()))
+
+    def placeholder(
+        self, name: str, dims: tuple[int, ...], dtype: onnx_ir.DataType
+    ) -> onnx_ir.Value:
+        """A value that comes from outside, of any type."""
+        value = onnx_ir.Value(name=name)
+        type = onnx.TypeProto()
+        type.tensor_type.elem_type = dtype.value
+        type.tensor_type.shape.SetInParent()
+        for dim in dims:
+            type.tensor_type.shape.dim.add(dim_value=dim)
+        self._set_type(value, type)
+        return value
+
+    def rename(self, value: onnx_ir.Value, name: str) -> None:
+        """Name a value for good; its type stays the one that was inferred."""
+        value.name = name
 
     def settle(self, value: onnx_ir.Value, name: str, type: TensorType) -> None:
         """Name a value for good and give it the type that the checker proved.
@@ -133,8 +167,9 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         self._set_type(value, expected)
 
     def _name(self, op_type: str) -> str:
-        count = self._counts[op_type] = self._counts.get(op_type, 0) + 1
-        return f"{self._scope}/{op_type}" + (f"_{count}" if count > 1 else "")
+        name = f"{self._scope}/{op_type}"
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        return f"{name}_{count}" if count > 1 else name
 
     def _value(self, name: str, dims: tuple[int | str, ...], dtype: DType) -> onnx_ir.Value:
         value = onnx_ir.Value(name=name)

@@ -9,8 +9,10 @@ the labels of block calls.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TypeAlias
 
 import onnx_ir
 
@@ -21,7 +23,7 @@ from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import InputNode, LayerNode, Node, TypedNetwork
 
-__all__ = ["live_nodes", "lower", "network_weights", "origin"]
+__all__ = ["Forward", "live_nodes", "lower", "lower_into", "network_weights", "origin"]
 
 _TEXT_WIDTH = 80
 _CALLS = 8
@@ -42,30 +44,56 @@ def lower(
     """
     if opset not in IR_VERSIONS:
         raise _unsupported(opset)
-    graph = _Lowering(typed, GraphEmitter(batch, opset))
-    graph.run()
+    emit = GraphEmitter(batch, opset)
+    forward = lower_into(
+        emit, typed, typed.network.outputs, lambda node, site: node.layer.lower(emit, site)
+    )
+    aliases = _aliases(typed, forward)
     model = onnx_ir.Model(
         onnx_ir.Graph(
-            graph.inputs,
-            graph.outputs,
-            nodes=graph.emit.nodes,
-            initializers=graph.weights,
+            forward.inputs,
+            forward.outputs,
+            nodes=emit.nodes,
+            initializers=[*forward.weights.values()],
             opset_imports={"": opset},
             name=typed.name,
         ),
         ir_version=IR_VERSIONS[opset],
         producer_name="cnndsl",
     )
-    if graph.aliases:
-        model.metadata_props[LAYERS_KEY] = json.dumps(graph.aliases, ensure_ascii=False)
+    if aliases:
+        model.metadata_props[LAYERS_KEY] = json.dumps(aliases, ensure_ascii=False)
     return model
 
 
-def live_nodes(typed: TypedNetwork) -> list[int]:
-    """The positions of the nodes that an output depends on, in topological order."""
+LowerLayer: TypeAlias = Callable[[LayerNode, Site[onnx_ir.Value]], onnx_ir.Value]
+"""Which of a layer's lowerings is taken."""
+
+
+@dataclass(eq=False)
+class Forward:
+    """A network as nodes of a graph: its inputs, outputs and weights, and each node's value."""
+
+    inputs: list[onnx_ir.Value] = field(default_factory=list)
+    outputs: list[onnx_ir.Value] = field(default_factory=list)
+    weights: dict[str, onnx_ir.Value] = field(default_factory=dict)
+    values: dict[int, onnx_ir.Value] = field(default_factory=dict)
+
+
+def lower_into(
+    emit: GraphEmitter, typed: TypedNetwork, outputs: Mapping[str, int], lower_layer: LowerLayer
+) -> Forward:
+    """Emit all that some outputs of a network (a name and a node's position each) depend on."""
+    lowering = _Lowering(typed, emit, outputs, lower_layer)
+    lowering.run()
+    return lowering.forward
+
+
+def live_nodes(typed: TypedNetwork, outputs: Iterable[int] | None = None) -> list[int]:
+    """The positions of the nodes that outputs depend on (by default all), in topological order."""
     nodes = typed.network.nodes
     live: set[int] = set()
-    pending = list(typed.network.outputs.values())
+    pending = list(typed.network.outputs.values() if outputs is None else outputs)
     while pending:
         position = pending.pop()
         if position not in live:
@@ -125,45 +153,52 @@ def _unsupported(opset: int) -> UserError:
     )
 
 
-@dataclass
+def _aliases(typed: TypedNetwork, forward: Forward) -> dict[str, str]:
+    """The values of the nodes and labels that do not carry their names."""
+    names = [(node.name, position) for position, node in enumerate(typed.network.nodes)]
+    found = (
+        (name, forward.values.get(position))
+        for name, position in (*names, *typed.network.scopes.items())
+    )
+    return {
+        name: str(value.name) for name, value in found if value is not None and value.name != name
+    }
+
+
+@dataclass(eq=False)
 class _Lowering:
-    """The state of one run: the values found so far, by the positions of their nodes."""
+    """The state of one run."""
 
     typed: TypedNetwork
     emit: GraphEmitter
-    inputs: list[onnx_ir.Value] = field(default_factory=list)
-    outputs: list[onnx_ir.Value] = field(default_factory=list)
-    weights: list[onnx_ir.Value] = field(default_factory=list)
-    values: dict[int, onnx_ir.Value] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, int]
+    lower_layer: LowerLayer
+    forward: Forward = field(default_factory=Forward)
 
     def run(self) -> None:
-        live = set(live_nodes(self.typed))
+        live = set(live_nodes(self.typed, self.outputs.values()))
         for position, node in enumerate(self.typed.network.nodes):
             if isinstance(node, InputNode):
                 # An input that nothing reads stays: it is part of how the network is called.
-                self.values[position] = self.emit.input(node.name, node.type)
-                self.inputs.append(self.values[position])
+                value = self.emit.input(node.name, node.type)
+                self.forward.inputs.append(value)
+                self.forward.values[position] = value
             elif position in live:
-                self.values[position] = self._layer(position, node)
+                self.forward.values[position] = self._layer(position, node)
         self._name_outputs()
-        names = [(node.name, position) for position, node in enumerate(self.typed.network.nodes)]
-        for name, position in (*names, *self.typed.network.scopes.items()):
-            value = self.values.get(position)
-            if value is not None and value.name != name:
-                self.aliases[name] = str(value.name)
 
     def _layer(self, position: int, node: LayerNode) -> onnx_ir.Value:
         weights = {
             weight.name: self.emit.weight(f"{node.name}.{weight.name}", weight.shape)
             for weight in self.typed.weights[position]
         }
-        self.weights.extend(weights.values())
-        inputs = tuple(self.values[read] for read in node.inputs)
-        types = self.typed.input_types(node)
+        self.forward.weights.update((str(value.name), value) for value in weights.values())
+        inputs = tuple(self.forward.values[read] for read in node.inputs)
         output = self.typed.types[position]
         self.emit.enter(node.name, origin(node))
-        value = node.layer.lower(self.emit, Site(inputs, types, output, weights))
+        value = self.lower_layer(
+            node, Site(inputs, self.typed.input_types(node), output, weights)
+        )
         # Identity and dropout give back what they got: it keeps the name it has.
         if value not in inputs:
             self.emit.settle(value, self._free_name(node.name), output)
@@ -171,17 +206,19 @@ class _Lowering:
 
     def _free_name(self, name: str) -> str:
         """A node's value cannot have the name of an output, which is another value's."""
-        return f"{name}/value" if name in self.typed.network.outputs else name
+        taken = name in self.typed.network.outputs or name in self.emit.reserved
+        return f"{name}/value" if taken else name
 
     def _name_outputs(self) -> None:
         """Give each output its name: to the value itself where it is free, else to a copy."""
-        for name, position in self.typed.network.outputs.items():
-            value = self.values[position]
-            if value in self.inputs and value.name == name:
-                self.outputs.append(value)
+        inputs, outputs = self.forward.inputs, self.forward.outputs
+        for name, position in self.outputs.items():
+            value = self.forward.values[position]
+            if value in inputs and value.name == name:
+                outputs.append(value)
                 continue
-            if value in self.inputs or value in self.outputs:
+            if value in inputs or value in outputs:
                 self.emit.enter(name, origin(self.typed.network.nodes[position]))
                 value = self.emit.op("Identity", value)
             self.emit.settle(value, name, self.typed.types[position])
-            self.outputs.append(value)
+            outputs.append(value)

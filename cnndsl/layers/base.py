@@ -39,6 +39,7 @@ __all__ = [
     "ShapeFault",
     "Site",
     "Sizes",
+    "TrainingEmitter",
     "Weight",
     "spread",
 ]
@@ -205,6 +206,27 @@ class Emitter(Protocol[V]):
         ...
 
 
+class TrainingEmitter(Emitter[V], Protocol[V]):
+    """The door to a graph that trains: it has chance, and buffers that change at every step."""
+
+    @property
+    def batch(self) -> int:
+        """How many samples a step sees."""
+        ...
+
+    def uniform(self, like: V) -> V:
+        """Numbers drawn evenly from [0, 1), of another value's shape, anew at every step."""
+        ...
+
+    def normal(self, like: V) -> V:
+        """Numbers drawn from the standard normal distribution, likewise."""
+        ...
+
+    def update(self, weight: V, value: V) -> None:
+        """Let a buffer have this value after the step."""
+        ...
+
+
 @frozen
 class Site(Generic[V]):
     """Where a layer is lowered: its input values and types, its output's type, its weights."""
@@ -281,6 +303,10 @@ class Layer(Schema):
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         """Emit the ONNX nodes that compute this layer and give the output's value."""
         raise NotImplementedError
+
+    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+        """The same for training, for layers that do something else there."""
+        return self.lower(emit, site)
 
 
 def spread(sizes: tuple[int, ...], rank: int) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Count, Emitter, Init, Layer, ShapeFault, Site, Weight
+from cnndsl.layers.base import Count, Emitter, Init, Layer, ShapeFault, Site, TrainingEmitter, Weight
 from cnndsl.layers.sliding import vector_fault
 from cnndsl.types import TensorType
 
@@ -52,6 +52,33 @@ class BatchNorm(Layer):
         names = ("scale", "bias", "mean", "var")
         weights = [site.weights[name] for name in names]
         return emit.op("BatchNormalization", site.inputs[0], *weights, epsilon=float(self.eps))
+
+    @override
+    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+        """The inference form, with the batch's own mean and variance (Ioffe & Szegedy 2015).
+
+        ONNX's training mode has no kernel on CUDA. As in PyTorch, the running variance is fed
+        with the unbiased variance, and the batch is normalised with the biased one.
+        """
+        (source,), (kind,) = site.inputs, site.types
+        axes = emit.constant([0, *range(2, len(kind.dims) + 1)])
+        mean = emit.op("ReduceMean", source, axes, keepdims=1)
+        centred = emit.op("Sub", source, mean)
+        variance = emit.op("ReduceMean", emit.op("Mul", centred, centred), axes, keepdims=0)
+        flat = emit.op("Reshape", mean, emit.constant([kind.channels]))
+        self._follow(emit, site, "mean", flat, 1.0)
+        count = emit.batch * math.prod(kind.spatial)
+        self._follow(emit, site, "var", variance, count / max(1, count - 1))
+        weights = site.weights["scale"], site.weights["bias"], flat, variance
+        return emit.op("BatchNormalization", source, *weights, epsilon=float(self.eps))
+
+    def _follow(
+        self, emit: TrainingEmitter[V], site: Site[V], name: str, seen: V, factor: float
+    ) -> None:
+        """Let a running statistic move towards what the batch has."""
+        kept = emit.op("Mul", site.weights[name], emit.constant(1 - float(self.momentum)))
+        share = emit.op("Mul", seen, emit.constant(float(self.momentum) * factor))
+        emit.update(site.weights[name], emit.op("Add", kept, share))
 
 
 def _odd(size: int) -> int:

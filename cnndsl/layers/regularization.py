@@ -5,7 +5,7 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Emitter, Layer, Site
+from cnndsl.layers.base import Emitter, Layer, Site, TrainingEmitter
 
 __all__ = ["Dropout"]
 
@@ -31,3 +31,13 @@ class Dropout(Layer):
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         """Nothing: the inverted dropout of training needs no correction in inference."""
         return site.inputs[0]
+
+    @override
+    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+        """A product with a mask of 0 and 1/(1 - rate) (Srivastava et al. 2014, inverted)."""
+        (source,) = site.inputs
+        if self.rate == 0:
+            return source
+        dropped = emit.op("Less", emit.uniform(source), emit.constant(float(self.rate)))
+        factor = emit.constant(1 / (1 - self.rate))
+        return emit.op("Mul", source, emit.op("Where", dropped, emit.constant(0.0), factor))

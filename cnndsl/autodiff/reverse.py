@@ -1,0 +1,123 @@
+"""Turns a graph with a scalar result into the gradients of that result: reverse mode.
+
+The nodes are walked backwards once (Linnainmaa 1970). Each one's rule turns the gradient of its
+output into those of its inputs; what a value receives from several uses is summed, and what
+broadcasting had stretched is summed back, here and nowhere else. Only nodes between the wanted
+values and the result are visited, so that nothing is computed for the input picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy
+import onnx_ir
+
+# Imported for their rules.
+from cnndsl.autodiff import convolution as _convolution  # noqa: F401
+from cnndsl.autodiff import elementwise as _elementwise  # noqa: F401
+from cnndsl.autodiff import linear as _linear  # noqa: F401
+from cnndsl.autodiff import movement as _movement  # noqa: F401
+from cnndsl.autodiff import normalization as _normalization  # noqa: F401
+from cnndsl.autodiff import pooling as _pooling  # noqa: F401
+from cnndsl.autodiff import reduction as _reduction  # noqa: F401
+from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, RULES, Backward, Target, dims_of
+from cnndsl.graph.emitter import GraphEmitter, LoweringError
+
+__all__ = ["differentiate"]
+
+
+def differentiate(
+    emit: GraphEmitter,
+    result: onnx_ir.Value,
+    wanted: Iterable[onnx_ir.Value],
+    target: Target = "cpu",
+) -> Mapping[onnx_ir.Value, onnx_ir.Value]:
+    """Emit the gradients of a result, summed over its elements, with respect to some values.
+
+    Every shape in the graph must be fixed. Values on which the result does not depend have no
+    entry in what is returned.
+
+    Raises:
+        LoweringError: where an operator on the way has no gradient.
+    """
+    sought = set(wanted)
+    nodes = list(emit.nodes)
+    active = _depending_on(sought, nodes)
+    parts: dict[onnx_ir.Value, list[onnx_ir.Value]] = {}
+    found: dict[onnx_ir.Value, onnx_ir.Value] = {}
+    if result in active:
+        emit.enter("gradient")
+        assert result.dtype is not None
+        one = numpy.ones(dims_of(result), result.dtype.numpy())
+        parts[result] = [emit.tensor(one)]
+    for node in reversed(nodes):
+        output = node.outputs[0]
+        if output not in parts:
+            continue
+        emit.enter(f"{node.name}/gradient", node.doc_string or "")
+        gradient = _total(emit, parts.pop(output))
+        if output in sought:
+            found[output] = gradient
+        for value, part in _backward(emit, node, gradient, active, target):
+            parts.setdefault(value, []).append(part)
+    for value, received in parts.items():  # What is left has no producer: weights and inputs.
+        emit.enter(f"{value.name}/gradient")
+        found[value] = _total(emit, received)
+    return {value: found[value] for value in sought if value in found}
+
+
+def _depending_on(
+    wanted: set[onnx_ir.Value], nodes: Sequence[onnx_ir.Node]
+) -> set[onnx_ir.Value]:
+    """The values through which the wanted ones act on the result."""
+    active = set(wanted)
+    for node in nodes:
+        if any(value in active for value in node.inputs):
+            active.update(node.outputs)
+    return active
+
+
+def _backward(
+    emit: GraphEmitter,
+    node: onnx_ir.Node,
+    gradient: onnx_ir.Value,
+    active: set[onnx_ir.Value],
+    target: Target,
+) -> Iterable[tuple[onnx_ir.Value, onnx_ir.Value]]:
+    """What a node passes on: pairs of an input and a part of its gradient."""
+    wants = tuple(value in active for value in node.inputs if value is not None)
+    if not any(wants) or node.op_type in NOT_DIFFERENTIABLE:
+        return
+    rule = RULES.get(node.op_type)
+    if rule is None:
+        raise LoweringError(f"{node.doc_string or node.name}: `{node.op_type}` has no gradient")
+    backward = Backward(emit, node, gradient, wants, target)
+    for value, part, want in zip(backward.inputs, rule(backward), wants, strict=True):
+        if part is not None and want:
+            yield value, _summed_back(emit, part, dims_of(value))
+
+
+def _total(emit: GraphEmitter, parts: Sequence[onnx_ir.Value]) -> onnx_ir.Value:
+    if len(parts) == 1:
+        return parts[0]
+    return emit.op("Add" if len(parts) == 2 else "Sum", *parts)
+
+
+def _summed_back(
+    emit: GraphEmitter, gradient: onnx_ir.Value, dims: tuple[int, ...]
+) -> onnx_ir.Value:
+    """The gradient of a value that was broadcast, in the value's own shape."""
+    have = dims_of(gradient)
+    if have == dims:
+        return gradient
+    lead = len(have) - len(dims)
+    axes = [
+        axis
+        for axis, size in enumerate(have)
+        if axis < lead or (dims[axis - lead] == 1 and size != 1)
+    ]
+    summed = emit.op("ReduceSum", gradient, emit.constant(axes), keepdims=0)
+    if dims_of(summed) == dims:
+        return summed
+    return emit.op("Reshape", summed, emit.constant(list(dims)))

@@ -1,0 +1,108 @@
+"""The table of gradient rules, one for each ONNX operator, and what a rule is given.
+
+A rule gets the gradient of the loss with respect to a node's output and gives those with respect
+to its inputs: the vector-Jacobian product. It emits them into the same graph. A gradient may have
+the shape that broadcasting gave an input: :mod:`cnndsl.autodiff.reverse` sums it back, and adds
+up the gradients of values that are used several times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import onnx_ir
+
+from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.layers.base import Attribute
+
+__all__ = ["NOT_DIFFERENTIABLE", "RULES", "Backward", "Rule", "Target", "dims_of", "vjp"]
+
+Target: TypeAlias = Literal["cpu", "cuda"]
+"""What a graph is emitted for: some gradients have forms that are fast on one of them only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """What a rule needs to know of a node, and the door to the graph it emits into.
+
+    ``gradient`` is that of the node's output, of its shape. ``wants`` says for each input whether
+    its gradient is needed at all: where not, a rule gives None and emits nothing.
+    """
+
+    emit: GraphEmitter
+    node: onnx_ir.Node
+    gradient: onnx_ir.Value
+    wants: tuple[bool, ...]
+    target: Target = "cpu"
+
+    @property
+    def inputs(self) -> tuple[onnx_ir.Value, ...]:
+        """The node's inputs; those left out in the middle have no place in our graphs."""
+        return tuple(value for value in self.node.inputs if value is not None)
+
+    @property
+    def output(self) -> onnx_ir.Value:
+        """The node's output."""
+        return self.node.outputs[0]
+
+    def op(
+        self, op_type: str, *inputs: onnx_ir.Value | None, **attributes: Attribute
+    ) -> onnx_ir.Value:
+        """Emit one node and give its output."""
+        return self.emit.op(op_type, *inputs, **attributes)
+
+    def scalar(self, number: float) -> onnx_ir.Value:
+        """A number of the gradient's element type."""
+        return self.emit.scalar(number, self.gradient)
+
+    def integers(self, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
+        """An attribute of the node: whole numbers."""
+        attribute = self.node.attributes.get(name)
+        return tuple(default) if attribute is None else tuple(attribute.as_ints())
+
+    def integer(self, name: str, default: int) -> int:
+        """An attribute of the node: a whole number."""
+        attribute = self.node.attributes.get(name)
+        return default if attribute is None else attribute.as_int()
+
+    def number(self, name: str, default: float) -> float:
+        """An attribute of the node: a number."""
+        attribute = self.node.attributes.get(name)
+        return default if attribute is None else attribute.as_float()
+
+    def text(self, name: str, default: str) -> str:
+        """An attribute of the node: a word."""
+        attribute = self.node.attributes.get(name)
+        return default if attribute is None else attribute.as_string()
+
+
+Rule: TypeAlias = Callable[[Backward], Sequence[onnx_ir.Value | None]]
+"""Gives the gradient of each of the node's inputs, or None where it is not wanted or is zero."""
+
+RULES: dict[str, Rule] = {}
+"""The rule of each operator that has one, by the operator's name."""
+
+NOT_DIFFERENTIABLE: dict[str, str] = {}
+"""Operators whose outputs do not change smoothly with their inputs, each with the reason why."""
+
+
+def vjp(*op_types: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of one or more operators."""
+
+    def register(rule: Rule) -> Rule:
+        for op_type in op_types:
+            assert op_type not in RULES, f"two rules for {op_type}"
+            RULES[op_type] = rule
+        return rule
+
+    return register
+
+
+def dims_of(value: onnx_ir.Value) -> tuple[int, ...]:
+    """The sizes of a value; in a graph that is differentiated all of them are known."""
+    assert value.shape is not None
+    sizes = tuple(value.shape)
+    assert all(isinstance(size, int) for size in sizes), f"{value.name} has no fixed shape"
+    return tuple(size for size in sizes if isinstance(size, int))

@@ -1,0 +1,97 @@
+"""What a training run tells whoever watches it: plain facts, no text for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["EpochRecord", "Listener", "Outcome", "Progress", "Start"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is about to happen: sizes, the device, and where it begins (epoch 1 unless resumed)."""
+
+    network: str
+    device: str
+    samples: int
+    valid_samples: int
+    epochs: int
+    steps: int
+    batch: int
+    epoch: int = 1
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is, after a step.
+
+    ``epoch`` and ``step`` count from 1; ``steps`` are those of one epoch. ``loss`` and
+    ``accuracy`` are means over the epoch so far, ``rate`` is in samples per second,
+    ``seconds_left`` the estimated time to the end of the last epoch.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    rate: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One line of the metrics: an epoch's means over training and validation data.
+
+    The validation's numbers are None where there is none. ``lr`` is the last step's learning
+    rate, ``seconds`` the epoch's time with its evaluation; ``best`` says whether it is the best
+    epoch so far.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    valid_loss: float | None
+    valid_accuracy: float | None
+    lr: float
+    seconds: float
+    rate: float
+    best: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: ``finished``, ``stopped early`` or ``interrupted``, and its best epoch."""
+
+    how: str
+    records: tuple[EpochRecord, ...]
+    best: EpochRecord | None
+    seconds: float
+
+
+class Listener(Protocol):
+    """Whoever watches a run. All methods are called on the thread that trains."""
+
+    def start(self, start: Start) -> None:
+        """Before the first step."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """After every step."""
+        ...
+
+    def epoch(self, record: EpochRecord) -> None:
+        """After every epoch and its evaluation."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something that whoever trains should know: class imbalance, dead units."""
+        ...
+
+    def end(self, outcome: Outcome) -> None:
+        """After the last step; all files are written by then."""
+        ...

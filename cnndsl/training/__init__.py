@@ -1,0 +1,1 @@
+"""Turns a network and its recipe into one graph that does a whole training step."""

@@ -1,0 +1,59 @@
+"""The graph that a training step is emitted into: an emitter with chance and changing buffers."""
+
+from __future__ import annotations
+
+import onnx_ir
+from typing_extensions import override
+
+from cnndsl.autodiff.rules import dims_of
+from cnndsl.graph.emitter import DEFAULT_OPSET, GraphEmitter
+from cnndsl.layers.base import TrainingEmitter
+from cnndsl.training.random import Draws
+
+__all__ = ["CORRECT", "LABELS", "LOSS", "NEXT", "RATE", "SEED", "STEP", "StepGraph"]
+
+LABELS = "labels"
+RATE = "lr"
+STEP = "step"
+SEED = "seed"
+LOSS = "loss"
+CORRECT = "correct"
+"""The names of a step's own inputs and outputs."""
+
+NEXT = ".next"
+"""What the name of a weight's value after the step ends with."""
+
+
+class StepGraph(GraphEmitter, TrainingEmitter[onnx_ir.Value]):
+    """Collects the nodes of a training step.
+
+    ``rate``, ``step`` and ``seed`` are its scalar inputs, ``updates`` the new values of buffers.
+    """
+
+    reserved = frozenset({LABELS, RATE, STEP, SEED, LOSS, CORRECT})
+
+    def __init__(self, batch: int, opset: int = DEFAULT_OPSET) -> None:
+        super().__init__(batch, opset)
+        self._size = batch
+        self.rate = self.placeholder(RATE, (), onnx_ir.DataType.FLOAT)
+        self.step = self.placeholder(STEP, (), onnx_ir.DataType.INT64)
+        self.seed = self.placeholder(SEED, (), onnx_ir.DataType.INT64)
+        self.updates: dict[onnx_ir.Value, onnx_ir.Value] = {}
+        self._draws = Draws(self, self.seed, self.step)
+
+    @property
+    @override
+    def batch(self) -> int:
+        return self._size
+
+    @override
+    def uniform(self, like: onnx_ir.Value) -> onnx_ir.Value:
+        return self._draws.uniform(dims_of(like))
+
+    @override
+    def normal(self, like: onnx_ir.Value) -> onnx_ir.Value:
+        return self._draws.normal(dims_of(like))
+
+    @override
+    def update(self, weight: onnx_ir.Value, value: onnx_ir.Value) -> None:
+        self.updates[weight] = value

@@ -1,0 +1,260 @@
+"""Turns a network and its recipe into one graph that does a whole training step.
+
+Forward pass, loss, gradients and the optimizer's update are one plain ONNX model, which any ONNX
+Runtime trains with. Its inputs and outputs:
+
+=================  =====================================================================
+input              is
+=================  =====================================================================
+the network's      a batch of each of its inputs, prepared
+``labels``         the classes (int64), or the targets (float32) for ``mse`` and
+                   ``binarycrossentropy``
+``C1.weight`` …    every weight, running statistics included
+``….velocity`` …   the optimizer's state; it begins at zero
+``lr``             the learning rate, float32, a scalar
+``step``           how many steps were done before, int64, a scalar
+``seed``           where all chance starts, int64, a scalar
+=================  =====================================================================
+
+It gives ``loss`` (the mean over the batch), ``correct`` (how many answers are right) and, for
+every weight and state that changes, its new value under its name with ``.next`` behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy
+import onnx
+import onnx_ir
+from onnx_ir.passes import common
+
+from cnndsl.autodiff.reverse import differentiate
+from cnndsl.autodiff.rules import Target, dims_of
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS
+from cnndsl.graph.export import self_check
+from cnndsl.graph.lower import Forward, lower_into
+from cnndsl.layers.base import Site, Weight
+from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.training.graph import CORRECT, LABELS, LOSS, NEXT, StepGraph
+from cnndsl.training.losses import Losses, emit_loss, labels_type
+from cnndsl.training.optimizers import Parameter, Updates, emit_updates
+from cnndsl.version import __version__
+
+__all__ = ["Labels", "Step", "build_step"]
+
+TRAINING_KEY = "cnndsl.training"
+"""The property of a step's model that describes its inputs and outputs, in JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The input that holds the right answers: its name, element type, and sizes with the batch."""
+
+    name: str
+    dtype: numpy.dtype[numpy.generic]
+    dims: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A training step: its graph, and how that is called.
+
+    ``inputs`` are the network's, with the batch first. ``weights`` are all that the loss depends
+    on, ``updated`` those that a step changes, ``state`` the optimizer's, zero at the start.
+    """
+
+    model: onnx_ir.Model
+    batch: int
+    inputs: Mapping[str, tuple[int, ...]]
+    labels: Labels
+    weights: Mapping[str, tuple[int, ...]]
+    updated: tuple[str, ...]
+    state: Mapping[str, tuple[int, ...]]
+
+    def to_proto(self) -> onnx.ModelProto:
+        """The model as the ``onnx`` package has it, checked in full, with its description."""
+        proto: onnx.ModelProto = onnx_ir.serde.serialize_model(self.model)
+        self_check(proto)
+        proto.producer_version = __version__
+        description = {
+            "batch": self.batch,
+            "inputs": {name: list(dims) for name, dims in self.inputs.items()},
+            "labels": [self.labels.name, self.labels.dtype.name, list(self.labels.dims)],
+            "weights": {name: list(dims) for name, dims in self.weights.items()},
+            "updated": list(self.updated),
+            "state": {name: list(dims) for name, dims in self.state.items()},
+        }
+        proto.metadata_props.add(key=TRAINING_KEY, value=json.dumps(description))
+        return proto
+
+
+def build_step(
+    typed: TypedNetwork,
+    recipe: Recipe | None = None,
+    *,
+    batch: int | None = None,
+    opset: int = DEFAULT_OPSET,
+    target: Target = "cpu",
+) -> Step:
+    """The graph of one training step for a batch of fixed size.
+
+    The recipe is the network's unless another is given, the batch the recipe's. The loss is that
+    of the main output; weights that it does not depend on have no part in the step.
+
+    Raises:
+        UserError: CNN605 for an opset that is not supported, CNN808 where nothing learns, CNN809
+            where the loss does not suit the output, or an input has a name that the step needs.
+    """
+    recipe = recipe or typed.network.recipe or Recipe()
+    if opset not in IR_VERSIONS:
+        least, most = min(IR_VERSIONS), max(IR_VERSIONS)
+        raise UserError(
+            "CNN605",
+            f"opset {opset} is not supported",
+            help=f"choose an opset from {least} to {most}",
+        )
+    graph = StepGraph(batch or recipe.batch, opset)
+    _check_names(typed, graph)
+    forward = _forward(typed, recipe, graph)
+    labels, losses = _loss(typed, recipe, graph, forward)
+    learning = _learning(typed, recipe, forward)
+    gradients = differentiate(graph, losses.loss, learning, target)
+    updates = _updates(recipe, graph, learning, gradients)
+    return _finished(typed, graph, forward, labels, losses, updates)
+
+
+def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
+    for node in typed.network.inputs:
+        if node.name in graph.reserved:
+            raise UserError(
+                "CNN809",
+                f"the input `{node.name}` has the name of one of a training step's own",
+                help="give the input another name in the spec",
+            )
+
+
+def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
+    """The training form of the network; frozen layers keep that of inference."""
+
+    def lower_layer(node: LayerNode, site: Site[onnx_ir.Value]) -> onnx_ir.Value:
+        if site.weights and recipe.freezes(node.name):
+            return node.layer.lower(graph, site)
+        return node.layer.lower_training(graph, site)
+
+    name, position = next(iter(typed.network.outputs.items()))
+    return lower_into(graph, typed, {name: position}, lower_layer)
+
+
+def _loss(
+    typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward
+) -> tuple[onnx_ir.Value, Losses]:
+    (output,) = forward.outputs
+    graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
+    dtype, dims = labels_type(recipe.loss, dims_of(output))
+    labels = graph.placeholder(LABELS, dims, dtype)
+    losses = emit_loss(graph, recipe.loss, output, labels)
+    graph.rename(losses.loss, LOSS)
+    graph.rename(losses.correct, CORRECT)
+    return labels, losses
+
+
+def _learning(
+    typed: TypedNetwork, recipe: Recipe, forward: Forward
+) -> dict[onnx_ir.Value, tuple[str, Weight]]:
+    """The weights that learn, each with its layer's name and what the layer says of it.
+
+    Raises:
+        UserError: CNN808 where there is none.
+    """
+    learning = {}
+    for node, weights in zip(typed.network.nodes, typed.weights, strict=True):
+        for weight in weights:
+            value = forward.weights.get(f"{node.name}.{weight.name}")
+            if value is not None and weight.trainable and not recipe.freezes(node.name):
+                learning[value] = (node.name, weight)
+    if learning:
+        return learning
+    if any(weight.trainable for weights in typed.weights for weight in weights):
+        message = f"nothing in `{typed.name}` learns: all its layers with weights are frozen"
+        raise UserError("CNN808", message, help="take a label out of `freeze`")
+    message = f"nothing in `{typed.name}` learns: it has no weights"
+    raise UserError("CNN808", message, help="add a layer with weights, such as `dense 10`")
+
+
+def _updates(
+    recipe: Recipe,
+    graph: StepGraph,
+    learning: Mapping[onnx_ir.Value, tuple[str, Weight]],
+    gradients: Mapping[onnx_ir.Value, onnx_ir.Value],
+) -> Updates:
+    decay = recipe.weight_decay
+    parameters = [
+        Parameter(
+            name=str(value.name),
+            value=value,
+            gradient=gradients[value],
+            decay=decay.value if weight.decays or decay.all else 0.0,
+            rate=recipe.rate_factor(layer),
+        )
+        for value, (layer, weight) in learning.items()
+        if value in gradients
+    ]
+    return emit_updates(graph, recipe.optimizer, recipe.clip, parameters, graph.rate, graph.step)
+
+
+def _finished(
+    typed: TypedNetwork,
+    graph: StepGraph,
+    forward: Forward,
+    labels: onnx_ir.Value,
+    losses: Losses,
+    updates: Updates,
+) -> Step:
+    buffers = {str(weight.name): value for weight, value in graph.updates.items()}
+    changed = updates.weights | buffers
+    updated = {name: changed[name] for name in forward.weights if name in changed}
+    for name, value in (*updated.items(), *((n, new) for n, (_, new) in updates.state.items())):
+        graph.rename(value, name + NEXT)
+    state = {name: old for name, (old, _) in updates.state.items()}
+    inputs = [*forward.inputs, labels, *forward.weights.values(), *state.values()]
+    outputs = [losses.loss, losses.correct, *updated.values()]
+    outputs += [new for _, new in updates.state.values()]
+    model = _model(typed, graph, inputs, outputs)
+    assert labels.dtype is not None
+    return Step(
+        model=model,
+        batch=graph.batch,
+        inputs={str(value.name): dims_of(value) for value in forward.inputs},
+        labels=Labels(LABELS, numpy.dtype(labels.dtype.numpy()), dims_of(labels)),
+        weights={name: dims_of(value) for name, value in forward.weights.items()},
+        updated=tuple(updated),
+        state={name: dims_of(value) for name, value in state.items()},
+    )
+
+
+def _model(
+    typed: TypedNetwork,
+    graph: StepGraph,
+    inputs: Sequence[onnx_ir.Value],
+    outputs: Sequence[onnx_ir.Value],
+) -> onnx_ir.Model:
+    """The model, without nodes that nothing needs and without the same node twice."""
+    model = onnx_ir.Model(
+        onnx_ir.Graph(
+            [*inputs, graph.rate, graph.step, graph.seed],
+            outputs,
+            nodes=graph.nodes,
+            opset_imports={"": graph.opset},
+            name=f"{typed.name} training step",
+        ),
+        ir_version=IR_VERSIONS[graph.opset],
+        producer_name="cnndsl",
+    )
+    common.RemoveUnusedNodesPass()(model)
+    common.CommonSubexpressionEliminationPass()(model)
+    return model
