@@ -27,9 +27,20 @@ from cnndsl.semantics.table import Row, rows
 from cnndsl.semantics.values import Value
 
 if TYPE_CHECKING:
+    from cnndsl.autodiff.rules import Target
     from cnndsl.graph.artifact import Artifact
+    from cnndsl.training.export import TrainingFiles
 
-__all__ = ["Checked", "check", "check_text", "compile", "current_limits", "load", "typed"]
+__all__ = [
+    "Checked",
+    "check",
+    "check_text",
+    "compile",
+    "compile_training",
+    "current_limits",
+    "load",
+    "typed",
+]
 
 
 @frozen
@@ -144,6 +155,32 @@ def compile(
     text = canonical_text(network.network)
     return compile_network(
         network, text=text, weights_path=weights, seed=seed, batch=batch, opset=opset
+    )
+
+
+def compile_training(
+    network: TypedNetwork,
+    *,
+    weights: Path | None = None,
+    seed: int | None = None,
+    batch: int | None = None,
+    opset: int = 18,
+    target: Target = "cpu",
+) -> TrainingFiles:
+    """Differentiate a network: the model of its training step, and of what that begins with."""
+    from cnndsl.graph.weights import read_weights
+    from cnndsl.semantics.canonical import canonical_text
+    from cnndsl.training.export import compile_training
+
+    arrays = None if weights is None else read_weights(weights, network)
+    return compile_training(
+        network,
+        text=canonical_text(network.network),
+        weights=arrays,
+        seed=seed,
+        batch=batch,
+        opset=opset,
+        target=target,
     )
 
 

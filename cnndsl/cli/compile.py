@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from cnndsl.cli.options import color_option, parameters_option
+
+if TYPE_CHECKING:
+    from cnndsl.training.export import TrainingFiles
 
 __all__ = ["compile"]
 
@@ -38,7 +42,17 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     show_default=True,
     metavar="N|dynamic",
     callback=_batch,
-    help="Fix the size of a batch, or leave it free.",
+    help="Fix the size of a batch, or leave it free; a training step has the recipe's.",
+)
+@click.option(
+    "--training",
+    is_flag=True,
+    help="Make a training step: STEP.onnx, and STEP.init.onnx with what it begins with.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Where the training step is to be fast; it runs on both.",
 )
 @click.option("--opset", type=int, default=18, show_default=True, help="The ONNX opset: 18 to 21.")
 @parameters_option
@@ -49,16 +63,28 @@ def compile(
     weights: str | None,
     seed: int | None,
     batch: int | None,
+    training: bool,
+    target: Literal["cpu", "cuda"] | None,
     opset: int,
     parameters: dict[str, int | float | bool | str],
 ) -> None:
     """Make a standard ONNX model of a spec: a file, or the name of a shipped one."""
     if weights is not None and seed is not None:
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
+    if target is not None and not training:
+        raise click.UsageError("--target is for training steps: leave it out, or add --training")
     from cnndsl import pipeline
 
+    network = pipeline.load(spec, parameters)
+    if training:
+        path = None if weights is None else Path(weights)
+        files = pipeline.compile_training(
+            network, weights=path, seed=seed, batch=batch, opset=opset, target=target or "cpu"
+        )
+        _write_training(files, Path(output or f"{Path(spec).stem}.step.onnx"))
+        return
     artifact = pipeline.compile(
-        pipeline.load(spec, parameters),
+        network,
         weights=None if weights is None else Path(weights),
         seed=seed,
         batch=batch,
@@ -71,6 +97,18 @@ def compile(
     click.echo(
         f"{target}: {_bytes(size)}, {artifact.manifest.learnable:,} parameters, opset {opset}"
     )
+
+
+def _write_training(files: TrainingFiles, target: Path) -> None:
+    """Write the step last: where it is there, what it begins with is there too."""
+    from cnndsl.graph.files import write_atomically
+
+    beside = target.with_suffix(".init.onnx")
+    initial = files.initial.write(beside)
+    size = write_atomically(target, files.step_model)
+    step = files.step
+    click.echo(f"{target}: {_bytes(size)}, a training step for batches of {step.batch}")
+    click.echo(f"{beside}: {_bytes(initial)}, {len(step.weights)} weights to begin with")
 
 
 def _bytes(size: int) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import onnx
 import onnx_ir
@@ -24,7 +26,14 @@ from cnndsl.semantics.network import InputNode, TypedNetwork
 from cnndsl.semantics.values import show
 from cnndsl.version import __version__
 
-__all__ = ["LARGEST", "compile_network", "graph_text", "self_check", "to_graph_only"]
+__all__ = [
+    "LARGEST",
+    "compile_network",
+    "graph_text",
+    "make_manifest",
+    "self_check",
+    "to_graph_only",
+]
 
 LARGEST = 1_900_000_000
 """Bytes of weights in one file; protobuf's limit is 2 GiB for all of it."""
@@ -57,7 +66,8 @@ def compile_network(
     else:
         drawn = seed if seed is not None else recipe.seed if recipe else 0
         weights = initialise(typed, drawn, recipe.init if recipe else Init("he"))
-    manifest = _manifest(typed, model, text, drawn)
+    layers = json.loads(model.metadata_props.get(LAYERS_KEY, "{}"))
+    manifest = make_manifest(typed, text, drawn, layers)
     return Artifact(
         manifest=manifest,
         graph_only=to_graph_only(model, manifest),
@@ -130,7 +140,13 @@ def _check_size(typed: TypedNetwork) -> None:
         )
 
 
-def _manifest(typed: TypedNetwork, model: onnx_ir.Model, text: str, seed: int | None) -> Manifest:
+def make_manifest(
+    typed: TypedNetwork,
+    text: str,
+    seed: int | None,
+    layers: Mapping[str, str] = MappingProxyType({}),
+) -> Manifest:
+    """What a model says of itself; ``layers`` are the values that carry other names than theirs."""
     network = typed.network
     learnable = (weight for weight in network_weights(typed).values() if weight.trainable)
     return Manifest(
@@ -145,5 +161,5 @@ def _manifest(typed: TypedNetwork, model: onnx_ir.Model, text: str, seed: int | 
         classes=network.classes,
         learnable=sum(weight.elements for weight in learnable),
         seed=seed,
-        layers=json.loads(model.metadata_props.get(LAYERS_KEY, "{}")),
+        layers=layers,
     )

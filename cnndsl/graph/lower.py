@@ -196,9 +196,7 @@ class _Lowering:
         inputs = tuple(self.forward.values[read] for read in node.inputs)
         output = self.typed.types[position]
         self.emit.enter(node.name, origin(node))
-        value = self.lower_layer(
-            node, Site(inputs, self.typed.input_types(node), output, weights)
-        )
+        value = self.lower_layer(node, Site(inputs, self.typed.input_types(node), output, weights))
         # Identity and dropout give back what they got: it keeps the name it has.
         if value not in inputs:
             self.emit.settle(value, self._free_name(node.name), output)

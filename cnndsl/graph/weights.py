@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
+from zipfile import BadZipFile, is_zipfile
 
 import numpy
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ _SHOWN = 10
 
 
 def read_weights(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str, Array]:
-    """The network's weights from a safetensors file, by their full names.
+    """The network's weights from a safetensors or ``.npz`` file, by their full names.
 
     Every tensor must be there, with its shape, as float32, and no other; those of layers that no
     output depends on may be there. All that does not fit is found before any number is read.
@@ -39,16 +41,13 @@ def read_weights(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str,
         # The system's own words for a file that cannot be opened are better than the library's.
         with open(path, "rb"):
             pass
-        with safe_open(os.fspath(path), framework="numpy") as file:
-            slices = {name: file.get_slice(name) for name in list(file.keys())}
-            stored = {
-                name: _Stored(tuple(part.get_shape()), part.get_dtype())
-                for name, part in slices.items()
-            }
-            misfits = _compare(typed, stored)
+        with _opened(path) as file:
+            misfits = _compare(typed, file.stored)
             if misfits.any:
                 raise misfits.error(os.fspath(path), typed.name)
-            return {name: file.get_tensor(name) for name in network_weights(typed)}
+            return {name: file.read(name) for name in network_weights(typed)}
+    except BadZipFile as error:
+        raise _unreadable(path, f"it is not a whole `.npz` file ({error})") from error
     except SafetensorError as error:
         raise _unreadable(path, f"it is not a whole safetensors file ({error})") from error
     except (OSError, ValueError) as error:
@@ -106,6 +105,40 @@ def _safetensors(
     yield len(text).to_bytes(8, "little") + text
     for name in names:
         yield raw_bytes(arrays[name])
+
+
+# --- files of weights -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An open file of tensors: what it holds by its headers, and the way to the numbers."""
+
+    stored: Mapping[str, _Stored]
+    read: Callable[[str], Array]
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[_File]:
+    if os.fspath(path).lower().endswith(".npz"):
+        if not is_zipfile(path):
+            raise BadZipFile("no archive")
+        with numpy.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        names = {"float32": "F32", "float64": "F64", "float16": "F16", "int64": "I64"}
+        found = {
+            name: _Stored(array.shape, names.get(array.dtype.name, array.dtype.name))
+            for name, array in arrays.items()
+        }
+        yield _File(found, arrays.__getitem__)
+        return
+    with safe_open(os.fspath(path), framework="numpy") as file:
+        slices = {name: file.get_slice(name) for name in list(file.keys())}
+        found = {
+            name: _Stored(tuple(part.get_shape()), part.get_dtype())
+            for name, part in slices.items()
+        }
+        yield _File(found, file.get_tensor)
 
 
 # --- what does not fit ------------------------------------------------------------------------
@@ -201,5 +234,5 @@ def _unreadable(path: str | os.PathLike[str], why: str) -> UserError:
     return UserError(
         "CNN602",
         f"cannot read the weights in `{os.fspath(path)}`: {why}",
-        help="give a file that the safetensors library wrote",
+        help="give a file that the safetensors library or `numpy.savez` wrote",
     )

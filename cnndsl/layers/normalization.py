@@ -7,7 +7,16 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Count, Emitter, Init, Layer, ShapeFault, Site, TrainingEmitter, Weight
+from cnndsl.layers.base import (
+    Count,
+    Emitter,
+    Init,
+    Layer,
+    ShapeFault,
+    Site,
+    TrainingEmitter,
+    Weight,
+)
 from cnndsl.layers.sliding import vector_fault
 from cnndsl.types import TensorType
 

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from cnndsl import pipeline
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weights import Array, not_finite, read_weights, write_weights
@@ -189,3 +190,29 @@ def test_reading_takes_numbers_that_are_not_finite(
     typed = build(("dense1", Dense(units=1, bias=False)), dims=(2,))
     save_file({"dense1.weight": numpy.array([[numpy.nan, 1]], numpy.float32)}, path)
     assert numpy.isnan(read_weights(path, typed)["dense1.weight"][0, 0])
+
+
+def test_an_npz_file_of_numpy_gives_the_weights_too(tmp_path: Path) -> None:
+    typed = pipeline.load("lenet5")
+    weights = initialise(typed, 3, Init("he"))
+    numpy.savez(tmp_path / "w.npz", **weights)  # type: ignore[arg-type]  # names are names
+    found = read_weights(tmp_path / "w.npz", typed)
+    assert all((found[name] == weights[name]).all() for name in weights)
+
+
+@pytest.mark.parametrize("content", [b"PK\3\4 no", b"", b"x"])
+def test_a_broken_npz_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "w.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"it is not a whole `\.npz` file") as caught:
+        read_weights(tmp_path / "w.npz", pipeline.load("lenet5"))
+    assert caught.value.code == "CNN602"
+
+
+def test_numbers_of_an_npz_file_must_be_float32(tmp_path: Path) -> None:
+    typed = pipeline.load("lenet5")
+    weights: dict[str, Any] = dict(initialise(typed, 3, Init("he")))
+    weights["C1.bias"] = weights["C1.bias"].astype(numpy.float64)
+    numpy.savez(tmp_path / "w.npz", **weights)
+    with pytest.raises(UserError) as caught:
+        read_weights(tmp_path / "w.npz", typed)
+    assert caught.value.notes == ("of another type: `C1.bias` is F64 in the file, F32 in the spec",)
