@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from cnndsl.layers.base import Emitter, Layer, Site, TrainingEmitter
 
-__all__ = ["Dropout"]
+__all__ = ["Dropout", "Noise"]
 
 V = TypeVar("V")
 
@@ -41,3 +41,29 @@ class Dropout(Layer):
         dropped = emit.op("Less", emit.uniform(source), emit.constant(float(self.rate)))
         factor = emit.constant(1 / (1 - self.rate))
         return emit.op("Mul", source, emit.op("Where", dropped, emit.constant(0.0), factor))
+
+
+class Noise(Layer):
+    """In training, adds Gaussian noise to each number; passes everything on in inference."""
+
+    keyword = "noise"
+    positional = ("std",)
+    shares = "inference"
+
+    std: float = Field(
+        default=0.1, ge=0, allow_inf_nan=False, description="the noise's standard deviation"
+    )
+
+    @override
+    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+        """Nothing: the noise's mean is zero."""
+        return site.inputs[0]
+
+    @override
+    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+        """A sum with fresh normal numbers (Bishop 1995)."""
+        (source,) = site.inputs
+        if self.std == 0:
+            return source
+        noise = emit.op("Mul", emit.normal(source), emit.constant(float(self.std)))
+        return emit.op("Add", source, noise)

@@ -43,6 +43,7 @@ from cnndsl.semantics.recipe import Recipe
 from cnndsl.training.graph import CORRECT, LABELS, LOSS, NEXT, StepGraph
 from cnndsl.training.losses import Losses, emit_loss, labels_type
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
+from cnndsl.training.probe import Probe, emit_probes
 from cnndsl.version import __version__
 
 __all__ = ["Labels", "Step", "build_step"]
@@ -66,6 +67,7 @@ class Step:
 
     ``inputs`` are the network's, with the batch first. ``weights`` are all that the loss depends
     on, ``updated`` those that a step changes, ``state`` the optimizer's, zero at the start.
+    ``probes`` are further outputs, where they were asked for.
     """
 
     model: onnx_ir.Model
@@ -75,6 +77,7 @@ class Step:
     weights: Mapping[str, tuple[int, ...]]
     updated: tuple[str, ...]
     state: Mapping[str, tuple[int, ...]]
+    probes: tuple[Probe, ...] = ()
 
     def to_proto(self) -> onnx.ModelProto:
         """The model as the ``onnx`` package has it, checked in full, with its description."""
@@ -100,11 +103,13 @@ def build_step(
     batch: int | None = None,
     opset: int = DEFAULT_OPSET,
     target: Target = "cpu",
+    probed: bool = False,
 ) -> Step:
     """The graph of one training step for a batch of fixed size.
 
     The recipe is the network's unless another is given, the batch the recipe's. The loss is that
-    of the main output; weights that it does not depend on have no part in the step.
+    of the main output; weights that it does not depend on have no part in the step. ``probed`` gives it
+    the outputs that :mod:`cnndsl.training.probe` describes.
 
     Raises:
         UserError: CNN605 for an opset that is not supported, CNN808 where nothing learns, CNN809
@@ -125,7 +130,10 @@ def build_step(
     learning = _learning(typed, recipe, forward)
     gradients = differentiate(graph, losses.loss, learning, target)
     updates = _updates(recipe, graph, learning, gradients)
-    return _finished(typed, graph, forward, labels, losses, updates)
+    probes = {}
+    if probed:
+        probes = emit_probes(graph, typed, forward, gradients, updates.weights)
+    return _finished(typed, graph, forward, labels, losses, updates, probes)
 
 
 def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
@@ -214,6 +222,7 @@ def _finished(
     labels: onnx_ir.Value,
     losses: Losses,
     updates: Updates,
+    probes: Mapping[Probe, onnx_ir.Value],
 ) -> Step:
     buffers = {str(weight.name): value for weight, value in graph.updates.items()}
     changed = updates.weights | buffers
@@ -223,7 +232,7 @@ def _finished(
     state = {name: old for name, (old, _) in updates.state.items()}
     inputs = [*forward.inputs, labels, *forward.weights.values(), *state.values()]
     outputs = [losses.loss, losses.correct, *updated.values()]
-    outputs += [new for _, new in updates.state.values()]
+    outputs += [*(new for _, new in updates.state.values()), *probes.values()]
     model = _model(typed, graph, inputs, outputs)
     assert labels.dtype is not None
     return Step(
@@ -234,6 +243,7 @@ def _finished(
         weights={name: dims_of(value) for name, value in forward.weights.items()},
         updated=tuple(updated),
         state={name: dims_of(value) for name, value in state.items()},
+        probes=tuple(probes),
     )
 
 

@@ -1,0 +1,117 @@
+"""Turns what a training step's probes measure into findings about layers, by lines of the spec."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import numpy.typing
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.session import Session
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.training.probe import Probe, ProbeKind
+from cnndsl.training.step import build_step
+
+__all__ = ["DEAD", "EXPLODING", "VANISHING", "Examiner", "Measured", "diverged", "unhealthy"]
+
+DEAD = 0.5
+"""From this share of a ReLU's units on that answer nothing in a batch, it is reported."""
+
+EXPLODING = 0.5
+"""An update of this share of its weight's norm or more forgets what was learnt."""
+
+VANISHING = 1e-7
+"""An update of less than this share changes next to nothing in float32 (whose step is 6e-8)."""
+
+Arrays = Mapping[str, "numpy.typing.NDArray[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the probes saw in one step."""
+
+    numbers: Mapping[Probe, float]
+
+    def of(self, kind: ProbeKind) -> dict[Probe, float]:
+        """All measurements of one kind, in the order of the network."""
+        return {probe: number for probe, number in self.numbers.items() if probe.kind == kind}
+
+
+class Examiner:
+    """Does single steps with probes in them; the models are built when one is first wanted."""
+
+    def __init__(
+        self, typed: TypedNetwork, recipe: Recipe, batch: int, device: str, threads: int | None
+    ) -> None:
+        self._typed = typed
+        self._recipe = recipe
+        self._batch = batch
+        self._device = device
+        self._threads = threads
+        self._session: Session | None = None
+        self._probes: tuple[Probe, ...] = ()
+
+    def examine(self, feeds: Arrays) -> Measured:
+        """What the probes see in a step on these inputs, which are all that a step takes."""
+        if self._session is None:
+            target = "cpu" if self._device == "cpu" else "cuda"
+            step = build_step(
+                self._typed, self._recipe, batch=self._batch, target=target, probed=True
+            )
+            self._probes = step.probes
+            model = step.to_proto().SerializeToString()
+            self._session = Session(model, self._device, threads=self._threads)
+        results = self._session.run(feeds, [probe.output for probe in self._probes])
+        return Measured({probe: float(results[probe.output]) for probe in self._probes})
+
+
+def diverged(measured: Measured, loss: float, epoch: int, step: int) -> UserError:
+    """The error of a step whose loss is no number: where that began, by the line of the spec."""
+    where = _origin(measured)
+    said = "not a number" if math.isnan(loss) else "infinite"
+    message = f"training diverged in epoch {epoch}, step {step}: the loss is {said}"
+    help = "use a smaller `lr`, a `warmup`, or `clip 1`"
+    if where is None:
+        return UserError("CNN805", message, help=help)
+    what = {
+        "weight": f"the weight `{where.of}` has numbers that are not finite",
+        "activation": f"the first layer whose output is not finite is `{where.of}`",
+        "gradient": f"the gradient of `{where.of}` is not finite",
+    }[where.kind]
+    return UserError("CNN805", message, notes=[what, f"it stands at {where.place}"], help=help)
+
+
+def _origin(measured: Measured) -> Probe | None:
+    """Where it began: weights are there before feature maps, and these before gradients."""
+    for kind in ("weight", "activation", "gradient"):
+        for probe, number in measured.of(kind).items():  # type: ignore[arg-type]
+            if not math.isfinite(number):
+                return probe
+    return None
+
+
+def unhealthy(measured: Measured) -> tuple[str, ...]:
+    """What does not diverge but does not learn well either, a line for each."""
+    found = [
+        f"{share:.0%} of the units of `{probe.of}` are zero for the whole batch: {probe.place}"
+        for probe, share in measured.of("dead").items()
+        if share >= DEAD
+    ]
+    weights = {probe.of: norm for probe, norm in measured.of("weight").items()}
+    for probe, norm in measured.of("update").items():
+        before = weights[probe.of]
+        ratio = norm / before if before > 0 else 0.0
+        if before > 0 and ratio >= EXPLODING:
+            found.append(
+                f"the update of `{probe.of}` is {ratio:.2g} times its size: {probe.place}"
+            )
+        elif before > 0 and ratio < VANISHING:
+            found.append(
+                f"the update of `{probe.of}` is only {ratio:.1g} times its size: {probe.place}"
+            )
+    return tuple(found)

@@ -1,0 +1,62 @@
+"""What can be known before training of how it will go, from the first batch and its loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy
+from numpy.typing import NDArray
+
+from cnndsl.semantics.losses import CrossEntropy
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+
+__all__ = ["LARGEST_INPUT", "first_impressions"]
+
+LARGEST_INPUT = 32.0
+"""Prepared inputs are a few units large; raw pictures have values up to 255."""
+
+_FAR = 2.0
+"""A first loss of so many times ln(classes) comes from a network that is sure before it learns."""
+
+
+def first_impressions(
+    typed: TypedNetwork,
+    recipe: Recipe,
+    inputs: Mapping[str, NDArray[Any]],
+    first_loss: float,
+    *,
+    fresh: bool,
+) -> tuple[str, ...]:
+    """What is odd about the first batch and the loss that the network has on it, a line each.
+
+    ``fresh`` says whether the weights were just drawn: those that have learnt may know better.
+    """
+    return (*_ranges(inputs), *_loss(typed, recipe, first_loss, fresh=fresh))
+
+
+def _ranges(inputs: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    for name, batch in inputs.items():
+        least, most = float(numpy.min(batch)), float(numpy.max(batch))
+        if least == most:
+            yield f"all numbers of the input `{name}` are {least:g} in the first batch"
+        elif max(abs(least), abs(most)) > LARGEST_INPUT:
+            yield (
+                f"the input `{name}` goes from {least:g} to {most:g}:"
+                " raw pictures need `scale 1/255` in the spec's `input`"
+            )
+
+
+def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> Iterator[str]:
+    """A network that knows nothing has the loss ln(classes): every class is as likely."""
+    if not fresh or not isinstance(recipe.loss, CrossEntropy):
+        return
+    classes = typed.types[next(iter(typed.network.outputs.values()))].channels
+    expected = math.log(classes)
+    if expected > 0 and first > _FAR * expected:
+        yield (
+            f"the first loss is {first:.2f}, that of guessing is ln({classes}) = {expected:.2f}:"
+            " the first weights or the inputs are too large"
+        )

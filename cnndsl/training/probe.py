@@ -1,0 +1,97 @@
+"""What can be seen of a training step from within: sizes of feature maps, gradients and updates.
+
+The probes are further outputs of the step's graph, one number each. They cost time, so a step has
+them only where it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import onnx_ir
+
+from cnndsl.autodiff.rules import dims_of
+from cnndsl.graph.lower import Forward, origin
+from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.training.graph import StepGraph
+
+__all__ = ["Probe", "ProbeKind", "emit_probes"]
+
+ProbeKind: TypeAlias = Literal["activation", "dead", "gradient", "update", "weight"]
+"""What a probe measures.
+
+``activation`` is the mean size of a layer's output, ``dead`` the share of a ReLU's units that are
+zero for the whole batch; ``weight``, ``gradient`` and ``update`` are the Euclidean norms of a
+weight before the step, of its gradient, and of what the step adds to it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One thing that is measured: of a layer or a weight, under the name of a graph's output.
+
+    ``place`` is the line of the spec that it belongs to.
+    """
+
+    kind: ProbeKind
+    of: str
+    output: str
+    place: str
+
+
+def emit_probes(
+    graph: StepGraph,
+    typed: TypedNetwork,
+    forward: Forward,
+    gradients: Mapping[onnx_ir.Value, onnx_ir.Value],
+    updated: Mapping[str, onnx_ir.Value],
+) -> dict[Probe, onnx_ir.Value]:
+    """The probes of every layer, in the network's order, then of every weight that learns."""
+    found = dict(_activations(graph, typed, forward))
+    places = {node.name: origin(node) for node in typed.network.nodes}
+    for value, gradient in gradients.items():
+        name = str(value.name)
+        place = places[name.rpartition(".")[0]]
+        change = graph.op("Sub", updated[name], value)
+        for kind, tensor in (("weight", value), ("gradient", gradient), ("update", change)):
+            norm = graph.op("ReduceL2", tensor, keepdims=0)
+            found |= dict([_named(graph, kind, name, place, norm)])  # type: ignore[arg-type]
+    return found
+
+
+def _activations(
+    graph: StepGraph, typed: TypedNetwork, forward: Forward
+) -> Iterator[tuple[Probe, onnx_ir.Value]]:
+    for position, value in forward.values.items():
+        node = typed.network.nodes[position]
+        if not isinstance(node, LayerNode):
+            continue
+        place = origin(node)
+        graph.enter(f"{node.name}/probe", place)
+        size = graph.op("ReduceMean", graph.op("Abs", value), keepdims=0)
+        yield _named(graph, "activation", node.name, place, size)
+        producer = value.producer()
+        if producer is not None and producer.op_type == "Relu":
+            yield _named(graph, "dead", node.name, place, _dead(graph, value))
+
+
+def _dead(graph: StepGraph, value: onnx_ir.Value) -> onnx_ir.Value:
+    """The share of the channels (or units) that are nowhere above zero."""
+    axes = [axis for axis in range(len(dims_of(value))) if axis != 1]
+    most = graph.op("ReduceMax", value, graph.constant(axes), keepdims=0)
+    dead = graph.op("LessOrEqual", most, graph.scalar(0.0, most))
+    return graph.op("ReduceMean", graph.op("Where", dead, *_truth(graph)), keepdims=0)
+
+
+def _truth(graph: StepGraph) -> tuple[onnx_ir.Value, onnx_ir.Value]:
+    return graph.constant(1.0), graph.constant(0.0)
+
+
+def _named(
+    graph: StepGraph, kind: ProbeKind, of: str, place: str, value: onnx_ir.Value
+) -> tuple[Probe, onnx_ir.Value]:
+    output = f"{kind}:{of}"
+    graph.rename(value, output)
+    return Probe(kind, of, output, place), value
