@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from cnndsl import pipeline
-from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.model import Diagnostic, UserError
 
 if TYPE_CHECKING:
+    from cnndsl.data.dataset import Dataset
+    from cnndsl.data.parts import Split
     from cnndsl.pipeline import Checked
+    from cnndsl.runtime.evaluate import Evaluation
     from cnndsl.runtime.model import Model
     from cnndsl.semantics.network import TypedNetwork
     from cnndsl.semantics.summary import Summary
@@ -122,11 +126,61 @@ class Network:
         artifact = pipeline.compile(self._typed, weights=path, seed=seed, batch=batch, opset=opset)
         return Model(artifact, device=device)
 
+    def evaluate(
+        self,
+        data: str | os.PathLike[str],
+        weights: str | os.PathLike[str],
+        *,
+        split: Split = "test",
+        valid: float | None = None,
+        device: str = "auto",
+        batch: int = 64,
+        threads: int | None = None,
+    ) -> Evaluation:
+        """How good the network is on labelled data.
+
+        Args:
+            data: as ``train`` takes it.
+            weights: a safetensors file, or a model that was compiled from this network.
+            split: the part to take of data that comes in parts: ``train``, ``valid`` or ``test``.
+            valid: take only the share that training with ``valid`` kept aside.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            batch: how many samples to run at once.
+            threads: how many threads one operator may use; by default ONNX Runtime decides.
+
+        Raises:
+            UserError: for data or weights that cannot be read or do not fit.
+        """
+        from cnndsl.graph.stored import weights_of_model
+        from cnndsl.graph.weights import read_weights
+        from cnndsl.runtime.evaluate import evaluate
+
+        compiled = os.fspath(weights).lower().endswith(".onnx")
+        read = weights_of_model if compiled else read_weights
+        numbers = read(weights, self._typed)
+        dataset = self._dataset(data, "train" if valid is not None else split, valid)
+        return evaluate(
+            self._typed, numbers, dataset, device=device, threads=threads, batch=batch
+        )
+
+    def _dataset(self, data: str | os.PathLike[str], split: Split, valid: float | None) -> Dataset:
+        from cnndsl.data.dataset import divide, open_dataset
+        from cnndsl.data.sources import ModelInput
+        from cnndsl.semantics.recipe import Recipe
+
+        network = self._typed.network
+        inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.inputs]
+        dataset = open_dataset(data, inputs, split=split, classes=network.classes)
+        if valid is None:
+            return dataset
+        return divide(dataset, valid, (network.recipe or Recipe()).seed)[1]
+
 
 def load(spec: str | os.PathLike[str], **parameters: object) -> Network:
     """Load a network: a file's path or the name of a shipped spec.
 
-    Keyword arguments set the spec's ``param`` statements.
+    Keyword arguments set the spec's ``param`` statements. A compiled model (``.onnx``) has its
+    spec in it, with its parameters.
 
     >>> import cnndsl
     >>> cnndsl.load("resnet50", classes=10).outputs
@@ -136,9 +190,25 @@ def load(spec: str | os.PathLike[str], **parameters: object) -> Network:
         CompileError: where the spec is wrong; ``str()`` of it is what ``cnndsl check`` shows.
         UserError: where there is no such file or parameter.
     """
+    if os.fspath(spec).lower().endswith(".onnx"):
+        return _of_model(spec, parameters)
     return Network(
         pipeline.check(Path(spec) if isinstance(spec, os.PathLike) else spec, parameters)
     )
+
+
+def _of_model(path: str | os.PathLike[str], parameters: Mapping[str, object]) -> Network:
+    """The network that a model was compiled from."""
+    from cnndsl.graph.artifact import read_artifact
+
+    manifest = read_artifact(path)
+    if parameters:
+        raise UserError(
+            "CNN114",
+            f"`{os.fspath(path)}` is a compiled model: its parameters are settled",
+            help="set parameters of a spec, or leave them out",
+        )
+    return Network(pipeline.check_text(manifest.spec, os.fspath(path)))
 
 
 def parse(text: str, name: str = "spec.cnn", **parameters: object) -> Network:

@@ -109,15 +109,15 @@ def _summed_back(
 ) -> onnx_ir.Value:
     """The gradient of a value that was broadcast, in the value's own shape."""
     have = dims_of(gradient)
-    if have == dims:
-        return gradient
     lead = len(have) - len(dims)
-    axes = [
+    stretched = [
         axis
         for axis, size in enumerate(have)
-        if axis < lead or (dims[axis - lead] == 1 and size != 1)
+        if size != 1 and (axis < lead or dims[axis - lead] == 1)
     ]
-    summed = emit.op("ReduceSum", gradient, emit.constant(axes), keepdims=0)
-    if dims_of(summed) == dims:
-        return summed
-    return emit.op("Reshape", summed, emit.constant(list(dims)))
+    if stretched:
+        axes, keepdims = emit.constant(stretched), int(lead == 0)
+        gradient = emit.op("ReduceSum", gradient, axes, keepdims=keepdims)
+    if dims_of(gradient) == dims:
+        return gradient
+    return emit.op("Reshape", gradient, emit.constant(list(dims)))

@@ -10,14 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+import numpy
+import numpy.typing
 import onnx_ir
 
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.emitter import GraphEmitter, LoweringError
 from cnndsl.layers.base import Attribute
 
-__all__ = ["NOT_DIFFERENTIABLE", "RULES", "Backward", "Rule", "Target", "dims_of", "vjp"]
+__all__ = [
+    "NOT_DIFFERENTIABLE",
+    "RULES",
+    "Array",
+    "Backward",
+    "Rule",
+    "Target",
+    "constant_of",
+    "dims_of",
+    "vjp",
+]
+
+Array: TypeAlias = numpy.typing.NDArray[Any]
+"""Numbers that are known when the graph is made."""
 
 Target: TypeAlias = Literal["cpu", "cuda"]
 """What a graph is emitted for: some gradients have forms that are fast on one of them only."""
@@ -56,6 +71,28 @@ class Backward:
     def scalar(self, number: float) -> onnx_ir.Value:
         """A number of the gradient's element type."""
         return self.emit.scalar(number, self.gradient)
+
+    def tensor(self, array: Array) -> onnx_ir.Value:
+        """A constant of the gradient's element type."""
+        assert self.gradient.dtype is not None
+        return self.emit.tensor(numpy.asarray(array, self.gradient.dtype.numpy()))
+
+    def known(self, position: int) -> Array:
+        """The numbers of an input that is a constant.
+
+        Raises:
+            LoweringError: where it is none.
+        """
+        numbers = constant_of(self.node.inputs[position])
+        if numbers is None:
+            kind = f"input {position} of `{self.node.op_type}`"
+            raise LoweringError(f"{self.origin}: {kind} must be a constant, to have a gradient")
+        return numbers
+
+    @property
+    def origin(self) -> str:
+        """Where the node comes from, for messages: the line of the spec, where it has one."""
+        return self.node.doc_string or str(self.node.name)
 
     def integers(self, name: str, default: Sequence[int] = ()) -> tuple[int, ...]:
         """An attribute of the node: whole numbers."""
@@ -98,6 +135,14 @@ def vjp(*op_types: str) -> Callable[[Rule], Rule]:
         return rule
 
     return register
+
+
+def constant_of(value: onnx_ir.Value | None) -> Array | None:
+    """The numbers of a value, where they are known when the graph is made."""
+    producer = None if value is None else value.producer()
+    if producer is None or producer.op_type != "Constant":
+        return None
+    return producer.attributes["value"].as_tensor().numpy()
 
 
 def dims_of(value: onnx_ir.Value) -> tuple[int, ...]:

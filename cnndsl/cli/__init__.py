@@ -24,6 +24,8 @@ VERBS = MappingProxyType(
         "compile": ("cnndsl.cli.compile:compile", "Make an ONNX model of a spec."),
         "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
         "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
+        "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),
+        "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
         "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
         "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
     }

@@ -7,7 +7,13 @@ from typing import TextIO
 
 import click
 
-__all__ = ["color_option", "parameters_option", "wants_color"]
+__all__ = [
+    "color_option",
+    "device_option",
+    "parameters_option",
+    "threads_option",
+    "wants_color",
+]
 
 
 def _set_color(ctx: click.Context, option: click.Parameter, when: str | None) -> None:
@@ -75,3 +81,20 @@ parameters_option = click.option(
     help="Set a `param` of the spec; may be given several times.",
 )
 """``-D name=value``, handed over as a dictionary called ``parameters``."""
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Where to run; auto takes CUDA where it really works.",
+)
+"""``--device``; what it names is checked where it is used."""
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Threads for one operator on the CPU; by default ONNX Runtime decides.",
+)
+"""``--threads N``."""

@@ -25,7 +25,15 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason
 from cnndsl.types import DType, TensorType
 
-__all__ = ["as_batch", "read_npy", "read_npz"]
+__all__ = [
+    "as_batch",
+    "check_elements",
+    "is_single",
+    "prepare_array",
+    "read_header",
+    "read_npy",
+    "read_npz",
+]
 
 
 # --- arrays in memory -------------------------------------------------------------------------
@@ -37,14 +45,15 @@ def as_batch(array: Array, model_input: ModelInput, name: str) -> tuple[Array, b
     Raises:
         UserError: CNN703 for a shape or element type that the input does not take.
     """
-    single = _is_single(array.shape, model_input, name)
-    _check_elements(array.dtype, model_input, name)
+    single = is_single(array.shape, model_input, name)
+    check_elements(array.dtype, model_input, name)
     count = 1 if single else array.shape[0]
     batch = array.reshape((count, *model_input.type.dims))
-    return _prepared(batch, model_input, channel_axis=1), single
+    return prepare_array(batch, model_input, channel_axis=1), single
 
 
-def _prepared(values: Array, model_input: ModelInput, channel_axis: int) -> Array:
+def prepare_array(values: Array, model_input: ModelInput, channel_axis: int) -> Array:
+    """Numbers of an input's own shape as the network takes them: only whole ones get prepared."""
     if model_input.type.dtype is DType.INT64:
         return values.astype(numpy.int64)
     if values.dtype.kind == "f":
@@ -52,8 +61,12 @@ def _prepared(values: Array, model_input: ModelInput, channel_axis: int) -> Arra
     return prepare_values(values, model_input.preparation, channel_axis)
 
 
-def _is_single(shape: tuple[int, ...], model_input: ModelInput, name: str) -> bool:
-    """Whether an array of this shape is one sample; otherwise it is several."""
+def is_single(shape: tuple[int, ...], model_input: ModelInput, name: str) -> bool:
+    """Whether an array of this shape is one sample; otherwise it is several.
+
+    Raises:
+        UserError: CNN703 for a shape that the input does not take.
+    """
     dims = model_input.type.dims
     forms = [dims, dims[1:]] if dims[0] == 1 and len(dims) > 1 else [dims]
     for form in forms:
@@ -91,7 +104,8 @@ def _turned(shape: tuple[int, ...], dims: tuple[int, ...]) -> str:
     return f"put the channels first: `array.transpose{axes}`"
 
 
-def _check_elements(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, name: str) -> None:
+def check_elements(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, name: str) -> None:
+    """Raise CNN703 for elements that the input does not take."""
     tokens = model_input.type.dtype is DType.INT64
     if dtype.kind in ("ui" if tokens else "uibf"):
         return
@@ -191,9 +205,9 @@ class _Stored:
 
     @classmethod
     def open(cls, file: IO[bytes], name: str, model_input: ModelInput) -> _Stored:
-        shape, fortran, dtype = _header(file, name)
-        _check_elements(dtype, model_input, name)
-        single = _is_single(shape, model_input, name)
+        shape, fortran, dtype = read_header(file, name)
+        check_elements(dtype, model_input, name)
+        single = is_single(shape, model_input, name)
         if fortran and math.prod(shape) > max(shape, default=1):
             raise _unreadable(
                 name, "its numbers are in Fortran order", "save `numpy.ascontiguousarray(array)`"
@@ -214,13 +228,20 @@ class _Stored:
             if len(data) < size:
                 raise _unreadable(self.name, f"it ends within sample {number + 1} of {self.count}")
             values = numpy.frombuffer(data, self.dtype).reshape(dims)
-            yield _prepared(values, self.input, channel_axis=0)
+            yield prepare_array(values, self.input, channel_axis=0)
 
     def samples(self) -> Iterator[tuple[str, Array]]:
         return zip(self.names(self.name), self.arrays(), strict=True)
 
 
-def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, numpy.dtype[numpy.generic]]:
+def read_header(
+    file: IO[bytes], name: str
+) -> tuple[tuple[int, ...], bool, numpy.dtype[numpy.generic]]:
+    """Shape, whether in Fortran order, and element type of the array that a file begins with.
+
+    Raises:
+        UserError: CNN702 where it does not begin with one.
+    """
     try:
         version = npy.read_magic(file)
         # Format 3.0 differs from 2.0 only in the encoding of field names, which we refuse.

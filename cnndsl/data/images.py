@@ -20,7 +20,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason
 from cnndsl.semantics.preparation import Layout, Preparation
 
-__all__ = ["MAX_PIXELS", "read_picture"]
+__all__ = ["MAX_PIXELS", "fit_picture", "read_picture"]
 
 MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
@@ -45,7 +45,7 @@ def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Float
     preparation = model_input.preparation
     raw = _plain(_load(path), layout, preparation.background, path)
     height, width = model_input.type.spatial
-    fitted = _fit(raw, (width, height), preparation, path)
+    fitted = fit_picture(raw, (width, height), preparation, path)
     return prepare_values(_channels_first(fitted, layout), preparation)
 
 
@@ -131,13 +131,17 @@ def _channels_first(picture: Picture, layout: Layout) -> Floats:
 # --- sizes ------------------------------------------------------------------------------------
 
 
-def _fit(
+def fit_picture(
     picture: Picture,
     size: tuple[int, int],
     preparation: Preparation,
     path: str | os.PathLike[str],
 ) -> Picture:
-    """The picture at ``size`` (width, height); Pillow's bilinear filter averages on shrinking."""
+    """The picture at ``size`` (width, height); Pillow's bilinear filter averages on shrinking.
+
+    Raises:
+        UserError: CNN703 for another size where the preparation says ``exact``.
+    """
     if picture.size == size:
         return picture
     match preparation.fit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,6 +31,7 @@ __all__ = [
     "find_files",
     "natural",
     "stack",
+    "walk_files",
 ]
 
 Array: TypeAlias = "numpy.typing.NDArray[Any]"
@@ -83,7 +84,7 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
             yield path
             continue
         empty = True
-        for file in _walk(path):
+        for file in walk_files(path, ARRAY_SUFFIXES | PICTURE_SUFFIXES):
             empty = False
             yield file
         if empty:
@@ -104,7 +105,14 @@ def _demand(path: Path) -> None:
         ) from error
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """The files with these suffixes in a folder and those below, in natural order.
+
+    Hidden files and links to folders are passed over.
+
+    Raises:
+        UserError: CNN702 for a folder that cannot be listed.
+    """
     try:
         with os.scandir(folder) as entries:
             found = sorted(
@@ -120,8 +128,8 @@ def _walk(folder: Path) -> Iterator[Path]:
         ) from error
     for _, name, is_folder in found:
         if is_folder:
-            yield from _walk(folder / name)
-        elif os.path.splitext(name)[1].lower() in ARRAY_SUFFIXES | PICTURE_SUFFIXES:
+            yield from walk_files(folder / name, suffixes)
+        elif os.path.splitext(name)[1].lower() in suffixes:
             yield folder / name
 
 

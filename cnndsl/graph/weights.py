@@ -19,7 +19,14 @@ from cnndsl.graph.files import reason, write_atomically
 from cnndsl.graph.lower import network_weights
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["Array", "not_finite", "raw_bytes", "read_weights", "write_weights"]
+__all__ = [
+    "Array",
+    "not_finite",
+    "raw_bytes",
+    "read_weights",
+    "safetensors_chunks",
+    "write_weights",
+]
 
 Array: TypeAlias = NDArray[numpy.float32]
 
@@ -65,7 +72,7 @@ def write_weights(
     Raises:
         UserError: CNN603, where it cannot be written.
     """
-    return write_atomically(path, _safetensors(arrays, metadata))
+    return write_atomically(path, safetensors_chunks(arrays, metadata))
 
 
 def raw_bytes(array: Array) -> memoryview:
@@ -85,9 +92,10 @@ def not_finite(weights: Mapping[str, Array]) -> tuple[str, ...]:
         )
 
 
-def _safetensors(
+def safetensors_chunks(
     arrays: Mapping[str, Array], metadata: Mapping[str, str]
 ) -> Iterator[bytes | memoryview]:
+    """The pieces of a safetensors file; the same arrays and metadata give the same bytes."""
     # The safetensors package writes the metadata in an order that differs from run to run, and
     # needs all the bytes at once. The format is a length, a header in JSON, and the numbers.
     names = sorted(arrays)

@@ -107,9 +107,7 @@ def unhealthy(measured: Measured) -> tuple[str, ...]:
         before = weights[probe.of]
         ratio = norm / before if before > 0 else 0.0
         if before > 0 and ratio >= EXPLODING:
-            found.append(
-                f"the update of `{probe.of}` is {ratio:.2g} times its size: {probe.place}"
-            )
+            found.append(f"the update of `{probe.of}` is {ratio:.2g} times its size: {probe.place}")
         elif before > 0 and ratio < VANISHING:
             found.append(
                 f"the update of `{probe.of}` is only {ratio:.1g} times its size: {probe.place}"

@@ -12,30 +12,24 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import field_names, replace
-from cnndsl.layers.base import Init
 from cnndsl.semantics.network import Network
 from cnndsl.semantics.scope import BlockDefinition
-from cnndsl.semantics.values import Broken, OpenHole, Value, holes_in
+from cnndsl.semantics.values import Value, holes_in
+from cnndsl.semantics.writing import expression
 from cnndsl.syntax.ast import (
-    Argument,
-    Binary,
     Block,
     Body,
     Branch,
-    Call,
     Chain,
     ChainStatement,
     Classes,
     ClassesFile,
-    Expr,
     Identifier,
     Import,
     Let,
     Link,
-    List,
     Module,
     Name,
-    Number,
     Param,
     RoundingRule,
     Statement,
@@ -71,7 +65,7 @@ def _statements(network: Network) -> Iterator[Statement]:
                 if value is None or any(True for _ in holes_in(value)):
                     yield statement  # nothing reads it
                 else:
-                    yield replace(statement, default=_expression(value, statement.span))
+                    yield replace(statement, default=expression(value, statement.span))
             case ClassesFile(span=span):
                 yield Classes(tuple(Text(name, span) for name in network.classes), span)
             case _:
@@ -87,7 +81,7 @@ def _inlined(definition: BlockDefinition) -> Block:
     span = block.body.span
     rule = RoundingRule(Identifier(definition.file.rounding.value, span), span)
     used = [name for name in dict.fromkeys(_names(block.body)) if name in values]
-    lets = (Let(Identifier(name, span), _expression(values[name], span), span) for name in used)
+    lets = (Let(Identifier(name, span), expression(values[name], span), span) for name in used)
     body = block.body
     if any(isinstance(s, Let) and s.name.name in used for s in body.statements):
         body = _wrapped(body)  # its own constant of that name hides the file's, from there on
@@ -123,31 +117,8 @@ def _put(node: N, constants: Mapping[str, Value]) -> N:
     if isinstance(node, tuple):
         return tuple(_put(item, constants) for item in node)  # type: ignore[return-value]
     if isinstance(node, Name) and node.name in constants:
-        return _expression(constants[node.name], node.span)  # type: ignore[return-value]
+        return expression(constants[node.name], node.span)  # type: ignore[return-value]
     if node is None or isinstance(node, Span | Identifier | str | int | float):
         return node
     names = field_names(node)
     return replace(node, **{name: _put(getattr(node, name), constants) for name in names})
-
-
-def _expression(value: Value, span: Span) -> Expr:
-    """A value as the expression that has it."""
-    match value:
-        case bool():
-            return Name("yes" if value else "no", span)
-        case int() | float():
-            return Number(value, span)
-        case str():
-            return Name(value, span)
-        case tuple():
-            return List(tuple(_expression(item, span) for item in value), span)
-        case range():
-            first, last = Number(value.start, span), Number(value.stop - 1, span)
-            return Binary("..", first, last, span)
-        case Init(name=name, value=number):
-            if number is None:
-                return Name(name, span)
-            argument = Argument(None, Number(number, span), span)
-            return Call(Identifier(name, span), (argument,), span)
-        case OpenHole() | Broken():
-            raise AssertionError("a network without errors has neither")

@@ -81,7 +81,7 @@ def diagnose(
             message = str(problem["msg"]).removeprefix("Value error, ")
             help = f"write `{written_like}`"
             if text in INITIALISERS:
-                help = f"write `{name} {text}(0.01)`"
+                help = f"write `{head.name if name == 'value' else name} {text}(0.01)`"
         case _ if isinstance(value, str):
             code, message = "CNN102", f"nothing is called `{text}` here"
             near = closest(text, tuple(constants.names()))

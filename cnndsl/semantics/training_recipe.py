@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers.base import Schema
@@ -66,7 +66,29 @@ def recipe(
         value = _setting_value(setting, constants, known, report)
         if value is not None:
             found.append((name, value))
-    return build(found)
+    made = build(found)
+    if made.schedule.warmup >= made.epochs:
+        report.add(_long_warmup(statement, made, first.get("epochs")))
+    return made
+
+
+def _long_warmup(statement: Train, made: Recipe, epochs: Span | None) -> Diagnostic:
+    """The schedules are formulas over the epochs behind the warm-up: one must be left."""
+    values = next(s.values for s in statement.settings if s.name.name == "schedule")
+    span = next(
+        after.span
+        for before, after in pairwise(values)
+        if isinstance(before, Name) and before.name == "warmup"
+    )
+    less = "`warmup 0`" if made.epochs == 1 else f"`warmup {made.epochs - 1}` or less"
+    count = "1 epoch" if made.epochs == 1 else f"{made.epochs} epochs"
+    return Diagnostic(
+        "CNN205",
+        f"`warmup` must be less than the {count} of training, not {made.schedule.warmup}",
+        span,
+        labels=(Label(epochs, count),) if epochs else (),
+        help=f"write {less}, or more `epochs`",
+    )
 
 
 def _setting_value(
@@ -82,6 +104,10 @@ def _setting_value(
             return None
         label = setting.values[0]
         assert isinstance(label, Name)
+        if len(setting.values) == 1:
+            message, help = f"`{name}` needs a value", f"write `{name} {label.name} 0.1`"
+            report.add(Diagnostic("CNN202", message, setting.name.span, help=help))
+            return None
         values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)
         return validated(bind(LABELLED[name], setting.name, values, constants, report), report)
     if name in SCALARS:

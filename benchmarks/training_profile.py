@@ -1,0 +1,129 @@
+"""Says where the time of a training step goes: by operator, by layer, and the slowest nodes.
+
+ONNX Runtime's own profile is added up. Its kernels' times leave out what lies between them; the
+first line says how much that is. Profiling itself costs a few microseconds for each node, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy
+import onnxruntime
+from training_worker import batch_of, recipe_of
+
+from cnndsl import pipeline
+from cnndsl.graph.initializers import initialise
+from cnndsl.training.step import Step, build_step
+
+__all__ = ["profile"]
+
+SECONDS = 2.0
+"""How long to collect for."""
+
+
+def profile(name: str, batch: int, threads: int) -> None:
+    """Print the profile of a shipped spec's step on the CPU."""
+    network = pipeline.load(name)
+    recipe = recipe_of(network)
+    step = build_step(network, recipe, batch=batch)
+    pictures, labels = batch_of(network, batch)
+    feeds: dict[str, Any] = {network.network.inputs[0].name: pictures, "labels": labels}
+    feeds |= initialise(network, 0, recipe.init)
+    feeds |= {one: numpy.zeros(dims, numpy.float32) for one, dims in step.state.items()}
+    feeds |= {"lr": numpy.array(0.01, numpy.float32)}
+    feeds |= {one: numpy.array(0) for one in ("step", "seed")}
+    plain, _ = _run(step, feeds, threads, profiling=False)
+    _, nodes = _run(step, feeds, threads, profiling=True)
+    kernels = sum(one["ms"] for one in nodes)
+    print(
+        f"\n{name}, batch {batch}: {plain:.3f} ms a step, {kernels:.3f} ms in {len(nodes)} kernels"
+    )
+    _table("operator", [(one["op"], one["ms"]) for one in nodes], kernels)
+    _table("layer", [(_place(one["name"]), one["ms"]) for one in nodes], kernels)
+    print("\n  slowest nodes")
+    for one in sorted(nodes, key=lambda one: -one["ms"])[:20]:
+        print(f"  {one['ms']:9.3f} ms  {one['op']:20} {one['name']}  {one['shapes']}")
+
+
+def _run(step: Step, feeds: dict[str, Any], threads: int, *, profiling: bool) -> tuple[float, Any]:
+    """Milliseconds of a step (the median), and its nodes as the profile has them."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.enable_profiling = profiling
+    with tempfile.TemporaryDirectory() as folder:
+        options.profile_file_prefix = str(Path(folder) / "step")
+        session = onnxruntime.InferenceSession(
+            step.to_proto().SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["NchwcTransformer"],
+        )
+        binding = session.io_binding()
+        for name, array in feeds.items():
+            if name in {value.name for value in session.get_inputs()}:
+                binding.bind_cpu_input(name, array)
+        for value in session.get_outputs():
+            binding.bind_output(value.name, "cpu")
+        session.run_with_iobinding(binding)
+        kept = binding.get_outputs()
+        binding.clear_binding_outputs()
+        for value, buffer in zip(session.get_outputs(), kept, strict=True):
+            binding.bind_ortvalue_output(value.name, buffer)
+        times: list[float] = []
+        end = time.perf_counter() + SECONDS
+        while time.perf_counter() < end or len(times) < 3:
+            begin = time.perf_counter()
+            session.run_with_iobinding(binding)
+            times.append((time.perf_counter() - begin) * 1e3)
+        events = json.loads(Path(session.end_profiling()).read_text()) if profiling else []
+    return statistics.median(times), _nodes(events)
+
+
+def _nodes(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each node's operator, name, shapes and median time."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            found.setdefault(event["name"].removesuffix("_kernel_time"), []).append(event)
+    return [
+        {
+            "name": name,
+            "op": runs[0]["args"]["op_name"],
+            "ms": statistics.median(run["dur"] for run in runs) / 1e3,
+            "shapes": _shapes(runs[0]["args"]),
+        }
+        for name, runs in found.items()
+    ]
+
+
+def _shapes(arguments: dict[str, Any]) -> str:
+    """``8x64x56x56, 64x64x3x3 -> 8x64x56x56``."""
+    sides = (
+        ", ".join("x".join(map(str, *one.values())) for one in arguments[key])
+        for key in ("input_type_shape", "output_type_shape")
+    )
+    return " -> ".join(sides)
+
+
+def _place(name: str) -> str:
+    """The layer, loss or weight that a node was emitted for, and on which way."""
+    layer = re.split(r"[/.](?=weight|bias|scale)|/", name)[0]
+    return f"{layer} backward" if "gradient" in name else layer
+
+
+def _table(title: str, parts: list[tuple[str, float]], total: float) -> None:
+    times: Counter[str] = Counter()
+    counts = Counter(key for key, _ in parts)
+    for key, ms in parts:
+        times[key] += ms  # type: ignore[assignment]
+    print(f"\n  by {title}")
+    for key, ms in times.most_common(25):
+        print(f"  {ms:9.3f} ms {ms / total:6.1%}  {counts[key]:4} x {key}")

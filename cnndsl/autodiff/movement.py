@@ -1,0 +1,214 @@
+"""The gradients of operators that only move numbers: each goes back to where it came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy
+import onnx_ir
+
+from cnndsl.autodiff.rules import Array, Backward, dims_of, vjp
+from cnndsl.graph.emitter import LoweringError
+
+__all__: list[str] = []
+
+Parts = Sequence[onnx_ir.Value | None]
+
+
+# --- shapes -----------------------------------------------------------------------------------
+
+
+@vjp("Flatten", "Reshape", "Squeeze", "Unsqueeze")
+def _reshape(backward: Backward) -> Parts:
+    part = _shaped(backward, backward.gradient, dims_of(backward.inputs[0]))
+    return (part, *[None for _ in backward.inputs[1:]])
+
+
+@vjp("Transpose")
+def _transpose(backward: Backward) -> Parts:
+    rank = len(dims_of(backward.gradient))
+    perm = backward.integers("perm", range(rank - 1, -1, -1))
+    back = [perm.index(axis) for axis in range(rank)]
+    return (backward.op("Transpose", backward.gradient, perm=back),)
+
+
+# --- parts and joins --------------------------------------------------------------------------
+
+
+@vjp("Concat")
+def _concat(backward: Backward) -> Parts:
+    axis = backward.integer("axis", 0) % len(dims_of(backward.gradient))
+    parts: list[onnx_ir.Value | None] = []
+    start = 0
+    for value, want in zip(backward.inputs, backward.wants, strict=True):
+        end = start + dims_of(value)[axis]
+        parts.append(_sliced(backward, backward.gradient, axis, start, end) if want else None)
+        start = end
+    return parts
+
+
+def _sliced(
+    backward: Backward, value: onnx_ir.Value, axis: int, start: int, end: int, step: int = 1
+) -> onnx_ir.Value:
+    bounds = [backward.emit.constant([number]) for number in (start, end, axis, step)]
+    return backward.op("Slice", value, *bounds[: 3 if step == 1 else 4])
+
+
+@vjp("Slice")
+def _slice(backward: Backward) -> Parts:
+    """Zeros around it, and between its numbers where the step is not 1."""
+    dims, gradient = dims_of(backward.inputs[0]), backward.gradient
+    taken = _taken(backward)
+    for axis, numbers in enumerate(taken):
+        if numbers.step < 0:
+            taken[axis] = numbers[::-1]
+            gradient = _sliced(backward, gradient, axis, -1, -(2**31), -1)
+    if any(numbers.step > 1 for numbers in taken):
+        gradient = _spaced(backward, gradient, [numbers.step for numbers in taken])
+    before = [numbers.start for numbers in taken]
+    have = dims_of(gradient)
+    after = [full - start - size for full, start, size in zip(dims, before, have, strict=True)]
+    part = _padded(backward, gradient, before, after)
+    return (part, *[None for _ in backward.inputs[1:]])
+
+
+def _taken(backward: Backward) -> list[range]:
+    """The places that a Slice takes along each axis."""
+    dims = dims_of(backward.inputs[0])
+    starts, ends, *more = [
+        [int(number) for number in backward.known(at)] for at in range(1, len(backward.inputs))
+    ]
+    axes = more[0] if more else [*range(len(starts))]
+    steps = more[1] if len(more) > 1 else [1] * len(starts)
+    taken = [range(size) for size in dims]
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        taken[axis] = range(*slice(start, end, step).indices(dims[axis]))
+    return taken
+
+
+def _spaced(
+    backward: Backward, value: onnx_ir.Value, steps: Sequence[int]
+) -> onnx_ir.Value:
+    """Behind each number as many zeros as make it start a block of the step's size.
+
+    The last block is cut to its one number, so that nothing reaches beyond the input.
+    """
+    dims = dims_of(value)
+    blocks = [size for one in dims for size in (one, 1)]
+    after = [size for step in steps for size in (0, step - 1)]
+    columns = _shaped(backward, value, tuple(blocks))
+    columns = _padded(backward, columns, [0] * len(after), after)
+    merged = tuple(size * step for size, step in zip(dims, steps, strict=True))
+    spaced = _shaped(backward, columns, merged)
+    excess = [1 - step for step in steps]
+    return _padded(backward, spaced, [0] * len(excess), excess)
+
+
+@vjp("Pad")
+def _pad(backward: Backward) -> Parts:
+    dims = dims_of(backward.inputs[0])
+    before, after = _amounts(backward)
+    mode = backward.text("mode", "constant")
+    if mode == "constant":
+        if len(backward.wants) > 2 and backward.wants[2]:
+            raise LoweringError(f"{backward.origin}: the value that `Pad` adds has no gradient")
+        part = _padded(
+            backward, backward.gradient, [-size for size in before], [-size for size in after]
+        )
+        return (part, *[None for _ in backward.inputs[1:]])
+    numpy_mode = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode]
+    part = backward.gradient
+    for axis, size in enumerate(dims):
+        if before[axis] or after[axis]:
+            indices = _padded_indices(size, before[axis], after[axis], numpy_mode)
+            part = _gathered_back(backward, part, axis, indices, size)
+    return (part, *[None for _ in backward.inputs[1:]])
+
+
+def _amounts(backward: Backward) -> tuple[list[int], list[int]]:
+    """What a Pad adds before and after each axis."""
+    rank = len(dims_of(backward.inputs[0]))
+    given = [int(number) for number in backward.known(1)]
+    before, after = [0] * rank, [0] * rank
+    inputs = backward.node.inputs
+    axes = backward.known(3) if len(inputs) > 3 and inputs[3] is not None else range(rank)
+    for at, axis in enumerate(axes):
+        before[int(axis)] = given[at]
+        after[int(axis)] = given[at + len(given) // 2]
+    return before, after
+
+
+def _padded_indices(size: int, before: int, after: int, mode: str) -> Array:
+    """The places that padding along an axis takes its numbers from."""
+    margins = (max(before, 0), max(after, 0))
+    indices = numpy.pad(numpy.arange(size), margins, mode=mode)  # type: ignore[call-overload]
+    return indices[max(-before, 0) : len(indices) - max(-after, 0)]
+
+
+def _padded(
+    backward: Backward, value: onnx_ir.Value, before: Sequence[int], after: Sequence[int]
+) -> onnx_ir.Value:
+    """Zeros around a value; negative sizes cut it."""
+    if not any(before) and not any(after):
+        return value
+    return backward.op("Pad", value, backward.emit.constant([*before, *after]))
+
+
+# --- choices ----------------------------------------------------------------------------------
+
+
+@vjp("Gather")
+def _gather(backward: Backward) -> Parts:
+    dims = dims_of(backward.inputs[0])
+    axis = backward.integer("axis", 0) % len(dims)
+    indices = backward.known(1)
+    flat = (*dims[:axis], indices.size, *dims[axis + 1 :])
+    gradient = _shaped(backward, backward.gradient, flat)
+    return _gathered_back(backward, gradient, axis, indices.reshape(-1), dims[axis]), None
+
+
+def _gathered_back(
+    backward: Backward, gradient: onnx_ir.Value, axis: int, indices: Array, size: int
+) -> onnx_ir.Value:
+    """What each place of an axis gave, added up: a product with a matrix of zeros and ones."""
+    dims = dims_of(gradient)
+    matrix = numpy.zeros((size, len(indices)))
+    matrix[indices, numpy.arange(len(indices))] = 1
+    stack = (math.prod(dims[:axis]), dims[axis], math.prod(dims[axis + 1 :]))
+    product = backward.op("MatMul", backward.tensor(matrix), _shaped(backward, gradient, stack))
+    return _shaped(backward, product, (*dims[:axis], size, *dims[axis + 1 :]))
+
+
+@vjp("Resize")
+def _resize(backward: Backward) -> Parts:
+    """Nearest by whole factors: each number gets the sum of the block that it filled."""
+    dims, sizes = dims_of(backward.inputs[0]), dims_of(backward.gradient)
+    if not _fills_blocks(backward):
+        raise LoweringError(
+            f"{backward.origin}: `Resize` has a gradient only for nearest by whole factors"
+        )
+    factors = [after // before for before, after in zip(dims, sizes, strict=True)]
+    pairs = [pair for pair in zip(dims, factors, strict=True)]
+    blocks = _shaped(backward, backward.gradient, tuple(size for pair in pairs for size in pair))
+    axes = backward.emit.constant([2 * at + 1 for at in range(len(dims))])
+    part = backward.op("ReduceSum", blocks, axes, keepdims=0)
+    return (part, *[None for _ in backward.inputs[1:]])
+
+
+def _fills_blocks(backward: Backward) -> bool:
+    """Whether each number of the input fills a block of the output."""
+    dims, sizes = dims_of(backward.inputs[0]), dims_of(backward.gradient)
+    places = backward.text("coordinate_transformation_mode", "half_pixel")
+    rounding = backward.text("nearest_mode", "round_prefer_floor")
+    return (
+        backward.text("mode", "nearest") == "nearest"
+        and (places == "half_pixel" or (places, rounding) == ("asymmetric", "floor"))
+        and all(after % before == 0 for before, after in zip(dims, sizes, strict=True))
+    )
+
+
+def _shaped(backward: Backward, value: onnx_ir.Value, dims: tuple[int, ...]) -> onnx_ir.Value:
+    if dims_of(value) == dims:
+        return value
+    return backward.op("Reshape", value, backward.emit.constant(list(dims)))

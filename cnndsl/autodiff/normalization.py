@@ -1,0 +1,242 @@
+"""The gradients of normalisations: over the batch, a layer, an instance, or neighbouring channels.
+
+With d = x - mean, r = 1/sqrt(var + eps) and y = scale d r + bias, where mean and variance are
+those of the n numbers of x themselves (Ioffe & Szegedy 2015, section 3)::
+
+    dx = scale r (g - sum(g)/n - d r^2 sum(g d)/n)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy
+import onnx_ir
+
+from cnndsl.autodiff.reduction import reduced_axes
+from cnndsl.autodiff.rules import Backward, dims_of, vjp
+
+__all__: list[str] = []
+
+Parts = Sequence[onnx_ir.Value | None]
+
+
+# --- over the batch ---------------------------------------------------------------------------
+
+
+@vjp("BatchNormalization")
+def _batch_normalization(backward: Backward) -> Parts:
+    """With given statistics, or with the batch's own, as layers emit it for training."""
+    source, scale, _, mean, variance = backward.inputs
+    wants_source, wants_scale, wants_bias, wants_mean, wants_variance = backward.wants
+    centred = _batch_centred(source, mean, variance)
+    is_closed = centred is not None and wants_source and wants_mean and wants_variance
+    gradient, parts = backward.gradient, list[onnx_ir.Value | None]([None] * 5)
+    spread = _spread(backward, variance)
+    slope = backward.op("Div", scale, spread)
+    if wants_source and not is_closed:
+        parts[0] = backward.op("Mul", gradient, _column(backward, slope))
+    total = moment = None
+    if wants_bias or wants_mean:
+        total = _channel_sum(backward, gradient)
+        parts[2] = total
+    if wants_mean and not is_closed:
+        assert total is not None
+        parts[3] = backward.op("Neg", backward.op("Mul", total, slope))
+    if wants_scale or wants_variance:
+        if centred is None:
+            centred = backward.op("Sub", source, _column(backward, mean))
+        moment = _channel_sum(backward, backward.op("Mul", gradient, centred))
+        normal = backward.op("Div", moment, spread)
+        parts[1] = normal
+        if wants_variance and not is_closed:
+            share = backward.op("Div", backward.op("Mul", normal, slope), spread)
+            parts[4] = backward.op("Mul", share, backward.scalar(-0.5))
+    if is_closed:
+        assert centred is not None
+        assert total is not None
+        assert moment is not None
+        parts[0] = _through_statistics(backward, centred, total, moment, slope)
+    return parts
+
+
+def _through_statistics(
+    backward: Backward,
+    centred: onnx_ir.Value,
+    total: onnx_ir.Value,
+    moment: onnx_ir.Value,
+    slope: onnx_ir.Value,
+) -> onnx_ir.Value:
+    """The closed form: all that the input does, also by way of mean and variance.
+
+    As g a + (d b + c): for the part in parentheses BatchNormalization takes one pass over memory.
+    """
+    source, _, _, mean, variance = backward.inputs
+    count = math.prod(dims_of(source)) // dims_of(source)[1]
+    share = backward.op("Mul", slope, backward.scalar(-1 / count))
+    epsilon = backward.number("epsilon", 1e-5)
+    zeros = backward.tensor(numpy.zeros(dims_of(mean)))
+    rest = backward.op(
+        "BatchNormalization",
+        centred,
+        backward.op("Div", backward.op("Mul", share, moment), _spread(backward, variance)),
+        backward.op("Mul", share, total),
+        zeros,
+        variance,
+        epsilon=epsilon,
+    )
+    return backward.op("Add", backward.op("Mul", backward.gradient, _column(backward, slope)), rest)
+
+
+def _batch_centred(
+    source: onnx_ir.Value, mean: onnx_ir.Value, variance: onnx_ir.Value
+) -> onnx_ir.Value | None:
+    """The centred input, x - mean, where mean and variance are proven to be the batch's own.
+
+    What is recognised: mean = ReduceMean(x), d = Sub(x, mean), variance = ReduceMean(Mul(d, d)),
+    both over all axes but the channels', perhaps reshaped.
+    """
+    square = _channel_mean_of(variance)
+    if square is None or _channel_mean_of(mean) is not source:
+        return None
+    factors = _inputs_of(square, "Mul")
+    if len(factors) != 2 or factors[0] is not factors[1]:
+        return None
+    terms = _inputs_of(factors[0], "Sub")
+    if len(terms) != 2 or terms[0] is not source or _channel_mean_of(terms[1]) is not source:
+        return None
+    return factors[0]
+
+
+def _channel_mean_of(value: onnx_ir.Value | None) -> onnx_ir.Value | None:
+    """What a value is the mean of, channel by channel, or None."""
+    while value is not None and (shaped := _inputs_of(value, "Reshape", "Squeeze", "Unsqueeze")):
+        value = shaped[0]
+    producer = None if value is None else value.producer()
+    if producer is None or producer.op_type != "ReduceMean":
+        return None
+    source = producer.inputs[0]
+    assert source is not None
+    others = (0, *range(2, len(dims_of(source))))
+    return source if reduced_axes(producer) == others else None
+
+
+def _inputs_of(value: onnx_ir.Value | None, *op_types: str) -> Sequence[onnx_ir.Value | None]:
+    """The inputs of the node that gives a value, where it is one of some operators."""
+    producer = None if value is None else value.producer()
+    return producer.inputs if producer is not None and producer.op_type in op_types else ()
+
+
+def _spread(backward: Backward, variance: onnx_ir.Value) -> onnx_ir.Value:
+    """The standard deviation."""
+    epsilon = backward.scalar(backward.number("epsilon", 1e-5))
+    return backward.op("Sqrt", backward.op("Add", variance, epsilon))
+
+
+def _channel_sum(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
+    axes = backward.emit.constant([0, *range(2, len(dims_of(value)))])
+    return backward.op("ReduceSum", value, axes, keepdims=0)
+
+
+def _column(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
+    """One number for each channel, in a shape that stretches over feature maps."""
+    channels, *spatial = dims_of(backward.inputs[0])[1:]
+    if not spatial:
+        return value
+    return backward.op("Reshape", value, backward.emit.constant([channels, *[1] * len(spatial)]))
+
+
+# --- over a layer or an instance --------------------------------------------------------------
+
+
+@vjp("LayerNormalization")
+def _layer_normalization(backward: Backward) -> Parts:
+    source, scale, *_ = backward.inputs
+    rank = len(dims_of(source))
+    axes = list(range(backward.integer("axis", -1) % rank, rank))
+    normal, spread = _normalized(backward, axes)
+    scaled = backward.op("Mul", backward.gradient, scale)
+    parts: list[onnx_ir.Value | None] = [
+        _through_mean_and_spread(backward, scaled, normal, spread, axes),
+        backward.op("Mul", backward.gradient, normal) if backward.wants[1] else None,
+        backward.gradient,
+    ]
+    return parts[: len(backward.inputs)]
+
+
+@vjp("InstanceNormalization")
+def _instance_normalization(backward: Backward) -> Parts:
+    source, scale, _ = backward.inputs
+    normal, spread = _normalized(backward, list(range(2, len(dims_of(source)))))
+    axes = list(range(2, len(dims_of(source))))
+    scaled = backward.op("Mul", backward.gradient, _column(backward, scale))
+    return (
+        _through_mean_and_spread(backward, scaled, normal, spread, axes),
+        _channel_sum(backward, backward.op("Mul", backward.gradient, normal)),
+        _channel_sum(backward, backward.gradient),
+    )
+
+
+def _normalized(backward: Backward, axes: list[int]) -> tuple[onnx_ir.Value, onnx_ir.Value]:
+    """The input with mean 0 and variance 1 over some axes, and the deviation it had."""
+    source = backward.inputs[0]
+    centred = backward.op("Sub", source, _mean(backward, source, axes))
+    variance = _mean(backward, backward.op("Mul", centred, centred), axes)
+    spread = _spread(backward, variance)
+    return backward.op("Div", centred, spread), spread
+
+
+def _through_mean_and_spread(
+    backward: Backward,
+    scaled: onnx_ir.Value,
+    normal: onnx_ir.Value,
+    spread: onnx_ir.Value,
+    axes: list[int],
+) -> onnx_ir.Value:
+    shift = backward.op("Sub", scaled, _mean(backward, scaled, axes))
+    moment = _mean(backward, backward.op("Mul", scaled, normal), axes)
+    return backward.op(
+        "Div", backward.op("Sub", shift, backward.op("Mul", normal, moment)), spread
+    )
+
+
+def _mean(backward: Backward, value: onnx_ir.Value, axes: list[int]) -> onnx_ir.Value:
+    return backward.op("ReduceMean", value, backward.emit.constant(axes), keepdims=1)
+
+
+# --- over neighbouring channels ---------------------------------------------------------------
+
+
+@vjp("LRN")
+def _local_response_normalization(backward: Backward) -> Parts:
+    """y = x s^-beta with s = bias + alpha/size (sum of x^2 over the window of channels).
+
+    dx = g s^-beta - 2 alpha beta/size x (sum of g y/s over the mirrored window). The sums are
+    convolutions along the channels, and the power Exp(-beta Log(s)): both several times faster
+    than AveragePool, Slices or Pow on ONNX Runtime.
+    """
+    source, gradient = backward.inputs[0], backward.gradient
+    size = backward.integer("size", 1)
+    alpha, beta = backward.number("alpha", 1e-4), backward.number("beta", 0.75)
+    before, after = (size - 1) // 2, size // 2
+    squares = backward.op("Mul", source, source)
+    sums = _window_sum(backward, squares, alpha / size, before, after)
+    scale = backward.op("Add", sums, backward.scalar(backward.number("bias", 1.0)))
+    exponent = backward.op("Mul", backward.op("Log", scale), backward.scalar(-beta))
+    direct = backward.op("Mul", gradient, backward.op("Exp", exponent))
+    shares = backward.op("Div", backward.op("Mul", gradient, backward.output), scale)
+    crossed = _window_sum(backward, shares, 2 * alpha * beta / size, after, before)
+    return (backward.op("Sub", direct, backward.op("Mul", source, crossed)),)
+
+
+def _window_sum(
+    backward: Backward, value: onnx_ir.Value, weight: float, before: int, after: int
+) -> onnx_ir.Value:
+    """The weighted sum of each channel, some channels before it and some after."""
+    dims = dims_of(value)
+    rows = (dims[0], 1, dims[1], math.prod(dims[2:]))
+    plane = backward.op("Reshape", value, backward.emit.constant(list(rows)))
+    kernel = backward.tensor(numpy.full((1, 1, before + 1 + after, 1), weight))
+    sums = backward.op("Conv", plane, kernel, pads=[before, 0, after, 0])
+    return backward.op("Reshape", sums, backward.emit.constant(list(dims)))

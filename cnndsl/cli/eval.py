@@ -1,0 +1,109 @@
+"""``cnndsl eval``: a network with its weights and labelled data in, how good it is out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
+
+if TYPE_CHECKING:
+    from cnndsl.data.parts import Split
+
+__all__ = ["eval"]
+
+Parameters: TypeAlias = Mapping[str, int | float | bool | str]
+
+
+@click.command()
+@click.argument("model", metavar="MODEL.onnx|SPEC")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="Labelled data, as `cnndsl train` takes it.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "valid", "test"]),
+    help="The part to take of data that comes in parts.  [default: test]",
+)
+@click.option(
+    "--valid",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="FRACTION",
+    help="Take only what `cnndsl train --valid FRACTION` kept aside.",
+)
+@click.option(
+    "--weights", metavar="W.safetensors", help="The weights of a SPEC; a MODEL has them in it."
+)
+@device_option
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 65536),
+    default=64,
+    show_default=True,
+    metavar="N",
+    help="How many images to run at once.",
+)
+@threads_option
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@parameters_option
+@color_option
+def eval(
+    model: str,
+    data: str,
+    split: Split | None,
+    valid: float | None,
+    weights: str | None,
+    device: str,
+    batch: int,
+    threads: int | None,
+    style: str,
+    parameters: Parameters,
+) -> None:
+    """Say how good a network is on labelled DATA.
+
+    That is: its loss, how often it is right (top1) or nearly so (top5), its accuracy for each
+    class, and what it mistakes for what.
+
+    \b
+      cnndsl eval runs/lenet5/model.onnx --data digits --valid 0.2
+      cnndsl eval lenet5 --weights runs/lenet5/last.safetensors --data mnist/
+    """
+    if valid is not None and split is not None:
+        raise click.UsageError("--valid is a share of the training part: leave out --split")
+    compiled = model.lower().endswith(".onnx")
+    if compiled and (weights is not None or parameters):
+        raise click.UsageError(
+            "a compiled model has its weights and parameters in it:"
+            " --weights and -D are for a spec"
+        )
+    if not compiled and weights is None:
+        raise click.UsageError(
+            "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
+        )
+    from cnndsl import api
+
+    network = api.load(model, **parameters)
+    evaluation = network.evaluate(
+        data,
+        model if weights is None else weights,
+        split=split or "test",
+        valid=valid,
+        device=device,
+        batch=batch,
+        threads=threads,
+    )
+    from cnndsl.cli.scores import as_json, as_text
+
+    if style == "json":
+        facts = {"model": model, "data": data, "split": split, "valid": valid}
+        click.echo(json.dumps(as_json(evaluation) , ensure_ascii=False))
+    else:
+        click.echo(as_text(evaluation))

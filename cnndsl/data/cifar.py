@@ -1,0 +1,126 @@
+"""Turns a folder of CIFAR's binary batches into a dataset.
+
+A record is one byte of label (CIFAR-100: the coarse one, then the fine one, which counts), and
+3 x 32 x 32 bytes of picture: all red, all green, all blue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+
+from cnndsl.data.arraysets import ArraySet, pictures_column
+from cnndsl.data.labels import class_indices
+from cnndsl.data.parts import Wanted, no_part, not_understood, only_input
+from cnndsl.data.sources import Array, natural
+from cnndsl.graph.files import reason
+
+__all__ = ["is_cifar", "is_pickled_cifar", "open_cifar"]
+
+_PIXELS = 3 * 32 * 32
+_COLOURS_FIRST = (0, 2, 3, 1)
+_BATCH = re.compile(r"data_batch_([0-9]+)\.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Where CIFAR-10 and CIFAR-100 differ."""
+
+    labels: int
+    names: str
+    test: str
+
+
+_TEN = _Kind(1, "batches.meta.txt", "test_batch.bin")
+_HUNDRED = _Kind(2, "fine_label_names.txt", "test.bin")
+
+
+def is_cifar(names: Collection[str]) -> bool:
+    """Whether files of these names are CIFAR's binary batches."""
+    ten = any(_BATCH.fullmatch(name) for name in names) or _TEN.test in names
+    return ten or (_HUNDRED.names in names and not {"train.bin", "test.bin"}.isdisjoint(names))
+
+
+def is_pickled_cifar(names: Collection[str]) -> bool:
+    """Whether files of these names are CIFAR's batches for Python, which are never loaded."""
+    return "data_batch_1" in names or {"train", "test", "meta"} <= set(names)
+
+
+def open_cifar(folder: Path, names: Collection[str], data: str, wanted: Wanted) -> ArraySet:
+    """The part asked for.
+
+    Raises:
+        UserError: CNN801 where files are missing or damaged, CNN802 where the spec's classes are
+            others, CNN703 where the network takes no such pictures.
+    """
+    model_input = only_input(wanted, data)
+    kind = _HUNDRED if _HUNDRED.names in names else _TEN
+    if wanted.split == "valid":
+        raise no_part(data, "valid", "such batch in CIFAR")
+    if wanted.split == "test":
+        files = [kind.test]
+    elif kind is _HUNDRED:
+        files = ["train.bin"]
+    else:
+        files = _batches(names, data)
+    for file in files:
+        if file not in names:
+            raise no_part(data, wanted.split, f"`{file}`")
+    records = numpy.concatenate([_records(folder / file, kind) for file in files])
+    pictures = records[:, kind.labels :].reshape(-1, 3, 32, 32)
+    labels = records[:, kind.labels - 1].astype(numpy.int64)
+    classes = wanted.classes
+    if kind.names in names:
+        named = _names(folder / kind.names)
+        order, classes = class_indices(named, classes or named, data, "classes")
+        if labels.size and labels.max() >= len(order):
+            raise not_understood(
+                f"`{data}` has the label {labels.max()}, but `{kind.names}` names"
+                f" {len(order)} classes",
+                "download the files again",
+            )
+        labels = order[labels]
+    column = pictures_column(pictures, model_input, data, _COLOURS_FIRST)
+    return ArraySet(data, {model_input.name: column}, labels=labels, classes=classes)
+
+
+def _batches(names: Collection[str], data: str) -> list[str]:
+    found = sorted((name for name in names if _BATCH.fullmatch(name)), key=natural)
+    expected = [f"data_batch_{number}.bin" for number in range(1, len(found) + 1)]
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise not_understood(
+            f"`{data}` has `{found[-1]}`, but not `{missing[0]}`",
+            "put all the batches into the folder",
+        )
+    return found or ["data_batch_1.bin"]
+
+
+def _records(path: Path, kind: _Kind) -> Array:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise not_understood(
+            f"cannot read `{path}`: {reason(error)}", "download the file again"
+        ) from error
+    size = kind.labels + _PIXELS
+    if not content or len(content) % size:
+        raise not_understood(
+            f"`{path}` is not a batch of CIFAR: its {len(content)} bytes are not a multiple of"
+            f" {size}",
+            "download the file again",
+        )
+    return numpy.frombuffer(content, numpy.uint8).reshape(-1, size)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it is not text"
+        raise not_understood(f"cannot read `{path}`: {why}", "download the file again") from error
+    return [line.strip() for line in lines if line.strip()]

@@ -1,0 +1,150 @@
+"""Turns what the user calls the training data into a dataset, by looking at what is there."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cnndsl.data.archives import open_npz
+from cnndsl.data.cifar import is_cifar, is_pickled_cifar, open_cifar
+from cnndsl.data.digits import DIGITS, open_digits
+from cnndsl.data.folders import (
+    PARTS,
+    list_folder,
+    open_classes,
+    open_parts,
+    open_tiny_imagenet,
+)
+from cnndsl.data.idx import is_idx, open_idx
+from cnndsl.data.parts import Split, Wanted, not_understood, refuse_valid
+from cnndsl.data.pictures import pictures_in
+from cnndsl.data.samples import Dataset
+from cnndsl.data.sources import PICTURE_SUFFIXES, ModelInput
+from cnndsl.data.splitting import divide
+from cnndsl.data.tables import open_table
+from cnndsl.graph.files import reason
+
+__all__ = ["Dataset", "divide", "open_dataset"]
+
+
+def open_dataset(
+    text: str | os.PathLike[str],
+    inputs: Sequence[ModelInput],
+    *,
+    split: Split = "train",
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Open training data: ``digits``, a folder, a ``.npz`` file or a CSV file (docs/data.md).
+
+    Args:
+        text: what the user called it.
+        inputs: the network's inputs, and how raw data becomes them.
+        split: the part to take, where the data has parts.
+        classes: the names of the network's classes; data that names its classes must name these.
+
+    Raises:
+        UserError: CNN801 where there is no such data or it is not understood, CNN802 where its
+            classes are not those of the spec, CNN808 where it is empty, CNN703 where the network
+            does not take it.
+    """
+    data = os.fspath(text)
+    wanted = Wanted(tuple(inputs), split, tuple(classes))
+    if data == DIGITS:
+        if os.path.lexists(data):
+            raise not_understood(
+                "`digits` means scikit-learn's digits, but there is a file or folder of that name",
+                "write `./digits` for what is there, or give it another name",
+            )
+        return open_digits(wanted)
+    path = Path(data)
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        raise not_understood(
+            f"there is no training data `{data}`: {why}",
+            f"give a folder, a `.npz` file, a CSV file, or `{DIGITS}`",
+        ) from error
+    if path.is_dir():
+        return _open_folder(path, data, wanted)
+    return _open_file(path, data, wanted)
+
+
+def _open_file(path: Path, data: str, wanted: Wanted) -> Dataset:
+    suffix = path.suffix.lower()
+    if zipfile.is_zipfile(path) or suffix == ".npz":
+        return open_npz(path, data, wanted)
+    if suffix == ".csv":
+        return open_table(path, data, wanted)
+    if suffix == ".npy":
+        what, help = "has no labels", "put samples and labels into a `.npz` file, as `x` and `y`"
+    elif suffix in PICTURE_SUFFIXES:
+        what, help = "is a single picture", "give a folder with a folder of pictures for each class"
+    elif is_idx([path.name]):
+        what, help = "is one of several idx files", f"give their folder: `{path.parent}`"
+    elif suffix == ".bin" and is_cifar([path.name]):
+        what, help = "is one of several batches of CIFAR", f"give their folder: `{path.parent}`"
+    else:
+        what = "is not data of a kind that is known"
+        help = f"give a folder, a `.npz` file, a CSV file (`.csv`), or `{DIGITS}`"
+    raise not_understood(f"`{data}` {what}", help)
+
+
+def _open_folder(folder: Path, data: str, wanted: Wanted) -> Dataset:
+    """The one reading of a folder that what is in it allows."""
+    folders, files = list_folder(folder)
+    readings: dict[str, Callable[[], Dataset]] = {}
+    if is_idx(files):
+        readings["idx files"] = lambda: open_idx(folder, files, data, wanted)
+    if is_cifar(files):
+        readings["batches of CIFAR"] = lambda: open_cifar(folder, files, data, wanted)
+    if "wnids.txt" in files:
+        readings["Tiny-ImageNet"] = lambda: open_tiny_imagenet(folder, data, wanted)
+    elif folders and (not readings or _has_pictures(folder, folders)):
+        if _are_parts(folder, folders, data):
+            readings["parts"] = lambda: open_parts(folder, folders, data, wanted)
+        else:
+            readings["folders of pictures"] = lambda: _open_whole(folder, data, wanted)
+    if len(readings) > 1:
+        raise not_understood(
+            f"`{data}` holds both {' and '.join(readings)}", "give each set a folder of its own"
+        )
+    if not readings and is_pickled_cifar(files):
+        raise not_understood(
+            f"`{data}` holds CIFAR's batches for Python, which could run any program when loaded",
+            "download the binary version of CIFAR",
+        )
+    open_it = next(iter(readings.values()), lambda: open_classes(folder, data, wanted))
+    return open_it()
+
+
+def _open_whole(folder: Path, data: str, wanted: Wanted) -> Dataset:
+    refuse_valid(data, wanted)
+    return open_classes(folder, data, wanted)
+
+
+def _has_pictures(folder: Path, folders: Sequence[str]) -> bool:
+    """Whether pictures lie in these folders, at whatever depth."""
+    return any(pictures_in(folder / name) for name in folders)
+
+
+def _are_parts(folder: Path, folders: Sequence[str], data: str) -> bool:
+    """Whether the folders are the parts of the data; otherwise they are its classes."""
+    words = {word for words in PARTS.values() for word in words}
+    parts = [name for name in folders if name in words and list_folder(folder / name)[0]]
+    others = [name for name in folders if name not in words]
+    if parts and others:
+        raise not_understood(
+            f"`{data}` holds both `{parts[0]}/` with folders in it and `{others[0]}/`: whether"
+            " these are parts or classes is not clear",
+            f"move `{others[0]}/` elsewhere, or the folders in `{parts[0]}/`",
+        )
+    if not parts and not others:
+        raise not_understood(
+            f"`{data}` has {' and '.join(f'`{name}/`' for name in folders)}, but no folders of"
+            " classes in them",
+            "make a folder for each class in each of them, and move its pictures there",
+        )
+    return bool(parts)

@@ -1,0 +1,197 @@
+"""Turns a dataset's labels into what a loss compares with, after checking that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy
+
+from cnndsl.data.samples import LISTED, Dataset, Indices
+from cnndsl.data.sources import Array, natural
+from cnndsl.diagnostics.model import UserError
+from cnndsl.types import TensorType
+
+__all__ = ["Balance", "check_labels", "class_indices", "encoder", "imbalance"]
+
+
+# --- names of classes -------------------------------------------------------------------------
+
+
+def class_indices(
+    names: Sequence[str], classes: Sequence[str], data: str, kind: str
+) -> tuple[Indices, tuple[str, ...]]:
+    """The class of each name, and the names of all classes in order.
+
+    Args:
+        names: names of classes, each once: those that the data has.
+        classes: the spec's names; where it has none, the natural order of ``names`` counts.
+        data: what the user called the data.
+        kind: what the names are in the data, in the plural: ``folders``.
+
+    Raises:
+        UserError: CNN802 where the data has other classes than the spec.
+    """
+    if not classes:
+        classes = sorted(names, key=lambda name: (natural(name), name))
+    surplus = [name for name in names if name not in classes]
+    missing = [name for name in classes if name not in names]
+    if surplus or missing:
+        faults = [
+            f"{verb} {_listed(some)}"
+            for verb, some in (("lack", missing), ("have also", surplus))
+            if some
+        ]
+        raise UserError(
+            "CNN802",
+            f"the {kind} of `{data}` are not the classes of the spec: they {' and '.join(faults)}",
+            notes=[f"the spec has {_listed(classes)}"],
+            help=f"make the spec's `classes` and the {kind} agree, letter by letter",
+        )
+    places = {name: at for at, name in enumerate(classes)}
+    return numpy.array([places[name] for name in names], numpy.int64), tuple(classes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = ", ".join(f"`{name}`" for name in names[:LISTED])
+    return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
+
+
+# --- how many of each -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How many samples each class has.
+
+    ``counts`` are pairs of a class's name (its number, where it has none) and its samples, in the
+    order of the classes. ``ratio`` is the largest count over the smallest one that is not 0.
+    """
+
+    counts: tuple[tuple[str, int], ...]
+    ratio: float
+
+
+def imbalance(dataset: Dataset) -> Balance | None:
+    """How unevenly the classes are filled; None where the samples have no class each."""
+    if dataset.labels is None or dataset.labels.ndim > 1 or dataset.labels.min() < 0:
+        return None
+    counts = numpy.bincount(dataset.labels, minlength=len(dataset.classes))
+    names = [*dataset.classes, *map(str, range(len(dataset.classes), len(counts)))]
+    filled = counts[counts > 0]
+    return Balance(
+        tuple(zip(names, counts.tolist(), strict=True)), float(filled.max() / filled.min())
+    )
+
+
+# --- do they fit the network ------------------------------------------------------------------
+
+
+def check_labels(dataset: Dataset, units: int) -> None:
+    """See that a network that tells ``units`` classes apart can learn a dataset's labels.
+
+    Raises:
+        UserError: CNN802 where a label is out of range, or the data names more or fewer classes.
+    """
+    labels = dataset.labels
+    if labels is None:
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= units:
+        wrong = (labels < 0) | (labels >= units)
+        first = int(numpy.argwhere(wrong)[0][0])
+        value = int(labels[wrong][0])
+        raise UserError(
+            "CNN802",
+            f"the labels of `{dataset.name}` go from {low} to {high}, but the network tells"
+            f" {units} classes apart: labels 0 to {units - 1}",
+            notes=[f"`{dataset.name_of(first)}` has the label {value}"],
+            help=f"let the last layer give {high + 1} units" if low >= 0 else _FROM_ZERO,
+        )
+    if dataset.classes and len(dataset.classes) != units:
+        raise UserError(
+            "CNN802",
+            f"`{dataset.name}` has {_classes(len(dataset.classes))}, but the network tells"
+            f" {units} apart",
+            notes=[f"the classes are {_listed(dataset.classes)}"],
+            help=f"let the last layer give {len(dataset.classes)} units",
+        )
+
+
+_FROM_ZERO = "count the labels from 0"
+
+
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count} classes"
+
+
+# --- what a loss takes ------------------------------------------------------------------------
+
+
+def encoder(
+    dataset: Dataset, dtype: numpy.typing.DTypeLike, dims: tuple[int, ...]
+) -> Callable[[Indices], Array]:
+    """A function that gives the labels of samples as a loss takes them.
+
+    For a loss of classes (whole numbers) these are the labels themselves. For a loss of numbers
+    they are the dataset's targets; or of labels, numbers: 0 and 1 where the output is one number,
+    else a 1 at the class's place among zeros.
+
+    Args:
+        dataset: whose labels; all of them are checked now.
+        dtype: int64 for classes, float32 for numbers.
+        dims: the shape of one sample's labels.
+
+    Raises:
+        UserError: CNN802 where the labels cannot be that.
+    """
+    if numpy.dtype(dtype).kind == "i":
+        return _whole(dataset, dims)
+    if dataset.targets is not None:
+        return _reshaped(dataset, dataset.targets, dims, "targets")
+    labels = dataset.labels
+    assert labels is not None
+    if labels.shape[1:] == dims or labels.ndim > 1:
+        return _reshaped(dataset, labels, dims, "labels")
+    if len(dims) != 1:
+        raise _unlike(dataset, "labels", labels.shape[1:], dims)
+    held = labels
+    check_labels(dataset, max(dims[0], 2))
+    if dims[0] == 1:
+        return lambda indices: held[indices].astype(numpy.float32)[:, None]
+    units = numpy.arange(dims[0])
+    return lambda indices: (held[indices][:, None] == units).astype(numpy.float32)
+
+
+def _whole(dataset: Dataset, dims: tuple[int, ...]) -> Callable[[Indices], Array]:
+    labels = dataset.labels
+    if labels is None:
+        raise UserError(
+            "CNN802",
+            f"`{dataset.name}` has targets (floating-point numbers), but the loss takes classes",
+            help="save the classes as whole numbers, or write `loss mse` in the spec's recipe",
+        )
+    if labels.shape[1:] != dims:
+        raise _unlike(dataset, "labels", labels.shape[1:], dims)
+    held = labels
+    return lambda indices: held[indices]
+
+
+def _reshaped(
+    dataset: Dataset, answers: Array, dims: tuple[int, ...], noun: str
+) -> Callable[[Indices], Array]:
+    """Answers of the output's shape, give or take sizes of 1."""
+    have = answers.shape[1:]
+    if [size for size in have if size != 1] != [size for size in dims if size != 1]:
+        raise _unlike(dataset, noun, have, dims)
+    return lambda indices: answers[indices].astype(numpy.float32).reshape(-1, *dims)
+
+
+def _unlike(dataset: Dataset, noun: str, have: tuple[int, ...], want: tuple[int, ...]) -> UserError:
+    texts = [f"`{TensorType(dims)}`" if dims else "single numbers" for dims in (have, want)]
+    return UserError(
+        "CNN802",
+        f"the {noun} of `{dataset.name}` are {texts[0]} for each sample, but the loss takes"
+        f" {texts[1]}",
+        help="give labels of that shape, or let the network answer in theirs",
+    )

@@ -1,0 +1,160 @@
+"""Turns a list of picture files with labels into a dataset; pictures are read when asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy
+from typing_extensions import override
+
+from cnndsl.data.images import read_picture
+from cnndsl.data.parts import Wanted, not_understood, only_input
+from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indices
+from cnndsl.data.sources import PICTURE_SUFFIXES, Array, walk_files
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.files import reason
+
+__all__ = ["PictureSet", "pictures_in"]
+
+
+def pictures_in(folder: Path) -> list[str]:
+    """The pictures in a folder and below, in natural order.
+
+    Raises:
+        UserError: CNN801 for a folder that cannot be listed.
+    """
+    try:
+        return [str(file) for file in walk_files(folder, PICTURE_SUFFIXES)]
+    except UserError as error:
+        raise not_understood(error.message, error.help) from error
+
+
+class PictureSet(Dataset):
+    """A dataset of picture files.
+
+    Only their paths, sizes and times are held; a file that is another one when it is read is an
+    error.
+
+    Raises:
+        UserError: CNN801 where files are not there, CNN703 where the network takes no pictures.
+    """
+
+    threads = max(1, min(4, os.cpu_count() or 1))
+
+    def __init__(
+        self,
+        name: str,
+        files: Sequence[str],
+        labels: Indices,
+        classes: Sequence[str],
+        wanted: Wanted,
+    ) -> None:
+        self._input = only_input(wanted, name)
+        if self._input.preparation.layout_for(self._input.type) is None:
+            raise UserError(
+                "CNN703",
+                f"`{name}` holds pictures, but the input `{self._input.name}` takes"
+                f" `{self._input.type}`",
+                help="give the data as arrays of that shape in a `.npz` file",
+            )
+        self._files = files
+        self._states = _states(name, files)
+        super().__init__(name, wanted.inputs, labels=labels, classes=classes)
+
+    @override
+    def name_of(self, index: int) -> str:
+        return self._files[index]
+
+    @override
+    def load(self, indices: Indices) -> dict[str, Array]:
+        pictures = numpy.empty((len(indices), *self._input.type.dims), numpy.float32)
+        for at, index in enumerate(indices.tolist()):
+            pictures[at] = self._load(index)
+        return {self._input.name: pictures}
+
+    def _load(self, index: int) -> Array:
+        path = self._files[index]
+        self._demand_unchanged(index)
+        try:
+            return read_picture(path, self._input)
+        except UserError as error:
+            if error.code != "CNN702":
+                raise
+            # It may have gone or been cut off just now.
+            self._demand_unchanged(index)
+            why = error.message.removeprefix(f"cannot read `{path}`: ")
+            raise BrokenSampleError(Broken(index, path, why)) from error
+
+    def _demand_unchanged(self, index: int) -> None:
+        path = self._files[index]
+        size, time = self._states[index].tolist()
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise _changed(path, reason(error)) from error
+        if status.st_size != size:
+            raise _changed(path, f"it had {size} bytes and has {status.st_size}")
+        if status.st_mtime_ns != time:
+            raise _changed(path, "it has been written again")
+
+    @override
+    def faults(self, indices: Indices) -> list[Broken]:
+        found = []
+        for index in indices.tolist():
+            try:
+                self._load(index)
+            except BrokenSampleError as error:
+                found.append(error.broken)
+        return found
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        digest = blake2b(repr(self.classes).encode(), digest_size=16)
+        for file in self._files:
+            digest.update(os.fsencode(file) + b"\0")
+        digest.update(self._states.data)
+        assert self.labels is not None
+        digest.update(numpy.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()
+
+    @property
+    @override
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+
+def _states(name: str, files: Sequence[str]) -> Indices:
+    """Size and time of each file; all must be there."""
+    states = numpy.empty((len(files), 2), numpy.int64)
+    missing = []
+    for at, file in enumerate(files):
+        try:
+            status = os.stat(file)
+        except (OSError, ValueError) as error:
+            why = reason(error) if isinstance(error, OSError) else str(error)
+            missing.append(f"`{file}`: {why}")
+        else:
+            states[at] = status.st_size, status.st_mtime_ns
+    if missing:
+        notes = missing[:LISTED]
+        if len(missing) > LISTED:
+            notes.append(f"and {len(missing) - LISTED} more")
+        verb = "is" if len(missing) == 1 else "are"
+        raise not_understood(
+            f"{len(missing)} of the {len(files)} pictures of `{name}` {verb} not there",
+            "correct the paths; they count from the folder of the file that lists them",
+            notes,
+        )
+    return states
+
+
+def _changed(path: str, how: str) -> UserError:
+    return UserError(
+        "CNN804",
+        f"`{path}` changed after the data was opened: {how}",
+        help="put the file back as it was, or start again",
+    )

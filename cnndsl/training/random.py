@@ -1,0 +1,145 @@
+"""Turns a seed, a step's number and a shape into random numbers, by plain integer operators.
+
+A counter-based generator keeps nothing between steps: the same seed and step give the same
+numbers on every device, in a resumed run, and in any order. This is Squares (Widynski 2020,
+"Squares: a fast counter-based RNG", the 32-bit form with four rounds) in uint64, whose rotation
+by half a word is a division and a product. Its key is a hash of seed and step, the same for all
+draws of a step; its counter is the element's index from where the draw's own range begins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy
+import onnx_ir
+
+from cnndsl.graph.emitter import GraphEmitter
+
+__all__ = ["Draws"]
+
+_SEED_FACTOR = 0xD1342543DE82EF95
+"""Sets seeds apart, so that seed s at step t + 1 is not seed s + 1 at step t (Steele & Vigna)."""
+
+_HASH_KEY = 0xC58EFD154CE32F6D
+"""The key of the generator that makes keys: odd, and its hexadecimal digits irregular."""
+
+_STRIDE = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio: its multiples lie far apart on the circle of 2^64 numbers."""
+
+_WORD = 1 << 32
+
+_BITS = 24
+"""As many as a float32 holds: each number is a multiple of 2^-24."""
+
+
+class Draws:
+    """The random numbers of a step; each draw is a stream of its own, in the order of the calls.
+
+    ``seed`` and ``step`` are int64 scalars of the graph, of any value.
+    """
+
+    def __init__(self, emit: GraphEmitter, seed: onnx_ir.Value, step: onnx_ir.Value) -> None:
+        self._emit = emit
+        self._seed = seed
+        self._step = step
+        self._streams = 0
+        self._constants: dict[int, onnx_ir.Value] = {}
+        self._derived: onnx_ir.Value | None = None
+
+    def uniform(self, dims: Sequence[int]) -> onnx_ir.Value:
+        """Numbers drawn evenly from [0, 1): float32 of this shape."""
+        key = self._key()
+        first = self._counter_times_key(dims, key)
+        hashed = self._squares(first, self._op("Add", first, key))
+        top = self._op("Div", hashed, self._number(1 << (64 - _BITS)))
+        numbers = self._op("Cast", top, to=onnx_ir.DataType.FLOAT.value)
+        return self._op("Mul", numbers, self._emit.constant(2.0**-_BITS))
+
+    def normal(self, dims: Sequence[int]) -> onnx_ir.Value:
+        """Numbers drawn from the standard normal distribution: float32 of this shape.
+
+        Box & Muller 1958: an even angle, and a radius whose square is exponential, make two.
+        """
+        size = math.prod(dims)
+        half = -(-size // 2)
+        pair = self.uniform((2, half))
+        one, other = (self._op("Gather", pair, self._emit.constant(row)) for row in (0, 1))
+        # 1 - u is never 0, and the difference is exact.
+        logarithm = self._op("Log", self._op("Sub", self._emit.constant(1.0), one))
+        radius = self._op("Sqrt", self._op("Mul", logarithm, self._emit.constant(-2.0)))
+        angle = self._op("Mul", other, self._emit.constant(2 * math.pi))
+        parts = [self._op("Mul", radius, self._op(wave, angle)) for wave in ("Cos", "Sin")]
+        numbers = self._op("Concat", *parts, axis=0)
+        if size % 2:
+            start, end = self._emit.constant([0]), self._emit.constant([size])
+            numbers = self._op("Slice", numbers, start, end)
+        return self._op("Reshape", numbers, self._emit.constant(list(dims)))
+
+    # --- the generator ------------------------------------------------------------------------
+
+    def _key(self) -> onnx_ir.Value:
+        """The key of this step: odd, and well mixed. It is emitted once, for all draws."""
+        if self._derived is None:
+            spread = self._op("Mul", self._word(self._seed), self._number(_SEED_FACTOR))
+            counter = self._op("Add", spread, self._word(self._step))
+            key = self._number(_HASH_KEY)
+            first = self._op("Mul", counter, key)
+            second = self._op("Add", first, key)
+            # One round more than for 32 bits: all 64 are used.
+            mixed = self._swapped(self._squares(first, second))
+            mixed = self._op("Add", self._op("Mul", mixed, mixed), first)
+            even = self._op("Mul", mixed, self._number(2))
+            self._derived = self._op("Add", even, self._number(1))
+        return self._derived
+
+    def _counter_times_key(self, dims: Sequence[int], key: onnx_ir.Value) -> onnx_ir.Value:
+        """The counter of each element times the key.
+
+        It is the sum of a column, for the leading axes, and a row, for the others: what has to
+        be known beforehand is small.
+        """
+        self._streams += 1
+        # Below 2^62, so that the end of the range is an int64 too.
+        begin = self._streams * _STRIDE % (1 << 64) >> 2
+        size = math.prod(dims)
+        split = min(range(len(dims) + 1), key=lambda axis: abs(math.prod(dims[:axis]) ** 2 - size))
+        columns = math.prod(dims[split:])
+        row = self._range(0, columns, 1, dims[split:])
+        column = self._range(
+            begin, begin + size, columns, (*dims[:split], *(1 for _ in dims[split:]))
+        )
+        return self._op("Add", self._op("Mul", column, key), self._op("Mul", row, key))
+
+    def _range(self, start: int, limit: int, step: int, dims: Sequence[int]) -> onnx_ir.Value:
+        numbers = self._op("Range", *(self._emit.constant(end) for end in (start, limit, step)))
+        if len(dims) != 1:
+            numbers = self._op("Reshape", numbers, self._emit.constant(list(dims)))
+        return self._word(numbers)
+
+    def _squares(self, first: onnx_ir.Value, second: onnx_ir.Value) -> onnx_ir.Value:
+        """Four rounds of squaring; the upper half of each result is the random one."""
+        mixed = first
+        for added in (first, second, first):
+            mixed = self._swapped(self._op("Add", self._op("Mul", mixed, mixed), added))
+        return self._op("Add", self._op("Mul", mixed, mixed), second)
+
+    def _swapped(self, value: onnx_ir.Value) -> onnx_ir.Value:
+        """The halves of a word in each other's place; what leaves a word at its top is lost."""
+        word = self._number(_WORD)
+        return self._op("Add", self._op("Div", value, word), self._op("Mul", value, word))
+
+    # --- the graph ----------------------------------------------------------------------------
+
+    def _op(self, op_type: str, *inputs: onnx_ir.Value, **attributes: int) -> onnx_ir.Value:
+        return self._emit.op(op_type, *inputs, **attributes)
+
+    def _word(self, value: onnx_ir.Value) -> onnx_ir.Value:
+        """The same 64 bits, without a sign."""
+        return self._op("Cast", value, to=onnx_ir.DataType.UINT64.value)
+
+    def _number(self, number: int) -> onnx_ir.Value:
+        if number not in self._constants:
+            self._constants[number] = self._emit.tensor(numpy.array(number, numpy.uint64))
+        return self._constants[number]

@@ -1,0 +1,186 @@
+"""Labels: do they fit the network, how many of each, and what a loss gets."""
+
+import numpy
+import pytest
+from numpy.typing import NDArray
+from training_data import array_set, complaint, model_input, noise
+
+from cnndsl.data.arraysets import ArraySet, as_column
+from cnndsl.data.labels import check_labels, class_indices, encoder, imbalance
+
+ALL = numpy.arange(3)
+
+
+def with_targets(targets: NDArray[numpy.float32]) -> ArraySet:
+    column = as_column(noise(len(targets), 1, 2, 2), model_input(1, 2, 2), "set")
+    return ArraySet("set", {"input": column}, targets=targets)
+
+
+def with_places(labels: NDArray[numpy.int64]) -> ArraySet:
+    column = as_column(noise(len(labels), 1, 2, 2), model_input(1, 2, 2), "set")
+    return ArraySet("set", {"input": column}, labels=labels)
+
+
+class TestNames:
+    def test_without_a_spec_the_natural_order_counts(self) -> None:
+        order, classes = class_indices(["c10", "c9", "b"], (), "data", "folders")
+        assert classes == ("b", "c9", "c10")
+        assert order.tolist() == [2, 1, 0]
+
+    def test_with_a_spec_its_order_counts(self) -> None:
+        order, classes = class_indices(["cat", "dog"], ("dog", "cat"), "data", "folders")
+        assert classes == ("dog", "cat")
+        assert order.tolist() == [1, 0]
+
+    def test_other_names_are_listed(self) -> None:
+        with complaint(
+            "CNN802",
+            "the folders of `data` are not the classes of the spec: they lack `dog` and have also"
+            " `cow`, `pig`",
+            "make the spec's `classes` and the folders agree, letter by letter",
+            "the spec has `dog`, `cat`",
+        ):
+            class_indices(["cat", "cow", "pig"], ("dog", "cat"), "data", "folders")
+
+    def test_many_names_are_cut(self) -> None:
+        names = [f"c{number}" for number in range(13)]
+        with complaint(
+            "CNN802",
+            "the folders of `data` are not the classes of the spec: they have also `c1`, `c2`,"
+            " `c3`, `c4`, `c5`, `c6`, `c7`, `c8`, `c9`, `c10` and 2 more",
+            "make the spec's `classes` and the folders agree, letter by letter",
+            "the spec has `c0`",
+        ):
+            class_indices(names, ("c0",), "data", "folders")
+
+
+class TestImbalance:
+    def test_every_class_is_counted(self) -> None:
+        balance = imbalance(array_set([0, 0, 0, 0, 0, 0, 2, 2], ["a", "b", "c"]))
+        assert balance is not None
+        assert balance.counts == (("a", 6), ("b", 0), ("c", 2))
+        assert balance.ratio == 3
+
+    def test_classes_without_names_are_numbers(self) -> None:
+        balance = imbalance(array_set([1, 1]))
+        assert balance is not None
+        assert balance.counts == (("0", 0), ("1", 2))
+
+    def test_targets_are_in_no_class(self) -> None:
+        assert imbalance(with_targets(numpy.ones((3, 1), numpy.float32))) is None
+
+
+class TestRange:
+    def test_labels_in_range_pass(self) -> None:
+        check_labels(array_set([0, 9]), 10)
+        check_labels(array_set([0], ["a", "b"]), 2)
+
+    def test_too_high_a_label_is_named_with_its_sample(self) -> None:
+        with complaint(
+            "CNN802",
+            "the labels of `set` go from 1 to 26, but the network tells 26 classes apart: labels 0"
+            " to 25",
+            "let the last layer give 27 units",
+            "`set[2]` has the label 26",
+        ):
+            check_labels(array_set([1, 2, 26, 26]), 26)
+        check_labels(array_set([1, 2, 26, 26]), 27)
+
+    def test_a_negative_label_is_named(self) -> None:
+        with complaint(
+            "CNN802",
+            "the labels of `set` go from -1 to 1, but the network tells 2 classes apart: labels 0"
+            " to 1",
+            "count the labels from 0",
+            "`set[1]` has the label -1",
+        ):
+            check_labels(array_set([1, -1]), 2)
+
+    def test_as_many_classes_as_units_are_demanded_where_they_have_names(self) -> None:
+        with complaint(
+            "CNN802",
+            "`set` has 3 classes, but the network tells 10 apart",
+            "let the last layer give 3 units",
+            "the classes are `a`, `b`, `c`",
+        ):
+            check_labels(array_set([0, 1], ["a", "b", "c"]), 10)
+
+    def test_labels_of_places_are_checked_too(self) -> None:
+        labels = numpy.array([[[0, 1], [1, 0]], [[0, 0], [5, 0]]])
+        with complaint(
+            "CNN802",
+            "the labels of `set` go from 0 to 5, but the network tells 2 classes apart: labels 0"
+            " to 1",
+            "let the last layer give 6 units",
+            "`set[1]` has the label 5",
+        ):
+            check_labels(with_places(labels), 2)
+
+    def test_targets_have_no_range(self) -> None:
+        check_labels(with_targets(numpy.full((1, 1), 99, numpy.float32)), 2)
+
+
+class TestEncoder:
+    def test_classes_are_whole_numbers(self) -> None:
+        labels = encoder(array_set([3, 1, 2]), numpy.int64, ())(ALL[::-1])
+        assert labels.tolist() == [2, 1, 3]
+        assert labels.dtype == numpy.int64
+
+    def test_places_have_classes(self) -> None:
+        labels = numpy.arange(12).reshape(3, 2, 2)
+        assert (encoder(with_places(labels), numpy.int64, (2, 2))(ALL) == labels).all()
+
+    def test_targets_come_as_they_are(self) -> None:
+        targets = numpy.arange(6, dtype=numpy.float32).reshape(3, 2)
+        found = encoder(with_targets(targets), numpy.float32, (2,))(ALL)
+        assert (found == targets).all()
+        assert found.dtype == numpy.float32
+
+    def test_sizes_of_1_may_be_written_or_not(self) -> None:
+        targets = numpy.arange(3, dtype=numpy.float32)
+        found = encoder(with_targets(targets), "float32", (1,))(ALL)
+        assert found.tolist() == [[0], [1], [2]]
+
+    def test_two_classes_are_0_and_1_for_one_unit(self) -> None:
+        found = encoder(array_set([1, 0, 1]), numpy.float32, (1,))(ALL)
+        assert found.tolist() == [[1], [0], [1]]
+        assert found.dtype == numpy.float32
+
+    def test_classes_are_a_1_among_zeros_for_several_units(self) -> None:
+        found = encoder(array_set([2, 0, 1]), numpy.float32, (3,))(ALL)
+        assert found.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+        assert found.dtype == numpy.float32
+
+    @pytest.mark.parametrize(("units", "high"), [(1, 2), (3, 3)])
+    def test_a_class_beyond_the_units_is_an_error(self, units: int, high: int) -> None:
+        tells = max(units, 2)
+        with complaint(
+            "CNN802",
+            f"the labels of `set` go from 0 to {high}, but the network tells {tells} classes apart:"
+            f" labels 0 to {tells - 1}",
+            f"let the last layer give {high + 1} units",
+            f"`set[1]` has the label {high}",
+        ):
+            encoder(array_set([0, high]), numpy.float32, (units,))
+
+    def test_targets_are_no_classes(self) -> None:
+        with complaint(
+            "CNN802",
+            "`set` has targets (floating-point numbers), but the loss takes classes",
+            "save the classes as whole numbers, or write `loss mse` in the spec's recipe",
+        ):
+            encoder(with_targets(numpy.ones((3, 2), numpy.float32)), numpy.int64, ())
+
+    def test_another_shape_is_an_error(self) -> None:
+        with complaint(
+            "CNN802",
+            "the targets of `set` are `4` for each sample, but the loss takes `2x2`",
+            "give labels of that shape, or let the network answer in theirs",
+        ):
+            encoder(with_targets(numpy.ones((3, 4), numpy.float32)), numpy.float32, (2, 2))
+        with complaint(
+            "CNN802",
+            "the labels of `set` are single numbers for each sample, but the loss takes `8x8`",
+            "give labels of that shape, or let the network answer in theirs",
+        ):
+            encoder(array_set([0, 1]), numpy.int64, (8, 8))

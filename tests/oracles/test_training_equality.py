@@ -1,0 +1,238 @@
+"""Training steps against PyTorch: the same weights and batches give the same losses and weights.
+
+A tolerance is a part of the largest number expected: of the losses 1e-4, of each weight 1e-3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy
+import pytest
+from oracle import Array, relative_error
+from torch_training import LAYERS, TorchTrainer
+from training_steps import StepTrainer, masks_of
+
+from cnndsl import pipeline
+from cnndsl.graph.initializers import initialise
+from cnndsl.layers import keywords
+from cnndsl.layers.regularization import Dropout
+from cnndsl.semantics.modules import find_spec
+from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.training.step import build_step
+
+STEPS = 20
+LOSSES = 1e-4
+WEIGHTS = 1e-3
+
+NETWORKS = {
+    "vgg": """\
+input 3x16x16
+for width in [8, 16] {
+  repeat 2 { conv width@3 padding 1 -> relu }
+  maxpool 2 stride 2
+}
+flatten -> dense 24 -> relu -> dropout 0.5 -> dense 5 -> softmax
+""",
+    "resnet": """\
+input 3x17x17
+import "std/residual"
+rounding floor
+stem: conv 8@7 stride 2 padding 3 bias no -> batchnorm -> relu -> maxpool 3 stride 2 padding 1
+basics(8, 2)
+basics(12, 2, stride = 2)
+globalavgpool -> dense 5 -> softmax
+""",
+    "bottlenecks": """\
+input 3x9x9
+import "std/residual"
+stem: conv 8@3 padding 1 bias no -> batchnorm -> relu
+bottlenecks(4, 2)
+bottlenecks(6, 2, stride = 2)
+globalavgpool -> dense 5 -> softmax
+""",
+    "densenet": """\
+input 3x12x12
+import "std/densenet"
+stem: conv 8@3 padding 1 bias no
+denseblock(3, 4)
+transition(10)
+denseblock(3, 4)
+batchnorm -> relu -> globalavgpool -> dense 5 -> softmax
+""",
+    "inception": """\
+input 3x13x13
+import "std/inception"
+rounding ceil
+stem: conv 8@3 padding 1 -> relu -> lrn size 5 alpha 1e-2 beta 0.75 -> maxpool 3 stride 2
+inception(4, 3, 6, 2, 3, 3)
+maxpool 3 stride 2
+inception(4, 3, 6, 2, 3, 3)
+globalavgpool -> dense 5 -> softmax
+""",
+    "others": """\
+input 4x11x10
+a: conv 8@3 padding same dilation 2 groups 2 -> leakyrelu 0.1
+b: depthwise 3 multiplier 2 stride 2 padding [1, 0, 2, 1] rounding floor -> scaledtanh
+multiply(identity, globalmaxpool -> dense 16 -> sigmoid)
+maximum(avgpool 3 stride 1 padding 1, avgpool 3 stride 1 padding 1 count_padding yes -> tanh)
+sumpool 2 stride 2 rounding ceil -> avgpool 3 stride 2 padding 1 rounding ceil count_padding yes
+add(conv 12@1, conv 12@3x1 padding [1, 0, 1, 0]) -> maxpool 2 stride 1 dilation 1
+flatten -> dense 5 bias no -> batchnorm -> softmax
+""",
+}
+NETWORKS["lenet5"] = ""
+NETWORKS["alexnet"] = ""
+
+OPTIMIZERS = {
+    "sgd": "sgd lr 0.05",
+    "momentum": "sgd lr 0.02 momentum 0.9",
+    "nesterov": "sgd lr 0.02 momentum 0.9 nesterov yes",
+    "adam": "adam lr 0.001",
+    "adamw": "adamw lr 0.001",
+    "rmsprop": "rmsprop lr 0.001",
+    "rmsprop-momentum": "rmsprop lr 0.0005 alpha 0.9 momentum 0.9",
+}
+"""The optimizers, with learning rates at which the networks here learn."""
+
+
+def shipped(name: str) -> str:
+    """A shipped spec, without its claims and its recipe, and AlexNet in small."""
+    text = find_spec(name).read_text(encoding="utf-8").partition("train {")[0]
+    text = re.sub(r"=> \S+|^(expect|classes|param) .*$", "", text, flags=re.MULTILINE)
+    for large, small in (("227x227", "67x67"), ("4096", "48"), ("dense classes", "dense 5")):
+        text = text.replace(large, small)
+    return text
+
+
+def typed(network: str, recipe: str = "") -> TypedNetwork:
+    """A network of the table with a recipe of its own."""
+    text = NETWORKS[network] or shipped(network)
+    return pipeline.typed(pipeline.check_text(f"{text}\ntrain {{\n{recipe}\n}}\n"))
+
+
+def batches(network: TypedNetwork, recipe: Recipe, count: int) -> Iterator[tuple[Any, Array]]:
+    """Random pictures, with labels of the kind that the recipe's loss takes."""
+    generator = numpy.random.default_rng(1)
+    main = network.types[next(iter(network.network.outputs.values()))]
+    for _ in range(count):
+        inputs = {
+            node.name: generator.standard_normal((recipe.batch, *node.type.dims), numpy.float32)
+            for node in network.network.inputs
+        }
+        shape = (recipe.batch, *main.dims)
+        match recipe.loss.keyword:
+            case "mse":
+                labels: Array = generator.standard_normal(shape, numpy.float32)
+            case "binarycrossentropy":
+                labels = (generator.random(shape) < 0.5).astype(numpy.float32)
+            case _:
+                labels = generator.integers(main.channels, size=(shape[0], *shape[2:]))
+        yield inputs, labels
+
+
+def trainers(
+    network: TypedNetwork, *, double: bool = False
+) -> tuple[StepTrainer, TorchTrainer, Mapping[str, str]]:
+    """Both sides with the same weights; and which of our values are dropout's masks, by layer."""
+    recipe = network.network.recipe or Recipe()
+    step = build_step(network, recipe)
+    dropouts = [
+        node.name
+        for node in network.network.nodes
+        if isinstance(node, LayerNode) and isinstance(node.layer, Dropout) and node.layer.rate
+    ]
+    masks = masks_of(step, dropouts)
+    weights = initialise(network, 0, recipe.init)
+    ours = StepTrainer(step, weights, watched=[*masks.values()], double=double)
+    return ours, TorchTrainer(network, recipe, weights), masks
+
+
+def compare(network: TypedNetwork) -> None:
+    """Train with both, and hold the losses of all steps and the last weights to each other."""
+    recipe = network.network.recipe or Recipe()
+    ours, theirs, masks = trainers(network)
+    before = {name: array.copy() for name, array in theirs.weights().items()}
+    optimizer: Any = recipe.optimizer
+    for at, (inputs, labels) in enumerate(batches(network, recipe, STEPS)):
+        lr = optimizer.lr * (1 - at / (2 * STEPS))
+        loss, correct = ours.step(inputs, labels, lr)
+        theirs.masks = {layer: ours.seen[value] for layer, value in masks.items()}
+        expected, right = theirs.step(inputs, labels, lr)
+        assert loss == pytest.approx(expected, rel=LOSSES), f"the loss of step {at}"
+        assert correct == right, f"the right answers of step {at}"
+    for name, array in theirs.weights().items():
+        assert relative_error(ours.values[name], array) < WEIGHTS, name
+        assert (name in theirs.learning) <= (not numpy.array_equal(before[name], array)), name
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_twenty_steps_are_those_of_pytorch(network: str, optimizer: str) -> None:
+    compare(typed(network, f"batch 6\noptimizer {optimizer}\nweight_decay 1e-2"))
+
+
+RECIPES = {
+    "label smoothing": "loss crossentropy smoothing 0.1",
+    "hinge": "loss hinge margin 0.5",
+    "squares": "loss mse",
+    "logistic": "loss binarycrossentropy",
+    "clipping that acts": "clip 0.1\noptimizer sgd lr 0.1 momentum 0.9",
+    "clipping that does not": "clip 1000",
+    "decay of all": "weight_decay 0.05 all yes\noptimizer adam",
+    "decay apart": "weight_decay 0.05\noptimizer adamw lr 0.01",
+    "decay and clipping": "weight_decay 0.05\nclip 0.1\noptimizer rmsprop lr 0.001 momentum 0.5",
+    "rates": "lr_factor stem 0.1\nlr_factor dense1 3\noptimizer adam",
+    "frozen stem": "freeze stem batchnorm1\noptimizer sgd lr 0.05 momentum 0.9",
+    "frozen block": "freeze basics1 basics2\noptimizer sgd lr 0.02 momentum 0.9 nesterov yes",
+}
+"""What a recipe can say besides the optimizer."""
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_twenty_steps_of_a_recipe_are_those_of_pytorch(recipe: str) -> None:
+    compare(typed("resnet", f"batch 6\n{recipe}"))
+
+
+def test_every_layer_is_compared() -> None:
+    compared = {
+        node.layer.keyword
+        for network in NETWORKS
+        for node in typed(network).network.nodes
+        if isinstance(node, LayerNode)
+    }
+    assert compared == set(LAYERS) == set(keywords())
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+REVEALING = "optimizer sgd lr 0.01 momentum 0.9"
+"""The first velocity is the gradient."""
+
+
+def gradients(network: TypedNetwork, *, double: bool) -> Iterator[tuple[str, Array, Array]]:
+    """The gradient of each weight for one batch, ours and PyTorch's."""
+    recipe = network.network.recipe or Recipe()
+    ours, theirs, masks = trainers(network, double=double)
+    inputs, labels = next(batches(network, recipe, 1))
+    loss, _ = ours.step(inputs, labels, 0.1)
+    theirs.masks = {layer: ours.seen[value] for layer, value in masks.items()}
+    expected, _ = theirs.backward(inputs, labels)
+    assert loss == pytest.approx(expected, rel=1e-6 if double else 1e-5)
+    for name, array in theirs.gradients().items():
+        yield name, ours.values[f"{name}.velocity"], array
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_gradients_are_those_of_pytorch(network: str) -> None:
+    for name, found, expected in gradients(typed(network, f"batch 4\n{REVEALING}"), double=False):
+        assert relative_error(found, expected) < 1e-4, name
+
+
+@pytest.mark.parametrize("network", [one for one in NETWORKS if one != "alexnet"])
+def test_gradients_in_float64_are_those_of_pytorch(network: str) -> None:
+    for name, found, expected in gradients(typed(network, f"batch 2\n{REVEALING}"), double=True):
+        assert relative_error(found, expected) < 1e-6, name  # constants are float32 still

@@ -1,0 +1,326 @@
+"""Checks gradient rules: against central differences in float64, then ONNX Runtime in float32.
+
+The yardstick is ``onnx.reference.ReferenceEvaluator``, which computes in float64 where ONNX
+Runtime has float32 kernels only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy
+import numpy.typing
+import onnx
+import onnx_ir
+import onnxruntime
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+from cnndsl.autodiff.reverse import differentiate
+from cnndsl.autodiff.rules import Target, dims_of
+from cnndsl.graph.emitter import IR_VERSIONS, GraphEmitter
+
+__all__ = ["CPU_ONLY", "Array", "Build", "Gradients", "check_gradients", "constant_like", "emitted"]
+
+Array = numpy.typing.NDArray[Any]
+
+
+class Build(Protocol):
+    """Emits the operators under test on placeholders and gives their result."""
+
+    def __call__(self, emit: GraphEmitter, /, *values: onnx_ir.Value) -> onnx_ir.Value: ...
+
+
+CPU_ONLY = frozenset(
+    "BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Celu Col2Im GlobalLpPool Hardmax LpPool"
+    " MaxUnpool Mean MeanVarianceNormalization Multinomial".split()
+)
+"""Operators without a CUDA kernel at opset 18: no training graph may have one."""
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A graph that computes a result, a weighted sum of it, and that sum's gradients.
+
+    ``entries`` are the positions of the inputs that have a gradient, ``forward`` is the number of
+    nodes before differentiation; ``nodes`` are those that differentiation added.
+    """
+
+    model: onnx.ModelProto
+    inputs: tuple[str, ...]
+    entries: tuple[int, ...]
+    nodes: tuple[onnx_ir.Node, ...]
+
+    @property
+    def op_types(self) -> tuple[str, ...]:
+        """What differentiation emitted, without constants."""
+        return tuple(node.op_type for node in self.nodes if node.op_type != "Constant")
+
+
+def constant_like(emit: GraphEmitter, numbers: object, like: onnx_ir.Value) -> onnx_ir.Value:
+    """A constant of another value's element type, so that a test's graph has a float32 twin."""
+    assert like.dtype is not None
+    return emit.tensor(numpy.asarray(numbers, like.dtype.numpy()))
+
+
+def check_gradients(
+    build: Build,
+    *arrays: Array,
+    wanted: Sequence[int] | None = None,
+    targets: Sequence[Target] = ("cpu", "cuda"),
+    opset: int = 18,
+    runtime: bool = True,
+    samples: int = 60,
+    step: float = 1e-5,
+    tolerance: float = 1e-6,
+    tolerance32: float = 2e-5,
+) -> tuple[Array | None, ...]:
+    """Check the gradients of a random weighted sum of what ``build`` gives; return them.
+
+    ``build(emit, *values)`` gets a placeholder for every array: float64, and once more float32;
+    whole numbers stay what they are and have no gradient. ``wanted`` are the positions of the
+    inputs to differentiate by: all floats unless given. An array of more than ``samples`` numbers
+    is probed at so many places only. Tolerances are relative to each gradient's largest number.
+    An input on which the result does not depend has None.
+    """
+    assert len(targets) > 0
+    # Numbers that float32 has too, so that both twins compute the same.
+    given = [_rounded(numpy.asarray(array)) for array in arrays]
+    if wanted is None:
+        wanted = [at for at, array in enumerate(given) if array.dtype.kind == "f"]
+    seen: list[str] = []
+    for target in targets:
+        graph = emitted(build, given, wanted, target, opset)
+        text = onnx.printer.to_text(graph.model)
+        if text not in seen:
+            seen.append(text)
+            exact = _check_exactly(build, graph, given, wanted, opset, samples, step, tolerance)
+            if runtime:
+                _check_in_runtime(build, given, wanted, target, opset, exact, tolerance32)
+    return tuple(exact.get(at) for at in range(len(given)))
+
+
+def emitted(
+    build: Build,
+    arrays: Sequence[Array],
+    wanted: Sequence[int],
+    target: Target = "cpu",
+    opset: int = 18,
+) -> Gradients:
+    """The graph of a random weighted sum of a result and of that sum's gradients.
+
+    Its outputs are ``result``, ``sum`` and ``gradient0`` for the first input, and so on.
+    """
+    emit, values = _placeholders(arrays, opset)
+    emit.enter("forward", "test.cnn:1: the operators under test")
+    result = build(emit, *values)
+    emit.enter("sum")
+    weights = emit.tensor(_weights(dims_of(result)).astype(_numpy_type(result)))
+    total = emit.op("ReduceSum", emit.op("Mul", result, weights), keepdims=0)
+    before = len(emit.nodes)
+    found = differentiate(emit, total, [values[at] for at in wanted], target)
+    entries = tuple(at for at in wanted if values[at] in found)
+    outputs = {"result": result, "sum": total}
+    outputs |= {f"gradient{at}": found[values[at]] for at in entries}
+    nodes = tuple(emit.nodes[before:])
+    _demand_sound(nodes, found)
+    model = _model(emit, values, outputs, opset)
+    return Gradients(model, tuple(str(value.name) for value in values), entries, nodes)
+
+
+# --- against central differences --------------------------------------------------------------
+
+
+def _check_exactly(
+    build: Build,
+    graph: Gradients,
+    arrays: Sequence[Array],
+    wanted: Sequence[int],
+    opset: int,
+    samples: int,
+    step: float,
+    tolerance: float,
+) -> Mapping[int, Array]:
+    """Compare float64 gradients with differences; give them."""
+    names = [f"gradient{at}" for at in graph.entries]
+    found = dict(zip(graph.entries, _reference(graph.model, names, arrays), strict=True))
+    emit, values = _placeholders(arrays, opset)
+    forward = _model(emit, values, {"result": build(emit, *values)}, opset)
+    evaluator = ReferenceEvaluator(forward, new_ops=[*OPERATORS])
+
+    def weighted_sum(changed: Sequence[Array]) -> float:
+        (result,) = evaluator.run(None, _feed(forward, changed))
+        return float(numpy.sum(_weights(result.shape) * result))
+
+    for at in wanted:
+        array = arrays[at]
+        places = _places(array.size, samples)
+        numbers = [_difference(weighted_sum, arrays, at, place, step) for place in places]
+        if at not in found:
+            assert not numpy.any(numbers), f"input {at} has no gradient, but the result changes"
+            continue
+        gradient = found[at]
+        assert gradient.shape == array.shape, f"input {at}: {gradient.shape} for {array.shape}"
+        assert gradient.dtype == numpy.float64, f"input {at}: {gradient.dtype}"
+        _compare(f"input {at}", gradient.reshape(-1)[places], numpy.array(numbers), tolerance)
+    return found
+
+
+def _difference(
+    function: Callable[[Sequence[Array]], float],
+    arrays: Sequence[Array],
+    at: int,
+    place: int,
+    step: float,
+) -> float:
+    """The central difference of a function by one number of one array."""
+    ends = []
+    for move in (step, -step):
+        changed = [*arrays]
+        changed[at] = arrays[at].copy()
+        changed[at].reshape(-1)[place] += move
+        ends.append(function(changed))
+    return (ends[0] - ends[1]) / (2 * step)
+
+
+def _places(size: int, samples: int) -> list[int]:
+    if size <= samples:
+        return list(range(size))
+    return sorted(numpy.random.default_rng(1).choice(size, samples, replace=False).tolist())
+
+
+# --- against ONNX Runtime ---------------------------------------------------------------------
+
+
+def _check_in_runtime(
+    build: Build,
+    arrays: Sequence[Array],
+    wanted: Sequence[int],
+    target: Target,
+    opset: int,
+    exact: Mapping[int, Array],
+    tolerance: float,
+) -> None:
+    """Compare the float32 twin's gradients in ONNX Runtime with those in float64."""
+    narrow = [array.astype(numpy.float32) if array.dtype.kind == "f" else array for array in arrays]
+    graph = emitted(build, narrow, wanted, target, opset)
+    onnx.checker.check_model(graph.model, full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        graph.model.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=["NchwcTransformer"],  # as in training
+    )
+    names = [f"gradient{at}" for at in graph.entries]
+    results = session.run(names, _feed(graph.model, narrow)) if names else []
+    for at, gradient in zip(graph.entries, results, strict=True):
+        assert gradient.dtype == numpy.float32
+        assert gradient.shape == exact[at].shape
+        _compare(f"input {at} in ONNX Runtime", gradient, exact[at], tolerance)
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+def _compare(what: str, found: Array, expected: Array, tolerance: float) -> None:
+    assert numpy.all(numpy.isfinite(found)), f"{what}: {found}"
+    scale = max(float(numpy.max(numpy.abs(expected), initial=0.0)), 1e-3)
+    numpy.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale, err_msg=what)
+
+
+def _rounded(array: Array) -> Array:
+    if array.dtype.kind != "f":
+        return array
+    return array.astype(numpy.float32).astype(numpy.float64)
+
+
+def _weights(dims: Sequence[int]) -> Array:
+    """What a result's numbers are weighted with; none is near zero."""
+    random = numpy.random.default_rng(len(dims) + math.prod(dims))
+    numbers = random.uniform(0.5, 1.5, dims) * random.choice([-1.0, 1.0], dims)
+    return _rounded(numpy.asarray(numbers))
+
+
+def _placeholders(
+    arrays: Sequence[Array], opset: int
+) -> tuple[GraphEmitter, tuple[onnx_ir.Value, ...]]:
+    emit = GraphEmitter(opset=opset)
+    values = tuple(
+        emit.placeholder(f"input{at}", array.shape, onnx_ir.DataType.from_numpy(array.dtype))
+        for at, array in enumerate(arrays)
+    )
+    return emit, values
+
+
+def _numpy_type(value: onnx_ir.Value) -> numpy.dtype[Any]:
+    assert value.dtype is not None
+    return value.dtype.numpy()
+
+
+def _model(
+    emit: GraphEmitter,
+    inputs: Sequence[onnx_ir.Value],
+    outputs: Mapping[str, onnx_ir.Value],
+    opset: int,
+) -> onnx.ModelProto:
+    """A model with copies of some values as its outputs: one value may be several of them."""
+    named = []
+    emit.enter("outputs")
+    for name, value in outputs.items():
+        copy = emit.op("Identity", value)
+        emit.rename(copy, name)
+        named.append(copy)
+    graph = onnx_ir.Graph(
+        inputs, named, nodes=emit.nodes, opset_imports={"": opset}, name="gradients"
+    )
+    return onnx_ir.to_proto(onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset]))
+
+
+def _demand_sound(
+    nodes: Sequence[onnx_ir.Node], found: Mapping[onnx_ir.Value, onnx_ir.Value]
+) -> None:
+    """Every node that differentiation adds is needed, and runs on CUDA too."""
+    needed = set(found.values())
+    for node in reversed(nodes):
+        assert node.outputs[0] in needed, f"nothing needs {node.name}"
+        needed.update(value for value in node.inputs if value is not None)
+        assert node.op_type not in CPU_ONLY, f"{node.op_type} has no CUDA kernel"
+    for value, gradient in found.items():
+        assert dims_of(gradient) == dims_of(value), f"the gradient of {value.name}"
+
+
+def _feed(model: onnx.ModelProto, arrays: Sequence[Array]) -> dict[str, Array]:
+    return {given.name: array for given, array in zip(model.graph.input, arrays, strict=True)}
+
+
+def _reference(
+    model: onnx.ModelProto, names: Sequence[str], arrays: Sequence[Array]
+) -> Sequence[Array]:
+    evaluator = ReferenceEvaluator(model, new_ops=[*OPERATORS])
+    return evaluator.run([*names], _feed(model, arrays)) if names else []
+
+
+class LRN(OpRun):  # type: ignore[misc]
+    """Local response normalisation as ONNX defines it; the ``onnx`` package's is a channel short.
+
+    The window of c is from c - floor((size - 1)/2) to c + ceil((size - 1)/2).
+    """
+
+    def _run(
+        self, x: Array, alpha: float, beta: float, bias: float, size: int
+    ) -> tuple[Array, ...]:
+        before, after = (size - 1) // 2, size // 2
+        margins = [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)]
+        squares = numpy.pad(x * x, margins)
+        total = sum(squares[:, at : at + x.shape[1]] for at in range(size))
+        return (x / (bias + alpha / size * total) ** beta,)
+
+
+OPERATORS: tuple[type[OpRun], ...] = (LRN,)
+"""What the reference evaluator computes wrongly, computed rightly; add to it where needed."""

@@ -1,0 +1,287 @@
+"""Trains a network with PyTorch: a typed network, a recipe and weights in, the same ones later out.
+
+The network is built from its layers with PyTorch's functions, and has PyTorch's own gradients,
+losses and optimizers: nothing of our lowered graphs goes into it. It computes in float64, so that
+a difference is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any, TypeAlias
+
+import numpy
+import pytest
+from oracle import Array
+
+from cnndsl.layers.window import Window
+from cnndsl.semantics.network import InputNode, LayerNode, TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+
+__all__ = ["LAYERS", "TorchTrainer"]
+
+torch: Any = pytest.importorskip("torch")
+F: Any = torch.nn.functional
+
+Tensor: TypeAlias = Any
+
+
+class TorchTrainer:
+    """A network in training, step by step.
+
+    ``masks`` are what dropout multiplies with, by the names of its layers, for the next step.
+    """
+
+    def __init__(self, typed: TypedNetwork, recipe: Recipe, weights: Mapping[str, Array]) -> None:
+        self.typed = typed
+        self.recipe = recipe
+        self.tensors = {name: torch.tensor(one).double() for name, one in weights.items()}
+        self.masks: dict[str, Array] = {}
+        self.groups = [*self._groups()]
+        self.learning: dict[str, Tensor] = {
+            group["name"]: group["params"][0] for group in self.groups
+        }
+        self.optimizer = _optimizer(recipe, self.groups)
+
+    def step(self, inputs: Mapping[str, Array], labels: Array, lr: float) -> tuple[float, int]:
+        """Learn from a batch: its loss before that, and how many of its answers were right."""
+        loss, correct = self.backward(inputs, labels)
+        if self.recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.learning.values(), self.recipe.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr * group["factor"]
+        self.optimizer.step()
+        return loss, correct
+
+    def backward(self, inputs: Mapping[str, Array], labels: Array) -> tuple[float, int]:
+        """Put the gradients of a batch's loss into the weights' ``grad``."""
+        scores = self.scores(inputs)
+        truth = torch.tensor(labels)
+        loss = _loss(self.recipe.loss, scores, truth)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        return float(loss.detach()), _correct(scores, truth)
+
+    def gradients(self) -> dict[str, Array]:
+        """What the last ``backward`` found, by the weights' names."""
+        return {name: numpy.asarray(one.grad) for name, one in self.learning.items()}
+
+    def weights(self) -> dict[str, Array]:
+        """The weights and running statistics as they are now."""
+        return {name: numpy.asarray(one.detach()) for name, one in self.tensors.items()}
+
+    def scores(self, inputs: Mapping[str, Array]) -> Tensor:
+        """The main output; its input where it ends in what the loss takes the logarithm of."""
+        network = self.typed.network
+        main = next(iter(network.outputs.values()))
+        last = network.nodes[main]
+        implied = {"crossentropy": "softmax", "binarycrossentropy": "sigmoid"}
+        if isinstance(last, LayerNode) and last.layer.keyword == implied.get(
+            self.recipe.loss.keyword
+        ):
+            (main,) = last.inputs
+        values: list[Tensor] = []
+        for node in network.nodes[: main + 1]:
+            if isinstance(node, InputNode):
+                values.append(torch.tensor(inputs[node.name]).double())
+            else:
+                read = [values[at] for at in node.inputs]
+                values.append(LAYERS[node.layer.keyword](self, node, *read))
+        return values[main]
+
+    def weight(self, node: LayerNode, name: str) -> Tensor | None:
+        """One of a layer's weights; None where it has no such one."""
+        return self.tensors.get(f"{node.name}.{name}")
+
+    def windows(self, node: LayerNode) -> tuple[Window, ...]:
+        """How a layer's window slides."""
+        layer: Any = node.layer
+        return tuple(layer.windows(*self.typed.input_types(node)))
+
+    def _groups(self) -> Any:
+        """One group of parameters for each weight that learns."""
+        decay = self.recipe.weight_decay
+        for node, weights in zip(self.typed.network.nodes, self.typed.weights, strict=True):
+            for weight in weights:
+                name = f"{node.name}.{weight.name}"
+                if weight.trainable and not self.recipe.freezes(node.name) and name in self.tensors:
+                    decays = decay.all or (weight.name == "weight")
+                    yield {
+                        "name": name,
+                        "params": [self.tensors[name].requires_grad_()],
+                        "factor": self.recipe.rate_factor(node.name),
+                        "weight_decay": decay.value if decays else 0.0,
+                    }
+
+
+# --- layers -----------------------------------------------------------------------------------
+
+
+def _conv(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    windows = trainer.windows(node)
+    layer: Any = node.layer
+    groups = layer.groups if layer.keyword == "conv" else x.shape[1]
+    convolve = getattr(F, f"conv{len(windows)}d")
+    return convolve(
+        _padded(x, windows),
+        trainer.weight(node, "weight"),
+        trainer.weight(node, "bias"),
+        stride=[window.stride for window in windows],
+        dilation=[window.dilation for window in windows],
+        groups=groups,
+    )
+
+
+def _padded(
+    x: Tensor, windows: tuple[Window, ...], value: float = 0.0, beyond: bool = True
+) -> Tensor:
+    """The margins of a layer around its input, and the cells beyond them that windows reach."""
+    margins = [(w.before, w.after + (w.overhang if beyond else 0)) for w in reversed(windows)]
+    return F.pad(x, [size for pair in margins for size in pair], value=value)
+
+
+def _maxpool(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    windows = trainer.windows(node)
+    pool = getattr(F, f"max_pool{len(windows)}d")
+    return pool(
+        _padded(x, windows, -numpy.inf),
+        [window.kernel for window in windows],
+        stride=[window.stride for window in windows],
+        dilation=[window.dilation for window in windows],
+    )
+
+
+def _mean(x: Tensor, windows: tuple[Window, ...]) -> Tensor:
+    pool = getattr(F, f"avg_pool{len(windows)}d")
+    return pool(x, [window.kernel for window in windows], [window.stride for window in windows])
+
+
+def _avgpool(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    """The mean over the cells that count is the mean over all by the share of those."""
+    windows = trainer.windows(node)
+    layer: Any = node.layer
+    counting = torch.ones_like(x)
+    if layer.count_padding:
+        counting = _padded(counting, windows, 1.0, beyond=False)
+        beyond = [size for window in reversed(windows) for size in (0, window.overhang)]
+        counting = F.pad(counting, beyond)
+    else:
+        counting = _padded(counting, windows)
+    return _mean(_padded(x, windows), windows) / _mean(counting, windows)
+
+
+def _sumpool(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    windows = trainer.windows(node)
+    cells = numpy.prod([window.kernel for window in windows])
+    return _mean(_padded(x, windows), windows) * float(cells)
+
+
+def _dense(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    return F.linear(x, trainer.weight(node, "weight"), trainer.weight(node, "bias"))
+
+
+def _batchnorm(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    layer: Any = node.layer
+    return F.batch_norm(
+        x,
+        trainer.weight(node, "mean"),
+        trainer.weight(node, "var"),
+        trainer.weight(node, "scale"),
+        trainer.weight(node, "bias"),
+        training=not trainer.recipe.freezes(node.name),
+        momentum=layer.momentum,
+        eps=layer.eps,
+    )
+
+
+def _lrn(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    layer: Any = node.layer
+    return F.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.k)
+
+
+def _dropout(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    layer: Any = node.layer
+    return x if layer.rate == 0 else x * torch.tensor(trainer.masks[node.name]).double()
+
+
+def _multiply(trainer: TorchTrainer, node: LayerNode, *xs: Tensor) -> Tensor:
+    rank = max(x.ndim for x in xs)
+    return reduce(torch.mul, [x.reshape(*x.shape, *[1] * (rank - x.ndim)) for x in xs])
+
+
+def _plain(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
+    return lambda trainer, node, x: function(x)
+
+
+def _join(function: Callable[[tuple[Tensor, ...]], Tensor]) -> Callable[..., Tensor]:
+    return lambda trainer, node, *xs: function(xs)
+
+
+LAYERS: Mapping[str, Callable[..., Tensor]] = {
+    "add": _join(lambda xs: reduce(torch.add, xs)),
+    "avgpool": _avgpool,
+    "batchnorm": _batchnorm,
+    "concat": _join(lambda xs: torch.cat(xs, 1)),
+    "conv": _conv,
+    "dense": _dense,
+    "depthwise": _conv,
+    "dropout": _dropout,
+    "flatten": _plain(lambda x: x.flatten(1)),
+    "globalavgpool": _plain(lambda x: x.flatten(2).mean(2)),
+    "globalmaxpool": _plain(lambda x: x.flatten(2).max(2).values),
+    "identity": _plain(lambda x: x),
+    "leakyrelu": lambda trainer, node, x: F.leaky_relu(x, node.layer.slope),
+    "lrn": _lrn,
+    "maximum": _join(lambda xs: reduce(torch.maximum, xs)),
+    "maxpool": _maxpool,
+    "multiply": _multiply,
+    "relu": _plain(torch.relu),
+    "scaledtanh": _plain(lambda x: 1.7159 * torch.tanh(x * (2 / 3))),
+    "sigmoid": _plain(torch.sigmoid),
+    "softmax": _plain(lambda x: torch.softmax(x, 1)),
+    "sumpool": _sumpool,
+    "tanh": _plain(torch.tanh),
+}
+"""What each layer does in training, by its keyword."""
+
+
+# --- losses and optimizers --------------------------------------------------------------------
+
+
+def _loss(loss: Any, scores: Tensor, truth: Tensor) -> Tensor:
+    match loss.keyword:
+        case "crossentropy":
+            return F.cross_entropy(scores, truth, label_smoothing=loss.smoothing)
+        case "binarycrossentropy":
+            return F.binary_cross_entropy_with_logits(scores, truth.double())
+        case "mse":
+            return F.mse_loss(scores, truth.double())
+        case "hinge":
+            # PyTorch divides the sum over the wrong classes by the number of classes.
+            classes = scores.shape[1]
+            rows = scores.movedim(1, -1).reshape(-1, classes)
+            return F.multi_margin_loss(rows, truth.flatten(), margin=loss.margin) * classes
+        case _:
+            raise AssertionError(loss.keyword)
+
+
+def _correct(scores: Tensor, truth: Tensor) -> int:
+    """How many answers are right, where labels are classes."""
+    return 0 if truth.is_floating_point() else int((scores.argmax(1) == truth).sum())
+
+
+def _optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Any:
+    how: Any = recipe.optimizer
+    match how.keyword:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=how.lr, momentum=how.momentum, nesterov=how.nesterov)
+        case "adam" | "adamw":
+            kind = torch.optim.Adam if how.keyword == "adam" else torch.optim.AdamW
+            return kind(groups, lr=how.lr, betas=(how.beta1, how.beta2), eps=how.eps)
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                groups, lr=how.lr, alpha=how.alpha, eps=how.eps, momentum=how.momentum
+            )
+        case _:
+            raise AssertionError(how.keyword)
