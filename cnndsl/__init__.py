@@ -20,35 +20,44 @@ if TYPE_CHECKING:
     from cnndsl.api import check as check
     from cnndsl.api import load as load
     from cnndsl.api import parse as parse
+    from cnndsl.api import train as train
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import CompileError as CompileError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
+    from cnndsl.runtime.evaluate import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
+    from cnndsl.runtime.training import Training as Training
 
 _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
     "CompileError": "cnndsl.diagnostics.model",
     "Diagnostic": "cnndsl.diagnostics.model",
+    "Evaluation": "cnndsl.runtime.evaluate",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
+    "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
+    "train": "cnndsl.api",
 }
 
 __all__ = [
     "CnndslError",
     "CompileError",
     "Diagnostic",
+    "Evaluation",
     "Model",
     "Network",
+    "Training",
     "UserError",
     "__version__",
     "check",
     "load",
     "parse",
+    "train",
 ]
 
 

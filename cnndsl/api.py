@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from cnndsl import pipeline
 from cnndsl.diagnostics.model import Diagnostic, UserError
 
 if TYPE_CHECKING:
-    from cnndsl.data.dataset import Dataset
     from cnndsl.data.parts import Split
     from cnndsl.pipeline import Checked
     from cnndsl.runtime.evaluate import Evaluation
+    from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
+    from cnndsl.runtime.training import Training, TrainingOptions
     from cnndsl.semantics.network import TypedNetwork
     from cnndsl.semantics.summary import Summary
 
-__all__ = ["Network", "check", "load", "parse"]
+__all__ = ["Network", "check", "load", "parse", "train"]
 
 
 class Network:
@@ -151,6 +152,7 @@ class Network:
         Raises:
             UserError: for data or weights that cannot be read or do not fit.
         """
+        from cnndsl.data.training_data import open_part
         from cnndsl.graph.stored import weights_of_model
         from cnndsl.graph.weights import read_weights
         from cnndsl.runtime.evaluate import evaluate
@@ -158,22 +160,34 @@ class Network:
         compiled = os.fspath(weights).lower().endswith(".onnx")
         read = weights_of_model if compiled else read_weights
         numbers = read(weights, self._typed)
-        dataset = self._dataset(data, "train" if valid is not None else split, valid)
-        return evaluate(
-            self._typed, numbers, dataset, device=device, threads=threads, batch=batch
-        )
+        part: Split = "train" if valid is not None else split
+        dataset = open_part(self._typed, data, part, valid)
+        return evaluate(self._typed, numbers, dataset, device=device, threads=threads, batch=batch)
 
-    def _dataset(self, data: str | os.PathLike[str], split: Split, valid: float | None) -> Dataset:
-        from cnndsl.data.dataset import divide, open_dataset
-        from cnndsl.data.sources import ModelInput
-        from cnndsl.semantics.recipe import Recipe
+    def train(
+        self,
+        data: str | os.PathLike[str],
+        listener: Listener | None = None,
+        **options: Unpack[TrainingOptions],
+    ) -> Training:
+        """Train the network; the model and all else that comes out is in a folder.
 
-        network = self._typed.network
-        inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.inputs]
-        dataset = open_dataset(data, inputs, split=split, classes=network.classes)
-        if valid is None:
-            return dataset
-        return divide(dataset, valid, (network.recipe or Recipe()).seed)[1]
+        Ctrl-C ends the run after the present step; it can be resumed then.
+
+        Args:
+            data: ``digits``, a folder, a ``.npz`` or a CSV file (``docs/data.md``).
+            listener: is told what happens; by default nobody is.
+            options: as :class:`cnndsl.runtime.training.TrainingOptions` tells of each:
+                ``valid``, ``out``, ``epochs``, ``batch``, ``seed``, ``settings``, ``weights``,
+                ``resume``, ``device``, ``threads``, ``skip_broken``, ``keep``, ``command``.
+
+        Raises:
+            UserError: for data, weights and settings that do not fit, a folder that is taken or
+                cannot be written, and a run that diverges.
+        """
+        from cnndsl.runtime.training import run_training
+
+        return run_training(self._typed, data, listener, **options)
 
 
 def load(spec: str | os.PathLike[str], **parameters: object) -> Network:
@@ -222,6 +236,23 @@ def parse(text: str, name: str = "spec.cnn", **parameters: object) -> Network:
         CompileError: where the text is wrong.
     """
     return Network(pipeline.check_text(text, name, parameters))
+
+
+def train(
+    spec: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    listener: Listener | None = None,
+    **options: Unpack[TrainingOptions],
+) -> Training:
+    """Train a network: a file's path or the name of a shipped spec.
+
+    The same as ``load(spec).train(data, …)``; to set the spec's parameters, write that.
+
+    Raises:
+        CompileError: where the spec is wrong.
+        UserError: as :meth:`Network.train` does.
+    """
+    return load(spec).train(data, listener, **options)
 
 
 def check(spec: str | os.PathLike[str], **parameters: object) -> list[Diagnostic]:

@@ -28,65 +28,66 @@ Parts = Sequence[onnx_ir.Value | None]
 @vjp("BatchNormalization")
 def _batch_normalization(backward: Backward) -> Parts:
     """With given statistics, or with the batch's own, as layers emit it for training."""
-    source, scale, _, mean, variance = backward.inputs
-    wants_source, wants_scale, wants_bias, wants_mean, wants_variance = backward.wants
+    source, _, _, mean, variance = backward.inputs
     centred = _batch_centred(source, mean, variance)
-    is_closed = centred is not None and wants_source and wants_mean and wants_variance
-    gradient, parts = backward.gradient, list[onnx_ir.Value | None]([None] * 5)
-    spread = _spread(backward, variance)
-    slope = backward.op("Div", scale, spread)
-    if wants_source and not is_closed:
-        parts[0] = backward.op("Mul", gradient, _column(backward, slope))
-    total = moment = None
-    if wants_bias or wants_mean:
-        total = _channel_sum(backward, gradient)
-        parts[2] = total
-    if wants_mean and not is_closed:
-        assert total is not None
-        parts[3] = backward.op("Neg", backward.op("Mul", total, slope))
-    if wants_scale or wants_variance:
-        if centred is None:
-            centred = backward.op("Sub", source, _column(backward, mean))
-        moment = _channel_sum(backward, backward.op("Mul", gradient, centred))
-        normal = backward.op("Div", moment, spread)
-        parts[1] = normal
-        if wants_variance and not is_closed:
-            share = backward.op("Div", backward.op("Mul", normal, slope), spread)
-            parts[4] = backward.op("Mul", share, backward.scalar(-0.5))
-    if is_closed:
-        assert centred is not None
-        assert total is not None
-        assert moment is not None
-        parts[0] = _through_statistics(backward, centred, total, moment, slope)
-    return parts
+    wants_source, _, _, wants_mean, wants_variance = backward.wants
+    if centred is not None and wants_source and wants_mean and wants_variance:
+        return _with_own_statistics(backward, centred)
+    return _with_given_statistics(backward)
 
 
-def _through_statistics(
-    backward: Backward,
-    centred: onnx_ir.Value,
-    total: onnx_ir.Value,
-    moment: onnx_ir.Value,
-    slope: onnx_ir.Value,
-) -> onnx_ir.Value:
+def _with_own_statistics(backward: Backward, centred: onnx_ir.Value) -> Parts:
     """The closed form: all that the input does, also by way of mean and variance.
 
-    As g a + (d b + c): for the part in parentheses BatchNormalization takes one pass over memory.
+    As a g + (b d + c): BatchNormalization takes one pass over memory for the second part.
     """
-    source, _, _, mean, variance = backward.inputs
+    source, scale, _, _, variance = backward.inputs
     count = math.prod(dims_of(source)) // dims_of(source)[1]
+    spread = _spread(backward, variance)
+    slope = backward.op("Div", scale, spread)
+    total = _channel_sum(backward, backward.gradient)
+    moment = _channel_sum(backward, backward.op("Mul", backward.gradient, centred))
+    normal = backward.op("Div", moment, spread)
     share = backward.op("Mul", slope, backward.scalar(-1 / count))
-    epsilon = backward.number("epsilon", 1e-5)
-    zeros = backward.tensor(numpy.zeros(dims_of(mean)))
     rest = backward.op(
         "BatchNormalization",
         centred,
-        backward.op("Div", backward.op("Mul", share, moment), _spread(backward, variance)),
+        backward.op("Mul", share, normal),
         backward.op("Mul", share, total),
-        zeros,
+        backward.tensor(numpy.zeros(dims_of(scale))),
         variance,
-        epsilon=epsilon,
+        epsilon=backward.number("epsilon", 1e-5),
     )
-    return backward.op("Add", backward.op("Mul", backward.gradient, _column(backward, slope)), rest)
+    direct = backward.op("Mul", backward.gradient, _column(backward, slope))
+    return backward.op("Add", direct, rest), normal, total, None, None
+
+
+def _with_given_statistics(backward: Backward) -> Parts:
+    source, scale, _, mean, variance = backward.inputs
+    wants_source, wants_scale, wants_bias, wants_mean, wants_variance = backward.wants
+    gradient, parts = backward.gradient, list[onnx_ir.Value | None]([None] * 5)
+    if wants_bias or wants_mean:
+        parts[2] = _channel_sum(backward, gradient)
+    if not (wants_source or wants_scale or wants_mean or wants_variance):
+        return parts
+    spread = _spread(backward, variance)
+    if wants_scale or wants_variance:
+        centred = backward.op("Sub", source, _column(backward, mean))
+        moment = _channel_sum(backward, backward.op("Mul", gradient, centred))
+        parts[1] = backward.op("Div", moment, spread)
+    if not (wants_source or wants_mean or wants_variance):
+        return parts
+    slope = backward.op("Div", scale, spread)
+    if wants_source:
+        parts[0] = backward.op("Mul", gradient, _column(backward, slope))
+    if wants_mean:
+        assert parts[2] is not None
+        parts[3] = backward.op("Neg", backward.op("Mul", parts[2], slope))
+    if wants_variance:
+        assert parts[1] is not None
+        share = backward.op("Div", backward.op("Mul", parts[1], slope), spread)
+        parts[4] = backward.op("Mul", share, backward.scalar(-0.5))
+    return parts
 
 
 def _batch_centred(
@@ -155,27 +156,32 @@ def _layer_normalization(backward: Backward) -> Parts:
     source, scale, *_ = backward.inputs
     rank = len(dims_of(source))
     axes = list(range(backward.integer("axis", -1) % rank, rank))
-    normal, spread = _normalized(backward, axes)
-    scaled = backward.op("Mul", backward.gradient, scale)
-    parts: list[onnx_ir.Value | None] = [
-        _through_mean_and_spread(backward, scaled, normal, spread, axes),
-        backward.op("Mul", backward.gradient, normal) if backward.wants[1] else None,
-        backward.gradient,
-    ]
+    parts: list[onnx_ir.Value | None] = [None, None, backward.gradient]
+    if backward.wants[0] or backward.wants[1]:
+        normal, spread = _normalized(backward, axes)
+        if backward.wants[0]:
+            scaled = backward.op("Mul", backward.gradient, scale)
+            parts[0] = _through_normalizing(backward, scaled, normal, spread, axes)
+        if backward.wants[1]:
+            parts[1] = backward.op("Mul", backward.gradient, normal)
     return parts[: len(backward.inputs)]
 
 
 @vjp("InstanceNormalization")
 def _instance_normalization(backward: Backward) -> Parts:
     source, scale, _ = backward.inputs
-    normal, spread = _normalized(backward, list(range(2, len(dims_of(source)))))
     axes = list(range(2, len(dims_of(source))))
-    scaled = backward.op("Mul", backward.gradient, _column(backward, scale))
-    return (
-        _through_mean_and_spread(backward, scaled, normal, spread, axes),
-        _channel_sum(backward, backward.op("Mul", backward.gradient, normal)),
-        _channel_sum(backward, backward.gradient),
-    )
+    parts: list[onnx_ir.Value | None] = [None, None, None]
+    if backward.wants[0] or backward.wants[1]:
+        normal, spread = _normalized(backward, axes)
+        if backward.wants[0]:
+            scaled = backward.op("Mul", backward.gradient, _column(backward, scale))
+            parts[0] = _through_normalizing(backward, scaled, normal, spread, axes)
+        if backward.wants[1]:
+            parts[1] = _channel_sum(backward, backward.op("Mul", backward.gradient, normal))
+    if backward.wants[2]:
+        parts[2] = _channel_sum(backward, backward.gradient)
+    return parts
 
 
 def _normalized(backward: Backward, axes: list[int]) -> tuple[onnx_ir.Value, onnx_ir.Value]:
@@ -187,7 +193,7 @@ def _normalized(backward: Backward, axes: list[int]) -> tuple[onnx_ir.Value, onn
     return backward.op("Div", centred, spread), spread
 
 
-def _through_mean_and_spread(
+def _through_normalizing(
     backward: Backward,
     scaled: onnx_ir.Value,
     normal: onnx_ir.Value,

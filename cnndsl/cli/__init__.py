@@ -26,6 +26,7 @@ VERBS = MappingProxyType(
         "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
         "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),
         "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
+        "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
         "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
         "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
     }

@@ -11,6 +11,7 @@ import click
 from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
 
 if TYPE_CHECKING:
+    from cnndsl.api import Network
     from cnndsl.data.parts import Split
 
 __all__ = ["eval"]
@@ -67,7 +68,7 @@ def eval(
     style: str,
     parameters: Parameters,
 ) -> None:
-    """Say how good a network is on labelled DATA.
+    r"""Say how good a network is on labelled DATA.
 
     That is: its loss, how often it is right (top1) or nearly so (top5), its accuracy for each
     class, and what it mistakes for what.
@@ -81,16 +82,18 @@ def eval(
     compiled = model.lower().endswith(".onnx")
     if compiled and (weights is not None or parameters):
         raise click.UsageError(
-            "a compiled model has its weights and parameters in it:"
-            " --weights and -D are for a spec"
+            "a compiled model has its weights and parameters in it: --weights and -D are for a spec"
         )
     if not compiled and weights is None:
         raise click.UsageError(
             "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
         )
-    from cnndsl import api
+    network = _network(model, parameters, compiled=compiled)
+    if device == "auto":
+        from cnndsl.runtime.device import choose
 
-    network = api.load(model, **parameters)
+        chosen = choose(device)
+        click.echo(f"running on {chosen.name}: {chosen.reason}", err=True)
     evaluation = network.evaluate(
         data,
         model if weights is None else weights,
@@ -103,7 +106,21 @@ def eval(
     from cnndsl.cli.scores import as_json, as_text
 
     if style == "json":
-        facts = {"model": model, "data": data, "split": split, "valid": valid}
-        click.echo(json.dumps(as_json(evaluation) , ensure_ascii=False))
+        part = "train" if valid is not None else split or "test"
+        what = {"model": model, "data": data, "split": part, "valid": valid}
+        click.echo(json.dumps({**what, **as_json(evaluation)}, ensure_ascii=False))
     else:
         click.echo(as_text(evaluation))
+
+
+def _network(model: str, parameters: Parameters, *, compiled: bool) -> Network:
+    from cnndsl import api, pipeline
+
+    if not compiled:
+        return api.Network(pipeline.check(model, parameters))
+    from cnndsl.graph.artifact import read_artifact
+
+    seed = read_artifact(model).seed
+    if seed is not None:
+        click.echo(f"weights are untrained (seed {seed})", err=True)
+    return api.load(model)

@@ -5,6 +5,7 @@ Rows of a confusion matrix are the true classes, columns the answers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def as_json(evaluation: Evaluation) -> dict[str, object]:
     matrix, names = _matrix(evaluation), _names(evaluation)
     return {
         "count": evaluation.count,
-        "loss": evaluation.loss,
+        "loss": evaluation.loss if math.isfinite(evaluation.loss) else None,
         "top1": evaluation.top1,
         "top5": evaluation.top5,
         "classes": [

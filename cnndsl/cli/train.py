@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
 from typing_extensions import override
 
-from cnndsl.cli.options import color_option, parameters_option
-from cnndsl.cli.progress import duration, number, watching
+from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
+from cnndsl.cli.progress import duration, number, percent, watching
 
 if TYPE_CHECKING:
-    from cnndsl.runtime.events import EpochRecord, Outcome
-    from cnndsl.runtime.trainer import TrainingRequest
+    from cnndsl.api import Network
+    from cnndsl.runtime.training import Training
 
 __all__ = ["train"]
 
@@ -25,14 +24,30 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 _WORDS = "cnndsl.words"
 """Where the words of the command line are kept, for the command that resumes."""
 
+_INTERRUPTED = 130
 
-class _RememberingCommand(click.Command):
-    """A command that knows the words it was called with."""
+
+class _TrainCommand(click.Command):
+    """A command that knows the words it was called with; ``--resume`` may stand without a value."""
 
     @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, list(_with_resume_value(args)))
+
+
+def _with_resume_value(words: Sequence[str]) -> Iterator[str]:
+    """Join ``--resume`` to its value, or to ``latest`` where what follows is something else."""
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        if word == "--resume":
+            valued = left and (left[0] in _CHECKPOINTS or left[0].endswith(".ckpt"))
+            word = f"--resume={left.pop(0) if valued else _CHECKPOINTS[0]}"
+        yield word
+
+
+_CHECKPOINTS = ("latest", "previous")
 
 
 def _valid(ctx: click.Context, option: click.Parameter, text: str | None) -> float | str | None:
@@ -48,14 +63,175 @@ def _valid(ctx: click.Context, option: click.Parameter, text: str | None) -> flo
     return share
 
 
-def _overrides(
-    ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]
-) -> tuple[str, ...]:
-    for pair in pairs:
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        section, dot, setting = key.partition(".")
-        if not equals or not value or section != "train" or not dot or not setting:
-            raise click.BadParameter(
-                f"'{pair}' is not train.KEY=VALUE, as in --set train.weight_decay=5e-4"
-            )
-    return pairs
+def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is None or text in _CHECKPOINTS or text.endswith(".ckpt"):
+        return text
+    raise click.BadParameter(f"'{text}' is neither 'previous' nor a .ckpt file")
+
+
+@click.command(cls=_TrainCommand)
+@click.argument("spec")
+@click.option(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="Labelled data: `digits`, a folder with a folder of pictures per class, a folder of idx,"
+    " CIFAR or Tiny-ImageNet files, an .npz file, or a .csv file of paths and labels.",
+)
+@click.option(
+    "--valid",
+    metavar="DATA|FRACTION",
+    callback=_valid,
+    help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
+)
+@click.option(
+    "--out", metavar="DIR", help="Where all that comes out goes.  [default: runs/NETWORK]"
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Passes over the data, not the recipe's.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Images in a step, not the recipe's."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    help="Where all chance starts, not the recipe's: the same seed gives the same run.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="train.KEY=VALUE",
+    help="Change the recipe: train.optimizer.lr=0.1, say; may be given several times.",
+)
+@click.option(
+    "--weights",
+    metavar="W.safetensors",
+    help="Begin with what fits by name of these weights, instead of with drawn ones.",
+)
+@click.option(
+    "--resume",
+    metavar="[previous|FILE.ckpt]",
+    callback=_resume,
+    help="Go on with the run in DIR: from its last checkpoint, the one before it, or this one.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="How many checkpoints to keep.",
+)
+@click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
+@device_option
+@threads_option
+@parameters_option
+@color_option
+def train(
+    spec: str,
+    data: str,
+    valid: float | str | None,
+    out: str | None,
+    epochs: int | None,
+    batch: int | None,
+    seed: int | None,
+    settings: tuple[str, ...],
+    weights: str | None,
+    resume: str | None,
+    keep: int,
+    skip_broken: bool,
+    device: str,
+    threads: int | None,
+    parameters: Parameters,
+) -> int:
+    r"""Train the network of a SPEC on labelled DATA.
+
+    How it learns is written in the spec, in `train { }`. The model, the weights, the metrics and
+    the curves are in DIR, from the first epoch on. Ctrl-C stops between two steps; --resume goes
+    on there as if it had never stopped.
+
+    \b
+      cnndsl train lenet5 --data digits --valid 0.2
+      cnndsl train lenet5 --data mnist/ --epochs 5 --set train.optimizer.lr=0.02
+      cnndsl train my.cnn --data pictures/ --valid more/ --out runs/first
+    """
+    network = _network(spec, parameters)
+    words = click.get_current_context().meta[_WORDS]
+    with watching() as listener:
+        training = network.train(
+            data,
+            listener,
+            valid=valid,
+            out=out,
+            epochs=epochs,
+            batch=batch,
+            seed=seed,
+            settings=settings,
+            weights=weights,
+            resume=resume or False,
+            device=device,
+            threads=threads,
+            skip_broken=skip_broken,
+            keep=keep,
+            command=("cnndsl", "train", *words),
+        )
+    if training.how == "interrupted":
+        click.echo("\n".join(_interrupted(training, words)))
+        return _INTERRUPTED
+    click.echo("\n".join(_finished(training, data, valid)))
+    return 0
+
+
+def _network(spec: str, parameters: Parameters) -> Network:
+    from cnndsl import api, pipeline
+
+    return api.Network(pipeline.check(spec, parameters))
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def _finished(training: Training, data: str, valid: float | str | None) -> Iterator[str]:
+    """How it went, where the model is, and what to do next."""
+    epochs = len(training.records)
+    count = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+    yield f"{training.how} after {count} in {duration(training.seconds)}{_best(training)}"
+    model = str(training.folder / "model.onnx")
+    yield f"the model is {model}; beside it are its weights, metrics.csv and curves.png"
+    yield ""
+    yield f"  cnndsl run {shlex.quote(model)} PICTURE"
+    words = ["cnndsl", "eval", model, "--data", valid if isinstance(valid, str) else data]
+    if isinstance(valid, float):
+        words += ["--valid", f"{valid:g}"]
+    yield f"  {shlex.join(words)}"
+
+
+def _best(training: Training) -> str:
+    best = training.best
+    if best is None:
+        return ""
+    text = f"; the best is epoch {best.epoch}"
+    if best.valid_loss is not None:
+        text += f": validation loss {number(best.valid_loss).strip()}"
+        if best.valid_accuracy is not None:
+            text += f", accuracy {percent(best.valid_accuracy).strip()}"
+    return text
+
+
+def _interrupted(training: Training, words: Sequence[str]) -> Iterator[str]:
+    """What is safe, and the whole command that goes on."""
+    yield f"interrupted; everything up to here is saved in {training.folder}. Go on with"
+    yield ""
+    yield f"  {shlex.join(['cnndsl', 'train', *_resuming(words)])}"
+
+
+def _resuming(words: Sequence[str]) -> Iterator[str]:
+    """The words of a command that goes on where the one of these words ended."""
+    yield from (word for word in _with_resume_value(words) if not word.startswith("--resume="))
+    yield "--resume"

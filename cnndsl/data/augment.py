@@ -8,6 +8,7 @@ as one that was never interrupted.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from statistics import NormalDist
@@ -83,8 +84,9 @@ def _changed(augmentation: Augmentation, x: Floats, draws: _Draws, number: int) 
         case Cutout(size=size):
             return _cut_out(x, size, draws)
         case Noise(std=std):
-            first = number << 32  # Noise of its own for every input.
-            return x + numpy.float32(std) * draws.normal(x[0].size, first).reshape(x.shape)
+            # Noise of its own for every input.
+            noise = draws.normal(math.prod(x.shape[1:]), first=number << 32)
+            return x + numpy.float32(std) * noise.reshape(x.shape)
     raise AssertionError(f"there is no augmentation {augmentation}")
 
 

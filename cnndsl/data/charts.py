@@ -154,10 +154,20 @@ def _curves(
     curves = []
     for measured, color in ((training, TRAINING), (validation, VALIDATION)):
         values = ((record.epoch, measured(record)) for record in records)
-        points = tuple((x, y) for x, y in values if y is not None and math.isfinite(y))
+        points = tuple((x, _tame(y)) for x, y in values if y is not None and math.isfinite(y))
         if points:
             curves.append(_Curve(points, color))
     return curves
+
+
+def _tame(value: float) -> float:
+    """A number that scales can be computed with: not beyond 1e250, nor nearer to zero than 1e-250.
+
+    >>> _tame(-1e300), _tame(5e-324), _tame(0.0), _tame(0.5)
+    (-1e+250, 1e-250, 0.0, 0.5)
+    """
+    size = min(max(abs(value), 1e-250), 1e250)
+    return math.copysign(size, value) if value else 0.0
 
 
 # --- scales -----------------------------------------------------------------------------------
@@ -177,9 +187,11 @@ def _moved(scale: _Scale, panel: Point) -> _Scale:
 def _loss_scale(curves: Sequence[_Curve]) -> _Scale:
     values = [y for curve in curves for _, y in curve.points] or [0.0, 1.0]
     low, high = min(values), max(values)
-    if low > 0 and high / low > _WIDE:
-        room = (high / low) ** 0.05
-        return _Scale(low / room, high * room, _BOTTOM, _TOP, logarithmic=True)
+    if low > 0 and high > _WIDE * low:
+        powers = math.log10(low), math.log10(high)
+        room = 0.05 * (powers[1] - powers[0])
+        ends = 10 ** (powers[0] - room), 10 ** (powers[1] + room)
+        return _Scale(*ends, _BOTTOM, _TOP, logarithmic=True)
     if 0 <= low < 0.5 * high:
         low = 0.0
     margin = 0.06 * (high - low) or abs(high) * 0.1 or 0.5

@@ -32,8 +32,12 @@ __all__ = [
     "width_of",
 ]
 
-INK, GRAY, PALE = "#1f2933", "#66727f", "#e4e8ec"
-"""The colours of titles and names, of what explains, and of rules."""
+INK = "#1f2933"
+"""The colour of titles and names."""
+GRAY = "#66727f"
+"""The colour of what explains."""
+PALE = "#e4e8ec"
+"""The colour of rules."""
 
 PIXELS = 2
 """Pixels of a point."""

@@ -21,7 +21,10 @@ from cnndsl.semantics.network import TypedNetwork
 
 __all__ = [
     "Array",
+    "StoredTensor",
+    "WeightsFile",
     "not_finite",
+    "open_weights",
     "raw_bytes",
     "read_weights",
     "safetensors_chunks",
@@ -44,15 +47,26 @@ def read_weights(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str,
         UserError: CNN601, where the file does not fit, with all that is wrong; CNN602, where it
             cannot be read.
     """
+    with open_weights(path) as file:
+        misfits = _compare(typed, file.stored)
+        if misfits.any:
+            raise misfits.error(os.fspath(path), typed.name)
+        return {name: file.read(name) for name in network_weights(typed)}
+
+
+@contextmanager
+def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
+    """A safetensors or ``.npz`` file, whatever it holds.
+
+    Raises:
+        UserError: CNN602, where it cannot be read.
+    """
     try:
         # The system's own words for a file that cannot be opened are better than the library's.
         with open(path, "rb"):
             pass
         with _opened(path) as file:
-            misfits = _compare(typed, file.stored)
-            if misfits.any:
-                raise misfits.error(os.fspath(path), typed.name)
-            return {name: file.read(name) for name in network_weights(typed)}
+            yield file
     except BadZipFile as error:
         raise _unreadable(path, f"it is not a whole `.npz` file ({error})") from error
     except SafetensorError as error:
@@ -119,15 +133,15 @@ def safetensors_chunks(
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class WeightsFile:
     """An open file of tensors: what it holds by its headers, and the way to the numbers."""
 
-    stored: Mapping[str, _Stored]
+    stored: Mapping[str, StoredTensor]
     read: Callable[[str], Array]
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[_File]:
+def _opened(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
     if os.fspath(path).lower().endswith(".npz"):
         if not is_zipfile(path):
             raise BadZipFile("no archive")
@@ -135,25 +149,25 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[_File]:
             arrays = {name: archive[name] for name in archive.files}
         names = {"float32": "F32", "float64": "F64", "float16": "F16", "int64": "I64"}
         found = {
-            name: _Stored(array.shape, names.get(array.dtype.name, array.dtype.name))
+            name: StoredTensor(array.shape, names.get(array.dtype.name, array.dtype.name))
             for name, array in arrays.items()
         }
-        yield _File(found, arrays.__getitem__)
+        yield WeightsFile(found, arrays.__getitem__)
         return
     with safe_open(os.fspath(path), framework="numpy") as file:
         slices = {name: file.get_slice(name) for name in list(file.keys())}
         found = {
-            name: _Stored(tuple(part.get_shape()), part.get_dtype())
+            name: StoredTensor(tuple(part.get_shape()), part.get_dtype())
             for name, part in slices.items()
         }
-        yield _File(found, file.get_tensor)
+        yield WeightsFile(found, file.get_tensor)
 
 
 # --- what does not fit ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class StoredTensor:
     """A tensor in a file, as its header describes it."""
 
     shape: tuple[int, ...]
@@ -197,7 +211,7 @@ class _Misfits:
         return "save the file without the surplus tensors"
 
 
-def _compare(typed: TypedNetwork, stored: Mapping[str, _Stored]) -> _Misfits:
+def _compare(typed: TypedNetwork, stored: Mapping[str, StoredTensor]) -> _Misfits:
     expected = network_weights(typed)
     known = {
         f"{node.name}.{weight.name}"

@@ -26,44 +26,21 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason, write_atomically
 from cnndsl.graph.weights import Array, safetensors_chunks
 from cnndsl.runtime.events import EpochRecord
+from cnndsl.training.schedules import Patience
 
 __all__ = [
     "Checkpoint",
-    "Patience",
     "Position",
     "choose_checkpoint",
     "list_checkpoints",
     "read_checkpoint",
     "remove_leftovers",
-    "same_run",
     "write_checkpoint",
 ]
 
 FORMAT = "cnndsl checkpoint 1"
 _NO_HASH = "0" * 64
 _LARGEST_HEADER = 100_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long there has been no new best: the best value, and the epochs since.
-
-    ``drops`` is how often patience ended, which counts for schedules.
-    """
-
-    best: float | None = None
-    stalled: int = 0
-    drops: int = 0
-
-    def after(self, value: float) -> Patience:
-        """The same after another epoch; a smaller value is better."""
-        if self.best is None or value < self.best:
-            return Patience(value, 0, self.drops)
-        return Patience(self.best, self.stalled + 1, self.drops)
-
-    def dropped(self) -> Patience:
-        """The same after patience ended: waiting begins anew."""
-        return Patience(self.best, 0, self.drops + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +93,12 @@ class Checkpoint:
     """All that a run needs to go on as if it had never stopped.
 
     ``identity`` says which run it is: facts by name, all of which must be the same in a run that
-    goes on with it. ``best`` are the best weights so far, None before the first evaluation.
+    goes on with it. ``environment`` is what it ran on, which may differ. ``best`` are the best
+    weights so far, None before the first evaluation.
     """
 
     identity: Mapping[str, Any]
+    environment: Mapping[str, str]
     position: Position
     weights: Mapping[str, Array]
     state: Mapping[str, Array]
@@ -200,6 +179,7 @@ def _chunks(checkpoint: Checkpoint) -> Iterator[bytes | memoryview]:
         arrays |= {f"best/{name}": array for name, array in best.items()}
     metadata = {
         "best": "present" if present else "none" if best is None else "apart",
+        "environment": json.dumps(dict(checkpoint.environment)),
         "format": FORMAT,
         "identity": json.dumps(dict(checkpoint.identity), ensure_ascii=False),
         "position": json.dumps(checkpoint.position.to_json()),
@@ -230,6 +210,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         best = {"none": None, "present": parts["weight"], "apart": parts["best"]}
         return Checkpoint(
             identity=json.loads(metadata["identity"]),
+            environment=json.loads(metadata["environment"]),
             position=Position.from_json(json.loads(metadata["position"])),
             weights=parts["weight"],
             state=parts["state"],
@@ -291,34 +272,3 @@ def _damaged(path: Path, why: str) -> UserError:
         if others
         else "start again with another `--out`",
     )
-
-
-# --- one run or another -----------------------------------------------------------------------
-
-
-def same_run(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Make sure that a checkpoint is of the run that is to go on.
-
-    Raises:
-        UserError: CNN807, which names what differs, with both values.
-    """
-    notes = [
-        f"{name} is {_shown(stored.get(name))} in the checkpoint, {_shown(wanted.get(name))} now"
-        for name in (*wanted, *(name for name in stored if name not in wanted))
-        if stored.get(name) != wanted.get(name)
-    ]
-    if not notes:
-        return
-    raise UserError(
-        "CNN807",
-        f"the checkpoint `{path}` is of another run: {notes[0]}",
-        notes=notes[1:],
-        help="go on as that run began, or start a new one with another `--out`",
-    )
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not set"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 import numpy.typing
 
+from cnndsl.autodiff.rules import Target
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.session import Session
 from cnndsl.semantics.network import TypedNetwork
@@ -59,7 +60,7 @@ class Examiner:
     def examine(self, feeds: Arrays) -> Measured:
         """What the probes see in a step on these inputs, which are all that a step takes."""
         if self._session is None:
-            target = "cpu" if self._device == "cpu" else "cuda"
+            target: Target = "cpu" if self._device == "cpu" else "cuda"
             step = build_step(
                 self._typed, self._recipe, batch=self._batch, target=target, probed=True
             )
@@ -89,7 +90,7 @@ def diverged(measured: Measured, loss: float, epoch: int, step: int) -> UserErro
 def _origin(measured: Measured) -> Probe | None:
     """Where it began: weights are there before feature maps, and these before gradients."""
     for kind in ("weight", "activation", "gradient"):
-        for probe, number in measured.of(kind).items():  # type: ignore[arg-type]
+        for probe, number in measured.of(kind).items():
             if not math.isfinite(number):
                 return probe
     return None

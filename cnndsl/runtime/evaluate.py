@@ -45,13 +45,13 @@ _MOST_CLASSES = 5000
 class Evaluation:
     """How good a network is on a data set of ``count`` samples.
 
-    ``top1`` and ``top5`` are the shares of answers that are right, and right among the first
-    five; None where the loss knows no right answer, or there are no more than five classes.
+    ``top1`` and ``top5`` are the shares of answers that are right (as the training step counts
+    them), and right among the first five; None where there are no more than five classes.
     Rows of ``confusion`` are the true classes, columns the answers; None where there are none.
     """
 
     loss: float
-    top1: float | None
+    top1: float
     top5: float | None
     count: int
     classes: tuple[str, ...] = ()
@@ -144,7 +144,7 @@ class Evaluator:
         labels = encoder(dataset, numpy.int64 if whole else numpy.float32, dims)
         if whole:
             check_labels(dataset, self._dims[0])
-        tally = _Tally(self._dims, self.loss)
+        tally = _Tally(self._dims, self.loss, dataset)
         wanted = self._logits or self._output
         with closing(evaluation_batches(dataset, batch, labels=labels)) as batches:
             for one in batches:
@@ -200,42 +200,52 @@ def sample_losses(loss: Loss, output: Array, labels: Array) -> Doubles:
 
 
 class _Tally:
-    """What the batches so far add up to."""
+    """What the batches so far add up to; what is right is as the training step counts it."""
 
-    def __init__(self, dims: tuple[int, ...], loss: Loss) -> None:
+    def __init__(self, dims: tuple[int, ...], loss: Loss, dataset: Dataset) -> None:
         self.loss = loss
         self.samples = 0
+        self.numbers = 0
         self.answers = 0
         self.total = 0.0
         self.right = 0
         self.near = 0
-        classes = dims[0]
         self.whole = isinstance(loss, CrossEntropy | Hinge)
         self.binary = isinstance(loss, BinaryCrossEntropy)
-        if self.binary and dims == (1,):
-            classes = 2
-        counts = (self.whole or (self.binary and classes == 2)) and classes <= _MOST_CLASSES
-        self.ranked = self.whole and classes > _TOP
-        self.confusion = numpy.zeros((classes, classes), numpy.int64) if counts else None
+        vector = not self.whole and not self.binary and len(dims) == 1 and dims[0] > 1
+        self.one_hot = vector and dataset.labels is not None
+        self.largest = self.whole or vector
+        classes = 2 if self.binary and dims == (1,) else dims[0]
+        counts = self.whole or self.one_hot or (self.binary and dims == (1,))
+        self.ranked = (self.whole or self.one_hot) and classes > _TOP
+        self.confusion = (
+            numpy.zeros((classes, classes), numpy.int64)
+            if counts and classes <= _MOST_CLASSES
+            else None
+        )
 
     def add(self, output: Array, labels: Array) -> None:
         losses = sample_losses(self.loss, output, labels)
         self.samples += len(output)
-        self.answers += losses.size
+        self.numbers += losses.size
         self.total += float(losses.sum())
-        if self.whole:
-            self._classify(output, labels)
-        elif self.binary:
+        if self.largest:
+            self._classify(output, labels if self.whole else labels.argmax(axis=1))
+            return
+        if self.binary:
             # The probability 0.5 is the logit 0.
             answers, truths = output > 0, labels > 0.5
-            self.right += int((answers == truths).sum())
+            right = answers == truths
             self._confuse(truths, answers)
+        else:
+            right = numpy.abs(output - labels) < 0.5
+        self.right += int(right.reshape(len(right), -1).all(axis=1).sum())
+        self.answers += len(right)
 
     def evaluation(self, classes: tuple[str, ...]) -> Evaluation:
-        counted = self.whole or self.binary
         return Evaluation(
-            loss=self.total / self.answers,
-            top1=self.right / self.answers if counted else None,
+            loss=self.total / self.numbers,
+            top1=self.right / self.answers,
             top5=self.near / self.answers if self.ranked else None,
             count=self.samples,
             classes=classes,
@@ -245,13 +255,14 @@ class _Tally:
     def _classify(self, output: Array, labels: Array) -> None:
         answers = output.argmax(axis=1)
         self.right += int((answers == labels).sum())
+        self.answers += labels.size
         self._confuse(labels, answers)
         if self.ranked:
-            right = numpy.take_along_axis(output, labels[:, None], 1)
-            before = (output > right).sum(axis=1)
+            score = numpy.take_along_axis(output, labels[:, None], 1)
+            before = (output > score).sum(axis=1)
             # Of equal scores the first class wins, as in argmax.
             places = numpy.arange(output.shape[1]).reshape(1, -1, *([1] * (output.ndim - 2)))
-            before += ((output == right) & (places < labels[:, None])).sum(axis=1)
+            before += ((output == score) & (places < labels[:, None])).sum(axis=1)
             self.near += int((before < _TOP).sum())
 
     def _confuse(self, truths: Array, answers: Array) -> None:

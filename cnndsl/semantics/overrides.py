@@ -162,6 +162,9 @@ def _merged(old: Setting, fresh: Setting) -> Setting:
 
 def _read(one: _Override, origins: dict[Source, _Override]) -> tuple[Setting, ...]:
     """The settings that an override states, as the parser reads them."""
+    if any(sign in one.value for sign in "{}\n"):
+        help = "give every setting a `--set` of its own"
+        raise one.fails("a value has no braces and no line ends", help)
     line = " ".join(part for part in (one.setting, one.attribute, one.value) if part)
     source = Source("--set", f"train {{\n  {line}\n}}\n")
     origins[source] = one
@@ -169,11 +172,9 @@ def _read(one: _Override, origins: dict[Source, _Override]) -> tuple[Setting, ..
     module = parse(source, report)
     for diagnostic in report:
         raise _refusal(diagnostic, origins, one)
-    match module.statements:
-        case (Train(settings=settings),) if "\n" not in one.value:
-            if settings and all(setting.name.name == one.setting for setting in settings):
-                return settings
-    raise one.fails("it is more than one setting", "give every setting a `--set` of its own")
+    (train,) = module.statements
+    assert isinstance(train, Train)
+    return train.settings
 
 
 # --- what is wrong ----------------------------------------------------------------------------

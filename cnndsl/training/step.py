@@ -113,7 +113,7 @@ def build_step(
 
     Raises:
         UserError: CNN605 for an opset that is not supported, CNN808 where nothing learns, CNN809
-            where the loss does not suit the output, or an input has a name that the step needs.
+            where the loss does not suit the output, CNN007 where an input has a name of the step's.
     """
     recipe = recipe or typed.network.recipe or Recipe()
     if opset not in IR_VERSIONS:
@@ -140,7 +140,7 @@ def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
     for node in typed.network.inputs:
         if node.name in graph.reserved:
             raise UserError(
-                "CNN809",
+                "CNN007",
                 f"the input `{node.name}` has the name of one of a training step's own",
                 help="give the input another name in the spec",
             )
@@ -225,7 +225,7 @@ def _finished(
     probes: Mapping[Probe, onnx_ir.Value],
 ) -> Step:
     buffers = {str(weight.name): value for weight, value in graph.updates.items()}
-    changed = updates.weights | buffers
+    changed = {**updates.weights, **buffers}
     updated = {name: changed[name] for name in forward.weights if name in changed}
     for name, value in (*updated.items(), *((n, new) for n, (_, new) in updates.state.items())):
         graph.rename(value, name + NEXT)

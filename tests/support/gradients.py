@@ -23,7 +23,16 @@ from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
 from cnndsl.graph.emitter import IR_VERSIONS, GraphEmitter
 
-__all__ = ["CPU_ONLY", "Array", "Build", "Gradients", "check_gradients", "constant_like", "emitted"]
+__all__ = [
+    "CPU_ONLY",
+    "Array",
+    "Build",
+    "Gradients",
+    "check_gradients",
+    "constant_like",
+    "emitted",
+    "gradients_of_sum",
+]
 
 Array = numpy.typing.NDArray[Any]
 
@@ -45,8 +54,8 @@ CPU_ONLY = frozenset(
 class Gradients:
     """A graph that computes a result, a weighted sum of it, and that sum's gradients.
 
-    ``entries`` are the positions of the inputs that have a gradient, ``forward`` is the number of
-    nodes before differentiation; ``nodes`` are those that differentiation added.
+    ``entries`` are the positions of the inputs that have a gradient; ``nodes`` are those that
+    differentiation added.
     """
 
     model: onnx.ModelProto
@@ -56,8 +65,9 @@ class Gradients:
 
     @property
     def op_types(self) -> tuple[str, ...]:
-        """What differentiation emitted, without constants."""
-        return tuple(node.op_type for node in self.nodes if node.op_type != "Constant")
+        """What the operators under test added, without constants and the sum's own two nodes."""
+        added = [node.op_type for node in self.nodes if node.op_type != "Constant"]
+        return tuple(added[2:])
 
 
 def constant_like(emit: GraphEmitter, numbers: object, like: onnx_ir.Value) -> onnx_ir.Value:
@@ -92,6 +102,8 @@ def check_gradients(
     if wanted is None:
         wanted = [at for at, array in enumerate(given) if array.dtype.kind == "f"]
     seen: list[str] = []
+    for at in wanted:
+        emitted(build, given, [at], opset=opset)  # Nothing is computed in vain for one alone.
     for target in targets:
         graph = emitted(build, given, wanted, target, opset)
         text = onnx.printer.to_text(graph.model)
@@ -109,8 +121,10 @@ def emitted(
     wanted: Sequence[int],
     target: Target = "cpu",
     opset: int = 18,
+    *,
+    plain: bool = False,
 ) -> Gradients:
-    """The graph of a random weighted sum of a result and of that sum's gradients.
+    """The graph of a random weighted sum (or the plain sum) of a result and of its gradients.
 
     Its outputs are ``result``, ``sum`` and ``gradient0`` for the first input, and so on.
     """
@@ -118,8 +132,9 @@ def emitted(
     emit.enter("forward", "test.cnn:1: the operators under test")
     result = build(emit, *values)
     emit.enter("sum")
-    weights = emit.tensor(_weights(dims_of(result)).astype(_numpy_type(result)))
-    total = emit.op("ReduceSum", emit.op("Mul", result, weights), keepdims=0)
+    weights = numpy.ones(dims_of(result)) if plain else _weights(dims_of(result))
+    factors = emit.tensor(weights.astype(_numpy_type(result)))
+    total = emit.op("ReduceSum", emit.op("Mul", result, factors), keepdims=0)
     before = len(emit.nodes)
     found = differentiate(emit, total, [values[at] for at in wanted], target)
     entries = tuple(at for at in wanted if values[at] in found)
@@ -129,6 +144,18 @@ def emitted(
     _demand_sound(nodes, found)
     model = _model(emit, values, outputs, opset)
     return Gradients(model, tuple(str(value.name) for value in values), entries, nodes)
+
+
+def gradients_of_sum(
+    build: Build, arrays: Sequence[Array], wanted: Sequence[int], target: Target = "cpu"
+) -> dict[int, Array]:
+    """The gradients of the plain sum of a result, by ONNX Runtime in float32.
+
+    For places where a function has no derivative, and the rule says which number it takes.
+    """
+    narrow = [_narrow(array) for array in arrays]
+    graph = emitted(build, narrow, wanted, target, plain=True)
+    return dict(zip(graph.entries, _run(graph, narrow), strict=True))
 
 
 # --- against central differences --------------------------------------------------------------
@@ -205,9 +232,18 @@ def _check_in_runtime(
     tolerance: float,
 ) -> None:
     """Compare the float32 twin's gradients in ONNX Runtime with those in float64."""
-    narrow = [array.astype(numpy.float32) if array.dtype.kind == "f" else array for array in arrays]
+    narrow = [_narrow(array) for array in arrays]
     graph = emitted(build, narrow, wanted, target, opset)
     onnx.checker.check_model(graph.model, full_check=True)
+    results = _run(graph, narrow)
+    for at, gradient in zip(graph.entries, results, strict=True):
+        assert gradient.dtype == numpy.float32
+        assert gradient.shape == exact[at].shape
+        _compare(f"input {at} in ONNX Runtime", gradient, exact[at], tolerance)
+
+
+def _run(graph: Gradients, arrays: Sequence[Array]) -> Sequence[Array]:
+    """The gradients of a graph, by ONNX Runtime."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -218,11 +254,7 @@ def _check_in_runtime(
         disabled_optimizers=["NchwcTransformer"],  # as in training
     )
     names = [f"gradient{at}" for at in graph.entries]
-    results = session.run(names, _feed(graph.model, narrow)) if names else []
-    for at, gradient in zip(graph.entries, results, strict=True):
-        assert gradient.dtype == numpy.float32
-        assert gradient.shape == exact[at].shape
-        _compare(f"input {at} in ONNX Runtime", gradient, exact[at], tolerance)
+    return session.run(names, _feed(graph.model, arrays)) if names else []
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -238,6 +270,10 @@ def _rounded(array: Array) -> Array:
     if array.dtype.kind != "f":
         return array
     return array.astype(numpy.float32).astype(numpy.float64)
+
+
+def _narrow(array: Array) -> Array:
+    return array.astype(numpy.float32) if array.dtype.kind == "f" else array
 
 
 def _weights(dims: Sequence[int]) -> Array:

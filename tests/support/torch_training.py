@@ -22,6 +22,7 @@ from cnndsl.semantics.recipe import Recipe
 __all__ = ["LAYERS", "TorchTrainer"]
 
 torch: Any = pytest.importorskip("torch")
+torch.set_num_threads(1)  # more only wait for each other, beside the other tests
 F: Any = torch.nn.functional
 
 Tensor: TypeAlias = Any
@@ -61,7 +62,7 @@ class TorchTrainer:
         loss = _loss(self.recipe.loss, scores, truth)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        return float(loss.detach()), _correct(scores, truth)
+        return float(loss.detach()), _correct(self.recipe.loss, scores, truth)
 
     def gradients(self) -> dict[str, Array]:
         """What the last ``backward`` found, by the weights' names."""
@@ -266,9 +267,15 @@ def _loss(loss: Any, scores: Tensor, truth: Tensor) -> Tensor:
             raise AssertionError(loss.keyword)
 
 
-def _correct(scores: Tensor, truth: Tensor) -> int:
-    """How many answers are right, where labels are classes."""
-    return 0 if truth.is_floating_point() else int((scores.argmax(1) == truth).sum())
+def _correct(loss: Any, scores: Tensor, truth: Tensor) -> int:
+    """How many answers are right; of an output that is a vector, where targets are numbers."""
+    match loss.keyword:
+        case "mse":
+            return int((scores.argmax(1) == truth.argmax(1)).sum())
+        case "binarycrossentropy":
+            return int(((scores > 0) == (truth > 0.5)).flatten(1).all(1).sum())
+        case _:
+            return int((scores.argmax(1) == truth).sum())
 
 
 def _optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Any:

@@ -78,8 +78,7 @@ def masks_of(step: Step, layers: Sequence[str]) -> dict[str, str]:
     masks = {}
     for node in step.model.graph:
         scope, _, _ = str(node.name).rpartition("/")
-        mask = node.inputs[-1]
-        if scope in layers and node.op_type == "Mul" and mask is not None:
+        if scope in layers and node.op_type == "Mul" and (mask := node.inputs[1]) is not None:
             masks[scope] = str(mask.name)
     assert set(masks) == set(layers)
     return masks

@@ -1,0 +1,109 @@
+"""Turns what the user calls training and validation data into two datasets for a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeAlias
+
+from cnndsl.data.dataset import Dataset, divide, open_dataset
+from cnndsl.data.parts import Split
+from cnndsl.data.samples import LISTED, find_broken, without
+from cnndsl.data.sources import ModelInput
+from cnndsl.diagnostics.model import UserError
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+
+__all__ = ["open_part", "open_training_data"]
+
+Name: TypeAlias = "str | os.PathLike[str]"
+
+
+def open_training_data(
+    network: TypedNetwork,
+    data: Name,
+    valid: Name | float | None,
+    *,
+    skip_broken: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
+) -> tuple[Dataset, Dataset | None]:
+    """The dataset to train with, and the one to validate with, if any.
+
+    Args:
+        network: what is to be trained; its recipe's seed decides which share is kept aside.
+        data: what the user calls the training data.
+        valid: other data, or the share of the data to keep aside; where it is None, the data's
+            own part for validation, if it has one.
+        skip_broken: leave out samples that cannot be read.
+        tell: told of samples that are left out.
+
+    Raises:
+        UserError: CNN801 where there is no such data, or it would validate itself; and whatever
+            else is wrong with data.
+    """
+
+    def whole(name: Name, split: Split) -> Dataset:
+        dataset = open_part(network, name, split)
+        return _readable(dataset, tell) if skip_broken else dataset
+
+    training = whole(data, "train")
+    if isinstance(valid, float | int):
+        return divide(training, float(valid), _seed(network))
+    if valid is None:
+        own = _own_validation(network, data)
+        return training, own and (_readable(own, tell) if skip_broken else own)
+    try:
+        other = whole(valid, "valid")
+    except UserError as error:
+        if error.code != "CNN801":
+            raise
+        other = whole(valid, "test")
+    if other.fingerprint == training.fingerprint:
+        raise UserError(
+            "CNN801",
+            f"`{os.fspath(valid)}` would be both training and validation data",
+            help="name other data, or keep a share aside: `--valid 0.2`",
+        )
+    return training, other
+
+
+def open_part(
+    network: TypedNetwork, data: Name, split: Split, valid: float | None = None
+) -> Dataset:
+    """A part of labelled data; of the share ``valid`` that training keeps aside, that alone.
+
+    Raises:
+        UserError: as ``open_dataset`` does.
+    """
+    nodes = network.network.inputs
+    inputs = [ModelInput(node.name, node.type, node.preparation) for node in nodes]
+    dataset = open_dataset(data, inputs, split=split, classes=network.network.classes)
+    return dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+
+
+def _seed(network: TypedNetwork) -> int:
+    return (network.network.recipe or Recipe()).seed
+
+
+def _own_validation(network: TypedNetwork, data: Name) -> Dataset | None:
+    """The data's own part for validation; None where it has none."""
+    try:
+        return open_part(network, data, "valid")
+    except UserError as error:
+        if error.code != "CNN801":
+            raise
+        return None
+
+
+def _readable(dataset: Dataset, tell: Callable[[str], None]) -> Dataset:
+    """The samples that can be read; tells of the others."""
+    broken = find_broken(dataset)
+    if not broken:
+        return dataset
+    are = "is" if len(broken) == 1 else "are"
+    tell(f"{len(broken):,} of {len(dataset):,} samples of `{dataset.name}` {are} left out: broken")
+    for one in broken[:LISTED]:
+        tell(f"`{one.name}`: {one.why}")
+    if len(broken) > LISTED:
+        tell(f"and {len(broken) - LISTED:,} more")
+    return without(dataset, [one.index for one in broken])

@@ -1,0 +1,200 @@
+"""Turns a request to train into all that a run needs before its first step.
+
+Whatever is wrong with the request is found here, before anything is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from cnndsl.autodiff.rules import Target
+from cnndsl.data.augment import Augmenter
+from cnndsl.data.labels import check_labels, encoder, imbalance
+from cnndsl.data.samples import Dataset, Indices
+from cnndsl.data.sources import Array, ModelInput
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.initializers import initialise
+from cnndsl.runtime import library
+from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
+from cnndsl.runtime.device import choose
+from cnndsl.runtime.evaluate import inference_model
+from cnndsl.runtime.events import Listener
+from cnndsl.runtime.fine_tuning import start_from
+from cnndsl.runtime.identity import identity_of, same_run
+from cnndsl.semantics.losses import CrossEntropy, Hinge
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.training.step import Step, build_step
+from cnndsl.version import __version__
+
+__all__ = ["Job", "TrainingRequest", "begin", "prepare"]
+
+_UNEVEN = 10.0
+"""From this ratio between the largest and the smallest class on, it is reported."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingRequest:
+    """What to train, with what, and where the results go.
+
+    ``network`` carries its recipe, with whatever was set for this run. ``weights`` is a file of
+    which the run takes what fits to begin with. ``resume`` is empty for a new run, or ``latest``,
+    ``previous``, or a checkpoint's path. ``command`` are the words of the command line.
+
+    A checkpoint is written after every epoch, after ``checkpoint_seconds``, and after every
+    ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``examine`` lets the
+    run look into the network after some epochs, and note what does not learn well.
+    """
+
+    network: TypedNetwork
+    data: Dataset
+    folder: Path
+    valid: Dataset | None = None
+    weights: Path | None = None
+    device: str = "auto"
+    threads: int | None = None
+    resume: str = ""
+    command: tuple[str, ...] = ()
+    keep: int = 3
+    checkpoint_seconds: float = 120.0
+    checkpoint_steps: int | None = None
+    examine: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What follows from a request.
+
+    ``batch`` is the recipe's, or the number of samples where there are fewer; an epoch has
+    ``steps`` steps. ``labels`` gives those of samples as the step takes them; a batch has
+    ``answers`` answers that may be right. ``model`` is the inference model without weights.
+    """
+
+    request: TrainingRequest
+    recipe: Recipe
+    device: str
+    batch: int
+    steps: int
+    step: Step
+    labels: Callable[[Indices], Array]
+    answers: int
+    augment: Augmenter | None
+    model: Artifact
+    identity: Mapping[str, Any]
+    environment: Mapping[str, str]
+
+
+def prepare(request: TrainingRequest) -> Job:
+    """Work out everything that a run needs, and see that it can begin.
+
+    Raises:
+        UserError: CNN701 and CNN705 for the device, CNN802 for labels that do not fit, CNN808
+            where nothing can be learnt, CNN809 for a loss that does not suit the network.
+    """
+    network, data = request.network, request.data
+    recipe = network.network.recipe or Recipe()
+    device = choose(request.device).name
+    batch = min(recipe.batch, len(data))
+    target: Target = "cpu" if device == "cpu" else "cuda"
+    step = build_step(network, recipe, batch=batch, target=target)
+    classes = isinstance(recipe.loss, CrossEntropy | Hinge)
+    for dataset in (data, request.valid):
+        if dataset is not None:
+            encoder(dataset, step.labels.dtype, step.labels.dims[1:])
+            if classes:
+                output = next(iter(network.network.outputs.values()))
+                check_labels(dataset, network.types[output].channels)
+    _check_classes(data)
+    inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
+    return Job(
+        request=request,
+        recipe=recipe,
+        device=device,
+        batch=batch,
+        steps=len(data) // batch,
+        step=step,
+        labels=encoder(data, step.labels.dtype, step.labels.dims[1:]),
+        answers=math.prod(step.labels.dims) if classes else batch,
+        augment=Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None,
+        model=inference_model(network),
+        identity=identity_of(network, recipe, batch, data, request.valid),
+        environment={
+            "cnndsl": __version__,
+            "ONNX Runtime": library.load().__version__,
+            "the device": device,
+        },
+    )
+
+
+def _check_classes(data: Dataset) -> None:
+    """Raise CNN808 where a class that has a name has no sample."""
+    balance = imbalance(data)
+    empty = [name for name, count in balance.counts if not count] if balance else []
+    if empty and data.classes:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise UserError(
+            "CNN808",
+            f"no sample of `{data.name}` is of the class `{empty[0]}`{more}",
+            help="give samples of every class, or take the class out of the data and the spec",
+        )
+
+
+# --- beginning --------------------------------------------------------------------------------
+
+
+def begin(job: Job, checkpoints: Path, listener: Listener) -> Checkpoint:
+    """Where a run begins: at the checkpoint that its request asks for, or anew.
+
+    Raises:
+        UserError: CNN601 and CNN602 for a file of weights, CNN806 for a damaged checkpoint,
+            CNN807 for one of another run.
+    """
+    request = job.request
+    if request.resume:
+        path = choose_checkpoint(checkpoints, request.resume)
+        if path is not None:
+            return _found(job, path, listener)
+        listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
+    _note_data(job, listener)
+    weights = initialise(request.network, job.recipe.seed, job.recipe.init)
+    if request.weights is not None:
+        start = start_from(request.weights, weights)
+        for note in start.notes(request.weights):
+            listener.note(note)
+        weights = dict(start.weights)
+    state = {name: numpy.zeros(dims, numpy.float32) for name, dims in job.step.state.items()}
+    return Checkpoint(job.identity, job.environment, Position(), weights, state)
+
+
+def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
+    found = read_checkpoint(path)
+    same_run(path, found.identity, job.identity)
+    for name, now in job.environment.items():
+        before = found.environment.get(name)
+        if before != now:
+            listener.note(f"{name} was {before} before, and is {now} now: last digits may differ")
+    return found
+
+
+def _note_data(job: Job, listener: Listener) -> None:
+    data = job.request.data
+    if job.batch < job.recipe.batch:
+        listener.note(
+            f"`{data.name}` has only {len(data)} samples: the batch is {job.batch},"
+            f" not {job.recipe.batch}"
+        )
+    balance = imbalance(data)
+    if balance is not None and balance.ratio >= _UNEVEN:
+        least = min(balance.counts, key=lambda one: one[1] or math.inf)
+        most = max(balance.counts, key=lambda one: one[1])
+        listener.note(
+            f"the classes of `{data.name}` are uneven: {most[1]:,} samples of `{most[0]}`,"
+            f" {least[1]:,} of `{least[0]}`"
+        )

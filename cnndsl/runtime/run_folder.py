@@ -1,0 +1,195 @@
+"""Turns what a training run knows into the files of its folder, each whole at any time.
+
+==========================  ==================================================================
+``best.safetensors``        the weights of the best epoch, ``last.safetensors`` the newest
+``model.onnx``              the compiled network with the best weights
+``metrics.csv``             a line for each epoch; ``metrics.jsonl`` the same in JSON
+``curves.png``              loss and accuracy over the epochs
+``confusion.csv``, ``.png`` what the best weights mistake for what in the validation data
+``spec.cnn``                the canonical spec, with all that was set for this run
+``command.txt``             the command lines that trained, one for each start
+``checkpoints/``            what ``--resume`` goes on with
+==========================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.files import reason, write_atomically
+from cnndsl.graph.weights import Array, write_weights
+from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
+from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.events import EpochRecord
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["RunFolder", "opened"]
+
+_LOCK = ".lock"
+_FILES = (
+    "best.safetensors",
+    "last.safetensors",
+    "model.onnx",
+    "metrics.csv",
+    "metrics.jsonl",
+    "curves.png",
+    "confusion.csv",
+    "confusion.png",
+    "spec.cnn",
+    "command.txt",
+)
+
+
+@contextlib.contextmanager
+def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]:
+    """The folder of a run, made where it is not there, and locked until it is left.
+
+    Raises:
+        UserError: CNN603 where it cannot be made, CNN810 where another run is in it (one that is
+            over, unless ``resume``, or one that goes on in another process).
+    """
+    found = RunFolder(Path(path))
+    with contextlib.ExitStack() as stack:
+        try:
+            found.checkpoints.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(open(found.path / _LOCK, "a+", encoding="utf-8"))
+            _take(lock, found.path)
+        except OSError as error:
+            raise UserError(
+                "CNN603",
+                f"cannot write `{found.path}`: {reason(error)}",
+                help="choose another folder with `--out`",
+            ) from error
+        if resume:
+            remove_leftovers(found.path)
+            remove_leftovers(found.checkpoints)
+        elif taken := found.taken():
+            raise _taken(found.path, taken)
+        yield found
+
+
+def _taken(folder: Path, file: str) -> UserError:
+    return UserError(
+        "CNN810",
+        f"there is a run in `{folder}` already",
+        notes=[f"it has written `{file}`"],
+        help="go on with it with `--resume`, or choose another folder with `--out`",
+    )
+
+
+def _take(lock: TextIO, folder: Path) -> None:
+    """Lock a folder for this process; a kill gives the lock back as well.
+
+    Raises:
+        UserError: CNN810 where another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks.
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        process = lock.read().strip()
+        raise UserError(
+            "CNN810",
+            f"another process is training into `{folder}`",
+            notes=[f"its number is {process}"] if process else (),
+            help="wait until it ends, or choose another folder with `--out`",
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+
+
+class RunFolder:
+    """The files of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+
+    def taken(self) -> str:
+        """A file that a run has written here; empty where there is none."""
+        files = (name for name in _FILES if (self.path / name).exists())
+        checkpoints = (f"checkpoints/{one.name}" for one in list_checkpoints(self.checkpoints))
+        return next(chain(files, checkpoints), "")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file."""
+        write_atomically(self.path / name, text.encode())
+
+    def add_command(self, words: Sequence[str]) -> None:
+        """Note a command line as a shell takes it, below those of before."""
+        file = self.path / "command.txt"
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        self.write_text("command.txt", f"{before}{shlex.join(words)}\n")
+
+    def write_weights(
+        self, name: str, weights: Mapping[str, Array], metadata: Mapping[str, str]
+    ) -> None:
+        """Write weights as ``NAME.safetensors``."""
+        write_weights(self.path / f"{name}.safetensors", weights, metadata)
+
+    def write_model(self, model: Artifact) -> None:
+        """Write the compiled network."""
+        model.write(self.path / "model.onnx")
+
+    def write_records(self, records: Sequence[EpochRecord], title: str) -> None:
+        """Write the metrics of all epochs and their curves.
+
+        All lines are written anew: what a killed run had written after its last checkpoint does
+        not stay.
+        """
+        rows = [{key: _plain(value) for key, value in asdict(one).items()} for one in records]
+        text = io.StringIO()
+        table = csv.DictWriter(text, [one.name for one in fields(EpochRecord)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        self.write_text("metrics.csv", text.getvalue())
+        self.write_text("metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        if records:
+            from cnndsl.data.charts import draw_curves
+
+            self._write_picture("curves.png", draw_curves(records, title))
+
+    def write_confusion(self, evaluation: Evaluation, title: str) -> None:
+        """Write what is mistaken for what: the true classes down, the answers across."""
+        matrix = evaluation.confusion
+        if matrix is None:
+            return
+        names = list(evaluation.classes) or [str(at) for at in range(len(matrix))]
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["true class", *names])
+        table.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+        self.write_text("confusion.csv", text.getvalue())
+        from cnndsl.data.confusion import draw_confusion
+
+        self._write_picture("confusion.png", draw_confusion(matrix, names, title))
+
+    def _write_picture(self, name: str, picture: Image.Image) -> None:
+        data = io.BytesIO()
+        picture.save(data, "PNG")
+        write_atomically(self.path / name, data.getvalue())
+
+
+def _plain(value: float | None) -> float | None:
+    """JSON has no word for what is not a number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

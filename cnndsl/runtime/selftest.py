@@ -1,0 +1,309 @@
+"""Puts a network to the test: each check measures something that must hold, and says what it saw.
+
+What is compared is computed in two independent ways, on the device that would train: the
+gradients with differences of the loss, the training graph with the inference graph, a run that was
+saved and resumed with one that was not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy
+from numpy.typing import NDArray
+
+from cnndsl.autodiff.rules import Target
+from cnndsl.frozen import replace
+from cnndsl.graph.initializers import initialise
+from cnndsl.layers.base import Layer
+from cnndsl.layers.shape import Identity
+from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
+from cnndsl.runtime.device import CUDA, choose, trial
+from cnndsl.runtime.evaluate import inference_model, sample_losses
+from cnndsl.runtime.session import Session
+from cnndsl.runtime.stepper import Stepper
+from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy
+from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.semantics.optimizers import Adam, Sgd
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.settings import WeightDecay
+from cnndsl.training.step import Step, build_step
+
+__all__ = ["Check", "Verdict", "selftest"]
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
+
+_STRIDES = (0.1, 0.03, 0.01, 0.003)
+"""How far the weights are moved for a difference, in shares of their norm."""
+
+_GRADIENT_TOLERANCE = 0.02
+_TOLERANCE = 1e-4
+_DEVICE_TOLERANCE = 1e-2
+_OVERFIT_STEPS = 100
+_STEPS = 6
+_RATE = 1024.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tested, what was measured, and whether it holds."""
+
+    name: str
+    measured: str
+    verdict: Verdict
+
+
+def selftest(
+    typed: TypedNetwork, *, batch: int = 4, device: str = "auto", threads: int | None = None
+) -> Iterator[Check]:
+    """Test a network, check by check, on random samples with random answers.
+
+    Raises:
+        UserError: as building and starting a step does.
+    """
+    bench = _Bench(typed, batch, device, threads)
+    yield bench.gradients()
+    yield bench.inference()
+    yield bench.devices()
+    yield bench.resume()
+    yield bench.overfit()
+
+
+class _Bench:
+    """What the checks share: a network, a batch for it, and where it runs."""
+
+    def __init__(self, typed: TypedNetwork, batch: int, device: str, threads: int | None) -> None:
+        self.typed = typed
+        self.recipe = typed.network.recipe or Recipe()
+        self.batch = batch
+        self.device = choose(device).name
+        self.threads = threads
+        self.weights: Arrays = dict(initialise(typed, self.recipe.seed, self.recipe.init))
+
+    # --- the checks ---------------------------------------------------------------------------
+
+    def gradients(self) -> Check:
+        """The slope of the loss along each weight's gradient is the gradient's norm."""
+        recipe = self._plain(Sgd(lr=1.0))
+        step = self._step(self.typed, recipe)
+        session, feeds = self._session(step), self._feeds(step)
+        feeds["lr"] = numpy.asarray(_RATE, numpy.float32)
+        names = [f"{name}.next" for name in self._learning(step)]
+        after = session.run(feeds, names)
+        worst, where = 0.0, ""
+        for name in self._learning(step):
+            gradient = (feeds[name].astype(numpy.float64) - after[f"{name}.next"]) / _RATE
+            error = _slope_error(session, feeds, name, gradient)
+            if error >= worst:
+                worst, where = error, name
+        measured = f"worst {worst:.1e}, at `{where}`"
+        return _check("gradients against differences", measured, worst < _GRADIENT_TOLERANCE)
+
+    def inference(self) -> Check:
+        """The loss of the training graph, and that computed from the inference graph's output.
+
+        Chance is taken out of the network for this, and running statistics hold in both.
+        """
+        name = "inference graph against training graph"
+        calm = _without_chance(self.typed)
+        learning = [node.name for node, own in zip(calm.network.nodes, calm.weights, strict=True)
+                    if any(weight.trainable for weight in own)]  # fmt: skip
+        last = next((n for n in reversed(learning) if "batchnorm" not in n), learning[-1])
+        recipe = replace(self._plain(Sgd(lr=1.0)), freeze=tuple(n for n in learning if n != last))
+        if _normalises(calm, last):
+            return Check(name, "its only weights are a normalisation's", "skipped")
+        step = self._step(calm, recipe)
+        feeds = self._feeds(step)
+        trained = float(self._session(step).run(feeds, ["loss"])["loss"])
+        model = replace_weights(inference_model(calm), self.weights)
+        session = Session(model, self.device, threads=self.threads)
+        output = next(iter(session.run({n: feeds[n] for n in step.inputs}).values()))
+        output = _logits(recipe, calm, output)
+        inferred = float(sample_losses(recipe.loss, output, feeds["labels"]).mean())
+        error = abs(trained - inferred) / max(abs(inferred), 1e-3)
+        measured = f"loss {trained:.6f} and {inferred:.6f}"
+        return _check(name, measured, error < _TOLERANCE)
+
+    def devices(self) -> Check:
+        """The same step on the CPU and on CUDA."""
+        name = "CPU against CUDA"
+        result = trial(CUDA)
+        if not result.works:
+            return Check(name, result.reason, "skipped")
+        losses = []
+        for device in ("cpu", "cuda"):
+            stepper, feeds = self._stepper(self.typed, self.recipe, device=device)
+            losses.append([_run(stepper, feeds, number) for number in range(_STEPS)])
+        error = max(abs(a - b) / max(abs(a), 1e-3) for a, b in zip(*losses, strict=True))
+        measured = f"losses of {_STEPS} steps differ by {error:.1e}"
+        return _check(name, measured, error < _DEVICE_TOLERANCE)
+
+    def resume(self) -> Check:
+        """Saved in the middle and resumed from the file: the same weights to the bit."""
+        straight, feeds = self._stepper(self.typed, self.recipe)
+        for number in range(_STEPS):
+            _run(straight, feeds, number)
+        first, _ = self._stepper(self.typed, self.recipe)
+        for number in range(_STEPS // 2):
+            _run(first, feeds, number)
+        with tempfile.TemporaryDirectory(prefix="cnndsl-") as folder:
+            saved = Checkpoint({}, {}, Position(), first.weights(), first.state())
+            found = read_checkpoint(write_checkpoint(Path(folder), saved))
+        second = Stepper(
+            first.step, found.weights, found.state, device=self.device, threads=self.threads
+        )
+        for number in range(_STEPS // 2, _STEPS):
+            _run(second, feeds, number)
+        expected, result = straight.weights(), second.weights()
+        wrong = [n for n, array in expected.items() if array.tobytes() != result[n].tobytes()]
+        measured = f"{len(expected)} weights after {_STEPS} steps: "
+        measured += f"`{wrong[0]}` differs" if wrong else "bit-equal"
+        return _check("save and resume", measured, not wrong)
+
+    def overfit(self) -> Check:
+        """A network that can learn anything learns one batch by heart."""
+        stepper, feeds = self._stepper(_without_chance(self.typed), self._plain(Adam(lr=1e-3)))
+        losses = []
+        for number in range(_OVERFIT_STEPS):
+            losses.append(_run(stepper, feeds, number, 1e-3))
+            if losses[-1] < losses[0] / 10:
+                break
+        measured = f"loss {losses[0]:.3g} -> {losses[-1]:.3g} in {len(losses)} steps"
+        return _check("one batch overfitted", measured, losses[-1] < losses[0] / 2)
+
+    # --- what they need -----------------------------------------------------------------------
+
+    def _plain(self, optimizer: Sgd | Adam) -> Recipe:
+        """The recipe with nothing between the gradient and the weight but the optimizer."""
+        return replace(
+            self.recipe,
+            optimizer=optimizer,
+            weight_decay=WeightDecay(value=0.0),
+            clip=None,
+            lr_factors=(),
+            freeze=(),
+        )
+
+    def _step(self, typed: TypedNetwork, recipe: Recipe) -> Step:
+        target: Target = "cpu" if self.device == "cpu" else "cuda"
+        return build_step(typed, recipe, batch=self.batch, target=target)
+
+    def _session(self, step: Step) -> Session:
+        return Session(step.to_proto().SerializeToString(), self.device, threads=self.threads)
+
+    def _stepper(
+        self, typed: TypedNetwork, recipe: Recipe, device: str | None = None
+    ) -> tuple[Stepper, Arrays]:
+        where = device or self.device
+        step = build_step(
+            typed, recipe, batch=self.batch, target="cpu" if where == "cpu" else "cuda"
+        )
+        stepper = Stepper(step, self.weights, device=where, threads=self.threads)
+        return stepper, self._feeds(step)
+
+    def _learning(self, step: Step) -> list[str]:
+        buffers = {
+            f"{node.name}.{weight.name}"
+            for node, own in zip(self.typed.network.nodes, self.typed.weights, strict=True)
+            for weight in own
+            if not weight.trainable
+        }
+        return [name for name in step.updated if name not in buffers]
+
+    def _feeds(self, step: Step) -> Arrays:
+        random = numpy.random.default_rng(self.recipe.seed)
+        feeds: Arrays = {name: self.weights[name] for name in step.weights}
+        feeds |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
+        for name, dims in step.inputs.items():
+            feeds[name] = random.normal(size=dims).astype(numpy.float32)
+        output = self.typed.types[next(iter(self.typed.network.outputs.values()))]
+        labels = random.integers(max(2, output.channels), size=step.labels.dims)
+        if step.labels.dtype == numpy.int64:
+            labels %= output.channels
+        else:
+            labels %= 2
+        feeds["labels"] = labels.astype(step.labels.dtype)
+        feeds["step"] = numpy.asarray(0, numpy.int64)
+        feeds["seed"] = numpy.asarray(self.recipe.seed, numpy.int64)
+        feeds["lr"] = numpy.asarray(1.0, numpy.float32)
+        return feeds
+
+
+def _check(name: str, measured: str, holds: bool) -> Check:
+    return Check(name, measured, "passed" if holds else "failed")
+
+
+def replace_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> bytes:
+    """A model's bytes with these weights in it."""
+    from dataclasses import replace as with_changes
+
+    data: bytes = with_changes(model, weights=weights).to_bytes()
+    return data
+
+
+def _run(stepper: Stepper, feeds: Arrays, number: int, lr: float | None = None) -> float:
+    inputs = {name: feeds[name] for name in stepper.step.inputs}
+    return stepper.run(inputs, feeds["labels"], 1e-3 if lr is None else lr, number, 1).loss
+
+
+def _slope_error(
+    session: Session, feeds: Arrays, name: str, gradient: NDArray[numpy.float64]
+) -> float:
+    """How far the loss's slope along a gradient is from the gradient's norm, relatively.
+
+    Float32 and the kinks of ReLUs and maxima disturb a difference, the one if it is short, the
+    other if it is long: the best of several counts.
+    """
+    norm = float(numpy.linalg.norm(gradient))
+    size = float(numpy.linalg.norm(feeds[name])) or 1.0
+    if norm == 0:
+        return 0.0
+
+    def loss(move: NDArray[numpy.float64]) -> float:
+        moved = (feeds[name] + move).astype(numpy.float32)
+        return float(session.run({**feeds, name: moved}, ["loss"])["loss"])
+
+    errors = []
+    for share in _STRIDES:
+        move = gradient / norm * size * share
+        slope = (loss(move) - loss(-move)) / (2 * size * share)
+        errors.append(abs(slope - norm) / norm)
+    return min(errors)
+
+
+def _without_chance(typed: TypedNetwork) -> TypedNetwork:
+    """The network without the layers that have no weights and act in training only."""
+    nodes = tuple(
+        replace(node, layer=Identity())
+        if isinstance(node, LayerNode)
+        and type(node.layer).lower_training is not Layer.lower_training
+        and not own
+        else node
+        for node, own in zip(typed.network.nodes, typed.weights, strict=True)
+    )
+    return replace(typed, network=replace(typed.network, nodes=nodes))
+
+
+def _normalises(typed: TypedNetwork, name: str) -> bool:
+    """Whether a layer with weights does something else in training."""
+    node = next(node for node in typed.network.nodes if node.name == name)
+    return (
+        isinstance(node, LayerNode) and type(node.layer).lower_training is not Layer.lower_training
+    )
+
+
+def _logits(recipe: Recipe, typed: TypedNetwork, output: NDArray[Any]) -> NDArray[Any]:
+    """What the loss takes: the output before the function that it brings itself."""
+    node = typed.network.nodes[next(iter(typed.network.outputs.values()))]
+    keyword = node.layer.keyword if isinstance(node, LayerNode) else ""
+    if isinstance(recipe.loss, CrossEntropy) and keyword == "softmax":
+        return numpy.log(output.astype(numpy.float64))
+    if isinstance(recipe.loss, BinaryCrossEntropy) and keyword == "sigmoid":
+        p = output.astype(numpy.float64)
+        return numpy.log(p) - numpy.log1p(-p)
+    return output

@@ -1,0 +1,185 @@
+"""Turns what a caller asks of training into a run, and its folder into what the caller gets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias, TypedDict
+
+from typing_extensions import Unpack
+
+from cnndsl.data.samples import Dataset
+from cnndsl.data.training_data import open_training_data
+from cnndsl.graph.weights import read_weights
+from cnndsl.runtime.evaluate import Evaluation, evaluate
+from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
+from cnndsl.runtime.model import Model
+from cnndsl.runtime.trainer import TrainingRequest, train
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.overrides import override
+
+__all__ = ["Training", "TrainingOptions", "default_folder", "run_training"]
+
+Place: TypeAlias = "str | os.PathLike[str]"
+
+
+class TrainingOptions(TypedDict, total=False):
+    """What may be asked of a training run; all of it may be left out."""
+
+    valid: Place | float | None
+    """Other data to validate with, or the share of the data to keep aside for it; by default the
+    data's own part for validation, where it has one."""
+
+    out: Place | None
+    """The folder for all that comes out, by default ``runs/NAME``."""
+
+    epochs: int | None
+    """Passes over the data, instead of the recipe's."""
+
+    batch: int | None
+    """Samples in a step, instead of the recipe's."""
+
+    seed: int | None
+    """Where all chance starts, instead of the recipe's: the same seed gives the same run."""
+
+    settings: Sequence[str]
+    """Changes of the recipe: ``["train.optimizer.lr=0.1"]``."""
+
+    weights: Place | None
+    """A safetensors file; what fits of it by name is what training begins with."""
+
+    resume: bool | Place
+    """Go on with the run in the folder: from its last checkpoint, or where this is ``"previous"``
+    from the one before it, or from the checkpoint of this path."""
+
+    device: str
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+
+    threads: int | None
+    """How many threads one operator may use; by default ONNX Runtime decides."""
+
+    skip_broken: bool
+    """Leave out samples that cannot be read, which are an error otherwise."""
+
+    keep: int
+    """How many checkpoints stay, by default 3."""
+
+    command: Sequence[str]
+    """The words that the folder notes as the command that was run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A run that is over, or was interrupted.
+
+    ``how`` is ``finished``, ``stopped early`` or ``interrupted``; ``records`` has the numbers of
+    every epoch, ``best`` is the one whose weights the model has, None before the first epoch's
+    end.
+    """
+
+    folder: Path
+    how: str
+    records: tuple[EpochRecord, ...]
+    best: EpochRecord | None
+    seconds: float
+    network: TypedNetwork
+    """What was trained, with its recipe as it was set for this run."""
+    valid: Dataset | None = None
+    device: str = "auto"
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained network, with the best epoch's weights.
+
+        Raises:
+            UserError: CNN604 where the run was interrupted before there was one.
+        """
+        return Model(self.folder / "model.onnx", device=self.device)
+
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        """How good the best weights are on the validation data; None where there is none."""
+        if self.valid is None or self.best is None:
+            return None
+        weights = read_weights(self.folder / "best.safetensors", self.network)
+        return evaluate(self.network, weights, self.valid, device=self.device)
+
+
+def default_folder(network: TypedNetwork) -> Path:
+    """Where a run goes that is not told where."""
+    return Path("runs") / network.name
+
+
+def run_training(
+    network: TypedNetwork,
+    data: Place,
+    listener: Listener | None = None,
+    **options: Unpack[TrainingOptions],
+) -> Training:
+    """Train a network until the last epoch, an early stop or Ctrl-C.
+
+    Raises:
+        UserError: for data, weights and settings that do not fit, a folder that is taken or
+            cannot be written, and a run that diverges.
+    """
+    listener = listener or _Nobody()
+    network = override(network, _settings(options))
+    valid = options.get("valid")
+    training, validation = open_training_data(
+        network,
+        data,
+        valid,
+        skip_broken=options.get("skip_broken", False),
+        tell=listener.note,
+    )
+    resume = options.get("resume", False)
+    weights = options.get("weights")
+    folder = Path(options.get("out") or default_folder(network))
+    device = options.get("device", "auto")
+    request = TrainingRequest(
+        network=network,
+        data=training,
+        valid=validation,
+        folder=folder,
+        weights=None if weights is None else Path(weights),
+        device=device,
+        threads=options.get("threads"),
+        resume="latest" if resume is True else os.fspath(resume) if resume else "",
+        command=tuple(options.get("command", ())),
+        keep=options.get("keep", 3),
+    )
+    outcome = train(request, listener)
+    return Training(
+        folder=folder,
+        how=outcome.how,
+        records=outcome.records,
+        best=outcome.best,
+        seconds=outcome.seconds,
+        network=network,
+        valid=validation,
+        device=device,
+    )
+
+
+def _settings(options: TrainingOptions) -> list[str]:
+    """All changes of the recipe as settings; those with an option of their own go last."""
+    settings = list(options.get("settings", ()))
+    own = {name: options.get(name) for name in ("epochs", "batch", "seed")}
+    return settings + [f"train.{name}={value}" for name, value in own.items() if value is not None]
+
+
+class _Nobody:
+    """A listener that lets everything pass."""
+
+    def start(self, start: Start) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def epoch(self, record: EpochRecord) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def end(self, outcome: Outcome) -> None: ...

@@ -1,0 +1,96 @@
+"""Turns the time in epochs into the learning rate, and validation losses into decisions.
+
+All formulas are those of docs/training.md: *t* is the time in epochs with its fraction, *E* the
+number of epochs, *W* that of the warm-up.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    MultiStep,
+    Plateau,
+    Polynomial,
+    Step,
+)
+from cnndsl.semantics.settings import Schedule
+
+__all__ = ["Patience", "rate"]
+
+
+def rate(recipe: Recipe, time: float, drops: int = 0) -> float:
+    """The learning rate at a time in epochs; ``drops`` is how often a plateau was met before it.
+
+    During the warm-up it rises from 0 to that of the optimizer in a straight line, whatever the
+    schedule. At its end and after, cosine and polynomial schedules stay at 0.
+
+    >>> recipe = Recipe(schedule=Cosine(warmup=2))
+    >>> [round(rate(recipe, time), 6) for time in (0, 1, 2, 6, 10)]
+    [0.0, 0.005, 0.01, 0.005, 0.0]
+    """
+    full: float = recipe.optimizer.lr  # type: ignore[attr-defined]
+    warmup = recipe.schedule.warmup
+    if time < warmup:
+        return full * time / warmup
+    return full * _factor(recipe.schedule, time, recipe.epochs, drops)
+
+
+def _factor(schedule: Schedule, time: float, epochs: int, drops: int) -> float:
+    """What the learning rate is multiplied by once the warm-up is over."""
+    since = time - schedule.warmup
+    match schedule:
+        case Constant():
+            return 1.0
+        case Step():
+            return schedule.gamma ** (math.floor(time) // schedule.every)
+        case MultiStep():
+            return schedule.gamma ** sum(1 for start in schedule.at if start <= time)
+        case Cosine():
+            return (1 + math.cos(math.pi * _progress(since, epochs - schedule.warmup))) / 2
+        case Exponential():
+            return schedule.gamma ** math.floor(since)
+        case Polynomial():
+            return (1 - _progress(since, epochs - schedule.warmup)) ** schedule.power
+        case Plateau():
+            return schedule.factor**drops
+        case _:
+            raise NotImplementedError(f"no formula for the schedule `{schedule.keyword}`")
+
+
+def _progress(since: float, span: int) -> float:
+    """How much of the time after the warm-up is over, from 0 to 1."""
+    return min(since / span, 1.0) if span > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a loss has had no new best: the best one, and the epochs since.
+
+    ``drops`` is how often that took as long as it may, for the plateau schedule; where training
+    stops early, it does so at the first. The fields are plain, so that a checkpoint holds them.
+    A loss that is no number is never the best.
+
+    >>> patience = Patience()
+    >>> for loss in (3.0, 2.0, 2.0, 2.5):
+    ...     patience = patience.after(loss, epochs=2)
+    >>> patience
+    Patience(best=2.0, stalled=0, drops=1)
+    """
+
+    best: float | None = None
+    stalled: int = 0
+    drops: int = 0
+
+    def after(self, loss: float, epochs: int) -> Patience:
+        """The same after another epoch: so many without a new best are a drop, and begin anew."""
+        if not math.isnan(loss) and (self.best is None or loss < self.best):
+            return Patience(loss, 0, self.drops)
+        if self.stalled + 1 < epochs:
+            return Patience(self.best, self.stalled + 1, self.drops)
+        return Patience(self.best, 0, self.drops + 1)

@@ -1,0 +1,160 @@
+"""`cnndsl eval`: of a compiled model or of a spec with weights, as text and as JSON."""
+
+import json
+from pathlib import Path
+
+import numpy
+import pytest
+from click.testing import CliRunner, Result
+from safetensors.numpy import save_file
+
+from cnndsl.cli import main
+
+SPEC = """\
+network tiny
+input 1x4x4
+classes "dark", "light", "odd"
+flatten
+OUTPUT: dense 3
+"""
+
+
+def write_spec(folder: Path) -> str:
+    path = folder / "tiny.cnn"
+    path.write_text(SPEC)
+    return str(path)
+
+
+def write_weights(folder: Path) -> str:
+    """A network that answers `light` where the sum is above zero, else `dark`; never `odd`."""
+    weight = numpy.zeros((3, 16), numpy.float32)
+    weight[0], weight[1] = -1, 1
+    bias = numpy.array([0, 0, -1000], numpy.float32)
+    save_file({"OUTPUT.weight": weight, "OUTPUT.bias": bias}, folder / "w.safetensors")
+    return str(folder / "w.safetensors")
+
+
+def write_data(folder: Path, labels: list[int], signs: list[int]) -> str:
+    x = numpy.ones((len(signs), 1, 4, 4), numpy.float32)
+    x *= numpy.array(signs, numpy.float32).reshape(-1, 1, 1, 1)
+    numpy.savez(folder / "data.npz", x=x, y=numpy.array(labels))
+    return str(folder / "data.npz")
+
+
+def evaluate(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["eval", *arguments])
+
+
+def compiled(folder: Path, *more: str) -> str:
+    model = str(folder / "tiny.onnx")
+    result = CliRunner().invoke(main, ["compile", write_spec(folder), "-o", model, *more])
+    assert result.exit_code == 0, result.output
+    return model
+
+
+def test_a_spec_with_weights_is_evaluated(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0, 0, 1, 2], signs=[-1, 1, 1, -1])
+    result = evaluate(
+        write_spec(tmp_path), "--weights", write_weights(tmp_path), "--data", data,
+        "--device", "cpu", "--batch", "3",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0].endswith("top1 50.00%  4 images")
+    assert lines[2:] == [
+        "class    images  accuracy  taken for",
+        "                           0  1  2",
+        "0 dark        2    50.00%  1  1  .",
+        "1 light       1      100%  .  1  .",
+        "2 odd         1     0.00%  1  .  .",
+    ]
+
+
+def test_a_compiled_model_is_evaluated_as_its_spec_and_weights_are(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0, 1, 2], signs=[-1, 1, 1])
+    weights = write_weights(tmp_path)
+    model = compiled(tmp_path, "--weights", weights)
+    of_model = evaluate(model, "--data", data, "--device", "cpu")
+    of_spec = evaluate(
+        write_spec(tmp_path), "--weights", weights, "--data", data, "--device", "cpu"
+    )
+    assert of_model.exit_code == 0, of_model.output
+    assert of_model.stdout == of_spec.stdout
+    assert of_model.stderr == ""
+
+
+def test_json_carries_what_was_asked_and_found(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0, 0, 1, 2], signs=[-1, 1, 1, -1])
+    model = compiled(tmp_path, "--weights", write_weights(tmp_path))
+    result = evaluate(model, "--data", data, "--format", "json")
+    found = json.loads(result.stdout)
+    assert list(found) == [
+        "model", "data", "split", "valid", "count", "loss", "top1", "top5", "classes", "confusion",
+    ]  # fmt: skip
+    assert (found["model"], found["data"]) == (model, data)
+    assert (found["split"], found["valid"]) == ("test", None)
+    assert (found["count"], found["top1"], found["top5"]) == (4, 0.5, None)
+    assert found["confusion"] == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert [one["class"] for one in found["classes"]] == ["dark", "light", "odd"]
+
+
+def test_a_fraction_takes_what_training_keeps_aside(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0] * 10 + [1] * 10, signs=[-1] * 10 + [1] * 10)
+    model = compiled(tmp_path, "--weights", write_weights(tmp_path))
+    result = evaluate(model, "--data", data, "--valid", "0.2", "--format", "json")
+    found = json.loads(result.stdout)
+    assert (found["count"], found["split"], found["valid"]) == (4, "train", 0.2)
+    assert found["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 0]]
+
+
+def test_untrained_weights_and_the_device_are_told_on_standard_error(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0], signs=[1])
+    result = evaluate(compiled(tmp_path, "--seed", "7"), "--data", data)
+    assert "weights are untrained (seed 7)" in result.stderr
+    assert "running on " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["MODEL"], "Missing option '--data'"),
+        (["SPEC", "--data", "DATA"], "a spec has no weights"),
+        (["MODEL", "--data", "DATA", "--weights", "W"], "has its weights and parameters in it"),
+        (["MODEL", "--data", "DATA", "-D", "n=3"], "has its weights and parameters in it"),
+        (["MODEL", "--data", "DATA", "--valid", "1"], "1.0 is not in the range 0<x<1"),
+        (["MODEL", "--data", "DATA", "--valid", "0.2", "--split", "test"], "leave out --split"),
+    ],
+)
+def test_wrong_use_is_refused(tmp_path: Path, arguments: list[str], words: str) -> None:
+    places = {"MODEL": str(tmp_path / "no.onnx"), "SPEC": write_spec(tmp_path)}
+    result = evaluate(*(places.get(word, word) for word in arguments))
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["MODEL", "--data", "nothing"], "CNN801"),
+        (["nothing.onnx", "--data", "DATA"], "CNN604"),
+        (["MODEL", "--data", "DATA", "--device", "tpu"], "CNN701"),
+        (["SPEC", "--data", "DATA", "--weights", "nothing"], "CNN602"),
+        (["nothing", "--data", "DATA", "--weights", "W"], "CNN010"),
+        (["MODEL", "--data", "FAR"], "CNN802"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_error(tmp_path: Path, arguments: list[str], code: str) -> None:
+    (tmp_path / "far").mkdir()
+    places = {
+        "MODEL": compiled(tmp_path),
+        "SPEC": write_spec(tmp_path),
+        "W": write_weights(tmp_path),
+        "DATA": write_data(tmp_path, labels=[0], signs=[1]),
+        "FAR": write_data(tmp_path / "far", labels=[3], signs=[1]),
+    }
+    result = evaluate(*(places.get(word, word) for word in arguments))
+    assert result.exit_code == 1
+    assert f"error[{code}]" in result.stderr
+    assert "help: " in result.stderr
+    assert result.stdout == ""
