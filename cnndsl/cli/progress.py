@@ -36,12 +36,15 @@ _NARROW = 104
 
 
 @contextlib.contextmanager
-def watching() -> Iterator[Listener]:
-    """Whoever shows a run while it goes on; afterwards the terminal is as it was."""
+def watching(*, auto: bool = False) -> Iterator[Listener]:
+    """Whoever shows a run while it goes on; afterwards the terminal is as it was.
+
+    ``auto`` says that the device was chosen for the user, who is told why then.
+    """
     if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
-        yield _Lines()
+        yield _Lines(auto=auto)
         return
-    listener = _BarAndLines()
+    listener = _BarAndLines(auto=auto)
     try:
         yield listener
     finally:
@@ -51,13 +54,20 @@ def watching() -> Iterator[Listener]:
 class _Lines:
     """One line at the start, and one for each epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, auto: bool) -> None:
+        self._auto = auto
         self._epochs = 0
         self._narrow = False
 
     def start(self, start: Start) -> None:
         self._epochs = start.epochs
+        if self._auto:
+            from cnndsl.runtime.device import choose
+
+            click.echo(f"running on {start.device}: {choose('auto').reason}", err=True)
         click.echo(_head(start))
+        if not start.valid_samples:
+            self.note("without `--valid`, the best epoch is that of the least training loss")
 
     def progress(self, progress: Progress) -> None:
         """Nothing: the epoch's line comes when it is over."""
@@ -75,8 +85,8 @@ class _Lines:
 class _BarAndLines(_Lines):
     """The lines of the epochs above a bar that shows where the run is."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, auto: bool) -> None:
+        super().__init__(auto=auto)
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._next = 0.0
@@ -158,7 +168,9 @@ def _head(start: Start) -> str:
         f"training {start.network} on {start.device}: {samples}; {epochs} of {steps},"
         f" {start.batch:,} images each"
     )
-    if (start.epoch, start.step) != (1, 0):
+    if (start.epoch, start.step) == (start.epochs, start.steps):
+        line += "\nall epochs are done already; more of them go on with `--epochs`"
+    elif (start.epoch, start.step) != (1, 0):
         line += f"\ngoing on in epoch {start.epoch} after step {start.step}"
     return line
 

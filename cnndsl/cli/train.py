@@ -163,7 +163,7 @@ def train(
     """
     network = _network(spec, parameters)
     words = click.get_current_context().meta[_WORDS]
-    with watching() as listener:
+    with watching(auto=device == "auto") as listener:
         training = network.train(
             data,
             listener,
@@ -208,7 +208,7 @@ def _finished(training: Training, data: str, valid: float | str | None) -> Itera
     yield f"  cnndsl run {shlex.quote(model)} PICTURE"
     words = ["cnndsl", "eval", model, "--data", valid if isinstance(valid, str) else data]
     if isinstance(valid, float):
-        words += ["--valid", f"{valid:g}"]
+        words += ["--valid", repr(valid)]
     yield f"  {shlex.join(words)}"
 
 

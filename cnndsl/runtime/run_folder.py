@@ -151,8 +151,8 @@ class RunFolder:
         """Write the compiled network."""
         model.write(self.path / "model.onnx")
 
-    def write_records(self, records: Sequence[EpochRecord], title: str) -> None:
-        """Write the metrics of all epochs and their curves.
+    def write_records(self, records: Sequence[EpochRecord]) -> None:
+        """Write the metrics of all epochs.
 
         All lines are written anew: what a killed run had written after its last checkpoint does
         not stay.
@@ -164,30 +164,42 @@ class RunFolder:
         table.writerows(rows)
         self.write_text("metrics.csv", text.getvalue())
         self.write_text("metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-        if records:
-            from cnndsl.data.charts import draw_curves
 
-            self._write_picture("curves.png", draw_curves(records, title))
-
-    def write_confusion(self, evaluation: Evaluation, title: str) -> None:
+    def write_confusion(self, evaluation: Evaluation) -> None:
         """Write what is mistaken for what: the true classes down, the answers across."""
         matrix = evaluation.confusion
         if matrix is None:
             return
-        names = list(evaluation.classes) or [str(at) for at in range(len(matrix))]
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
+        names = _names(evaluation)
         table.writerow(["true class", *names])
         table.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
         self.write_text("confusion.csv", text.getvalue())
-        from cnndsl.data.confusion import draw_confusion
 
-        self._write_picture("confusion.png", draw_confusion(matrix, names, title))
+    def draw(
+        self, records: Sequence[EpochRecord], evaluation: Evaluation | None, title: str
+    ) -> None:
+        """Draw the curves, and the confusion matrix where there is one."""
+        if records:
+            from cnndsl.data.charts import draw_curves
+
+            self._write_picture("curves.png", draw_curves(records, title))
+        if evaluation is not None and evaluation.confusion is not None:
+            from cnndsl.data.confusion import draw_confusion
+
+            picture = draw_confusion(evaluation.confusion, _names(evaluation), title)
+            self._write_picture("confusion.png", picture)
 
     def _write_picture(self, name: str, picture: Image.Image) -> None:
         data = io.BytesIO()
         picture.save(data, "PNG")
         write_atomically(self.path / name, data.getvalue())
+
+
+def _names(evaluation: Evaluation) -> list[str]:
+    assert evaluation.confusion is not None
+    return list(evaluation.classes) or [str(at) for at in range(len(evaluation.confusion))]
 
 
 def _plain(value: float | None) -> float | None:

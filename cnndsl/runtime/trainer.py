@@ -8,28 +8,22 @@ goes on from its last checkpoint as if nothing had been.
 from __future__ import annotations
 
 import math
-import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import replace
-from typing import Any
-
-import numpy
+from dataclasses import dataclass, replace
 
 from cnndsl.data.feeding import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.weights import not_finite
-from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
-from cnndsl.runtime.diagnosis import Examiner, diverged, unhealthy
+from cnndsl.runtime.checkpoint import Checkpoint, list_checkpoints, write_checkpoint
 from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.job import Job, TrainingRequest, begin, prepare
-from cnndsl.runtime.preflight import first_impressions
+from cnndsl.runtime.observer import Observer
 from cnndsl.runtime.run_folder import RunFolder, opened
-from cnndsl.runtime.stepper import Stepper
+from cnndsl.runtime.stepper import Stepper, StepResult
 from cnndsl.semantics.schedules import Plateau
 from cnndsl.training.schedules import rate
 
@@ -37,6 +31,9 @@ __all__ = ["TrainingRequest", "train"]
 
 _EVALUATED = 64
 """Samples in a batch of evaluation, at least."""
+
+_PICTURES = 20.0
+"""Seconds between two drawings while the run goes on: one takes as long as many small steps."""
 
 
 def train(request: TrainingRequest, listener: Listener) -> Outcome:
@@ -50,9 +47,37 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
             of weights and the data raise. The last good checkpoint is still there.
     """
     with opened(request.folder, resume=bool(request.resume)) as folder, interruptible() as stop:
-        outcome = _Run(prepare(request), listener, folder, stop).run()
+        try:
+            outcome = _Run(prepare(request), listener, folder, stop).run()
+        except UserError as error:
+            raise _with_checkpoint(error, folder) from error
     listener.end(outcome)
     return outcome
+
+
+def _with_checkpoint(error: UserError, folder: RunFolder) -> UserError:
+    """The same error, with what is kept in spite of it."""
+    found = list_checkpoints(folder.checkpoints)
+    if not found or error.code in ("CNN806", "CNN807"):
+        return error
+    note = f"what was learnt before is in `{found[-1]}`"
+    return UserError(error.code, error.message, (*error.notes, note), error.help)
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What the steps of an epoch add up to; as :class:`Position`, but cheap to change."""
+
+    step: int
+    number: int
+    loss: float
+    correct: int
+
+    def add(self, result: StepResult) -> None:
+        self.step += 1
+        self.number += 1
+        self.loss += result.loss
+        self.correct += result.correct
 
 
 class _Run:
@@ -76,8 +101,10 @@ class _Run:
         self.stepper = Stepper(
             job.step, start.weights, start.state, device=job.device, threads=threads
         )
-        self.noted: set[str] = set()
-        self.began = self.saved = self.marked = time.perf_counter()
+        self.observer = Observer(job, listener)
+        self.sums = _Sums(self.at.step, self.at.number, self.at.loss, self.at.correct)
+        self.judged: Evaluation | None = None
+        self.began = self.saved = self.marked = self.drawn = time.perf_counter()
         self.done = 0
 
     def run(self) -> Outcome:
@@ -98,16 +125,16 @@ class _Run:
                 step=at.step if at.epoch < job.recipe.epochs else job.steps,
             )
         )
-        self.marked = time.perf_counter()
+        self.began = self.marked = time.perf_counter()
         how = self._train()
         if how == "interrupted":
             self._save()
             self._write_weights("last", self._weights())
         elif self.resumed and self.best is not None and valid is not None:
             # A killed process may have left the matrix of another epoch.
-            model = self._evaluator(self.best).run(valid, batch=self._evaluated)
-            self.folder.write_confusion(model, self._title)
+            self._confuse(self._evaluator(self.best).run(valid, batch=self._evaluated))
         at = self.at
+        self.folder.draw(at.records, self.judged, self._title)
         best = None if at.best is None else at.records[at.best]
         return Outcome(how, at.records, best, at.total)
 
@@ -125,77 +152,94 @@ class _Run:
 
     def _steps(self) -> bool:
         """Do what is left of an epoch's steps; false where they were interrupted."""
-        job, at = self.job, self.at
-        epoch, number, loss, correct = at.epoch, at.number, at.loss, at.correct
-        seed, first = job.recipe.seed, at.step
-        order = epoch_order(len(job.request.data), seed, epoch)
+        job, at, sums = self.job, self.at, self.sums
+        seed = job.recipe.seed
         source = feed(
             job.request.data,
-            order,
+            epoch_order(len(job.request.data), seed, at.epoch),
             job.batch,
             labels=job.labels,
             augment=job.augment,
-            epoch=epoch,
-            start=first,
+            epoch=at.epoch,
+            start=at.step,
         )
         with closing(source) as batches:
-            for step, batch in enumerate(batches, first + 1):
-                lr = self._rate(epoch, step)
-                result = self.stepper.run(batch.inputs, batch.labels, lr, number, seed)
+            while sums.step < job.steps:
+                batch = self._next(batches)
+                lr = self._rate(sums.step)
+                result = self.stepper.run(batch.inputs, batch.labels, lr, sums.number, seed)
                 if not math.isfinite(result.loss):
-                    raise self._diverged(batch, result.loss, lr, step)
-                number += 1
-                loss += result.loss
-                correct += result.correct
-                if number == 1 or step == job.steps:
-                    self._look(batch, result.loss, lr, number)
-                self._tell(step, loss, correct)
-                due = self._due(number)
-                if due or self.stop.wanted or step == job.steps:
-                    self.at = replace(self.at, step=step, number=number, loss=loss, correct=correct)
-                    self._mark()
-                    if due:
-                        self._save()
+                    raise self._diverged(batch, result.loss, lr)
+                sums.add(result)
+                if sums.number == 1:
+                    self.observer.first(batch, result.loss)
+                self._tell()
+                if self._due():
+                    self._save()
                 if self.stop.wanted:
                     return False
+                if sums.step == job.steps:
+                    values = {**self.stepper.weights(), **self.stepper.state()}
+                    self.observer.look(batch, values, lr, sums.number, at.epoch + 1)
         return True
 
-    def _rate(self, epoch: int, step: int) -> float:
-        """The learning rate of a step, counted from 1."""
-        time = epoch + (step - 1) / self.job.steps
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        """The next batch; where the data is broken, what was learnt up to here is saved."""
+        try:
+            return next(batches)
+        except UserError:
+            self._save()
+            raise
+
+    def _diverged(self, batch: Batch, loss: float, lr: float) -> UserError:
+        place = (self.at.epoch + 1, self.sums.step + 1)
+        values = self.stepper.before()
+        return self.observer.divergence(batch, values, lr, self.sums.number, loss, place)
+
+    def _rate(self, done: int) -> float:
+        """The learning rate after so many of the epoch's steps."""
+        time = self.at.epoch + done / self.job.steps
         return rate(self.job.recipe, time, self.at.plateau.drops)
 
-    def _tell(self, step: int, loss: float, correct: int) -> None:
-        job, at = self.job, self.at
+    def _tell(self) -> None:
+        job, at, sums = self.job, self.at, self.sums
         self.done += 1
         seconds = max(time.perf_counter() - self.began, 1e-9)
-        left = (job.recipe.epochs - at.epoch) * job.steps - step
+        left = (job.recipe.epochs - at.epoch) * job.steps - sums.step
         self.listener.progress(
             Progress(
                 epoch=at.epoch + 1,
                 epochs=job.recipe.epochs,
-                step=step,
+                step=sums.step,
                 steps=job.steps,
-                loss=loss / step,
-                accuracy=correct / (step * job.answers),
+                loss=sums.loss / sums.step,
+                accuracy=sums.correct / (sums.step * job.answers),
                 rate=self.done * job.batch / seconds,
                 seconds_left=left * seconds / self.done,
             )
         )
 
-    def _due(self, number: int) -> bool:
+    def _due(self) -> bool:
         """Whether it is time for a checkpoint."""
         every = self.job.request.checkpoint_steps
-        if every is not None and number % every == 0:
+        if every is not None and self.sums.number % every == 0:
             return True
         return time.perf_counter() - self.saved >= self.job.request.checkpoint_seconds
 
-    def _mark(self) -> None:
-        """Count the time since the last mark into the epoch and the run."""
+    def _settle(self) -> None:
+        """Bring ``at`` to where the run is, with the time that has passed."""
         now = time.perf_counter()
         passed, self.marked = now - self.marked, now
-        at = self.at
-        self.at = replace(at, seconds=at.seconds + passed, total=at.total + passed)
+        at, sums = self.at, self.sums
+        self.at = replace(
+            at,
+            step=sums.step,
+            number=sums.number,
+            loss=sums.loss,
+            correct=sums.correct,
+            seconds=at.seconds + passed,
+            total=at.total + passed,
+        )
 
     # --- the end of an epoch ------------------------------------------------------------------
 
@@ -206,17 +250,17 @@ class _Run:
             Stopped: where Ctrl-C came before the evaluation was over.
         """
         weights = self._weights()
-        self._check(weights)
+        self.observer.check(weights, self.at.epoch + 1)
         valid = self.job.request.valid
         evaluation = None
         if valid is not None:
             evaluator = self._evaluator(weights)
             evaluation = evaluator.run(valid, batch=self._evaluated, stop=self.stop)
-        self._mark()
+        self._settle()
         record = self._record(evaluation)
         judged = record.loss if record.valid_loss is None else record.valid_loss
         if not math.isfinite(judged):
-            raise self._no_number("the validation loss is not a number")
+            raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
         at, recipe = self.at, self.job.recipe
         plateau, early_stop = at.plateau, at.early_stop
         if isinstance(recipe.schedule, Plateau):
@@ -236,12 +280,16 @@ class _Run:
             best=len(at.records) if record.best else at.best,
             over=early_stop.drops > 0 and at.epoch + 1 < recipe.epochs,
         )
+        self.sums = _Sums(0, self.at.number, 0.0, 0)
         if record.best:
             self.best = weights
             self._write_best(evaluation)
         self._write_weights("last", weights)
-        self.folder.write_records(self.at.records, self._title)
+        self.folder.write_records(self.at.records)
         self._save()
+        if time.perf_counter() - self.drawn > _PICTURES:
+            self.folder.draw(self.at.records, self.judged, self._title)
+            self.drawn = time.perf_counter()
         self.listener.epoch(record)
 
     def _record(self, evaluation: Evaluation | None) -> EpochRecord:
@@ -253,7 +301,7 @@ class _Run:
             accuracy=at.correct / (job.steps * job.answers),
             valid_loss=evaluation.loss if evaluation else None,
             valid_accuracy=evaluation.top1 if evaluation else None,
-            lr=self._rate(at.epoch, job.steps),
+            lr=self._rate(job.steps - 1),
             seconds=at.seconds,
             rate=job.steps * job.batch / max(at.seconds, 1e-9),
             best=False,
@@ -285,7 +333,7 @@ class _Run:
         self.folder.write_text("spec.cnn", self.job.model.manifest.spec)
         if self.job.request.command:
             self.folder.add_command(self.job.request.command)
-        self.folder.write_records(self.at.records, self._title)
+        self.folder.write_records(self.at.records)
         if self.best is not None:
             self._write_best(None)
 
@@ -294,7 +342,11 @@ class _Run:
         self._write_weights("best", self.best)
         self.folder.write_model(replace(self.job.model, weights=self.best))
         if evaluation is not None:
-            self.folder.write_confusion(evaluation, self._title)
+            self._confuse(evaluation)
+
+    def _confuse(self, evaluation: Evaluation) -> None:
+        self.judged = evaluation
+        self.folder.write_confusion(evaluation)
 
     def _write_weights(self, name: str, weights: Mapping[str, Array]) -> None:
         manifest = self.job.model.manifest
@@ -307,8 +359,9 @@ class _Run:
         Raises:
             UserError: CNN603 where it cannot be written, CNN805 where a weight is no number.
         """
+        self._settle()
         weights = self._weights()
-        self._check(weights)
+        self.observer.check(weights, self.at.epoch + 1)
         checkpoint = Checkpoint(
             self.job.identity,
             self.job.environment,
@@ -319,68 +372,6 @@ class _Run:
         )
         write_checkpoint(self.folder.checkpoints, checkpoint, self.job.request.keep)
         self.saved = time.perf_counter()
-
-    # --- what goes wrong ----------------------------------------------------------------------
-
-    def _look(self, batch: Batch, loss: float, lr: float, number: int) -> None:
-        """Note what is odd at the beginning, and now and then what does not learn well."""
-        job, epoch = self.job, self.at.epoch + 1
-        if number == 1:
-            fresh = job.request.weights is None
-            for note in first_impressions(
-                job.request.network, job.recipe, batch.inputs, loss, fresh=fresh
-            ):
-                self.listener.note(note)
-        # After epoch 1, 2, 4, 8 …: looking builds a graph with more outputs.
-        elif job.request.examine and epoch & (epoch - 1) == 0:
-            values = {**self.stepper.weights(), **self.stepper.state()}
-            measured = self._examiner().examine(self._feeds(batch, values, lr, number))
-            for note in unhealthy(measured):
-                kind = re.sub(r"[0-9][0-9.e%+-]*", "", note)
-                if kind not in self.noted:
-                    self.noted.add(kind)
-                    self.listener.note(note)
-
-    def _examiner(self) -> Examiner:
-        job = self.job
-        return Examiner(job.request.network, job.recipe, job.batch, job.device, job.request.threads)
-
-    def _feeds(
-        self, batch: Batch, values: Mapping[str, Array], lr: float, number: int
-    ) -> dict[str, Array]:
-        scalars: dict[str, Any] = {
-            "lr": numpy.array(lr, numpy.float32),
-            "step": numpy.array(number, numpy.int64),
-            "seed": numpy.array(self.job.recipe.seed, numpy.int64),
-        }
-        return {**batch.inputs, "labels": batch.labels, **values, **scalars}
-
-    def _diverged(self, batch: Batch, loss: float, lr: float, step: int) -> UserError:
-        """Why a step's loss is no number."""
-        data = self.job.request.data
-        for array in batch.inputs.values():
-            finite = numpy.isfinite(array.reshape(len(array), -1)).all(axis=1)
-            if not finite.all():
-                name = data.name_of(int(batch.indices[int(finite.argmin())]))
-                return UserError(
-                    "CNN803",
-                    f"`{name}` holds numbers that are not finite",
-                    help="repair what is broken or take it away",
-                )
-        number = self.at.number + step - 1 - self.at.step
-        feeds = self._feeds(batch, self.stepper.before(), lr, number)
-        return diverged(self._examiner().examine(feeds), loss, self.at.epoch + 1, step)
-
-    def _check(self, weights: Mapping[str, Array]) -> None:
-        if broken := not_finite(weights):
-            raise self._no_number(f"the weight `{broken[0]}` holds numbers that are not finite")
-
-    def _no_number(self, what: str) -> UserError:
-        return UserError(
-            "CNN805",
-            f"training diverged in epoch {self.at.epoch + 1}: {what}",
-            help="use a smaller `lr`, a `warmup`, or `clip 1`",
-        )
 
 
 def _score(record: EpochRecord) -> tuple[float, float]:

@@ -119,7 +119,7 @@ class _Update:
         return self.op("Mul", value, self.number(factor))
 
     def plus(self, value: onnx_ir.Value, other: onnx_ir.Value, factor: float) -> onnx_ir.Value:
-        """value + factor * other, where the factor may be 0."""
+        """Give value + factor * other, where the factor may be 0."""
         return self.op("Add", value, self.times(other, factor)) if factor else value
 
     def shrunk(self, parameter: Parameter) -> onnx_ir.Value:
@@ -151,7 +151,7 @@ class _Update:
 
 
 def _clip_factor(emit: GraphEmitter, clip: float, parameters: Sequence[Parameter]) -> onnx_ir.Value:
-    """clip / (norm + 1e-6), at most 1; as ``torch.nn.utils.clip_grad_norm_``."""
+    """The factor clip / (norm + 1e-6), at most 1, as ``torch.nn.utils.clip_grad_norm_``."""
     # Sorted, as a sum of float32 depends on its order, and the step must not depend on theirs.
     gradients = [one.gradient for one in sorted(parameters, key=lambda one: one.name)]
     squares = [emit.op("ReduceSumSquare", gradient, keepdims=0) for gradient in gradients]
@@ -165,7 +165,7 @@ def _clip_factor(emit: GraphEmitter, clip: float, parameters: Sequence[Parameter
 
 
 def _sgd(update: _Update, optimizer: Sgd, parameter: Parameter) -> None:
-    """v' = mu*v + g + decay*w, w' = w - lr*v'."""
+    """With v' = mu*v + g + decay*w, w' = w - lr*v'."""
     if not optimizer.momentum:
         update.weights[parameter.name] = _descended(update, parameter)
         return
@@ -197,7 +197,7 @@ def _velocity(
 
 
 def _descended(update: _Update, parameter: Parameter) -> onnx_ir.Value:
-    """w - lr * (g + decay*w)."""
+    """Without momentum, w' = w - lr * (g + decay*w)."""
     rate, kept = update.rate(parameter.rate), update.shrunk(parameter)
     if update.scale is not None:
         scale = update.scale
@@ -225,7 +225,7 @@ def _product_plus(
     beta: float,
     scale: onnx_ir.Value | None = None,
 ) -> onnx_ir.Value:
-    """scale * product + beta * addend, as one operator; the product's own is left without use."""
+    """Make scale * product + beta * addend one operator; the product's own is left without use."""
     node = product.producer()
     assert node is not None
     factors = [value for value in node.inputs if value is not None]
@@ -246,7 +246,7 @@ def _product_plus(
 
 
 def _adam(update: _Update, optimizer: Adam, parameter: Parameter) -> None:
-    """w' = w - size * m' / (root(s') + eps'), with m' = beta1*m + g and s' = beta2*s + g*g.
+    """With m' = beta1*m + g and s' = beta2*s + g*g, w' = w - size * m' / (root(s') + eps').
 
     The bias corrections of both sums are in the scalars; see :func:`_adam_scalars`.
     """
@@ -307,7 +307,7 @@ def _adam_scalars(
 
 
 def _rmsprop(update: _Update, optimizer: RmsProp, parameter: Parameter) -> None:
-    """w' = w - lr * v', where v' = mu*v + g / (root(s') + eps) and s' = alpha*s + g*g.
+    """With s' = alpha*s + g*g and v' = mu*v + g / (root(s') + eps), w' = w - lr * v'.
 
     As s is a sum, eps is scaled, and the learning rate makes up for it.
     """

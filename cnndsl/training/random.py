@@ -75,7 +75,7 @@ class Draws:
         if size % 2:
             start, end = self._emit.constant([0]), self._emit.constant([size])
             numbers = self._op("Slice", numbers, start, end)
-        return self._op("Reshape", numbers, self._emit.constant(list(dims)))
+        return self._reshaped(numbers, dims)
 
     # --- the generator ------------------------------------------------------------------------
 
@@ -106,17 +106,15 @@ class Draws:
         size = math.prod(dims)
         split = min(range(len(dims) + 1), key=lambda axis: abs(math.prod(dims[:axis]) ** 2 - size))
         columns = math.prod(dims[split:])
-        row = self._range(0, columns, 1, dims[split:])
-        column = self._range(
-            begin, begin + size, columns, (*dims[:split], *(1 for _ in dims[split:]))
-        )
+        row = self._range(columns, 1, dims[split:])
+        column = self._range(size, columns, (*dims[:split], *(1 for _ in dims[split:])))
+        # ONNX Runtime's Range counts in float64: beyond 2^53 it would find nothing to count.
+        column = self._op("Add", column, self._number(begin))
         return self._op("Add", self._op("Mul", column, key), self._op("Mul", row, key))
 
-    def _range(self, start: int, limit: int, step: int, dims: Sequence[int]) -> onnx_ir.Value:
-        numbers = self._op("Range", *(self._emit.constant(end) for end in (start, limit, step)))
-        if len(dims) != 1:
-            numbers = self._op("Reshape", numbers, self._emit.constant(list(dims)))
-        return self._word(numbers)
+    def _range(self, limit: int, step: int, dims: Sequence[int]) -> onnx_ir.Value:
+        numbers = self._op("Range", *(self._emit.constant(end) for end in (0, limit, step)))
+        return self._word(numbers if len(dims) == 1 else self._reshaped(numbers, dims))
 
     def _squares(self, first: onnx_ir.Value, second: onnx_ir.Value) -> onnx_ir.Value:
         """Four rounds of squaring; the upper half of each result is the random one."""
@@ -134,6 +132,9 @@ class Draws:
 
     def _op(self, op_type: str, *inputs: onnx_ir.Value, **attributes: int) -> onnx_ir.Value:
         return self._emit.op(op_type, *inputs, **attributes)
+
+    def _reshaped(self, value: onnx_ir.Value, dims: Sequence[int]) -> onnx_ir.Value:
+        return self._op("Reshape", value, self._emit.tensor(numpy.array(dims, numpy.int64)))
 
     def _word(self, value: onnx_ir.Value) -> onnx_ir.Value:
         """The same 64 bits, without a sign."""

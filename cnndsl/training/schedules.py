@@ -56,7 +56,7 @@ def _factor(schedule: Schedule, time: float, epochs: int, drops: int) -> float:
         case Exponential():
             return schedule.gamma ** math.floor(since)
         case Polynomial():
-            return (1 - _progress(since, epochs - schedule.warmup)) ** schedule.power
+            return float((1 - _progress(since, epochs - schedule.warmup)) ** schedule.power)
         case Plateau():
             return schedule.factor**drops
         case _:

@@ -297,13 +297,17 @@ def test_clipped_texts_fit() -> None:
     assert clipped(" a \n b ", 11, 90) == "a b"
 
 
-def test_upright_words_stand_where_their_anchor_is() -> None:
+@pytest.mark.parametrize(("anchor", "middle"), [("rm", 156), ("mm", 120), ("lm", 84)])
+def test_upright_words_stand_where_their_anchor_is(anchor: str, middle: int) -> None:
     canvas = Canvas(100, 100)
-    canvas.words((50, 20), "word", 10, "#000000", "rm", upright=True)
+    canvas.words((50, 60), "ooooo", 12, "#000000", anchor, upright=True)
     ink = numpy.argwhere(pixels(canvas.finished())[:, :, 0] < 128)
-    assert 40 <= ink[:, 0].min() <= 43
+    assert len(ink)
+    width, height = numpy.ptp(ink[:, 1]), numpy.ptp(ink[:, 0])
+    assert height > 4 * width
+    # The reading direction is up: what is right of the anchor lies above it.
+    assert abs((ink[:, 0].max() + ink[:, 0].min()) / 2 - middle) < 5
     assert abs(ink[:, 1].mean() - 100) < 6
-    assert ink[:, 0].max() - ink[:, 0].min() > 2 * (ink[:, 1].max() - ink[:, 1].min())
 
 
 # --- files ------------------------------------------------------------------------------------

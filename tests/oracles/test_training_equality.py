@@ -18,7 +18,7 @@ from training_steps import StepTrainer, masks_of
 from cnndsl import pipeline
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers import keywords
-from cnndsl.layers.regularization import Dropout
+from cnndsl.layers.regularization import Dropout, Noise
 from cnndsl.semantics.modules import find_spec
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.recipe import Recipe
@@ -80,7 +80,8 @@ b: depthwise 3 multiplier 2 stride 2 padding [1, 0, 2, 1] rounding floor -> scal
 multiply(identity, globalmaxpool -> dense 16 -> sigmoid)
 maximum(avgpool 3 stride 1 padding 1, avgpool 3 stride 1 padding 1 count_padding yes -> tanh)
 sumpool 2 stride 2 rounding ceil -> avgpool 3 stride 2 padding 1 rounding ceil count_padding yes
-add(conv 12@1, conv 12@3x1 padding [1, 0, 1, 0]) -> maxpool 2 stride 1 dilation 1
+add(conv 12@1, conv 12@3x1 padding [1, 0, 1, 0]) -> noise 0.2 -> tanh
+maxpool 2 stride 1 dilation 1
 flatten -> dense 5 bias no -> batchnorm -> softmax
 """,
 }
@@ -88,15 +89,17 @@ NETWORKS["lenet5"] = ""
 NETWORKS["alexnet"] = ""
 
 OPTIMIZERS = {
-    "sgd": "sgd lr 0.05",
-    "momentum": "sgd lr 0.02 momentum 0.9",
-    "nesterov": "sgd lr 0.02 momentum 0.9 nesterov yes",
-    "adam": "adam lr 0.001",
-    "adamw": "adamw lr 0.001",
-    "rmsprop": "rmsprop lr 0.001",
-    "rmsprop-momentum": "rmsprop lr 0.0005 alpha 0.9 momentum 0.9",
+    "sgd": "sgd lr 0.01",
+    "momentum": "sgd lr 0.002 momentum 0.9",
+    "nesterov": "sgd lr 0.002 momentum 0.9 nesterov yes",
+    "adam": "adam lr 0.001 eps 1e-4",
+    "adamw": "adamw lr 0.001 eps 1e-4",
+    "rmsprop": "rmsprop lr 0.0002 eps 1e-3",
+    "rmsprop-momentum": "rmsprop lr 0.0005 alpha 0.9 eps 1e-3 momentum 0.9",
 }
-"""The optimizers, with learning rates at which the networks here learn."""
+"""The optimizers, at rates at which the networks learn and no rounding error grows: beyond them,
+PyTorch in float32 is not what it is in float64 either. So is a division by almost nothing.
+"""
 
 
 def shipped(name: str) -> str:
@@ -135,26 +138,30 @@ def batches(network: TypedNetwork, recipe: Recipe, count: int) -> Iterator[tuple
 
 
 def trainers(
-    network: TypedNetwork, *, double: bool = False
+    network: TypedNetwork, *, double: bool = False, other: TypedNetwork | None = None
 ) -> tuple[StepTrainer, TorchTrainer, Mapping[str, str]]:
-    """Both sides with the same weights; and which of our values are dropout's masks, by layer."""
+    """Both sides with the same weights; and which of our values are drawn at random, by layer.
+
+    With ``other``, PyTorch trains that instead.
+    """
     recipe = network.network.recipe or Recipe()
     step = build_step(network, recipe)
-    dropouts = [
+    random = [
         node.name
         for node in network.network.nodes
-        if isinstance(node, LayerNode) and isinstance(node.layer, Dropout) and node.layer.rate
+        if isinstance(node, LayerNode) and isinstance(node.layer, Dropout | Noise)
     ]
-    masks = masks_of(step, dropouts)
+    masks = masks_of(step, random)
     weights = initialise(network, 0, recipe.init)
     ours = StepTrainer(step, weights, watched=[*masks.values()], double=double)
-    return ours, TorchTrainer(network, recipe, weights), masks
+    other = other or network
+    return ours, TorchTrainer(other, other.network.recipe or Recipe(), weights), masks
 
 
-def compare(network: TypedNetwork) -> None:
+def compare(network: TypedNetwork, other: TypedNetwork | None = None) -> None:
     """Train with both, and hold the losses of all steps and the last weights to each other."""
     recipe = network.network.recipe or Recipe()
-    ours, theirs, masks = trainers(network)
+    ours, theirs, masks = trainers(network, other=other)
     before = {name: array.copy() for name, array in theirs.weights().items()}
     optimizer: Any = recipe.optimizer
     for at, (inputs, labels) in enumerate(batches(network, recipe, STEPS)):
@@ -172,7 +179,7 @@ def compare(network: TypedNetwork) -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_twenty_steps_are_those_of_pytorch(network: str, optimizer: str) -> None:
-    compare(typed(network, f"batch 6\noptimizer {optimizer}\nweight_decay 1e-2"))
+    compare(typed(network, f"batch 6\noptimizer {optimizer}\nweight_decay 0.1"))
 
 
 RECIPES = {
@@ -195,6 +202,24 @@ RECIPES = {
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_twenty_steps_of_a_recipe_are_those_of_pytorch(recipe: str) -> None:
     compare(typed("resnet", f"batch 6\n{recipe}"))
+
+
+OTHERS = {
+    "momentum": ("optimizer sgd lr 0.01 momentum 0.9", "optimizer sgd lr 0.01 momentum 0.89"),
+    "decay": ("weight_decay 0.1", "weight_decay 0.11"),
+    "decay of biases": ("weight_decay 0.1", "weight_decay 0.1 all yes"),
+    "decay apart": ("weight_decay 0.1\noptimizer adamw", "weight_decay 0.1\noptimizer adam"),
+    "eps": ("optimizer adam eps 1e-4", "optimizer adam eps 2e-4"),
+    "clipping": ("clip 0.1", "clip 0.101"),
+    "rate": ("lr_factor dense1 1.01", ""),
+}
+
+
+@pytest.mark.parametrize("recipes", OTHERS.values(), ids=OTHERS)
+def test_the_comparison_tells_recipes_apart(recipes: tuple[str, str]) -> None:
+    ours, theirs = (typed("densenet", f"batch 6\n{recipe}") for recipe in recipes)
+    with pytest.raises(AssertionError):
+        compare(ours, theirs)
 
 
 def test_every_layer_is_compared() -> None:
@@ -232,7 +257,8 @@ def test_gradients_are_those_of_pytorch(network: str) -> None:
         assert relative_error(found, expected) < 1e-4, name
 
 
-@pytest.mark.parametrize("network", [one for one in NETWORKS if one != "alexnet"])
+# Its MaxPool and ConvTranspose do not know what the other networks need: unlike margins, groups.
+@pytest.mark.parametrize("network", ["lenet5", "vgg", "resnet", "bottlenecks", "densenet"])
 def test_gradients_in_float64_are_those_of_pytorch(network: str) -> None:
     for name, found, expected in gradients(typed(network, f"batch 2\n{REVEALING}"), double=True):
         assert relative_error(found, expected) < 1e-6, name  # constants are float32 still

@@ -18,6 +18,7 @@ import onnx_ir
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from sliding_reference import AveragePool, Conv, ConvTranspose, MaxPool
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
@@ -358,5 +359,5 @@ class LRN(OpRun):  # type: ignore[misc]
         return (x / (bias + alpha / size * total) ** beta,)
 
 
-OPERATORS: tuple[type[OpRun], ...] = (LRN,)
-"""What the reference evaluator computes wrongly, computed rightly; add to it where needed."""
+OPERATORS: tuple[type[OpRun], ...] = (LRN, AveragePool, Conv, ConvTranspose, MaxPool)
+"""What the reference evaluator computes wrongly or slowly; add to it where needed."""

@@ -31,7 +31,8 @@ Tensor: TypeAlias = Any
 class TorchTrainer:
     """A network in training, step by step.
 
-    ``masks`` are what dropout multiplies with, by the names of its layers, for the next step.
+    ``masks`` are what dropout multiplies with and noise adds, by the names of their layers, for the
+    next step.
     """
 
     def __init__(self, typed: TypedNetwork, recipe: Recipe, weights: Mapping[str, Array]) -> None:
@@ -206,6 +207,11 @@ def _dropout(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
     return x if layer.rate == 0 else x * torch.tensor(trainer.masks[node.name]).double()
 
 
+def _noise(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    layer: Any = node.layer
+    return x if layer.std == 0 else x + torch.tensor(trainer.masks[node.name]).double()
+
+
 def _multiply(trainer: TorchTrainer, node: LayerNode, *xs: Tensor) -> Tensor:
     rank = max(x.ndim for x in xs)
     return reduce(torch.mul, [x.reshape(*x.shape, *[1] * (rank - x.ndim)) for x in xs])
@@ -237,6 +243,7 @@ LAYERS: Mapping[str, Callable[..., Tensor]] = {
     "maximum": _join(lambda xs: reduce(torch.maximum, xs)),
     "maxpool": _maxpool,
     "multiply": _multiply,
+    "noise": _noise,
     "relu": _plain(torch.relu),
     "scaledtanh": _plain(lambda x: 1.7159 * torch.tanh(x * (2 / 3))),
     "sigmoid": _plain(torch.sigmoid),

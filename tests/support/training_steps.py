@@ -74,11 +74,12 @@ class StepTrainer:
 
 
 def masks_of(step: Step, layers: Sequence[str]) -> dict[str, str]:
-    """The values that hold what dropout layers multiply with, by the layers' names."""
+    """The values that hold what dropout multiplies with and noise adds, by their layers' names."""
     masks = {}
     for node in step.model.graph:
         scope, _, _ = str(node.name).rpartition("/")
-        if scope in layers and node.op_type == "Mul" and (mask := node.inputs[1]) is not None:
+        # It is the second input of a layer's last node.
+        if scope in layers and (mask := node.inputs[-1] if node.inputs else None) is not None:
             masks[scope] = str(mask.name)
     assert set(masks) == set(layers)
     return masks

@@ -1,0 +1,104 @@
+"""Turns what a run meets on its way into notes for whoever trains, and into its last error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from cnndsl.data.feeding import Batch
+from cnndsl.data.sources import Array
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.weights import not_finite
+from cnndsl.runtime.diagnosis import Examiner, diverged, unhealthy
+from cnndsl.runtime.events import Listener
+from cnndsl.runtime.job import Job
+from cnndsl.runtime.preflight import first_impressions
+
+__all__ = ["Observer"]
+
+
+class Observer:
+    """Whoever watches over a run; ``step`` counts an epoch's steps from 1."""
+
+    def __init__(self, job: Job, listener: Listener) -> None:
+        self._job = job
+        self._listener = listener
+        self._noted: set[str] = set()
+
+    def first(self, batch: Batch, loss: float) -> None:
+        """Note what is odd about the first batch and the loss on it."""
+        request = self._job.request
+        fresh = request.weights is None
+        for note in first_impressions(
+            request.network, self._job.recipe, batch.inputs, loss, fresh=fresh
+        ):
+            self._listener.note(note)
+
+    def look(
+        self, batch: Batch, values: Mapping[str, Array], lr: float, number: int, epoch: int
+    ) -> None:
+        """Note what does not learn well, once for each place.
+
+        That is done after epoch 1, 2, 4, 8 and so on: it builds a graph of more outputs.
+        """
+        if not self._job.request.examine or epoch & (epoch - 1):
+            return
+        for note in unhealthy(self._examiner().examine(self._feeds(batch, values, lr, number))):
+            kind = re.sub(r"[0-9][0-9.e%+-]*", "", note)
+            if kind not in self._noted:
+                self._noted.add(kind)
+                self._listener.note(note)
+
+    def divergence(
+        self,
+        batch: Batch,
+        values: Mapping[str, Array],
+        lr: float,
+        number: int,
+        loss: float,
+        place: tuple[int, int],
+    ) -> UserError:
+        """Why the loss is no number; ``values`` are weights and state before, ``place`` where."""
+        data = self._job.request.data
+        for array in batch.inputs.values():
+            finite = numpy.isfinite(array.reshape(len(array), -1)).all(axis=1)
+            if not finite.all():
+                name = data.name_of(int(batch.indices[int(finite.argmin())]))
+                return UserError(
+                    "CNN803",
+                    f"`{name}` holds numbers that are not finite",
+                    help="repair what is broken or take it away",
+                )
+        measured = self._examiner().examine(self._feeds(batch, values, lr, number))
+        return diverged(measured, loss, *place)
+
+    def check(self, weights: Mapping[str, Array], epoch: int) -> None:
+        """Raise CNN805 where a weight is no number any more."""
+        if broken := not_finite(weights):
+            raise self.no_number(f"the weight `{broken[0]}` has numbers that are not finite", epoch)
+
+    def no_number(self, what: str, epoch: int) -> UserError:
+        """The error of a run whose loss was still a number in its last step."""
+        return UserError(
+            "CNN805",
+            f"training diverged in epoch {epoch}: {what}",
+            help="use a smaller `lr`, a `warmup`, or `clip 1`",
+        )
+
+    def _examiner(self) -> Examiner:
+        job = self._job
+        request = job.request
+        return Examiner(request.network, job.recipe, job.batch, job.device, request.threads)
+
+    def _feeds(
+        self, batch: Batch, values: Mapping[str, Array], lr: float, number: int
+    ) -> dict[str, Array]:
+        scalars: dict[str, Any] = {
+            "lr": numpy.array(lr, numpy.float32),
+            "step": numpy.array(number, numpy.int64),
+            "seed": numpy.array(self._job.recipe.seed, numpy.int64),
+        }
+        return {**batch.inputs, "labels": batch.labels, **values, **scalars}

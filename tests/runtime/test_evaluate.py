@@ -1,0 +1,198 @@
+"""An evaluation counts as the training step counts, and every number can be checked by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import onnx
+import pytest
+from training_runs import Array, ArrayData, network, stripes
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.initializers import initialise
+from cnndsl.layers.base import Init
+from cnndsl.runtime.evaluate import (
+    Evaluator,
+    Stopped,
+    evaluate,
+    inference_model,
+    sample_losses,
+)
+from cnndsl.runtime.stepper import Stepper
+from cnndsl.semantics.losses import CrossEntropy
+from cnndsl.training.step import build_step
+
+RANDOM = numpy.random.default_rng(3)
+VECTORS = RANDOM.normal(0, 3, (24, 5)).astype(numpy.float32)
+MAPS = RANDOM.normal(0, 1, (24, 2, 4, 4)).astype(numpy.float32)
+
+
+def classes(count: int, *places: int) -> Array:
+    return RANDOM.integers(0, count, (24, *places))
+
+
+def yes_or_no(*dims: int) -> Array:
+    return RANDOM.integers(0, 2, (24, *dims)).astype(numpy.float32)
+
+
+# The body, the loss, the samples, and their labels or targets.
+CASES = {
+    "softmax": ("input 5\ndense 7 -> softmax", "crossentropy", VECTORS, classes(7)),
+    "smoothing": (
+        "input 5\ndense 7 -> softmax",
+        "crossentropy smoothing 0.2",
+        VECTORS,
+        classes(7),
+    ),
+    "logits": ("input 5\ndense 3", "crossentropy", VECTORS, classes(3)),
+    "sigmoid into crossentropy": (
+        "input 5\ndense 3 -> sigmoid",
+        "crossentropy",
+        VECTORS,
+        classes(3),
+    ),
+    "places": ("input 2x4x4\nconv 3@3x3 -> softmax", "crossentropy", MAPS, classes(3, 2, 2)),
+    "hinge": ("input 5\ndense 7", "hinge margin 0.5", VECTORS, classes(7)),
+    "hinge on places": ("input 2x4x4\nconv 3@3x3", "hinge", MAPS, classes(3, 2, 2)),
+    "one sigmoid": ("input 5\ndense 1 -> sigmoid", "binarycrossentropy", VECTORS, yes_or_no(1)),
+    "sigmoids": ("input 5\ndense 4 -> sigmoid", "binarycrossentropy", VECTORS, yes_or_no(4)),
+    "logits of sigmoids": ("input 5\ndense 4", "binarycrossentropy", VECTORS, yes_or_no(4)),
+    "mse": ("input 5\ndense 4", "mse", VECTORS, yes_or_no(4)),
+    "mse of one": ("input 5\ndense 1 -> sigmoid", "mse", VECTORS, yes_or_no(1)),
+    "mse on maps": ("input 2x4x4\nconv 1@3x3", "mse", MAPS, yes_or_no(1, 2, 2)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_loss_and_accuracy_are_those_of_the_training_step(case: str) -> None:
+    body, loss, samples, answers = CASES[case]
+    typed = network(f"loss {loss}; batch 24", body)
+    weights = initialise(typed, 1, Init("normal", 1.0))
+    step = build_step(typed)
+    result = Stepper(step, weights, device="cpu", threads=1).run(
+        {"input": samples}, answers, 0.0, 0, 0
+    )
+    whole = answers.dtype.kind == "i"
+    data = ArrayData(
+        {"input": samples}, labels=answers if whole else None, targets=None if whole else answers
+    )
+    # Batches of another size, the last one smaller.
+    found = evaluate(typed, weights, data, device="cpu", threads=1, batch=7)
+    places = answers[0].size if whole else 1
+    assert found.count == 24
+    assert found.loss == pytest.approx(result.loss, rel=2e-6)
+    assert found.top1 == pytest.approx(result.correct / (24 * places), abs=1e-12)
+
+
+def fixed(scores: Array, labels: Array, **options: object) -> tuple[Evaluator, ArrayData]:
+    """A network that gives its input back."""
+    count = scores.shape[1]
+    typed = network("loss crossentropy", f"input {count}\ndense {count}")
+    weights = {
+        "dense1.weight": numpy.eye(count, dtype=numpy.float32),
+        "dense1.bias": numpy.zeros(count, numpy.float32),
+    }
+    model = replace(inference_model(typed), weights=weights)
+    data = ArrayData({"input": scores}, labels=labels, **options)  # type: ignore[arg-type]
+    return Evaluator(model, CrossEntropy(), device="cpu", threads=1), data
+
+
+def test_ranks_and_confusion_are_right() -> None:
+    scores = numpy.array(
+        [
+            [9, 8, 7, 6, 5, 4, 3],  # the answer is 0
+            [9, 8, 7, 6, 5, 4, 3],
+            [1, 2, 3, 4, 5, 6, 7],  # the answer is 6
+            [0, 0, 0, 0, 0, 0, 0],  # of equal scores the first counts
+            [0, 0, 0, 0, 0, 0, 0],
+        ],
+        numpy.float32,
+    )
+    evaluator, data = fixed(scores, numpy.array([0, 5, 2, 4, 5]), classes=tuple("abcdefg"))
+    found = evaluator.run(data, batch=2)
+    assert found.top1 == 1 / 5
+    assert found.top5 == 3 / 5
+    assert found.confusion is not None
+    assert found.confusion.dtype == numpy.int64
+    assert {
+        (true, answer): int(found.confusion[true, answer])
+        for true, answer in zip(*found.confusion.nonzero(), strict=True)
+    } == {(0, 0): 1, (5, 0): 2, (2, 6): 1, (4, 0): 1}
+    assert found.classes == tuple("abcdefg")
+    assert found.class_accuracy == (1.0, None, 0.0, None, 0.0, 0.0, None)
+
+
+def test_few_classes_have_no_first_five() -> None:
+    evaluator, data = fixed(numpy.eye(5, dtype=numpy.float32), numpy.arange(5))
+    found = evaluator.run(data)
+    assert (found.top1, found.top5) == (1.0, None)
+
+
+def test_a_sure_mistake_has_a_finite_loss() -> None:
+    """In float32 the probability of the right class is exactly zero here."""
+    typed = network("loss crossentropy", "input 2\ndense 2 -> softmax")
+    weights = {
+        "dense1.weight": numpy.eye(2, dtype=numpy.float32),
+        "dense1.bias": numpy.zeros(2, numpy.float32),
+    }
+    data = ArrayData({"input": numpy.array([[300, 0]], numpy.float32)}, labels=numpy.array([1]))
+    assert evaluate(typed, weights, data, device="cpu").loss == 300
+
+
+def test_binary_answers_make_a_matrix_of_two() -> None:
+    typed = network("loss binarycrossentropy", "input 1\ndense 1 -> sigmoid")
+    weights = {
+        "dense1.weight": numpy.ones((1, 1), numpy.float32),
+        "dense1.bias": numpy.zeros(1, numpy.float32),
+    }
+    x = numpy.array([[-1], [2], [3], [-1]], numpy.float32)
+    data = ArrayData({"input": x}, labels=numpy.array([0, 0, 1, 1]), classes=("no", "yes"))
+    found = evaluate(typed, weights, data, device="cpu")
+    assert found.top1 == 0.5
+    assert found.confusion is not None
+    assert found.confusion.tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_compiled_file_is_measured_as_its_spec(tmp_path: Path) -> None:
+    typed = network("loss crossentropy")
+    weights = initialise(typed, 0, Init("he"))
+    model = replace(inference_model(typed), weights=weights)
+    model.write(tmp_path / "model.onnx")
+    again = Artifact(model.manifest, onnx.load(tmp_path / "model.onnx"), {})
+    data = stripes(20)
+    one = Evaluator(again, CrossEntropy(), device="cpu", threads=1).run(data)
+    other = evaluate(typed, weights, data, device="cpu", threads=1)
+    assert one.loss == other.loss
+    assert one.confusion is not None
+    assert numpy.array_equal(one.confusion, other.confusion)
+
+
+def test_an_evaluation_can_be_given_up() -> None:
+    evaluator, data = fixed(numpy.zeros((9, 3), numpy.float32), numpy.zeros(9, numpy.int64))
+    calls: list[int] = []
+
+    def stop() -> bool:
+        calls.append(1)
+        return len(calls) == 3
+
+    with pytest.raises(Stopped):
+        evaluator.run(data, batch=2, stop=stop)
+    assert len(calls) == 3
+
+
+def test_labels_out_of_range_are_refused() -> None:
+    evaluator, data = fixed(numpy.zeros((3, 3), numpy.float32), numpy.array([0, 1, 3]))
+    with pytest.raises(UserError) as caught:
+        evaluator.run(data)
+    assert caught.value.code == "CNN802"
+
+
+def test_losses_are_by_sample_and_in_double_precision() -> None:
+    found = sample_losses(
+        CrossEntropy(), numpy.zeros((3, 4), numpy.float32), numpy.array([0, 1, 2])
+    )
+    assert found.dtype == numpy.float64
+    assert found.tolist() == pytest.approx([numpy.log(4)] * 3, rel=1e-15)
