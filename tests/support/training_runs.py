@@ -21,7 +21,12 @@ __all__ = ["BODY", "ArrayData", "Recorder", "network", "request", "stripes"]
 
 Array = NDArray[Any]
 
-BODY = "input 1x6x6\nC1: conv 3@3x3 -> batchnorm -> relu\nflatten -> dropout 0.2\nF2: dense 3 -> softmax"
+BODY = """
+input 1x6x6
+C1: conv 3@3x3 -> batchnorm -> relu
+flatten -> dropout 0.2
+F2: dense 3 -> softmax
+"""
 """A network with all that makes exact resumption hard: statistics, chance, and state."""
 
 

@@ -1,0 +1,149 @@
+"""A run's folder belongs to one run, and its files are whole at any time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.events import EpochRecord
+from cnndsl.runtime.run_folder import opened
+
+RECORDS = (
+    EpochRecord(1, 10, 0.1 + 0.2, 0.7, 1 / 3, 0.5, 0.01, 1.5, 99.0, True),
+    EpochRecord(2, 20, 0.25, math.nan, None, None, 0.01, 1.5, 99.0, False),
+)
+EVALUATION = Evaluation(0.5, 0.75, None, 4, ("a", "b"), numpy.array([[2, 0], [1, 1]]))
+
+
+def test_a_new_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    with opened(tmp_path / "runs" / "one", resume=False) as folder:
+        assert folder.checkpoints.is_dir()
+
+
+def test_a_folder_with_other_files_is_free(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with opened(tmp_path, resume=False) as folder:
+        folder.write_text("spec.cnn", "network a\n")
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "metrics.csv", "checkpoints/step-00000003.ckpt"])
+def test_a_folder_with_a_run_is_taken_unless_that_goes_on(tmp_path: Path, file: str) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / file).write_text("old")
+    with pytest.raises(UserError) as caught, opened(tmp_path, resume=False):
+        pass
+    assert caught.value.code == "CNN810"
+    assert file in caught.value.notes[0]
+    assert "--resume" in caught.value.help
+    assert "--out" in caught.value.help
+    assert (tmp_path / file).read_text() == "old"
+    with opened(tmp_path, resume=True):
+        pass
+
+
+def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from cnndsl.diagnostics.model import UserError\n"
+        "from cnndsl.runtime.run_folder import opened\n"
+        "try:\n"
+        "    with opened(sys.argv[1], resume=True):\n"
+        "        print('free')\n"
+        "except UserError as error:\n"
+        "    print(error.code, *error.notes)\n"
+    )
+
+    def other() -> str:
+        command = [sys.executable, "-c", program, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with opened(tmp_path, resume=False):
+        import os
+
+        assert other() == f"CNN810 its number is {os.getpid()}"
+    assert other() == "free"
+
+
+def test_a_killed_process_leaves_no_lock_and_no_half_files(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from cnndsl.runtime.run_folder import opened\n"
+        "with opened(sys.argv[1], resume=False) as folder:\n"
+        "    (folder.checkpoints / '.cnndsl-00.tmp').write_text('half')\n"
+        "    (folder.path / '.cnndsl-11.tmp').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert len([*tmp_path.rglob("*.tmp")]) == 2
+    with opened(tmp_path, resume=True):
+        assert not [*tmp_path.rglob("*.tmp")]
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/deeper"):
+        with pytest.raises(UserError) as caught, opened(tmp_path / place, resume=False):
+            pass
+        assert caught.value.code == "CNN603"
+        assert "--out" in caught.value.help
+
+
+def test_an_error_within_a_run_is_not_one_of_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="elsewhere"), opened(tmp_path, resume=False):
+        raise OSError(5, "elsewhere")
+
+
+def test_metrics_are_exact_and_written_anew(tmp_path: Path) -> None:
+    with opened(tmp_path, resume=False) as folder:
+        folder.write_records([*RECORDS, replace(RECORDS[1], epoch=3)])
+        folder.write_records(RECORDS)
+    with open(tmp_path / "metrics.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2
+    assert float(rows[0]["loss"]) == 0.1 + 0.2
+    assert (rows[1]["accuracy"], rows[1]["valid_loss"], rows[1]["best"]) == ("", "", "False")
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    assert json.loads(lines[0])["valid_loss"] == 1 / 3
+    # `NaN` is no JSON.
+    assert json.loads(lines[1])["accuracy"] is None
+
+
+def test_the_confusion_has_the_true_classes_down(tmp_path: Path) -> None:
+    with opened(tmp_path, resume=False) as folder:
+        folder.write_confusion(EVALUATION)
+        folder.write_confusion(replace(EVALUATION, confusion=None))
+    lines = (tmp_path / "confusion.csv").read_text().splitlines()
+    assert lines == ["true class,a,b", "a,2,0", "b,1,1"]
+
+
+def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
+    with opened(tmp_path, resume=False) as folder:
+        folder.draw((), None, "tiny")
+        assert not [*tmp_path.glob("*.png")]
+        folder.draw(RECORDS, EVALUATION, "tiny")
+    for name in ("curves", "confusion"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert picture.size[0] > 100
+
+
+def test_commands_are_kept_as_a_shell_takes_them(tmp_path: Path) -> None:
+    with opened(tmp_path, resume=False) as folder:
+        folder.add_command(["cnndsl", "train", "my net.cnn", "--set", "train.lr_factor=0.1 C1"])
+        folder.add_command(["cnndsl", "train", "--resume"])
+    assert (tmp_path / "command.txt").read_text() == (
+        "cnndsl train 'my net.cnn' --set 'train.lr_factor=0.1 C1'\ncnndsl train --resume\n"
+    )

@@ -1,0 +1,299 @@
+"""Losses and counts of right answers: against PyTorch, in float64 by the interpreter, and by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+import onnx
+import onnx_ir
+import pytest
+from gradients import CPU_ONLY
+from small_graphs import Array, interpreted, model_of, ran
+
+from cnndsl.autodiff.reverse import differentiate
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
+from cnndsl.semantics.settings import Loss
+from cnndsl.training.losses import emit_loss, labels_type
+
+FLOAT, DOUBLE = onnx_ir.DataType.FLOAT, onnx_ir.DataType.DOUBLE
+
+LOSSES: dict[str, Loss] = {
+    "crossentropy": CrossEntropy(),
+    "smoothed": CrossEntropy(smoothing=0.1),
+    "hinge": Hinge(),
+    "wide hinge": Hinge(margin=2.5),
+    "binarycrossentropy": BinaryCrossEntropy(),
+    "mse": MeanSquaredError(),
+}
+OVER_CLASSES = ["crossentropy", "smoothed", "hinge", "wide hinge"]
+ELEMENTWISE = ["binarycrossentropy", "mse"]
+
+DIMS = [(1, 2), (6, 10), (3, 5, 4), (2, 3, 4, 5), (2, 4, 3, 2, 2)]
+
+
+def graph_of(
+    loss: Loss, dims: tuple[int, ...], dtype: onnx_ir.DataType = FLOAT, last: str = ""
+) -> onnx.ModelProto:
+    """The loss, the count and the gradient for an output, perhaps made by a last operator."""
+    emit = GraphEmitter()
+    scores = emit.placeholder("scores", dims, dtype)
+    output = scores
+    if last:
+        axis = {"axis": 1} if last == "Softmax" else {}
+        output = emit.op(last, scores, **axis)
+    label_dtype, label_dims = labels_type(loss, dims)
+    if label_dtype == FLOAT:
+        label_dtype = dtype
+    labels = emit.placeholder("labels", label_dims, label_dtype)
+    losses = emit_loss(emit, loss, output, labels)
+    assert (losses.loss.dtype, losses.loss.shape) == (dtype, onnx_ir.Shape(()))
+    assert (losses.correct.dtype, losses.correct.shape) == (
+        onnx_ir.DataType.INT64,
+        onnx_ir.Shape(()),
+    )
+    gradient = differentiate(emit, losses.loss, [scores])[scores]
+    outputs = {"loss": losses.loss, "correct": losses.correct, "gradient": gradient}
+    return model_of(emit, [scores, labels], outputs)
+
+
+def example(loss: Loss, dims: tuple[int, ...], dtype: type = numpy.float32) -> dict[str, Array]:
+    """Random scores and labels for them."""
+    chance = numpy.random.default_rng(len(dims) * 100 + dims[1])
+    scores = (3 * chance.standard_normal(dims)).astype(dtype)
+    if isinstance(loss, CrossEntropy | Hinge):
+        return {"scores": scores, "labels": chance.integers(0, dims[1], (dims[0], *dims[2:]))}
+    if isinstance(loss, BinaryCrossEntropy):
+        return {"scores": scores, "labels": chance.integers(0, 2, dims).astype(dtype)}
+    return {"scores": scores, "labels": (3 * chance.standard_normal(dims)).astype(dtype)}
+
+
+def evaluated(
+    name: str, scores: Any, labels: Any, dims: tuple[int, ...], last: str = ""
+) -> dict[str, Array]:
+    """What ONNX Runtime gives for scores and labels written out."""
+    loss = LOSSES[name]
+    dtype, label_dims = labels_type(loss, dims)
+    feeds = {
+        "scores": numpy.array(scores, numpy.float32).reshape(dims),
+        "labels": numpy.array(labels, dtype.numpy()).reshape(label_dims),
+    }
+    return ran(graph_of(loss, dims, last=last), feeds)
+
+
+# --- against PyTorch --------------------------------------------------------------------------
+
+
+def by_torch(loss: Loss, feeds: dict[str, Array]) -> tuple[float, Array]:
+    torch = pytest.importorskip("torch")
+    functional = torch.nn.functional
+    scores = torch.tensor(feeds["scores"].astype(float), requires_grad=True)
+    labels = torch.tensor(feeds["labels"])
+    match loss:
+        case CrossEntropy():
+            result = functional.cross_entropy(scores, labels, label_smoothing=loss.smoothing)
+        case BinaryCrossEntropy():
+            result = functional.binary_cross_entropy_with_logits(scores, labels.double())
+        case MeanSquaredError():
+            result = functional.mse_loss(scores, labels.double())
+        case Hinge():
+            # PyTorch divides by the number of classes, and wants them on the last of two axes.
+            classes = scores.shape[1]
+            rows = scores.movedim(1, -1).reshape(-1, classes)
+            margin = functional.multi_margin_loss(rows, labels.reshape(-1), margin=loss.margin)
+            result = margin * classes
+        case _:
+            raise AssertionError
+    result.backward()
+    return result.item(), scores.grad.numpy()
+
+
+@pytest.mark.parametrize("dims", DIMS, ids=str)
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_and_gradients_are_those_of_pytorch(name: str, dims: tuple[int, ...]) -> None:
+    loss = LOSSES[name]
+    feeds = example(loss, dims)
+    expected, gradient = by_torch(loss, feeds)
+    found = ran(graph_of(loss, dims), feeds)
+    assert found["loss"] == pytest.approx(expected, rel=1e-6)
+    assert numpy.allclose(found["gradient"], gradient, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dims", DIMS, ids=str)
+@pytest.mark.parametrize("name", LOSSES)
+def test_in_float64_they_agree_to_its_last_digits(name: str, dims: tuple[int, ...]) -> None:
+    loss = LOSSES[name]
+    feeds = example(loss, dims, numpy.float64)
+    expected, gradient = by_torch(loss, feeds)
+    found = interpreted(graph_of(loss, dims, DOUBLE), feeds)
+    assert found["loss"] == pytest.approx(expected, rel=1e-13)
+    assert numpy.allclose(found["gradient"], gradient, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", OVER_CLASSES + ELEMENTWISE)
+@pytest.mark.parametrize("size", [50.0, 1e4, 1e30])
+def test_enormous_scores_give_finite_losses_and_the_right_gradient(name: str, size: float) -> None:
+    loss = LOSSES[name]
+    feeds = example(loss, (6, 4))
+    feeds["scores"] = feeds["scores"] * numpy.float32(size)
+    if name == "mse":
+        feeds["scores"] /= numpy.float32(size / 1e4)
+    expected, gradient = by_torch(loss, feeds)
+    found = ran(graph_of(loss, (6, 4)), feeds)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert numpy.allclose(found["gradient"], gradient, rtol=1e-5, atol=1e-6)
+
+
+# --- what makes the output --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dims", [(6, 10), (2, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [("crossentropy", "Softmax"), ("smoothed", "Softmax"), ("binarycrossentropy", "Sigmoid")],
+)
+def test_a_last_layer_that_makes_probabilities_changes_nothing(
+    name: str, last: str, dims: tuple[int, ...]
+) -> None:
+    feeds = example(LOSSES[name], dims)
+    plain, made = (ran(graph_of(LOSSES[name], dims, last=op), feeds) for op in ("", last))
+    for output, array in plain.items():
+        assert numpy.array_equal(made[output], array)
+
+
+@pytest.mark.parametrize(("name", "last"), [("mse", "Sigmoid"), ("hinge", "Softmax")])
+def test_other_losses_take_the_output_as_it_is(name: str, last: str) -> None:
+    feeds = example(LOSSES[name], (6, 10))
+    before = ran(graph_of(LOSSES[name], (6, 10)), feeds)["loss"]
+    scores = {"Sigmoid": _sigmoid, "Softmax": _softmax}[last](feeds["scores"])
+    after = ran(graph_of(LOSSES[name], (6, 10), last=last), feeds)["loss"]
+    direct = ran(graph_of(LOSSES[name], (6, 10)), feeds | {"scores": scores})["loss"]
+    assert after == pytest.approx(direct, rel=1e-6)
+    assert after != pytest.approx(before, rel=1e-2)
+
+
+def _sigmoid(x: Array) -> Array:
+    result: Array = 1 / (1 + numpy.exp(-x))
+    return result
+
+
+def _softmax(x: Array) -> Array:
+    exponential = numpy.exp(x - x.max(axis=1, keepdims=True))
+    result: Array = exponential / exponential.sum(axis=1, keepdims=True)
+    return result
+
+
+def test_a_softmax_over_another_axis_is_no_distribution_over_classes() -> None:
+    emit = GraphEmitter()
+    scores = emit.placeholder("scores", (2, 3, 4), FLOAT)
+    labels = emit.placeholder("labels", (2, 4), onnx_ir.DataType.INT64)
+    losses = emit_loss(emit, CrossEntropy(), emit.op("Softmax", scores, axis=-1), labels)
+    outputs = {"loss": losses.loss, "correct": losses.correct}
+    feeds = example(CrossEntropy(), (2, 3, 4))
+    found = ran(model_of(emit, [scores, labels], outputs), feeds)
+    exponential = numpy.exp(feeds["scores"].astype(float))
+    probabilities = exponential / exponential.sum(axis=2, keepdims=True)
+    expected, _ = by_torch(CrossEntropy(), feeds | {"scores": probabilities})
+    assert found["loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_softmax_over_the_last_of_two_axes_is_one() -> None:
+    emit = GraphEmitter()
+    scores = emit.placeholder("scores", (2, 3), FLOAT)
+    labels = emit.placeholder("labels", (2,), onnx_ir.DataType.INT64)
+    emit_loss(emit, CrossEntropy(), emit.op("Softmax", scores, axis=-1), labels)
+    [logarithm] = [node for node in emit.nodes if node.op_type == "LogSoftmax"]
+    assert logarithm.inputs == (scores,)
+
+
+# --- by hand ----------------------------------------------------------------------------------
+
+
+def test_cross_entropy_of_even_scores_is_the_logarithm_of_the_number_of_classes() -> None:
+    for name in ("crossentropy", "smoothed"):
+        found = evaluated(name, [[0.0] * 10] * 3, [0, 5, 9], (3, 10))
+        assert found["loss"] == pytest.approx(math.log(10), rel=1e-6)
+
+
+def test_hinge_is_exactly_zero_beyond_the_margin() -> None:
+    scores = [[1e3, 999.0, -5.0], [-2.0, 7.1, 6.1]]
+    found = evaluated("hinge", scores, [0, 1], (2, 3))
+    assert found["loss"] == 0
+    assert not found["gradient"].any()
+    assert evaluated("hinge", scores, [0, 2], (2, 3))["loss"] == pytest.approx(1.0)
+
+
+def test_the_first_of_the_highest_scores_is_the_answer() -> None:
+    for name in OVER_CLASSES:
+        scores = [[1.0, 2.0, 2.0], [1.0, 2.0, 2.0], [3.0, 3.0, 3.0]]
+        assert evaluated(name, scores, [1, 2, 0], (3, 3))["correct"] == 2
+
+
+def test_each_place_is_an_answer() -> None:
+    scores = [[[1.0, 1.0, 4.0], [2.0, 0.0, 5.0]]]
+    assert evaluated("crossentropy", scores, [[1, 0, 0]], (1, 2, 3))["correct"] == 2
+
+
+def test_all_logical_outputs_of_a_sample_must_be_right() -> None:
+    scores = [[1.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [0.0, 3.0]]
+    labels = [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
+    assert evaluated("binarycrossentropy", scores, labels, (4, 2))["correct"] == 2
+    assert evaluated("binarycrossentropy", scores, labels, (4, 1, 2))["correct"] == 2
+    assert evaluated("binarycrossentropy", [1, -1, 2], [1, 1, 0], (3, 1))["correct"] == 1
+
+
+def test_a_vector_of_targets_is_met_where_its_largest_number_is() -> None:
+    scores = [[0.1, 0.2], [9.0, 8.0], [0.5, 0.4]]
+    labels = [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
+    assert evaluated("mse", scores, labels, (3, 2))["correct"] == 2
+
+
+def test_other_targets_are_met_within_a_half() -> None:
+    assert evaluated("mse", [1.0, 2.0, 3.0], [1.4, 2.5, 2.7], (3, 1))["correct"] == 2
+    scores, labels = [[[1.0, 2.0]], [[1.0, 2.0]]], [[[1.4, 2.4]], [[1.0, 2.6]]]
+    assert evaluated("mse", scores, labels, (2, 1, 2))["correct"] == 1
+
+
+# --- the labels, and the graph ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", OVER_CLASSES)
+def test_classes_are_whole_numbers_one_for_each_place(name: str) -> None:
+    int64 = onnx_ir.DataType.INT64
+    assert labels_type(LOSSES[name], (8, 10)) == (int64, (8,))
+    assert labels_type(LOSSES[name], (8, 10, 5, 6)) == (int64, (8, 5, 6))
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_targets_are_numbers_one_for_each_of_the_output(name: str) -> None:
+    assert labels_type(LOSSES[name], (8, 1)) == (FLOAT, (8, 1))
+    assert labels_type(LOSSES[name], (8, 10, 5, 6)) == (FLOAT, (8, 10, 5, 6))
+
+
+@pytest.mark.parametrize("name", OVER_CLASSES)
+def test_one_class_cannot_be_told_from_others(name: str) -> None:
+    for dims in ((8, 1), (8, 1, 4, 4), (8,)):
+        with pytest.raises(UserError, match="single output") as caught:
+            labels_type(LOSSES[name], dims)
+        assert caught.value.code == "CNN809"
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_operator_has_a_kernel_on_cuda(name: str) -> None:
+    assert not {node.op_type for node in graph_of(LOSSES[name], (3, 4, 2)).graph.node} & CPU_ONLY
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("crossentropy", 10), ("binarycrossentropy", 10), ("mse", 7), ("hinge", 14)],
+)
+def test_few_operators_are_needed(name: str, most: int) -> None:
+    """Each costs microseconds, which tell where the batch is small."""
+    emit = GraphEmitter()
+    scores = emit.placeholder("scores", (1, 10), FLOAT)
+    dtype, dims = labels_type(LOSSES[name], (1, 10))
+    emit_loss(emit, LOSSES[name], scores, emit.placeholder("labels", dims, dtype))
+    assert sum(node.op_type != "Constant" for node in emit.nodes) <= most
