@@ -3,7 +3,7 @@
     python benchmarks/training_worker.py SIDE NETWORK BATCH DEVICE THREADS
 
 SIDE is ``cnndsl``, ``eager`` or ``compile``. It writes a line of JSON when it is ready: the loss of
-its first step, and the seconds that it took to get there. Then, for each number that it reads, it
+its first step, and the seconds that it took to have made two. Then, for each number that it reads, it
 runs so many steps and writes the seconds of all and of the fastest, and the peak of its memory in
 bytes: how much the process's largest resident size has grown since it trained a network of ten
 weights, which brings in all that is loaded only when used.
@@ -48,7 +48,7 @@ def main(side: str, name: str, batch: str, device: str, threads: str) -> None:
     baseline = peak()
     begin = time.perf_counter()
     step = start(network, int(batch), device, int(threads))
-    loss = step()
+    loss, _ = step(), step()
     report(loss=loss, seconds=time.perf_counter() - begin)
     for line in sys.stdin:
         times = [timed(step) for _ in range(int(line))]
@@ -117,15 +117,18 @@ def start_torch(
     def forward(pictures: Any, labels: Any) -> Any:
         return torch.nn.functional.cross_entropy(module(pictures), labels)
 
-    update: Any = optimizer.step
     if compiled:
-        forward, update = torch.compile(forward), torch.compile(update)
+        forward = torch.compile(forward)
+    update: Any = optimizer.step
 
     def step() -> float:
+        nonlocal update
         loss = forward(pictures.to(device), labels.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         update()
+        if compiled and update == optimizer.step:
+            update = torch.compile(optimizer.step)  # now that it has its state
         return float(loss.detach())
 
     return step

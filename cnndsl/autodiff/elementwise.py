@@ -118,11 +118,7 @@ def _erf(backward: Backward) -> Parts:
 
 @vjp("Cast")
 def _cast(backward: Backward) -> Parts:
-    source = backward.inputs[0].dtype
-    assert source is not None
-    if not source.is_floating_point():
-        return (None,)
-    return (backward.op("Cast", backward.gradient, to=source.value),)
+    return (backward.op("Cast", backward.gradient, to=_type(backward.inputs[0])),)
 
 
 # --- activations ------------------------------------------------------------------------------
@@ -215,6 +211,11 @@ def _step(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
     return backward.op("HardSigmoid", value, alpha=_STEEP, beta=0.0)
 
 
+def _type(value: onnx_ir.Value) -> int:
+    assert value.dtype is not None
+    return value.dtype.value
+
+
 def _positive(backward: Backward) -> onnx_ir.Value:
     return backward.op("Greater", backward.inputs[0], backward.scalar(0))
 
@@ -260,18 +261,19 @@ def _where(backward: Backward) -> Parts:
 @vjp("Max", "Min")
 def _extreme(backward: Backward) -> Parts:
     """The first input that holds the extreme gets all of the gradient."""
-    rest, zero = backward.gradient, backward.scalar(0)
-    parts: list[onnx_ir.Value | None] = []
-    last = max(at for at, want in enumerate(backward.wants) if want)
-    for at, value in enumerate(backward.inputs):
-        if at == len(backward.inputs) - 1:
-            parts.append(rest)  # Who else?
+    *others, _ = backward.inputs
+    rest, parts = backward.gradient, list[onnx_ir.Value | None]()
+    for at, value in enumerate(others):
+        if not any(backward.wants[at:]):
             break
-        holds = backward.op("Equal", value, backward.output) if at <= last else None
-        parts.append(backward.op("Where", holds, rest, zero) if backward.wants[at] else None)
-        if at < last:
-            rest = backward.op("Where", holds, zero, rest)
-    return parts
+        holds = backward.op("Equal", value, backward.output)
+        mask = backward.op("Cast", holds, to=_type(rest))
+        taken = backward.op("Mul", rest, mask)
+        parts.append(taken)
+        if any(backward.wants[at + 1 :]):
+            rest = backward.op("Sub", rest, taken)
+    # The last one gets the rest: who else?
+    return [*parts, rest, *[None for _ in others[len(parts) :]]]
 
 
 @vjp("Clip")

@@ -54,16 +54,17 @@ def _matmul(backward: Backward) -> Parts:
     """As NumPy's: a vector on the left is a row, one on the right a column; more axes are stacks."""
     left, right = backward.inputs
     left_dims, right_dims = dims_of(left), dims_of(right)
-    row = _shaped(backward, left, left_dims if len(left_dims) > 1 else (1, *left_dims))
-    column = _shaped(backward, right, right_dims if len(right_dims) > 1 else (*right_dims, 1))
-    stack = dims_of(backward.output)[: max(len(left_dims), len(right_dims), 2) - 2]
-    gradient = _shaped(
-        backward, backward.gradient, (*stack, dims_of(row)[-2], dims_of(column)[-1])
-    )
+    row_dims = left_dims if len(left_dims) > 1 else (1, *left_dims)
+    column_dims = right_dims if len(right_dims) > 1 else (*right_dims, 1)
+    stack = dims_of(backward.output)[: max(len(row_dims), len(column_dims)) - 2]
+    dims = (*stack, row_dims[-2], column_dims[-1])
+    gradient = _shaped(backward, backward.gradient, dims)
     parts: list[onnx_ir.Value | None] = [None, None]
     if backward.wants[0]:
+        column = _shaped(backward, right, column_dims)
         parts[0] = _product(backward, gradient, column, turned=1)
     if backward.wants[1]:
+        row = _shaped(backward, left, row_dims)
         part = _product(backward, row, gradient, turned=0)
         parts[1] = _shaped(backward, part, dims_of(part)[:-1]) if len(right_dims) == 1 else part
     return parts
@@ -77,7 +78,8 @@ def _product(
     ranks = [len(dims_of(value)) for value in pair]
     if ranks == [2, 2]:
         return backward.op("Gemm", left, right, transA=1 - turned, transB=turned)
-    if turned == 0 and dims_of(left)[:-2] == dims_of(right)[:-2] and _stack_is_summed(backward):
+    is_shared = len(dims_of(backward.inputs[1])) <= 2
+    if turned == 0 and is_shared and dims_of(left)[:-2] == dims_of(right)[:-2]:
         # One matrix served the whole stack: its gradient is one long product.
         flat = [
             _shaped(backward, one, (math.prod(dims_of(one)[:-1]), dims_of(one)[-1])) for one in pair
@@ -86,10 +88,6 @@ def _product(
     perm = [*range(ranks[turned] - 2), ranks[turned] - 1, ranks[turned] - 2]
     pair[turned] = backward.op("Transpose", pair[turned], perm=perm)
     return backward.op("MatMul", *pair)
-
-
-def _stack_is_summed(backward: Backward) -> bool:
-    return len(dims_of(backward.inputs[1])) <= 2
 
 
 def _shaped(backward: Backward, value: onnx_ir.Value, dims: tuple[int, ...]) -> onnx_ir.Value:

@@ -49,10 +49,10 @@ def _concat(backward: Backward) -> Parts:
 
 
 def _sliced(
-    backward: Backward, value: onnx_ir.Value, axis: int, start: int, end: int, step: int = 1
+    backward: Backward, value: onnx_ir.Value, axis: int, start: int, end: int
 ) -> onnx_ir.Value:
-    bounds = [backward.emit.constant([number]) for number in (start, end, axis, step)]
-    return backward.op("Slice", value, *bounds[: 3 if step == 1 else 4])
+    bounds = [backward.emit.constant([number]) for number in (start, end, axis)]
+    return backward.op("Slice", value, *bounds)
 
 
 @vjp("Slice")
@@ -60,13 +60,14 @@ def _slice(backward: Backward) -> Parts:
     """Zeros around it, and between its numbers where the step is not 1."""
     dims, gradient = dims_of(backward.inputs[0]), backward.gradient
     taken = _taken(backward)
-    for axis, numbers in enumerate(taken):
-        if numbers.step < 0:
-            taken[axis] = numbers[::-1]
-            gradient = _sliced(backward, gradient, axis, -1, -(2**31), -1)
-    if any(numbers.step > 1 for numbers in taken):
-        gradient = _spaced(backward, gradient, [numbers.step for numbers in taken])
-    before = [numbers.start for numbers in taken]
+    backwards = [axis for axis, places in enumerate(taken) if places.step < 0]
+    if backwards:
+        gradient = _reversed(backward, gradient, backwards)
+        taken = [places[::-1] if places.step < 0 else places for places in taken]
+    steps = [places.step for places in taken]
+    if any(step > 1 for step in steps):
+        gradient = _spaced(backward, gradient, steps)
+    before = [places.start for places in taken]
     have = dims_of(gradient)
     after = [full - start - size for full, start, size in zip(dims, before, have, strict=True)]
     part = _padded(backward, gradient, before, after)
@@ -87,22 +88,21 @@ def _taken(backward: Backward) -> list[range]:
     return taken
 
 
-def _spaced(
-    backward: Backward, value: onnx_ir.Value, steps: Sequence[int]
-) -> onnx_ir.Value:
-    """Behind each number as many zeros as make it start a block of the step's size.
+def _reversed(backward: Backward, value: onnx_ir.Value, axes: Sequence[int]) -> onnx_ir.Value:
+    last, beyond = [-1] * len(axes), [-(2**31)] * len(axes)
+    bounds = [backward.emit.constant(one) for one in (last, beyond, axes, last)]
+    return backward.op("Slice", value, *bounds)
 
-    The last block is cut to its one number, so that nothing reaches beyond the input.
-    """
+
+def _spaced(backward: Backward, value: onnx_ir.Value, steps: Sequence[int]) -> onnx_ir.Value:
+    """Behind each number as many zeros as make it start a block of the step's size."""
     dims = dims_of(value)
-    blocks = [size for one in dims for size in (one, 1)]
+    columns = _shaped(backward, value, tuple(size for one in dims for size in (one, 1)))
     after = [size for step in steps for size in (0, step - 1)]
-    columns = _shaped(backward, value, tuple(blocks))
     columns = _padded(backward, columns, [0] * len(after), after)
-    merged = tuple(size * step for size, step in zip(dims, steps, strict=True))
-    spaced = _shaped(backward, columns, merged)
-    excess = [1 - step for step in steps]
-    return _padded(backward, spaced, [0] * len(excess), excess)
+    return _shaped(
+        backward, columns, tuple(size * step for size, step in zip(dims, steps, strict=True))
+    )
 
 
 @vjp("Pad")
@@ -117,11 +117,13 @@ def _pad(backward: Backward) -> Parts:
             backward, backward.gradient, [-size for size in before], [-size for size in after]
         )
         return (part, *[None for _ in backward.inputs[1:]])
-    numpy_mode = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode]
+    if min(*before, *after) < 0:
+        raise LoweringError(f"{backward.origin}: `Pad` that cuts has no gradient in mode {mode}")
     part = backward.gradient
     for axis, size in enumerate(dims):
         if before[axis] or after[axis]:
-            indices = _padded_indices(size, before[axis], after[axis], numpy_mode)
+            margins = (before[axis], after[axis])
+            indices = numpy.pad(numpy.arange(size), margins, mode=mode)  # type: ignore[call-overload]
             part = _gathered_back(backward, part, axis, indices, size)
     return (part, *[None for _ in backward.inputs[1:]])
 
@@ -139,20 +141,18 @@ def _amounts(backward: Backward) -> tuple[list[int], list[int]]:
     return before, after
 
 
-def _padded_indices(size: int, before: int, after: int, mode: str) -> Array:
-    """The places that padding along an axis takes its numbers from."""
-    margins = (max(before, 0), max(after, 0))
-    indices = numpy.pad(numpy.arange(size), margins, mode=mode)  # type: ignore[call-overload]
-    return indices[max(-before, 0) : len(indices) - max(-after, 0)]
-
-
 def _padded(
     backward: Backward, value: onnx_ir.Value, before: Sequence[int], after: Sequence[int]
 ) -> onnx_ir.Value:
     """Zeros around a value; negative sizes cut it."""
-    if not any(before) and not any(after):
-        return value
-    return backward.op("Pad", value, backward.emit.constant([*before, *after]))
+    axes = [axis for axis, pair in enumerate(zip(before, after, strict=True)) if min(pair) < 0]
+    if axes:
+        starts = [max(0, -before[axis]) for axis in axes]
+        ends = [dims_of(value)[axis] - max(0, -after[axis]) for axis in axes]
+        bounds = [backward.emit.constant(one) for one in (starts, ends, axes)]
+        value = backward.op("Slice", value, *bounds)
+    amounts = [max(0, amount) for amount in (*before, *after)]
+    return backward.op("Pad", value, backward.emit.constant(amounts)) if any(amounts) else value
 
 
 # --- choices ----------------------------------------------------------------------------------

@@ -81,30 +81,22 @@ def _parts(backward: Backward, part: onnx_ir.Value) -> Parts:
 
 
 def reduced_axes(node: onnx_ir.Node) -> tuple[int, ...] | None:
-    """The axes a node reduces over, counted from the front; None where they are not constant.
-
-    They are an attribute up to opset 17 (ReduceSum: 12), an input from then on.
-    """
+    """The axes a node reduces over, counted from the front; None where they are not constant."""
     source, *more = node.inputs
     assert source is not None
     rank = len(dims_of(source))
-    attribute = node.attributes.get("axes")
-    axes: Sequence[int] | None = [] if attribute is None else attribute.as_ints()
-    if more and more[0] is not None:
-        known = constant_of(more[0])
-        if known is None:
-            return None
-        axes = known.tolist()
-    keeps_all = node.attributes.get("noop_with_empty_axes")
-    if not axes and not (keeps_all is not None and keeps_all.as_int()):
-        return tuple(range(rank))
-    return tuple(sorted(axis % rank for axis in axes))
+    if not more:
+        does_nothing = node.attributes.get("noop_with_empty_axes")
+        is_whole = does_nothing is None or not does_nothing.as_int()
+        return tuple(range(rank)) if is_whole else None
+    known = constant_of(more[0])
+    return None if known is None else tuple(sorted(axis % rank for axis in known.tolist()))
 
 
 def _axes(backward: Backward) -> tuple[int, ...]:
     axes = reduced_axes(backward.node)
     if axes is None:
-        raise LoweringError(f"{backward.origin}: the axes must be constant, to have a gradient")
+        raise LoweringError(f"{backward.origin}: its axes must be constant, to have a gradient")
     return axes
 
 

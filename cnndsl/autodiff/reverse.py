@@ -70,12 +70,18 @@ def differentiate(
 def _depending_on(
     wanted: set[onnx_ir.Value], nodes: Sequence[onnx_ir.Node]
 ) -> set[onnx_ir.Value]:
-    """The values through which the wanted ones act on the result."""
+    """The values that change smoothly with the wanted ones: those that a gradient flows through."""
     active = set(wanted)
     for node in nodes:
-        if any(value in active for value in node.inputs):
-            active.update(node.outputs)
+        if node.op_type not in NOT_DIFFERENTIABLE and any(
+            value in active for value in node.inputs
+        ):
+            active.update(value for value in node.outputs if _is_float(value))
     return active
+
+
+def _is_float(value: onnx_ir.Value) -> bool:
+    return value.dtype is not None and value.dtype.is_floating_point()
 
 
 def _backward(
@@ -87,7 +93,7 @@ def _backward(
 ) -> Iterable[tuple[onnx_ir.Value, onnx_ir.Value]]:
     """What a node passes on: pairs of an input and a part of its gradient."""
     wants = tuple(value in active for value in node.inputs if value is not None)
-    if not any(wants) or node.op_type in NOT_DIFFERENTIABLE:
+    if not any(wants):  # A wanted value that does not depend on another.
         return
     rule = RULES.get(node.op_type)
     if rule is None:

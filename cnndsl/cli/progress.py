@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["duration", "epoch_line", "number", "percent", "watching"]
 
-_PAUSE = 0.25
+_PAUSE = 0.4
 """Seconds between two drawings of the bar: drawing takes about 2 ms of the thread that trains."""
 
 _NARROW = 104
@@ -169,7 +169,7 @@ def _head(start: Start) -> str:
         f" {start.batch:,} images each"
     )
     if (start.epoch, start.step) == (start.epochs, start.steps):
-        line += "\nall epochs are done already; more of them go on with `--epochs`"
+        line += "\nall epochs are done already"
     elif (start.epoch, start.step) != (1, 0):
         line += f"\ngoing on in epoch {start.epoch} after step {start.step}"
     return line

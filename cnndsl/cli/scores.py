@@ -54,9 +54,7 @@ def as_json(evaluation: Evaluation) -> dict[str, object]:
 
 def as_text(evaluation: Evaluation) -> str:
     """The numbers as aligned lines."""
-    facts = [f"loss {number(evaluation.loss).strip()}"]
-    if evaluation.top1 is not None:
-        facts.append(f"top1 {_percent(evaluation.top1)}")
+    facts = [f"loss {number(evaluation.loss).strip()}", f"top1 {_percent(evaluation.top1)}"]
     if evaluation.top5 is not None:
         facts.append(f"top5 {_percent(evaluation.top5)}")
     lines = ["  ".join([*facts, f"{evaluation.count:,} images"])]

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy
 
@@ -32,6 +33,8 @@ _MARKS: dict[Split, tuple[str, ...]] = {
     "valid": ("valid",),
     "test": ("t10k", "test"),
 }
+
+_PIECE = 2**22
 
 _ROWS_FIRST, _COLUMNS_FIRST = (0, 1, 2), (0, 2, 1)
 
@@ -85,7 +88,7 @@ def _pair(folder: Path, names: Iterable[str], data: str, split: Split) -> _Pair:
     # Packed files come first, so that of `a` and `a.gz` the unpacked one is kept.
     for name in sorted(names, key=lambda name: not name.lower().endswith(".gz")):
         found = _NAME.fullmatch(name)
-        if found and any(mark in found[1].lower() for mark in _MARKS[split]):
+        if found and _belongs(found[1], split):
             pairs.setdefault(found[1], {})[found[2].lower()] = folder / name
     if not pairs:
         marks = " or ".join(f"`{mark}-images-idx3-ubyte`" for mark in _MARKS[split])
@@ -98,6 +101,11 @@ def _pair(folder: Path, names: Iterable[str], data: str, split: Split) -> _Pair:
         )
     prefix, files = next(iter(pairs.items()))
     return _Pair(prefix, files.get("images"), files.get("labels"))
+
+
+def _belongs(prefix: str, split: Split) -> bool:
+    """Whether a word of a file's name says that it is of this part."""
+    return any(word.startswith(_MARKS[split]) for word in re.split(r"[-._]", prefix.lower()))
 
 
 def _files(pair: _Pair, data: str) -> tuple[Path, Path]:
@@ -127,7 +135,7 @@ def _read(path: Path, rank: int, what: str) -> Store:
                 if size > MEMORY_LIMIT:
                     dtype = numpy.dtype(numpy.uint8)
                     return StoredArray(str(path), len(header), shape, dtype)
-            content = file.read(size + 1)
+            content = _read_up_to(file, size + 1)
     except (zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise _broken(path, f"its packed data is broken ({error})") from error
     except OSError as error:
@@ -135,6 +143,14 @@ def _read(path: Path, rank: int, what: str) -> Store:
     _check_length(path, what, shape, len(content))
     values: Array = numpy.frombuffer(content, numpy.uint8)
     return values.reshape(shape)
+
+
+def _read_up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:
+    """At most so many bytes; what a header promises in vain takes no memory."""
+    content = bytearray()
+    while piece := file.read(min(_PIECE, size - len(content))):
+        content += piece
+    return content
 
 
 def _shape(header: bytes, rank: int, path: Path, what: str) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 
 __all__ = [
+    "LISTED",
     "Broken",
     "BrokenSampleError",
     "Dataset",

@@ -163,10 +163,7 @@ def _before_activation(proto: onnx.ModelProto, loss: Loss) -> str:
     output = proto.graph.output[0]
     for node in proto.graph.node:
         if output.name in node.output and node.op_type == kind:
-            rank = len(output.type.tensor_type.shape.dim)
-            axis = next((one.i for one in node.attribute if one.name == "axis"), -1)
-            if kind == "Sigmoid" or axis % rank == 1:
-                return str(node.input[0])
+            return str(node.input[0])
     return ""
 
 

@@ -39,9 +39,10 @@ def identity_of(
     return {
         "the network": network.name,
         "the spec": print_module(replace(module, statements=kept)),
+        # Before the data: another seed divides it in another way.
+        **settings,
         "the fingerprint of the training data": data.fingerprint,
         "the fingerprint of the validation data": valid.fingerprint if valid else None,
-        **settings,
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
+from cnndsl.graph.lower import network_weights
 from cnndsl.runtime import library
 from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
 from cnndsl.runtime.device import choose
@@ -180,7 +181,14 @@ def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
         before = found.environment.get(name)
         if before != now:
             listener.note(f"{name} was {before} before, and is {now} now: last digits may differ")
-    return found
+    # Files are sorted by name; in the network's order the model's bytes are the same again.
+    names = network_weights(job.request.network)
+    best = found.best
+    return replace(
+        found,
+        weights={name: found.weights[name] for name in names},
+        best=None if best is None else {name: best[name] for name in names},
+    )
 
 
 def _note_data(job: Job, listener: Listener) -> None:

@@ -23,7 +23,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -41,18 +40,15 @@ if TYPE_CHECKING:
 __all__ = ["RunFolder", "opened"]
 
 _LOCK = ".lock"
-_FILES = (
-    "best.safetensors",
-    "last.safetensors",
-    "model.onnx",
-    "metrics.csv",
-    "metrics.jsonl",
-    "curves.png",
-    "confusion.csv",
+_BEGINNING = ("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl")
+"""What a run writes before its first step; one that came to nothing leaves these behind."""
+
+# fmt: off
+_RESULTS = (
+    "best.safetensors", "last.safetensors", "model.onnx", "curves.png", "confusion.csv",
     "confusion.png",
-    "spec.cnn",
-    "command.txt",
 )
+# fmt: on
 
 
 @contextlib.contextmanager
@@ -64,7 +60,9 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
             over, unless ``resume``, or one that goes on in another process).
     """
     found = RunFolder(Path(path))
-    with contextlib.ExitStack() as stack:
+    if not resume:
+        found.refuse_others()
+    with _clean(found), contextlib.ExitStack() as stack:
         try:
             found.checkpoints.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context(open(found.path / _LOCK, "a+", encoding="utf-8"))
@@ -75,19 +73,38 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
                 f"cannot write `{found.path}`: {reason(error)}",
                 help="choose another folder with `--out`",
             ) from error
-        if resume:
-            remove_leftovers(found.path)
-            remove_leftovers(found.checkpoints)
-        elif taken := found.taken():
-            raise _taken(found.path, taken)
+        if not resume:
+            found.refuse_results()
+        remove_leftovers(found.path)
+        remove_leftovers(found.checkpoints)
         yield found
+
+
+@contextlib.contextmanager
+def _clean(found: RunFolder) -> Iterator[None]:
+    """Leave nothing behind of a run that fails before it has written anything."""
+    lock = found.path / _LOCK
+    places = (lock, found.checkpoints, found.path, *found.path.parents)
+    made = [place for place in places if not place.exists()]
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            left = {*found.path.iterdir(), *found.checkpoints.iterdir()}
+            if left <= {lock, found.checkpoints}:
+                for place in made:
+                    if place.is_dir():
+                        place.rmdir()
+                    else:
+                        place.unlink()
+        raise
 
 
 def _taken(folder: Path, file: str) -> UserError:
     return UserError(
         "CNN810",
-        f"there is a run in `{folder}` already",
-        notes=[f"it has written `{file}`"],
+        f"the folder `{folder}` is taken by another run",
+        notes=[f"there is `{file}` in it"],
         help="go on with it with `--resume`, or choose another folder with `--out`",
     )
 
@@ -125,20 +142,30 @@ class RunFolder:
         self.path = path
         self.checkpoints = path / "checkpoints"
 
-    def taken(self) -> str:
-        """A file that a run has written here; empty where there is none."""
-        files = (name for name in _FILES if (self.path / name).exists())
-        checkpoints = (f"checkpoints/{one.name}" for one in list_checkpoints(self.checkpoints))
-        return next(chain(files, checkpoints), "")
+    def refuse_others(self) -> None:
+        """Raise CNN810 where files of these names are there that no run has written."""
+        if not (self.path / _LOCK).exists():
+            self._refuse((*_BEGINNING, *_RESULTS))
+
+    def refuse_results(self) -> None:
+        """Raise CNN810 where a run has come to anything here."""
+        self._refuse(_RESULTS)
+        for checkpoint in list_checkpoints(self.checkpoints):
+            raise _taken(self.path, f"checkpoints/{checkpoint.name}")
+
+    def _refuse(self, names: Sequence[str]) -> None:
+        for name in names:
+            if (self.path / name).exists():
+                raise _taken(self.path, name)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
         write_atomically(self.path / name, text.encode())
 
-    def add_command(self, words: Sequence[str]) -> None:
-        """Note a command line as a shell takes it, below those of before."""
+    def add_command(self, words: Sequence[str], *, anew: bool) -> None:
+        """Note a command line as a shell takes it, below those of before unless ``anew``."""
         file = self.path / "command.txt"
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
+        before = "" if anew or not file.exists() else file.read_text(encoding="utf-8")
         self.write_text("command.txt", f"{before}{shlex.join(words)}\n")
 
     def write_weights(

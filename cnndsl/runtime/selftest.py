@@ -41,6 +41,9 @@ Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
 _STRIDES = (0.1, 0.03, 0.01, 0.003)
 """How far the weights are moved for a difference, in shares of their norm."""
 
+_ROUNDING = 4 * float(numpy.finfo(numpy.float32).eps)
+"""By how much rounding alone may change a difference of two losses, in shares of these."""
+
 _GRADIENT_TOLERANCE = 0.02
 _TOLERANCE = 1e-4
 _DEVICE_TOLERANCE = 1e-2
@@ -257,7 +260,7 @@ def _slope_error(
     """How far the loss's slope along a gradient is from the gradient's norm, relatively.
 
     Float32 and the kinks of ReLUs and maxima disturb a difference, the one if it is short, the
-    other if it is long: the best of several counts.
+    other if it is long: the best of several counts, without what rounding explains.
     """
     norm = float(numpy.linalg.norm(gradient))
     size = float(numpy.linalg.norm(feeds[name])) or 1.0
@@ -271,8 +274,10 @@ def _slope_error(
     errors = []
     for share in _STRIDES:
         move = gradient / norm * size * share
-        slope = (loss(move) - loss(-move)) / (2 * size * share)
-        errors.append(abs(slope - norm) / norm)
+        reach = 2 * size * share
+        ahead, behind = loss(move), loss(-move)
+        rounding = _ROUNDING * max(abs(ahead), abs(behind)) / reach
+        errors.append(max(0.0, abs((ahead - behind) / reach - norm) - rounding) / norm)
     return min(errors)
 
 

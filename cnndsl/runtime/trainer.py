@@ -249,6 +249,8 @@ class _Run:
         Raises:
             Stopped: where Ctrl-C came before the evaluation was over.
         """
+        self._settle()
+        trained = self.at.seconds
         weights = self._weights()
         self.observer.check(weights, self.at.epoch + 1)
         valid = self.job.request.valid
@@ -257,7 +259,7 @@ class _Run:
             evaluator = self._evaluator(weights)
             evaluation = evaluator.run(valid, batch=self._evaluated, stop=self.stop)
         self._settle()
-        record = self._record(evaluation)
+        record = self._record(evaluation, trained)
         judged = record.loss if record.valid_loss is None else record.valid_loss
         if not math.isfinite(judged):
             raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
@@ -292,7 +294,8 @@ class _Run:
             self.drawn = time.perf_counter()
         self.listener.epoch(record)
 
-    def _record(self, evaluation: Evaluation | None) -> EpochRecord:
+    def _record(self, evaluation: Evaluation | None, trained: float) -> EpochRecord:
+        """An epoch's numbers; ``trained`` are the seconds that its steps took."""
         job, at = self.job, self.at
         record = EpochRecord(
             epoch=at.epoch + 1,
@@ -303,7 +306,7 @@ class _Run:
             valid_accuracy=evaluation.top1 if evaluation else None,
             lr=self._rate(job.steps - 1),
             seconds=at.seconds,
-            rate=job.steps * job.batch / max(at.seconds, 1e-9),
+            rate=job.steps * job.batch / max(trained, 1e-9),
             best=False,
         )
         best = None if at.best is None else at.records[at.best]
@@ -331,8 +334,9 @@ class _Run:
     def _write_beginning(self) -> None:
         """What is known before the first step; after a kill, what it may have left undone."""
         self.folder.write_text("spec.cnn", self.job.model.manifest.spec)
-        if self.job.request.command:
-            self.folder.add_command(self.job.request.command)
+        request = self.job.request
+        if request.command:
+            self.folder.add_command(request.command, anew=not request.resume)
         self.folder.write_records(self.at.records)
         if self.best is not None:
             self._write_best(None)
@@ -376,6 +380,6 @@ class _Run:
 
 def _score(record: EpochRecord) -> tuple[float, float]:
     """What makes an epoch the best: validation accuracy, then loss; else the training loss."""
-    if record.valid_loss is None or record.valid_accuracy is None:
+    if record.valid_loss is None:
         return 0.0, -record.loss
-    return record.valid_accuracy, -record.valid_loss
+    return record.valid_accuracy or 0.0, -record.valid_loss

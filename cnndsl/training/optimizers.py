@@ -186,14 +186,12 @@ def _sgd(update: _Update, optimizer: Sgd, parameter: Parameter) -> None:
 def _velocity(
     update: _Update, momentum: float, parameter: Parameter, old: onnx_ir.Value
 ) -> onnx_ir.Value:
+    """The new velocity: mu * (v + decay/mu * w) + g."""
+    rest = update.plus(old, parameter.value, parameter.decay / momentum)
     if update.scale is None and _is_product(parameter.gradient):
         # The product adds the rest itself: the gradient takes no pass of its own.
-        rest = update.plus(old, parameter.value, parameter.decay / momentum)
         return _product_plus(update, parameter.gradient, rest, momentum)
-    terms = [update.times(old, momentum), update.clipped(parameter).gradient]
-    if parameter.decay:
-        terms.append(update.times(parameter.value, parameter.decay))
-    return update.op("Add" if len(terms) == 2 else "Sum", *terms)
+    return update.op("Add", update.times(rest, momentum), update.clipped(parameter).gradient)
 
 
 def _descended(update: _Update, parameter: Parameter) -> onnx_ir.Value:
@@ -203,7 +201,7 @@ def _descended(update: _Update, parameter: Parameter) -> onnx_ir.Value:
         scale = update.scale
         rate = update.shared(("scaled", parameter.rate), lambda: update.op("Mul", rate, scale))
     elif _is_product(parameter.gradient):
-        return _product_plus(update, parameter.gradient, kept, 1.0, update.rate(-parameter.rate))
+        return _product_plus(update, parameter.gradient, kept, 1.0, minus=rate)
     return update.op("Sub", kept, update.op("Mul", parameter.gradient, rate))
 
 
@@ -223,22 +221,25 @@ def _product_plus(
     product: onnx_ir.Value,
     addend: onnx_ir.Value,
     beta: float,
-    scale: onnx_ir.Value | None = None,
+    minus: onnx_ir.Value | None = None,
 ) -> onnx_ir.Value:
-    """Make scale * product + beta * addend one operator; the product's own is left without use."""
+    """Make product + beta * addend one operator; the product's own is left without use.
+
+    With ``minus`` the product is taken minus so many times.
+    """
     node = product.producer()
     assert node is not None
     factors = [value for value in node.inputs if value is not None]
-    if scale is not None:
+    if minus is not None:
         smaller = min((0, 1), key=lambda position: math.prod(dims_of(factors[position])))
-        factors[smaller] = update.op("Mul", factors[smaller], scale)
+        factors[smaller] = update.op("Mul", factors[smaller], minus)
     turns = {
         name: attribute.as_int()
         for name in ("transA", "transB")
         if (attribute := node.attributes.get(name)) is not None
     }
     alpha = node.attributes.get("alpha")
-    factor = 1.0 if alpha is None else alpha.as_float()
+    factor = (1.0 if alpha is None else alpha.as_float()) * (1 if minus is None else -1)
     return update.emit.op("Gemm", *factors, addend, **turns, alpha=factor, beta=beta)
 
 

@@ -48,7 +48,7 @@ def _factor(schedule: Schedule, time: float, epochs: int, drops: int) -> float:
         case Constant():
             return 1.0
         case Step():
-            return schedule.gamma ** (math.floor(time) // schedule.every)
+            return float(schedule.gamma ** (time // schedule.every))
         case MultiStep():
             return schedule.gamma ** sum(1 for start in schedule.at if start <= time)
         case Cosine():

@@ -79,8 +79,8 @@ def test_at_most_ten_mistakes_are_listed() -> None:
     assert shown.count(" taken for ") == 10
 
 
-def test_a_loss_without_right_answers_is_shown_alone() -> None:
-    assert as_text(Evaluation(0.25, None, None, 12)) == "loss 0.2500  12 images"
+def test_without_a_matrix_there_is_one_line() -> None:
+    assert as_text(Evaluation(0.25, 0.5, None, 12)) == "loss 0.2500  top1 50.00%  12 images"
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31mb", "a\nb"])
@@ -106,10 +106,10 @@ def test_json_has_a_fixed_form() -> None:
 
 
 def test_json_has_null_for_what_there_is_not() -> None:
-    assert as_json(Evaluation(math.nan, None, None, 12)) == {
+    assert as_json(Evaluation(math.nan, 0.0, None, 12)) == {
         "count": 12,
         "loss": None,
-        "top1": None,
+        "top1": 0.0,
         "top5": None,
         "classes": [],
         "confusion": None,

@@ -344,7 +344,7 @@ def test_a_folder_that_has_a_run_is_refused_and_untouched() -> None:
     before = {path: path.read_bytes() for path in Path("runs/tiny").iterdir() if path.is_file()}
     result = train("tiny.cnn", "--data", "data.npz")
     assert result.exit_code == 1
-    assert "error[CNN810]: there is a run in `runs/tiny` already" in result.stderr
+    assert "error[CNN810]: the folder `runs/tiny` is taken by another run" in result.stderr
     assert "--resume" in result.stderr
     after = {path: path.read_bytes() for path in Path("runs/tiny").iterdir() if path.is_file()}
     after.pop(Path("runs/tiny/.lock"), None)

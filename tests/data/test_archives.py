@@ -7,18 +7,23 @@ from typing import Any
 
 import numpy
 import pytest
-from training_data import complaint, model_input, noise
+from numpy.lib import format as npy
+from training_data import complaint, model_input, noise, watched_stores
 
 from cnndsl.data import archives
-from cnndsl.data.arraysets import StoredArray
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.samples import Dataset
 
 GRAY = model_input(1, 4, 4, scale=0.5)
 
 
-def save(path: Path, packed: bool = True, **arrays: Any) -> Path:
-    (numpy.savez_compressed if packed else numpy.savez)(path, **arrays)
+def save(path: Path, /, **arrays: Any) -> Path:
+    numpy.savez_compressed(path, **arrays)
+    return path
+
+
+def save_unpacked(path: Path, /, **arrays: Any) -> Path:
+    numpy.savez(path, **arrays)
     return path
 
 
@@ -30,7 +35,7 @@ class TestNames:
     def test_x_and_y(self, tmp_path: Path) -> None:
         file = save(tmp_path / "a.npz", x=noise(3, 4, 4), y=numpy.array([0, 2, 1]))
         for split in ("train", "test"):
-            data = open_dataset(file, [GRAY], split=split)  # type: ignore[arg-type]
+            data = open_dataset(file, [GRAY], split=split)
             assert data.labels is not None
             assert data.labels.tolist() == [0, 2, 1]
             assert (read(data)[:, 0] == noise(3, 4, 4) * 0.5).all()
@@ -114,14 +119,11 @@ class TestLarge:
         values: numpy.typing.NDArray[numpy.generic],
     ) -> None:
         y = numpy.zeros(20, int)
-        file = save(tmp_path / "a.npz", packed=False, a=noise(7), x=values, y=y)
+        file = save_unpacked(tmp_path / "a.npz", a=noise(7), x=values, y=y)
         rows = numpy.array([19, 0, 3, 3])
         whole = open_dataset(file, [GRAY]).read(rows)["input"]
         monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
-        stores: list[StoredArray] = []
-        monkeypatch.setattr(
-            archives, "StoredArray", lambda *given: stores.append(StoredArray(*given)) or stores[-1]
-        )
+        stores = watched_stores(monkeypatch, archives)
         streamed = open_dataset(file, [GRAY])
         assert len(stores) == 1
         assert (streamed.read(rows)["input"] == whole).all()
@@ -130,14 +132,14 @@ class TestLarge:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
-        file = save(tmp_path / "a.npz", packed=False, x=noise(20, 4, 4), y=numpy.zeros(20, int))
+        file = save_unpacked(tmp_path / "a.npz", x=noise(20, 4, 4), y=numpy.zeros(20, int))
         prints = [open_dataset(file, [GRAY]).fingerprint for _ in range(2)]
-        save(file, packed=False, x=noise(20, 4, 4, seed=1), y=numpy.zeros(20, int))
+        save_unpacked(file, x=noise(20, 4, 4, seed=1), y=numpy.zeros(20, int))
         assert prints[0] == prints[1] != open_dataset(file, [GRAY]).fingerprint
 
     def test_a_change_is_noticed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
-        file = save(tmp_path / "a.npz", packed=False, x=noise(20, 4, 4), y=numpy.zeros(20, int))
+        file = save_unpacked(tmp_path / "a.npz", x=noise(20, 4, 4), y=numpy.zeros(20, int))
         data = open_dataset(file, [GRAY])
         with file.open("ab") as end:
             end.write(b"x")
@@ -326,7 +328,7 @@ class TestErrors:
             raise MemoryError
 
         file = save(tmp_path / "a.npz", x=noise(2, 4, 4), y=noise(2))
-        monkeypatch.setattr(archives.npy, "read_array", no_memory)
+        monkeypatch.setattr(npy, "read_array", no_memory)
         self.fails(
             file,
             f"`{file}:y` is too large for the memory",

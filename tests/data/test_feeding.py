@@ -179,11 +179,10 @@ class TestErrors:
                     raise UserError("CNN804", "it changed")
                 return super().load(indices)
 
-        seen = []
+        batches = feed(Failing(20), numpy.arange(20), 1, threads=4)
+        assert [next(batches).indices.tolist() for _ in range(3)] == [[0], [1], [2]]
         with pytest.raises(UserError, match="it changed"):
-            for batch in feed(Failing(20), numpy.arange(20), 1, threads=4):
-                seen += batch.indices.tolist()
-        assert seen == [0, 1, 2]
+            next(batches)
         assert data_threads() == []
 
     def test_a_broken_sample_is_reported_with_its_name(self) -> None:

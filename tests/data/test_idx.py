@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy
 import pytest
-from training_data import complaint, model_input, noise, write_idx
+from training_data import complaint, model_input, noise, watched_stores, write_idx
 
 from cnndsl.data import idx
-from cnndsl.data.arraysets import StoredArray
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.parts import Split
 from cnndsl.data.samples import Dataset
+from cnndsl.diagnostics.model import UserError
 
 GRAY = model_input(1, 6, 6, fit="pad")
 AGAIN = "download the file again"
@@ -63,6 +63,14 @@ def test_other_names_of_the_kind_are_known(tmp_path: Path, names: tuple[str, str
     assert len(opened(tmp_path)) == 2
 
 
+def test_a_part_is_told_by_a_whole_word(tmp_path: Path) -> None:
+    write_idx(tmp_path / "contest-train-images-idx3-ubyte", noise(2, 4, 4))
+    write_idx(tmp_path / "contest-train-labels-idx1-ubyte", noise(2))
+    assert len(opened(tmp_path)) == 2
+    with pytest.raises(UserError, match="no part for testing"):
+        opened(tmp_path, "test")
+
+
 def test_pictures_of_emnist_are_turned(tmp_path: Path) -> None:
     picture = opened(mnist(tmp_path, stem="emnist-mnist-")).read(numpy.array([0]))["input"]
     stored = noise(5, 4, 4, seed=5)[0]
@@ -82,15 +90,10 @@ def test_a_file_too_large_for_memory_is_read_sample_by_sample(
     rows = numpy.array([4, 0, 4, 2])
     whole = opened(mnist(tmp_path)).read(rows)["input"]
     monkeypatch.setattr(idx, "MEMORY_LIMIT", 5 * 16 - 1)
-    opened_stores: list[StoredArray] = []
-    monkeypatch.setattr(
-        idx,
-        "StoredArray",
-        lambda *given: opened_stores.append(StoredArray(*given)) or opened_stores[0],
-    )
+    stores = watched_stores(monkeypatch, idx)
     streamed = opened(tmp_path)
     assert (streamed.read(rows)["input"] == whole).all()
-    assert opened_stores
+    assert len(stores) == 1
 
 
 class TestErrors:

@@ -11,7 +11,7 @@ from cnndsl.data.splitting import divide
 
 def counts(part: Subset) -> list[int]:
     assert part.labels is not None
-    return numpy.bincount(part.labels, minlength=3).tolist()
+    return [int(count) for count in numpy.bincount(part.labels, minlength=3)]
 
 
 LABELS = [0] * 50 + [1] * 30 + [2] * 10

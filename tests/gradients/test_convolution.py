@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy
 import onnx_ir
 import pytest
-from gradients import Array, check_gradients, emitted
+from gradients import Array, Build, check_gradients, emitted
+from pulling_back import pull_back
 
 from cnndsl.autodiff import convolution, forms
-from cnndsl.autodiff.forms import INPUT_FORMS, KERNEL_FORMS, Form, Geometry, choose_input_form
-from cnndsl.autodiff.forms import choose_kernel_form
-from cnndsl.autodiff.rules import Target
+from cnndsl.autodiff.forms import (
+    INPUT_FORMS,
+    KERNEL_FORMS,
+    Convolved,
+    Form,
+    Geometry,
+    choose_input_form,
+    choose_kernel_form,
+)
+from cnndsl.autodiff.rules import Backward, Target, dims_of
 from cnndsl.graph.emitter import GraphEmitter
 
 
@@ -140,7 +148,7 @@ FORMS = [
 ]
 
 
-def _build(geometry: Geometry, op_type: str = "Conv") -> object:
+def _build(geometry: Geometry, op_type: str = "Conv") -> Build:
     def build(emit: GraphEmitter, /, *values: onnx_ir.Value) -> onnx_ir.Value:
         return emit.op(
             op_type,
@@ -155,14 +163,23 @@ def _build(geometry: Geometry, op_type: str = "Conv") -> object:
     return build
 
 
-def _arrays(geometry: Geometry) -> list[Array]:
-    random = numpy.random.default_rng(5)
-    shapes = [
+def _shapes(geometry: Geometry) -> list[tuple[int, ...]]:
+    return [
         (geometry.batch, geometry.channels, *geometry.inputs),
         (geometry.filters, geometry.per_group, *geometry.kernel),
         (geometry.filters,),
     ]
-    return [random.standard_normal(shape) for shape in shapes]
+
+
+def _arrays(geometry: Geometry) -> list[Array]:
+    random = numpy.random.default_rng(5)
+    return [random.standard_normal(shape) for shape in _shapes(geometry)]
+
+
+def _weights(geometry: Geometry) -> Array:
+    """A gradient of the output."""
+    dims = (geometry.batch, geometry.filters, *geometry.outputs)
+    return numpy.random.default_rng(7).standard_normal(dims)
 
 
 @pytest.mark.parametrize(
@@ -180,3 +197,194 @@ def test_every_form_gives_the_gradient(
     monkeypatch.setattr(convolution, chooser, lambda geometry, target: form)
     at = int(chooser == "choose_kernel_form")
     check_gradients(_build(geometry), *_arrays(geometry), wanted=[at], targets=["cpu"], samples=12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_chosen_forms_give_all_three_gradients(name: str) -> None:
+    """For CPU and CUDA: input, kernels and biases at once."""
+    geometry = CASES[name].geometry
+    check_gradients(_build(geometry), *_arrays(geometry), samples=6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_gradients_are_those_of_pytorch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    g = CASES[name].geometry
+    arrays = _arrays(g)
+    source, kernels, bias = (torch.tensor(array, requires_grad=True) for array in arrays)
+    sides = zip(reversed(g.before), reversed(g.after), strict=True)
+    padded = torch.nn.functional.pad(source, [pad for pair in sides for pad in pair])
+    convolve = getattr(torch.nn.functional, f"conv{g.rank}d")
+    result = convolve(padded, kernels, bias, g.strides, 0, g.dilations, g.groups)
+    weights = _weights(g)
+    result.backward(torch.tensor(weights))
+    found = pull_back(_build(g), weights, *arrays)
+    for value, gradient in zip((source, kernels, bias), found, strict=True):
+        numpy.testing.assert_allclose(gradient, value.grad.numpy(), atol=1e-9)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_batch_gives_the_sum_of_its_pictures_gradients(batch: int) -> None:
+    g = replace(CASES["padding"].geometry, batch=batch)
+    source, kernels, _ = _arrays(g)
+    weights = _weights(g)
+    inputs, total = pull_back(_build(g), weights, source, kernels)
+    alone = [pull_back(_build(g), weights[[at]], source[[at]], kernels) for at in range(batch)]
+    numpy.testing.assert_allclose(inputs, numpy.concatenate([one for one, _ in alone]))
+    numpy.testing.assert_allclose(total, sum(one for _, one in alone), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, case in CASES.items() if "padding wider" not in name]
+)
+def test_a_transposed_convolution_has_gradients(name: str) -> None:
+    geometry = CASES[name].geometry
+    random = numpy.random.default_rng(6)
+    _, kernels, _ = _arrays(geometry)
+    source = random.standard_normal((geometry.batch, geometry.filters, *geometry.outputs))
+    bias = random.standard_normal(geometry.channels)
+    build = _build(geometry, "ConvTranspose")
+    check_gradients(build, source, kernels, bias, samples=6, runtime=False)
+
+
+# --- the choice -------------------------------------------------------------------------------
+
+
+def _square(
+    batch: int,
+    channels: int,
+    size: int,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+) -> Geometry:
+    return Case(
+        (size, size),
+        (kernel, kernel),
+        batch,
+        channels,
+        filters,
+        groups,
+        strides=stride,
+        before=padding,
+    ).geometry
+
+
+RESNET_STEM = _square(8, 3, 224, 64, 7, 2, 3)
+RESNET_BODY = _square(8, 64, 56, 64, 3, 1, 1)
+RESNET_HALVING = _square(8, 64, 56, 128, 3, 2, 1)
+RESNET_PROJECTION = _square(8, 64, 56, 128, 1, 2)
+LENET_SECOND = _square(64, 6, 14, 16, 5)
+DEPTHWISE = _square(8, 64, 56, 64, 3, 1, 1, 64)
+SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "form"),
+    [
+        (RESNET_BODY, forms.flipped),
+        (RESNET_HALVING, forms.transposed),
+        (RESNET_PROJECTION, forms.transposed),
+        (LENET_SECOND, forms.transposed),  # padding would enlarge it
+        (SMALL_MAPS, forms.transposed),  # turning the kernels would cost more
+        (DEPTHWISE, forms.flipped),
+    ],
+)
+def test_on_the_cpu_the_input_gradient_has_the_form_that_measured_best(
+    geometry: Geometry, form: Form
+) -> None:
+    assert choose_input_form(geometry, "cpu") is form
+    assert choose_input_form(geometry, "cuda") is forms.transposed
+
+
+@pytest.mark.parametrize(
+    ("geometry", "cpu", "cuda"),
+    [
+        (RESNET_STEM, forms.swept, forms.columns),
+        (RESNET_BODY, forms.swept, forms.columns),
+        (RESNET_PROJECTION, forms.pointwise, forms.pointwise),
+        (_square(8, 512, 7, 2048, 1), forms.columns, forms.columns),  # matrices of 32 MiB
+        (DEPTHWISE, forms.depthwise, forms.depthwise),
+        (CASES["dilation"].geometry, forms.columns, forms.columns),
+    ],
+)
+def test_the_kernel_gradient_has_the_form_that_measured_best(
+    geometry: Geometry, cpu: Form, cuda: Form
+) -> None:
+    assert choose_kernel_form(geometry, "cpu") is cpu
+    assert choose_kernel_form(geometry, "cuda") is cuda
+
+
+def _random_geometries() -> list[Geometry]:
+    return [case.geometry for case in CASES.values()]
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_no_form_is_chosen_for_a_convolution_that_it_is_wrong_for(target: Target) -> None:
+    for geometry in _random_geometries():
+        for size in (1, 64):  # small and large by the cost rule
+            wide = replace(geometry, channels=geometry.channels * size, batch=size)
+            assert INPUT_FORMS[choose_input_form(wide, target)](wide)
+            assert KERNEL_FORMS[choose_kernel_form(wide, target)](wide)
+
+
+def test_columns_are_cut_into_pieces_where_they_would_be_large(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    geometry = CASES["padding"].geometry
+    monkeypatch.setattr(convolution, "choose_kernel_form", lambda geometry, target: forms.columns)
+    whole = emitted(_build(geometry), _arrays(geometry), [1])
+    monkeypatch.setattr(forms, "COLUMNS", 4 * geometry.channels * geometry.cells)
+    pieces = emitted(_build(geometry), _arrays(geometry), [1])
+    assert whole.op_types.count("MatMul") == 1
+    assert pieces.op_types.count("MatMul") == math.ceil(9 / 4)
+    check_gradients(_build(geometry), *_arrays(geometry), wanted=[1], samples=12)
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
+    target: Target,
+) -> None:
+    """VGG's second layer with 32 pictures: its columns would take 3.7 GB."""
+    geometry = _square(32, 64, 224, 64, 3, 1, 1)
+    emit = GraphEmitter()
+    source, kernels, _ = (
+        emit.placeholder(f"input{at}", dims, onnx_ir.DataType.FLOAT)
+        for at, dims in enumerate(_shapes(geometry))
+    )
+    gradient = emit.placeholder("gradient", dims_of(source), onnx_ir.DataType.FLOAT)
+    emit.enter("gradient")
+    result = _build(geometry)(emit, source, kernels)
+    backward = Backward(emit, emit.nodes[-1], gradient, (False, True), target)
+    form = choose_kernel_form(geometry, target)
+    assert dims_of(result) == dims_of(gradient)
+    form(Convolved(backward, geometry, source, kernels, gradient))
+    sizes = [math.prod(dims_of(output)) for node in emit.nodes for output in node.outputs]
+    assert max(sizes) <= 1.02 * math.prod(dims_of(source))
+
+
+def test_transposed_convolutions_have_equal_padding_on_both_sides() -> None:
+    """CUDA has no others."""
+    for geometry in _random_geometries():
+        graph = emitted(_build(geometry), _arrays(geometry), [0], "cuda")
+        (node,) = [node for node in graph.nodes if node.op_type == "ConvTranspose"]
+        pads = node.attributes["pads"].as_ints()
+        assert pads[: geometry.rank] == pads[geometry.rank :]
+        assert "auto_pad" not in node.attributes
+
+
+def test_an_input_without_want_gets_no_gradient() -> None:
+    geometry = CASES["padding"].geometry
+    graph = emitted(_build(geometry), _arrays(geometry), [2])
+    assert graph.op_types.count("ReduceSum") == 1
+    assert not {"Conv", "ConvTranspose", "MatMul"} & {*graph.op_types}
+
+
+def test_the_first_layer_of_lenet5_takes_four_nodes_for_one_picture() -> None:
+    """At batch 1 a step's time is its number of nodes."""
+    geometry = _square(1, 1, 32, 6, 5)
+    found = emitted(_build(geometry), _arrays(geometry), [1]).op_types
+    assert [*found].count("Conv") == 1
+    assert len(found) <= 4

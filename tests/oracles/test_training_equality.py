@@ -196,7 +196,10 @@ def compare_on(network: TypedNetwork, other: TypedNetwork, seed: int) -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    "network",
+    [pytest.param(one, marks=[pytest.mark.slow] * (one == "alexnet")) for one in NETWORKS],
+)
 def test_twenty_steps_are_those_of_pytorch(network: str, optimizer: str) -> None:
     compare(typed(network, f"batch 6\noptimizer {optimizer}\nweight_decay 0.1"))
 

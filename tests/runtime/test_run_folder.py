@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -38,9 +39,10 @@ def test_a_folder_with_other_files_is_free(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "metrics.csv", "checkpoints/step-00000003.ckpt"])
+@pytest.mark.parametrize("file", ["model.onnx", "curves.png", "checkpoints/step-00000003.ckpt"])
 def test_a_folder_with_a_run_is_taken_unless_that_goes_on(tmp_path: Path, file: str) -> None:
-    (tmp_path / "checkpoints").mkdir()
+    with opened(tmp_path, resume=False):
+        pass
     (tmp_path / file).write_text("old")
     with pytest.raises(UserError) as caught, opened(tmp_path, resume=False):
         pass
@@ -51,6 +53,25 @@ def test_a_folder_with_a_run_is_taken_unless_that_goes_on(tmp_path: Path, file: 
     assert (tmp_path / file).read_text() == "old"
     with opened(tmp_path, resume=True):
         pass
+
+
+@pytest.mark.parametrize("file", ["spec.cnn", "command.txt", "model.onnx"])
+def test_files_that_no_run_wrote_are_not_overwritten(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_text("mine")
+    for _ in range(2):
+        with pytest.raises(UserError) as caught, opened(tmp_path, resume=False) as folder:
+            folder.write_text(file, "")
+        assert caught.value.code == "CNN810"
+    assert (tmp_path / file).read_text() == "mine"
+
+
+def test_a_run_that_came_to_nothing_leaves_its_folder_free(tmp_path: Path) -> None:
+    for rate in ("9", "0.1"):
+        with opened(tmp_path, resume=False) as folder:
+            folder.add_command(["cnndsl", "train", rate], anew=True)
+            folder.write_text("spec.cnn", rate)
+            folder.write_records(())
+    assert (tmp_path / "command.txt").read_text() == "cnndsl train 0.1\n"
 
 
 def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
@@ -70,8 +91,6 @@ def test_two_processes_do_not_train_into_one_folder(tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     with opened(tmp_path, resume=False):
-        import os
-
         assert other() == f"CNN810 its number is {os.getpid()}"
     assert other() == "free"
 
@@ -142,8 +161,10 @@ def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
 
 def test_commands_are_kept_as_a_shell_takes_them(tmp_path: Path) -> None:
     with opened(tmp_path, resume=False) as folder:
-        folder.add_command(["cnndsl", "train", "my net.cnn", "--set", "train.lr_factor=0.1 C1"])
-        folder.add_command(["cnndsl", "train", "--resume"])
+        folder.add_command(
+            ["cnndsl", "train", "my net.cnn", "--set", "train.lr_factor=0.1 C1"], anew=True
+        )
+        folder.add_command(["cnndsl", "train", "--resume"], anew=False)
     assert (tmp_path / "command.txt").read_text() == (
         "cnndsl train 'my net.cnn' --set 'train.lr_factor=0.1 C1'\ncnndsl train --resume\n"
     )

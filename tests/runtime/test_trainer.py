@@ -20,7 +20,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import read_artifact
 from cnndsl.pipeline import check_text
 from cnndsl.runtime.checkpoint import list_checkpoints
-from cnndsl.runtime.evaluate import evaluate
+from cnndsl.runtime.evaluate import Evaluation, Evaluator, evaluate
 from cnndsl.runtime.events import Progress
 from cnndsl.runtime.trainer import TrainingRequest, train
 
@@ -131,16 +131,13 @@ def test_without_validation_the_lowest_training_loss_is_best(tmp_path: Path) -> 
 def test_accuracy_decides_the_best_epoch_and_loss_only_a_tie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cnndsl.runtime import trainer
-    from cnndsl.runtime.evaluate import Evaluation, Evaluator
-
     scores = iter([(0.5, 0.5), (0.9, 0.75), (0.8, 0.75), (0.1, 0.6)])
 
     def run(self: Evaluator, dataset: object, **options: object) -> Evaluation:
         loss, accuracy = next(scores)
         return Evaluation(loss, accuracy, None, 4)
 
-    monkeypatch.setattr(trainer.Evaluator, "run", run)
+    monkeypatch.setattr(Evaluator, "run", run)
     settings = "optimizer sgd lr 0.1; batch 8; epochs 4"
     wanted = request(tmp_path, network=network(settings), valid=stripes(6))
     outcome = train(wanted, Recorder())
@@ -339,7 +336,7 @@ OTHERS = {
     "name": ({"train": SGD, "name": "other"}, "the network is `tiny`", "`other` now"),
     "layer": (
         {"train": SGD, "body": "input 1x6x6\nC1: conv 4@3x3 -> relu\nflatten -> dense 3"},
-        "line 4 of the spec is",
+        "line 3 of the spec is",
         "conv 4@3x3",
     ),
 }
@@ -365,7 +362,7 @@ def test_data_that_changed_since_is_refused(tmp_path: Path) -> None:
         ({"valid": stripes(12, seed=9)}, "validation data"),
         ({"valid": None}, "validation data"),
     ):
-        error = refused(replace(wanted, resume="latest", **change), "CNN807")  # type: ignore[arg-type]
+        error = refused(replace(wanted, resume="latest", **change), "CNN807")
         assert f"the fingerprint of the {which} is" in error.message
 
 
@@ -388,13 +385,15 @@ def test_a_second_run_does_not_go_into_the_folder_of_the_first(tmp_path: Path) -
 
 
 def test_divergence_stops_at_once_and_names_the_layer(tmp_path: Path) -> None:
-    wild = "optimizer sgd lr 1e18; batch 8; epochs 3"
-    body = "input 1x6x6\nC1: conv 3@3x3\nflatten\nF2: dense 3"
+    wild = "optimizer sgd lr 1e16; batch 8; epochs 3"
+    body = "input 1x6x6\nC1: conv 3@3x3\nflatten\nF2: dense 9\nF3: dense 3"
     listener = Recorder()
     with pytest.raises(UserError) as caught:
         train(request(tmp_path, network=network(f"loss mse; {wild}", body), data=_maps()), listener)
     assert caught.value.code == "CNN805"
-    assert any("`C1" in note for note in caught.value.notes)
+    assert caught.value.message.startswith("training diverged in epoch 1, step 2:")
+    assert caught.value.notes[0] == "the first layer whose output is not finite is `F3`"
+    assert "F3: dense 3" in caught.value.notes[1]
     assert len(listener.steps) < 4
     assert list_checkpoints(tmp_path / "checkpoints") == []
 

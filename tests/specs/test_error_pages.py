@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +98,34 @@ def too_large(folder: Path) -> None:
     (folder / "data.cnn").write_bytes(b"#" * 16_000_001)
 
 
+def letters(folder: Path) -> None:
+    pictures, labels = numpy.zeros((52, 28, 28), numpy.uint8), numpy.arange(52) % 26 + 1
+    numpy.savez(folder / "letters.npz", x=pictures, y=labels)
+
+
+def two_broken_pictures(folder: Path) -> None:
+    cnndsl.load("lenet5").compile(device="cpu").save(folder / "lenet5.onnx")
+    for digit in range(10):
+        (folder / "pictures" / str(digit)).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (28, 28)).save(folder / "pictures" / str(digit) / f"{number}.png")
+    for name in ("3/0.png", "7/1.png"):
+        (folder / "pictures" / name).write_text("<html>")
+
+
+def a_run(folder: Path, epochs: int = 1) -> None:
+    words = ["train", "lenet5", "--data", "digits", "--epochs", str(epochs), "--device", "cpu"]
+    subprocess.run([sys.executable, "-m", "cnndsl", *words], cwd=folder, check=True)
+
+
+def a_damaged_checkpoint(folder: Path) -> None:
+    a_run(folder, epochs=2)
+    last = folder / "runs" / "lenet5" / "checkpoints" / "step-00000056.ckpt"
+    content = bytearray(last.read_bytes())
+    content[-9] ^= 1
+    last.write_bytes(content)
+
+
 SITUATIONS: dict[str, Situation] = {
     "CNN005": not_text,
     "CNN010": nothing,
@@ -111,6 +141,13 @@ SITUATIONS: dict[str, Situation] = {
     "CNN704": a_picture,
     "CNN706": a_folder_of_notes,
     "CNN707": three_classes,
+    "CNN801": nothing,
+    "CNN802": letters,
+    "CNN803": two_broken_pictures,
+    "CNN806": a_damaged_checkpoint,
+    "CNN807": a_run,
+    "CNN808": nothing,
+    "CNN810": a_run,
     "CNN901": too_large,
 }
 

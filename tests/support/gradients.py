@@ -18,7 +18,7 @@ import onnx_ir
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
-from sliding_reference import AveragePool, Conv, ConvTranspose, MaxPool
+from sliding_reference import AveragePool, Conv, ConvTranspose, GlobalMaxPool, MaxPool
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
@@ -359,5 +359,36 @@ class LRN(OpRun):  # type: ignore[misc]
         return (x / (bias + alpha / size * total) ** beta,)
 
 
-OPERATORS: tuple[type[OpRun], ...] = (LRN, AveragePool, Conv, ConvTranspose, MaxPool)
+class Erf(OpRun):  # type: ignore[misc]
+    """The error function; the ``onnx`` package's is an approximation."""
+
+    def _run(self, x: Array) -> tuple[Array, ...]:
+        return (numpy.vectorize(math.erf, otypes=[x.dtype])(x),)
+
+
+class Pad(OpRun):  # type: ignore[misc]
+    """Padding with numbers, where negative amounts cut; the ``onnx`` package's cannot cut."""
+
+    def _run(
+        self,
+        data: Array,
+        pads: Array,
+        constant_value: Array | None = None,
+        axes: Array | None = None,
+        mode: str = "constant",
+    ) -> tuple[Array, ...]:
+        pairs = pads.reshape(2, -1).T.tolist()
+        amounts = [[0, 0] for _ in data.shape]
+        for axis, pair in zip(range(data.ndim) if axes is None else axes, pairs, strict=True):
+            amounts[axis] = pair
+        cuts = tuple(
+            slice(max(0, -before), size - max(0, -after))
+            for (before, after), size in zip(amounts, data.shape, strict=True)
+        )
+        margins = [[max(0, amount) for amount in pair] for pair in amounts]
+        options = {"constant_values": constant_value or 0} if mode == "constant" else {}
+        return (numpy.pad(data[cuts], margins, mode=mode, **options),)  # type: ignore[call-overload]
+
+
+OPERATORS: tuple[type[OpRun], ...] = (Erf, LRN, Pad, AveragePool, Conv, ConvTranspose, GlobalMaxPool, MaxPool)
 """What the reference evaluator computes wrongly or slowly; add to it where needed."""

@@ -1,7 +1,7 @@
 """Sliding windows in plain NumPy and any float type, for the ``onnx`` package's evaluator.
 
-Its own MaxPool fails where only one axis has a stride, and its own Conv is too slow for kernels
-as large as feature maps.
+Its own MaxPool fails where only one axis has a stride, its GlobalMaxPool outside of two
+dimensions, and its Conv is too slow for kernels as large as feature maps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy
 import numpy.typing
 from onnx.reference.op_run import OpRun
 
-__all__ = ["AveragePool", "Conv", "ConvTranspose", "MaxPool"]
+__all__ = ["AveragePool", "Conv", "ConvTranspose", "GlobalMaxPool", "MaxPool"]
 
 Array = numpy.typing.NDArray[Any]
 
@@ -41,7 +41,7 @@ def _padded(x: Array, pads: Sequence[int] | None, value: float) -> Array:
 class MaxPool(OpRun):  # type: ignore[misc]
     """The largest number of each window; padding never counts."""
 
-    def _run(  # noqa: PLR0913
+    def _run(
         self,
         x: Array,
         auto_pad: str,
@@ -52,7 +52,9 @@ class MaxPool(OpRun):  # type: ignore[misc]
         storage_order: int,
         strides: Sequence[int] | None,
     ) -> tuple[Array]:
-        assert auto_pad == "NOTSET" and not ceil_mode and not storage_order
+        assert auto_pad == "NOTSET"
+        assert not ceil_mode
+        assert not storage_order
         ones = [1] * len(kernel_shape)
         padded = _padded(x, pads, -numpy.inf)
         windows = _windows(padded, kernel_shape, strides or ones, dilations or ones)
@@ -62,7 +64,7 @@ class MaxPool(OpRun):  # type: ignore[misc]
 class AveragePool(OpRun):  # type: ignore[misc]
     """The mean of each window."""
 
-    def _run(  # noqa: PLR0913
+    def _run(
         self,
         x: Array,
         auto_pad: str,
@@ -73,7 +75,9 @@ class AveragePool(OpRun):  # type: ignore[misc]
         pads: Sequence[int] | None = None,
         strides: Sequence[int] | None = None,
     ) -> tuple[Array]:
-        assert auto_pad == "NOTSET" and not ceil_mode and dilations is None
+        assert auto_pad == "NOTSET"
+        assert not ceil_mode
+        assert dilations is None
         ones = [1] * len(kernel_shape)
         axes = tuple(range(x.ndim, x.ndim + len(kernel_shape)))
 
@@ -89,7 +93,7 @@ class AveragePool(OpRun):  # type: ignore[misc]
 class Conv(OpRun):  # type: ignore[misc]
     """Cross-correlation."""
 
-    def _run(  # noqa: PLR0913
+    def _run(
         self,
         x: Array,
         w: Array,
@@ -120,7 +124,7 @@ class Conv(OpRun):  # type: ignore[misc]
 class ConvTranspose(OpRun):  # type: ignore[misc]
     """Every cell adds its kernels, times itself, to the output."""
 
-    def _run(  # noqa: PLR0913
+    def _run(
         self,
         x: Array,
         w: Array,
@@ -134,7 +138,8 @@ class ConvTranspose(OpRun):  # type: ignore[misc]
         pads: Sequence[int] | None = None,
         strides: Sequence[int] | None = None,
     ) -> tuple[Array]:
-        assert auto_pad == "NOTSET" and output_shape is None
+        assert auto_pad == "NOTSET"
+        assert output_shape is None
         rank = x.ndim - 2
         strides, dilations = strides or [1] * rank, dilations or [1] * rank
         pads, extra = pads or [0] * (2 * rank), output_padding or [0] * rank
@@ -167,3 +172,10 @@ class ConvTranspose(OpRun):  # type: ignore[misc]
         )
         result = result[(slice(None), slice(None), *crop)]
         return (result if b is None else result + b.reshape(-1, *[1] * rank),)
+
+
+class GlobalMaxPool(OpRun):  # type: ignore[misc]
+    """The largest number of each feature map."""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (x.max(tuple(range(2, x.ndim)), keepdims=True),)

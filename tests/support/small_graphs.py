@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy
 import numpy.typing
@@ -14,9 +14,12 @@ from onnx.reference import ReferenceEvaluator
 
 from cnndsl.graph.emitter import IR_VERSIONS, GraphEmitter
 
-__all__ = ["Array", "interpreted", "model_of", "ran"]
+__all__ = ["Array", "Run", "interpreted", "interpreter", "model_of", "ran", "runner"]
 
-Array = numpy.typing.NDArray[Any]
+Array: TypeAlias = numpy.typing.NDArray[Any]
+
+Run: TypeAlias = Callable[[Mapping[str, Array]], dict[str, Array]]
+"""Takes a model's inputs by name and gives its outputs by name."""
 
 
 def model_of(
@@ -38,21 +41,36 @@ def model_of(
     return proto
 
 
-def ran(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """The model's outputs in ONNX Runtime, on one core."""
+def runner(proto: onnx.ModelProto) -> Run:
+    """Runs the model in ONNX Runtime, on one core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    return _named(proto, session.run(None, dict(feeds)))
+    return _named(proto, session)
+
+
+def interpreter(proto: onnx.ModelProto) -> Run:
+    """Runs the model in the ``onnx`` package's own interpreter, which knows float64 throughout."""
+    return _named(proto, ReferenceEvaluator(proto))
+
+
+def _named(proto: onnx.ModelProto, session: Any) -> Run:
+    names = [value.name for value in proto.graph.output]
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        found = session.run(None, dict(feeds))
+        return {name: numpy.asarray(array) for name, array in zip(names, found, strict=True)}
+
+    return run
+
+
+def ran(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """The model's outputs in ONNX Runtime."""
+    return runner(proto)(feeds)
 
 
 def interpreted(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """The model's outputs by the ``onnx`` package's own interpreter."""
-    return _named(proto, [*ReferenceEvaluator(proto).run(None, dict(feeds))])
-
-
-def _named(proto: onnx.ModelProto, arrays: Sequence[Any]) -> dict[str, Array]:
-    names = (value.name for value in proto.graph.output)
-    return {name: numpy.asarray(array) for name, array in zip(names, arrays, strict=True)}
+    """The model's outputs by the interpreter."""
+    return interpreter(proto)(feeds)

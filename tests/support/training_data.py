@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy
@@ -14,13 +15,21 @@ import numpy.typing
 import pytest
 from PIL import Image
 
-from cnndsl.data.arraysets import ArraySet, as_column
+from cnndsl.data.arraysets import ArraySet, StoredArray, as_column
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import TensorType
 
-__all__ = ["array_set", "complaint", "model_input", "noise", "write_idx", "write_picture"]
+__all__ = [
+    "array_set",
+    "complaint",
+    "model_input",
+    "noise",
+    "watched_stores",
+    "write_idx",
+    "write_picture",
+]
 
 
 def model_input(*dims: int, name: str = "input", **settings: Any) -> ModelInput:
@@ -55,6 +64,20 @@ def array_set(labels: Sequence[int], classes: Sequence[str] = (), *, dims: int =
     column = as_column(values, model_input(dims), "set")
     numbers = numpy.array(labels, numpy.int64)
     return ArraySet("set", {"input": column}, labels=numbers, classes=classes)
+
+
+def watched_stores(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[StoredArray]:
+    """The arrays that a module leaves in their files from here on."""
+    stores: list[StoredArray] = []
+
+    def make(
+        path: str, offset: int, shape: tuple[int, ...], dtype: numpy.dtype[numpy.generic]
+    ) -> StoredArray:
+        stores.append(StoredArray(path, offset, shape, dtype))
+        return stores[-1]
+
+    monkeypatch.setattr(module, "StoredArray", make)
+    return stores
 
 
 @contextmanager

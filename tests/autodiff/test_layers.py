@@ -1,0 +1,116 @@
+"""Every layer can be trained: all operators between its output and what it learns have gradients.
+
+``differentiate`` refuses an operator that has neither a rule nor a reason to have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from cnndsl.autodiff.reverse import differentiate
+from cnndsl.autodiff.rules import Target, dims_of
+from cnndsl.layers import find, keywords
+from cnndsl.layers.base import Layer, Site
+from cnndsl.layers.window import Rounding
+from cnndsl.pipeline import load
+from cnndsl.resources import specs
+from cnndsl.semantics.network import LayerNode
+from cnndsl.training.graph import StepGraph
+from cnndsl.types import TensorType
+
+LINE, PLANE, SPACE, VECTOR = (4, 9), (4, 7, 6), (4, 5, 4, 4), (6,)
+
+WINDOWS: list[tuple[dict[str, Any], tuple[int, ...]]] = [
+    ({"kernel": (3,), "stride": (2,)}, LINE),
+    ({"kernel": (2,)}, PLANE[:1] + (6, 6)),
+    ({"kernel": (3,), "stride": (2,), "padding": (1,), "rounding": Rounding.CEIL}, PLANE),
+    ({"kernel": (2, 3), "stride": (1, 2), "rounding": Rounding.FLOOR}, PLANE),
+    ({"kernel": (2,), "stride": (1,), "padding": "same"}, SPACE),
+]
+
+VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
+    "avgpool": [*WINDOWS, *((given | {"count_padding": True}, dims) for given, dims in WINDOWS)],
+    "batchnorm": [({}, VECTOR), ({}, LINE), ({}, PLANE), ({"eps": 1e-3, "momentum": 0.5}, SPACE)],
+    "conv": [
+        *((given | {"filters": 4}, dims) for given, dims in WINDOWS),
+        ({"filters": 4, "kernel": (3,), "groups": 2, "bias": False, "dilation": (2,)}, PLANE),
+        ({"filters": 3, "kernel": (1,)}, PLANE),
+    ],
+    "dense": [({"units": 3}, VECTOR), ({"units": 3, "bias": False}, VECTOR)],
+    "depthwise": [*WINDOWS, ({"kernel": (3,), "multiplier": 2, "dilation": (2,)}, PLANE)],
+    "dropout": [({}, PLANE), ({"rate": 0.0}, VECTOR)],
+    "leakyrelu": [({}, PLANE), ({"slope": 2.0}, VECTOR)],
+    "lrn": [({}, LINE), ({}, PLANE), ({"size": 3, "beta": 0.5}, SPACE)],
+    "maxpool": [*WINDOWS, ({"kernel": (2,), "stride": (1,), "dilation": (2,)}, PLANE)],
+    "noise": [({}, PLANE), ({"std": 0.0}, VECTOR)],
+    "sumpool": [*WINDOWS, ({"kernel": (1,)}, PLANE)],
+    **dict.fromkeys(("globalavgpool", "globalmaxpool"), [({}, LINE), ({}, PLANE), ({}, SPACE)]),
+    **dict.fromkeys(
+        ("add", "concat", "flatten", "identity", "maximum", "multiply", "relu", "scaledtanh")
+        + ("sigmoid", "softmax", "tanh"),
+        [({}, VECTOR), ({}, PLANE)],
+    ),
+}
+"""Parameters and an input's size, for every layer and every way it can be lowered."""
+
+
+CASES = [(keyword, *variant) for keyword, given in VARIANTS.items() for variant in given]
+
+
+def test_every_layer_is_tried() -> None:
+    assert sorted(VARIANTS) == list(keywords())
+
+
+@pytest.mark.parametrize(("keyword", "parameters", "dims"), CASES)
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_every_input_and_weight_of_a_layer_gets_a_gradient(
+    keyword: str, parameters: dict[str, Any], dims: tuple[int, ...], target: Target
+) -> None:
+    found = find(keyword)
+    assert found is not None
+    layer = found(**parameters)
+    count = 3 if layer.joins else 1
+    assert_trainable(layer, (TensorType(dims),) * count, target)
+    if keyword == "multiply" and len(dims) > 1:
+        assert_trainable(layer, (TensorType(dims), TensorType(dims[:1])), target)
+
+
+def test_every_layer_of_every_shipped_network_gets_gradients() -> None:
+    tried: set[tuple[str, tuple[TensorType, ...]]] = set()
+    for path in sorted(specs().glob("*.cnn")):
+        network = load(path)
+        for node in network.network.nodes:
+            if isinstance(node, LayerNode):
+                types = tuple(small(kind) for kind in network.input_types(node))
+                if (key := (repr(node.layer), types)) not in tried:
+                    tried.add(key)
+                    assert_trainable(node.layer, types, "cpu")
+    assert len(tried) > 100
+
+
+def small(kind: TensorType) -> TensorType:
+    """The same with fewer cells: what is emitted must not depend on much more."""
+    return TensorType((kind.channels, *(min(size, 16) for size in kind.spatial)))
+
+
+def assert_trainable(layer: Layer, types: tuple[TensorType, ...], target: Target) -> None:
+    emit = StepGraph(batch=2)
+    inputs = tuple(emit.input(f"input{at}", kind) for at, kind in enumerate(types))
+    weights = {
+        weight.name: emit.weight(weight.name, weight.shape) for weight in layer.weights(*types)
+    }
+    learnt = [weights[weight.name] for weight in layer.weights(*types) if weight.trainable]
+    emit.enter("place", "spec.cnn:1: here")
+    site = Site(inputs, types, layer.output(*types), weights)
+    result = layer.lower_training(emit, site)
+    assert dims_of(result) == (2, *site.output.dims)
+    if result in inputs:
+        return
+    found = differentiate(emit, result, [*inputs, *learnt], target)
+    assert set(found) == {*inputs, *learnt}
+    for value, gradient in found.items():
+        assert dims_of(gradient) == dims_of(value)
+        assert gradient.dtype == value.dtype

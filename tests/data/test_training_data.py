@@ -1,0 +1,125 @@
+"""What becomes training data and what validation data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from cnndsl.data.training_data import open_part, open_training_data
+from cnndsl.diagnostics.model import UserError
+from cnndsl.pipeline import check_text, typed
+from cnndsl.semantics.network import TypedNetwork
+
+SPEC = "network tiny\ninput 1x4x4\nflatten\ndense 2\ntrain { seed %d }\n"
+
+
+def network(seed: int = 0) -> TypedNetwork:
+    return typed(check_text(SPEC % seed))
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> Callable[[str, int], str]:
+    """Write an .npz of so many samples, of two classes in turn."""
+
+    def write(name: str, count: int) -> str:
+        x = numpy.zeros((count, 1, 4, 4), numpy.float32)
+        numpy.savez(tmp_path / name, x=x, y=numpy.arange(count) % 2)
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_a_share_is_kept_aside_as_the_seed_decides(arrays: Callable[[str, int], str]) -> None:
+    data = arrays("data.npz", 20)
+    training, valid = open_training_data(network(), data, 0.3)
+    assert valid is not None
+    assert (len(training), len(valid)) == (14, 6)
+    assert open_part(network(), data, "train", 0.3).fingerprint == valid.fingerprint
+    assert open_part(network(5), data, "train", 0.3).fingerprint != valid.fingerprint
+
+
+def test_data_without_parts_has_no_validation_of_its_own(arrays: Callable[[str, int], str]) -> None:
+    training, valid = open_training_data(network(), arrays("data.npz", 20), None)
+    assert len(training) == 20
+    assert valid is None
+
+
+def picture_parts(folder: Path, **counts: int) -> str:
+    for shade, (part, count) in enumerate(counts.items()):
+        for at, name in enumerate(("a", "b")):
+            (folder / part / name).mkdir(parents=True)
+            for number in range(count):
+                picture = Image.new("L", (4, 4), 100 * at + 10 * shade + number)
+                picture.save(folder / part / name / f"{number}.png")
+    return str(folder)
+
+
+def test_the_part_for_validation_that_data_has_is_taken(tmp_path: Path) -> None:
+    data = picture_parts(tmp_path / "data", train=5, val=2, test=3)
+    training, valid = open_training_data(network(), data, None)
+    assert valid is not None
+    assert (len(training), len(valid)) == (10, 4)
+
+
+def test_a_share_goes_before_the_part_that_data_has(tmp_path: Path) -> None:
+    data = picture_parts(tmp_path / "data", train=5, val=2)
+    training, valid = open_training_data(network(), data, 0.2)
+    assert valid is not None
+    assert (len(training), len(valid)) == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "count"), [({"train": 5, "val": 2, "test": 3}, 4), ({"train": 5, "test": 3}, 6)]
+)
+def test_of_other_data_the_part_for_validation_is_taken_else_that_for_testing(
+    arrays: Callable[[str, int], str], tmp_path: Path, parts: dict[str, int], count: int
+) -> None:
+    other = picture_parts(tmp_path / "other", **parts)
+    _, valid = open_training_data(network(), arrays("data.npz", 20), other)
+    assert valid is not None
+    assert len(valid) == count
+
+
+def test_of_other_data_without_parts_all_is_taken(arrays: Callable[[str, int], str]) -> None:
+    data, other = arrays("data.npz", 20), arrays("other.npz", 8)
+    _, valid = open_training_data(network(), data, other)
+    assert valid is not None
+    assert len(valid) == 8
+
+
+def test_data_cannot_validate_itself(arrays: Callable[[str, int], str]) -> None:
+    data = arrays("data.npz", 20)
+    with pytest.raises(UserError, match="both training and validation data") as caught:
+        open_training_data(network(), data, data)
+    assert caught.value.code == "CNN801"
+    assert "--valid 0.2" in caught.value.help
+
+
+def test_broken_samples_are_left_out_of_both_where_asked(tmp_path: Path) -> None:
+    data = picture_parts(tmp_path / "data", train=5, val=2)
+    for name in ("train/a/1.png", "val/b/0.png"):
+        (tmp_path / "data" / name).write_bytes(b"no picture")
+    said: list[str] = []
+    training, valid = open_training_data(network(), data, None, skip_broken=True, tell=said.append)
+    assert valid is not None
+    assert (len(training), len(valid)) == (9, 3)
+    assert "1 of 10 samples" in said[0]
+    assert "1.png" in said[1]
+    assert "1 of 4 samples" in said[2]
+    assert "0.png" in said[3]
+
+
+def test_at_most_ten_broken_samples_are_named(tmp_path: Path) -> None:
+    data = picture_parts(tmp_path / "data", train=8)
+    for path in (tmp_path / "data/train/a").iterdir():
+        path.write_bytes(b"no picture")
+    for number in range(4):
+        (tmp_path / "data/train/b" / f"{number}.png").write_bytes(b"no picture")
+    said: list[str] = []
+    training, _ = open_training_data(network(), data, 0.25, skip_broken=True, tell=said.append)
+    assert len(training) == 3
+    assert said[0].startswith("12 of 16 samples")
+    assert len(said) == 12
+    assert said[-1] == "and 2 more"

@@ -1,0 +1,192 @@
+"""The gradients of operators that only move numbers."""
+
+from __future__ import annotations
+
+import numpy
+import onnx_ir
+import pytest
+from gradients import Array, check_gradients, constant_like, emitted
+
+from cnndsl.graph.emitter import GraphEmitter, LoweringError
+
+END = 2**31 - 1
+
+
+def numbers(*dims: int, seed: int = 0) -> Array:
+    return numpy.random.default_rng(seed).normal(size=dims)
+
+
+def test_flatten_and_reshape_and_squeeze_and_unsqueeze() -> None:
+    check_gradients(lambda emit, x: emit.op("Flatten", x, axis=1), numbers(2, 3, 2, 2))
+    check_gradients(lambda emit, x: emit.op("Flatten", x, axis=0), numbers(2, 3))
+    check_gradients(
+        lambda emit, x: emit.op("Reshape", x, emit.constant([0, -1])), numbers(2, 3, 4)
+    )
+    check_gradients(
+        lambda emit, x: emit.op("Squeeze", x, emit.constant([0, -1])), numbers(1, 3, 4, 1)
+    )
+    check_gradients(lambda emit, x: emit.op("Squeeze", x), numbers(1, 3, 1))
+    check_gradients(lambda emit, x: emit.op("Unsqueeze", x, emit.constant([0, 3])), numbers(3, 4))
+
+
+@pytest.mark.parametrize("perm", [[0, 1, 2], [1, 0, 2], [2, 0, 1], [1, 2, 0], None])
+def test_transpose_by_any_permutation(perm: list[int] | None) -> None:
+    attributes = {} if perm is None else {"perm": perm}
+    check_gradients(lambda emit, x: emit.op("Transpose", x, **attributes), numbers(2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("dims", "target"),
+    [((3, 1), (3, 4)), ((4,), (2, 3, 4)), ((1, 3, 1), (2, 1, 4)), ((), (2, 3)), ((3, 4), (1,))],
+)
+def test_expand(dims: tuple[int, ...], target: tuple[int, ...]) -> None:
+    check_gradients(lambda emit, x: emit.op("Expand", x, emit.constant(target)), numbers(*dims))
+
+
+# --- parts and joins --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_concat_along_any_axis(axis: int) -> None:
+    arrays = []
+    for seed, size in enumerate((2, 1, 3)):
+        dims = [2, 3, 4]
+        dims[axis] = size
+        arrays.append(numbers(*dims, seed=seed))
+    check_gradients(lambda emit, *values: emit.op("Concat", *values, axis=axis), *arrays)
+    check_gradients(
+        lambda emit, *values: emit.op("Concat", *values, axis=axis), *arrays, wanted=[2]
+    )
+
+
+def test_concat_of_a_value_with_itself() -> None:
+    check_gradients(lambda emit, a: emit.op("Concat", a, a, axis=1), numbers(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes", "steps"),
+    [
+        ([1], [3], [0], None),
+        ([0, 1], [5, 4], None, None),
+        ([-3], [-1], [-1], None),
+        ([0], [END], [1], None),
+        ([0], [END], [0], [2]),
+        ([1], [END], [1], [3]),
+        ([1, 0], [END, 6], [0, 1], [2, 3]),
+        ([1], [5], [1], [4]),
+        ([-1], [-END], [0], [-1]),
+        ([-1], [-END], [1], [-2]),
+        ([3], [0], [1], [-1]),
+        ([4, 0], [0, END], [1, 0], [-3, 2]),
+    ],
+)
+def test_slices_forwards_backwards_and_with_steps(
+    starts: list[int], ends: list[int], axes: list[int] | None, steps: list[int] | None
+) -> None:
+    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+        given = [starts, ends, axes, steps]
+        return emit.op("Slice", x, *[emit.constant(one) for one in given if one is not None])
+
+    check_gradients(build, numbers(5, 6))
+
+
+# --- padding ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "edge", "wrap"])
+@pytest.mark.parametrize(
+    "amounts", [[0, 0, 1, 2, 0, 0, 2, 1], [0, 0, 0, 2, 0, 0, 0, 0], [0, 1, 0, 0, 0, 1, 0, 1]]
+)
+def test_padding_of_every_kind(mode: str, amounts: list[int]) -> None:
+    opset = 19 if mode == "wrap" else 18
+    check_gradients(
+        lambda emit, x: emit.op("Pad", x, emit.constant(amounts), mode=mode),
+        numbers(2, 3, 4, 5),
+        opset=opset,
+    )
+
+
+@pytest.mark.parametrize("amounts", [[-1, 2, 1, -2], [-1, -1, -1, -2], [0, -1, 0, 0]])
+def test_padding_that_cuts(amounts: list[int]) -> None:
+    check_gradients(lambda emit, x: emit.op("Pad", x, emit.constant(amounts)), numbers(4, 5))
+
+
+def test_padding_that_cuts_and_reflects_is_refused() -> None:
+    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*cuts .* mode reflect"):
+        emitted(
+            lambda emit, x: emit.op("Pad", x, emit.constant([-1, 1]), mode="reflect"),
+            [numbers(4)],
+            [0],
+        )
+
+
+def test_padding_of_some_axes_with_a_value() -> None:
+    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+        amounts, axes = emit.constant([1, 0, 2, 1]), emit.constant([-1, 0])
+        return emit.op("Pad", x, amounts, constant_like(emit, 2.5, x), axes)
+
+    check_gradients(build, numbers(3, 2, 4))
+
+
+def test_the_value_that_pads_has_no_gradient() -> None:
+    arrays = [numbers(3), numpy.array(1.0)]
+    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*value that `Pad` adds"):
+        emitted(lambda emit, x, v: emit.op("Pad", x, emit.constant([1, 1]), v), arrays, [1])
+
+
+# --- choices ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+@pytest.mark.parametrize("indices", [[0, 1], [1, 1, 0, -1], [[0, 1], [-1, 0]], 1])
+def test_gather_with_indices_that_come_several_times(axis: int, indices: object) -> None:
+    check_gradients(
+        lambda emit, x: emit.op("Gather", x, emit.tensor(numpy.array(indices)), axis=axis),
+        numbers(2, 3, 4),
+    )
+
+
+def test_gather_needs_known_indices() -> None:
+    arrays = [numbers(3, 2), numpy.array([0, 2])]
+    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*input 1 of `Gather` must be a const"):
+        emitted(lambda emit, x, i: emit.op("Gather", x, i), arrays, [0])
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 2, 3], [1, 1, 1, 2], [2, 1, 4, 1]])
+@pytest.mark.parametrize(
+    "attributes",
+    [{}, {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}],
+)
+def test_nearest_resize_by_whole_factors(scales: list[int], attributes: dict[str, str]) -> None:
+    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+        factors = emit.constant([float(scale) for scale in scales])
+        return emit.op("Resize", x, None, factors, mode="nearest", **attributes)
+
+    check_gradients(build, numbers(1, 2, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("scales", "mode"), [([1.0, 1.5], "nearest"), ([1.0, 2.0], "linear"), ([1.0, 0.5], "nearest")]
+)
+def test_other_resizes_are_refused(scales: list[float], mode: str) -> None:
+    with pytest.raises(LoweringError, match="nearest by whole factors"):
+        emitted(
+            lambda emit, x: emit.op("Resize", x, None, emit.constant(scales), mode=mode),
+            [numbers(2, 4)],
+            [0],
+        )
+
+
+# --- economy ----------------------------------------------------------------------------------
+
+
+def test_moving_takes_one_node_back() -> None:
+    arrays = [numbers(4, 6)]
+    one = {
+        "Flatten": lambda emit, x: emit.op("Flatten", x, axis=0),
+        "Transpose": lambda emit, x: emit.op("Transpose", x),
+        "Pad": lambda emit, x: emit.op("Pad", x, emit.constant([1, 1, 0, 2])),
+        "Slice": lambda emit, x: emit.op("Slice", x, emit.constant([1]), emit.constant([3])),
+    }
+    for op_type, build in one.items():
+        assert len(emitted(build, arrays, [0]).op_types) == 1, op_type
