@@ -3,9 +3,9 @@
     python benchmarks/training_worker.py SIDE NETWORK BATCH DEVICE THREADS
 
 SIDE is ``cnndsl``, ``eager`` or ``compile``. It writes a line of JSON when it is ready: the loss of
-its first step, and the seconds that it took to have made two. Then, for each number that it reads, it
-runs so many steps and writes the seconds of all and of the fastest, and the peak of its memory in
-bytes: how much the process's largest resident size has grown since it trained a network of ten
+its first step, and the seconds that it took to have made two. Then, for each number that it reads,
+it runs so many steps and writes the seconds of all and of the fastest, and the peak of its memory
+in bytes: how much the process's largest resident size has grown since it trained a network of ten
 weights, which brings in all that is loaded only when used.
 """
 

@@ -178,7 +178,7 @@ def _softplus(backward: Backward) -> Parts:
 
 @vjp("Elu", "Selu")
 def _elu(backward: Backward) -> Parts:
-    """gamma above 0 and y + alpha gamma below, where y = alpha gamma (exp(x) - 1)."""
+    """Above 0 gamma, below y + alpha gamma, as y = alpha gamma (exp(x) - 1)."""
     is_selu = backward.node.op_type == "Selu"
     gamma = backward.number("gamma", 1.0507009873554805) if is_selu else 1.0
     alpha = backward.number("alpha", 1.6732632423543772 if is_selu else 1.0)
@@ -225,7 +225,7 @@ def _positive(backward: Backward) -> onnx_ir.Value:
 
 @vjp("Softmax")
 def _softmax(backward: Backward) -> Parts:
-    """y (g - sum(g y))."""
+    """That is y (g - sum(g y))."""
     total = _axis_sum(backward, backward.op("Mul", backward.gradient, backward.output))
     difference = backward.op("Sub", backward.gradient, total)
     return (backward.op("Mul", backward.output, difference),)
@@ -233,7 +233,7 @@ def _softmax(backward: Backward) -> Parts:
 
 @vjp("LogSoftmax")
 def _log_softmax(backward: Backward) -> Parts:
-    """g - exp(y) sum(g)."""
+    """That is g - exp(y) sum(g)."""
     total = _axis_sum(backward, backward.gradient)
     share = backward.op("Mul", backward.op("Exp", backward.output), total)
     return (backward.op("Sub", backward.gradient, share),)

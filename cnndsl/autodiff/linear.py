@@ -51,7 +51,7 @@ def _addend(backward: Backward) -> onnx_ir.Value:
 
 @vjp("MatMul")
 def _matmul(backward: Backward) -> Parts:
-    """As NumPy's: a vector on the left is a row, one on the right a column; more axes are stacks."""
+    """A vector on the left is a row, one on the right a column; further axes are stacks."""
     left, right = backward.inputs
     left_dims, right_dims = dims_of(left), dims_of(right)
     row_dims = left_dims if len(left_dims) > 1 else (1, *left_dims)

@@ -189,7 +189,7 @@ def _resize(backward: Backward) -> Parts:
             f"{backward.origin}: `Resize` has a gradient only for nearest by whole factors"
         )
     factors = [after // before for before, after in zip(dims, sizes, strict=True)]
-    pairs = [pair for pair in zip(dims, factors, strict=True)]
+    pairs = list(zip(dims, factors, strict=True))
     blocks = _shaped(backward, backward.gradient, tuple(size for pair in pairs for size in pair))
     axes = backward.emit.constant([2 * at + 1 for at in range(len(dims))])
     part = backward.op("ReduceSum", blocks, axes, keepdims=0)

@@ -202,9 +202,7 @@ def _through_normalizing(
 ) -> onnx_ir.Value:
     shift = backward.op("Sub", scaled, _mean(backward, scaled, axes))
     moment = _mean(backward, backward.op("Mul", scaled, normal), axes)
-    return backward.op(
-        "Div", backward.op("Sub", shift, backward.op("Mul", normal, moment)), spread
-    )
+    return backward.op("Div", backward.op("Sub", shift, backward.op("Mul", normal, moment)), spread)
 
 
 def _mean(backward: Backward, value: onnx_ir.Value, axes: list[int]) -> onnx_ir.Value:
@@ -216,10 +214,10 @@ def _mean(backward: Backward, value: onnx_ir.Value, axes: list[int]) -> onnx_ir.
 
 @vjp("LRN")
 def _local_response_normalization(backward: Backward) -> Parts:
-    """y = x s^-beta with s = bias + alpha/size (sum of x^2 over the window of channels).
+    """In closed form, where y = x s^-beta and s = bias + alpha/size (sum of x^2 over a window).
 
-    dx = g s^-beta - 2 alpha beta/size x (sum of g y/s over the mirrored window). The sums are
-    convolutions along the channels, and the power Exp(-beta Log(s)): both several times faster
+    It is g s^-beta - 2 alpha beta/size x (sum of g y/s over the mirrored window). The sums are
+    convolutions along the channels, and the power is Exp(-beta Log(s)): both several times faster
     than AveragePool, Slices or Pow on ONNX Runtime.
     """
     source, gradient = backward.inputs[0], backward.gradient

@@ -67,15 +67,11 @@ def differentiate(
     return {value: found[value] for value in sought if value in found}
 
 
-def _depending_on(
-    wanted: set[onnx_ir.Value], nodes: Sequence[onnx_ir.Node]
-) -> set[onnx_ir.Value]:
+def _depending_on(wanted: set[onnx_ir.Value], nodes: Sequence[onnx_ir.Node]) -> set[onnx_ir.Value]:
     """The values that change smoothly with the wanted ones: those that a gradient flows through."""
     active = set(wanted)
     for node in nodes:
-        if node.op_type not in NOT_DIFFERENTIABLE and any(
-            value in active for value in node.inputs
-        ):
+        if node.op_type not in NOT_DIFFERENTIABLE and any(value in active for value in node.inputs):
             active.update(value for value in node.outputs if _is_float(value))
     return active
 

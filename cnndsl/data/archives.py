@@ -102,10 +102,9 @@ def _open(archive: zipfile.ZipFile, path: Path, data: str, wanted: Wanted) -> Ar
                 f"save it into it, as `{name}`",
             )
         store = _Member(archive, path, members[name], f"{data}:{name}").store()
-        if not store.shape or store.shape[0] != len(answers):
-            have = store.shape[0] if store.shape else 1
+        if store.shape[0] != len(answers):
             raise not_understood(
-                f"`{data}` has {have} samples in `{name}`, but {len(answers)} labels in `{labels}`",
+                f"`{data}` has {store.shape[0]} samples in `{name}`, but {len(answers)} labels in `{labels}`",
                 "give every sample one label",
             )
         columns[model_input.name] = as_column(store, model_input, f"{data}:{name}")

@@ -23,7 +23,15 @@ from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason
 
-__all__ = ["ArraySet", "Column", "Store", "StoredArray", "as_column", "pictures_column"]
+__all__ = [
+    "MEMORY_LIMIT",
+    "ArraySet",
+    "Column",
+    "Store",
+    "StoredArray",
+    "as_column",
+    "pictures_column",
+]
 
 MEMORY_LIMIT = 2**28
 """Arrays of more bytes are read from their file sample by sample where that is possible."""

@@ -188,7 +188,7 @@ def _velocity(
 ) -> onnx_ir.Value:
     """The new velocity: mu * (v + decay/mu * w) + g."""
     rest = update.plus(old, parameter.value, parameter.decay / momentum)
-    if update.scale is None and _is_product(parameter.gradient):
+    if _is_product(parameter.gradient):
         # The product adds the rest itself: the gradient takes no pass of its own.
         return _product_plus(update, parameter.gradient, rest, momentum)
     return update.op("Add", update.times(rest, momentum), update.clipped(parameter).gradient)
@@ -206,7 +206,7 @@ def _descended(update: _Update, parameter: Parameter) -> onnx_ir.Value:
 
 
 def _is_product(gradient: onnx_ir.Value) -> bool:
-    """Whether a gradient is a plain matrix product that nothing else needs."""
+    """Whether a gradient is a plain matrix product that nothing else needs, clipping included."""
     node = gradient.producer()
     return (
         node is not None

@@ -103,8 +103,9 @@ def test_two_uses_are_joined_by_add_and_more_by_one_sum() -> None:
     arrays = [numbers(2, 3)]
     two = emitted(lambda emit, x: emit.op("Add", emit.op("Exp", x), x), arrays, [0])
     assert two.op_types.count("Add") == 1
-    three = emitted(lambda emit, x: emit.op("Sum", emit.op("Exp", x), emit.op("Tanh", x), x),
-                    arrays, [0])
+    three = emitted(
+        lambda emit, x: emit.op("Sum", emit.op("Exp", x), emit.op("Tanh", x), x), arrays, [0]
+    )
     assert three.op_types.count("Sum") == 1
 
 

@@ -103,16 +103,35 @@ class TestShapes:
 
     def test_wider_whole_numbers_are_pictures_if_they_are_bytes(self) -> None:
         plain = noise(2, 6, 6)
-        assert (
-            self.numbers(plain.astype(numpy.int64), 1, 4, 4) == self.numbers(plain, 1, 4, 4)
-        ).all()
+        plain[0, 0, :2] = 0, 255
+        wide = plain.astype(numpy.int64)
+        assert (self.numbers(wide, 1, 4, 4) == self.numbers(plain, 1, 4, 4)).all()
+        wide[1, 2, 2] = 256
+        help = "give arrays of the input's own shape, `1x4x4`"
+        but = "but a picture that is fitted has 0 to 255"
+        with complaint("CNN703", f"`set` holds pictures with values from 0 to 256, {but}", help):
+            self.numbers(wide, 1, 4, 4)
+        wide[1, 2, 2] = -1
+        with complaint("CNN703", f"`set` holds pictures with values from -1 to 255, {but}", help):
+            self.numbers(wide, 1, 4, 4)
+
+    def test_one_channel_of_floats_may_be_left_out(self) -> None:
+        values = noise(2, 4, 4) / 7
+        assert (self.numbers(values, 1, 4, 4)[:, 0] == values.astype(numpy.float32)).all()
         with complaint(
             "CNN703",
-            "`set` holds pictures with values from 0 to 256, but a picture that is fitted has 0 to"
-            " 255",
-            "give arrays of the input's own shape, `1x4x4`",
+            "`set` holds a `2x4x4` array, but the input `input` takes `2x4x4x4` or `Nx2x4x4x4`",
+            "give the array that shape",
         ):
-            self.numbers(numpy.array([0, 256]).repeat(50).reshape(1, 10, 10), 1, 4, 4)
+            self.numbers(values, 2, 4, 4, 4)
+
+    def test_single_numbers_have_an_axis_too(self) -> None:
+        with complaint(
+            "CNN703",
+            "`set` holds a `5` array, but the input `input` takes `1` or `Nx1`",
+            "give the array that shape",
+        ):
+            self.numbers(noise(5), 1)
 
     def test_signals_are_numbers(self) -> None:
         assert (self.numbers(noise(2, 2, 9), 2, 9) == noise(2, 2, 9)).all()

@@ -146,6 +146,14 @@ class TestEncoder:
         assert found.tolist() == [[1], [0], [1]]
         assert found.dtype == numpy.float32
 
+    def test_whole_numbers_of_the_outputs_shape_are_its_targets(self) -> None:
+        places = numpy.arange(6).reshape(3, 2)
+        found = encoder(with_places(places), numpy.float32, (2,))(ALL)
+        assert (found == places).all()
+        assert found.dtype == numpy.float32
+        single = encoder(array_set([4, 5, 6]), numpy.float32, ())(ALL)
+        assert single.tolist() == [4, 5, 6]
+
     def test_classes_are_a_1_among_zeros_for_several_units(self) -> None:
         found = encoder(array_set([2, 0, 1]), numpy.float32, (3,))(ALL)
         assert found.tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
@@ -170,6 +178,23 @@ class TestEncoder:
             "save the classes as whole numbers, or write `loss mse` in the spec's recipe",
         ):
             encoder(with_targets(numpy.ones((3, 2), numpy.float32)), numpy.int64, ())
+
+    def test_other_places_are_an_error(self) -> None:
+        labels = with_places(numpy.zeros((3, 4, 4), int))
+        for dtype, dims in (("int64", (2, 2)), ("float32", (2, 2)), ("float32", (2,))):
+            want = "x".join(map(str, dims))
+            with complaint(
+                "CNN802",
+                f"the labels of `set` are `4x4` for each sample, but the loss takes `{want}`",
+                "give labels of that shape, or let the network answer in theirs",
+            ):
+                encoder(labels, dtype, dims)
+        with complaint(
+            "CNN802",
+            "the labels of `set` are single numbers for each sample, but the loss takes `2x2`",
+            "give labels of that shape, or let the network answer in theirs",
+        ):
+            encoder(array_set([0, 1]), "float32", (2, 2))
 
     def test_another_shape_is_an_error(self) -> None:
         with complaint(

@@ -137,6 +137,17 @@ class TestFingerprint:
     def test_other_arrays_have_others(self, other: dict[str, object]) -> None:
         assert arrays(**other) != arrays()  # type: ignore[arg-type]
 
+    @pytest.mark.parametrize("place", [0, 1999])
+    def test_every_number_counts(self, place: int) -> None:
+        values = numpy.zeros((2000, 3), numpy.float32)
+        labels = numpy.zeros(2000, int)
+        before = ArraySet("set", {"input": as_column(values, model_input(3), "set")}, labels=labels)
+        assert before.fingerprint == before.fingerprint
+        values = values.copy()
+        values[place, 2] = 1
+        after = ArraySet("set", {"input": as_column(values, model_input(3), "set")}, labels=labels)
+        assert before.fingerprint != after.fingerprint
+
     def test_a_view_has_another_one_than_the_whole(self) -> None:
         whole = array_set([0, 1, 2])
         prints = [

@@ -287,7 +287,8 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
         (RESNET_BODY, forms.flipped),
         (RESNET_HALVING, forms.transposed),
         (RESNET_PROJECTION, forms.transposed),
-        (LENET_SECOND, forms.transposed),  # padding would enlarge it
+        (LENET_SECOND, forms.transposed),  # few channels
+        (_square(8, 64, 14, 64, 5), forms.transposed),  # padding would enlarge it
         (SMALL_MAPS, forms.transposed),  # turning the kernels would cost more
         (DEPTHWISE, forms.flipped),
     ],

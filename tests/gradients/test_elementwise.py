@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy
 import onnx_ir
 import pytest
@@ -26,8 +24,10 @@ def numbers(*dims: int, seed: int = 0, low: float = -2.0, high: float = 2.0) -> 
 @pytest.mark.parametrize("dims", SHAPES)
 @pytest.mark.parametrize(
     "op_type",
-    ["Abs", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Neg"]
-    + ["Relu", "Selu", "Sigmoid", "Softplus", "Tanh"],
+    [
+        *("Abs", "Elu", "Erf", "Exp", "HardSigmoid", "HardSwish", "Identity", "LeakyRelu", "Neg"),
+        *("Relu", "Selu", "Sigmoid", "Softplus", "Tanh"),
+    ],
 )
 def test_functions_of_one_number(op_type: str, dims: tuple[int, ...]) -> None:
     check_gradients(lambda emit, x: emit.op(op_type, x), numbers(*dims, low=-5, high=5) / 1.5)
@@ -54,8 +54,11 @@ def test_elu_and_selu_and_hard_sigmoid_with_attributes_of_their_own() -> None:
 
 @pytest.mark.parametrize("dims", [(4,), (4, 1, 1), (2, 4, 3, 3)])
 def test_prelu_and_its_slopes(dims: tuple[int, ...]) -> None:
-    check_gradients(lambda emit, x, slope: emit.op("PRelu", x, slope),
-                    numbers(2, 4, 3, 3) if len(dims) > 1 else numbers(2, 4), numbers(*dims))
+    check_gradients(
+        lambda emit, x, slope: emit.op("PRelu", x, slope),
+        numbers(2, 4, 3, 3) if len(dims) > 1 else numbers(2, 4),
+        numbers(*dims),
+    )
 
 
 def test_at_their_kinks_relu_passes_nothing_on_and_leaky_relu_its_slope() -> None:

@@ -19,9 +19,7 @@ def numbers(*dims: int, seed: int = 0) -> Array:
 def test_flatten_and_reshape_and_squeeze_and_unsqueeze() -> None:
     check_gradients(lambda emit, x: emit.op("Flatten", x, axis=1), numbers(2, 3, 2, 2))
     check_gradients(lambda emit, x: emit.op("Flatten", x, axis=0), numbers(2, 3))
-    check_gradients(
-        lambda emit, x: emit.op("Reshape", x, emit.constant([0, -1])), numbers(2, 3, 4)
-    )
+    check_gradients(lambda emit, x: emit.op("Reshape", x, emit.constant([0, -1])), numbers(2, 3, 4))
     check_gradients(
         lambda emit, x: emit.op("Squeeze", x, emit.constant([0, -1])), numbers(1, 3, 4, 1)
     )

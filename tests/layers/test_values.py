@@ -137,6 +137,7 @@ ORACLES: dict[str, Oracle] = {
     "flatten": over_inputs(lambda i: i[0].flatten(1)),
     "dense": dense,
     "dropout": over_inputs(lambda i: i[0]),
+    "noise": over_inputs(lambda i: i[0]),
     "identity": over_inputs(lambda i: i[0]),
     "relu": over_inputs(lambda i: F.relu(i[0])),
     "leakyrelu": lambda layer, i, w: F.leaky_relu(i[0], layer.slope),  # type: ignore[attr-defined]
@@ -235,6 +236,7 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "flatten": plain("flatten", any_shape),
     "dense": plain("dense", lambda rng: (rng.randint(1, 30),), units=(1, 7), bias=(True, False)),
     "dropout": plain("dropout", any_shape, rate=(0.0, 0.5, 0.9)),
+    "noise": plain("noise", any_shape, std=(0.0, 0.5)),
     "identity": plain("identity", any_shape),
     "relu": plain("relu", any_shape),
     "leakyrelu": plain("leakyrelu", any_shape, slope=(0.0, 0.01, 0.3, 2)),

@@ -147,7 +147,9 @@ SITUATIONS: dict[str, Situation] = {
     "CNN806": a_damaged_checkpoint,
     "CNN807": a_run,
     "CNN808": nothing,
+    "CNN809": the_page_itself,
     "CNN810": a_run,
+    "CNN812": nothing,
     "CNN901": too_large,
 }
 

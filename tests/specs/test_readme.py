@@ -53,6 +53,7 @@ def test_the_spec_shown_is_the_one_that_is_shipped() -> None:
 def test_the_first_command_installs_and_runs_the_second_tests() -> None:
     first, second = list(fences(README, "sh"))[:2]
     assert 'pip install --quiet ".[digits]"' in first.text
+    assert "cnndsl train lenet5 --data digits" in first.text
     assert first.text.splitlines()[-1].startswith("cnndsl run ")
     assert '".[test]"' in second.text
     assert second.text.splitlines()[-1].startswith("pytest")

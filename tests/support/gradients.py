@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import numpy
 import numpy.typing
 import onnx
 import onnx_ir
 import onnxruntime
+from exact_reference import LRN, Erf, Pad
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from sliding_reference import AveragePool, Conv, ConvTranspose, GlobalMaxPool, MaxPool
@@ -38,15 +39,12 @@ __all__ = [
 Array = numpy.typing.NDArray[Any]
 
 
-class Build(Protocol):
-    """Emits the operators under test on placeholders and gives their result."""
-
-    def __call__(self, emit: GraphEmitter, /, *values: onnx_ir.Value) -> onnx_ir.Value: ...
-
+Build: TypeAlias = Callable[..., onnx_ir.Value]
+"""``build(emit, *values)`` emits the operators under test on placeholders; gives their result."""
 
 CPU_ONLY = frozenset(
-    "BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Celu Col2Im GlobalLpPool Hardmax LpPool"
-    " MaxUnpool Mean MeanVarianceNormalization Multinomial".split()
+    {"BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Celu", "Col2Im", "Hardmax"}
+    | {"GlobalLpPool", "LpPool", "MaxUnpool", "Mean", "MeanVarianceNormalization", "Multinomial"}
 )
 """Operators without a CUDA kernel at opset 18: no training graph may have one."""
 
@@ -180,7 +178,7 @@ def _check_exactly(
     evaluator = ReferenceEvaluator(forward, new_ops=[*OPERATORS])
 
     def weighted_sum(changed: Sequence[Array]) -> float:
-        (result,) = evaluator.run(None, _feed(forward, changed))
+        (result,) = _run_reference(evaluator, ["result"], _feed(forward, changed))
         return float(numpy.sum(_weights(result.shape) * result))
 
     for at in wanted:
@@ -340,55 +338,23 @@ def _reference(
     model: onnx.ModelProto, names: Sequence[str], arrays: Sequence[Array]
 ) -> Sequence[Array]:
     evaluator = ReferenceEvaluator(model, new_ops=[*OPERATORS])
-    return evaluator.run([*names], _feed(model, arrays)) if names else []
+    return _run_reference(evaluator, names, _feed(model, arrays)) if names else []
 
 
-class LRN(OpRun):  # type: ignore[misc]
-    """Local response normalisation as ONNX defines it; the ``onnx`` package's is a channel short.
-
-    The window of c is from c - floor((size - 1)/2) to c + ceil((size - 1)/2).
-    """
-
-    def _run(
-        self, x: Array, alpha: float, beta: float, bias: float, size: int
-    ) -> tuple[Array, ...]:
-        before, after = (size - 1) // 2, size // 2
-        margins = [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)]
-        squares = numpy.pad(x * x, margins)
-        total = sum(squares[:, at : at + x.shape[1]] for at in range(size))
-        return (x / (bias + alpha / size * total) ** beta,)
+def _run_reference(
+    evaluator: ReferenceEvaluator, names: Sequence[str], feed: dict[str, Array]
+) -> Sequence[Array]:
+    return [numpy.asarray(one) for one in evaluator.run([*names], feed)]
 
 
-class Erf(OpRun):  # type: ignore[misc]
-    """The error function; the ``onnx`` package's is an approximation."""
-
-    def _run(self, x: Array) -> tuple[Array, ...]:
-        return (numpy.vectorize(math.erf, otypes=[x.dtype])(x),)
-
-
-class Pad(OpRun):  # type: ignore[misc]
-    """Padding with numbers, where negative amounts cut; the ``onnx`` package's cannot cut."""
-
-    def _run(
-        self,
-        data: Array,
-        pads: Array,
-        constant_value: Array | None = None,
-        axes: Array | None = None,
-        mode: str = "constant",
-    ) -> tuple[Array, ...]:
-        pairs = pads.reshape(2, -1).T.tolist()
-        amounts = [[0, 0] for _ in data.shape]
-        for axis, pair in zip(range(data.ndim) if axes is None else axes, pairs, strict=True):
-            amounts[axis] = pair
-        cuts = tuple(
-            slice(max(0, -before), size - max(0, -after))
-            for (before, after), size in zip(amounts, data.shape, strict=True)
-        )
-        margins = [[max(0, amount) for amount in pair] for pair in amounts]
-        options = {"constant_values": constant_value or 0} if mode == "constant" else {}
-        return (numpy.pad(data[cuts], margins, mode=mode, **options),)  # type: ignore[call-overload]
-
-
-OPERATORS: tuple[type[OpRun], ...] = (Erf, LRN, Pad, AveragePool, Conv, ConvTranspose, GlobalMaxPool, MaxPool)
+OPERATORS: tuple[type[OpRun], ...] = (
+    Erf,
+    LRN,
+    Pad,
+    AveragePool,
+    Conv,
+    ConvTranspose,
+    GlobalMaxPool,
+    MaxPool,
+)
 """What the reference evaluator computes wrongly or slowly; add to it where needed."""

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy
+import pytest
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from cnndsl.data.samples import Broken, Dataset, Indices
 from cnndsl.data.sources import ModelInput
+from cnndsl.diagnostics.model import UserError
 from cnndsl.pipeline import check_text, typed
 from cnndsl.runtime.events import EpochRecord, Outcome, Progress, Start
-from cnndsl.runtime.trainer import TrainingRequest
+from cnndsl.runtime.trainer import TrainingRequest, train
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["BODY", "ArrayData", "Recorder", "network", "request", "stripes"]
+__all__ = [
+    "BODY",
+    "SGD",
+    "Array",
+    "ArrayData",
+    "Recorder",
+    "network",
+    "refused",
+    "request",
+    "results",
+    "stripes",
+]
 
 Array = NDArray[Any]
+
+SGD = "optimizer sgd lr 0.1 momentum 0.9; batch 8; epochs 3"
 
 BODY = """
 input 1x6x6
@@ -115,7 +131,7 @@ class Recorder:
 def request(folder: Path, **changes: Any) -> TrainingRequest:
     """A run of the tiny network on stripes, on one thread of the CPU."""
     values: dict[str, Any] = {
-        "network": network("optimizer sgd lr 0.1 momentum 0.9; batch 8; epochs 3"),
+        "network": network(SGD),
         "data": stripes(30),
         "folder": folder,
         "device": "cpu",
@@ -123,3 +139,25 @@ def request(folder: Path, **changes: Any) -> TrainingRequest:
         "examine": False,
     }
     return TrainingRequest(**{**values, **changes})
+
+
+def refused(wanted: TrainingRequest, code: str) -> UserError:
+    """The error that a run is refused with, which has this code."""
+    with pytest.raises(UserError) as caught:
+        train(wanted, Recorder())
+    assert caught.value.code == code
+    return caught.value
+
+
+def results(folder: Path) -> dict[str, object]:
+    """What must be the same in two runs: all but what tells the time."""
+    names = ("best.safetensors", "last.safetensors", "model.onnx", "confusion.csv", "spec.cnn")
+    found: dict[str, object] = {
+        name: (folder / name).read_bytes() for name in names if (folder / name).exists()
+    }
+    with open(folder / "metrics.csv", encoding="utf-8", newline="") as file:
+        rows = [dict(row) for row in csv.DictReader(file)]
+    for row in rows:
+        del row["seconds"], row["rate"]
+    found["metrics"] = rows
+    return found
