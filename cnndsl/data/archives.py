@@ -104,7 +104,8 @@ def _open(archive: zipfile.ZipFile, path: Path, data: str, wanted: Wanted) -> Ar
         store = _Member(archive, path, members[name], f"{data}:{name}").store()
         if store.shape[0] != len(answers):
             raise not_understood(
-                f"`{data}` has {store.shape[0]} samples in `{name}`, but {len(answers)} labels in `{labels}`",
+                f"`{data}` has {store.shape[0]} samples in `{name}`, but {len(answers)} labels in"
+                f" `{labels}`",
                 "give every sample one label",
             )
         columns[model_input.name] = as_column(store, model_input, f"{data}:{name}")

@@ -9,7 +9,15 @@ from typing import Literal, TypeAlias
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 
-__all__ = ["Split", "Wanted", "no_part", "not_understood", "only_input", "refuse_valid"]
+__all__ = [
+    "NoPartError",
+    "Split",
+    "Wanted",
+    "no_part",
+    "not_understood",
+    "only_input",
+    "refuse_valid",
+]
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 """Which part of the data: ``test`` is the validation part where the data has no test part;
@@ -49,12 +57,17 @@ def not_understood(message: str, help: str, notes: Sequence[str] = ()) -> UserEr
     return UserError("CNN801", message, notes=notes, help=help)
 
 
-def no_part(data: str, split: Split, looked_for: str) -> UserError:
+class NoPartError(UserError):
+    """CNN801 of data that is sound, but has no such part: whoever asked may ask for another."""
+
+
+def no_part(data: str, split: Split, looked_for: str) -> NoPartError:
     """CNN801: the data has parts, and not the one asked for."""
     purpose = {"train": "training", "valid": "validation", "test": "testing"}[split]
-    return not_understood(
+    return NoPartError(
+        "CNN801",
         f"`{data}` has no part for {purpose}: there is no {looked_for}",
-        "name data that has this part",
+        help="name data that has this part",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from cnndsl.data.dataset import Dataset, divide, open_dataset
-from cnndsl.data.parts import Split
+from cnndsl.data.parts import NoPartError, Split
 from cnndsl.data.samples import LISTED, find_broken, without
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -54,9 +54,7 @@ def open_training_data(
         return training, own and (_readable(own, tell) if skip_broken else own)
     try:
         other = whole(valid, "valid")
-    except UserError as error:
-        if error.code != "CNN801":
-            raise
+    except NoPartError:
         other = whole(valid, "test")
     if other.fingerprint == training.fingerprint:
         raise UserError(
@@ -89,9 +87,7 @@ def _own_validation(network: TypedNetwork, data: Name) -> Dataset | None:
     """The data's own part for validation; None where it has none."""
     try:
         return open_part(network, data, "valid")
-    except UserError as error:
-        if error.code != "CNN801":
-            raise
+    except NoPartError:
         return None
 
 

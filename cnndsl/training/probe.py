@@ -56,7 +56,7 @@ def emit_probes(
         place = places[name.rpartition(".")[0]]
         change = graph.op("Sub", updated[name], value)
         for kind, tensor in (("weight", value), ("gradient", gradient), ("update", change)):
-            norm = graph.op("ReduceL2", tensor, keepdims=0)
+            norm = _scaled(graph, tensor, "ReduceL2")
             found |= dict([_named(graph, kind, name, place, norm)])  # type: ignore[arg-type]
     return found
 
@@ -70,11 +70,19 @@ def _activations(
             continue
         place = origin(node)
         graph.enter(f"{node.name}/probe", place)
-        size = graph.op("ReduceMean", graph.op("Abs", value), keepdims=0)
+        size = _scaled(graph, graph.op("Abs", value), "ReduceMean")
         yield _named(graph, "activation", node.name, place, size)
         producer = value.producer()
         if producer is not None and producer.op_type == "Relu":
             yield _named(graph, "dead", node.name, place, _dead(graph, value))
+
+
+def _scaled(graph: StepGraph, value: onnx_ir.Value, reduction: str) -> onnx_ir.Value:
+    """A mean or norm that is infinite only where a number is: the largest one is taken out."""
+    largest = graph.op("ReduceMax", graph.op("Abs", value), keepdims=0)
+    scale = graph.op("Max", largest, graph.scalar(1e-30, value))
+    share = graph.op(reduction, graph.op("Div", value, scale), keepdims=0)
+    return graph.op("Mul", share, scale)
 
 
 def _dead(graph: StepGraph, value: onnx_ir.Value) -> onnx_ir.Value:

@@ -108,8 +108,8 @@ def build_step(
     """The graph of one training step for a batch of fixed size.
 
     The recipe is the network's unless another is given, the batch the recipe's. The loss is that
-    of the main output; weights that it does not depend on have no part in the step. ``probed`` gives it
-    the outputs that :mod:`cnndsl.training.probe` describes.
+    of the main output; weights that it does not depend on have no part in the step. ``probed``
+    gives it the outputs that :mod:`cnndsl.training.probe` describes.
 
     Raises:
         UserError: CNN605 for an opset that is not supported, CNN808 where nothing learns, CNN809

@@ -41,6 +41,13 @@ def test_nothing_is_computed_for_what_is_not_wanted() -> None:
     assert graph.op_types == ("Gemm",)
 
 
+def test_nothing_is_summed_back_for_what_is_not_wanted() -> None:
+    """The rule of Max has the second input's gradient at hand, in the stretched shape."""
+    arrays = [numbers(2, 3), numbers(3, seed=1)]
+    graph = emitted(lambda emit, x, y: emit.op("Max", x, y), arrays, [0])
+    assert "ReduceSum" not in graph.op_types
+
+
 def test_nodes_in_front_of_the_first_wanted_value_are_not_visited() -> None:
     def build(
         emit: GraphEmitter, x: onnx_ir.Value, first: onnx_ir.Value, second: onnx_ir.Value

@@ -8,6 +8,8 @@ import pytest
 from training_data import complaint, model_input, noise, write_idx, write_picture
 
 from cnndsl.data.dataset import open_dataset
+from cnndsl.data.parts import NoPartError, Split
+from cnndsl.diagnostics.model import UserError
 
 GRAY = model_input(1, 4, 4)
 
@@ -69,6 +71,17 @@ def test_an_archive_is_known_by_its_content(tmp_path: Path) -> None:
 def test_a_text_may_stand_for_a_path(tmp_path: Path) -> None:
     write_picture(tmp_path / "a" / "1.png")
     assert len(open_dataset(str(tmp_path), [GRAY])) == 1
+
+
+@pytest.mark.parametrize(("split", "kind"), [("valid", NoPartError), ("train", UserError)])
+def test_a_part_that_lacks_is_told_from_data_that_is_damaged(
+    tmp_path: Path, split: Split, kind: type[UserError]
+) -> None:
+    idx(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(UserError) as caught:
+        open_dataset(tmp_path, [GRAY], split=split)
+    assert type(caught.value) is kind
 
 
 def idx(folder: Path) -> None:

@@ -287,7 +287,9 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
         (RESNET_BODY, forms.flipped),
         (RESNET_HALVING, forms.transposed),
         (RESNET_PROJECTION, forms.transposed),
-        (LENET_SECOND, forms.transposed),  # few channels
+        (_square(16, 96, 27, 256, 5, 1, 2, 2), forms.flipped),
+        (_square(8, 16, 28, 32, 5, 1, 2), forms.transposed),  # few channels
+        (LENET_SECOND, forms.transposed),
         (_square(8, 64, 14, 64, 5), forms.transposed),  # padding would enlarge it
         (SMALL_MAPS, forms.transposed),  # turning the kernels would cost more
         (DEPTHWISE, forms.flipped),

@@ -164,12 +164,19 @@ def test_nearest_resize_by_whole_factors(scales: list[int], attributes: dict[str
 
 
 @pytest.mark.parametrize(
-    ("scales", "mode"), [([1.0, 1.5], "nearest"), ([1.0, 2.0], "linear"), ([1.0, 0.5], "nearest")]
+    ("scale", "attributes"),
+    [
+        (1.5, {"mode": "nearest"}),
+        (0.5, {"mode": "nearest"}),
+        (2.0, {"mode": "linear"}),
+        (3.0, {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}),
+        (2.0, {"mode": "nearest", "coordinate_transformation_mode": "align_corners"}),
+    ],
 )
-def test_other_resizes_are_refused(scales: list[float], mode: str) -> None:
-    with pytest.raises(LoweringError, match="nearest by whole factors"):
+def test_other_resizes_are_refused(scale: float, attributes: dict[str, str]) -> None:
+    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*nearest by whole factors"):
         emitted(
-            lambda emit, x: emit.op("Resize", x, None, emit.constant(scales), mode=mode),
+            lambda emit, x: emit.op("Resize", x, None, emit.constant([1.0, scale]), **attributes),
             [numbers(2, 4)],
             [0],
         )

@@ -81,21 +81,20 @@ def half(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
     return emit.op("Mul", x, emit.scalar(0.5, x))
 
 
-@pytest.mark.parametrize("which", ["mean", "variance", "centre", "square", "source"])
+@pytest.mark.parametrize("which", ["mean", "variance", "subtrahend", "minuend", "factor", "source"])
 def test_statistics_that_are_only_similar_are_not_mistaken_for_the_batchs_own(which: str) -> None:
     def build(emit: GraphEmitter, x: onnx_ir.Value, scale: onnx_ir.Value) -> onnx_ir.Value:
         axes = emit.constant([0, 2, 3])
         other = half(emit, x)
-        mean = emit.op("ReduceMean", other if which == "centre" else x, axes, keepdims=1)
-        centred = emit.op("Sub", x, mean)
-        square = emit.op("Mul", centred, x if which == "square" else centred)
+        mean = emit.op("ReduceMean", other if which == "subtrahend" else x, axes, keepdims=1)
+        centred = emit.op("Sub", other if which == "minuend" else x, mean)
+        square = emit.op("Mul", centred, other if which == "factor" else centred)
         variance = emit.op("ReduceMean", square, axes, keepdims=0)
         if which == "variance":
-            variance = emit.op("Abs", other_axes(emit, square))
+            variance = other_axes(emit, square)
         mean = emit.op("ReduceMean", x, axes, keepdims=0)
         if which == "mean":
             mean = other_axes(emit, x)
-        variance = emit.op("Abs", variance) if which == "square" else variance
         source = other if which == "source" else x
         return emit.op("BatchNormalization", source, scale, scale, mean, variance)
 
