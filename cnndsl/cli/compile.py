@@ -77,9 +77,9 @@ def compile(
 
     network = pipeline.load(spec, parameters)
     if training:
-        path = None if weights is None else Path(weights)
+        trained = None if weights is None else Path(weights)
         files = pipeline.compile_training(
-            network, weights=path, seed=seed, batch=batch, opset=opset, target=target or "cpu"
+            network, weights=trained, seed=seed, batch=batch, opset=opset, target=target or "cpu"
         )
         _write_training(files, Path(output or f"{Path(spec).stem}.step.onnx"))
         return
@@ -90,13 +90,11 @@ def compile(
         batch=batch,
         opset=opset,
     )
-    target = output or f"{Path(spec).stem}.onnx"
-    size = artifact.write(target)
+    path = output or f"{Path(spec).stem}.onnx"
+    size = artifact.write(path)
     for warning in artifact.warnings:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(
-        f"{target}: {_bytes(size)}, {artifact.manifest.learnable:,} parameters, opset {opset}"
-    )
+    click.echo(f"{path}: {_bytes(size)}, {artifact.manifest.learnable:,} parameters, opset {opset}")
 
 
 def _write_training(files: TrainingFiles, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -43,7 +44,7 @@ def scores(*arguments: str) -> dict[str, float]:
     return found
 
 
-def coloured(count: int, seed: int) -> dict[str, numpy.typing.NDArray[numpy.generic]]:
+def coloured(count: int, seed: int) -> dict[str, Any]:
     """Pictures of noise with a patch of one of four colours at a random place."""
     random = numpy.random.default_rng(seed)
     pictures = random.integers(0, 256, (count, 3, 32, 32)).astype(numpy.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checking import network
+from checked_specs import network
 
 from cnndsl.pipeline import check_text
 from cnndsl.semantics.canonical import canonical_text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from checking import codes, network, only, outputs, shapes
+from checked_specs import codes, network, only, outputs, shapes
 
 from cnndsl.semantics.network import LayerNode
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from checking import codes, network, only
+from checked_specs import codes, network, only
 
 from cnndsl.pipeline import check
 

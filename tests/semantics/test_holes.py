@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from checking import codes, only
+from checked_specs import codes, only
 
 from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.pipeline import check_text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from checking import codes, only, shapes
+from checked_specs import codes, only, shapes
 
 from cnndsl.pipeline import check_text
 

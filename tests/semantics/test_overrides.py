@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from checking import codes, network, only
+from checked_specs import codes, network, only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from checking import codes, network, outputs
+from checked_specs import codes, network, outputs
 
 from cnndsl.diagnostics.model import Severity, UserError
 from cnndsl.pipeline import check_text

@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 import numpy.typing
 from onnx.reference.op_run import OpRun
+from typing_extensions import override
 
 __all__ = ["AveragePool", "Conv", "ConvTranspose", "GlobalMaxPool", "MaxPool"]
 
@@ -38,9 +39,10 @@ def _padded(x: Array, pads: Sequence[int] | None, value: float) -> Array:
     return numpy.pad(x, margins, constant_values=value)
 
 
-class MaxPool(OpRun):  # type: ignore[misc]
+class MaxPool(OpRun):
     """The largest number of each window; padding never counts."""
 
+    @override
     def _run(
         self,
         x: Array,
@@ -61,9 +63,10 @@ class MaxPool(OpRun):  # type: ignore[misc]
         return (windows.max(tuple(range(x.ndim, windows.ndim))),)
 
 
-class AveragePool(OpRun):  # type: ignore[misc]
+class AveragePool(OpRun):
     """The mean of each window."""
 
+    @override
     def _run(
         self,
         x: Array,
@@ -90,9 +93,10 @@ class AveragePool(OpRun):  # type: ignore[misc]
         return (total(x, 0.0) / counts,)
 
 
-class Conv(OpRun):  # type: ignore[misc]
+class Conv(OpRun):
     """Cross-correlation."""
 
+    @override
     def _run(
         self,
         x: Array,
@@ -121,9 +125,10 @@ class Conv(OpRun):  # type: ignore[misc]
         return (result if b is None else result + b.reshape(-1, *ones),)
 
 
-class ConvTranspose(OpRun):  # type: ignore[misc]
+class ConvTranspose(OpRun):
     """Every cell adds its kernels, times itself, to the output."""
 
+    @override
     def _run(
         self,
         x: Array,
@@ -174,8 +179,9 @@ class ConvTranspose(OpRun):  # type: ignore[misc]
         return (result if b is None else result + b.reshape(-1, *[1] * rank),)
 
 
-class GlobalMaxPool(OpRun):  # type: ignore[misc]
+class GlobalMaxPool(OpRun):
     """The largest number of each feature map."""
 
+    @override
     def _run(self, x: Array) -> tuple[Array]:
         return (x.max(tuple(range(2, x.ndim)), keepdims=True),)
