@@ -26,7 +26,7 @@ NETWORKS = MappingProxyType(
     {
         "lenet": "input 1x12x12\nconv 3@5 -> tanh -> avgpool 2 -> flatten -> dense 4 -> tanh",
         "resnet": "input 2x9x9\nconv 4@3 stride 2 padding 1 bias no -> batchnorm -> relu\n"
-        "add(conv 4@3 padding 1 -> batchnorm, identity) -> relu -> globalavgpool",
+        "add(conv 4@3 padding 1 bias no -> batchnorm, identity) -> relu -> globalavgpool",
         "alexnet": "input 4x11x11\nconv 6@3 groups 2 -> relu -> lrn 3\n"
         "maxpool 3 stride 2 -> flatten -> dense 6 -> relu",
         "densenet": "input 3x6x6\nconcat(identity, conv 2@3 padding 1 -> sigmoid)\n"
