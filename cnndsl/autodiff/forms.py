@@ -213,15 +213,15 @@ def choose_input_form(geometry: Geometry, target: Target) -> Form:
     one thread: a flipped Conv is faster for many channels (1.1 against 1.2-1.3 for ResNet-18's
     3x3, 0.7 against 0.9 for 1x1), where it has no more to multiply. It is slower where padding
     enlarges the feature maps (3.3 against 0.8 for LeNet-5's second convolution), for few channels
-    (1.7 against 1.2 for 16; at 48, AlexNet's second, 1.2 against 1.1 with one thread but 1.1
-    against 1.5 with two), and where kernels, which have to be turned, are large against the
-    feature maps (1.9 against 1.0 for ResNet-18's last stage and one picture).
+    (1.7 against 1.2 for 16; 1.4 against 1.3 for the 48 of AlexNet's second), and where kernels,
+    which have to be turned, are large against the feature maps (1.9 against 1.0 for ResNet-18's
+    last stage and one picture).
     """
     g = geometry
     if target == "cuda" or not can_flip(g):
         return transposed
     enlarged = math.prod(g.inputs) / math.prod(g.outputs)
-    many = g.per_group >= 48 or _is_depthwise(g)
+    many = g.per_group >= 64 or _is_depthwise(g)
     return flipped if many and enlarged <= 1.2 and g.cells >= 256 else transposed
 
 
@@ -239,7 +239,7 @@ def swept(convolved: Convolved) -> onnx_ir.Value:
     own buffer, which is smaller than the gradient and has contiguous rows to be copied.
 
     Ratios to PyTorch: 0.66-0.95 for ResNet-18's 3x3 of stride 1, 0.7-1.0 for those of stride 2,
-    0.8 at AlexNet's first convolution. There columns have 0.74-1.4, 0.8-1.2 and 1.6, Conv of
+    0.8 at AlexNet's first convolution. There columns have 0.74-1.4, 0.9-1.5 and 1.6, Conv of
     x^T and dy^T 1.2-2.2, 1.5-1.8 and 0.9, the same row by row 0.7-1.6, 1.2-1.6 and 1.4.
     """
     g = convolved.geometry

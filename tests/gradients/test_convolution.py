@@ -287,7 +287,7 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
         (RESNET_BODY, forms.flipped),
         (RESNET_HALVING, forms.transposed),
         (RESNET_PROJECTION, forms.transposed),
-        (_square(16, 96, 27, 256, 5, 1, 2, 2), forms.flipped),
+        (_square(16, 96, 27, 256, 5, 1, 2, 2), forms.transposed),
         (_square(8, 16, 28, 32, 5, 1, 2), forms.transposed),  # few channels
         (LENET_SECOND, forms.transposed),
         (_square(8, 64, 14, 64, 5), forms.transposed),  # padding would enlarge it
