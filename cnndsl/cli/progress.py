@@ -159,20 +159,24 @@ class _BarAndLines(_Lines):
 
 
 def _head(start: Start) -> str:
-    samples = f"{start.samples:,} images"
+    samples = _images(start.samples)
     if start.valid_samples:
         samples += f", {start.valid_samples:,} to validate"
     epochs = "1 epoch" if start.epochs == 1 else f"{start.epochs:,} epochs"
     steps = "1 step" if start.steps == 1 else f"{start.steps:,} steps"
     line = (
         f"training {start.network} on {start.device}: {samples}; {epochs} of {steps},"
-        f" {start.batch:,} images each"
+        f" {_images(start.batch)} each"
     )
     if (start.epoch, start.step) == (start.epochs, start.steps):
         line += "\nall epochs are done already"
     elif (start.epoch, start.step) != (1, 0):
         line += f"\ngoing on in epoch {start.epoch} after step {start.step}"
     return line
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str:

@@ -57,7 +57,7 @@ def as_text(evaluation: Evaluation) -> str:
     facts = [f"loss {number(evaluation.loss).strip()}", f"top1 {_percent(evaluation.top1)}"]
     if evaluation.top5 is not None:
         facts.append(f"top5 {_percent(evaluation.top5)}")
-    lines = ["  ".join([*facts, f"{evaluation.count:,} images"])]
+    lines = ["  ".join([*facts, _images(evaluation.count)])]
     matrix = _matrix(evaluation)
     names = [_cut(name) for name in _names(evaluation)]
     if 0 < len(matrix) <= _WHOLE:
@@ -117,8 +117,15 @@ def _worst_pairs(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Itera
         return
     yield "the most frequent mistakes"
     for count, true, answer in sorted(pairs)[:_WORST]:
-        images = "image" if count == -1 else "images"
-        yield f"  {-count:>5,} {images:6} of {names[true]} taken for {names[answer]}"
+        yield f"  {-count:>5,} {_noun(-count):6} of {names[true]} taken for {names[answer]}"
+
+
+def _images(count: int) -> str:
+    return f"{count:,} {_noun(count)}"
+
+
+def _noun(count: int) -> str:
+    return "image" if count == 1 else "images"
 
 
 def _percent(share: float) -> str:

@@ -12,7 +12,7 @@ from cnndsl.data.sources import Array, natural
 from cnndsl.diagnostics.model import UserError
 from cnndsl.types import TensorType
 
-__all__ = ["Balance", "check_labels", "class_indices", "encoder", "imbalance"]
+__all__ = ["Balance", "check_labels", "check_shares", "class_indices", "encoder", "imbalance"]
 
 
 # --- names of classes -------------------------------------------------------------------------
@@ -115,6 +115,27 @@ def check_labels(dataset: Dataset, units: int) -> None:
             f" {units} apart",
             notes=[f"the classes are {_listed(dataset.classes)}"],
             help=f"let the last layer give {len(dataset.classes)} units",
+        )
+
+
+def check_shares(dataset: Dataset) -> None:
+    """See that targets are shares, as a cross-entropy of each output on its own takes them.
+
+    Raises:
+        UserError: CNN802 where one lies outside of 0 to 1.
+    """
+    targets = dataset.targets
+    if targets is None:
+        return
+    wrong = ((targets < 0) | (targets > 1)).reshape(len(targets), -1)
+    rows = numpy.flatnonzero(wrong.any(axis=1))
+    if len(rows):
+        first = int(rows[0])
+        value = float(targets[first].reshape(-1)[wrong[first].argmax()])
+        raise UserError(
+            "CNN802",
+            f"the loss takes targets from 0 to 1, but `{dataset.name_of(first)}` has {value:g}",
+            help="give the share or probability of each output, or write `loss mse` in the spec",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -11,12 +12,17 @@ from cnndsl.data.parts import NoPartError, Split
 from cnndsl.data.samples import LISTED, find_broken, without
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.frozen import replace
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.syntax.ast import Classes, Input, Text
 
-__all__ = ["open_part", "open_training_data"]
+__all__ = ["named_as", "open_part", "open_training_data"]
 
 Name: TypeAlias = "str | os.PathLike[str]"
+
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Ends of lines, control characters, and bytes that are no UTF-8."""
 
 
 def open_training_data(
@@ -47,6 +53,8 @@ def open_training_data(
         return _readable(dataset, tell) if skip_broken else dataset
 
     training = whole(data, "train")
+    # Classes are told apart by the names that the training data gives them, in its order.
+    network = named_as(network, training)
     if isinstance(valid, float | int):
         return divide(training, float(valid), _seed(network))
     if valid is None:
@@ -77,6 +85,35 @@ def open_part(
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in nodes]
     dataset = open_dataset(data, inputs, split=split, classes=network.network.classes)
     return dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+
+
+def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
+    """The network with the data's names of its classes, where its spec gives none.
+
+    Without them nothing would tell which output is which class.
+
+    Raises:
+        UserError: CNN802 for a name that cannot be written into a spec.
+    """
+    output = network.types[next(iter(network.network.outputs.values()))]
+    if network.network.classes or not data.classes or len(data.classes) != output.channels:
+        return network
+    for name in data.classes:
+        if any(one != "\t" and unicodedata.category(one) in _NO_TEXT for one in name):
+            raise UserError(
+                "CNN802",
+                f"`{data.name}` calls a class {name!a}, which no text can hold",
+                help="call the class something else: letters of any script, signs and spaces",
+            )
+    module = network.network.module
+    last = max(at for at, one in enumerate(module.statements) if isinstance(one, Input))
+    span = module.statements[last].span
+    classes = Classes(tuple(Text(name, span) for name in data.classes), span)
+    statements = (*module.statements[: last + 1], classes, *module.statements[last + 1 :])
+    named = replace(
+        network.network, classes=data.classes, module=replace(module, statements=statements)
+    )
+    return replace(network, network=named)
 
 
 def _seed(network: TypedNetwork) -> int:

@@ -78,7 +78,8 @@ def diverged(measured: Measured, loss: float, epoch: int, step: int) -> UserErro
     message = f"training diverged in epoch {epoch}, step {step}: the loss is {said}"
     help = "use a smaller `lr`, a `warmup`, or `clip 1`"
     if where is None:
-        return UserError("CNN805", message, help=help)
+        what = "all layers' outputs and gradients are finite: the loss itself is beyond float32"
+        return UserError("CNN805", message, notes=[what], help=help)
     what = {
         "weight": f"the weight `{where.of}` has numbers that are not finite",
         "activation": f"the first layer whose output is not finite is `{where.of}`",
@@ -111,7 +112,6 @@ def unhealthy(measured: Measured) -> tuple[str, ...]:
         if before > 0 and ratio >= EXPLODING and not probe.of.endswith(".bias"):
             found.append(f"the update of `{probe.of}` is {ratio:.2g} times its size: {probe.place}")
         elif before > 0 and ratio < VANISHING:
-            found.append(
-                f"the update of `{probe.of}` is only {ratio:.1g} times its size: {probe.place}"
-            )
+            said = f"only {ratio:.1g} times its size" if ratio else "zero: it does not learn"
+            found.append(f"the update of `{probe.of}` is {said}: {probe.place}")
     return tuple(found)

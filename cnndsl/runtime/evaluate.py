@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from cnndsl.data.feeding import evaluation_batches
-from cnndsl.data.labels import check_labels, encoder
+from cnndsl.data.labels import check_labels, check_shares, encoder
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
 from cnndsl.graph.artifact import Artifact
@@ -144,6 +144,8 @@ class Evaluator:
         labels = encoder(dataset, numpy.int64 if whole else numpy.float32, dims)
         if whole:
             check_labels(dataset, self._dims[0])
+        elif isinstance(self.loss, BinaryCrossEntropy):
+            check_shares(dataset)
         tally = _Tally(self._dims, self.loss, dataset)
         wanted = self._logits or self._output
         with closing(evaluation_batches(dataset, batch, labels=labels)) as batches:

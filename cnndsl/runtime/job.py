@@ -15,7 +15,7 @@ import numpy
 
 from cnndsl.autodiff.rules import Target
 from cnndsl.data.augment import Augmenter
-from cnndsl.data.labels import check_labels, encoder, imbalance
+from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -29,7 +29,7 @@ from cnndsl.runtime.evaluate import inference_model
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.identity import identity_of, same_run
-from cnndsl.semantics.losses import CrossEntropy, Hinge
+from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.training.step import Step, build_step
@@ -112,6 +112,8 @@ def prepare(request: TrainingRequest) -> Job:
             if classes:
                 output = next(iter(network.network.outputs.values()))
                 check_labels(dataset, network.types[output].channels)
+            elif isinstance(recipe.loss, BinaryCrossEntropy):
+                check_shares(dataset)
     _check_classes(data)
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
     return Job(
@@ -194,8 +196,9 @@ def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
 def _note_data(job: Job, listener: Listener) -> None:
     data = job.request.data
     if job.batch < job.recipe.batch:
+        count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
         listener.note(
-            f"`{data.name}` has only {len(data)} samples: the batch is {job.batch},"
+            f"`{data.name}` has only {count}: the batch is {job.batch},"
             f" not {job.recipe.batch}"
         )
     balance = imbalance(data)

@@ -49,6 +49,10 @@ def _ranges(inputs: Mapping[str, NDArray[Any]]) -> Iterator[str]:
             )
 
 
+def _short(loss: float) -> str:
+    return f"{loss:.2f}" if loss < 1e6 else f"{loss:.2g}"
+
+
 def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> Iterator[str]:
     """A network that knows nothing has the loss ln(classes): every class is as likely."""
     if not fresh or not isinstance(recipe.loss, CrossEntropy):
@@ -57,6 +61,6 @@ def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> 
     expected = math.log(classes)
     if expected > 0 and first > _FAR * expected:
         yield (
-            f"the first loss is {first:.2f}, that of guessing is ln({classes}) = {expected:.2f}:"
+            f"the first loss is {_short(first)}, that of guessing is ln({classes}) = {expected:.2f}:"
             " the first weights or the inputs are too large"
         )

@@ -24,6 +24,7 @@ from cnndsl.runtime.job import Job, TrainingRequest, begin, prepare
 from cnndsl.runtime.observer import Observer
 from cnndsl.runtime.run_folder import RunFolder, opened
 from cnndsl.runtime.stepper import Stepper, StepResult
+from cnndsl.semantics.losses import MeanSquaredError
 from cnndsl.semantics.schedules import Plateau
 from cnndsl.training.schedules import rate
 
@@ -188,7 +189,9 @@ class _Run:
         try:
             return next(batches)
         except UserError:
-            self._save()
+            # Nothing learnt is nothing to save: the folder stays free for another try.
+            if self.sums.number > self.at.number or self.at.number > 0:
+                self._save()
             raise
 
     def _diverged(self, batch: Batch, loss: float, lr: float) -> UserError:
@@ -310,7 +313,18 @@ class _Run:
             best=False,
         )
         best = None if at.best is None else at.records[at.best]
-        return replace(record, best=best is None or _score(record) > _score(best))
+        return replace(record, best=best is None or self._score(record) > self._score(best))
+
+    def _score(self, record: EpochRecord) -> tuple[float, float]:
+        """What makes an epoch the best: validation accuracy, then loss; else the training loss.
+
+        Where numbers are to be met, the accuracy says only how many are nearer than 0.5.
+        """
+        if record.valid_loss is None:
+            return 0.0, -record.loss
+        job = self.job
+        numbers = isinstance(job.recipe.loss, MeanSquaredError) and job.request.data.labels is None
+        return 0.0 if numbers else record.valid_accuracy or 0.0, -record.valid_loss
 
     def _weights(self) -> dict[str, Array]:
         return {**self.weights, **self.stepper.weights()}
@@ -376,10 +390,3 @@ class _Run:
         )
         write_checkpoint(self.folder.checkpoints, checkpoint, self.job.request.keep)
         self.saved = time.perf_counter()
-
-
-def _score(record: EpochRecord) -> tuple[float, float]:
-    """What makes an epoch the best: validation accuracy, then loss; else the training loss."""
-    if record.valid_loss is None:
-        return 0.0, -record.loss
-    return record.valid_accuracy or 0.0, -record.valid_loss

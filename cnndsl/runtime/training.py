@@ -12,7 +12,7 @@ from typing import TypeAlias, TypedDict
 from typing_extensions import Unpack
 
 from cnndsl.data.samples import Dataset
-from cnndsl.data.training_data import open_training_data
+from cnndsl.data.training_data import named_as, open_training_data
 from cnndsl.graph.weights import read_weights
 from cnndsl.runtime.evaluate import Evaluation, evaluate
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
@@ -135,6 +135,7 @@ def run_training(
         skip_broken=options.get("skip_broken", False),
         tell=listener.note,
     )
+    network = named_as(network, training)
     resume = options.get("resume", False)
     weights = options.get("weights")
     folder = Path(options.get("out") or default_folder(network))
