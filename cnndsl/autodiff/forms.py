@@ -24,8 +24,16 @@ __all__ = [
     "Convolved",
     "Form",
     "Geometry",
+    "can_flip",
+    "can_sweep",
     "choose_input_form",
     "choose_kernel_form",
+    "columns",
+    "depthwise",
+    "flipped",
+    "pointwise",
+    "swept",
+    "transposed",
 ]
 
 

@@ -198,8 +198,7 @@ def _note_data(job: Job, listener: Listener) -> None:
     if job.batch < job.recipe.batch:
         count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
         listener.note(
-            f"`{data.name}` has only {count}: the batch is {job.batch},"
-            f" not {job.recipe.batch}"
+            f"`{data.name}` has only {count}: the batch is {job.batch}, not {job.recipe.batch}"
         )
     balance = imbalance(data)
     if balance is not None and balance.ratio >= _UNEVEN:

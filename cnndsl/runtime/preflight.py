@@ -61,6 +61,6 @@ def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> 
     expected = math.log(classes)
     if expected > 0 and first > _FAR * expected:
         yield (
-            f"the first loss is {_short(first)}, that of guessing is ln({classes}) = {expected:.2f}:"
-            " the first weights or the inputs are too large"
+            f"the first loss is {_short(first)}, that of guessing is"
+            f" ln({classes}) = {expected:.2f}: the first weights or the inputs are too large"
         )

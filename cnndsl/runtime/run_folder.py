@@ -60,17 +60,17 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
             over, unless ``resume``, or one that goes on in another process).
     """
     found = RunFolder(Path(path))
-    if not resume:
-        found.refuse_others()
+    found.refuse_others()
     with _clean(found), contextlib.ExitStack() as stack:
         try:
             found.checkpoints.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context(open(found.path / _LOCK, "a+", encoding="utf-8"))
             _take(lock, found.path)
         except OSError as error:
+            place = error.filename if found.path.is_dir() else found.path
             raise UserError(
                 "CNN603",
-                f"cannot write `{found.path}`: {reason(error)}",
+                f"cannot write `{place}`: {reason(error)}",
                 help="choose another folder with `--out`",
             ) from error
         if not resume:
@@ -144,19 +144,23 @@ class RunFolder:
 
     def refuse_others(self) -> None:
         """Raise CNN810 where files of these names are there that no run has written."""
-        if not (self.path / _LOCK).exists():
-            self._refuse((*_BEGINNING, *_RESULTS))
+        if (self.path / _LOCK).exists() or list_checkpoints(self.checkpoints):
+            return
+        for name in (*_BEGINNING, *_RESULTS):
+            if (self.path / name).exists():
+                raise UserError(
+                    "CNN810",
+                    f"the folder `{self.path}` has a `{name}` that no run has written",
+                    help="choose another folder with `--out`, or move that file away",
+                )
 
     def refuse_results(self) -> None:
         """Raise CNN810 where a run has come to anything here."""
-        self._refuse(_RESULTS)
-        for checkpoint in list_checkpoints(self.checkpoints):
-            raise _taken(self.path, f"checkpoints/{checkpoint.name}")
-
-    def _refuse(self, names: Sequence[str]) -> None:
-        for name in names:
+        for name in _RESULTS:
             if (self.path / name).exists():
                 raise _taken(self.path, name)
+        for checkpoint in list_checkpoints(self.checkpoints):
+            raise _taken(self.path, f"checkpoints/{checkpoint.name}")
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""

@@ -58,6 +58,9 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
 
 def _with_checkpoint(error: UserError, folder: RunFolder) -> UserError:
     """The same error, with what is kept in spite of it."""
+    if error.code == "CNN603":
+        help = "make room, or see that it may be written there; then go on with `--resume`"
+        error = UserError(error.code, error.message, error.notes, help)
     found = list_checkpoints(folder.checkpoints)
     if not found or error.code in ("CNN806", "CNN807"):
         return error

@@ -162,8 +162,9 @@ def _uncalled_block(workspace: Workspace, definition: BlockDefinition, phrase: P
     required = sum(parameter.default is None for parameter in definition.block.parameters)
     help = f"call it as `{signature(definition)}`"
     fixes: tuple[Fix, ...] = ()
-    if required <= len(values) <= len(definition.block.parameters):
-        written = f"{name}({', '.join(value.span.text for value in values)})"
+    written = f"{name}({', '.join(value.span.text for value in values)})"
+    whole = "\n" not in written and written.count("(") == written.count(")")
+    if whole and required <= len(values) <= len(definition.block.parameters):
         help = f"write `{written}`"
         fixes = (Fix(help, (Edit(phrase.span, written),)),)
     workspace.fail(

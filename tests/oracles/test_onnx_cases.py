@@ -31,6 +31,9 @@ STORED = sorted(
 HELPERS = {"Pad", "Reshape", "Unsqueeze"}
 """Operators that layers emit for their own ends, so that no case is about a layer."""
 
+TRAINING = {"Exp", "Less", "Log", "ReduceMean", "Sub", "Where"}
+"""Operators that layers emit in training only, which is compared with PyTorch's as a whole."""
+
 NODES = sorted(OPERATORS.keys() - {"MatMul", "Transpose"})
 
 NOT_EXPRESSIBLE = {
@@ -202,5 +205,5 @@ def test_every_operator_of_a_layer_has_cases() -> None:
     emitted = {
         name for one in sources for name in re.findall(r'emit\.op\(\s*"(\w+)"', one.read_text())
     }
-    assert emitted - HELPERS <= set(NODES)
+    assert emitted - HELPERS - TRAINING <= set(NODES)
     assert "Conv" in emitted

@@ -21,7 +21,8 @@ ANY = NUMBERS | {BOOL}
 
 KERNELS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Equal", "Greater", "Less"), NUMBERS),
+        **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Greater", "Less"), NUMBERS),
+        "Equal": ANY,
         **dict.fromkeys(("GreaterOrEqual", "LessOrEqual", "Min", "Max", "Pow"), NUMBERS),
         **dict.fromkeys(("Sum",), REALS),
         **dict.fromkeys(("And", "Or", "Not", "Xor"), frozenset({BOOL})),

@@ -47,6 +47,11 @@ def the_page_itself(folder: Path) -> None:
     (folder / "tiny.cnn").write_text(spec.text, encoding="utf-8")
 
 
+def one_output(folder: Path) -> None:
+    [spec] = fences(PAGES / "CNN809.md", "cnn")
+    (folder / "one.cnn").write_text(spec.text, encoding="utf-8")
+
+
 def renamed_weights(folder: Path) -> None:
     shapes = cnndsl.load("lenet5").weights
     names = {name: name.replace("F6.weight", "fc6.weight") for name in shapes}
@@ -147,7 +152,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN806": a_damaged_checkpoint,
     "CNN807": a_run,
     "CNN808": nothing,
-    "CNN809": the_page_itself,
+    "CNN809": one_output,
     "CNN810": a_run,
     "CNN812": nothing,
     "CNN901": too_large,
