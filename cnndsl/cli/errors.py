@@ -28,7 +28,8 @@ def exit_code_of(command: Callable[[], object]) -> int:
     _survive_any_text()
     try:
         code = _run(command)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where the caller has closed it
+            sys.stdout.flush()
     except OSError as error:
         _abandon_output()
         if error.errno == EPIPE:  # as in `cnndsl … | head`: stop without a word
