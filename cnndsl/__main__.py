@@ -50,7 +50,7 @@ def _leave(code: int) -> None:
     anyway. Libraries that hold files, threads or devices are left to end as they wish: they come
     with NumPy.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None where the caller closed it
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)

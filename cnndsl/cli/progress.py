@@ -15,7 +15,6 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
 from typing_extensions import override
 
 from cnndsl.cli.options import wants_color
@@ -64,8 +63,8 @@ class _Lines:
         if self._auto:
             from cnndsl.runtime.device import choose
 
-            click.echo(f"running on {start.device}: {choose('auto').reason}", err=True)
-        click.echo(_head(start))
+            _say(f"running on {start.device}: {choose('auto').reason}", err=True)
+        _say(_head(start))
         if not start.valid_samples:
             self.note("without `--valid`, the best epoch is that of the least training loss")
 
@@ -73,10 +72,10 @@ class _Lines:
         """Nothing: the epoch's line comes when it is over."""
 
     def epoch(self, record: EpochRecord) -> None:
-        click.echo(epoch_line(record, self._epochs, narrow=self._narrow))
+        _say(epoch_line(record, self._epochs, narrow=self._narrow))
 
     def note(self, text: str) -> None:
-        click.echo(f"note: {text}", err=True)
+        _say(f"note: {text}", err=True)
 
     def end(self, outcome: Outcome) -> None:
         """Nothing: the command sums up itself, since it knows what to do next."""
@@ -153,6 +152,18 @@ class _BarAndLines(_Lines):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _say(text: str, *, err: bool = False) -> None:
+    """Write a line.
+
+    Not by ``click.echo``, which writes past the console that takes the bar away before a line and
+    draws it again below.
+    """
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:
+        stream.write(f"{text}\n")
+        stream.flush()
 
 
 # --- lines --------------------------------------------------------------------------------------
