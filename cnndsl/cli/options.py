@@ -37,8 +37,10 @@ color_option = click.option(
 """``--color``; the choice is read by :func:`wants_color` and by :func:`click.echo`."""
 
 
-def wants_color(stream: TextIO) -> bool:
-    """Whether to write colours to a stream, as the user chose."""
+def wants_color(stream: TextIO | None) -> bool:
+    """Whether to write colours to a stream (None where it is closed), as the user chose."""
+    if stream is None:
+        return False
     ctx = click.get_current_context(silent=True)
     choice = ctx.find_root().color if ctx else None
     return stream.isatty() if choice is None else choice

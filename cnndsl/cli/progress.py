@@ -40,7 +40,11 @@ def watching(*, auto: bool = False) -> Iterator[Listener]:
 
     ``auto`` says that the device was chosen for the user, who is told why then.
     """
-    if not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+    if (
+        sys.stderr is None
+        or not sys.stderr.isatty()
+        or os.environ.get("TERM") in ("dumb", "unknown")
+    ):
         yield _Lines(auto=auto)
         return
     listener = _BarAndLines(auto=auto)
@@ -110,7 +114,7 @@ class _BarAndLines(_Lines):
             # Drawn by `progress` alone: a thread of its own would take turns with training.
             auto_refresh=False,
             # Lines that go to the same terminal must pass through the bar's console.
-            redirect_stdout=sys.stdout.isatty(),
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         done = (start.epoch - 1) * start.steps + start.step
         self._task = self._bar.add_task(

@@ -236,5 +236,7 @@ def _answers(values: Array, data: str, name: str) -> tuple[Indices | None, Float
     # MedMNIST's labels of several columns say yes or no to each of several findings.
     if name.endswith("_labels") and values.ndim == 2 and values.shape[1] > 1:
         return None, values.astype(numpy.float32)
+    if values.dtype == numpy.uint64:  # What is beyond int64 would come out negative.
+        values = numpy.minimum(values, numpy.uint64(2**63 - 1))
     labels: Indices = values.astype(numpy.int64)
     return (labels[:, 0] if labels.shape[1:] == (1,) else labels), None

@@ -103,7 +103,8 @@ def graph_text(model: onnx_ir.Model) -> str:
     """A graph as ONNX's own text: a line for each value and node, the weights among the inputs."""
     text = onnx.printer.to_text(_with_weights_as_inputs(model))
     # The printer puts all values into two lines, in which no change could be seen.
-    return re.sub(r", (?=(?:float|double|int64|uint64|bool)[ \[])", ",\n   ", text).rstrip("\n") + "\n"
+    types = "float|double|int64|uint64|bool"
+    return re.sub(rf", (?=(?:{types})[ \[])", ",\n   ", text).rstrip("\n") + "\n"
 
 
 def _with_weights_as_inputs(model: onnx_ir.Model) -> onnx.ModelProto:

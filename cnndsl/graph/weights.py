@@ -65,6 +65,12 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
         # The system's own words for a file that cannot be opened are better than the library's.
         with open(path, "rb"):
             pass
+        if os.fspath(path).lower().endswith(".onnx"):
+            raise UserError(
+                "CNN602",
+                f"`{os.fspath(path)}` is a model: its weights cannot be taken from there",
+                help="give the file of weights beside it, such as `best.safetensors`",
+            )
         with _opened(path) as file:
             yield file
     except BadZipFile as error:

@@ -1,4 +1,4 @@
-"""Turns Ctrl-C into a wish that a training run fulfils between two steps."""
+"""Turns Ctrl-C and SIGTERM into a wish that a training run fulfils between two steps."""
 
 from __future__ import annotations
 
@@ -24,26 +24,30 @@ class Interrupt:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Take the first Ctrl-C as a wish; the second one does what it did before.
+    """Take the first Ctrl-C or SIGTERM as a wish; the second one does what it did before.
 
-    Only the main thread may handle signals; in another one nothing changes.
+    Job schedulers and containers send SIGTERM some seconds before they kill. Only the main thread
+    may handle signals; in another one nothing changes.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    before = signal.getsignal(signal.SIGINT)
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Whoever started this process may want it to ignore Ctrl-C, as `nohup` does.
+    before = {n: known for n, known in found.items() if known not in (None, signal.SIG_IGN)}
 
     def handle(number: int, frame: FrameType | None) -> None:
         interrupt.wanted = True
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    if before in (None, signal.SIG_IGN):
-        # Whoever started this process wants it to ignore Ctrl-C, as `nohup` does.
-        yield interrupt
-        return
-    signal.signal(signal.SIGINT, handle)
+    def restore() -> None:
+        for number, known in before.items():
+            signal.signal(number, known)
+
+    for number in before:
+        signal.signal(number, handle)
     try:
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

@@ -124,7 +124,14 @@ def run_training(
     Raises:
         UserError: for data, weights and settings that do not fit, a folder that is taken or
             cannot be written, and a run that diverges.
+        TypeError: for an option that there is not.
+        ValueError: where no checkpoint is to be kept.
     """
+    for name in options:
+        if name not in TrainingOptions.__annotations__:
+            raise TypeError(f"training has no option `{name}`")
+    if options.get("keep", 3) < 1:
+        raise ValueError("at least one checkpoint must be kept")
     listener = listener or _Nobody()
     network = override(network, _settings(options))
     valid = options.get("valid")

@@ -183,6 +183,16 @@ def test_a_full_disk_behind_standard_output_is_a_clean_error() -> None:
     assert done.stderr == "error[CNN603]: cannot read or write: no space left on device\n"
 
 
+@pytest.mark.parametrize("verb", [("explain",), ("check", "lenet5"), ("check", "nothing")])
+def test_a_closed_standard_output_is_no_error(verb: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "cnndsl", *verb]
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    done = subprocess.run(closed, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ("nothing" in verb)
+    assert "internal error" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_encoding_that_lacks_a_character_is_no_error() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "cnndsl", "explain", "CNN002"]

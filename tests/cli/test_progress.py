@@ -265,3 +265,29 @@ def test_progress_between_two_drawings_costs_next_to_nothing(
         while time.perf_counter() < deadline:
             listener.progress(PROGRESS)
         assert terminal.getvalue() == before
+
+
+def test_lines_and_notes_do_not_stand_behind_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_terminal(monkeypatch)
+    written = io.BytesIO()
+    # With bytes below, as real streams have them: whoever writes there goes past the bar.
+    stream = io.TextIOWrapper(written, encoding="utf-8", write_through=True)
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sys, "stdout", stream)
+    with watching() as listener:
+        listener.start(START)
+        listener.progress(PROGRESS)
+        listener.epoch(RECORD)
+        listener.note("beware")
+    shown = Terminal(written.getvalue().decode()).seen()
+    assert epoch_line(RECORD, 12) in shown
+    assert "note: beware" in shown
+
+
+def test_a_single_image_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as listener:
+        listener.start(replace(START, samples=1, batch=1))
+    assert ": 1 image, 359 to validate; 12 epochs of 22 steps, 1 image each" in (
+        capsys.readouterr().out
+    )

@@ -13,6 +13,8 @@ from training_data import complaint, model_input, noise, watched_stores
 from cnndsl.data import archives
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.samples import Dataset
+from cnndsl.data.sources import ModelInput
+from cnndsl.types import TensorType
 
 GRAY = model_input(1, 4, 4, scale=0.5)
 
@@ -334,3 +336,12 @@ class TestErrors:
             f"`{file}:y` is too large for the memory",
             "save it with `numpy.savez`, which does not pack: then it is read piece by piece",
         )
+
+
+def test_labels_beyond_int64_are_refused_and_not_wrapped_round(tmp_path: Path) -> None:
+    labels = numpy.full(3, 2**63, numpy.uint64)
+    numpy.savez(tmp_path / "a.npz", x=numpy.zeros((3, 1, 2, 2), numpy.float32), y=labels)
+    inputs = [ModelInput("input", TensorType((1, 2, 2)))]
+    dataset = open_dataset(str(tmp_path / "a.npz"), inputs, split="train")
+    assert dataset.labels is not None
+    assert dataset.labels.min() == 2**63 - 1

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from training_data import array_set, complaint, model_input, noise
 
 from cnndsl.data.arraysets import ArraySet, as_column
-from cnndsl.data.labels import check_labels, class_indices, encoder, imbalance
+from cnndsl.data.labels import check_labels, check_shares, class_indices, encoder, imbalance
 
 ALL = numpy.arange(3)
 
@@ -209,3 +209,17 @@ class TestEncoder:
             "give labels of that shape, or let the network answer in theirs",
         ):
             encoder(array_set([0, 1]), numpy.int64, (8, 8))
+
+
+def test_targets_of_a_binary_crossentropy_are_shares() -> None:
+    good = numpy.array([[0, 1], [0.5, 0.25]], numpy.float32)
+    check_shares(with_targets(good))
+    for wrong in (-0.5, 1.5):
+        targets = good.copy()
+        targets[1, 0] = wrong
+        with complaint(
+            "CNN802",
+            f"the loss takes targets from 0 to 1, but `set[1]` has {wrong:g}",
+            "give the share or probability of each output, or write `loss mse` in the spec",
+        ):
+            check_shares(with_targets(targets))

@@ -1,5 +1,6 @@
 """What becomes training data and what validation data."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import numpy
 import pytest
 from PIL import Image
 
-from cnndsl.data.training_data import open_part, open_training_data
+from cnndsl.data.training_data import named_as, open_part, open_training_data
 from cnndsl.diagnostics.model import UserError
 from cnndsl.pipeline import check_text, typed
+from cnndsl.semantics.canonical import canonical_text
 from cnndsl.semantics.network import TypedNetwork
 
 SPEC = "network tiny\ninput 1x4x4\nflatten\ndense 2\ntrain { seed %d }\n"
@@ -123,3 +125,43 @@ def test_at_most_ten_broken_samples_are_named(tmp_path: Path) -> None:
     assert said[0].startswith("12 of 16 samples")
     assert len(said) == 12
     assert said[-1] == "and 2 more"
+
+
+# --- the names of classes ---------------------------------------------------------------------
+
+
+def named_folders(folder: Path, *names: str) -> str:
+    for name in names:
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("L", (4, 4), 10 * number + len(folder.name)).save(
+                folder / name / f"{number}.png"
+            )
+    return str(folder)
+
+
+def test_a_network_without_names_gets_those_of_the_data(tmp_path: Path) -> None:
+    names = ('say "hi" \\', "gr\u00fcn")
+    training, _ = open_training_data(network(), named_folders(tmp_path / "data", *names), None)
+    named = named_as(network(), training)
+    assert named.network.classes == training.classes == ("gr\u00fcn", 'say "hi" \\')
+    again = check_text(canonical_text(named.network))
+    assert typed(again).network.classes == named.network.classes
+    assert named_as(named, training) is named
+
+
+def test_validation_data_of_other_classes_is_refused(tmp_path: Path) -> None:
+    data = named_folders(tmp_path / "data", "cat", "dog")
+    other = named_folders(tmp_path / "other", "cat", "fox")
+    with pytest.raises(UserError) as caught:
+        open_training_data(network(), data, other)
+    assert caught.value.code == "CNN802"
+    assert "`fox`" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["new\nline", os.fsdecode(b"\xff")])
+def test_a_name_that_no_spec_can_hold_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError) as caught:
+        open_training_data(network(), named_folders(tmp_path / "data", "a", name), None)
+    assert caught.value.code == "CNN802"
+    assert ascii(name) in caught.value.message

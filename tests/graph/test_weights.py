@@ -216,3 +216,11 @@ def test_numbers_of_an_npz_file_must_be_float32(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         read_weights(tmp_path / "w.npz", typed)
     assert caught.value.notes == ("of another type: `C1.bias` is F64 in the file, F32 in the spec",)
+
+
+def test_a_model_in_place_of_weights_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08")
+    with pytest.raises(UserError) as caught:
+        read_weights(tmp_path / "model.onnx", pipeline.load("lenet5"))
+    assert caught.value.code == "CNN602"
+    assert caught.value.help == "give the file of weights beside it, such as `best.safetensors`"

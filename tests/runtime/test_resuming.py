@@ -16,16 +16,25 @@ from cnndsl.runtime.events import Progress
 from cnndsl.runtime.trainer import train
 
 
-def interrupted_at(number: int) -> Recorder:
-    """A listener that presses Ctrl-C after so many steps."""
+def interrupted_at(number: int, sent: signal.Signals = signal.SIGINT) -> Recorder:
+    """A listener that presses Ctrl-C after so many steps, or sends another signal."""
     seen: list[Progress] = []
 
     def press(progress: Progress) -> None:
         seen.append(progress)
         if len(seen) == number:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), sent)
 
     return Recorder(press)
+
+
+def test_a_scheduler_s_request_to_end_is_taken_as_ctrl_c_is(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    listener = interrupted_at(2, signal.SIGTERM)
+    outcome = train(request(tmp_path / "run", network=network(SGD)), listener)
+    assert outcome.how == "interrupted"
+    assert len(listener.steps) == 2
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize("steps", [1, 3, 4, 8, 9])

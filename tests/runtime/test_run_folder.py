@@ -168,3 +168,20 @@ def test_commands_are_kept_as_a_shell_takes_them(tmp_path: Path) -> None:
     assert (tmp_path / "command.txt").read_text() == (
         "cnndsl train 'my net.cnn' --set 'train.lr_factor=0.1 C1'\ncnndsl train --resume\n"
     )
+
+
+def test_a_resumed_run_does_not_overwrite_files_that_no_run_wrote(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("mine")
+    with pytest.raises(UserError) as caught, opened(tmp_path, resume=True):
+        pass
+    assert caught.value.code == "CNN810"
+    assert "`model.onnx`" in caught.value.message
+    assert "--resume" not in caught.value.help
+
+
+def test_what_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").touch()
+    with pytest.raises(UserError) as caught, opened(tmp_path, resume=False):
+        pass
+    assert caught.value.code == "CNN603"
+    assert "checkpoints`: file exists" in caught.value.message

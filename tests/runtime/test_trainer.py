@@ -127,6 +127,27 @@ def test_accuracy_decides_the_best_epoch_and_loss_only_a_tie(
     assert outcome.best == outcome.records[2]
 
 
+def test_where_numbers_are_to_be_met_the_loss_alone_decides_the_best_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([(0.9, 0.75), (0.5, 0.5), (0.7, 0.9)])
+
+    def run(self: Evaluator, dataset: object, **options: object) -> Evaluation:
+        loss, accuracy = next(scores)
+        return Evaluation(loss, accuracy, None, 4)
+
+    monkeypatch.setattr(Evaluator, "run", run)
+    settings = "loss mse; optimizer sgd lr 0.01; batch 8; epochs 3"
+    data = stripes(16)
+    assert data.labels is not None
+    data.targets = numpy.eye(3, dtype=numpy.float32)[data.labels]
+    data.labels = None
+    outcome = train(
+        request(tmp_path, network=network(settings), data=data, valid=stripes(6)), Recorder()
+    )
+    assert [one.best for one in outcome.records] == [True, True, False]
+
+
 def test_the_same_request_gives_the_same_run_and_another_seed_another(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train(
@@ -283,6 +304,19 @@ def test_data_that_breaks_during_training_costs_no_step(tmp_path: Path) -> None:
     assert last.stem == f"step-{len(listener.steps):08}"
     assert len(listener.steps) == 5
     assert str(last) in caught.value.notes[-1]
+
+
+def test_data_that_is_broken_from_the_first_batch_leaves_the_folder_free(tmp_path: Path) -> None:
+    data = stripes(30)
+
+    def broken(indices: object) -> None:
+        raise UserError("CNN803", "all of it is broken")
+
+    data.before_reading = broken
+    error = refused(request(tmp_path, data=data), "CNN803")
+    assert not error.notes
+    assert list_checkpoints(tmp_path / "checkpoints") == []
+    assert train(request(tmp_path), Recorder()).how == "finished"
 
 
 def test_a_full_disk_loses_nothing_and_the_run_goes_on_later(

@@ -118,3 +118,12 @@ def test_a_compiled_model_takes_no_parameters() -> None:
     training = cnndsl.train("tiny.cnn", "data.npz", epochs=1, device="cpu")
     with pytest.raises(cnndsl.UserError, match="parameters are settled"):
         cnndsl.load(training.folder / "model.onnx", width=3)
+
+
+def test_an_option_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    network = cnndsl.parse("network t\ninput 1x4x4\nflatten\ndense 2\n")
+    with pytest.raises(TypeError, match="no option `epoch`"):
+        network.train("data.npz", epoch=3, out=tmp_path / "run")  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="at least one"):
+        network.train("data.npz", keep=0, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
