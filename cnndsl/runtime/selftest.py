@@ -7,6 +7,7 @@ saved and resumed with one that was not.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from cnndsl.autodiff.rules import Target
 from cnndsl.frozen import replace
+from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
@@ -242,12 +244,9 @@ def _check(name: str, measured: str, holds: bool) -> Check:
     return Check(name, measured, "passed" if holds else "failed")
 
 
-def _with_weights(model: Any, weights: Mapping[str, NDArray[Any]]) -> bytes:
+def _with_weights(model: Artifact, weights: Mapping[str, NDArray[Any]]) -> bytes:
     """A model's bytes with these weights in it."""
-    from dataclasses import replace as with_changes
-
-    data: bytes = with_changes(model, weights=weights).to_bytes()
-    return data
+    return dataclasses.replace(model, weights=weights).to_bytes()
 
 
 def _run(stepper: Stepper, feeds: Arrays, number: int, lr: float | None = None) -> float:

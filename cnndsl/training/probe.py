@@ -50,15 +50,29 @@ def emit_probes(
 ) -> dict[Probe, onnx_ir.Value]:
     """The probes of every layer, in the network's order, then of every weight that learns."""
     found = dict(_activations(graph, typed, forward))
+    found.update(_norms(graph, typed, gradients, updated))
+    return found
+
+
+def _norms(
+    graph: StepGraph,
+    typed: TypedNetwork,
+    gradients: Mapping[onnx_ir.Value, onnx_ir.Value],
+    updated: Mapping[str, onnx_ir.Value],
+) -> Iterator[tuple[Probe, onnx_ir.Value]]:
     places = {node.name: origin(node) for node in typed.network.nodes}
     for value, gradient in gradients.items():
         name = str(value.name)
         place = places[name.rpartition(".")[0]]
+        graph.enter(f"{name}/probe", place)
         change = graph.op("Sub", updated[name], value)
-        for kind, tensor in (("weight", value), ("gradient", gradient), ("update", change)):
-            norm = _scaled(graph, tensor, "ReduceL2")
-            found |= dict([_named(graph, kind, name, place, norm)])  # type: ignore[arg-type]
-    return found
+        measured: dict[ProbeKind, onnx_ir.Value] = {
+            "weight": value,
+            "gradient": gradient,
+            "update": change,
+        }
+        for kind, tensor in measured.items():
+            yield _named(graph, kind, name, place, _scaled(graph, tensor, "ReduceL2"))
 
 
 def _activations(

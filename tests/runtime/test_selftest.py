@@ -1,0 +1,127 @@
+"""The selftest passes what is right, and each of its checks notices what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx_ir
+import pytest
+from click.testing import CliRunner
+
+from cnndsl import pipeline
+from cnndsl.autodiff.rules import RULES, Backward
+from cnndsl.cli import main
+from cnndsl.layers.activation import Tanh
+from cnndsl.runtime import selftest as module
+from cnndsl.runtime.selftest import Check, selftest
+from cnndsl.runtime.stepper import Stepper
+
+SPEC = """input 1x8x8
+conv 3@3 -> batchnorm -> tanh -> dropout 0.2 -> maxpool 2 -> flatten -> dense 4 -> softmax
+train {
+  optimizer sgd lr 0.1 momentum 0.9
+  batch 4
+}
+"""
+
+
+def checks(spec: str = SPEC) -> dict[str, Check]:
+    network = pipeline.typed(pipeline.check_text(spec))
+    return {check.name: check for check in selftest(network, device="cpu", threads=1)}
+
+
+def verdicts(spec: str = SPEC) -> dict[str, str]:
+    return {name.split()[0]: check.verdict for name, check in checks(spec).items()}
+
+
+def test_a_right_network_passes() -> None:
+    found = verdicts()
+    assert found.pop("CPU") in ("passed", "skipped")
+    assert found == {
+        "gradients": "passed",
+        "inference": "passed",
+        "save": "passed",
+        "one": "passed",
+    }
+
+
+@pytest.mark.parametrize("loss", ["mse", "binarycrossentropy", "hinge"])
+def test_every_loss_can_be_tested(loss: str) -> None:
+    found = verdicts(SPEC.replace("batch 4", f"batch 4\n  loss {loss}"))
+    assert "failed" not in (found["gradients"], found["inference"], found["save"])
+
+
+def test_it_says_what_it_measured() -> None:
+    found = checks()
+    assert found["save and resume"].measured.endswith(" weights after 6 steps: bit-equal")
+    assert found["gradients against differences"].measured.startswith("worst ")
+
+
+@pytest.fixture
+def wrong_tanh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of tanh is half of what it should be."""
+    right = RULES["Tanh"]
+
+    def half(backward: Backward) -> Iterator[onnx_ir.Value | None]:
+        for part in right(backward):
+            yield None if part is None else backward.op("Mul", part, backward.scalar(0.5))
+
+    monkeypatch.setitem(RULES, "Tanh", lambda backward: [*half(backward)])
+
+
+@pytest.mark.usefixtures("wrong_tanh")
+def test_a_wrong_gradient_is_noticed() -> None:
+    assert checks()["gradients against differences"].verdict == "failed"
+
+
+def test_a_training_form_that_is_another_network_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lower = Tanh.lower
+    monkeypatch.setattr(Tanh, "lower", lambda self, emit, site: emit.op("Sigmoid", *site.inputs))
+    monkeypatch.setattr(Tanh, "lower_training", lower)
+    monkeypatch.setattr(module, "_without_chance", lambda typed: typed)
+    spec = SPEC.replace(" -> dropout 0.2", "")
+    assert checks(spec)["inference graph against training graph"].verdict == "failed"
+
+
+def test_a_state_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def empty(stepper: Stepper) -> dict[str, object]:
+        return {name: 0 * array for name, array in state(stepper).items()}
+
+    state = Stepper.state
+    monkeypatch.setattr(Stepper, "state", empty)
+    found = checks()["save and resume"]
+    assert found.verdict == "failed"
+    assert found.measured.endswith("differs")
+
+
+def test_a_network_that_learns_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Stepper.run
+
+    def idle(stepper: Stepper, *arguments: object) -> object:
+        inputs, labels, _, number, seed = arguments
+        return run(stepper, inputs, labels, 0.0, number, seed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Stepper, "run", idle)
+    assert checks()["one batch overfitted"].verdict == "failed"
+
+
+@pytest.mark.usefixtures("wrong_tanh")
+def test_the_command_fails_with_its_code(tmp_path: Path) -> None:
+    path = tmp_path / "net.cnn"
+    path.write_text(SPEC)
+    result = CliRunner().invoke(main, ["selftest", str(path), "--device", "cpu"])
+    assert result.exit_code == 1
+    assert "failed   gradients against differences: worst " in result.output
+    assert "error[CNN811]: `net` failed " in result.output
+
+
+def test_the_command_prints_a_line_for_each_check(tmp_path: Path) -> None:
+    path = tmp_path / "net.cnn"
+    path.write_text(SPEC)
+    result = CliRunner().invoke(main, ["selftest", str(path), "--device", "cpu"])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.split(":")[0][9:] for line in lines] == [*checks()]
