@@ -28,6 +28,7 @@ from cnndsl.version import __version__
 
 __all__ = [
     "LARGEST",
+    "check_size",
     "compile_network",
     "graph_text",
     "make_manifest",
@@ -58,7 +59,7 @@ def compile_network(
             weights are too large for one file.
     """
     model = lower(typed, batch, opset)
-    _check_size(typed)
+    check_size(typed)
     recipe = typed.network.recipe
     if weights_path is not None:
         drawn = None
@@ -130,7 +131,12 @@ def _with_weights_as_inputs(model: onnx_ir.Model) -> onnx.ModelProto:
     return proto
 
 
-def _check_size(typed: TypedNetwork) -> None:
+def check_size(typed: TypedNetwork) -> None:
+    """Make sure that a network's weights fit into one file.
+
+    Raises:
+        UserError: CNN606, where they do not.
+    """
     size = 4 * sum(weight.elements for weight in network_weights(typed).values())
     if size > LARGEST:
         raise UserError(

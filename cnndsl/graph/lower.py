@@ -23,7 +23,15 @@ from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import InputNode, LayerNode, Node, TypedNetwork
 
-__all__ = ["Forward", "live_nodes", "lower", "lower_into", "network_weights", "origin"]
+__all__ = [
+    "Forward",
+    "check_opset",
+    "live_nodes",
+    "lower",
+    "lower_into",
+    "network_weights",
+    "origin",
+]
 
 _TEXT_WIDTH = 80
 _CALLS = 8
@@ -42,8 +50,7 @@ def lower(
         UserError: CNN605, for an opset that is not supported.
         LoweringError: where a layer's operators do not compute what its size rule promises.
     """
-    if opset not in IR_VERSIONS:
-        raise _unsupported(opset)
+    check_opset(opset)
     emit = GraphEmitter(batch, opset)
     forward = lower_into(
         emit, typed, typed.network.outputs, lambda node, site: node.layer.lower(emit, site)
@@ -139,14 +146,21 @@ def _text(span: Span) -> str:
     return line[:_TEXT_WIDTH].rstrip() + (" …" if cut else "")
 
 
-def _unsupported(opset: int) -> UserError:
+def check_opset(opset: int) -> None:
+    """Make sure that an opset can be compiled for.
+
+    Raises:
+        UserError: CNN605, where it cannot.
+    """
+    if opset in IR_VERSIONS:
+        return
     least, most = min(IR_VERSIONS), max(IR_VERSIONS)
     why = (
         f"layers are lowered to the operators of opset {least}"
         if opset < least
         else f"ONNX Runtime's CUDA kernels stop at opset {most}"
     )
-    return UserError(
+    raise UserError(
         "CNN605",
         f"opset {opset} is not supported: {why}",
         help=f"choose an opset from {least} to {most}",

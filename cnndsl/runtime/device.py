@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 
@@ -33,6 +33,7 @@ __all__ = [
     "cuda_options",
     "read_driver",
     "session_options",
+    "target_of",
     "trial",
 ]
 
@@ -116,6 +117,15 @@ def session_options(ort: Any, threads: int | None = None) -> Any:
     if threads is not None:
         options.intra_op_num_threads = threads
     return options
+
+
+def target_of(device: str) -> Literal["cpu", "cuda"]:
+    """What a graph that runs on a device is emitted for.
+
+    >>> target_of("cpu"), target_of("cuda:1")
+    ('cpu', 'cuda')
+    """
+    return "cpu" if device == "cpu" else "cuda"
 
 
 def cuda_options(index: int) -> dict[str, str]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy
 import numpy.typing
 
-from cnndsl.autodiff.rules import Target
 from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.device import target_of
 from cnndsl.runtime.session import Session
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
@@ -60,7 +60,7 @@ class Examiner:
     def examine(self, feeds: Arrays) -> Measured:
         """What the probes see in a step on these inputs, which are all that a step takes."""
         if self._session is None:
-            target: Target = "cpu" if self._device == "cpu" else "cuda"
+            target = target_of(self._device)
             step = build_step(
                 self._typed, self._recipe, batch=self._batch, target=target, probed=True
             )

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy
 
-from cnndsl.autodiff.rules import Target
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
 from cnndsl.data.samples import Dataset, Indices
@@ -24,7 +23,7 @@ from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import network_weights
 from cnndsl.runtime import library
 from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
-from cnndsl.runtime.device import choose
+from cnndsl.runtime.device import choose, target_of
 from cnndsl.runtime.evaluate import inference_model
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.fine_tuning import start_from
@@ -103,8 +102,7 @@ def prepare(request: TrainingRequest) -> Job:
     recipe = network.network.recipe or Recipe()
     device = choose(request.device).name
     batch = min(recipe.batch, len(data))
-    target: Target = "cpu" if device == "cpu" else "cuda"
-    step = build_step(network, recipe, batch=batch, target=target)
+    step = build_step(network, recipe, batch=batch, target=target_of(device))
     classes = isinstance(recipe.loss, CrossEntropy | Hinge)
     for dataset in (data, request.valid):
         if dataset is not None:

@@ -18,14 +18,13 @@ from typing import Any, Literal, TypeAlias
 import numpy
 from numpy.typing import NDArray
 
-from cnndsl.autodiff.rules import Target
 from cnndsl.frozen import replace
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
-from cnndsl.runtime.device import CUDA, choose, trial
+from cnndsl.runtime.device import CUDA, choose, target_of, trial
 from cnndsl.runtime.evaluate import inference_model, sample_losses
 from cnndsl.runtime.session import Session
 from cnndsl.runtime.stepper import Stepper
@@ -195,8 +194,8 @@ class _Bench:
             freeze=(),
         )
 
-    def _step(self, typed: TypedNetwork, recipe: Recipe) -> Step:
-        target: Target = "cpu" if self.device == "cpu" else "cuda"
+    def _step(self, typed: TypedNetwork, recipe: Recipe, device: str | None = None) -> Step:
+        target = target_of(device or self.device)
         return build_step(typed, recipe, batch=self.batch, target=target)
 
     def _session(self, step: Step) -> Session:
@@ -205,10 +204,8 @@ class _Bench:
     def _stepper(
         self, typed: TypedNetwork, recipe: Recipe, device: str | None = None
     ) -> tuple[Stepper, Arrays]:
+        step = self._step(typed, recipe, device)
         where = device or self.device
-        step = build_step(
-            typed, recipe, batch=self.batch, target="cpu" if where == "cpu" else "cuda"
-        )
         stepper = Stepper(step, self.weights, device=where, threads=self.threads)
         return stepper, self._feeds(step)
 
@@ -288,9 +285,7 @@ def _without_chance(typed: TypedNetwork) -> TypedNetwork:
     """The network without the layers that have no weights and act in training only."""
     nodes = tuple(
         replace(node, layer=Identity())
-        if isinstance(node, LayerNode)
-        and type(node.layer).lower_training is not Layer.lower_training
-        and not own
+        if isinstance(node, LayerNode) and _acts_in_training(node) and not own
         else node
         for node, own in zip(typed.network.nodes, typed.weights, strict=True)
     )
@@ -300,9 +295,12 @@ def _without_chance(typed: TypedNetwork) -> TypedNetwork:
 def _normalises(typed: TypedNetwork, name: str) -> bool:
     """Whether a layer with weights does something else in training."""
     node = next(node for node in typed.network.nodes if node.name == name)
-    return (
-        isinstance(node, LayerNode) and type(node.layer).lower_training is not Layer.lower_training
-    )
+    return isinstance(node, LayerNode) and _acts_in_training(node)
+
+
+def _acts_in_training(node: LayerNode) -> bool:
+    """Whether a layer has a training form of its own."""
+    return type(node.layer).lower_training is not Layer.lower_training
 
 
 def _logits(recipe: Recipe, typed: TypedNetwork, output: NDArray[Any]) -> NDArray[Any]:

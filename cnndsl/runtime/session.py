@@ -14,7 +14,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
 from cnndsl.runtime.device import CPU, CUDA, Device, choose, cuda_options, session_options
 
-__all__ = ["Port", "Session"]
+__all__ = ["Port", "Session", "run_failure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ class Session:
         try:
             arrays = self._session.run(names, dict(feeds))
         except Exception as error:
-            raise _failed(error, self.device) from error
+            advice = "check the input against the spec's `input`"
+            raise run_failure(error, self.device, "the network", advice) from error
         return {name: numpy.asarray(array) for name, array in zip(names, arrays, strict=True)}
 
 
@@ -98,13 +99,14 @@ def _start(ort: Any, source: bytes | str, device: Device, threads: int | None) -
     return session
 
 
-def _failed(error: Exception, device: Device) -> UserError:
+def run_failure(error: Exception, device: Device, what: str, advice: str) -> UserError:
+    """CNN703: ONNX Runtime could not run this; ``advice`` is for where memory is not the cause."""
     text = library.plain(error)
     memory = "memory" in text.lower() or "alloc" in text.lower()
     return UserError(
         "CNN703",
-        f"the network cannot be run on `{device.name}`: {text}",
-        help="use a smaller `--batch`" if memory else "check the input against the spec's `input`",
+        f"{what} cannot be run on `{device.name}`: {text}",
+        help="use a smaller `--batch`" if memory else advice,
     )
 
 

@@ -18,6 +18,7 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
 from cnndsl.runtime.device import CPU, CUDA, Device, choose, session_options
+from cnndsl.runtime.session import run_failure
 from cnndsl.training.step import Step
 
 __all__ = ["StepResult", "Stepper", "aligned"]
@@ -117,7 +118,8 @@ class Stepper:
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
-            raise _failed(error, self.device) from error
+            advice = "run `cnndsl selftest` on the spec"
+            raise run_failure(error, self.device, "a training step", advice) from error
         self._binding, self._other = self._other, self._binding
         self._now, self._next = self._next, self._now
         return StepResult(self._loss.array.item(), self._correct.array.item())
@@ -268,13 +270,3 @@ def _cuda_options(index: int) -> dict[str, str]:
         "prefer_nhwc": "0",
         "cudnn_conv_algo_search": "HEURISTIC",
     }
-
-
-def _failed(error: Exception, device: Device) -> UserError:
-    text = library.plain(error)
-    memory = "memory" in text.lower() or "alloc" in text.lower()
-    return UserError(
-        "CNN703",
-        f"a training step cannot be run on `{device.name}`: {text}",
-        help="use a smaller `--batch`" if memory else "run `cnndsl selftest` on the spec",
-    )

@@ -13,14 +13,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from cnndsl.autodiff.rules import Target
-from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS
-from cnndsl.graph.export import LARGEST, make_manifest
+from cnndsl.graph.export import check_size, make_manifest
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weights import Array
-from cnndsl.layers.base import Init
 from cnndsl.semantics.network import TypedNetwork
+from cnndsl.semantics.recipe import Recipe
 from cnndsl.training.step import Step, build_step
 from cnndsl.version import __version__
 
@@ -58,20 +57,13 @@ def compile_training(
         UserError: as :func:`build_step` does, and CNN606 where the weights are too large for a
             file.
     """
-    recipe = typed.network.recipe
+    check_size(typed)
+    recipe = typed.network.recipe or Recipe()
     if weights is None:
-        seed = seed if seed is not None else recipe.seed if recipe else 0
-        weights = initialise(typed, seed, recipe.init if recipe else Init("he"))
+        seed = recipe.seed if seed is None else seed
+        weights = initialise(typed, seed, recipe.init)
     step = build_step(typed, batch=batch, opset=opset, target=target)
     first = {name: weights[name] for name in step.weights}
-    size = sum(array.nbytes for array in first.values())
-    if size > LARGEST:
-        raise UserError(
-            "CNN606",
-            f"the weights of `{typed.name}` take {size / 1e9:.2f} GB, "
-            f"one ONNX file holds at most {LARGEST / 1e9:.1f} GB",
-            help=f"make the network smaller: at most {LARGEST // 4:,} parameters fit",
-        )
     manifest = make_manifest(typed, text, seed)
     proto = step.to_proto()
     for key, value in manifest.properties().items():

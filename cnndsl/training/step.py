@@ -36,7 +36,7 @@ from cnndsl.autodiff.rules import Target, dims_of
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.graph.export import self_check
-from cnndsl.graph.lower import Forward, lower_into
+from cnndsl.graph.lower import Forward, check_opset, lower_into
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.recipe import Recipe
@@ -116,13 +116,7 @@ def build_step(
             where the loss does not suit the output, CNN007 where an input has a name of the step's.
     """
     recipe = recipe or typed.network.recipe or Recipe()
-    if opset not in IR_VERSIONS:
-        least, most = min(IR_VERSIONS), max(IR_VERSIONS)
-        raise UserError(
-            "CNN605",
-            f"opset {opset} is not supported",
-            help=f"choose an opset from {least} to {most}",
-        )
+    check_opset(opset)
     graph = StepGraph(batch or recipe.batch, opset)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph)
