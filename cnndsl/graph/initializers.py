@@ -17,7 +17,7 @@ from cnndsl.graph.weights import Array
 from cnndsl.layers.base import Init
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["draw", "fans", "initialise"]
+__all__ = ["draw", "fans_of", "initialise"]
 
 
 def initialise(typed: TypedNetwork, seed: int, default: Init) -> dict[str, Array]:
@@ -26,19 +26,27 @@ def initialise(typed: TypedNetwork, seed: int, default: Init) -> dict[str, Array
     ``default`` is for weights whose layer says nothing of how they begin.
     """
     return {
-        name: draw(name, weight.shape, seed, weight.init or default)
+        name: draw(name, weight.shape, seed, weight.init or default, weight.fans)
         for name, weight in network_weights(typed).items()
     }
 
 
-def draw(name: str, shape: tuple[int, ...], seed: int, init: Init) -> Array:
+def draw(
+    name: str,
+    shape: tuple[int, ...],
+    seed: int,
+    init: Init,
+    fans: tuple[int, int] | None = None,
+) -> Array:
     """One weight's first values; the same name, shape and seed give the same ones.
+
+    ``fans`` are those of the layer that has the weight; by default they follow from the shape.
 
     >>> draw("C1.bias", (3,), seed=0, init=Init("constant", 0.5))
     array([0.5, 0.5, 0.5], dtype=float32)
     """
     generator = _generator(name, seed)
-    fan_in, fan_out = fans(shape)
+    fan_in, fan_out = fans or fans_of(shape)
     match init.name:
         case "he":
             return _normal(generator, shape, math.sqrt(2 / fan_in))
@@ -56,12 +64,13 @@ def draw(name: str, shape: tuple[int, ...], seed: int, init: Init) -> Array:
             assert_never(init.name)
 
 
-def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+def fans_of(shape: tuple[int, ...]) -> tuple[int, int]:
     """How many inputs one output of a weight sums over, and how many outputs one input reaches.
 
-    Convolution weights are (out, in/groups, kernel…), dense ones (out, in).
+    Convolution weights are (out, in, kernel…), dense ones (out, in). What is split into groups
+    has a shape that does not say so: its layer gives the fans.
 
-    >>> fans((6, 3, 5, 5)), fans((10, 84)), fans((7,))
+    >>> fans_of((6, 3, 5, 5)), fans_of((10, 84)), fans_of((7,))
     ((75, 150), (84, 10), (7, 7))
     """
     if len(shape) < 2:

@@ -141,6 +141,10 @@ class Weight:
     ``init`` is None where neither the layer nor its nature fixes it; then the recipe's ``init``
     decides. Buffers (``trainable`` false) are state, not learnt: batch normalisation's running
     statistics. ``decays`` says whether weight decay applies: not to biases and normalisation.
+
+    ``fans`` are what ``he``, ``glorot`` and ``lecun`` scale by: how many inputs one output sums
+    over, and how many outputs one input reaches. None where they follow from the shape alone, as
+    for the weights (out, in) of a dense layer.
     """
 
     name: str
@@ -148,6 +152,7 @@ class Weight:
     init: Init | None = None
     trainable: bool = True
     decays: bool = True
+    fans: tuple[int, int] | None = None
 
     @property
     def elements(self) -> int:

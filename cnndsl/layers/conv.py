@@ -50,13 +50,17 @@ class Convolution(Sliding):
     @override
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         filters = self.channels(inputs[0])
-        kernels = (window.kernel for window in self.windows(inputs[0]))
-        per_group = max(1, inputs[0].channels // self.divisions(inputs[0]))
-        weight = Weight("weight", (filters, per_group, *kernels), self.init)
+        kernels = tuple(window.kernel for window in self.windows(inputs[0]))
+        groups = self.divisions(inputs[0])
+        per_group = max(1, inputs[0].channels // groups)
+        # An input reaches the filters of its own group only.
+        cells = math.prod(kernels)
+        fans = per_group * cells, max(1, filters // groups) * cells
+        weight = Weight("weight", (filters, per_group, *kernels), self.init, fans=fans)
         if not self.bias:
             return (weight,)
         init = self.bias_init or Init("constant", 0.0)
-        return (weight, Weight("bias", (filters,), init, decays=False))
+        return (weight, Weight("bias", (filters,), init, decays=False, fans=fans))
 
     @override
     def macs(self, *inputs: TensorType) -> int:

@@ -83,11 +83,12 @@ class Dense(Layer):
 
     @override
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        weight = Weight("weight", (self.units, inputs[0].elements), self.init)
+        fans = inputs[0].elements, self.units
+        weight = Weight("weight", (self.units, inputs[0].elements), self.init, fans=fans)
         if not self.bias:
             return (weight,)
         init = self.bias_init or Init("constant", 0.0)
-        return (weight, Weight("bias", (self.units,), init, decays=False))
+        return (weight, Weight("bias", (self.units,), init, decays=False, fans=fans))
 
     @override
     def macs(self, *inputs: TensorType) -> int:
