@@ -13,6 +13,8 @@ from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits, compatible
 from cnndsl.diagnostics.model import Diagnostic, Edit, UserError
 from cnndsl.diagnostics.source import Source
+from cnndsl.files import read_regular
+from cnndsl.limits import Limits
 
 __all__ = ["annotated", "mended", "write_whole"]
 
@@ -62,9 +64,13 @@ def _may_change(source: Source) -> bool:
     try:
         if path.resolve().is_relative_to(resources.specs().resolve()):
             return False
-        return path.is_file() and path.read_bytes().removeprefix(BOM_UTF8) == source.text.encode()
+        return _content(path).removeprefix(BOM_UTF8) == source.text.encode()
     except (OSError, ValueError):
         return False
+
+
+def _content(path: Path) -> bytes:
+    return read_regular(path, 4 * Limits.current().text + len(BOM_UTF8))
 
 
 def _rewrite(edits: Iterable[Edit]) -> None:
@@ -75,7 +81,7 @@ def _rewrite(edits: Iterable[Edit]) -> None:
         path = Path(source.name)
         content = apply_edits(source.text, group).encode()
         try:
-            mark = BOM_UTF8 if path.read_bytes().startswith(BOM_UTF8) else b""
+            mark = BOM_UTF8 if _content(path).startswith(BOM_UTF8) else b""
             write_whole(path, mark + content)
         except OSError as error:
             reason = (error.strerror or "no reason given").lower()

@@ -25,6 +25,7 @@ from cnndsl.data.preparing import Floats
 from cnndsl.data.samples import Indices
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["open_npz"]
@@ -72,7 +73,7 @@ def open_npz(path: Path, data: str, wanted: Wanted) -> ArraySet:
             the network does not take.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             return _open(archive, path, data, wanted)
     except OSError as error:
         raise _unreadable(data, reason(error)) from error
@@ -203,7 +204,7 @@ class _Member:
                 f" {info.file_size - header}",
                 "save the array again, as numbers",
             )
-        with self.path.open("rb") as raw:
+        with open_regular(self.path) as raw:
             raw.seek(info.header_offset + 26)
             lengths = struct.unpack("<HH", raw.read(4))
         offset = info.header_offset + _LOCAL_HEADER + sum(lengths) + header

@@ -22,6 +22,7 @@ from numpy.lib import format as npy
 from cnndsl.data.preparing import prepare_values
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.types import DType, TensorType
 
@@ -128,7 +129,7 @@ def read_npy(path: str | os.PathLike[str], model_input: ModelInput) -> Iterator[
         UserError: CNN702 for a broken file, CNN703 for an array that the input does not take.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             yield from _Stored.open(file, str(path), model_input).samples()
     except OSError as error:
         raise _unreadable(str(path), reason(error)) from error
@@ -146,7 +147,7 @@ def read_npz(
         UserError: CNN702 for a broken file, CNN703 for arrays that the inputs do not take.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             yield from _members(archive, str(path), inputs)
     except OSError as error:
         raise _unreadable(str(path), reason(error)) from error

@@ -21,6 +21,7 @@ from cnndsl.data.preparing import Floats, prepare_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
 __all__ = [
@@ -75,7 +76,7 @@ class StoredArray:
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115
+        self._file = open_regular(self.path, buffering=0)
         self._state = self._look()
 
     def __del__(self) -> None:

@@ -17,12 +17,15 @@ from cnndsl.data.arraysets import ArraySet, pictures_column
 from cnndsl.data.labels import class_indices
 from cnndsl.data.parts import Wanted, no_part, not_understood, only_input
 from cnndsl.data.sources import Array, natural
+from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["is_cifar", "is_pickled_cifar", "open_cifar"]
 
 _PIXELS = 3 * 32 * 32
 _COLOURS_FIRST = (0, 2, 3, 1)
+_LARGEST = 2**29
+_LARGEST_NAMES = 2**20
 _BATCH = re.compile(r"data_batch_([0-9]+)\.bin")
 
 
@@ -102,7 +105,7 @@ def _batches(names: Collection[str], data: str) -> list[str]:
 
 def _records(path: Path, kind: _Kind) -> Array:
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _LARGEST)
     except OSError as error:
         raise not_understood(
             f"cannot read `{path}`: {reason(error)}", "download the file again"
@@ -119,7 +122,7 @@ def _records(path: Path, kind: _Kind) -> Array:
 
 def _names(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = read_regular(path, _LARGEST_NAMES).decode().split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = reason(error) if isinstance(error, OSError) else "it is not text"
         raise not_understood(f"cannot read `{path}`: {why}", "download the file again") from error

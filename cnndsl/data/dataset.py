@@ -24,6 +24,7 @@ from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import PICTURE_SUFFIXES, ModelInput
 from cnndsl.data.splitting import divide
 from cnndsl.data.tables import open_table
+from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["Dataset", "divide", "open_dataset"]
@@ -60,11 +61,12 @@ def open_dataset(
         return open_digits(wanted)
     path = Path(data)
     try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
+        if not path.is_dir():
+            check_regular(path)
+    except OSError as error:
+        what = "cannot read the" if os.path.lexists(path) else "there is no"
         raise not_understood(
-            f"there is no training data `{data}`: {why}",
+            f"{what} training data `{data}`: {reason(error)}",
             f"give a folder, a `.npz` file, a CSV file, or `{DIGITS}`",
         ) from error
     if path.is_dir():
@@ -74,7 +76,7 @@ def open_dataset(
 
 def _open_file(path: Path, data: str, wanted: Wanted) -> Dataset:
     suffix = path.suffix.lower()
-    if zipfile.is_zipfile(path) or suffix == ".npz":
+    if _is_zip(path) or suffix == ".npz":
         return open_npz(path, data, wanted)
     if suffix == ".csv":
         return open_table(path, data, wanted)
@@ -90,6 +92,11 @@ def _open_file(path: Path, data: str, wanted: Wanted) -> Dataset:
         what = "is not data of a kind that is known"
         help = f"give a folder, a `.npz` file, a CSV file (`.csv`), or `{DIGITS}`"
     raise not_understood(f"`{data}` {what}", help)
+
+
+def _is_zip(path: Path) -> bool:
+    with open_regular(path) as file:
+        return zipfile.is_zipfile(file)
 
 
 def _open_folder(folder: Path, data: str, wanted: Wanted) -> Dataset:

@@ -13,6 +13,7 @@ from cnndsl.data.parts import Wanted, no_part, not_understood
 from cnndsl.data.pictures import PictureSet, pictures_in
 from cnndsl.data.sources import PICTURE_SUFFIXES
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["PARTS", "list_folder", "open_classes", "open_parts", "open_tiny_imagenet"]
@@ -185,9 +186,12 @@ def _words(folder: Path, ids: Sequence[str]) -> list[str]:
     return list(ids)
 
 
+_LARGEST_TEXT = 2**26
+
+
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular(path, _LARGEST_TEXT).decode()
     except (OSError, UnicodeDecodeError) as error:
         why = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise not_understood(f"cannot read `{path}`: {why}", "unpack the data again") from error

@@ -22,6 +22,7 @@ from cnndsl.data.arraysets import MEMORY_LIMIT, ArraySet, Store, StoredArray, pi
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, only_input
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["is_idx", "open_idx"]
@@ -126,7 +127,7 @@ def _read(path: Path, rank: int, what: str) -> Store:
     """The numbers of an idx file of bytes: in memory, or in the file where they are many."""
     packed = path.suffix.lower() == ".gz"
     try:
-        with gzip.open(path, "rb") if packed else open(path, "rb") as file:
+        with open_regular(path) as raw, gzip.GzipFile(fileobj=raw) if packed else raw as file:
             header = file.read(4 + 4 * rank)
             shape = _shape(header, rank, path, what)
             size = math.prod(shape)

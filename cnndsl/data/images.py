@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from cnndsl.data.preparing import Floats, prepare_values
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.semantics.preparation import Layout, Preparation
 
@@ -24,6 +25,13 @@ __all__ = ["MAX_PIXELS", "fit_picture", "read_picture"]
 
 MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
+
+MAX_BYTES = 2**30
+"""Larger files are refused: some formats are read whole before anything is known of them."""
+
+# Only these: Pillow reads some other formats by means of other programs (EPS by Ghostscript).
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "ICO", "PPM", "TIFF", "WEBP", "AVIF", "JPEG2000")
+_TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 
 Picture: TypeAlias = "Image.Image"
 
@@ -57,14 +65,21 @@ def _load(path: str | os.PathLike[str]) -> Picture:
         with warnings.catch_warnings():
             # Pillow warns of pictures that MAX_PIXELS judges, and of oddities in metadata.
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            with (
+                open_regular(path, most=MAX_BYTES) as file,
+                Image.open(file, formats=_formats(path)) as picture,
+            ):
                 _check_size(picture, path)
                 picture.load()
                 return ImageOps.exif_transpose(picture)
     except Image.DecompressionBombError as error:
         raise _too_large(path) from error
     except UnidentifiedImageError as error:
-        raise _unreadable(path, "it is not a picture of a kind that Pillow knows") from error
+        raise UserError(
+            "CNN702",
+            f"cannot read `{path}`: it is no picture of a kind that is read",
+            help="give pictures (PNG, JPEG, …), or arrays in `.npy` and `.npz` files",
+        ) from error
     except OSError as error:
         # Pillow's own complaints (a truncated file) are OSErrors too.
         raise _unreadable(path, reason(error)) from error
@@ -73,6 +88,11 @@ def _load(path: str | os.PathLike[str]) -> Picture:
     except Exception as error:
         # Pillow's readers meet broken files with errors of all kinds: SyntaxError, struct.error.
         raise _unreadable(path, f"the picture is broken ({error})") from error
+
+
+def _formats(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """What a file may be; nothing marks the content of TGA, so that its name has to."""
+    return (*_FORMATS, "TGA") if os.fspath(path).lower().endswith(_TGA_SUFFIXES) else _FORMATS
 
 
 def _check_size(picture: Picture, path: str | os.PathLike[str]) -> None:

@@ -17,6 +17,7 @@ import numpy
 import numpy.typing
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import check_regular
 from cnndsl.graph.files import reason
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import TensorType
@@ -97,11 +98,10 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 def _demand(path: Path) -> None:
     try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
+        check_regular(path)
+    except OSError as error:
         raise UserError(
-            "CNN702", f"cannot read `{path}`: {why}", help="check the path of the input"
+            "CNN702", f"cannot read `{path}`: {reason(error)}", help="check the path of the input"
         ) from error
 
 

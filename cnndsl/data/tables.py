@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from cnndsl.data.parts import Wanted, not_understood, refuse_valid
 from cnndsl.data.pictures import PictureSet
 from cnndsl.data.samples import Indices
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["open_table"]
 
+_LARGEST = 2**30
 _PATHS = ("path", "file", "filename", "filepath", "image", "picture")
 _LABELS = ("label", "class", "category", "target", "y")
 
@@ -64,7 +67,10 @@ def _rows(path: Path, data: str) -> Iterator[_Row]:
 def _lines(path: Path, data: str) -> Iterator[tuple[int, list[str]]]:
     """The lines that are not empty, with their numbers, split at commas."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with (
+            open_regular(path, most=_LARGEST) as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file,
+        ):
             reader = csv.reader(file, strict=True)
             for cells in reader:
                 if any(cell.strip() for cell in cells):

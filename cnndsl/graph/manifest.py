@@ -29,6 +29,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.wire import WireError, read_without
 from cnndsl.semantics.preparation import Preparation
@@ -130,7 +131,7 @@ def read_artifact(path: str | os.PathLike[str]) -> Manifest:
         UserError: CNN604, for a file that is not a model, or not one of cnndsl's.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             skipped = (MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS)
             model = onnx.ModelProto.FromString(read_without(file, skipped, _LARGEST_HEAD))
     except (WireError, DecodeError) as error:

@@ -10,12 +10,16 @@ import onnx.numpy_helper
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.weights import Array
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["weights_of_model"]
+__all__ = ["LARGEST_MODEL", "weights_of_model"]
+
+LARGEST_MODEL = 2**31
+"""The bytes of the largest file that protobuf can be: nothing larger is read."""
 
 
 def weights_of_model(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str, Array]:
@@ -25,7 +29,8 @@ def weights_of_model(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[
         UserError: CNN604 where it cannot be read, or lacks one.
     """
     try:
-        graph = onnx.load(os.fspath(path), load_external_data=False).graph
+        with open_regular(path, most=LARGEST_MODEL) as file:
+            graph = onnx.load(file, load_external_data=False).graph
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {reason(error)}") from error
     except DecodeError as error:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason, write_atomically
 from cnndsl.graph.lower import network_weights
 from cnndsl.semantics.network import TypedNetwork
@@ -63,8 +64,7 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
     """
     try:
         # The system's own words for a file that cannot be opened are better than the library's.
-        with open(path, "rb"):
-            pass
+        check_regular(path)
         if os.fspath(path).lower().endswith(".onnx"):
             raise UserError(
                 "CNN602",
@@ -149,10 +149,12 @@ class WeightsFile:
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
     if os.fspath(path).lower().endswith(".npz"):
-        if not is_zipfile(path):
-            raise BadZipFile("no archive")
-        with numpy.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        with open_regular(path) as file:
+            if not is_zipfile(file):
+                raise BadZipFile("no archive")
+            file.seek(0)
+            with numpy.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
         names = {"float32": "F32", "float64": "F64", "float16": "F16", "int64": "I64"}
         found = {
             name: StoredTensor(array.shape, names.get(array.dtype.name, array.dtype.name))

@@ -23,6 +23,7 @@ import numpy
 from safetensors import SafetensorError, safe_open
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
 from cnndsl.graph.files import reason, write_atomically
 from cnndsl.graph.weights import Array, safetensors_chunks
 from cnndsl.runtime.events import EpochRecord
@@ -230,7 +231,7 @@ def _verify(path: Path) -> None:
         UserError: CNN806, where it is not.
     """
     size = path.stat().st_size
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > _LARGEST_HEADER:

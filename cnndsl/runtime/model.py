@@ -15,7 +15,9 @@ from cnndsl.data.reading import read_samples
 from cnndsl.data.sources import Array, ModelInput, batches, find_files, stack
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
+from cnndsl.graph.stored import LARGEST_MODEL
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.session import Port, Session
 from cnndsl.semantics.preparation import Preparation
@@ -271,7 +273,8 @@ class Model:
             proto = onnx.ModelProto()
             proto.CopyFrom(source.graph_only)
         else:
-            proto = onnx.load(source)
+            with open_regular(source, most=LARGEST_MODEL) as file:
+                proto = onnx.load(file)
         values = self._layer_values(proto)
         for layer in layers:
             if layer not in values:
@@ -337,5 +340,5 @@ def _fill(batch: Array, size: int) -> Array:
 def _copy(source: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     from cnndsl.graph.files import write_atomically
 
-    with open(source, "rb") as file:
+    with open_regular(source) as file:
         write_atomically(path, iter(lambda: file.read(2**20), b""))

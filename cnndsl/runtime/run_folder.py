@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import read_regular
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.files import reason, write_atomically
 from cnndsl.graph.weights import Array, write_weights
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["RunFolder", "opened"]
+
+_LARGEST_TEXT = 2**26
 
 _LOCK = ".lock"
 _BEGINNING = ("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl")
@@ -169,7 +172,7 @@ class RunFolder:
     def add_command(self, words: Sequence[str], *, anew: bool) -> None:
         """Note a command line as a shell takes it, below those of before unless ``anew``."""
         file = self.path / "command.txt"
-        before = "" if anew or not file.exists() else file.read_text(encoding="utf-8")
+        before = "" if anew or not file.exists() else read_regular(file, _LARGEST_TEXT).decode()
         self.write_text("command.txt", f"{before}{shlex.join(words)}\n")
 
     def write_weights(

@@ -15,6 +15,7 @@ from cnndsl import resources
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.files import open_regular
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Import, Module, Text
 from cnndsl.syntax.parser import parse
@@ -68,7 +69,7 @@ def read_text(path: Path, limits: Limits, name: str = "") -> str:
     """
     name = name or str(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(4 * limits.text + 1)
     except IsADirectoryError:
         raise UserError("CNN005", f"`{name}` is a folder", help="give a .cnn file") from None

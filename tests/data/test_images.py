@@ -151,9 +151,9 @@ class TestBroken:
 
     def test_something_that_is_no_picture(self, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(b"hello")
-        assert "not a picture" in self.refusal(tmp_path / "a.png")
+        assert "no picture of a kind that is read" in self.refusal(tmp_path / "a.png")
         (tmp_path / "a.png").write_bytes(b"")
-        assert "not a picture" in self.refusal(tmp_path / "a.png")
+        assert "no picture of a kind that is read" in self.refusal(tmp_path / "a.png")
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         assert "no such file" in self.refusal(tmp_path / "a.png")

@@ -15,7 +15,7 @@ from cnndsl.data.samples import Dataset, Subset, find_broken, without
 
 HELP = "repair what is broken or take it away, or go on without it: `--skip-broken`"
 CUT = "image file is truncated"
-UNKNOWN = "it is not a picture of a kind that Pillow knows"
+UNKNOWN = "it is no picture of a kind that is read"
 
 
 def pictures(folder: Path, count: int, broken: tuple[int, ...] = ()) -> Dataset:
