@@ -225,6 +225,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         if not report.failed:
             check_outputs(result, report)
             check_expectations(result, draft, report)
+            _check_recipe(result, report)
     edits: tuple[Edit, ...] = ()
     if request.annotate and not draft.poisoned:
         from cnndsl.semantics.annotate import claim_edits
@@ -239,6 +240,15 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         path=request.path,
     )
     return checked, inference
+
+
+def _check_recipe(network: TypedNetwork, report: Report) -> None:
+    """Hold the recipe against the finished network; what it does not use is not loaded."""
+    recipe = network.network.recipe
+    if recipe is not None and recipe.augment:
+        from cnndsl.semantics.augmentation_checks import check_augmentations
+
+        check_augmentations(network, report)
 
 
 def _without_holes(draft: Draft, report: Report, limits: Limits) -> Network:

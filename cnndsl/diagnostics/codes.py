@@ -110,6 +110,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN810": Code("run's folder is taken"),
         "CNN811": Code("selftest failed"),
         "CNN812": Code("recipe override does not apply"),
+        "CNN830": Code("augmentation does not suit the data"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

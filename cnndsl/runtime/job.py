@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from cnndsl.data.augment import Augmenter
+from cnndsl.data.label_places import labels_move, note_of_moving
 from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
@@ -73,8 +74,9 @@ class Job:
     """What follows from a request.
 
     ``batch`` is the recipe's, or the number of samples where there are fewer; an epoch has
-    ``steps`` steps. ``labels`` gives those of samples as the step takes them; a batch has
-    ``answers`` answers that may be right. ``model`` is the inference model without weights.
+    ``steps`` steps. ``labels`` gives those of samples as the step takes them, which ``augment``
+    moves where ``moved``; a batch has ``answers`` answers that may be right. ``model`` is the
+    inference model without weights.
     """
 
     request: TrainingRequest
@@ -86,9 +88,17 @@ class Job:
     labels: Callable[[Indices], Array]
     answers: int
     augment: Augmenter | None
+    moved: bool
     model: Artifact
     identity: Mapping[str, Any]
     environment: Mapping[str, str]
+
+    def labels_in(self, epoch: int) -> Callable[[Indices], Array]:
+        """A function that gives the labels of samples as they are changed in an epoch."""
+        augment, labels = self.augment, self.labels
+        if augment is None or not self.moved:
+            return labels
+        return lambda indices: augment.move_labels(labels(indices), epoch, indices)
 
 
 def prepare(request: TrainingRequest) -> Job:
@@ -96,7 +106,8 @@ def prepare(request: TrainingRequest) -> Job:
 
     Raises:
         UserError: CNN701 and CNN705 for the device, CNN802 for labels that do not fit, CNN808
-            where nothing can be learnt, CNN809 for a loss that does not suit the network.
+            where nothing can be learnt, CNN809 for a loss that does not suit the network, CNN830
+            for an augmentation that does not suit the data.
     """
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
@@ -114,6 +125,9 @@ def prepare(request: TrainingRequest) -> Job:
                 check_shares(dataset)
     _check_classes(data)
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
+    augment = Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None
+    # Where the loss compares numbers, the output's channels stand before the places.
+    places = step.labels.dims[1 if classes else 2 :]
     return Job(
         request=request,
         recipe=recipe,
@@ -123,7 +137,8 @@ def prepare(request: TrainingRequest) -> Job:
         step=step,
         labels=encoder(data, step.labels.dtype, step.labels.dims[1:]),
         answers=math.prod(step.labels.dims) if classes else batch,
-        augment=Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None,
+        augment=augment,
+        moved=augment is not None and labels_move(recipe.augment, data, augment.sizes, places),
         model=inference_model(network),
         identity=identity_of(network, recipe, batch, data, request.valid),
         environment={
@@ -193,6 +208,8 @@ def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
 
 def _note_data(job: Job, listener: Listener) -> None:
     data = job.request.data
+    if job.moved:
+        listener.note(note_of_moving(job.recipe.augment, data))
     if job.batch < job.recipe.batch:
         count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
         listener.note(

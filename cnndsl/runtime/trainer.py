@@ -44,8 +44,9 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
         UserError: CNN603 where something cannot be written, CNN802 for labels that do not fit,
             CNN805 where training diverges, CNN806 for a damaged checkpoint, CNN807 for one of
             another run, CNN808 where nothing can be learnt, CNN809 for a loss that does not suit
-            the network, CNN810 where the folder has a run already; and what the device, the files
-            of weights and the data raise. The last good checkpoint is still there.
+            the network, CNN810 where the folder has a run already, CNN830 for an augmentation that
+            does not suit the data; and what the device, the files of weights and the data raise.
+            The last good checkpoint is still there.
     """
     with opened(request.folder, resume=bool(request.resume)) as folder, interruptible() as stop:
         try:
@@ -162,7 +163,7 @@ class _Run:
             job.request.data,
             epoch_order(len(job.request.data), seed, at.epoch),
             job.batch,
-            labels=job.labels,
+            labels=job.labels_in(at.epoch),
             augment=job.augment,
             epoch=at.epoch,
             start=at.step,

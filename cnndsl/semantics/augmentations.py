@@ -2,14 +2,19 @@
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from cnndsl.layers.base import Count
 from cnndsl.semantics.settings import Augmentation, Positive
 
-__all__ = ["Crop", "Cutout", "Flip", "Noise", "Rotate", "Shift"]
+__all__ = ["Crop", "Cutout", "Flip", "Move", "Noise", "Rotate", "Shift"]
+
+Labels: TypeAlias = Annotated[
+    Literal["moved", "fixed"],
+    Field(description="whether labels of the sample's size move along, or all labels stay"),
+]
 
 
 class Crop(Augmentation):
@@ -17,10 +22,11 @@ class Crop(Augmentation):
 
     keyword = "crop"
     padding: Count = Field(default=4, description="zeros added on each side, in cells")
+    labels: Labels = "moved"
 
 
 class Flip(Augmentation):
-    """Mirrored."""
+    """Mirrored along the last dimension (horizontal), the one before it (vertical), or each."""
 
     keyword = "flip"
     positional = ("direction",)
@@ -28,14 +34,16 @@ class Flip(Augmentation):
         default="horizontal", description="left to right, top to bottom, or each on its own"
     )
     probability: float = Field(default=0.5, gt=0, le=1, description="how often")
+    labels: Labels = "moved"
 
 
 class Rotate(Augmentation):
-    """Turned by a random angle about the middle; what comes in at the corners is zero."""
+    """Pictures turned by a random angle about the middle; what comes in at the corners is zero."""
 
     keyword = "rotate"
     positional = ("degrees",)
     degrees: float = Field(default=10.0, gt=0, le=180, description="largest angle either way")
+    labels: Labels = "moved"
 
 
 class Shift(Augmentation):
@@ -44,6 +52,11 @@ class Shift(Augmentation):
     keyword = "shift"
     positional = ("cells",)
     cells: Count = Field(default=2, description="largest distance either way")
+    labels: Labels = "moved"
+
+
+Move: TypeAlias = Crop | Flip | Rotate | Shift
+"""What takes cells to other places, and so changes what labels of places say."""
 
 
 class Noise(Augmentation):

@@ -70,7 +70,7 @@ def test_pieces_of_large_pictures_are_turned_alike(monkeypatch: pytest.MonkeyPat
     x = samples(3, 2, 40, 30)
     whole = changed(x, Rotate(degrees=40.0))
     for cells in (1, 100, 1500, 10**6):
-        monkeypatch.setattr("cnndsl.data.augment._PIECE", cells)
+        monkeypatch.setattr("cnndsl.data.moving._PIECE", cells)
         assert (changed(x, Rotate(degrees=40.0)) == whole).all()
 
 
@@ -329,7 +329,7 @@ def test_inputs_have_noise_of_their_own() -> None:
 def test_inputs_of_different_sizes_cannot_be_changed_alike(change: Augmentation) -> None:
     with pytest.raises(UserError) as caught:
         Augmenter([change], 1, pair((1, 8, 8), (1, 8, 9)))
-    assert caught.value.code == "CNN809"
+    assert caught.value.code == "CNN830"
     assert "`left` (1x8x8) and `right` (1x8x9) differ in size" in caught.value.message
     Augmenter([Noise()], 1, pair((1, 8, 8), (5,)))
 
@@ -356,7 +356,7 @@ def test_what_an_input_cannot_take_is_refused(
 ) -> None:
     with pytest.raises(UserError) as caught:
         Augmenter([Noise(), change], 1, inputs(*dims))
-    assert caught.value.code == "CNN809"
+    assert caught.value.code == "CNN830"
     assert why in caught.value.message
     assert help in caught.value.help
 
