@@ -16,6 +16,7 @@ from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report, Use
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import frozen
 from cnndsl.limits import ENVIRONMENT, Limits
+from cnndsl.semantics.aliases import blamed
 from cnndsl.semantics.draft import Draft
 from cnndsl.semantics.expectations import check_expectations, check_outputs
 from cnndsl.semantics.infer import Inference, infer
@@ -217,7 +218,10 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         return Checked(module.source, report.sorted(), path=request.path), None
     network = _without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
-    report.extend(inference.diagnostics)
+    found = inference.diagnostics
+    if draft.misnamed:
+        found = blamed(inference, draft.misnamed_readers, draft.misnamed)
+    report.extend(found)
 
     result: TypedNetwork | None = None
     if inference.certain and not draft.poisoned and network.nodes:

@@ -54,6 +54,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN121": Code("block never used", Severity.WARNING),
         "CNN122": Code("constant or parameter never used", Severity.WARNING),
         "CNN123": Code("result of a labelled layer never used", Severity.WARNING),
+        "CNN125": Code("label before a stream names only the stream", Severity.WARNING),
         "CNN201": Code("unknown attribute"),
         "CNN202": Code("missing argument"),
         "CNN203": Code("surplus argument"),

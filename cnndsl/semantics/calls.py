@@ -45,7 +45,8 @@ def bind_arguments(
         if parameter.is_stream and argument is not None:
             chain = as_chain(argument)
             node = expander.one(expander.chain(chain, frame, current), chain.span)
-            inner.streams[parameter.name.name] = Stream(node, parameter.name.span)
+            misnamed = frame.misnamed(chain)
+            inner.streams[parameter.name.name] = Stream(node, parameter.name.span, misnamed)
         elif argument is not None:
             inner.constants.define(
                 parameter.name.name, _number(argument, parameter, frame), parameter.name.span

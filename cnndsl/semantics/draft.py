@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.network import Expectation, InputNode, Network, Node, NodeClaim
@@ -57,6 +58,10 @@ class Draft:
     parameters: dict[str, Value] = field(default_factory=dict)
     overridden: bool = False
     """Whether a parameter was set to something else than its default."""
+    misnamed: list[Diagnostic] = field(default_factory=list)
+    """The labels that stand before a stream, and what is wrong with each."""
+    misnamed_readers: dict[int, Diagnostic] = field(default_factory=dict)
+    """The nodes that read a stream through such a label, by position."""
     exhausted: bool = False
     """Whether a limit was reached: the network is then no more than its beginning."""
     pending: dict[int, Bound[Layer]] = field(default_factory=dict)

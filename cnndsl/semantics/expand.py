@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnndsl.diagnostics.model import Label
+from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import replace
@@ -190,8 +190,7 @@ class Expander(Workspace):
                 if position:
                     stream_in_the_middle(self, link)
                 streams = (start,)
-                if link.label is not None:
-                    self._label(link.label, streams, frame)
+                self.label(chain, position, streams, frame, is_stream=True)
                 self._claim(link, start, frame)
                 continue
             giver = chain.links[position - 1].element.span if position else link.span
@@ -202,11 +201,14 @@ class Expander(Workspace):
                 self.report.add(error.diagnostic)
                 self.broken.update(names_in(link.element))
                 streams = (self.poison(link.span, frame),)
-            if link.label is not None:
-                self._label(link.label, streams, frame)
+            if streams and (misnamed := frame.misnamed(chain, position)):
+                self.draft.misnamed_readers[streams[0]] = misnamed
+            self.label(chain, position, streams, frame)
             if link.claims:
                 streams = (self.one(streams, link.element.span),)
                 self._claim(link, streams[0], frame)
+        if frame.names_a_stream(chain):
+            self.named.update(streams)
         return streams
 
     def _named_stream(self, link: Link, frame: Frame) -> int | None:
@@ -230,23 +232,6 @@ class Expander(Workspace):
                 return branch(self, element, frame, current)
             case Repeat() | For():
                 return loop(self, element, link.label, frame, current)
-
-    def _label(self, label: Identifier, streams: tuple[int, ...], frame: Frame) -> None:
-        full = frame.naming.prefix + label.name
-        first = self.labels.get(full) or self.input_span(full)
-        if first is not None:
-            self.twice("label", label, first)
-        elif is_shipped(label.name) or label.name in frame.file.blocks:
-            self.fail(
-                "CNN007",
-                f"`{label.name}` already names a layer or block, and cannot be a label",
-                label.span,
-                help=f"call it `{label.name}_1`, say",
-            )
-        self.labels.setdefault(full, label.span)
-        node = streams[0] if streams else self.poison(label.span, frame)
-        frame.streams[label.name] = Stream(node, label.span)
-        self.paths[full] = node
 
     def _claim(self, link: Link, node: int, frame: Frame) -> None:
         for claim in link.claims:
@@ -329,11 +314,13 @@ class Expander(Workspace):
     ) -> int:
         streams: list[int] = []
         attributes: list[Expr] = []
+        misnamed: Diagnostic | None = None
         for argument in call.arguments:
             if argument.name is not None and not isinstance(argument.value, Chain):
                 attributes += [Name(argument.name.name, argument.name.span), argument.value]
             else:
                 chain = as_chain(argument)
+                misnamed = misnamed or frame.misnamed(chain)
                 streams.append(self.one(self.chain(chain, frame, current), chain.span))
         if len(streams) < 2:
             self.fail(
@@ -343,7 +330,11 @@ class Expander(Workspace):
                 help="separate its chains by commas; `identity` is the stream itself",
             )
             return self.poison(call.span, frame)
-        return self._layer(schema, call.callee, attributes, label, frame, tuple(streams), call.span)
+        inputs = tuple(streams)
+        node = self._layer(schema, call.callee, attributes, label, frame, inputs, call.span)
+        if misnamed is not None:
+            self.draft.misnamed_readers[node] = misnamed
+        return node
 
     def _block(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.layers.window import Rounding
 from cnndsl.semantics.values import Constants
@@ -18,6 +19,7 @@ from cnndsl.syntax.ast import (
     Chain,
     ChainStatement,
     For,
+    Phrase,
     Repeat,
     Return,
     Statement,
@@ -55,6 +57,8 @@ class Stream:
 
     node: int
     span: Span
+    misnamed: Diagnostic | None = None
+    """What is wrong with its label, where that stands before another stream's name."""
 
 
 @dataclass
@@ -104,6 +108,20 @@ class Frame:
     def in_block(self) -> bool:
         """Whether a ``return`` makes sense here."""
         return bool(self.trace)
+
+    def misnamed(self, chain: Chain, before: int | None = None) -> Diagnostic | None:
+        """What is wrong with the label of the stream that a chain is the name of, up to a link."""
+        element = chain.links[0].element
+        if len(chain.links[:before]) != 1 or not isinstance(element, Phrase) or element.arguments:
+            return None
+        stream = self.streams.get(element.head.name)
+        return stream.misnamed if stream else None
+
+    def names_a_stream(self, chain: Chain) -> bool:
+        """Whether a chain begins with a label that should have named its result."""
+        label = chain.links[0].label
+        stream = self.streams.get(label.name) if label else None
+        return stream is not None and stream.misnamed is not None
 
     def inner(self, naming: Naming | None = None) -> Frame:
         """The frame of a body in braces: it shares streams, and has constants of its own."""

@@ -9,13 +9,15 @@ from typing import NoReturn
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
+from cnndsl.semantics.aliases import label_before_stream
 from cnndsl.semantics.draft import Draft, Poison
 from cnndsl.semantics.findings import foreign_letters, shorten
 from cnndsl.semantics.network import InputNode, LayerNode
-from cnndsl.semantics.scope import BlockDefinition, Frame
+from cnndsl.semantics.scope import BlockDefinition, Frame, Stream
 from cnndsl.semantics.values import EvaluationError
-from cnndsl.syntax.ast import Identifier, Name
+from cnndsl.syntax.ast import Chain, Identifier, Name
 
 __all__ = ["LimitError", "Workspace", "count"]
 
@@ -91,6 +93,38 @@ class Workspace:
             else f"label the layer that is meant: `{shorten(head.name)}: conv …`",
             fixes=(Fix(f"write `{near[0]}`", edits, safe=len(near) == 1),) if near else (),
         )
+
+    def label(
+        self,
+        chain: Chain,
+        position: int,
+        streams: tuple[int, ...],
+        frame: Frame,
+        *,
+        is_stream: bool = False,
+    ) -> None:
+        """Give the label of a link, if it has one, the link's result."""
+        label = chain.links[position].label
+        if label is None:
+            return
+        misnamed = None if position else label_before_stream(chain, is_stream=is_stream)
+        if misnamed is not None:
+            self.draft.misnamed.append(misnamed)
+        full = frame.naming.prefix + label.name
+        first = self.labels.get(full) or self.input_span(full)
+        if first is not None:
+            self.twice("label", label, first)
+        elif is_shipped(label.name) or label.name in frame.file.blocks:
+            self.fail(
+                "CNN007",
+                f"`{label.name}` already names a layer or block, and cannot be a label",
+                label.span,
+                help=f"call it `{label.name}_1`, say",
+            )
+        self.labels.setdefault(full, label.span)
+        node = streams[0] if streams else self.poison(label.span, frame)
+        frame.streams[label.name] = Stream(node, label.span, misnamed)
+        self.paths[full] = node
 
     def input_span(self, name: str) -> Span | None:
         """Where the input of this name is declared."""
