@@ -137,6 +137,7 @@ class Network:
         device: str = "auto",
         batch: int = 64,
         threads: int | None = None,
+        verify: bool = True,
     ) -> Evaluation:
         """How good the network is on labelled data.
 
@@ -148,6 +149,7 @@ class Network:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             batch: how many samples to run at once.
             threads: how many threads one operator may use; by default ONNX Runtime decides.
+            verify: whether to compare a compiled model's checksum.
 
         Raises:
             UserError: for data or weights that cannot be read or do not fit.
@@ -157,9 +159,10 @@ class Network:
         from cnndsl.graph.weights import read_weights
         from cnndsl.runtime.evaluate import evaluate
 
-        compiled = os.fspath(weights).lower().endswith(".onnx")
-        read = weights_of_model if compiled else read_weights
-        numbers = read(weights, self._typed)
+        if os.fspath(weights).lower().endswith(".onnx"):
+            numbers = weights_of_model(weights, self._typed, verify=verify)
+        else:
+            numbers = read_weights(weights, self._typed)
         part: Split = "train" if valid is not None else split
         dataset = open_part(self._typed, data, part, valid)
         return evaluate(self._typed, numbers, dataset, device=device, threads=threads, batch=batch)
@@ -194,7 +197,7 @@ def load(spec: str | os.PathLike[str], **parameters: object) -> Network:
     """Load a network: a file's path or the name of a shipped spec.
 
     Keyword arguments set the spec's ``param`` statements. A compiled model (``.onnx``) has its
-    spec in it, with its parameters.
+    spec in it, with its parameters; with ``verify=False`` its checksum is not compared.
 
     >>> import cnndsl
     >>> cnndsl.load("resnet50", classes=10).outputs
@@ -215,8 +218,8 @@ def _of_model(path: str | os.PathLike[str], parameters: Mapping[str, object]) ->
     """The network that a model was compiled from."""
     from cnndsl.graph.artifact import read_artifact
 
-    manifest = read_artifact(path)
-    if parameters:
+    manifest = read_artifact(path, verify=parameters.get("verify") is not False)
+    if parameters.keys() - {"verify"}:
         raise UserError(
             "CNN114",
             f"`{os.fspath(path)}` is a compiled model: its parameters are settled",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
+from cnndsl.cli.options import (
+    color_option,
+    device_option,
+    parameters_option,
+    tell_of_no_checksum,
+    threads_option,
+    verify_option,
+)
 
 if TYPE_CHECKING:
     from cnndsl.api import Network
@@ -54,6 +61,7 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 @click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@verify_option
 @parameters_option
 @color_option
 def eval(
@@ -66,6 +74,7 @@ def eval(
     batch: int,
     threads: int | None,
     style: str,
+    verify: bool,
     parameters: Parameters,
 ) -> None:
     r"""Say how good a network is on labelled DATA.
@@ -88,7 +97,7 @@ def eval(
         raise click.UsageError(
             "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
         )
-    network = _network(model, parameters, compiled=compiled)
+    network = _network(model, parameters, compiled=compiled, verify=verify)
     if device == "auto":
         from cnndsl.runtime.device import choose
 
@@ -102,6 +111,7 @@ def eval(
         device=device,
         batch=batch,
         threads=threads,
+        verify=False,  # it was, before
     )
     from cnndsl.cli.scores import as_json, as_text
 
@@ -113,14 +123,15 @@ def eval(
         click.echo(as_text(evaluation))
 
 
-def _network(model: str, parameters: Parameters, *, compiled: bool) -> Network:
+def _network(model: str, parameters: Parameters, *, compiled: bool, verify: bool) -> Network:
     from cnndsl import api, pipeline
 
     if not compiled:
         return api.Network(pipeline.check(model, parameters))
     from cnndsl.graph.artifact import read_artifact
 
-    seed = read_artifact(model).seed
-    if seed is not None:
-        click.echo(f"weights are untrained (seed {seed})", err=True)
-    return api.load(model)
+    manifest = read_artifact(model, verify=verify)
+    tell_of_no_checksum(model, manifest)
+    if manifest.seed is not None:
+        click.echo(f"weights are untrained (seed {manifest.seed})", err=True)
+    return api.load(model, verify=False)

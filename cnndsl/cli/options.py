@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from cnndsl.graph.manifest import Manifest
 
 __all__ = [
     "color_option",
     "device_option",
     "parameters_option",
+    "tell_of_no_checksum",
     "threads_option",
+    "verify_option",
     "wants_color",
 ]
 
@@ -100,3 +105,21 @@ threads_option = click.option(
     help="Threads for one operator on the CPU; by default ONNX Runtime decides.",
 )
 """``--threads N``."""
+
+verify_option = click.option(
+    "--verify/--no-verify",
+    default=True,
+    show_default=True,
+    help="Compare a compiled model's checksum with its content first.",
+)
+"""``--no-verify``, handed over as ``verify``."""
+
+
+def tell_of_no_checksum(path: str, manifest: Manifest) -> None:
+    """A note on standard error, where damage to a model would not be noticed."""
+    if not manifest.has_checksum:
+        click.echo(
+            f"note: `{path}` was compiled by an older cnndsl and has no checksum: damage to it"
+            " goes unnoticed; compile it again to give it one",
+            err=True,
+        )

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.options import (
+    color_option,
+    parameters_option,
+    tell_of_no_checksum,
+    verify_option,
+)
 
 if TYPE_CHECKING:
     from cnndsl.data.sources import Array
@@ -71,6 +76,7 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 @click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+@verify_option
 @parameters_option
 @color_option
 def run(
@@ -84,6 +90,7 @@ def run(
     layers: tuple[str, ...],
     batch: int,
     style: str,
+    verify: bool,
     parameters: Parameters,
 ) -> None:
     """Let a network answer for each INPUT.
@@ -92,7 +99,7 @@ def run(
     --format json, a list comes out with one object for each input.
     """
     _look_at(inputs)
-    model = _model(spec, weights, seed, parameters, device)
+    model = _model(spec, weights, seed, parameters, device, verify)
     if model.manifest.seed is not None:
         _say(f"weights are untrained (seed {model.manifest.seed}): the answers mean nothing yet")
     if device == "auto":
@@ -117,7 +124,12 @@ def _look_at(inputs: tuple[str, ...]) -> None:
 
 
 def _model(
-    spec: str, weights: str | None, seed: int | None, parameters: Parameters, device: str
+    spec: str,
+    weights: str | None,
+    seed: int | None,
+    parameters: Parameters,
+    device: str,
+    verify: bool,
 ) -> Model:
     from cnndsl.runtime.model import Model
 
@@ -129,7 +141,9 @@ def _model(
                 "a compiled model has its weights and parameters in it:"
                 " --weights, --seed and -D are for a spec"
             )
-        return Model(spec, device=device)
+        model = Model(spec, device=device, verify=verify)
+        tell_of_no_checksum(spec, model.manifest)
+        return model
     from cnndsl import pipeline
 
     artifact = pipeline.compile(

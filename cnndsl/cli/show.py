@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import click
 
-from cnndsl.cli.options import color_option
+from cnndsl.cli.options import color_option, tell_of_no_checksum, verify_option
 
 __all__ = ["show"]
 
 
 @click.command()
 @click.argument("model")
+@verify_option
 @color_option
-def show(model: str) -> None:
+def show(model: str, verify: bool) -> None:
     """Print the spec that a compiled model carries."""
     from cnndsl.graph.manifest import read_artifact
 
-    manifest = read_artifact(model)
+    manifest = read_artifact(model, verify=verify)
+    tell_of_no_checksum(model, manifest)
     if not manifest.intact:
         click.echo(
             f"warning: the spec in `{model}` was changed after the model was compiled:"

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 
+from cnndsl.graph.checksum import sealed
 from cnndsl.graph.files import write_atomically
 from cnndsl.graph.manifest import MODEL_GRAPH, Manifest, read_artifact
 from cnndsl.graph.weights import Array, raw_bytes
@@ -17,6 +19,7 @@ __all__ = ["Artifact", "Manifest", "read_artifact"]
 
 _GRAPH_INITIALIZER = 5
 _TENSOR_RAW_DATA = 9
+_LAST_FIELD = 2**29  # protobuf has no larger number
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,22 +38,29 @@ class Artifact:
 
     def chunks(self) -> Iterator[bytes | memoryview]:
         """The model's file in pieces; no weight is copied."""
-        graph = self.graph_only.graph.SerializeToString(deterministic=True)
-        heads = {name: _tensor_head(name, array) for name, array in self.weights.items()}
-        rest = onnx.ModelProto()
-        rest.CopyFrom(self.graph_only)
-        rest.ClearField("graph")
-        size = len(graph) + sum(
-            len(head) + self.weights[name].nbytes for name, head in heads.items()
-        )
-        yield rest.SerializeToString(deterministic=True) + header(MODEL_GRAPH, size) + graph
-        for name, head in heads.items():
-            yield head
-            yield raw_bytes(self.weights[name])
+        return sealed(self._content())
 
     def to_bytes(self) -> bytes:
         """The model's file, whole in memory."""
         return b"".join(self.chunks())
+
+    def for_runtime(self) -> bytes:
+        """The model without its checksum, whole in memory: nobody damages it there."""
+        return b"".join(self._content())
+
+    def _content(self) -> Iterator[bytes | memoryview]:
+        """All fields but the checksum, in the order of their numbers."""
+        before = _fields(self.graph_only, range(MODEL_GRAPH))
+        after = _fields(self.graph_only, range(MODEL_GRAPH + 1, _LAST_FIELD))
+        first = _fields(self.graph_only.graph, range(_GRAPH_INITIALIZER + 1))
+        last = _fields(self.graph_only.graph, range(_GRAPH_INITIALIZER + 1, _LAST_FIELD))
+        heads = {name: _tensor_head(name, array) for name, array in self.weights.items()}
+        weights = sum(len(head) + self.weights[name].nbytes for name, head in heads.items())
+        yield before + header(MODEL_GRAPH, len(first) + weights + len(last)) + first
+        for name, head in heads.items():
+            yield head
+            yield raw_bytes(self.weights[name])
+        yield last + after
 
     def to_proto(self) -> onnx.ModelProto:
         """The model as the ``onnx`` package has it."""
@@ -64,6 +74,17 @@ class Artifact:
             UserError: CNN603, where it cannot be written.
         """
         return write_atomically(path, self.chunks())
+
+
+def _fields(message: Message, numbers: range) -> bytes:
+    """Some of a message's fields, by their numbers."""
+    part = type(message)()
+    part.CopyFrom(message)
+    for field in message.DESCRIPTOR.fields:
+        if field.number not in numbers:
+            part.ClearField(field.name)
+    content: bytes = part.SerializeToString(deterministic=True)
+    return content
 
 
 def _tensor_head(name: str, array: Array) -> bytes:

@@ -3,6 +3,7 @@
 A model carries its manifest in its ``metadata_props``:
 
 ==========================  ========================================================
+``cnndsl.format``           which properties there are: 2, of this table
 ``cnndsl.version``          of the compiler
 ``cnndsl.network``          the network's name
 ``cnndsl.spec``             the canonical text of the spec
@@ -13,7 +14,10 @@ A model carries its manifest in its ``metadata_props``:
 ``cnndsl.learnable``        how many learnable numbers it has
 ``cnndsl.seed``             of the initialiser; absent where the weights came from a file
 ``cnndsl.layers``           JSON: the values of layers that do not carry the layer's name
+``cnndsl.sha256``           the checksum of the file; see :mod:`cnndsl.graph.checksum`
 ==========================  ========================================================
+
+Format 1 had no ``cnndsl.format`` and no checksum. Such models are read, and said to have none.
 """
 
 from __future__ import annotations
@@ -23,23 +27,29 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
+from cnndsl.graph.checksum import CHECKSUM_KEY, checksum_of, stored_checksum
 from cnndsl.graph.files import reason
 from cnndsl.graph.wire import WireError, read_without
 from cnndsl.semantics.preparation import Preparation
 
-__all__ = ["LAYERS_KEY", "MODEL_GRAPH", "Manifest", "read_artifact", "sha256"]
+__all__ = ["FORMAT_KEY", "LAYERS_KEY", "MODEL_GRAPH", "Manifest", "read_artifact", "sha256"]
 
 T = TypeVar("T")
 
 LAYERS_KEY = "cnndsl.layers"
 """The property of a model that maps a layer to its value, where that has another name."""
+
+FORMAT_KEY = "cnndsl.format"
+"""The property of a model that says which properties it has."""
+
+_FORMAT = 2
 
 MODEL_GRAPH = 7
 """The number of the field of a ``ModelProto`` that holds its graph."""
@@ -56,7 +66,7 @@ class Manifest:
 
     ``layers`` maps a layer to the value that holds its result, for those whose value has another
     name than the layer: the last layer's is ``output``. ``seed`` is None where the weights were
-    read from a file.
+    read from a file. ``has_checksum`` is false for a model of an older cnndsl.
     """
 
     version: str
@@ -69,6 +79,7 @@ class Manifest:
     learnable: int = 0
     seed: int | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
+    has_checksum: bool = True
 
     @property
     def intact(self) -> bool:
@@ -82,6 +93,7 @@ class Manifest:
     def properties(self) -> dict[str, str]:
         """The manifest as the properties of a model."""
         properties = {
+            FORMAT_KEY: str(_FORMAT),
             "cnndsl.version": self.version,
             "cnndsl.network": self.network,
             "cnndsl.spec": self.spec,
@@ -121,31 +133,57 @@ class Manifest:
             learnable=int(properties["cnndsl.learnable"]),
             seed=None if seed is None else int(seed),
             layers=_texts(properties.get(LAYERS_KEY, "{}")),
+            has_checksum=FORMAT_KEY in properties,
         )
 
 
-def read_artifact(path: str | os.PathLike[str]) -> Manifest:
-    """The manifest of a compiled model; the graph and its weights are passed over unread.
+def read_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Manifest:
+    """The manifest of a compiled model; the graph and its weights are never in memory.
+
+    With ``verify``, the whole file is read and its checksum compared, piece by piece.
 
     Raises:
-        UserError: CNN604, for a file that is not a model, or not one of cnndsl's.
+        UserError: CNN604, for a file that is not a model, or not one of cnndsl's, CNN607 for one
+            that was damaged or changed.
     """
     try:
         with open_regular(path) as file:
-            skipped = (MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS)
-            model = onnx.ModelProto.FromString(read_without(file, skipped, _LARGEST_HEAD))
+            properties = _properties(file)
+            if "cnndsl.spec" not in properties:
+                raise _not_ours(path, "was not compiled by cnndsl: it carries no spec")
+            if verify:
+                _verify(path, file, properties)
     except (WireError, DecodeError) as error:
         raise _not_ours(path, "is not an ONNX model") from error
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         raise _not_ours(path, f"cannot be read: {why}") from error
-    properties = {entry.key: entry.value for entry in model.metadata_props}
-    if "cnndsl.spec" not in properties:
-        raise _not_ours(path, "was not compiled by cnndsl: it carries no spec")
     try:
         return Manifest.from_properties(properties)
     except (KeyError, TypeError, ValueError) as error:
         raise _not_ours(path, "carries a damaged manifest") from error
+
+
+def _properties(file: BinaryIO) -> dict[str, str]:
+    skipped = (MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS)
+    model = onnx.ModelProto.FromString(read_without(file, skipped, _LARGEST_HEAD))
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _verify(path: str | os.PathLike[str], file: BinaryIO, properties: Mapping[str, str]) -> None:
+    """Raise CNN607 where a model's checksum is not that of its content."""
+    stored = stored_checksum(file)
+    if stored is None and FORMAT_KEY not in properties and CHECKSUM_KEY not in properties:
+        return
+    if stored is not None and stored == checksum_of(file):
+        return
+    why = "its checksum is missing" if stored is None else "its content is not that of its checksum"
+    raise UserError(
+        "CNN607",
+        f"`{os.fspath(path)}` was damaged or changed: {why}",
+        help="copy or compile it again; if it was changed on purpose, add `--no-verify`"
+        " (in Python, `verify=False`)",
+    )
 
 
 def sha256(text: str) -> str:

@@ -1,47 +1,87 @@
-"""Turns a compiled model back into the numbers of its weights."""
+"""Turns a compiled model's file back into its graph, and into the numbers of its weights.
+
+A file may be anybody's: it is no model of cnndsl's because it says so.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy
 import onnx
-import onnx.numpy_helper
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
+from cnndsl.graph.manifest import read_artifact
 from cnndsl.graph.weights import Array
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["LARGEST_MODEL", "weights_of_model"]
+__all__ = ["read_model", "weights_of_model"]
 
-LARGEST_MODEL = 2**31
+_LARGEST = 2**31
 """The bytes of the largest file that protobuf can be: nothing larger is read."""
 
 
-def weights_of_model(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str, Array]:
+def weights_of_model(
+    path: str | os.PathLike[str], typed: TypedNetwork, *, verify: bool = True
+) -> dict[str, Array]:
     """The weights in a model that was compiled from this network, by their names in the spec.
 
+    With ``verify``, the model's checksum is compared first.
+
     Raises:
-        UserError: CNN604 where it cannot be read, or lacks one.
+        UserError: CNN604 where it cannot be read, or lacks one, CNN607 where it was damaged.
     """
-    try:
-        with open_regular(path, most=LARGEST_MODEL) as file:
-            graph = onnx.load(file, load_external_data=False).graph
-    except OSError as error:
-        raise _unreadable(path, f"cannot be read: {reason(error)}") from error
-    except DecodeError as error:
-        raise _unreadable(path, "is not an ONNX model") from error
-    stored = {one.name: one for one in graph.initializer}
+    read_artifact(path, verify=verify)
+    stored = {one.name: one for one in read_model(path).graph.initializer}
     weights: dict[str, Array] = {}
     for name, weight in network_weights(typed).items():
         if name not in stored or tuple(stored[name].dims) != weight.shape:
             raise _unreadable(path, f"does not hold the weight `{name}` that its spec has")
-        weights[name] = onnx.numpy_helper.to_array(stored[name]).astype(numpy.float32, copy=False)
+        numbers = _numbers(stored[name])
+        if numbers is None:
+            raise _unreadable(path, f"does not hold the weight `{name}` as float32")
+        weights[name] = numbers
     return weights
+
+
+def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
+    """The graph and weights of a model whose weights are all in its file, as cnndsl's are.
+
+    Raises:
+        UserError: CNN604 where it cannot be read, or refers to other files.
+    """
+    try:
+        with open_regular(path, most=_LARGEST) as file:
+            model = onnx.ModelProto.FromString(file.read())
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {reason(error)}") from error
+    except DecodeError as error:
+        raise _unreadable(path, "is not an ONNX model") from error
+    for tensor in model.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise _unreadable(path, "keeps weights in other files, which cnndsl never does")
+    return model
+
+
+def _numbers(tensor: onnx.TensorProto) -> Array | None:
+    """A weight's numbers; None where they are no float32, or not as many as its shape says."""
+    if tensor.data_type != onnx.TensorProto.FLOAT:
+        return None
+    count = math.prod(tensor.dims)
+    if tensor.HasField("raw_data"):
+        if len(tensor.raw_data) != 4 * count:
+            return None
+        flat = numpy.frombuffer(tensor.raw_data, "<f4")
+    elif len(tensor.float_data) == count:
+        flat = numpy.asarray(tensor.float_data, numpy.float32)
+    else:
+        return None
+    return flat.astype(numpy.float32, copy=False).reshape(tuple(tensor.dims))
 
 
 def _unreadable(path: str | os.PathLike[str], why: str) -> UserError:

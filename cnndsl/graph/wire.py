@@ -9,16 +9,29 @@ bytes (https://protobuf.dev/programming-guides/encoding/).
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["WireError", "header", "read_without"]
+__all__ = ["Field", "WireError", "fields", "header", "read_without", "size_of"]
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 class WireError(ValueError):
     """The bytes are no protobuf message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a message in a file: its number, and where its key, content and end are."""
+
+    number: int
+    start: int
+    body: int
+    stop: int
+    is_message: bool
+    """Whether it has a length, as messages, texts and bytes do."""
 
 
 def header(field: int, length: int) -> bytes:
@@ -30,38 +43,54 @@ def header(field: int, length: int) -> bytes:
     return _varint(field << 3 | _LENGTH) + _varint(length)
 
 
+def size_of(file: BinaryIO) -> int:
+    """How many bytes an open file has."""
+    return os.fstat(file.fileno()).st_size
+
+
+def fields(file: BinaryIO, start: int, stop: int) -> Iterator[Field]:
+    """The fields of the message between two places in a file, in their order; none is read.
+
+    Raises:
+        WireError: where that is no message.
+    """
+    while start < stop:
+        file.seek(start)
+        key = _read_varint(file)
+        number, kind = key >> 3, key & 7
+        length = None if kind == _VARINT else _length(file, kind)
+        if length is None:
+            body = file.tell()
+            _read_varint(file)
+            end = file.tell()
+        else:
+            body = file.tell()
+            end = body + length
+        if number == 0 or end > stop:
+            raise WireError("the file is cut short" if number else "no message")
+        yield Field(number, start, body, end, kind == _LENGTH)
+        start = end
+
+
 def read_without(file: BinaryIO, skipped: Collection[int], limit: int) -> bytes:
     """The bytes of a message without some of its fields, which are passed over unread.
 
     Raises:
         WireError: where the file is no message, is cut short, or the rest exceeds ``limit``.
     """
-    end = os.fstat(file.fileno()).st_size
     kept = bytearray()
-    while (start := file.tell()) < end:
-        key = _read_varint(file)
-        field, kind = key >> 3, key & 7
-        body = file.tell()
-        length = _length(file, kind)
-        stop = file.tell() + length
-        if field == 0 or stop > end:
-            raise WireError("the file is cut short" if field else "no message")
-        if field in skipped:
-            file.seek(stop)
+    for field in fields(file, 0, size_of(file)):
+        if field.number in skipped:
             continue
-        if len(kept) + stop - start > limit:
+        if len(kept) + field.stop - field.start > limit:
             raise WireError("the file's head is too large")
-        kept += _varint(key)
-        file.seek(body)
-        kept += file.read(stop - body)
+        file.seek(field.start)
+        kept += file.read(field.stop - field.start)
     return bytes(kept)
 
 
 def _length(file: BinaryIO, kind: int) -> int:
     """How many bytes follow for a field of this kind."""
-    if kind == _VARINT:
-        _read_varint(file)
-        return 0
     if kind == _LENGTH:
         return _read_varint(file)
     if kind in (_FIXED64, _FIXED32):

@@ -125,7 +125,7 @@ class Evaluator:
         if self._logits:
             # Its type is inferred by ONNX Runtime.
             proto.graph.output.add(name=self._logits)
-        whole = replace(model, graph_only=proto).to_bytes()
+        whole = replace(model, graph_only=proto).for_runtime()
         self._session = Session(whole, device, threads=threads)
         shape = self._session.outputs[0].shape
         self._dims = tuple(size for size in shape[1:] if isinstance(size, int))

@@ -17,7 +17,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
-from cnndsl.graph.stored import LARGEST_MODEL
+from cnndsl.graph.stored import read_model
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.session import Port, Session
 from cnndsl.semantics.preparation import Preparation
@@ -95,11 +95,13 @@ class Model:
         source: what ``compile`` made, or the path of a model that it wrote.
         device: where it runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many threads one operator may use; by default ONNX Runtime decides.
+        verify: whether to compare the checksum of a file with its content, which reads all of it.
 
     Nothing is loaded before the model runs for the first time.
 
     Raises:
-        UserError: CNN604 for a file that is not a model of cnndsl's.
+        UserError: CNN604 for a file that is not a model of cnndsl's, CNN607 for one that was
+            damaged or changed.
     """
 
     def __init__(
@@ -108,13 +110,16 @@ class Model:
         *,
         device: str = "auto",
         threads: int | None = None,
+        verify: bool = True,
     ) -> None:
         self._source = source
         self._device = device
         self._threads = threads
         self._ready: _Ready | None = None
         self.manifest: Manifest = (
-            source.manifest if isinstance(source, Artifact) else read_artifact(source)
+            source.manifest
+            if isinstance(source, Artifact)
+            else read_artifact(source, verify=verify)
         )
 
     # --- what it is ---------------------------------------------------------------------------
@@ -260,7 +265,7 @@ class Model:
 
     def _plain(self) -> _Ready:
         source = self._source
-        session = self._start(source.to_bytes() if isinstance(source, Artifact) else source)
+        session = self._start(source.for_runtime() if isinstance(source, Artifact) else source)
         return _Ready(session, session.outputs)
 
     def _start(self, model: bytes | str | os.PathLike[str]) -> Session:
@@ -273,8 +278,7 @@ class Model:
             proto = onnx.ModelProto()
             proto.CopyFrom(source.graph_only)
         else:
-            with open_regular(source, most=LARGEST_MODEL) as file:
-                proto = onnx.load(file)
+            proto = read_model(source)
         values = self._layer_values(proto)
         for layer in layers:
             if layer not in values:
@@ -285,7 +289,7 @@ class Model:
                 # Its type is inferred by ONNX Runtime.
                 proto.graph.output.add(name=value)
         session = self._start(
-            replace(source, graph_only=proto).to_bytes()
+            replace(source, graph_only=proto).for_runtime()
             if isinstance(source, Artifact)
             else proto.SerializeToString()
         )

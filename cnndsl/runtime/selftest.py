@@ -243,7 +243,7 @@ def _check(name: str, measured: str, holds: bool) -> Check:
 
 def _with_weights(model: Artifact, weights: Mapping[str, NDArray[Any]]) -> bytes:
     """A model's bytes with these weights in it."""
-    return dataclasses.replace(model, weights=weights).to_bytes()
+    return dataclasses.replace(model, weights=weights).for_runtime()
 
 
 def _run(stepper: Stepper, feeds: Arrays, number: int, lr: float | None = None) -> float:

@@ -99,6 +99,14 @@ def three_classes(folder: Path) -> None:
     onnx.save(model, folder / "lenet5.onnx")
 
 
+def a_changed_bit(folder: Path) -> None:
+    path = folder / "damaged.onnx"
+    cnndsl.load("lenet5").compile(device="cpu").save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def too_large(folder: Path) -> None:
     (folder / "data.cnn").write_bytes(b"#" * 16_000_001)
 
@@ -141,6 +149,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN604": model_of_another_tool,
     "CNN605": nothing,
     "CNN606": a_huge_network,
+    "CNN607": a_changed_bit,
     "CNN702": half_a_picture,
     "CNN703": channels_last,
     "CNN704": a_picture,
