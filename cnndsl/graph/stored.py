@@ -57,7 +57,7 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     """
     try:
         with open_regular(path, most=_LARGEST) as file:
-            model = onnx.ModelProto.FromString(file.read())
+            model: onnx.ModelProto = onnx.ModelProto.FromString(file.read())
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {reason(error)}") from error
     except DecodeError as error:
