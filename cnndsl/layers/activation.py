@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import POINT, WHOLE, Emitter, Layer, Reach, ShapeFault, Site
+from cnndsl.layers.base import POINT, WHOLE, Bounds, Emitter, Layer, Reach, ShapeFault, Site
 from cnndsl.types import TensorType
 
 __all__ = ["LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
@@ -19,6 +19,11 @@ class Relu(Layer):
 
     keyword = "relu"
     saves = ("output",)
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        least, most = inputs[0]
+        return max(0.0, least), max(0.0, most)
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
@@ -37,6 +42,13 @@ class LeakyRelu(Layer):
     )
 
     @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        least, most = inputs[0]
+        if self.slope == 0:
+            return max(0.0, least), max(0.0, most)
+        return min(least, least * self.slope), max(most, most * self.slope)
+
+    @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         return emit.op("LeakyRelu", site.inputs[0], alpha=float(self.slope))
 
@@ -46,6 +58,10 @@ class Tanh(Layer):
 
     keyword = "tanh"
     saves = ("output",)
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return -1.0, 1.0
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
@@ -59,6 +75,10 @@ class ScaledTanh(Layer):
     saves = ("output",)
 
     @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return -1.7159, 1.7159
+
+    @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         slope, amplitude = emit.constant(2 / 3), emit.constant(1.7159)
         tanh = emit.op("Tanh", emit.op("Mul", site.inputs[0], slope))
@@ -70,6 +90,10 @@ class Sigmoid(Layer):
 
     keyword = "sigmoid"
     saves = ("output",)
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return 0.0, 1.0
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
@@ -96,6 +120,10 @@ class Softmax(Layer):
     def reach(self, *inputs: TensorType) -> Reach:
         """A unit of a vector sees all units; a cell of feature maps its own place only."""
         return POINT if inputs[0].spatial else WHOLE
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return 0.0, 1.0
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:

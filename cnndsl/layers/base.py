@@ -28,6 +28,7 @@ __all__ = [
     "POINT",
     "WHOLE",
     "Attribute",
+    "Bounds",
     "Count",
     "Emitter",
     "Init",
@@ -188,6 +189,12 @@ class ShapeFault:
     insert: str = ""
 
 
+# --- bounds -----------------------------------------------------------------------------------
+
+Bounds: TypeAlias = tuple[float, float]
+"""The least and the most that a number can be; either may be infinite."""
+
+
 # --- receptive fields -------------------------------------------------------------------------
 
 POINT: Literal["point"] = "point"
@@ -288,6 +295,15 @@ class Layer(Schema):
         most likely have, so that checking can go on.
         """
         return inputs[0]
+
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        """Between which numbers its output lies, where its inputs lie between these."""
+        return (-math.inf, math.inf) if self.shares == "never" else inputs[0]
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether it gives its input's numbers as they are, in training too."""
+        return self.shares == "always"
 
     def promise(self) -> TensorType | None:
         """The output's type where it does not depend on the input at all, as for ``dense``."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from cnndsl.layers.base import Emitter, Layer, ShapeFault, Site
+from cnndsl.layers.base import Bounds, Emitter, Layer, ShapeFault, Site
 from cnndsl.types import TensorType
 
 __all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]
@@ -75,6 +75,10 @@ class Add(Join):
     keyword = "add"
 
     @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return sum(least for least, _ in inputs), sum(most for _, most in inputs)
+
+    @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         return reduce(lambda left, right: emit.op("Add", left, right), site.inputs)
 
@@ -84,6 +88,10 @@ class Maximum(Join):
 
     keyword = "maximum"
     saves = ("inputs",)
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return max(least for least, _ in inputs), max(most for _, most in inputs)
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
@@ -158,6 +166,10 @@ class Concat(Join):
     def output(self, *inputs: TensorType) -> TensorType:
         channels = sum(source.channels for source in inputs)
         return TensorType((channels, *inputs[self.reference(inputs)].spatial))
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return min(least for least, _ in inputs), max(most for _, most in inputs)
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:

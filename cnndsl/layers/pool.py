@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from cnndsl.layers.base import (
     WHOLE,
+    Bounds,
     Emitter,
     Layer,
     Reach,
@@ -78,6 +79,10 @@ class MaxPool(Pooling):
         return {**super().per_dimension(), "dilation": self.dilation}
 
     @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return inputs[0]
+
+    @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         """MaxPool, without its ceil mode: padding at the end reaches as far as the last window."""
         windows = self.windows(site.types[0])
@@ -108,6 +113,12 @@ class AvgPool(Pooling):
             " reaches beyond the padding never counts"
         ),
     )
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        """Those of its input, and of the padding where that counts."""
+        least, most = inputs[0]
+        return (min(least, 0.0), max(most, 0.0)) if self.count_padding else (least, most)
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
@@ -212,6 +223,10 @@ class GlobalPooling(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].channels,))
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return inputs[0]
 
     @override
     def reach(self, *inputs: TensorType) -> Reach:

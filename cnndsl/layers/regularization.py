@@ -27,6 +27,11 @@ class Dropout(Layer):
         description="probability of a zero; what stays is divided by 1 - rate",
     )
 
+    @property
+    @override
+    def passes_on(self) -> bool:
+        return self.rate == 0
+
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:
         """Nothing: the inverted dropout of training needs no correction in inference."""
@@ -53,6 +58,11 @@ class Noise(Layer):
     std: float = Field(
         default=0.1, ge=0, allow_inf_nan=False, description="the noise's standard deviation"
     )
+
+    @property
+    @override
+    def passes_on(self) -> bool:
+        return self.std == 0
 
     @override
     def lower(self, emit: Emitter[V], site: Site[V]) -> V:

@@ -24,15 +24,24 @@ from cnndsl.data.sources import Array
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.export import make_manifest, to_graph_only
 from cnndsl.graph.lower import lower
-from cnndsl.graph.manifest import LAYERS_KEY
+from cnndsl.graph.manifest import LAYERS_KEY, Manifest
 from cnndsl.runtime.session import Session
 from cnndsl.semantics.canonical import canonical_text
 from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.scores import main_output, scores
 from cnndsl.semantics.settings import Loss
 
-__all__ = ["Evaluation", "Evaluator", "Stopped", "evaluate", "inference_model", "sample_losses"]
+__all__ = [
+    "Evaluation",
+    "Evaluator",
+    "Stopped",
+    "evaluate",
+    "inference_model",
+    "sample_losses",
+    "scores_value",
+]
 
 Doubles: TypeAlias = NDArray[numpy.float64]
 
@@ -89,7 +98,21 @@ def evaluate(
     """
     recipe = network.network.recipe or Recipe()
     model = replace(inference_model(network), weights=weights)
-    return Evaluator(model, recipe.loss, device=device, threads=threads).run(dataset, batch=batch)
+    taken = scores_value(network, model.manifest, recipe.loss)
+    evaluator = Evaluator(model, recipe.loss, scores=taken, device=device, threads=threads)
+    return evaluator.run(dataset, batch=batch)
+
+
+def scores_value(network: TypedNetwork, manifest: Manifest, loss: Loss) -> str:
+    """The name of the model's value that the loss takes, as the training step does; or none.
+
+    It is none where that is the output itself. A probability so small that it is zero in float32
+    has no logarithm.
+    """
+    position = scores(network, loss)
+    if position == main_output(network):
+        return ""
+    return manifest.value_of(network.network.nodes[position].name)
 
 
 def inference_model(network: TypedNetwork) -> Artifact:
@@ -106,6 +129,7 @@ class Evaluator:
     Args:
         model: the model, with its weights.
         loss: what its training makes small.
+        scores: the value that the loss takes, where that is not the output.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many threads one operator may use; by default ONNX Runtime decides.
 
@@ -114,17 +138,23 @@ class Evaluator:
     """
 
     def __init__(
-        self, model: Artifact, loss: Loss, *, device: str = "auto", threads: int | None = None
+        self,
+        model: Artifact,
+        loss: Loss,
+        *,
+        scores: str = "",
+        device: str = "auto",
+        threads: int | None = None,
     ) -> None:
         self.loss = loss
         self._classes = model.manifest.classes
         proto = onnx.ModelProto()
         proto.CopyFrom(model.graph_only)
         self._output = proto.graph.output[0].name
-        self._logits = _before_activation(proto, loss)
-        if self._logits:
+        self._scores = scores or self._output
+        if self._scores not in (output.name for output in proto.graph.output):
             # Its type is inferred by ONNX Runtime.
-            proto.graph.output.add(name=self._logits)
+            proto.graph.output.add(name=self._scores)
         whole = replace(model, graph_only=proto).for_runtime()
         self._session = Session(whole, device, threads=threads)
         shape = self._session.outputs[0].shape
@@ -147,26 +177,13 @@ class Evaluator:
         elif isinstance(self.loss, BinaryCrossEntropy):
             check_shares(dataset)
         tally = _Tally(self._dims, self.loss, dataset)
-        wanted = self._logits or self._output
         with closing(evaluation_batches(dataset, batch, labels=labels)) as batches:
             for one in batches:
                 if stop():
                     raise Stopped
-                tally.add(self._session.run(one.inputs, [wanted])[wanted], one.labels)
+                found = self._session.run(one.inputs, [self._scores])[self._scores]
+                tally.add(found.reshape(len(found), *self._dims), one.labels)
         return tally.evaluation(dataset.classes or self._classes)
-
-
-def _before_activation(proto: onnx.ModelProto, loss: Loss) -> str:
-    """The value that the loss takes instead of the output, as the training step does; or none.
-
-    A probability so small that it is zero in float32 has no logarithm.
-    """
-    kind = {CrossEntropy: "Softmax", BinaryCrossEntropy: "Sigmoid"}.get(type(loss))
-    output = proto.graph.output[0]
-    for node in proto.graph.node:
-        if output.name in node.output and node.op_type == kind:
-            return str(node.input[0])
-    return ""
 
 
 # --- losses -----------------------------------------------------------------------------------

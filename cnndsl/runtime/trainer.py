@@ -17,7 +17,7 @@ from cnndsl.data.feeding import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.checkpoint import Checkpoint, list_checkpoints, write_checkpoint
-from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped
+from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.job import Job, TrainingRequest, begin, prepare
@@ -336,8 +336,9 @@ class _Run:
     def _evaluator(self, weights: Mapping[str, Array]) -> Evaluator:
         job = self.job
         model = replace(job.model, weights=weights)
-        threads = job.request.threads
-        return Evaluator(model, job.recipe.loss, device=job.device, threads=threads)
+        threads, loss = job.request.threads, job.recipe.loss
+        taken = scores_value(job.request.network, model.manifest, loss)
+        return Evaluator(model, loss, scores=taken, device=job.device, threads=threads)
 
     @property
     def _evaluated(self) -> int:

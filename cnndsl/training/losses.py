@@ -1,9 +1,11 @@
-"""Turns a network's output and its labels into the loss, and the number of right answers.
+"""Turns a network's scores and its labels into the loss, and the number of right answers.
 
-Losses that are made of probabilities take the numbers before the last Softmax or Sigmoid instead:
-the logarithm of a probability that was rounded to 0 is infinite, that of a LogSoftmax is not, and
-neither is its gradient. Channels, and with them classes, stand on axis 1; what lies behind is
-places, each with a label of its own.
+Which numbers the scores are, :mod:`cnndsl.semantics.scores` says. Losses that are made of
+probabilities take those before the last softmax or sigmoid: the logarithm of a probability that
+was rounded to 0 is infinite, that of a LogSoftmax is not, and neither is its gradient.
+
+Channels, and with them classes, stand on axis 1; what lies behind is places, each with a label of
+its own.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ def labels_type(
 
 
 def emit_loss(
-    emit: GraphEmitter, loss: Loss, output: onnx_ir.Value, labels: onnx_ir.Value
+    emit: GraphEmitter, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
 ) -> Losses:
     """Emit a loss and the count of right answers; the labels are as :func:`labels_type` says.
 
@@ -69,28 +71,15 @@ def emit_loss(
     """
     match loss:
         case CrossEntropy():
-            logits = _before(output, "Softmax")
-            return Losses(_cross_entropy(emit, loss, logits, labels), _hits(emit, logits, labels))
+            return Losses(_cross_entropy(emit, loss, scores, labels), _hits(emit, scores, labels))
         case BinaryCrossEntropy():
-            return _binary_cross_entropy(emit, _before(output, "Sigmoid"), labels)
+            return _binary_cross_entropy(emit, scores, labels)
         case Hinge():
-            return Losses(_hinge(emit, loss, output, labels), _hits(emit, output, labels))
+            return Losses(_hinge(emit, loss, scores, labels), _hits(emit, scores, labels))
         case MeanSquaredError():
-            return _mean_squared_error(emit, output, labels)
+            return _mean_squared_error(emit, scores, labels)
         case _:
             raise NotImplementedError(f"no lowering for the loss `{loss.keyword}`")
-
-
-def _before(output: onnx_ir.Value, op_type: str) -> onnx_ir.Value:
-    """What went into the operator that made an output, where it is this one, over the channels."""
-    node = output.producer()
-    if node is None or node.op_type != op_type or node.inputs[0] is None:
-        return output
-    axis = node.attributes.get("axis")
-    rank = len(dims_of(output))
-    if op_type == "Softmax" and (axis.as_int() if axis else -1) % rank != 1:
-        return output
-    return node.inputs[0]
 
 
 # --- losses -----------------------------------------------------------------------------------

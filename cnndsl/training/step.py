@@ -40,6 +40,7 @@ from cnndsl.graph.lower import Forward, check_opset, lower_into
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.scores import scores
 from cnndsl.training.graph import CORRECT, LABELS, LOSS, NEXT, StepGraph
 from cnndsl.training.losses import Losses, emit_loss, labels_type
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
@@ -159,7 +160,10 @@ def _loss(
     graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
     dtype, dims = labels_type(recipe.loss, dims_of(output))
     labels = graph.placeholder(LABELS, dims, dtype)
-    losses = emit_loss(graph, recipe.loss, output, labels)
+    taken = forward.values[scores(typed, recipe.loss)]
+    if dims_of(taken) != dims_of(output):
+        taken = graph.op("Reshape", taken, graph.constant(list(dims_of(output))))
+    losses = emit_loss(graph, recipe.loss, taken, labels)
     graph.rename(losses.loss, LOSS)
     graph.rename(losses.correct, CORRECT)
     return labels, losses

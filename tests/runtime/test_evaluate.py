@@ -20,6 +20,7 @@ from cnndsl.runtime.evaluate import (
     evaluate,
     inference_model,
     sample_losses,
+    scores_value,
 )
 from cnndsl.runtime.stepper import Stepper
 from cnndsl.semantics.losses import CrossEntropy
@@ -163,7 +164,8 @@ def test_a_compiled_file_is_measured_as_its_spec(tmp_path: Path) -> None:
     model.write(tmp_path / "model.onnx")
     again = Artifact(model.manifest, onnx.load(tmp_path / "model.onnx"), {})
     data = stripes(20)
-    one = Evaluator(again, CrossEntropy(), device="cpu", threads=1).run(data)
+    taken = scores_value(typed, again.manifest, CrossEntropy())
+    one = Evaluator(again, CrossEntropy(), scores=taken, device="cpu", threads=1).run(data)
     other = evaluate(typed, weights, data, device="cpu", threads=1)
     assert one.loss == other.loss
     assert one.confusion is not None

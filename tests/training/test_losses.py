@@ -35,22 +35,15 @@ ELEMENTWISE = ["binarycrossentropy", "mse"]
 DIMS = [(1, 2), (6, 10), (3, 5, 4), (2, 3, 4, 5), (2, 4, 3, 2, 2)]
 
 
-def graph_of(
-    loss: Loss, dims: tuple[int, ...], dtype: onnx_ir.DataType = FLOAT, last: str = ""
-) -> onnx.ModelProto:
-    """The loss, the count and the gradient for an output, perhaps made by a last operator."""
+def graph_of(loss: Loss, dims: tuple[int, ...], dtype: onnx_ir.DataType = FLOAT) -> onnx.ModelProto:
+    """The loss, the count and the gradient for scores."""
     emit = GraphEmitter()
     scores = emit.placeholder("scores", dims, dtype)
-    output = scores
-    if last == "Softmax":
-        output = emit.op(last, scores, axis=1)
-    elif last:
-        output = emit.op(last, scores)
     label_dtype, label_dims = labels_type(loss, dims)
     if label_dtype == FLOAT:
         label_dtype = dtype
     labels = emit.placeholder("labels", label_dims, label_dtype)
-    losses = emit_loss(emit, loss, output, labels)
+    losses = emit_loss(emit, loss, scores, labels)
     assert (losses.loss.dtype, losses.loss.shape) == (dtype, onnx_ir.Shape(()))
     assert (losses.correct.dtype, losses.correct.shape) == (
         onnx_ir.DataType.INT64,
@@ -72,9 +65,7 @@ def example(loss: Loss, dims: tuple[int, ...], dtype: type = numpy.float32) -> d
     return {"scores": scores, "labels": (3 * chance.standard_normal(dims)).astype(dtype)}
 
 
-def evaluated(
-    name: str, scores: Any, labels: Any, dims: tuple[int, ...], last: str = ""
-) -> dict[str, Array]:
+def evaluated(name: str, scores: Any, labels: Any, dims: tuple[int, ...]) -> dict[str, Array]:
     """What ONNX Runtime gives for scores and labels written out."""
     loss = LOSSES[name]
     dtype, label_dims = labels_type(loss, dims)
@@ -82,7 +73,7 @@ def evaluated(
         "scores": numpy.array(scores, numpy.float32).reshape(dims),
         "labels": numpy.array(labels, dtype.numpy()).reshape(label_dims),
     }
-    return ran(graph_of(loss, dims, last=last), feeds)
+    return ran(graph_of(loss, dims), feeds)
 
 
 # --- against PyTorch --------------------------------------------------------------------------
@@ -146,68 +137,6 @@ def test_enormous_scores_give_finite_losses_and_the_right_gradient(name: str, si
     found = ran(graph_of(loss, (6, 4)), feeds)
     assert found["loss"] == pytest.approx(expected, rel=1e-5)
     assert numpy.allclose(found["gradient"], gradient, rtol=1e-5, atol=1e-6)
-
-
-# --- what makes the output --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dims", [(6, 10), (2, 3, 4, 5)], ids=str)
-@pytest.mark.parametrize(
-    ("name", "last"),
-    [("crossentropy", "Softmax"), ("smoothed", "Softmax"), ("binarycrossentropy", "Sigmoid")],
-)
-def test_a_last_layer_that_makes_probabilities_changes_nothing(
-    name: str, last: str, dims: tuple[int, ...]
-) -> None:
-    feeds = example(LOSSES[name], dims)
-    plain, made = (ran(graph_of(LOSSES[name], dims, last=op), feeds) for op in ("", last))
-    for output, array in plain.items():
-        assert numpy.array_equal(made[output], array)
-
-
-@pytest.mark.parametrize(("name", "last"), [("mse", "Sigmoid"), ("hinge", "Softmax")])
-def test_other_losses_take_the_output_as_it_is(name: str, last: str) -> None:
-    feeds = example(LOSSES[name], (6, 10))
-    before = ran(graph_of(LOSSES[name], (6, 10)), feeds)["loss"]
-    scores = {"Sigmoid": _sigmoid, "Softmax": _softmax}[last](feeds["scores"])
-    after = ran(graph_of(LOSSES[name], (6, 10), last=last), feeds)["loss"]
-    direct = ran(graph_of(LOSSES[name], (6, 10)), feeds | {"scores": scores})["loss"]
-    assert after == pytest.approx(direct, rel=1e-6)
-    assert after != pytest.approx(before, rel=1e-2)
-
-
-def _sigmoid(x: Array) -> Array:
-    result: Array = 1 / (1 + numpy.exp(-x))
-    return result
-
-
-def _softmax(x: Array) -> Array:
-    exponential = numpy.exp(x - x.max(axis=1, keepdims=True))
-    result: Array = exponential / exponential.sum(axis=1, keepdims=True)
-    return result
-
-
-def test_a_softmax_over_another_axis_is_no_distribution_over_classes() -> None:
-    emit = GraphEmitter()
-    scores = emit.placeholder("scores", (2, 3, 4), FLOAT)
-    labels = emit.placeholder("labels", (2, 4), onnx_ir.DataType.INT64)
-    losses = emit_loss(emit, CrossEntropy(), emit.op("Softmax", scores, axis=-1), labels)
-    outputs = {"loss": losses.loss, "correct": losses.correct}
-    feeds = example(CrossEntropy(), (2, 3, 4))
-    found = ran(model_of(emit, [scores, labels], outputs), feeds)
-    exponential = numpy.exp(feeds["scores"].astype(float))
-    probabilities = exponential / exponential.sum(axis=2, keepdims=True)
-    expected, _ = by_torch(CrossEntropy(), feeds | {"scores": probabilities})
-    assert found["loss"] == pytest.approx(expected, rel=1e-6)
-
-
-def test_a_softmax_over_the_last_of_two_axes_is_one() -> None:
-    emit = GraphEmitter()
-    scores = emit.placeholder("scores", (2, 3), FLOAT)
-    labels = emit.placeholder("labels", (2,), onnx_ir.DataType.INT64)
-    emit_loss(emit, CrossEntropy(), emit.op("Softmax", scores, axis=-1), labels)
-    [logarithm] = [node for node in emit.nodes if node.op_type == "LogSoftmax"]
-    assert logarithm.inputs == (scores,)
 
 
 # --- by hand ----------------------------------------------------------------------------------

@@ -1,0 +1,57 @@
+"""Finds the numbers that a loss compares: the main output, or what its last activation was given.
+
+A cross-entropy takes the scores before the softmax or sigmoid that makes probabilities of them
+(decision 0021). Training, evaluation and the checker all ask here, so that they speak of the same
+function.
+"""
+
+from __future__ import annotations
+
+from cnndsl.layers.activation import Sigmoid, Softmax
+from cnndsl.layers.base import Layer
+from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy
+from cnndsl.semantics.network import LayerNode, TypedNetwork
+from cnndsl.semantics.settings import Loss
+
+__all__ = ["main_output", "maker", "scores"]
+
+
+def main_output(typed: TypedNetwork) -> int:
+    """The position of the node that the loss is about."""
+    return next(iter(typed.network.outputs.values()))
+
+
+def scores(typed: TypedNetwork, loss: Loss, output: int | None = None) -> int:
+    """The position of the node whose numbers the loss takes, for the main output or another node.
+
+    They are as many as the output's, and stand in its order, though perhaps in another shape: a
+    softmax over 10x1x1 may be flattened behind.
+    """
+    output = main_output(typed) if output is None else output
+    last = maker(typed, output)
+    node = typed.network.nodes[last]
+    activation = _probabilities(loss)
+    if activation is None or not isinstance(node, LayerNode):
+        return output
+    if not isinstance(node.layer, activation):
+        return output
+    if activation is Softmax and typed.types[last].channels != typed.types[output].channels:
+        # It is over the channels at each place, and the classes are channels and places together.
+        return output
+    return node.inputs[0]
+
+
+def maker(typed: TypedNetwork, position: int) -> int:
+    """The node that computed a node's numbers, behind all layers that only pass them on."""
+    node = typed.network.nodes[position]
+    while isinstance(node, LayerNode) and node.layer.passes_on and len(node.inputs) == 1:
+        position = node.inputs[0]
+        node = typed.network.nodes[position]
+    return position
+
+
+def _probabilities(loss: Loss) -> type[Layer] | None:
+    """The activation that makes probabilities of the scores that a loss takes."""
+    if isinstance(loss, CrossEntropy):
+        return Softmax
+    return Sigmoid if isinstance(loss, BinaryCrossEntropy) else None
