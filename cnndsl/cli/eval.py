@@ -12,6 +12,7 @@ from cnndsl.cli.options import (
     color_option,
     device_option,
     parameters_option,
+    tell_device,
     tell_of_no_checksum,
     threads_option,
     verify_option,
@@ -98,11 +99,7 @@ def eval(
             "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
         )
     network = _network(model, parameters, compiled=compiled, verify=verify)
-    if device == "auto":
-        from cnndsl.runtime.device import choose
-
-        chosen = choose(device)
-        click.echo(f"running on {chosen.name}: {chosen.reason}", err=True)
+    tell_device(device)
     evaluation = network.evaluate(
         data,
         model if weights is None else weights,

@@ -14,6 +14,7 @@ __all__ = [
     "color_option",
     "device_option",
     "parameters_option",
+    "tell_device",
     "tell_of_no_checksum",
     "threads_option",
     "verify_option",
@@ -123,3 +124,17 @@ def tell_of_no_checksum(path: str, manifest: Manifest) -> None:
             " goes unnoticed; compile it again to give it one",
             err=True,
         )
+
+
+def tell_device(device: str) -> None:
+    """Say where a network runs and why, to whoever left the choice to `auto`.
+
+    Without NVIDIA's driver there was no choice: `cnndsl doctor` says all of it.
+    """
+    if device != "auto":
+        return
+    from cnndsl.runtime.device import choose, read_driver
+
+    chosen = choose(device)
+    if chosen.name != "cpu" or read_driver() is not None:
+        click.echo(f"running on {chosen.name}: {chosen.reason}", err=True)

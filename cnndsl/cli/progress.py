@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from cnndsl.cli.options import wants_color
+from cnndsl.cli.options import tell_device, wants_color
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -65,9 +65,7 @@ class _Lines:
     def start(self, start: Start) -> None:
         self._epochs = start.epochs
         if self._auto:
-            from cnndsl.runtime.device import choose
-
-            _say(f"running on {start.device}: {choose('auto').reason}", err=True)
+            tell_device("auto")
         _say(_head(start))
         if not start.valid_samples:
             self.note("without `--valid`, the best epoch is that of the least training loss")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,17 +14,20 @@ import click
 from cnndsl.cli.options import (
     color_option,
     parameters_option,
+    tell_device,
     tell_of_no_checksum,
     verify_option,
 )
 
 if TYPE_CHECKING:
-    from cnndsl.data.sources import Array
     from cnndsl.runtime.model import Model, Prediction
 
 __all__ = ["run"]
 
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
+
+_TOP = 5
+"""How many classes are shown unless a user asks for another number."""
 
 
 def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -51,9 +53,7 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="How many classes to show for each input.",
+    help="How many classes to show for each input, the best first.  [default: 5]",
 )
 @click.option(
     "--output",
@@ -85,7 +85,7 @@ def run(
     weights: str | None,
     seed: int | None,
     device: str,
-    top: int,
+    top: int | None,
     output: str | None,
     layers: tuple[str, ...],
     batch: int,
@@ -100,19 +100,19 @@ def run(
     """
     _look_at(inputs)
     model = _model(spec, weights, seed, parameters, device, verify)
+    if top is not None and not model.meaning.ranked:
+        _say("`--top` does not apply: the outputs are no ranking of classes")
     if model.manifest.seed is not None:
         _say(f"weights are untrained (seed {model.manifest.seed}): the answers mean nothing yet")
-    if device == "auto":
-        _say(f"running on {model.device.name}: {model.device.reason}")
+    tell_device(device)
     with _progress(inputs) as watch:
         predictions = map(watch, model.predict(inputs, layers=layers, batch=batch))
         if output is not None:
             _write(output, predictions, style)
         elif style == "json":
-            _print_json(predictions, top)
+            _print_json(predictions, top or _TOP)
         else:
-            for prediction in predictions:
-                click.echo("\n".join(_lines(prediction, top)))
+            _print_text(predictions, top or _TOP)
 
 
 def _look_at(inputs: tuple[str, ...]) -> None:
@@ -197,6 +197,7 @@ def _progress(inputs: tuple[str, ...]) -> Iterator[Callable[[Prediction], Predic
 
 
 def _write(path: str, predictions: Iterator[Prediction], style: str) -> None:
+    from cnndsl.cli.answers import sizes
     from cnndsl.data.results import ResultsFile
 
     with ResultsFile(path) as results:
@@ -208,81 +209,30 @@ def _write(path: str, predictions: Iterator[Prediction], style: str) -> None:
     if style == "json":
         click.echo(json.dumps({"file": path, "inputs": results.count, "arrays": shapes}))
     else:
-        listed = ", ".join(f"{name} {_sizes(shape)}" for name, shape in shapes.items())
+        listed = ", ".join(f"{name} {sizes(shape)}" for name, shape in shapes.items())
         click.echo(f"{path}: {results.count} inputs; {listed}")
 
 
-# --- text -------------------------------------------------------------------------------------
+# --- on standard output ------------------------------------------------------------------------
 
 
-def _lines(prediction: Prediction, top: int) -> Iterator[str]:
-    """What is shown of one input: its best classes, and the range of everything else."""
-    answers = prediction.top(top)
-    if answers:
-        yield f"{prediction.name}: {_kind(prediction)}"
-        yield from (f"  {answer.score:10.4f}  {answer.name}" for answer in answers)
-    else:
-        yield f"{prediction.name}:"
-    outputs = dict(prediction.outputs)
-    if answers:
-        outputs.pop(next(iter(outputs)))
-    for name, array in {**outputs, **prediction.layers}.items():
-        low, mean, high = _range(array)
-        yield f"  {name} {_sizes(array.shape)}: from {low:.4g} to {high:.4g}, mean {mean:.4g}"
+def _print_text(predictions: Iterator[Prediction], top: int) -> None:
+    from cnndsl.cli.answers import as_lines
 
-
-def _kind(prediction: Prediction) -> str:
-    return "probability" if prediction.is_distribution else "score"
-
-
-def _range(array: Array) -> tuple[float, float, float]:
-    """The smallest value, the mean and the largest one."""
-    return float(array.min()), float(array.mean(dtype="float64")), float(array.max())
-
-
-def _sizes(shape: tuple[int, ...] | list[int]) -> str:
-    return "x".join(map(str, shape))
-
-
-# --- json -------------------------------------------------------------------------------------
+    for prediction in predictions:
+        click.echo("\n".join(as_lines(prediction, top)))
 
 
 def _print_json(predictions: Iterator[Prediction], top: int) -> None:
     """A list, one object a line as it comes; closed also where an input is broken."""
+    from cnndsl.cli.answers import as_json
+
     separator = "[\n"
     try:
         for prediction in predictions:
             click.echo(
-                separator + json.dumps(_plain(prediction, top), ensure_ascii=False), nl=False
+                separator + json.dumps(as_json(prediction, top), ensure_ascii=False), nl=False
             )
             separator = ",\n"
     finally:
         click.echo("[]" if separator == "[\n" else "\n]")
-
-
-def _plain(prediction: Prediction, top: int) -> dict[str, object]:
-    answers = [
-        {
-            "index": answer.index,
-            "class": answer.name if prediction.classes else None,
-            "score": _number(answer.score),
-        }
-        for answer in prediction.top(top)
-    ]
-    return {
-        "input": prediction.name,
-        "kind": _kind(prediction) if answers else None,
-        "answers": answers,
-        "outputs": {name: _about(array) for name, array in prediction.outputs.items()},
-        "layers": {name: _about(array) for name, array in prediction.layers.items()},
-    }
-
-
-def _about(array: Array) -> dict[str, object]:
-    low, mean, high = map(_number, _range(array))
-    return {"shape": list(array.shape), "min": low, "mean": mean, "max": high}
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return value if math.isfinite(value) else None

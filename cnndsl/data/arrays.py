@@ -44,13 +44,21 @@ def as_batch(array: Array, model_input: ModelInput, name: str) -> tuple[Array, b
     """An array as a prepared batch for an input, and whether it was a single sample.
 
     Raises:
-        UserError: CNN703 for a shape or element type that the input does not take.
+        UserError: CNN703 for a shape or element type that the input does not take, and for
+            numbers that are not finite.
     """
     single = is_single(array.shape, model_input, name)
     check_elements(array.dtype, model_input, name)
     count = 1 if single else array.shape[0]
     batch = array.reshape((count, *model_input.type.dims))
-    return prepare_array(batch, model_input, channel_axis=1), single
+    prepared = prepare_array(batch, model_input, channel_axis=1)
+    if not numpy.isfinite(prepared).all():
+        raise UserError(
+            "CNN703",
+            f"`{name}` holds numbers that are not finite",
+            help="mend the numbers that are NaN, infinite or too large for float32",
+        )
+    return prepared, single
 
 
 def prepare_array(values: Array, model_input: ModelInput, channel_axis: int) -> Array:
@@ -58,7 +66,8 @@ def prepare_array(values: Array, model_input: ModelInput, channel_axis: int) -> 
     if model_input.type.dtype is DType.INT64:
         return values.astype(numpy.int64)
     if values.dtype.kind == "f":
-        return values.astype(numpy.float32)
+        with numpy.errstate(over="ignore"):  # Numbers that are too large are found as infinite.
+            return values.astype(numpy.float32)
     return prepare_values(values, model_input.preparation, channel_axis)
 
 

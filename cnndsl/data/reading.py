@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy
+
 from cnndsl.data.arrays import read_npy, read_npz
 from cnndsl.data.images import read_picture
 from cnndsl.data.sources import ModelInput, Sample
@@ -19,8 +21,25 @@ def read_samples(files: Iterable[Path], inputs: Sequence[ModelInput]) -> Iterato
     A network of several inputs takes ``.npz`` files only, with one array for each.
 
     Raises:
-        UserError: CNN702 for a broken file, CNN703 for data that the inputs do not take.
+        UserError: CNN702 for a broken file, and one whose numbers are not finite; CNN703 for data
+            that the inputs do not take.
     """
+    return map(_finite, _samples(files, inputs))
+
+
+def _finite(sample: Sample) -> Sample:
+    """The same sample, unless it holds a NaN or an infinity."""
+    for array in sample.arrays.values():
+        if not numpy.isfinite(array).all():
+            raise UserError(
+                "CNN702",
+                f"`{sample.name}` holds numbers that are not finite",
+                help="mend the numbers that are NaN, infinite or too large for float32",
+            )
+    return sample
+
+
+def _samples(files: Iterable[Path], inputs: Sequence[ModelInput]) -> Iterator[Sample]:
     for file in files:
         suffix = file.suffix.lower()
         if suffix == ".npz":

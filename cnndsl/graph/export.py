@@ -22,6 +22,7 @@ from cnndsl.graph.lower import lower, network_weights
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
 from cnndsl.graph.weights import not_finite, read_weights
 from cnndsl.layers.base import Init
+from cnndsl.semantics.answers import answers_of
 from cnndsl.semantics.network import InputNode, TypedNetwork
 from cnndsl.semantics.values import show
 from cnndsl.version import __version__
@@ -169,4 +170,5 @@ def make_manifest(
         learnable=sum(weight.elements for weight in learnable),
         seed=seed,
         layers=layers,
+        answers=answers_of(typed),
     )

@@ -11,6 +11,7 @@ A model carries its manifest in its ``metadata_props``:
 ``cnndsl.parameters``       JSON: the compile-time parameters, with values as a spec writes them
 ``cnndsl.preparation``      JSON: for each input, how raw data becomes it
 ``cnndsl.classes``          JSON: the names of the classes, empty where there are none
+``cnndsl.answers``          JSON: for each output what its numbers are; older models lack it
 ``cnndsl.learnable``        how many learnable numbers it has
 ``cnndsl.seed``             of the initialiser; absent where the weights came from a file
 ``cnndsl.layers``           JSON: the values of layers that do not carry the layer's name
@@ -37,6 +38,7 @@ from cnndsl.files import open_regular
 from cnndsl.graph.checksum import CHECKSUM_KEY, checksum_of, stored_checksum
 from cnndsl.graph.files import reason
 from cnndsl.graph.wire import WireError, read_without
+from cnndsl.semantics.answers import Answers
 from cnndsl.semantics.preparation import Preparation
 
 __all__ = ["FORMAT_KEY", "LAYERS_KEY", "MODEL_GRAPH", "Manifest", "read_artifact", "sha256"]
@@ -66,7 +68,8 @@ class Manifest:
 
     ``layers`` maps a layer to the value that holds its result, for those whose value has another
     name than the layer: the last layer's is ``output``. ``seed`` is None where the weights were
-    read from a file. ``has_checksum`` is false for a model of an older cnndsl.
+    read from a file. ``has_checksum`` is false for a model of an older cnndsl, and ``answers``,
+    which says what each output's numbers are, may be empty.
     """
 
     version: str
@@ -80,6 +83,7 @@ class Manifest:
     seed: int | None = None
     layers: Mapping[str, str] = field(default_factory=dict)
     has_checksum: bool = True
+    answers: Mapping[str, Answers] = field(default_factory=dict)
 
     @property
     def intact(self) -> bool:
@@ -107,6 +111,10 @@ class Manifest:
         }
         if self.seed is not None:
             properties["cnndsl.seed"] = str(self.seed)
+        if self.answers:
+            properties["cnndsl.answers"] = _json(
+                {name: answers.to_json() for name, answers in self.answers.items()}
+            )
         if self.layers:
             properties[LAYERS_KEY] = _json(dict(self.layers))
         return properties
@@ -119,6 +127,7 @@ class Manifest:
             KeyError, TypeError, ValueError: where it is incomplete or damaged.
         """
         preparation = _parsed(properties["cnndsl.preparation"], dict)
+        answers = _parsed(properties.get("cnndsl.answers", "{}"), dict)
         seed = properties.get("cnndsl.seed")
         return cls(
             version=properties["cnndsl.version"],
@@ -134,6 +143,7 @@ class Manifest:
             seed=None if seed is None else int(seed),
             layers=_texts(properties.get(LAYERS_KEY, "{}")),
             has_checksum=FORMAT_KEY in properties,
+            answers={name: Answers.from_json(dict(data)) for name, data in answers.items()},
         )
 
 

@@ -17,7 +17,7 @@ from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
-from cnndsl.graph.weights import Array
+from cnndsl.graph.weights import Array, refuse_not_finite
 from cnndsl.semantics.network import TypedNetwork
 
 __all__ = ["read_model", "weights_of_model"]
@@ -34,7 +34,8 @@ def weights_of_model(
     With ``verify``, the model's checksum is compared first.
 
     Raises:
-        UserError: CNN604 where it cannot be read, or lacks one, CNN607 where it was damaged.
+        UserError: CNN604 where it cannot be read, or lacks one, CNN607 where it was damaged,
+            CNN601 where a weight is not finite.
     """
     read_artifact(path, verify=verify)
     stored = {one.name: one for one in read_model(path).graph.initializer}
@@ -46,6 +47,7 @@ def weights_of_model(
         if numbers is None:
             raise _unreadable(path, f"does not hold the weight `{name}` as float32")
         weights[name] = numbers
+    refuse_not_finite(weights, path)
     return weights
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "open_weights",
     "raw_bytes",
     "read_weights",
+    "refuse_not_finite",
     "safetensors_chunks",
     "write_weights",
 ]
@@ -45,14 +46,16 @@ def read_weights(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str,
     output depends on may be there. All that does not fit is found before any number is read.
 
     Raises:
-        UserError: CNN601, where the file does not fit, with all that is wrong; CNN602, where it
-            cannot be read.
+        UserError: CNN601, where the file does not fit, with all that is wrong, and where a number
+            is not finite; CNN602, where it cannot be read.
     """
     with open_weights(path) as file:
         misfits = _compare(typed, file.stored)
         if misfits.any:
             raise misfits.error(os.fspath(path), typed.name)
-        return {name: file.read(name) for name in network_weights(typed)}
+        weights = {name: file.read(name) for name in network_weights(typed)}
+    refuse_not_finite(weights, path)
+    return weights
 
 
 @contextmanager
@@ -110,6 +113,20 @@ def not_finite(weights: Mapping[str, Array]) -> tuple[str, ...]:
             for name, array in weights.items()
             if not (numpy.isfinite(array.min()) and numpy.isfinite(array.max()))
         )
+
+
+def refuse_not_finite(weights: Mapping[str, Array], path: str | os.PathLike[str]) -> None:
+    """Raise CNN601 for weights from a file of which one holds a NaN or an infinity."""
+    broken = not_finite(weights)
+    if not broken:
+        return
+    first, *others = map(_quoted, broken)
+    raise UserError(
+        "CNN601",
+        f"the weight {first} in `{os.fspath(path)}` holds numbers that are not finite",
+        notes=[f"so do {', '.join(_capped(tuple(others)))}"] if others else (),
+        help="give weights of a run that did not diverge",
+    )
 
 
 def safetensors_chunks(

@@ -15,7 +15,7 @@ import numpy
 from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.weights import not_finite, open_weights
+from cnndsl.graph.weights import open_weights, refuse_not_finite
 
 __all__ = ["Start", "start_from"]
 
@@ -83,12 +83,7 @@ def start_from(path: str | os.PathLike[str], drawn: Mapping[str, Array]) -> Star
             notes=list(start.notes(path))[1:],
             help="name the layers as in the spec of those weights, or train without `--weights`",
         )
-    if broken := not_finite(taken):
-        raise UserError(
-            "CNN601",
-            f"the weight `{broken[0]}` in `{os.fspath(path)}` holds numbers that are not finite",
-            help="give weights of a run that did not diverge",
-        )
+    refuse_not_finite(taken, path)
     return start
 
 

@@ -20,6 +20,7 @@ from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.stored import read_model
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.session import Port, Session
+from cnndsl.semantics.answers import Answers
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import DType, TensorType
 
@@ -28,7 +29,10 @@ __all__ = ["Answer", "Model", "Prediction"]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One class and how much speaks for it."""
+    """One number of an output: its place, what it is called, and how large it is.
+
+    The name is that of its class, or where there are no names the place.
+    """
 
     index: int
     name: str
@@ -40,7 +44,8 @@ class Prediction:
     """What a network gave for one sample.
 
     ``outputs`` are its outputs by name, the main one first, ``layers`` the feature maps that were
-    asked for; both without a batch dimension. ``source`` is the sample's file.
+    asked for; both without a batch dimension. ``source`` is the sample's file. ``answers`` says
+    what each output's numbers are.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Prediction:
     outputs: Mapping[str, Array]
     layers: Mapping[str, Array]
     classes: tuple[str, ...] = ()
+    answers: Mapping[str, Answers] = field(default_factory=dict)
 
     @property
     def main(self) -> Array:
@@ -55,21 +61,28 @@ class Prediction:
         return next(iter(self.outputs.values()))
 
     @property
-    def is_distribution(self) -> bool:
-        """Whether the main output is a vector of probabilities: none negative, their sum is 1."""
-        scores = numpy.asarray(self.main, numpy.float64)
-        return scores.ndim == 1 and bool(scores.min() >= 0 and abs(scores.sum() - 1) < 1e-3)
+    def meaning(self) -> Answers:
+        """What the main output's numbers are: probabilities, scores or values."""
+        return _meaning(self.answers, next(iter(self.outputs)), self.classes)
 
     def top(self, count: int) -> tuple[Answer, ...]:
-        """The best classes, the best first; none where the main output is not a vector."""
-        if self.main.ndim != 1:
+        """The best classes, the best first; none where the main output's are not ranked.
+
+        A NaN is worse than any number.
+        """
+        if self.main.ndim != 1 or not self.meaning.ranked:
             return ()
         scores = numpy.asarray(self.main, numpy.float64)
-        best = [int(at) for at in numpy.argsort(-scores, kind="stable")[:count]]
-        return tuple(
-            Answer(at, self.classes[at] if self.classes else str(at), float(scores[at]))
-            for at in best
-        )
+        best = numpy.argsort(-scores, kind="stable")[:count]
+        return tuple(self._answer(int(at)) for at in best)
+
+    def in_order(self) -> tuple[Answer, ...]:
+        """The numbers of the main output, as they come; none where it is not a vector."""
+        return tuple(map(self._answer, range(len(self.main)))) if self.main.ndim == 1 else ()
+
+    def _answer(self, at: int) -> Answer:
+        named = len(self.classes) == len(self.main)
+        return Answer(at, self.classes[at] if named else str(at), float(self.main[at]))
 
 
 @dataclass(slots=True)
@@ -128,6 +141,12 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the main output; empty where it has none."""
         return self.manifest.classes
+
+    @property
+    def meaning(self) -> Answers:
+        """What the main output's numbers are: probabilities, scores or values."""
+        answers = self.manifest.answers
+        return _meaning(answers, next(iter(answers), ""), self.classes)
 
     @property
     def device(self) -> Device:
@@ -230,6 +249,7 @@ class Model:
                     {name: results[name][row] for name in outputs},
                     {layer: results[ready.layers[layer]][row] for layer in layers},
                     self.classes,
+                    self.manifest.answers,
                 )
 
     def _by_name(
@@ -300,6 +320,11 @@ class Model:
         """The value that holds each layer's result; values inside a layer have a ``/``."""
         names = [name for node in proto.graph.node for name in node.output if "/" not in name]
         return {**{name: name for name in names}, **self.manifest.layers}
+
+
+def _meaning(answers: Mapping[str, Answers], output: str, classes: Sequence[str]) -> Answers:
+    """What an output's numbers are; of a model that does not say it, what is sure."""
+    return answers.get(output) or Answers("score", ranked=bool(classes))
 
 
 def _unknown_layer(layer: str, layers: Iterable[str]) -> UserError:

@@ -9,8 +9,11 @@ import numpy
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from safetensors.numpy import save_file
 
 from cnndsl.cli import main
+from cnndsl.runtime import device
+from cnndsl.runtime.device import Driver, Trial
 
 SPEC = """\
 network tiny
@@ -59,12 +62,147 @@ def test_without_softmax_scores_are_called_scores(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[0].endswith("0.png: score")
 
 
-def test_untrained_weights_and_the_device_are_said_on_standard_error(tmp_path: Path) -> None:
+def test_untrained_weights_are_said_on_standard_error(tmp_path: Path) -> None:
     result = run(write_spec(tmp_path), write_pictures(tmp_path, 1), "--seed", "5")
     assert "weights are untrained (seed 5)" in result.stderr
-    assert "running on " in result.stderr
-    result = run(write_spec(tmp_path), write_pictures(tmp_path, 1), "--device", "cpu")
-    assert "running on " not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "driver", "told"),
+    [
+        ([], Driver((13, 0), ()), True),
+        ([], None, False),
+        (["--device", "cpu"], Driver((13, 0), ()), False),
+    ],
+)
+def test_why_the_processor_runs_it_is_told_where_there_is_a_driver_for_gpus(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    driver: Driver | None,
+    told: bool,
+) -> None:
+    monkeypatch.setattr(device, "read_driver", lambda: driver)
+    monkeypatch.setattr(device, "trial", lambda *_: Trial(works=False, reason="no CUDA"))
+    result = run(write_spec(tmp_path), write_pictures(tmp_path, 1), *arguments)
+    assert ("running on cpu: no CUDA" in result.stderr) is told
+
+
+def write_numbers(folder: Path, count: int = 1) -> str:
+    """Samples of a network that passes its input on, so that the answers are what a test wants."""
+    path = folder / "x.npy"
+    numpy.save(path, numpy.zeros((count, 4), numpy.float32))
+    return str(path)
+
+
+def passing(folder: Path, bias: list[float], rest: str = "") -> list[str]:
+    """Arguments for a spec that answers with these numbers, whatever its input is."""
+    path, weights = folder / "fixed.cnn", folder / "fixed.safetensors"
+    path.write_text(f"network fixed\ninput 4\nL: dense {len(bias)}{rest}\n")
+    arrays = {
+        "L.weight": numpy.zeros((len(bias), 4), numpy.float32),
+        "L.bias": numpy.array(bias, numpy.float32),
+    }
+    save_file(arrays, weights)
+    return [str(path), "--weights", str(weights), "--device", "cpu", write_numbers(folder)]
+
+
+BOX = "\ntrain {\n  loss mse\n}"
+
+
+def shown(*arguments: str) -> list[str]:
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout.splitlines()[1:]
+
+
+def test_values_are_shown_in_order_and_all_of_them(tmp_path: Path) -> None:
+    values = [3.0, -12.5, 40.25, 0.0, -0.00001, 7.0, 99.0]
+    lines = shown(*passing(tmp_path, values, BOX))
+    assert lines == [
+        f"  {number:>10}  {at}"
+        for at, number in enumerate(
+            ["3.0000", "-12.5000", "40.2500", "0.0000", "0.0000", "7.0000", "99.0000"]
+        )
+    ]
+    named = '\nclasses "x", "y"' + BOX
+    assert shown(*passing(tmp_path, [2.0, 9.0], named)) == ["      2.0000  x", "      9.0000  y"]
+
+
+def test_values_sum_to_one_and_are_still_no_probabilities(tmp_path: Path) -> None:
+    result = run(*passing(tmp_path, [0.25, 0.75], BOX))
+    assert result.stdout.splitlines()[0].endswith(": values")
+    result = run(*passing(tmp_path, [0.25, 0.75]))
+    assert result.stdout.splitlines()[0].endswith(": score")
+    result = run(*passing(tmp_path, [-1.0, 0.0], " -> sigmoid"))
+    assert result.stdout.splitlines()[0].endswith(": probability of each label")
+    assert [line.split() for line in result.stdout.splitlines()[1:]] == [
+        ["0.2689", "0"],
+        ["0.5000", "1"],
+    ]
+
+
+def test_huge_and_tiny_values_keep_their_columns(tmp_path: Path) -> None:
+    lines = shown(*passing(tmp_path, [1e30, -2.5, 0.0], BOX))
+    assert lines == ["  1.0000e+30  0", " -2.5000e+00  1".replace(" -", "  -"), "  0.0000e+00  2"]
+    assert shown(*passing(tmp_path, [1e-5, 2e-6], BOX))[1] == "  2.0000e-06  1"
+
+
+def test_many_values_are_their_range(tmp_path: Path) -> None:
+    values = [float(number) for number in range(101)]
+    arguments = passing(tmp_path, values, BOX)
+    assert shown(*arguments) == ["  output 101: from 0 to 100, mean 50"]
+    (found,) = json.loads(run(*arguments, "--format", "json").stdout)
+    assert [answer["score"] for answer in found["answers"]] == values
+
+
+def test_json_says_what_the_numbers_are(tmp_path: Path) -> None:
+    arguments = passing(tmp_path, [3.0, -1.0], BOX)
+    (found,) = json.loads(run(*arguments, "--format", "json").stdout)
+    assert (found["kind"], found["ranked"], found["nan"]) == ("value", False, 0)
+    assert found["answers"] == [
+        {"index": 0, "class": None, "score": 3.0},
+        {"index": 1, "class": None, "score": -1.0},
+    ]
+
+
+def test_top_is_said_not_to_apply_to_values(tmp_path: Path) -> None:
+    result = run(*passing(tmp_path, [3.0, -1.0], BOX), "--top", "1")
+    assert "`--top` does not apply" in result.stderr
+    assert len(result.stdout.splitlines()) == 3
+    assert run(*passing(tmp_path, [3.0, -1.0]), "--top", "1").stderr == ""
+
+
+def test_answers_that_are_no_numbers_are_said(tmp_path: Path) -> None:
+    # The square of the weights' sum overflows: the softmax of infinities is no number.
+    arguments = passing(tmp_path, [3e38, 3e38, 0.0], " -> dense 3 bias no -> softmax")
+    del arguments[1:3]
+    weights = tmp_path / "two.safetensors"
+    arrays = {
+        "L.weight": numpy.zeros((3, 4), numpy.float32),
+        "L.bias": numpy.array([3e38, 3e38, 0], numpy.float32),
+        "dense1.weight": numpy.ones((3, 3), numpy.float32),
+    }
+    save_file(arrays, weights)
+    arguments += ["--weights", str(weights)]
+    lines = shown(*arguments)
+    assert lines[:3] == ["         nan  0", "         nan  1", "         nan  2"]
+    assert lines[3] == "  3 of 3 numbers of the answer are NaN"
+    (found,) = json.loads(run(*arguments, "--format", "json").stdout)
+    assert found["nan"] == 3
+    assert {answer["score"] for answer in found["answers"]} == {None}
+
+
+def test_a_further_output_shows_its_few_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "two.cnn"
+    path.write_text("input 4\nbox: dense 2\nrelu -> dense 9\noutput box\n")
+    result = run(str(path), write_numbers(tmp_path))
+    assert result.stdout.splitlines()[-1] == "  box 2: 0.0000  0.0000"  # the input is zero
+
+
+def test_names_from_a_model_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    named = '\nclasses "a\x1b[31m", "b"' + BOX
+    assert shown(*passing(tmp_path, [2.0, 9.0], named))[0] == "      2.0000  a␛[31m"
 
 
 def test_json_is_a_list_with_an_object_for_each_input(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from cnndsl.cli import main
 from cnndsl.cli.progress import _Lines
+from cnndsl.runtime.device import Driver
 from cnndsl.runtime.events import EpochRecord
 
 SPEC = """\
@@ -160,7 +161,10 @@ def test_without_validation_the_user_is_told_what_best_means() -> None:
     assert result.stdout.splitlines()[-1].endswith("model.onnx --data data.npz")
 
 
-def test_why_a_device_was_chosen_is_told_where_it_was_not_named() -> None:
+def test_why_a_device_was_chosen_is_told_where_it_was_not_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cnndsl.runtime.device.read_driver", lambda: Driver((13, 0), ()))
     result = train("tiny.cnn", "--data", "data.npz", "--epochs", "1")
     assert result.stderr.startswith("running on ")
 

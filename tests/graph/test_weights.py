@@ -21,7 +21,6 @@ from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weights import Array, not_finite, read_weights, write_weights
 from cnndsl.layers.activation import Relu
 from cnndsl.layers.base import Init
-from cnndsl.layers.dense import Dense
 from cnndsl.semantics.network import TypedNetwork
 
 
@@ -183,13 +182,16 @@ def test_numbers_that_are_not_finite_are_found(odd: float) -> None:
     assert not_finite({"fine": numpy.ones(3, numpy.float32), "wrong": wrong}) == ("wrong",)
 
 
-def test_reading_takes_numbers_that_are_not_finite(
-    tmp_path: Path, build: Callable[..., TypedNetwork]
-) -> None:
+@pytest.mark.parametrize("odd", [numpy.nan, numpy.inf, -numpy.inf])
+def test_reading_refuses_numbers_that_are_not_finite(tmp_path: Path, odd: float) -> None:
     path = tmp_path / "w.safetensors"
-    typed = build(("dense1", Dense(units=1, bias=False)), dims=(2,))
-    save_file({"dense1.weight": numpy.array([[numpy.nan, 1]], numpy.float32)}, path)
-    assert numpy.isnan(read_weights(path, typed)["dense1.weight"][0, 0])
+    typed = pipeline.load("lenet5")
+    weights = initialise(typed, 3, Init("he"))
+    weights["C3.weight"][2, 1, 0, 0] = weights["F6.bias"][0] = odd
+    write_weights(path, weights, {})
+    with pytest.raises(UserError, match=r"the weight `C3\.weight` in") as caught:
+        read_weights(path, typed)
+    assert (caught.value.code, caught.value.notes) == ("CNN601", ("so do `F6.bias`",))
 
 
 def test_an_npz_file_of_numpy_gives_the_weights_too(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.manifest import Manifest, sha256
+from cnndsl.semantics.answers import Answers
 from cnndsl.semantics.preparation import Preparation
 
 MakeModel = Callable[..., Artifact]
@@ -22,6 +23,7 @@ def _artifact(
     batch: int | str = "N",
     softmax: bool = True,
     seed: int | None = 7,
+    answers: Answers | None = None,
 ) -> Artifact:
     """The mean of a sample, `m`, decides between dark (-m) and light (m)."""
     last = "output" if softmax else "mean"
@@ -52,6 +54,7 @@ def _artifact(
         learnable=2,
         seed=seed,
         layers={"answer" if softmax else "C1": "output"},
+        answers={"output": answers or Answers("probability" if softmax else "score", ranked=True)},
     )
     for key, value in manifest.properties().items():
         proto.metadata_props.add(key=key, value=value)

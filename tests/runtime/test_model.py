@@ -8,7 +8,10 @@ from PIL import Image
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.checksum import CHECKSUM_KEY
+from cnndsl.graph.manifest import FORMAT_KEY
 from cnndsl.runtime.model import Model
+from cnndsl.semantics.answers import Answers
 from cnndsl.semantics.preparation import Preparation
 
 MakeModel = Callable[..., Artifact]
@@ -91,7 +94,7 @@ class TestPredict:
     ) -> None:
         (prediction,) = Model(make_model()).predict([picture(tmp_path / "a.png", 255)])
         assert [answer.name for answer in prediction.top(5)] == ["light", "dark"]
-        assert prediction.is_distribution
+        assert prediction.meaning == Answers("probability", ranked=True)
         assert prediction.top(1)[0].score == pytest.approx(softmax_of(1)[1])
 
     def test_scores_without_softmax_are_not_called_probabilities(
@@ -99,10 +102,51 @@ class TestPredict:
     ) -> None:
         model = Model(make_model(softmax=False, classes=()))
         (prediction,) = model.predict([picture(tmp_path / "a.png", 255)])
-        assert not prediction.is_distribution
+        assert prediction.meaning.kind == "score"
         (best,) = prediction.top(1)
         assert best.name == "1"
         assert best.score == pytest.approx(1)
+
+    def test_values_stay_in_order_and_are_no_ranking(
+        self, make_model: MakeModel, tmp_path: Path
+    ) -> None:
+        model = Model(make_model(answers=Answers("value")))
+        (prediction,) = model.predict([picture(tmp_path / "a.png", 255)])
+        assert prediction.top(2) == ()
+        assert [(one.index, one.name) for one in prediction.in_order()] == [
+            (0, "dark"),
+            (1, "light"),
+        ]
+
+    @pytest.mark.parametrize(("classes", "ranked"), [((), False), (("dark", "light"), True)])
+    def test_a_model_of_an_older_version_claims_no_probabilities(
+        self, make_model: MakeModel, tmp_path: Path, classes: tuple[str, ...], ranked: bool
+    ) -> None:
+        artifact = make_model(classes=classes)
+        proto = artifact.to_proto()
+        new = ("cnndsl.answers", CHECKSUM_KEY, FORMAT_KEY)
+        kept = [one for one in proto.metadata_props if one.key not in new]
+        del proto.metadata_props[:]
+        proto.metadata_props.extend(kept)
+        onnx.save(proto, tmp_path / "old.onnx")
+        model = Model(tmp_path / "old.onnx")
+        (prediction,) = model.predict([picture(tmp_path / "a.png", 255)])
+        assert model.meaning == prediction.meaning == Answers("score", ranked=ranked)
+
+    @pytest.mark.parametrize("odd", [numpy.nan, numpy.inf, -numpy.inf, 1e300])
+    def test_numbers_that_are_not_finite_are_refused(
+        self, make_model: MakeModel, tmp_path: Path, odd: float
+    ) -> None:
+        samples = numpy.zeros((3, 1, 4, 4))
+        samples[1, 0, 2, 3] = odd
+        model = Model(make_model())
+        with pytest.raises(UserError, match="the array` holds numbers that are not") as caught:
+            model.run(samples)
+        assert caught.value.code == "CNN703"
+        numpy.save(tmp_path / "x.npy", samples)
+        with pytest.raises(UserError, match=r"x\.npy\[1\]` holds numbers that are not") as caught:
+            list(model.predict([tmp_path / "x.npy"]))
+        assert caught.value.code == "CNN702"
 
     def test_layers_give_their_feature_maps(self, make_model: MakeModel, tmp_path: Path) -> None:
         model = Model(make_model())

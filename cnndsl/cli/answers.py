@@ -1,0 +1,151 @@
+"""From a network's answers for a sample to what a user reads of them: lines, or plain data.
+
+Classes that exclude each other come best first; labels and quantities in the output's order, all
+of them; of an output that is no vector, or a long one, the range is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy
+
+from cnndsl.diagnostics.render.characters import visible
+
+if TYPE_CHECKING:
+    from cnndsl.data.sources import Array
+    from cnndsl.runtime.model import Answer, Prediction
+
+__all__ = ["aligned", "as_json", "as_lines", "sizes"]
+
+_LISTED = 100
+"""Unranked numbers are listed up to so many; of more, the range is shown."""
+
+_LISTED_JSON = 10_000
+
+_INLINE = 8
+"""Up to so many numbers of a further output stand in its line."""
+
+
+def as_lines(prediction: Prediction, top: int) -> Iterator[str]:
+    """What is shown of one input: its answers, and the range of everything else."""
+    answers = _listed(prediction, top, _LISTED)
+    name = visible(prediction.name)
+    if answers:
+        yield f"{name}: {_heading(prediction)}"
+        numbers = aligned([answer.score for answer in answers])
+        for answer, number in zip(answers, numbers, strict=True):
+            yield f"  {number:>10}  {visible(_label(prediction, answer))}"
+    else:
+        yield f"{name}:"
+    if lost := _nans(prediction.main):
+        yield f"  {lost:,} of {prediction.main.size:,} numbers of the answer are NaN"
+    for output, array in prediction.outputs.items():
+        if array is prediction.main and answers:
+            continue
+        yield f"  {visible(output)} {sizes(array.shape)}: {_shown(array)}"
+    for layer, array in prediction.layers.items():
+        yield f"  {visible(layer)} {sizes(array.shape)}: {_range_text(array)}"
+
+
+def as_json(prediction: Prediction, top: int) -> dict[str, object]:
+    """The answers as plain data; ``docs/train-command.md`` says what each key is."""
+    answers = [
+        {
+            "index": answer.index,
+            "class": answer.name if len(prediction.classes) == len(prediction.main) else None,
+            "score": _number(answer.score),
+        }
+        for answer in _listed(prediction, top, _LISTED_JSON)
+    ]
+    return {
+        "input": prediction.name,
+        "kind": prediction.meaning.kind if answers else None,
+        "ranked": prediction.meaning.ranked if answers else None,
+        "answers": answers,
+        "nan": _nans(prediction.main),
+        "outputs": {name: _about(array) for name, array in prediction.outputs.items()},
+        "layers": {name: _about(array) for name, array in prediction.layers.items()},
+    }
+
+
+def _listed(prediction: Prediction, top: int, most: int) -> tuple[Answer, ...]:
+    """The answers to list: the best classes, or all numbers where they are not ranked."""
+    if prediction.meaning.ranked:
+        return prediction.top(top)
+    return prediction.in_order() if prediction.main.size <= most else ()
+
+
+def _heading(prediction: Prediction) -> str:
+    meaning = prediction.meaning
+    if meaning.ranked or len(prediction.main) == 1:
+        return meaning.kind
+    return "values" if meaning.kind == "value" else f"{meaning.kind} of each label"
+
+
+def _label(prediction: Prediction, answer: Answer) -> str:
+    """What an answer is called; a single number without a name is the output itself."""
+    if len(prediction.main) == 1 and not prediction.classes:
+        return next(iter(prediction.outputs))
+    return answer.name
+
+
+# --- numbers ------------------------------------------------------------------------------------
+
+
+def aligned(values: Sequence[float]) -> list[str]:
+    """Numbers with four places, or all with an exponent where that would not show them.
+
+    >>> aligned([0.25, -0.00001, 12.0])
+    ['0.2500', '0.0000', '12.0000']
+    >>> aligned([3e-6, 0.0, -2e38])
+    ['3.0000e-06', '0.0000e+00', '-2.0000e+38']
+    """
+    finite = [abs(value) for value in values if math.isfinite(value)]
+    largest = max(finite, default=0.0)
+    plain = largest < 1e6 and (largest >= 1e-3 or largest == 0)
+    return [_plain(value) if plain else f"{value:.4e}" for value in values]
+
+
+def _plain(value: float) -> str:
+    text = f"{value:.4f}"
+    return text.removeprefix("-") if text == "-0.0000" else text
+
+
+def _shown(array: Array) -> str:
+    """A further output: its numbers where they are few, else their range."""
+    if array.ndim == 1 and array.size <= _INLINE:
+        return "  ".join(aligned([float(value) for value in array]))
+    return _range_text(array)
+
+
+def _range_text(array: Array) -> str:
+    low, mean, high = _range(array)
+    return f"from {low:.4g} to {high:.4g}, mean {mean:.4g}"
+
+
+def _range(array: Array) -> tuple[float, float, float]:
+    """The smallest value, the mean and the largest one."""
+    with numpy.errstate(invalid="ignore", over="ignore"):
+        return float(array.min()), float(array.mean(dtype="float64")), float(array.max())
+
+
+def _about(array: Array) -> dict[str, object]:
+    low, mean, high = map(_number, _range(array))
+    return {"shape": list(array.shape), "min": low, "mean": mean, "max": high}
+
+
+def _nans(array: Array) -> int:
+    return int(numpy.isnan(array).sum())
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """A shape as a spec writes it: ``3x8x8``."""
+    return "x".join(map(str, shape))
