@@ -9,7 +9,7 @@ import os
 
 from cnndsl.frozen import field_names, frozen
 
-__all__ = ["ENVIRONMENT", "Limits"]
+__all__ = ["ENVIRONMENT", "Limits", "processors"]
 
 ENVIRONMENT = "CNNDSL_LIMITS"
 
@@ -62,3 +62,11 @@ class Limits:
     def current(cls) -> Limits:
         """The limits in force: the defaults, as changed by the environment."""
         return cls.parse(os.environ.get(ENVIRONMENT, ""))
+
+
+def processors() -> int:
+    """How many processors this process may use: more threads than that only wait for each other."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # Neither macOS nor Windows says.
+        return os.cpu_count() or 1

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from cnndsl.limits import processors
+
 if TYPE_CHECKING:
     from cnndsl.graph.manifest import Manifest
 
@@ -99,11 +101,23 @@ device_option = click.option(
 )
 """``--device``; what it names is checked where it is used."""
 
+
+def _threads(ctx: click.Context, option: click.Parameter, threads: int | None) -> int | None:
+    """No more threads than processors; said where more were asked for."""
+    most = processors()
+    if threads is None or threads <= most:
+        return threads
+    click.echo(f"note: `--threads {threads}` is more than this machine has: {most}", err=True)
+    return most
+
+
 threads_option = click.option(
     "--threads",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Threads for one operator on the CPU; by default ONNX Runtime decides.",
+    callback=_threads,
+    help="Threads for one operator on the CPU, at most as many as there are processors; by default"
+    " ONNX Runtime decides.",
 )
 """``--threads N``."""
 

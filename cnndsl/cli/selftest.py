@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
 from cnndsl.diagnostics.model import UserError
 
 __all__ = ["selftest"]
@@ -17,10 +17,15 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 @click.command()
 @click.argument("spec")
 @click.option(
-    "--batch", type=click.IntRange(min=2), default=4, show_default=True, help="Samples in a batch."
+    "--batch",
+    type=click.IntRange(2, 65536),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Samples in a batch.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of one operator.")
+@device_option
+@threads_option
 @parameters_option
 @color_option
 def selftest(

@@ -161,6 +161,8 @@ def read_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Manif
             properties = _properties(file)
             if "cnndsl.spec" not in properties:
                 raise _not_ours(path, "was not compiled by cnndsl: it carries no spec")
+            if properties.get(FORMAT_KEY, str(_FORMAT)) != str(_FORMAT):
+                raise _not_ours(path, f"is not of format {_FORMAT}: another cnndsl wrote it")
             if verify:
                 _verify(path, file, properties)
     except (WireError, DecodeError) as error:
@@ -214,6 +216,8 @@ def _parsed(text: str, kind: type[T]) -> T:
         value = json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    # An escape in JSON can be half a character, which is no text.
+    json.dumps(value, ensure_ascii=False).encode()
     if not isinstance(value, kind):
         raise TypeError(f"not a JSON {kind.__name__}")
     return value

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.limits import processors
 from cnndsl.runtime import library
 
 __all__ = [
@@ -111,11 +112,19 @@ def choose(word: str) -> Device:
 
 
 def session_options(ort: Any, threads: int | None = None) -> Any:
-    """Options of a session whose problems come as exceptions, not as lines on standard error."""
+    """Options of a session whose problems come as exceptions, not as lines on standard error.
+
+    Of ``threads`` those count that the machine has processors for.
+
+    Raises:
+        ValueError: for a number of threads that is none.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 4
     if threads is not None:
-        options.intra_op_num_threads = threads
+        if type(threads) is not int or threads < 1:  # a yes is an int too
+            raise ValueError(f"`threads` must be a whole number from 1 on, not {threads!r}")
+        options.intra_op_num_threads = min(threads, processors())
     return options
 
 

@@ -18,11 +18,11 @@ from cnndsl.diagnostics.suggest import closest
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.stored import read_model
+from cnndsl.runtime.batching import fixed_batch, run_batch
 from cnndsl.runtime.device import Device, choose
+from cnndsl.runtime.ports import check_ports, model_inputs
 from cnndsl.runtime.session import Port, Session
 from cnndsl.semantics.answers import Answers
-from cnndsl.semantics.preparation import Preparation
-from cnndsl.types import DType, TensorType
 
 __all__ = ["Answer", "Model", "Prediction"]
 
@@ -107,7 +107,8 @@ class Model:
     Args:
         source: what ``compile`` made, or the path of a model that it wrote.
         device: where it runs: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: how many threads one operator may use; by default ONNX Runtime decides.
+        threads: how many threads one operator may use, at most as many as there are processors;
+            by default ONNX Runtime decides.
         verify: whether to compare the checksum of a file with its content, which reads all of it.
 
     Nothing is loaded before the model runs for the first time.
@@ -115,6 +116,7 @@ class Model:
     Raises:
         UserError: CNN604 for a file that is not a model of cnndsl's, CNN607 for one that was
             damaged or changed.
+        ValueError: for a number of threads below 1, when the model runs.
     """
 
     def __init__(
@@ -160,18 +162,7 @@ class Model:
     @property
     def inputs(self) -> tuple[ModelInput, ...]:
         """Its inputs, with how raw data becomes them."""
-        return tuple(self._input(port) for port in self._prepare().session.inputs)
-
-    def _input(self, port: Port) -> ModelInput:
-        dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
-        if port.dtype not in tuple(DType) or len(dims) + 1 != len(port.shape):
-            raise UserError(
-                "CNN604",
-                f"the model's input `{port.name}` is not one that a spec can have",
-                help="compile the model again from its spec",
-            )
-        preparation = self.manifest.preparation.get(port.name, Preparation())
-        return ModelInput(port.name, TensorType(dims, DType(port.dtype)), preparation)
+        return model_inputs(self._prepare().session.inputs, self.manifest.preparation)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model's ONNX file, whole or not at all.
@@ -215,7 +206,7 @@ class Model:
             )
         ready = self._prepare()
         main = ready.outputs[0].name
-        output = _run(ready.session, feeds, [main])[main]
+        output = run_batch(ready.session, feeds, [main])[main]
         return output[0] if single else output
 
     def predict(
@@ -233,15 +224,18 @@ class Model:
         Raises:
             UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
                 there, CNN704 for a layer that does not exist, CNN707 for classes that do not fit.
+            ValueError: for a batch below 1.
         """
+        if batch < 1:
+            raise ValueError(f"`batch` must be 1 or more, not {batch}")
         ready = self._prepare(layers)
         self._check_classes(ready.outputs[0])
         outputs = [port.name for port in ready.outputs]
         wanted = list(dict.fromkeys([*outputs, *(ready.layers[layer] for layer in layers)]))
         samples = read_samples(find_files(paths), self.inputs)
-        size = _fixed_batch(ready.session) or batch
+        size = fixed_batch(ready.session) or batch
         for group in batches(samples, size):
-            results = _run(ready.session, stack(group), wanted)
+            results = run_batch(ready.session, stack(group), wanted)
             for row, sample in enumerate(group):
                 yield Prediction(
                     sample.name,
@@ -286,6 +280,7 @@ class Model:
     def _plain(self) -> _Ready:
         source = self._source
         session = self._start(source.for_runtime() if isinstance(source, Artifact) else source)
+        check_ports(session.inputs, session.outputs)
         return _Ready(session, session.outputs)
 
     def _start(self, model: bytes | str | os.PathLike[str]) -> Session:
@@ -314,6 +309,7 @@ class Model:
             else proto.SerializeToString()
         )
         outputs = tuple(port for port in session.outputs if port.name in own)
+        check_ports(session.inputs, outputs)
         return _Ready(session, outputs, {layer: values[layer] for layer in layers})
 
     def _layer_values(self, proto: onnx.ModelProto) -> dict[str, str]:
@@ -335,34 +331,6 @@ def _unknown_layer(layer: str, layers: Iterable[str]) -> UserError:
         f"no layer is called `{layer}`",
         notes=() if near else [f"there are {', '.join(f'`{name}`' for name in names[:20])}"],
         help=f"did you mean `{near[0]}`?" if near else "name one of the network's layers",
-    )
-
-
-def _fixed_batch(session: Session) -> int | None:
-    size = session.inputs[0].shape[0]
-    return size if isinstance(size, int) else None
-
-
-def _run(session: Session, feeds: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-    """Run a batch of any size, also where the model was compiled for a fixed one."""
-    fixed = _fixed_batch(session)
-    count = len(next(iter(feeds.values())))
-    if fixed is None or fixed == count:
-        return session.run(feeds, outputs)
-    parts: list[dict[str, Array]] = []
-    for start in range(0, count, fixed):
-        piece = {name: batch[start : start + fixed] for name, batch in feeds.items()}
-        parts.append(
-            session.run({name: _fill(part, fixed) for name, part in piece.items()}, outputs)
-        )
-    return {name: numpy.concatenate([part[name] for part in parts])[:count] for name in outputs}
-
-
-def _fill(batch: Array, size: int) -> Array:
-    """A batch of the size that the model was compiled for: its last sample again and again."""
-    lacking = size - len(batch)
-    return (
-        numpy.concatenate([batch, numpy.repeat(batch[-1:], lacking, axis=0)]) if lacking else batch
     )
 
 

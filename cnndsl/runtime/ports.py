@@ -1,0 +1,52 @@
+"""Turns what a session says of its inputs and outputs into the inputs that a spec can have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cnndsl.data.sources import ModelInput
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.session import Port
+from cnndsl.semantics.preparation import Preparation
+from cnndsl.types import DType, TensorType
+
+__all__ = ["check_ports", "model_inputs"]
+
+
+def check_ports(inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
+    """Make sure that a model has an input, an output, and at least one sample in a batch.
+
+    Raises:
+        UserError: CNN604, where it has not.
+    """
+    for what, ports in (("input", inputs), ("output", outputs)):
+        if not ports:
+            raise _impossible(f"the model has no {what}")
+    for port in inputs:
+        if not port.shape or port.shape[0] == 0:
+            raise _impossible(f"the model's input `{port.name}` holds no samples")
+
+
+def model_inputs(
+    ports: Sequence[Port], preparations: Mapping[str, Preparation]
+) -> tuple[ModelInput, ...]:
+    """A model's inputs, with how raw data becomes them.
+
+    Raises:
+        UserError: CNN604, for one that no spec can have.
+    """
+    return tuple(_input(port, preparations.get(port.name, Preparation())) for port in ports)
+
+
+def _input(port: Port, preparation: Preparation) -> ModelInput:
+    dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
+    if port.dtype not in tuple(DType) or not dims or len(dims) + 1 != len(port.shape):
+        raise _impossible(f"the model's input `{port.name}` is not one that a spec can have")
+    kind = TensorType(dims, DType(port.dtype))
+    for fault in preparation.faults(kind):
+        raise _impossible(f"the model's input `{port.name}` cannot be prepared: {fault.message}")
+    return ModelInput(port.name, kind, preparation)
+
+
+def _impossible(message: str) -> UserError:
+    return UserError("CNN604", message, help="compile the model again from its spec")
