@@ -216,6 +216,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     draft = resolve(module, path, loader, request.parameters, report, request.limits)
     if draft.exhausted:
         return Checked(module.source, report.sorted(), path=request.path), None
+    understood = not report.failed
     network = _without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
     found = inference.diagnostics
@@ -231,7 +232,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
             check_expectations(result, draft, report)
             _check_recipe(result, report)
     edits: tuple[Edit, ...] = ()
-    if request.annotate and not draft.poisoned:
+    if request.annotate and understood:
         from cnndsl.semantics.annotate import claim_edits
 
         edits = claim_edits(network, draft, request.limits)

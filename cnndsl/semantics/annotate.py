@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from cnndsl.diagnostics.model import Edit
 from cnndsl.diagnostics.source import Span
@@ -11,7 +11,7 @@ from cnndsl.semantics.cost import quantity
 from cnndsl.semantics.draft import Draft
 from cnndsl.semantics.expectations import written
 from cnndsl.semantics.infer import infer, stated_dims
-from cnndsl.semantics.network import Network, TypedNetwork
+from cnndsl.semantics.network import LayerNode, Network, TypedNetwork
 from cnndsl.syntax.ast import ChainStatement
 
 __all__ = ["claim_edits"]
@@ -20,36 +20,54 @@ __all__ = ["claim_edits"]
 def claim_edits(network: Network, draft: Draft, limits: Limits) -> tuple[Edit, ...]:
     """The edits that make every claim true, and add one to each chain of the top level.
 
-    None where the network has faults: its sizes are not known then. Claims inside a block that is
-    called with several shapes are left alone.
+    None where the network has faults: its sizes are not known then; none where a parameter is set,
+    for claims speak of the spec as it stands. Claims inside a block that is called with several
+    shapes are left alone, and so is all that hangs on a hole: the number that stands in for it
+    while nothing is known is no fact, and a claim would make it one.
     """
-    if not network.nodes or not network.outputs:
+    if not network.nodes or not network.outputs or draft.overridden:
         return ()
     inference = infer(network, limits, claims=False)
     if inference.failures or not inference.certain:
         return ()
     typed = inference.typed()
-    edits = [*_refreshed(typed, draft), *_added(typed, draft), *_expected(typed, draft)]
-    return tuple(edits)
+    hanging = _hanging(network, draft)
+    edits = [*_refreshed(typed, draft, hanging), *_added(typed, draft, hanging)]
+    return (*edits, *(() if hanging else _expected(typed, draft)))
 
 
-def _refreshed(network: TypedNetwork, draft: Draft) -> Iterator[Edit]:
+def _hanging(network: Network, draft: Draft) -> frozenset[int]:
+    """The nodes whose outputs hang on a hole: its own, and all behind it."""
+    found = {*draft.pending, *draft.open_inputs}
+    for position, node in enumerate(network.nodes):
+        if isinstance(node, LayerNode) and not found.isdisjoint(node.inputs):
+            found.add(position)
+    return frozenset(found)
+
+
+def _refreshed(network: TypedNetwork, draft: Draft, hanging: Container[int]) -> Iterator[Edit]:
     """Edits of the claims that are there and do not hold."""
     true: dict[Span, set[str]] = {}
+    left = set(draft.open_claims)
     for claim in draft.claims:
         true.setdefault(claim.claim.span, set()).add(str(network.types[claim.node]))
+        if claim.node in hanging:
+            left.add(claim.claim.span)
     for claim in draft.claims:
         span = claim.claim.span
-        if len(true[span]) == 1 and claim.dims != network.types[claim.node].dims:
-            yield Edit(stated_dims(span), true[span].pop())
-            true[span] = set()
+        if span in left or len(true[span]) > 1:
+            continue
+        if claim.dims != network.types[claim.node].dims:
+            yield Edit(stated_dims(span), *true[span])
+            left.add(span)
 
 
-def _added(network: TypedNetwork, draft: Draft) -> Iterator[Edit]:
+def _added(network: TypedNetwork, draft: Draft, hanging: Container[int]) -> Iterator[Edit]:
     """Claims for the chains of the top level that have none at their end."""
     ends = {
         (node.span.source, node.span.end): position
         for position, node in enumerate(network.network.nodes)
+        if position not in hanging
     }
     for statement in draft.module.statements:
         if not isinstance(statement, ChainStatement):

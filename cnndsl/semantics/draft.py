@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.network import Expectation, InputNode, Network, Node, NodeClaim
@@ -68,6 +69,8 @@ class Draft:
     """Layers with holes, by position."""
     open_inputs: dict[int, tuple[Value, ...]] = field(default_factory=dict)
     """Sizes of inputs with holes, by position."""
+    open_claims: set[Span] = field(default_factory=set)
+    """The claims that were written with holes, by place."""
 
     @property
     def inputs(self) -> tuple[InputNode, ...]:

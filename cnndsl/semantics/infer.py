@@ -7,14 +7,14 @@ reported: one mistake, one error. A claim (``=> 6x28x28``) makes sizes certain a
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer, ShapeFault, Weight
 from cnndsl.limits import Limits
@@ -84,6 +84,8 @@ class Inference:
     doubted: set[int] = field(default_factory=set)
     """The nodes about which a claim does not hold."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    wrong_claims: list[int] = field(default_factory=list)
+    """Which of the diagnostics are about claims."""
 
     @property
     def certain(self) -> bool:
@@ -123,6 +125,7 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
         for claim in claimed.get(position, ()):
             fact = _check_claim(claim, fact, node, inference)
         inference.facts.append(fact)
+    _withdraw_fixes(inference, claimed)
     _check_total(inference, limits)
     return inference
 
@@ -138,7 +141,7 @@ def infer_node(
     Where a fault has a code that is not ``tolerated``, the output is not worked out.
     """
     if isinstance(node, InputNode):
-        return Fact(node.type), ()
+        return Fact(node.type, node.assumed), ()
     inputs = [facts[position] for position in node.inputs]
     layer = node.layer
     types = [fact.type for fact in inputs if fact.type is not None]
@@ -334,6 +337,7 @@ def _check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference)
     if claim.dims == fact.type.dims:
         return fact
     inference.doubted.add(claim.node)
+    inference.wrong_claims.append(len(inference.diagnostics))
     inference.diagnostics.append(_wrong_claim(claim, fact.type, node, inference))
     if len(claim.dims) != len(fact.type.dims):
         return Fact(fact.type, frozenset(range(len(fact.type.dims))))
@@ -356,6 +360,26 @@ def _wrong_claim(
         help=f"write `=> {true}` if the network is right, or change the layer if the claim is",
         fixes=(Fix(f"write `{true}`", (Edit(stated, str(true)),)),),
     )
+
+
+def _withdraw_fixes(inference: Inference, claimed: Mapping[int, Sequence[NodeClaim]]) -> None:
+    """Let no fix make a claim true here that stands for unlike outputs elsewhere.
+
+    The text of a claim in a loop or a block is carried out several times.
+    """
+    if not inference.wrong_claims:
+        return
+    outputs: dict[Span, dict[str, None]] = {}
+    for node, claims in claimed.items():
+        for claim in claims:
+            outputs.setdefault(stated_dims(claim.span), {})[str(inference.computed[node])] = None
+    for at in inference.wrong_claims:
+        item = inference.diagnostics[at]
+        several = [*outputs[item.span]]
+        if len(several) > 1:
+            some = ", ".join(several[:3]) + (", …" if len(several) > 3 else "")
+            help = f"leave it out: what is written once gives several outputs here ({some})"
+            inference.diagnostics[at] = replace(item, help=help, fixes=())
 
 
 def stated_dims(claim: Span) -> Span:

@@ -26,13 +26,17 @@ __all__ = ["Expectation", "InputNode", "LayerNode", "Network", "Node", "NodeClai
 
 @frozen
 class InputNode:
-    """An input of the network. ``vocabulary`` is the number of token ids, for token inputs."""
+    """An input of the network. ``vocabulary`` is the number of token ids, for token inputs.
+
+    ``assumed`` are the positions of sizes that are a ``?``, while no number is found for it.
+    """
 
     name: str
     type: TensorType
     preparation: Preparation
     span: Span
     vocabulary: int | None = None
+    assumed: frozenset[int] = frozenset()
 
 
 @frozen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -320,9 +320,12 @@ def _validated(schema: type[S], values: tuple[tuple[str, Value], ...], written: 
 def _problems(
     bound: Bound[S], head: Identifier, written: Mapping[str, Expr], constants: Constants
 ) -> tuple[Diagnostic, ...]:
-    """What the schema has against the values; holes are not judged."""
+    """What the schema has against the values; of holes, whether a whole number can stand there."""
     values = bound.values
     open_names = {name for name, value in values.items() if any(True for _ in holes_in(value))}
+    no_sizes = [name for name in open_names if not _takes_whole_numbers(bound.schema, name)]
+    if no_sizes and issubclass(bound.schema, Layer):
+        return tuple(_hole_refused(head, name, written[name].span) for name in no_sizes)
     if open_names:
         values = {name: 1 if name in open_names else value for name, value in values.items()}
     try:
@@ -336,3 +339,25 @@ def _problems(
         ]
         return tuple({item.span: item for item in reversed(found)}.values())[::-1]
     return ()
+
+
+def _takes_whole_numbers(schema: type[Schema], name: str) -> bool:
+    """Whether a parameter is a whole number or sizes: not a fraction, a word, `yes` or `no`."""
+    kinds = [schema.model_fields[name].annotation]
+    whole = False
+    while kinds:
+        kind = kinds.pop()
+        if kind is float:
+            return False
+        whole |= kind is int
+        kinds.extend(get_args(kind))
+    return whole
+
+
+def _hole_refused(head: Identifier, name: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "CNN406",
+        f"`?` cannot be the {name} of `{head.name}`: only numbers that sizes depend on are found",
+        span,
+        help="write the value",
+    )

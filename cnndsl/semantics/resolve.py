@@ -8,6 +8,7 @@ from pathlib import Path
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
+from cnndsl.frozen import replace
 from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
 from cnndsl.semantics.cost import QUANTITIES
@@ -324,6 +325,8 @@ class _Resolver:
         position = len(self.draft.nodes) - 1
         if known != sizes:
             self.draft.open_inputs[position] = sizes
+            open = (at for at, size in enumerate(sizes) if isinstance(size, OpenHole))
+            self.draft.nodes[position] = replace(node, assumed=frozenset(open))
         self.expander.paths[name] = position
         frame.streams[name] = Stream(position, statement.span)
         if first:

@@ -57,5 +57,44 @@ def test_a_network_with_faults_gets_no_claims() -> None:
 
 def test_expectations_stay_where_a_parameter_is_set() -> None:
     text = f"param k = 4\n{HEAD}conv k@3\nexpect params 112\n"
-    edits = check_text(text, parameters={"k": 5}, annotate=True).annotations
-    assert "112" in apply_edits(text, edits)
+    assert check_text(text, parameters={"k": 5}, annotate=True).annotations == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input ?x8x8\nmaxpool 2\nconv 4@3\n",
+        "input 3x8x8\nconv 4@3 padding ?\nrelu\n",
+        "input ?x8x8\nmaxpool 2 => 1x1x1\nrelu\n",
+        "input 3x?x?\nadd(conv 3@1, identity)\n",
+        "block b(p) { conv 4@3 padding p }\ninput 3x8x8\nb(?) -> relu\n",
+        "let p = ?\ninput 3x8x8\nconv 4@3 padding p\nexpect params 7\n",
+        "input 3x8x8\nconv 4@3 padding ?\nglobalavgpool\n",
+        "param k = 4\nrounding flor\ninput 3x8x8\nmaxpool 3\n",
+        "input 3x8x8\nrepeat 2 { relu => ?x?x? -> conv 2@1 }\n",
+    ],
+)
+def test_what_hangs_on_a_hole_or_a_mistake_is_left_alone(text: str) -> None:
+    assert annotated(text) == text
+
+
+def test_claims_stand_before_a_hole() -> None:
+    text = f"{HEAD}conv 4@3\nconv 4@3 padding ?\nrelu\n"
+    assert annotated(text) == text.replace("conv 4@3\n", "conv 4@3 => 4x6x6\n")
+
+
+def test_a_claim_with_a_hole_stays_as_it_is() -> None:
+    text = f"{HEAD}conv 4@3 => ?x6x6\nrelu => 3x?\n"
+    assert annotated(text) == text
+
+
+def test_claims_are_not_written_where_a_parameter_is_set() -> None:
+    text = f"param k = 4\n{HEAD}conv k@3\n"
+    assert check_text(text, parameters={"k": 5}, annotate=True).annotations == ()
+
+
+def test_a_false_claim_for_several_shapes_has_no_fix() -> None:
+    (item,) = check_text(f"{HEAD}repeat 2 {{ conv 3@3 => 3x6x6 }}\n").diagnostics
+    assert item.code == "CNN401"
+    assert not item.fixes
+    assert "(3x6x6, 3x4x4)" in item.help

@@ -72,6 +72,8 @@ def test_several_holes_are_found_together() -> None:
         ("input 3x32x32\nrepeat ? { relu }\n", "CNN406"),
         ("input 3x32x32\nif ? { relu }\n", "CNN406"),
         ("input 3x32x32\nrelu\ntrain { batch ? }\n", "CNN406"),
+        ("input 3x32x32\ndropout ? => 3x32x32\n", "CNN406"),
+        ("input 3x32x32\nconv 8@3 bias ? => 8x30x30\n", "CNN406"),
     ],
 )
 def test_a_hole_without_an_answer_says_why(text: str, expected: str) -> None:
@@ -92,3 +94,100 @@ def test_a_mistake_elsewhere_does_not_stop_the_search() -> None:
 def test_a_network_with_its_holes_filled_is_shown() -> None:
     rows = check_text("input 3x32x32\nconv 8@3 padding ? => 8x32x32 -> maxpool 2\n").table
     assert [row.output for row in rows] == ["3x32x32", "8x32x32", "8x16x16"]
+
+
+# --- what is written once and carried out several times -----------------------------------------
+
+
+def mended(text: str) -> str:
+    """The text with every safe fix made."""
+    fixes = [f for item in check_text(text).diagnostics for f in item.fixes if f.safe]
+    return apply_edits(text, [edit for fix in fixes for edit in fix.edits])
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        (
+            "input 4x8x8\nrepeat 2 { leakyrelu => ?x?x? -> conv 2@1 }\n",
+            "input 4x8x8\nrepeat 2 { leakyrelu => ?x8x8 -> conv 2@1 }\n",
+        ),
+        (
+            "input 4x8x8\nfor k in [2, 6] { conv k@1 => ?x?x? }\n",
+            "input 4x8x8\nfor k in [2, 6] { conv k@1 => ?x8x8 }\n",
+        ),
+        (
+            "block b() { maxpool 2 => ?x?x? }\ninput 4x8x8\nb()\nb()\n",
+            "block b() { maxpool 2 => 4x?x? }\ninput 4x8x8\nb()\nb()\n",
+        ),
+        (
+            "input 4x8x8\nrepeat 2 { relu => ?x?x? -> flatten }\n",
+            "input 4x8x8\nrepeat 2 { relu => ?x?x? -> flatten }\n",
+        ),
+        (
+            "input 4x8x8\nrepeat 2 { relu => 4x?x8 -> conv 2@1 }\n",
+            "input 4x8x8\nrepeat 2 { relu => 4x?x8 -> conv 2@1 }\n",
+        ),
+        (
+            "let c = ?\ninput 4x8x8\nrelu => [c, 8, 8]\nconv 2@1 => [c, 8, 8]\n",
+            "let c = ?\ninput 4x8x8\nrelu => [c, 8, 8]\nconv 2@1 => [c, 8, 8]\n",
+        ),
+        (
+            "let c = ?\ninput 4x8x8\nconv 8@3 padding c => [c, 10, 10]\n",
+            "let c = ?\ninput 4x8x8\nconv 8@3 padding c => [c, 10, 10]\n",
+        ),
+        (
+            "input 4x8x8\nrepeat 2 { conv ?@1 => 4x8x8 -> conv 2@1 }\n",
+            "input 4x8x8\nrepeat 2 { conv 4@1 => 4x8x8 -> conv 2@1 }\n",
+        ),
+        (
+            "input 4x8x8\nrepeat 2 { leakyrelu => ?x8x8 -> conv ?@1 }\n",
+            "input 4x8x8\nrepeat 2 { leakyrelu => 4x8x8 -> conv 4@1 }\n",
+        ),
+        (
+            "input 4x8x8\nconv 4@3 padding ? => 4x8x8\nrepeat 2 { relu => ?x8x8 -> conv 2@1 }\n",
+            "input 4x8x8\nconv 4@3 padding 1 => 4x8x8\nrepeat 2 { relu => ?x8x8 -> conv 2@1 }\n",
+        ),
+        (
+            "block b(p) { conv 4@3 padding p }\ninput 4x8x8\nb(?) => 4x8x8\nb(?) => 4x6x6\n",
+            "block b(p) { conv 4@3 padding p }\ninput 4x8x8\nb(1) => 4x8x8\nb(0) => 4x6x6\n",
+        ),
+    ],
+)
+def test_a_number_is_written_only_where_it_is_right_every_time(text: str, after: str) -> None:
+    assert mended(text) == after
+
+
+def test_a_claim_that_cannot_be_right_every_time_says_both_sizes() -> None:
+    found = check_text("input 4x8x8\nrepeat 2 { leakyrelu => ?x8x8 -> conv 2@1 }\n").diagnostics
+    (item,) = found
+    assert item.code == "CNN404"
+    assert item.message == "no number fits here: the size is 4 once and 2 another time"
+    assert not item.fixes
+
+
+def test_numbers_that_are_written_together_fit_together() -> None:
+    text = "input 3x9x9\nconv 8@? dilation ? => 8x3x3\n"
+    assert numbers(text) == [["2", "3", "4", "7"], ["6", "1", "2", "3"]]
+    assert check_text(mended(text)).diagnostics == ()
+
+
+def test_numbers_that_were_not_all_tried_are_not_written() -> None:
+    for text in ("conv ?@3 -> conv ?@3\n", "conv ?@3 groups 3\n"):
+        assert mended(f"input 3x8x8\n{text}") == f"input 3x8x8\n{text}"
+
+
+def test_a_hole_behind_a_mistake_says_nothing() -> None:
+    assert codes("input 3x8x8\ncnov 3 => ?x8x8\n") == [(2, "CNN101")]
+
+
+def test_an_input_without_a_number_is_unknown() -> None:
+    checked = check_text("input ?x8x8\nconv 4@3 groups 3 => 5x1x1\nrelu\n")
+    assert next(row.output for row in checked.table) == "?x8x8"
+
+
+@pytest.mark.parametrize("line", ["conv 4@3 padding ?", "conv ?@1 => 4x8x8", "relu => ?x8x8"])
+def test_there_may_be_a_hole_in_every_line(line: str) -> None:
+    found = check_text("input 4x8x8\n" + f"{line}\n" * 2_000).diagnostics
+    assert len(found) == 2_000
+    assert {item.code for item in found} <= {"CNN403", "CNN405"}
