@@ -363,10 +363,7 @@ def _wrong_claim(
 
 
 def _withdraw_fixes(inference: Inference, claimed: Mapping[int, Sequence[NodeClaim]]) -> None:
-    """Let no fix make a claim true here that stands for unlike outputs elsewhere.
-
-    The text of a claim in a loop or a block is carried out several times.
-    """
+    """Let no fix make a claim true here that is carried out elsewhere with unlike outputs."""
     if not inference.wrong_claims:
         return
     outputs: dict[Span, dict[str, None]] = {}
