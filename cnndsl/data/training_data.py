@@ -48,29 +48,30 @@ def open_training_data(
             else is wrong with data.
     """
 
-    def whole(name: Name, split: Split) -> Dataset:
-        dataset = open_part(network, name, split)
+    def usable(dataset: Dataset) -> Dataset:
         return _readable(dataset, tell) if skip_broken else dataset
 
-    training = whole(data, "train")
+    training = open_part(network, data, "train")
     # Classes are told apart by the names that the training data gives them, in its order.
     network = named_as(network, training)
     if isinstance(valid, float | int):
-        return divide(training, float(valid), _seed(network))
+        # What is broken is left out of each part: the same samples are kept aside as ever.
+        to_train, aside = divide(training, float(valid), _seed(network))
+        return usable(to_train), usable(aside)
     if valid is None:
         own = _own_validation(network, data)
-        return training, own and (_readable(own, tell) if skip_broken else own)
+        return usable(training), own and usable(own)
     try:
-        other = whole(valid, "valid")
+        other = open_part(network, valid, "valid")
     except NoPartError:
-        other = whole(valid, "test")
+        other = open_part(network, valid, "test")
     if other.fingerprint == training.fingerprint:
         raise UserError(
             "CNN801",
             f"`{os.fspath(valid)}` would be both training and validation data",
             help="name other data, or keep a share aside: `--valid 0.2`",
         )
-    return training, other
+    return usable(training), usable(other)
 
 
 def open_part(

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ class Position:
     """Which of the records is the best."""
     over: bool = False
     """Whether the run ended early: nothing is left to do, whatever the number of epochs."""
+    stopped_by_data: bool = False
+    """Whether data that could not be read stopped it here; it may go on with mended data."""
 
     def to_json(self) -> dict[str, Any]:
         """The position as plain data."""
@@ -265,11 +268,13 @@ def _header(path: Path, text: bytes, size: int) -> tuple[str, int]:
 
 def _damaged(path: Path, why: str) -> UserError:
     others = [one for one in list_checkpoints(path.parent) if one != path]
+    number = _number(path)
+    # One after it may be as damaged, and would lead back here.
+    before = [one for one in others if number < 0 or _number(one) < number]
     return UserError(
         "CNN806",
         f"the checkpoint `{path}` {why}",
-        notes=[f"before it there is `{others[-1].name}`"] if others else (),
-        help="go on from the one before it with `--resume previous`"
-        if others
+        help=f"go on from the one before it with `--resume {shlex.quote(str(before[-1]))}`"
+        if before
         else "start again with another `--out`",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -17,32 +17,27 @@ from cnndsl.semantics.recipe import Recipe
 from cnndsl.syntax.ast import Train
 from cnndsl.syntax.printer import print_module
 
-__all__ = ["identity_of", "same_run"]
+__all__ = ["TRAINING_DATA", "VALIDATION_DATA", "identity_of", "same_run"]
 
-_TO_THE_END = frozenset({"cosine", "polynomial"})
-"""Schedules that look at the last epoch from the first one on."""
+TRAINING_DATA = "the fingerprint of the training data"
+VALIDATION_DATA = "the fingerprint of the validation data"
 
 
 def identity_of(
     network: TypedNetwork, recipe: Recipe, batch: int, data: Dataset, valid: Dataset | None
 ) -> dict[str, Any]:
-    """The facts that decide how a run goes, by the words that a message calls them.
-
-    A run may go on for more epochs, except where the schedule would have been another one.
-    """
+    """The facts that decide how a run goes, by the words that a message calls them."""
     module = standalone(network.network)
     kept = tuple(one for one in module.statements if not isinstance(one, Train))
     settings = dict(_flat(recipe.to_json()))
-    if recipe.schedule.keyword not in _TO_THE_END:
-        del settings["train.epochs"]
     settings["train.batch"] = batch
     return {
         "the network": network.name,
         "the spec": print_module(replace(module, statements=kept)),
         # Before the data: another seed divides it in another way.
         **settings,
-        "the fingerprint of the training data": data.fingerprint,
-        "the fingerprint of the validation data": valid.fingerprint if valid else None,
+        TRAINING_DATA: data.fingerprint,
+        VALIDATION_DATA: valid.fingerprint if valid else None,
     }
 
 
@@ -58,8 +53,12 @@ def _flat(recipe: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield f"train.{key}", value
 
 
-def same_run(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def same_run(
+    path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], allowed: Collection[str] = ()
+) -> None:
     """Make sure that a checkpoint is of the run that is to go on.
+
+    The facts named in ``allowed`` may be others.
 
     Raises:
         UserError: CNN807, which names what differs, with both values.
@@ -67,7 +66,7 @@ def same_run(path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -
     notes: list[str] = []
     for name in dict.fromkeys((*wanted, *stored)):
         old, new = stored.get(name), wanted.get(name)
-        if old == new:
+        if old == new or name in allowed:
             continue
         if isinstance(old, str) and isinstance(new, str) and name == "the spec":
             name, old, new = _first_difference(old, new)

@@ -24,6 +24,7 @@ from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import network_weights
 from cnndsl.runtime import library
 from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
+from cnndsl.runtime.continuation import allowed_changes, continued
 from cnndsl.runtime.device import choose, target_of
 from cnndsl.runtime.evaluate import inference_model
 from cnndsl.runtime.events import Listener
@@ -191,7 +192,11 @@ def begin(job: Job, checkpoints: Path, listener: Listener) -> Checkpoint:
 
 def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
     found = read_checkpoint(path)
-    same_run(path, found.identity, job.identity)
+    allowed = allowed_changes(found, all_samples=job.batch < job.recipe.batch)
+    same_run(path, found.identity, job.identity, allowed)
+    point = continued(found, job.identity, job.recipe, divided=_is_divided(job.request))
+    for note in point.notes:
+        listener.note(note)
     for name, now in job.environment.items():
         before = found.environment.get(name)
         if before != now:
@@ -201,9 +206,15 @@ def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
     best = found.best
     return replace(
         found,
+        position=point.position,
         weights={name: found.weights[name] for name in names},
         best=None if best is None else {name: best[name] for name in names},
     )
+
+
+def _is_divided(request: TrainingRequest) -> bool:
+    """Whether the validation data was kept aside of the training data."""
+    return request.valid is not None and request.valid.name == request.data.name
 
 
 def _note_data(job: Job, listener: Listener) -> None:

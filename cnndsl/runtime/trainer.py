@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from cnndsl.data.feeding import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.runtime.checkpoint import Checkpoint, list_checkpoints, write_checkpoint
+from cnndsl.runtime.advice import advised
+from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
 from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
@@ -52,21 +53,9 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
         try:
             outcome = _Run(prepare(request), listener, folder, stop).run()
         except UserError as error:
-            raise _with_checkpoint(error, folder) from error
+            raise advised(error, folder) from error
     listener.end(outcome)
     return outcome
-
-
-def _with_checkpoint(error: UserError, folder: RunFolder) -> UserError:
-    """The same error, with what is kept in spite of it."""
-    if error.code == "CNN603":
-        help = "make room, or see that it may be written there; then go on with `--resume`"
-        error = UserError(error.code, error.message, error.notes, help)
-    found = list_checkpoints(folder.checkpoints)
-    if not found or error.code in ("CNN806", "CNN807"):
-        return error
-    note = f"what was learnt before is in `{found[-1]}`"
-    return UserError(error.code, error.message, (*error.notes, note), error.help)
 
 
 @dataclass(slots=True)
@@ -192,11 +181,18 @@ class _Run:
         """The next batch; where the data is broken, what was learnt up to here is saved."""
         try:
             return next(batches)
-        except UserError:
-            # Nothing learnt is nothing to save: the folder stays free for another try.
-            if self.sums.number > self.at.number or self.at.number > 0:
-                self._save()
-            raise
+        except UserError as error:
+            raise self._stopped_by(error) from error
+
+    def _stopped_by(self, error: UserError) -> UserError:
+        """An error of data that cannot be read, after saving what was learnt before it."""
+        # Nothing learnt is nothing to save: the folder stays free for another try.
+        if self.sums.number == 0:
+            return error
+        self.at = replace(self.at, stopped_by_data=True)
+        self._save()
+        help = f"{error.help}; add `--resume` to go on from here"
+        return UserError(error.code, error.message, error.notes, help)
 
     def _diverged(self, batch: Batch, loss: float, lr: float) -> UserError:
         place = (self.at.epoch + 1, self.sums.step + 1)
@@ -264,7 +260,10 @@ class _Run:
         evaluation = None
         if valid is not None:
             evaluator = self._evaluator(weights)
-            evaluation = evaluator.run(valid, batch=self._evaluated, stop=self.stop)
+            try:
+                evaluation = evaluator.run(valid, batch=self._evaluated, stop=self.stop)
+            except UserError as error:
+                raise self._stopped_by(error) from error
         self._settle()
         record = self._record(evaluation, trained)
         judged = record.loss if record.valid_loss is None else record.valid_loss

@@ -122,9 +122,30 @@ def test_at_most_ten_broken_samples_are_named(tmp_path: Path) -> None:
     said: list[str] = []
     training, _ = open_training_data(network(), data, 0.25, skip_broken=True, tell=said.append)
     assert len(training) == 3
-    assert said[0].startswith("12 of 16 samples")
-    assert len(said) == 12
-    assert said[-1] == "and 2 more"
+    assert said[0].startswith("9 of 12 samples")
+    assert said[10].startswith("3 of 4 samples")
+    assert len(said) == 14
+    data = picture_parts(tmp_path / "more", train=20)
+    for path in (tmp_path / "more/train/a").iterdir():
+        path.write_bytes(b"no picture")
+    said.clear()
+    open_training_data(network(), data, 0.25, skip_broken=True, tell=said.append)
+    assert said[0].startswith("15 of 30 samples")
+    assert said[11] == "and 5 more"
+
+
+def test_the_same_samples_are_kept_aside_whatever_is_broken(tmp_path: Path) -> None:
+    """Else a run that goes on without broken ones validates with what it has learnt."""
+    data = picture_parts(tmp_path / "data", train=20)
+    _, before = open_training_data(network(), data, 0.25)
+    (tmp_path / "data/train/a/3.png").write_bytes(b"no picture")
+    training, after = open_training_data(network(), data, 0.25, skip_broken=True)
+    assert before is not None
+    assert after is not None
+    assert len(training) + len(after) == 39
+    names = {before.name_of(at) for at in range(len(before))}
+    assert {after.name_of(at) for at in range(len(after))} <= names
+    assert not {training.name_of(at) for at in range(len(training))} & names
 
 
 # --- the names of classes ---------------------------------------------------------------------

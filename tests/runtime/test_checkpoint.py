@@ -138,13 +138,13 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_message_names_the_one_before(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path, checkpoint(5))
-    path = write_checkpoint(tmp_path, checkpoint(9))
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError) as caught:
-        read_checkpoint(path)
-    assert caught.value.notes == ("before it there is `step-00000005.ckpt`",)
-    assert "--resume previous" in caught.value.help
+    paths = [write_checkpoint(tmp_path, checkpoint(number)) for number in (5, 9, 12)]
+    for path, before in ((paths[2], paths[1]), (paths[1], paths[0]), (paths[0], None)):
+        path.write_bytes(path.read_bytes()[:-1])
+        with pytest.raises(UserError) as caught:
+            read_checkpoint(path)
+        wanted = f"`--resume {before}`" if before else "another `--out`"
+        assert caught.value.help.endswith(wanted)
 
 
 def test_only_the_last_ones_are_kept(tmp_path: Path) -> None:

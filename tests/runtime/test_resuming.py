@@ -180,14 +180,6 @@ def test_data_that_changed_since_is_refused(tmp_path: Path) -> None:
         assert f"the fingerprint of the {which} is" in error.message
 
 
-def test_a_cosine_run_cannot_go_on_for_more_epochs(tmp_path: Path) -> None:
-    """It would have had other learning rates from its first step on."""
-    train(request(tmp_path, network=network(f"{SGD}; schedule cosine")), Recorder())
-    longer = network("optimizer sgd lr 0.1 momentum 0.9; batch 8; epochs 5; schedule cosine")
-    error = refused(request(tmp_path, network=longer, resume="latest"), "CNN807")
-    assert "train.epochs is `3` in the checkpoint, `5` now" in error.message
-
-
 def test_a_larger_batch_than_there_are_samples_is_no_other_run(tmp_path: Path) -> None:
     six = stripes(6)
     train(request(tmp_path, data=six), Recorder())
