@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,6 +138,7 @@ class Network:
         batch: int = 64,
         threads: int | None = None,
         verify: bool = True,
+        tell: Callable[[str], None] | None = None,
     ) -> Evaluation:
         """How good the network is on labelled data.
 
@@ -150,6 +151,7 @@ class Network:
             batch: how many samples to run at once.
             threads: how many threads one operator may use; by default ONNX Runtime decides.
             verify: whether to compare a compiled model's checksum.
+            tell: is told, a line each, how labels were read and what was passed over.
 
         Raises:
             UserError: for data or weights that cannot be read or do not fit.
@@ -165,6 +167,9 @@ class Network:
             numbers = read_weights(weights, self._typed)
         part: Split = "train" if valid is not None else split
         dataset = open_part(self._typed, data, part, valid)
+        if tell is not None:
+            for note in dataset.notes:
+                tell(note)
         return evaluate(self._typed, numbers, dataset, device=device, threads=threads, batch=batch)
 
     def train(

@@ -109,6 +109,7 @@ def eval(
         batch=batch,
         threads=threads,
         verify=False,  # it was, before
+        tell=lambda note: click.echo(f"note: {note}", err=True),
     )
     from cnndsl.cli.scores import as_json, as_text
 

@@ -20,6 +20,7 @@ from numpy.lib import format as npy
 
 from cnndsl.data.arrays import read_header
 from cnndsl.data.arraysets import MEMORY_LIMIT, ArraySet, Store, StoredArray, as_column
+from cnndsl.data.class_names import number_indices
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, refuse_valid
 from cnndsl.data.preparing import Floats
 from cnndsl.data.samples import Indices
@@ -110,10 +111,20 @@ def _open(archive: zipfile.ZipFile, path: Path, data: str, wanted: Wanted) -> Ar
                 "give every sample one label",
             )
         columns[model_input.name] = as_column(store, model_input, f"{data}:{name}")
-    classes, targets = _answers(answers, data, labels)
+    indices, targets = _answers(answers, data, labels)
+    notes: tuple[str, ...] = ()
+    if indices is not None:
+        numbers = number_indices(indices, data, wanted.classes)
+        indices, notes = numbers.indices, numbers.notes
     part = data if samples[0] in ("x", wanted.inputs[0].name) else f"{data}:{samples[0]}"
     return ArraySet(
-        data, columns, labels=classes, targets=targets, classes=wanted.classes, part=part
+        data,
+        columns,
+        labels=indices,
+        targets=targets,
+        classes=wanted.classes,
+        part=part,
+        notes=notes,
     )
 
 

@@ -263,11 +263,12 @@ class ArraySet(Dataset):
         targets: Floats | None = None,
         classes: Sequence[str] = (),
         part: str = "",
+        notes: Sequence[str] = (),
     ) -> None:
         self._columns = dict(columns)
         self._part = part or name
         inputs = [column.input for column in columns.values()]
-        super().__init__(name, inputs, labels=labels, targets=targets, classes=classes)
+        super().__init__(name, inputs, labels=labels, targets=targets, classes=classes, notes=notes)
 
     @override
     def name_of(self, index: int) -> str:

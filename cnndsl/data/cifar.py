@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 
 from cnndsl.data.arraysets import ArraySet, pictures_column
-from cnndsl.data.labels import class_indices
+from cnndsl.data.class_names import class_indices, number_indices
 from cnndsl.data.parts import Wanted, no_part, not_understood, only_input
 from cnndsl.data.sources import Array, natural
 from cnndsl.files import read_regular
@@ -79,7 +79,13 @@ def open_cifar(folder: Path, names: Collection[str], data: str, wanted: Wanted) 
     classes = wanted.classes
     if kind.names in names:
         named = _names(folder / kind.names)
-        order, classes = class_indices(named, classes or named, data, "classes")
+        order, classes = class_indices(
+            named,
+            classes or (() if wanted.counted else named),
+            data,
+            "classes",
+            counted=wanted.counted,
+        )
         if labels.size and labels.max() >= len(order):
             raise not_understood(
                 f"`{data}` has the label {labels.max()}, but `{kind.names}` names"
@@ -87,8 +93,12 @@ def open_cifar(folder: Path, names: Collection[str], data: str, wanted: Wanted) 
                 "download the files again",
             )
         labels = order[labels]
+        notes: tuple[str, ...] = ()
+    else:
+        numbers = number_indices(labels, data, classes)
+        labels, notes = numbers.indices, numbers.notes
     column = pictures_column(pictures, model_input, data, _COLOURS_FIRST)
-    return ArraySet(data, {model_input.name: column}, labels=labels, classes=classes)
+    return ArraySet(data, {model_input.name: column}, labels=labels, classes=classes, notes=notes)
 
 
 def _batches(names: Collection[str], data: str) -> list[str]:

@@ -36,6 +36,7 @@ def open_dataset(
     *,
     split: Split = "train",
     classes: Sequence[str] = (),
+    counted: bool = False,
 ) -> Dataset:
     """Open training data: ``digits``, a folder, a ``.npz`` file or a CSV file (docs/data.md).
 
@@ -44,6 +45,7 @@ def open_dataset(
         inputs: the network's inputs, and how raw data becomes them.
         split: the part to take, where the data has parts.
         classes: the names of the network's classes; data that names its classes must name these.
+        counted: the network learns from labels that are indices of classes without names.
 
     Raises:
         UserError: CNN801 where there is no such data or it is not understood, CNN802 where its
@@ -51,7 +53,7 @@ def open_dataset(
             does not take it.
     """
     data = os.fspath(text)
-    wanted = Wanted(tuple(inputs), split, tuple(classes))
+    wanted = Wanted(tuple(inputs), split, tuple(classes), counted)
     if data == DIGITS:
         if os.path.lexists(data):
             raise not_understood(

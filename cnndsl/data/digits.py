@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy
 
 from cnndsl.data.arraysets import ArraySet, pictures_column
+from cnndsl.data.class_names import number_indices
 from cnndsl.data.fitting import Bytes
 from cnndsl.data.parts import Wanted, not_understood, only_input, refuse_valid
 
@@ -40,11 +41,14 @@ def open_digits(wanted: Wanted) -> ArraySet:
         ) from error
     found = load_digits()
     column = pictures_column(_drawn(found.images), model_input, DIGITS, (0, 1, 2))
+    classes = wanted.classes or (() if wanted.counted else tuple("0123456789"))
+    numbers = number_indices(found.target.astype(numpy.int64), DIGITS, classes)
     return ArraySet(
         DIGITS,
         {model_input.name: column},
-        labels=found.target.astype(numpy.int64),
-        classes=wanted.classes or tuple("0123456789"),
+        labels=numbers.indices,
+        classes=classes,
+        notes=numbers.notes,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from cnndsl.data.labels import class_indices
+from cnndsl.data.class_names import class_indices
 from cnndsl.data.parts import Wanted, no_part, not_understood
 from cnndsl.data.pictures import PictureSet, pictures_in
 from cnndsl.data.sources import PICTURE_SUFFIXES

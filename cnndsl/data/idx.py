@@ -19,6 +19,7 @@ from typing import IO
 import numpy
 
 from cnndsl.data.arraysets import MEMORY_LIMIT, ArraySet, Store, StoredArray, pictures_column
+from cnndsl.data.class_names import number_indices
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, only_input
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
@@ -75,12 +76,14 @@ def open_idx(folder: Path, names: Iterable[str], data: str, wanted: Wanted) -> A
     axes = _COLUMNS_FIRST if images_path.name.lower().startswith("emnist") else _ROWS_FIRST
     column = pictures_column(images, model_input, str(images_path), axes)
     everything = numpy.arange(labels.shape[0])
+    numbers = number_indices(labels[everything].astype(numpy.int64), data, wanted.classes)
     return ArraySet(
         data,
         {model_input.name: column},
-        labels=labels[everything].astype(numpy.int64),
+        labels=numbers.indices,
         classes=wanted.classes,
         part=str(images_path),
+        notes=numbers.notes,
     )
 
 

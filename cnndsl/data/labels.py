@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy
 
-from cnndsl.data.samples import LISTED, Dataset, Indices
-from cnndsl.data.sources import Array, natural
+from cnndsl.data.class_names import listed
+from cnndsl.data.samples import Dataset, Indices
+from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.types import TensorType
 
-__all__ = ["Balance", "check_labels", "check_shares", "class_indices", "encoder", "imbalance"]
-
-
-# --- names of classes -------------------------------------------------------------------------
-
-
-def class_indices(
-    names: Sequence[str], classes: Sequence[str], data: str, kind: str
-) -> tuple[Indices, tuple[str, ...]]:
-    """The class of each name, and the names of all classes in order.
-
-    Args:
-        names: names of classes, each once: those that the data has.
-        classes: the spec's names; where it has none, the natural order of ``names`` counts.
-        data: what the user called the data.
-        kind: what the names are in the data, in the plural: ``folders``.
-
-    Raises:
-        UserError: CNN802 where the data has other classes than the spec.
-    """
-    if not classes:
-        classes = sorted(names, key=lambda name: (natural(name), name))
-    surplus = [name for name in names if name not in classes]
-    missing = [name for name in classes if name not in names]
-    if surplus or missing:
-        faults = [
-            f"{verb} {_listed(some)}"
-            for verb, some in (("lack", missing), ("have also", surplus))
-            if some
-        ]
-        raise UserError(
-            "CNN802",
-            f"the {kind} of `{data}` are not the classes of the spec: they {' and '.join(faults)}",
-            notes=[f"the spec has {_listed(classes)}"],
-            help=f"make the spec's `classes` and the {kind} agree, letter by letter",
-        )
-    places = {name: at for at, name in enumerate(classes)}
-    return numpy.array([places[name] for name in names], numpy.int64), tuple(classes)
-
-
-def _listed(names: Sequence[str]) -> str:
-    text = ", ".join(f"`{name}`" for name in names[:LISTED])
-    return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
+__all__ = ["Balance", "check_labels", "check_shares", "encoder", "imbalance"]
 
 
 # --- how many of each -------------------------------------------------------------------------
@@ -113,7 +72,7 @@ def check_labels(dataset: Dataset, units: int) -> None:
             "CNN802",
             f"`{dataset.name}` has {_classes(len(dataset.classes))}, but the network tells"
             f" {units} apart",
-            notes=[f"the classes are {_listed(dataset.classes)}"],
+            notes=[f"the classes are {listed(dataset.classes)}"],
             help=f"let the last layer give {len(dataset.classes)} units",
         )
 

@@ -29,11 +29,16 @@ Data without parts is wholly ``train`` and wholly ``test``.
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a dataset is opened for: the network's inputs, the part, the spec's class names."""
+    """What a dataset is opened for: the network's inputs, the part, the spec's class names.
+
+    ``counted`` says that the labels of the training data are indices of classes without names:
+    then those of other data are, too.
+    """
 
     inputs: tuple[ModelInput, ...]
     split: Split = "train"
     classes: tuple[str, ...] = ()
+    counted: bool = False
 
 
 def only_input(wanted: Wanted, data: str) -> ModelInput:

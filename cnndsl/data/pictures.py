@@ -52,6 +52,7 @@ class PictureSet(Dataset):
         labels: Indices,
         classes: Sequence[str],
         wanted: Wanted,
+        notes: Sequence[str] = (),
     ) -> None:
         self._input = only_input(wanted, name)
         if self._input.preparation.layout_for(self._input.type) is None:
@@ -63,7 +64,7 @@ class PictureSet(Dataset):
             )
         self._files = files
         self._states = _states(name, files)
-        super().__init__(name, wanted.inputs, labels=labels, classes=classes)
+        super().__init__(name, wanted.inputs, labels=labels, classes=classes, notes=notes)
 
     @override
     def name_of(self, index: int) -> str:

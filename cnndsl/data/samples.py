@@ -75,6 +75,8 @@ class Dataset(ABC):
             answers for every place, ``[count, *places]``.
         targets: instead of labels, what the network's output should be: ``[count, ...]``.
         classes: the names of the classes, where they have names.
+        notes: what whoever uses the data should know: how its labels were read, what was passed
+            over.
 
     Raises:
         UserError: CNN808 where there are no samples.
@@ -91,12 +93,14 @@ class Dataset(ABC):
         labels: Indices | None = None,
         targets: Floats | None = None,
         classes: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.inputs = tuple(inputs)
         self.labels = labels
         self.targets = targets
         self.classes = tuple(classes)
+        self.notes = tuple(notes)
         if not len(self):
             raise UserError(
                 "CNN808", f"`{name}` holds no samples", help="give data with at least one sample"
@@ -157,6 +161,7 @@ class Subset(Dataset):
             labels=None if whole.labels is None else whole.labels[indices],
             targets=None if whole.targets is None else whole.targets[indices],
             classes=whole.classes,
+            notes=whole.notes,
         )
 
     @override

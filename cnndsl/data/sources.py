@@ -139,10 +139,15 @@ def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     >>> sorted(["10.png", "2.png", "a1.png"], key=natural)
     ['2.png', '10.png', 'a1.png']
     """
-    parts = re.split(r"([0-9]+)", name.lower())
-    return tuple(
-        (False, int(part), "") if part.isdecimal() else (True, 0, part) for part in parts if part
-    )
+    key = []
+    for part in re.split(r"([0-9]+)", name.lower()):
+        if part.isascii() and part.isdecimal():
+            # Without zeros in front, the longer number is the larger one, however long.
+            digits = part.lstrip("0")
+            key.append((False, len(digits), digits))
+        elif part:
+            key.append((True, 0, part))
+    return tuple(key)
 
 
 def batches(samples: Iterable[Sample], size: int) -> Iterator[tuple[Sample, ...]]:

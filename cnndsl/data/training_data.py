@@ -41,7 +41,7 @@ def open_training_data(
         valid: other data, or the share of the data to keep aside; where it is None, the data's
             own part for validation, if it has one.
         skip_broken: leave out samples that cannot be read.
-        tell: told of samples that are left out.
+        tell: told how labels were read, and what was passed over or left out.
 
     Raises:
         UserError: CNN801 where there is no such data, or it would validate itself; and whatever
@@ -52,26 +52,40 @@ def open_training_data(
         return _readable(dataset, tell) if skip_broken else dataset
 
     training = open_part(network, data, "train")
-    # Classes are told apart by the names that the training data gives them, in its order.
-    network = named_as(network, training)
+    for note in training.notes:
+        tell(note)
+    named_as(network, training)  # Refuses names that the trained model could not have.
     if isinstance(valid, float | int):
         # What is broken is left out of each part: the same samples are kept aside as ever.
         to_train, aside = divide(training, float(valid), _seed(network))
         return usable(to_train), usable(aside)
-    if valid is None:
-        own = _own_validation(network, data)
-        return usable(training), own and usable(own)
-    try:
-        other = open_part(network, valid, "valid")
-    except NoPartError:
-        other = open_part(network, valid, "test")
-    if other.fingerprint == training.fingerprint:
+    validation = _validation(network, data, valid, training)
+    if validation is None:
+        return usable(training), None
+    for note in validation.notes:
+        if note not in training.notes:
+            tell(note)
+    if valid is not None and validation.fingerprint == training.fingerprint:
         raise UserError(
             "CNN801",
             f"`{os.fspath(valid)}` would be both training and validation data",
             help="name other data, or keep a share aside: `--valid 0.2`",
         )
-    return usable(training), usable(other)
+    return usable(training), usable(validation)
+
+
+def _validation(
+    network: TypedNetwork, data: Name, valid: Name | None, training: Dataset
+) -> Dataset | None:
+    """The data to validate with, its classes read as those of the training data."""
+
+    def part(name: Name, split: Split) -> Dataset:
+        return _open(network, name, split, training.classes, counted=training.labels is not None)
+
+    try:
+        return part(data if valid is None else valid, "valid")
+    except NoPartError:
+        return None if valid is None else part(valid, "test")
 
 
 def open_part(
@@ -82,10 +96,21 @@ def open_part(
     Raises:
         UserError: as ``open_dataset`` does.
     """
+    dataset = _open(network, data, split, network.network.classes)
+    return dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+
+
+def _open(
+    network: TypedNetwork,
+    data: Name,
+    split: Split,
+    classes: tuple[str, ...],
+    *,
+    counted: bool = False,
+) -> Dataset:
     nodes = network.network.inputs
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in nodes]
-    dataset = open_dataset(data, inputs, split=split, classes=network.network.classes)
-    return dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+    return open_dataset(data, inputs, split=split, classes=classes, counted=counted)
 
 
 def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
@@ -119,14 +144,6 @@ def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
 
 def _seed(network: TypedNetwork) -> int:
     return (network.network.recipe or Recipe()).seed
-
-
-def _own_validation(network: TypedNetwork, data: Name) -> Dataset | None:
-    """The data's own part for validation; None where it has none."""
-    try:
-        return open_part(network, data, "valid")
-    except NoPartError:
-        return None
 
 
 def _readable(dataset: Dataset, tell: Callable[[str], None]) -> Dataset:

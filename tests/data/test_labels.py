@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from training_data import array_set, complaint, model_input, noise
 
 from cnndsl.data.arraysets import ArraySet, as_column
-from cnndsl.data.labels import check_labels, check_shares, class_indices, encoder, imbalance
+from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
 
 ALL = numpy.arange(3)
 
@@ -19,39 +19,6 @@ def with_targets(targets: NDArray[numpy.float32]) -> ArraySet:
 def with_places(labels: NDArray[numpy.int64]) -> ArraySet:
     column = as_column(noise(len(labels), 1, 2, 2), model_input(1, 2, 2), "set")
     return ArraySet("set", {"input": column}, labels=labels)
-
-
-class TestNames:
-    def test_without_a_spec_the_natural_order_counts(self) -> None:
-        order, classes = class_indices(["c10", "c9", "b"], (), "data", "folders")
-        assert classes == ("b", "c9", "c10")
-        assert order.tolist() == [2, 1, 0]
-
-    def test_with_a_spec_its_order_counts(self) -> None:
-        order, classes = class_indices(["cat", "dog"], ("dog", "cat"), "data", "folders")
-        assert classes == ("dog", "cat")
-        assert order.tolist() == [1, 0]
-
-    def test_other_names_are_listed(self) -> None:
-        with complaint(
-            "CNN802",
-            "the folders of `data` are not the classes of the spec: they lack `dog` and have also"
-            " `cow`, `pig`",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `dog`, `cat`",
-        ):
-            class_indices(["cat", "cow", "pig"], ("dog", "cat"), "data", "folders")
-
-    def test_many_names_are_cut(self) -> None:
-        names = [f"c{number}" for number in range(13)]
-        with complaint(
-            "CNN802",
-            "the folders of `data` are not the classes of the spec: they have also `c1`, `c2`,"
-            " `c3`, `c4`, `c5`, `c6`, `c7`, `c8`, `c9`, `c10` and 2 more",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `c0`",
-        ):
-            class_indices(names, ("c0",), "data", "folders")
 
 
 class TestImbalance:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy
 import pytest
 from PIL import Image
+from training_data import write_idx
 
 from cnndsl.data.training_data import named_as, open_part, open_training_data
 from cnndsl.diagnostics.model import UserError
@@ -186,3 +187,91 @@ def test_a_name_that_no_spec_can_hold_is_refused(tmp_path: Path, name: str) -> N
         open_training_data(network(), named_folders(tmp_path / "data", "a", name), None)
     assert caught.value.code == "CNN802"
     assert ascii(name) in caught.value.message
+
+
+# --- names or indices, for all parts alike ----------------------------------------------------
+
+
+def pictures(folder: Path, *rows: str) -> str:
+    """A table with a row for each label, and a picture for each row."""
+    folder.mkdir(exist_ok=True)
+    for at in range(len(rows)):
+        Image.new("L", (4, 4), 10 * at + len(folder.name)).save(folder / f"{at}.png")
+    (folder / "t.csv").write_text("".join(f"{at}.png,{row}\n" for at, row in enumerate(rows)))
+    return str(folder / "t.csv")
+
+
+def labels_of(data: object) -> list[int]:
+    return [int(label) for label in getattr(data, "labels")]  # noqa: B009
+
+
+@pytest.mark.parametrize("units", [1, 2])
+def test_validation_has_the_classes_of_training_also_where_it_lacks_some(
+    tmp_path: Path, units: int
+) -> None:
+    one = typed(check_text(f"network tiny\ninput 1x4x4\nflatten\ndense {units}\n"))
+    training, valid = open_training_data(
+        one, pictures(tmp_path / "a", "cat", "dog"), pictures(tmp_path / "other", "dog")
+    )
+    assert labels_of(training) == [0, 1]
+    assert labels_of(valid) == [1]
+
+
+def test_numbers_are_names_in_validation_where_training_has_names(tmp_path: Path) -> None:
+    said: list[str] = []
+    training, valid = open_training_data(
+        network(),
+        pictures(tmp_path / "a", "1", "x"),
+        pictures(tmp_path / "other", "1", "1"),
+        tell=said.append,
+    )
+    assert (labels_of(training), labels_of(valid)) == ([0, 1], [0, 0])
+    assert "in this order: `1`, `x`" in said[0]
+    assert "other/t.csv` are names of classes" in said[1]
+
+
+def test_names_in_validation_are_refused_where_training_has_indices(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "a", "0", "1")
+    for other in (
+        pictures(tmp_path / "other", "cat", "dog"),
+        named_folders(tmp_path / "b", "x", "y"),
+    ):
+        with pytest.raises(UserError, match="are names of classes") as caught:
+            open_training_data(network(), data, other)
+        assert caught.value.code == "CNN802"
+    _, valid = open_training_data(network(), data, named_folders(tmp_path / "c", "1", "0"))
+    assert labels_of(valid) == [0] * 4 + [1] * 4 or labels_of(valid) == [1] * 4 + [0] * 4
+
+
+def test_arrays_are_labelled_by_the_names_of_the_training_folders(
+    tmp_path: Path, arrays: Callable[[str, int], str]
+) -> None:
+    data = named_folders(tmp_path / "data", "1", "2")
+    with pytest.raises(UserError, match="have also `0`"):
+        open_training_data(network(), data, arrays("other.npz", 4))
+    data = named_folders(tmp_path / "more", "1", "0")
+    _, valid = open_training_data(network(), data, arrays("other.npz", 4))
+    assert labels_of(valid) == [0, 1, 0, 1]
+
+
+def test_every_kind_of_numbers_is_read_by_the_names_of_the_spec(tmp_path: Path) -> None:
+    """Arrays, idx files, CIFAR's batches, digits, and tables give the same classes."""
+    names = [str(number) for number in range(9, -1, -1)]
+    text = ", ".join(f'"{name}"' for name in names)
+    spec = f"network tiny\ninput 1x4x4 {{ fit resize }}\nclasses {text}\nflatten\ndense 10\n"
+    one = typed(check_text(spec))
+    numbers = numpy.arange(10, dtype=numpy.uint8)
+    x = numpy.zeros((10, 4, 4), numpy.uint8)
+    numpy.savez(tmp_path / "a.npz", x=x, y=numbers)
+    write_idx(tmp_path / "idx" / "train-images-idx3-ubyte", x)
+    write_idx(tmp_path / "idx" / "train-labels-idx1-ubyte", numbers)
+    (tmp_path / "cifar").mkdir()
+    records = numpy.zeros((10, 3073), numpy.uint8)
+    records[:, 0] = numbers
+    (tmp_path / "cifar" / "data_batch_1.bin").write_bytes(records.tobytes())
+    table = pictures(tmp_path / "table", *map(str, range(10)))
+    for data in (tmp_path / "a.npz", tmp_path / "idx", tmp_path / "cifar", table):
+        assert labels_of(open_part(one, data, "train")) == list(range(9, -1, -1))
+    digits = open_part(one, "digits", "train")
+    assert labels_of(digits)[:3] == [9, 8, 7]
+    assert digits.label_of(3) == "3"
