@@ -20,7 +20,7 @@ from cnndsl.data.sources import Array, natural
 from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["is_cifar", "is_pickled_cifar", "open_cifar"]
+__all__ = ["cifar_kinds", "is_pickled_cifar", "open_cifar"]
 
 _PIXELS = 3 * 32 * 32
 _COLOURS_FIRST = (0, 2, 3, 1)
@@ -33,19 +33,23 @@ _BATCH = re.compile(r"data_batch_([0-9]+)\.bin")
 class _Kind:
     """Where CIFAR-10 and CIFAR-100 differ."""
 
+    name: str
     labels: int
     names: str
     test: str
 
 
-_TEN = _Kind(1, "batches.meta.txt", "test_batch.bin")
-_HUNDRED = _Kind(2, "fine_label_names.txt", "test.bin")
+_TEN = _Kind("CIFAR-10", 1, "batches.meta.txt", "test_batch.bin")
+_HUNDRED = _Kind("CIFAR-100", 2, "fine_label_names.txt", "test.bin")
 
 
-def is_cifar(names: Collection[str]) -> bool:
-    """Whether files of these names are CIFAR's binary batches."""
+def cifar_kinds(names: Collection[str]) -> list[str]:
+    """Which of CIFAR's two sets files of these names are: none, one, or both of them."""
+    parts = not {"train.bin", _HUNDRED.test}.isdisjoint(names)
     ten = any(_BATCH.fullmatch(name) for name in names) or _TEN.test in names
-    return ten or (_HUNDRED.names in names and not {"train.bin", "test.bin"}.isdisjoint(names))
+    # Such names are common: beside nothing else of CIFAR's they say nothing.
+    hundred = parts and (ten or _HUNDRED.names in names)
+    return [kind.name for kind, there in ((_TEN, ten), (_HUNDRED, hundred)) if there]
 
 
 def is_pickled_cifar(names: Collection[str]) -> bool:
@@ -61,7 +65,7 @@ def open_cifar(folder: Path, names: Collection[str], data: str, wanted: Wanted) 
             others, CNN703 where the network takes no such pictures.
     """
     model_input = only_input(wanted, data)
-    kind = _HUNDRED if _HUNDRED.names in names else _TEN
+    kind = _HUNDRED if _HUNDRED.name in cifar_kinds(names) else _TEN
     if wanted.split == "valid":
         raise no_part(data, "valid", "such batch in CIFAR")
     if wanted.split == "test":

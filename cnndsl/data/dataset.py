@@ -8,15 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cnndsl.data.archives import open_npz
-from cnndsl.data.cifar import is_cifar, is_pickled_cifar, open_cifar
+from cnndsl.data.cifar import cifar_kinds, is_pickled_cifar, open_cifar
 from cnndsl.data.digits import DIGITS, open_digits
-from cnndsl.data.folders import (
-    PARTS,
-    list_folder,
-    open_classes,
-    open_parts,
-    open_tiny_imagenet,
-)
+from cnndsl.data.folders import list_folder, open_classes, open_parts, parts_of
 from cnndsl.data.idx import is_idx, open_idx
 from cnndsl.data.parts import Split, Wanted, not_understood, refuse_valid
 from cnndsl.data.pictures import pictures_in
@@ -24,6 +18,7 @@ from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import PICTURE_SUFFIXES, ModelInput
 from cnndsl.data.splitting import divide
 from cnndsl.data.tables import open_table
+from cnndsl.data.tiny_imagenet import open_tiny_imagenet
 from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason
 
@@ -88,7 +83,7 @@ def _open_file(path: Path, data: str, wanted: Wanted) -> Dataset:
         what, help = "is a single picture", "give a folder with a folder of pictures for each class"
     elif is_idx([path.name]):
         what, help = "is one of several idx files", f"give their folder: `{path.parent}`"
-    elif suffix == ".bin" and is_cifar([path.name]):
+    elif suffix == ".bin" and cifar_kinds([path.name]):
         what, help = "is one of several batches of CIFAR", f"give their folder: `{path.parent}`"
     else:
         what = "is not data of a kind that is known"
@@ -107,13 +102,14 @@ def _open_folder(folder: Path, data: str, wanted: Wanted) -> Dataset:
     readings: dict[str, Callable[[], Dataset]] = {}
     if is_idx(files):
         readings["idx files"] = lambda: open_idx(folder, files, data, wanted)
-    if is_cifar(files):
-        readings["batches of CIFAR"] = lambda: open_cifar(folder, files, data, wanted)
+    for kind in cifar_kinds(files):
+        readings[f"batches of {kind}"] = lambda: open_cifar(folder, files, data, wanted)
     if "wnids.txt" in files:
         readings["Tiny-ImageNet"] = lambda: open_tiny_imagenet(folder, data, wanted)
     elif folders and (not readings or _has_pictures(folder, folders)):
-        if _are_parts(folder, folders, data):
-            readings["parts"] = lambda: open_parts(folder, folders, data, wanted)
+        parts = parts_of(folder, folders, data, wanted.classes)
+        if parts:
+            readings["parts"] = lambda: open_parts(folder, parts, data, wanted)
         else:
             readings["folders of pictures"] = lambda: _open_whole(folder, data, wanted)
     if len(readings) > 1:
@@ -137,23 +133,3 @@ def _open_whole(folder: Path, data: str, wanted: Wanted) -> Dataset:
 def _has_pictures(folder: Path, folders: Sequence[str]) -> bool:
     """Whether pictures lie in these folders, at whatever depth."""
     return any(pictures_in(folder / name) for name in folders)
-
-
-def _are_parts(folder: Path, folders: Sequence[str], data: str) -> bool:
-    """Whether the folders are the parts of the data; otherwise they are its classes."""
-    words = {word for words in PARTS.values() for word in words}
-    parts = [name for name in folders if name in words and list_folder(folder / name)[0]]
-    others = [name for name in folders if name not in words]
-    if parts and others:
-        raise not_understood(
-            f"`{data}` holds both `{parts[0]}/` with folders in it and `{others[0]}/`: whether"
-            " these are parts or classes is not clear",
-            f"move `{others[0]}/` elsewhere, or the folders in `{parts[0]}/`",
-        )
-    if not parts and not others:
-        raise not_understood(
-            f"`{data}` has {' and '.join(f'`{name}/`' for name in folders)}, but no folders of"
-            " classes in them",
-            "make a folder for each class in each of them, and move its pictures there",
-        )
-    return bool(parts)

@@ -1,29 +1,23 @@
-"""Turns a folder with a folder per class, and Tiny-ImageNet's folders, into datasets."""
+"""Turns a folder with a folder per class, or with such folders for each part, into a dataset."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy
 
-from cnndsl.data.class_names import class_indices
-from cnndsl.data.parts import Wanted, no_part, not_understood
+from cnndsl.data.class_names import class_indices, composed, listed, notes_on_names
+from cnndsl.data.part_names import FALLBACKS, part_folders, part_named
+from cnndsl.data.parts import Split, Wanted, no_part, not_understood
 from cnndsl.data.pictures import PictureSet, pictures_in
-from cnndsl.data.sources import PICTURE_SUFFIXES
+from cnndsl.data.sources import PICTURE_SUFFIXES, is_hidden, kinds
 from cnndsl.diagnostics.model import UserError
-from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["PARTS", "list_folder", "open_classes", "open_parts", "open_tiny_imagenet"]
-
-PARTS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train",),
-    "valid": ("val", "valid", "validation"),
-    "test": ("test", "val", "valid", "validation"),
-}
-"""The folders that a part of the data may be in, the best first."""
+__all__ = ["list_folder", "open_classes", "open_parts", "parts_of", "pictures_of_class"]
 
 
 def list_folder(folder: Path) -> tuple[list[str], list[str]]:
@@ -37,7 +31,7 @@ def list_folder(folder: Path) -> tuple[list[str], list[str]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not entry.name.startswith("."):
+                if not is_hidden(entry.name):
                     (folders if entry.is_dir() else files).append(entry.name)
     except OSError as error:
         raise not_understood(
@@ -46,10 +40,53 @@ def list_folder(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(folders), sorted(files)
 
 
-# --- a folder per class -----------------------------------------------------------------------
+# --- parts ------------------------------------------------------------------------------------
 
 
-def open_parts(folder: Path, folders: Sequence[str], data: str, wanted: Wanted) -> PictureSet:
+def parts_of(
+    folder: Path, folders: Sequence[str], data: str, classes: Sequence[str]
+) -> dict[str, Split]:
+    """Which of the folders are parts of the data; none where all of them are classes.
+
+    A part has folders in it. What the spec's ``classes`` name are classes.
+
+    Raises:
+        UserError: CNN801 where this is not clear, or two folders are the same part.
+    """
+    if {composed(name) for name in folders} <= {composed(name) for name in classes}:
+        return {}
+    named = part_folders(folders)
+    parts = {name: split for name, split in named.items() if list_folder(folder / name)[0]}
+    others = [name for name in folders if name not in named]
+    if parts and others:
+        raise not_understood(
+            f"`{data}` holds both `{next(iter(parts))}/` with folders in it and `{others[0]}/`:"
+            " whether these are parts or classes is not clear",
+            f"move `{others[0]}/` elsewhere, or the folders in `{next(iter(parts))}/`",
+        )
+    if named and not parts and not others:
+        raise not_understood(
+            f"`{data}` has {' and '.join(f'`{name}/`' for name in folders)}, but no folders of"
+            " classes in them",
+            "make a folder for each class in each of them, and move its pictures there",
+        )
+    if not parts:
+        return {}
+    for split in FALLBACKS:
+        same = [name for name, own in named.items() if own == split]
+        if len(same) > 1:
+            raise not_understood(
+                f"`{data}` has {' and '.join(f'`{name}/`' for name in same)}, which both seem to be"
+                f" its part for {_PURPOSES[split]}",
+                "put their pictures together, or move one of them elsewhere",
+            )
+    return named
+
+
+_PURPOSES: Mapping[Split, str] = {"train": "training", "valid": "validation", "test": "testing"}
+
+
+def open_parts(folder: Path, parts: Mapping[str, Split], data: str, wanted: Wanted) -> PictureSet:
     """The part asked for of data in ``train/`` and ``test/`` or ``val/``.
 
     The folders of all parts must be the same; in their natural order they are the classes.
@@ -57,141 +94,167 @@ def open_parts(folder: Path, folders: Sequence[str], data: str, wanted: Wanted) 
     Raises:
         UserError: as :func:`open_classes`, and CNN801 where the part is not there.
     """
-    found = [name for name in PARTS[wanted.split] if name in folders]
-    if not found:
-        listed = " or ".join(f"`{name}/`" for name in PARTS[wanted.split])
-        raise no_part(data, wanted.split, listed)
+    names = {split: name for name, split in parts.items()}
+    found = next((split for split in FALLBACKS[wanted.split] if split in names), None)
+    if found is None:
+        usual = {"train": "train", "valid": "val", "test": "test"}[wanted.split]
+        raise no_part(data, wanted.split, f"folder such as `{usual}/`")
     classes = wanted.classes
-    if not classes and found[0] != "train" and "train" in folders:
-        names, _ = list_folder(folder / "train")
-        _, classes = class_indices(names, (), data, "folders")
-    part = Wanted(wanted.inputs, wanted.split, classes)
-    return open_classes(folder / found[0], os.path.join(data, found[0]), part)
+    if not classes and not wanted.counted and found != "train" and "train" in names:
+        learnt, _ = list_folder(folder / _inner(folder, names["train"]))
+        _, classes = class_indices(learnt, (), data, "folders")
+    inner = _inner(folder, names[found])
+    part = Wanted(wanted.inputs, wanted.split, classes, wanted.counted)
+    return open_classes(folder / inner, os.path.join(data, inner), part)
+
+
+def _inner(folder: Path, name: str) -> str:
+    """Where the classes of a part are: archives tend to pack it into a folder of its own name."""
+    split = part_named(name)
+    while split is not None:
+        folders, files = list_folder(folder / name)
+        same = [inner for inner in folders if part_named(inner) == split]
+        if len(folders) != 1 or not same or _pictures(files):
+            break
+        name = os.path.join(name, same[0])
+    return name
+
+
+# --- a folder per class -----------------------------------------------------------------------
 
 
 def open_classes(folder: Path, data: str, wanted: Wanted) -> PictureSet:
     """The pictures in the folders of a folder, each a class.
 
     Raises:
-        UserError: CNN801 where there are no such folders, or pictures beside them; CNN802 where
-            they are not the spec's classes; CNN808 where one is empty and is to be learnt.
+        UserError: CNN801 where there are no such folders, pictures beside them, or parts among
+            them; CNN802 where they are not the spec's classes; CNN808 where one is empty and is
+            to be learnt.
     """
     folders, files = list_folder(folder)
-    stray = [name for name in files if os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES]
-    if stray or not folders:
-        raise _no_classes(data, folders, stray)
-    order, classes = class_indices(folders, wanted.classes, data, "folders")
-    paths: list[str] = []
-    labels: list[int] = []
-    for label in range(len(classes)):
-        name = folders[int(numpy.flatnonzero(order == label)[0])]
-        found = _pictures_of(folder / name, data, wanted)
-        paths += found
-        labels += [label] * len(found)
-    return PictureSet(data, paths, numpy.array(labels, numpy.int64), classes, wanted)
+    if _pictures(files) or not folders:
+        raise _no_classes(folder, data, folders, files)
+    for name in parts_of(folder, folders, data, wanted.classes):
+        raise not_understood(
+            f"`{data}` has the part `{name}/` in it, with folders, and is a part itself",
+            f"give `{data}` as the data, or move the folders of classes up into it",
+        )
+    passed: Counter[str] = Counter(os.path.splitext(name)[1].lower() for name in files)
+    found: dict[str, list[str]] = {}
+    for name in folders:
+        own: Counter[str] = Counter()
+        found[name] = pictures_in(folder / name, own)
+        passed += own
+    if not any(found.values()):
+        raise _no_pictures(folder, data, folders, passed)
+    _check_layout(folder, data, found, wanted)
+    for name in folders:
+        known = composed(name) in map(composed, wanted.classes)
+        if not found[name] and (wanted.split == "train" or (wanted.classes and not known)):
+            pictures_of_class(folder / name, data, learnt=True)
+    order, classes = class_indices(folders, wanted.classes, data, "folders", counted=wanted.counted)
+    places = sorted(zip(order.tolist(), folders, strict=True))
+    labels = numpy.repeat([at for at, _ in places], [len(found[name]) for _, name in places])
+    notes = [f"passed over in `{data}`: {kinds(passed)}"] if passed else []
+    if not wanted.classes:
+        notes += notes_on_names(classes, data, "folders")
+    paths = [path for _, name in places for path in found[name]]
+    return PictureSet(data, paths, labels.astype(numpy.int64), classes, wanted, notes)
 
 
-def _pictures_of(folder: Path, data: str, wanted: Wanted) -> list[str]:
-    """The pictures of a class; what is to be learnt must have some."""
-    found = pictures_in(folder)
-    if not found and wanted.split == "train":
+def pictures_of_class(folder: Path, data: str, *, learnt: bool) -> list[str]:
+    """The pictures of a class; what is to be learnt must have some.
+
+    Raises:
+        UserError: CNN808 where it has none.
+    """
+    passed: Counter[str] = Counter()
+    found = pictures_in(folder, passed)
+    if not found and learnt:
         raise UserError(
             "CNN808",
             f"the class `{folder.name}` of `{data}` is empty: there are no pictures in `{folder}`",
+            notes=[f"it has {kinds(passed)}"] if passed else (),
             help="put pictures into the folder, or take it away",
         )
     return found
 
 
-def _no_classes(data: str, folders: Sequence[str], stray: Sequence[str]) -> UserError:
+def _pictures(files: Sequence[str]) -> list[str]:
+    return [name for name in files if os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES]
+
+
+# --- folders that are no classes --------------------------------------------------------------
+
+
+def _check_layout(
+    folder: Path, data: str, found: Mapping[str, Sequence[str]], wanted: Wanted
+) -> None:
+    """Raise CNN801 where the folders hold the classes instead of being them."""
+    alone = len(found) == 1 and {*map(composed, found)}.isdisjoint(map(composed, wanted.classes))
+    for name, paths in found.items():
+        inside = _subfolders(folder / name, paths)
+        if alone and inside:
+            raise not_understood(
+                f"`{data}` has only the folder `{name}/`, and in it {_folders(inside)}: whether"
+                f" `{name}` is a class is not clear",
+                f"give `{os.path.join(data, name)}` if the classes are in it",
+            )
+        parts = part_folders(inside)
+        if len(set(parts.values())) > 1 and len(parts) == len(inside):
+            raise not_understood(
+                f"`{data}` has its parts within the classes: `{name}/` holds {_folders(inside)}",
+                f"put the classes into the parts: {_folders([f'{one}/{name}' for one in inside])}",
+            )
+
+
+def _subfolders(folder: Path, paths: Sequence[str]) -> list[str]:
+    """The folders of a class that hold its pictures; none where some lie beside them."""
+    start = len(str(folder)) + 1
+    if not paths or os.sep not in paths[0][start:] or os.sep not in paths[-1][start:]:
+        return []
+    heads = [path[start:].partition(os.sep) for path in paths]
+    return list(dict.fromkeys(head for head, _, _ in heads)) if all(h[1] for h in heads) else []
+
+
+def _folders(names: Sequence[str]) -> str:
+    return listed([f"{name}/" for name in names])
+
+
+def _no_pictures(
+    folder: Path, data: str, folders: Sequence[str], passed: Mapping[str, int]
+) -> UserError:
+    have = kinds(passed)
+    return not_understood(
+        f"there are no pictures in the folders of `{data}`: {_folders(folders)}",
+        "give a folder with a folder of pictures (PNG, JPEG, …) for each class; see docs/data.md"
+        " for others",
+        [f"there are {have}" if have else "there are no files at all"],
+    )
+
+
+def _no_classes(folder: Path, data: str, folders: Sequence[str], files: Sequence[str]) -> UserError:
+    stray = _pictures(files)
+    tables = [name for name in files if os.path.splitext(name)[1].lower() in (".csv", ".npz")]
     if folders:
         count = f"{len(stray)} pictures" if len(stray) > 1 else f"the picture `{stray[0]}`"
         return not_understood(
             f"`{data}` has {count} beside the folders of its classes",
             "move every picture into the folder of its class",
         )
+    if tables:
+        return not_understood(
+            f"`{data}` has no folder for each class, but {listed(tables)}",
+            f"give the file itself: `{os.path.join(data, tables[0])}`",
+        )
     if stray:
         return not_understood(
             f"`{data}` has pictures, but no folder for each class",
             f"make a folder for each class in `{data}`, and move its pictures there",
         )
-    return not_understood(f"the folder `{data}` has no training data in it", _LAYOUTS)
-
-
-_LAYOUTS = "give a folder with a folder of pictures for each class; see docs/data.md for others"
-
-
-# --- Tiny-ImageNet ----------------------------------------------------------------------------
-
-
-def open_tiny_imagenet(folder: Path, data: str, wanted: Wanted) -> PictureSet:
-    """The part asked for; for testing it is ``val/``, as ``test/`` has no labels.
-
-    Classes are called by their words (``words.txt``), where these tell them apart; the spec may
-    call them by their WordNet ids (``n01443537``) too. Their order is that of the ids.
-
-    Raises:
-        UserError: as :func:`open_classes`.
-    """
-    ids = sorted(_text(folder / "wnids.txt").split())
-    words = _words(folder, ids)
-    classes = wanted.classes
-    by_id = bool(classes) and set(classes) == set(ids)
-    order, classes = class_indices(ids if by_id else words, classes or words, data, "classes")
-    places = dict(zip(ids, order.tolist(), strict=True))
-    paths, names = _listed_pictures(folder, ids, data, wanted)
-    unknown = sorted(set(names) - set(ids))
-    if unknown:
-        raise not_understood(
-            f"`{data}` has pictures of `{unknown[0]}`, which its `wnids.txt` does not list",
-            "unpack the data again",
-        )
-    labels = numpy.array([places[name] for name in names], numpy.int64)
-    return PictureSet(data, paths, labels, classes, wanted)
-
-
-def _listed_pictures(
-    folder: Path, ids: Sequence[str], data: str, wanted: Wanted
-) -> tuple[list[str], list[str]]:
-    """The paths of the pictures, and the id of each one's class."""
-    if wanted.split != "train":
-        return _validation(folder)
-    paths: list[str] = []
-    names: list[str] = []
-    for name in ids:
-        found = _pictures_of(folder / "train" / name, data, wanted)
-        paths += found
-        names += [name] * len(found)
-    return paths, names
-
-
-def _validation(folder: Path) -> tuple[list[str], list[str]]:
-    text = _text(folder / "val" / "val_annotations.txt")
-    cells = [line.split("\t") for line in text.splitlines() if "\t" in line]
-    images = folder / "val" / "images"
-    return [os.path.join(images, line[0]) for line in cells], [line[1] for line in cells]
-
-
-def _words(folder: Path, ids: Sequence[str]) -> list[str]:
-    """What each id is called: the first of its words, all of them, or the id itself."""
-    if not (folder / "words.txt").exists():
-        return list(ids)
-    lines = (line.partition("\t") for line in _text(folder / "words.txt").splitlines())
-    meanings = {name: words.strip() for name, _, words in lines}
-    whole = [meanings.get(name) or name for name in ids]
-    short = [words.split(",")[0] for words in whole]
-    for names in (short, whole):
-        if len(set(names)) == len(ids):
-            return names
-    return list(ids)
-
-
-_LARGEST_TEXT = 2**26
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_regular(path, _LARGEST_TEXT).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        why = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise not_understood(f"cannot read `{path}`: {why}", "unpack the data again") from error
+    have = kinds(Counter(os.path.splitext(name)[1].lower() for name in files))
+    return not_understood(
+        f"the folder `{data}` has no training data in it",
+        "give a folder with a folder of pictures for each class; see docs/data.md for others",
+        [f"it has {have}"] if have else (),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import blake2b
@@ -21,14 +22,14 @@ from cnndsl.graph.files import reason
 __all__ = ["PictureSet", "pictures_in"]
 
 
-def pictures_in(folder: Path) -> list[str]:
-    """The pictures in a folder and below, in natural order.
+def pictures_in(folder: Path, passed: Counter[str] | None = None) -> list[str]:
+    """The pictures in a folder and below, in natural order; ``passed`` counts what else is there.
 
     Raises:
         UserError: CNN801 for a folder that cannot be listed.
     """
     try:
-        return [str(file) for file in walk_files(folder, PICTURE_SUFFIXES)]
+        return [str(file) for file in walk_files(folder, PICTURE_SUFFIXES, passed)]
     except UserError as error:
         raise not_understood(error.message, error.help) from error
 

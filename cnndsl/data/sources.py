@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ __all__ = [
     "Sample",
     "batches",
     "find_files",
+    "is_hidden",
+    "kinds",
     "natural",
     "stack",
     "walk_files",
@@ -105,32 +108,81 @@ def _demand(path: Path) -> None:
         ) from error
 
 
-def walk_files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+def walk_files(
+    folder: Path, suffixes: Collection[str], passed: Counter[str] | None = None
+) -> Iterator[Path]:
     """The files with these suffixes in a folder and those below, in natural order.
 
-    Hidden files and links to folders are passed over.
+    Hidden files, links to folders and other files are passed over; ``passed`` counts the latter
+    two by kind, for :func:`kinds`.
 
     Raises:
         UserError: CNN702 for a folder that cannot be listed.
     """
+    waiting = [(folder, True)]
+    while waiting:
+        path, is_folder = waiting.pop()
+        if is_folder:
+            # The last one in comes out first.
+            waiting += reversed([(path / name, below) for name, below in _entries(path, passed)])
+        elif path.suffix.lower() in suffixes:
+            yield path
+        elif passed is not None:
+            passed[path.suffix.lower()] += 1
+
+
+def _entries(folder: Path, passed: Counter[str] | None) -> list[tuple[str, bool]]:
+    """What is in a folder, in natural order, and whether it is a folder to go into."""
+    found = []
     try:
         with os.scandir(folder) as entries:
-            found = sorted(
-                (natural(entry.name), entry.name, entry.is_dir(follow_symlinks=False))
-                for entry in entries
-                if not entry.name.startswith(".")
-            )
+            for entry in entries:
+                if is_hidden(entry.name):
+                    continue
+                if entry.is_symlink() and entry.is_dir():
+                    if passed is not None:
+                        passed[_LINK] += 1
+                    continue
+                is_folder = entry.is_dir(follow_symlinks=False)
+                found.append((natural(entry.name), entry.name, is_folder))
     except OSError as error:
         raise UserError(
             "CNN702",
             f"cannot list the folder `{folder}`: {reason(error)}",
             help="check its permissions",
         ) from error
-    for _, name, is_folder in found:
-        if is_folder:
-            yield from walk_files(folder / name, suffixes)
-        elif os.path.splitext(name)[1].lower() in suffixes:
-            yield folder / name
+    return [(name, is_folder) for _, name, is_folder in sorted(found)]
+
+
+_LINK = "/"
+"""How a link to a folder is counted: no suffix can be called that."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is one that people do not see: also what macOS packs along."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def kinds(passed: Mapping[str, int]) -> str:
+    """What was passed over, by kind, the most frequent first.
+
+    >>> kinds({".txt": 1, ".heic": 30, "": 2})
+    '30 .heic, 2 without an ending, 1 .txt'
+    """
+    found = sorted(passed.items(), key=lambda one: (-one[1], one[0]))
+    texts = [f"{count:,} {_kind(kind, count)}" for kind, count in found[:_KINDS]]
+    if len(found) > _KINDS:
+        texts.append(f"{sum(count for _, count in found[_KINDS:]):,} of other kinds")
+    return ", ".join(texts)
+
+
+_KINDS = 8
+
+
+def _kind(kind: str, count: int) -> str:
+    if kind == _LINK:
+        return "link to a folder" if count == 1 else "links to folders"
+    return kind or "without an ending"
 
 
 def natural(name: str) -> tuple[tuple[bool, int, str], ...]:

@@ -93,6 +93,11 @@ def cifar(folder: Path) -> None:
     (folder / "data_batch_1.bin").write_bytes(bytes(3073))
 
 
+def cifar100(folder: Path) -> None:
+    (folder / "train.bin").write_bytes(bytes(3074))
+    (folder / "fine_label_names.txt").write_text("apple\n")
+
+
 def classes(folder: Path) -> None:
     write_picture(folder / "cat" / "1.png")
 
@@ -108,10 +113,12 @@ def tiny(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "said"),
     [
-        (idx, cifar, "idx files and batches of CIFAR"),
+        (idx, cifar, "idx files and batches of CIFAR-10"),
         (idx, classes, "idx files and folders of pictures"),
-        (cifar, parts, "batches of CIFAR and parts"),
-        (cifar, tiny, "batches of CIFAR and Tiny-ImageNet"),
+        (cifar, parts, "batches of CIFAR-10 and parts"),
+        (cifar, cifar100, "batches of CIFAR-10 and batches of CIFAR-100"),
+        (cifar100, idx, "idx files and batches of CIFAR-100"),
+        (cifar, tiny, "batches of CIFAR-10 and Tiny-ImageNet"),
     ],
 )
 def test_two_kinds_in_one_folder_are_an_error(

@@ -1,32 +1,21 @@
-"""A folder with a folder per class, with and without parts, and Tiny-ImageNet's layout."""
+"""A folder with a folder per class, what is passed over in it, and what is no such folder."""
 
+import inspect
 import os
-from collections.abc import Mapping
+import sys
+import unicodedata
 from pathlib import Path
 from typing import ClassVar
 
-import numpy
 import pytest
-from training_data import complaint, model_input, write_picture
+from training_data import complaint, content, model_input, tree
 
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.parts import Split
 from cnndsl.data.samples import Dataset
 
 GRAY = model_input(1, 2, 2)
-
-
-def tree(folder: Path, files: Mapping[str, int]) -> Path:
-    """Pictures by their paths, each filled with its number."""
-    folder.mkdir(exist_ok=True)
-    for name, number in files.items():
-        write_picture(folder / name, numpy.full((2, 2), number))
-    return folder
-
-
-def content(data: Dataset) -> list[tuple[float, str]]:
-    values = data.read(numpy.arange(len(data)))["input"][:, 0, 0, 0]
-    return [(value, data.label_of(at)) for at, value in enumerate(values.tolist())]
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 def opened(folder: Path, split: Split = "train", classes: tuple[str, ...] = ()) -> Dataset:
@@ -150,168 +139,78 @@ class TestClasses:
             open_dataset(tmp_path, [model_input(4)])
 
 
-class TestParts:
-    FILES: ClassVar = {"train/b/1.png": 1, "train/a/2.png": 2}
-
-    @pytest.mark.parametrize(
-        ("folders", "test", "valid"),
-        [
-            (("test",), "test", None),
-            (("val",), "val", "val"),
-            (("valid", "test"), "test", "valid"),
-            (("validation",), "validation", "validation"),
-        ],
-    )
-    def test_each_part_has_its_folder(
-        self, tmp_path: Path, folders: tuple[str, ...], test: str, valid: str | None
-    ) -> None:
-        tree(tmp_path, self.FILES)
-        for folder in folders:
-            tree(tmp_path, {f"{folder}/b/{folder}.png": 1, f"{folder}/a/x.png": 2})
-        assert content(opened(tmp_path)) == [(2, "a"), (1, "b")]
-        assert opened(tmp_path, "test").name_of(1) == f"{tmp_path}/{test}/b/{test}.png"
-        if valid:
-            assert opened(tmp_path, "valid").name_of(1) == f"{tmp_path}/{valid}/b/{valid}.png"
-        else:
-            with complaint(
-                "CNN801",
-                f"`{tmp_path}` has no part for validation: there is no `val/` or `valid/` or"
-                " `validation/`",
-                "name data that has this part",
-            ):
-                opened(tmp_path, "valid")
-
-    def test_all_parts_have_the_classes_of_training(self, tmp_path: Path) -> None:
-        tree(tmp_path, {**self.FILES, "test/b/1.png": 1})
-        with complaint(
-            "CNN802",
-            f"the folders of `{tmp_path}/test` are not the classes of the spec: they lack `a`",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `a`, `b`",
-        ):
-            opened(tmp_path, "test")
-
-    def test_without_a_folder_for_training_there_is_none(self, tmp_path: Path) -> None:
-        tree(tmp_path, {"test/a/1.png": 1})
-        assert len(opened(tmp_path, "test")) == 1
-        with complaint(
-            "CNN801",
-            f"`{tmp_path}` has no part for training: there is no `train/`",
-            "name data that has this part",
-        ):
-            opened(tmp_path)
-
-    def test_a_class_may_be_called_train(self, tmp_path: Path) -> None:
-        assert opened(tree(tmp_path, {"car/1.png": 1, "train/2.png": 2})).classes == (
-            "car",
-            "train",
+class TestPassedOver:
+    def test_what_is_passed_over_is_counted_by_kind(self, tmp_path: Path) -> None:
+        tree(tmp_path, {"a/1.png": 1, "b/more/2.png": 2, "__MACOSX/a/x.png": 0, ".git/a.png": 0})
+        for name in ("a/1.HEIC", "a/2.heic", "b/more/3.heic", "b/LICENSE", "notes.txt"):
+            (tmp_path / name).touch()
+        (tmp_path / "a" / "link").symlink_to(tmp_path / "b")
+        data = opened(tmp_path)
+        assert data.classes == ("a", "b")
+        assert data.notes == (
+            f"passed over in `{tmp_path}`: 3 .heic, 1 without an ending, 1 .txt, 1 link to a"
+            " folder",
         )
 
-    def test_parts_and_classes_side_by_side_are_an_error(self, tmp_path: Path) -> None:
-        with complaint(
-            "CNN801",
-            f"`{tree(tmp_path, {**self.FILES, 'cat/1.png': 1})}` holds both `train/` with folders"
-            " in it and `cat/`: whether these are parts or classes is not clear",
-            "move `cat/` elsewhere, or the folders in `train/`",
-        ):
-            opened(tmp_path)
+    def test_nothing_is_said_where_nothing_is(self, tmp_path: Path) -> None:
+        assert opened(tree(tmp_path, {"a/1.png": 1})).notes == ()
 
-    def test_parts_without_classes_are_an_error(self, tmp_path: Path) -> None:
-        with complaint(
-            "CNN801",
-            f"`{tree(tmp_path, {'train/1.png': 1, 'test/1.png': 1})}` has `test/` and `train/`, but"
-            " no folders of classes in them",
-            "make a folder for each class in each of them, and move its pictures there",
-        ):
-            opened(tmp_path)
+    def test_folders_without_any_picture_are_said_to_have_none(self, tmp_path: Path) -> None:
+        for name in ("a/1.wav", "a/2.wav", "b/c/x.txt"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        for classes in ((), ("cat", "dog")):
+            for split in SPLITS:
+                with complaint(
+                    "CNN801",
+                    f"there are no pictures in the folders of `{tmp_path}`: `a/`, `b/`",
+                    "give a folder with a folder of pictures (PNG, JPEG, \u2026) for each class;"
+                    " see docs/data.md for others",
+                    "there are 2 .wav, 1 .txt",
+                ):
+                    opened(tmp_path, split, classes)
 
-    def test_data_without_parts_has_none_for_validation(self, tmp_path: Path) -> None:
-        with complaint(
-            "CNN801",
-            f"`{tree(tmp_path, {'a/1.png': 1})}` has no part for validation: there is no division"
-            " into parts",
-            "name data that has this part",
-        ):
-            opened(tmp_path, "valid")
-
-
-class TestTinyImageNet:
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        tree(
-            tmp_path,
-            {
-                "train/n02/images/n02_0.JPEG.png": 2,
-                "train/n01/images/n01_0.png": 1,
-                "val/images/val_0.png": 3,
-                "val/images/val_1.png": 4,
-                "test/images/test_0.png": 5,
-            },
-        )
-        (tmp_path / "wnids.txt").write_text("n02\nn01")
-        (tmp_path / "words.txt").write_text("n00\tentity\nn01\tgoldfish, Carassius\nn02\tshark\n")
-        (tmp_path / "val" / "val_annotations.txt").write_text(
-            "val_0.png\tn02\t0\t32\t44\t62\nval_1.png\tn01\t0\t0\t63\t63\n"
-        )
-        return tmp_path
-
-    def test_classes_are_called_by_their_words_in_the_order_of_their_ids(
-        self, folder: Path
-    ) -> None:
-        assert content(opened(folder)) == [(1, "goldfish"), (2, "shark")]
-        splits: tuple[Split, ...] = ("test", "valid")
-        for split in splits:
-            part = opened(folder, split)
-            assert content(part) == [(3, "shark"), (4, "goldfish")]
-            assert part.classes == ("goldfish", "shark")
-
-    def test_the_spec_may_call_them_by_id(self, folder: Path) -> None:
-        assert content(opened(folder, classes=("n02", "n01"))) == [(1, "n01"), (2, "n02")]
-        assert content(opened(folder, classes=("shark", "goldfish")))[0] == (1, "goldfish")
-
-    def test_words_that_are_alike_are_written_whole(self, folder: Path) -> None:
-        words = folder / "words.txt"
-        words.write_text("n01\tcrane, bird\nn02\tcrane, machine\n")
-        assert opened(folder).classes == ("crane, bird", "crane, machine")
-        words.write_text("n01\tcrane\nn02\tcrane\n")
-        assert opened(folder).classes == ("n01", "n02")
-        words.unlink()
-        assert opened(folder).classes == ("n01", "n02")
-
-    def test_other_classes_are_an_error(self, folder: Path) -> None:
-        with complaint(
-            "CNN802",
-            f"the classes of `{folder}` are not the classes of the spec: they lack `whale` and have"
-            " also `shark`",
-            "make the spec's `classes` and the classes agree, letter by letter",
-            "the spec has `goldfish`, `whale`",
-        ):
-            opened(folder, classes=("goldfish", "whale"))
-
-    def test_an_empty_class_is_an_error(self, folder: Path) -> None:
-        (folder / "train/n01/images/n01_0.png").unlink()
+    def test_a_class_of_other_files_is_said_to_have_these(self, tmp_path: Path) -> None:
+        tree(tmp_path, {"a/1.png": 1})
+        (tmp_path / "b").mkdir()
+        (tmp_path / "b" / "1.heic").touch()
         with complaint(
             "CNN808",
-            f"the class `n01` of `{folder}` is empty: there are no pictures in"
-            f" `{folder}/train/n01`",
+            f"the class `b` of `{tmp_path}` is empty: there are no pictures in `{tmp_path}/b`",
             "put pictures into the folder, or take it away",
+            "it has 1 .heic",
         ):
-            opened(folder)
+            opened(tmp_path, classes=("a", "c"))
 
-    def test_a_class_that_is_not_listed_is_an_error(self, folder: Path) -> None:
-        (folder / "wnids.txt").write_text("n01\n")
+    def test_a_table_in_a_folder_is_pointed_to(self, tmp_path: Path) -> None:
+        (tmp_path / "train.csv").touch()
+        tree(tmp_path, {"1.png": 1})
         with complaint(
             "CNN801",
-            f"`{folder}` has pictures of `n02`, which its `wnids.txt` does not list",
-            "unpack the data again",
+            f"`{tmp_path}` has no folder for each class, but `train.csv`",
+            f"give the file itself: `{tmp_path}/train.csv`",
         ):
-            opened(folder, "test")
+            opened(tmp_path)
 
-    def test_missing_annotations_are_an_error(self, folder: Path) -> None:
-        (folder / "val" / "val_annotations.txt").unlink()
-        with complaint(
-            "CNN801",
-            f"cannot read `{folder}/val/val_annotations.txt`: no such file or directory",
-            "unpack the data again",
-        ):
-            opened(folder, "test")
+    def test_folders_may_lie_as_deep_as_a_path_is_long(self, tmp_path: Path) -> None:
+        deep = os.sep.join("d" * 200)
+        tree(tmp_path, {"b/1.png": 1, "a/2.png": 2, f"a/{deep}/3.png": 3})
+        limit, depth = sys.getrecursionlimit(), len(inspect.stack())
+        sys.setrecursionlimit(depth + 100)
+        try:
+            assert len(opened(tmp_path)) == 3
+        finally:
+            sys.setrecursionlimit(limit)
+
+    def test_numbers_that_name_folders_are_said_in_their_order(self, tmp_path: Path) -> None:
+        data = opened(tree(tmp_path, {f"{name}/1.png": name for name in (1, 10, 9)}))
+        assert content(data) == [(1, "1"), (9, "9"), (10, "10")]
+        assert data.notes == (
+            f"the folders of `{tmp_path}` are names of classes, in this order: `1`, `9`, `10`",
+        )
+
+    def test_folders_are_found_in_every_form_of_unicode(self, tmp_path: Path) -> None:
+        one, other = (unicodedata.normalize(form, "Z\u00fcrich") for form in ("NFC", "NFD"))
+        data = tree(tmp_path, {f"train/{one}/1.png": 1, f"test/{other}/2.png": 2})
+        assert content(opened(data, "test")) == [(2, one)]
+        assert content(opened(data, classes=(other,))) == [(1, other)]

@@ -77,10 +77,10 @@ def test_a_share_goes_before_the_part_that_data_has(tmp_path: Path) -> None:
     ("parts", "count"), [({"train": 5, "val": 2, "test": 3}, 4), ({"train": 5, "test": 3}, 6)]
 )
 def test_of_other_data_the_part_for_validation_is_taken_else_that_for_testing(
-    arrays: Callable[[str, int], str], tmp_path: Path, parts: dict[str, int], count: int
+    tmp_path: Path, parts: dict[str, int], count: int
 ) -> None:
     other = picture_parts(tmp_path / "other", **parts)
-    _, valid = open_training_data(network(), arrays("data.npz", 20), other)
+    _, valid = open_training_data(network(), picture_parts(tmp_path / "data", train=4), other)
     assert valid is not None
     assert len(valid) == count
 

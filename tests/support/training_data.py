@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from cnndsl.data.arraysets import ArraySet, StoredArray, as_column
+from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.semantics.preparation import Preparation
@@ -24,8 +25,10 @@ from cnndsl.types import TensorType
 __all__ = [
     "array_set",
     "complaint",
+    "content",
     "model_input",
     "noise",
+    "tree",
     "watched_stores",
     "write_idx",
     "write_picture",
@@ -87,3 +90,17 @@ def complaint(code: str, message: str, help: str, *notes: str) -> Iterator[None]
         yield
     error = caught.value
     assert (error.code, error.message, error.help, error.notes) == (code, message, help, notes)
+
+
+def tree(folder: Path, files: Mapping[str, int]) -> Path:
+    """Pictures by their paths, each filled with its number."""
+    folder.mkdir(exist_ok=True)
+    for name, number in files.items():
+        write_picture(folder / name, numpy.full((2, 2), number))
+    return folder
+
+
+def content(data: Dataset) -> list[tuple[float, str]]:
+    """The number that each picture is filled with, and its label."""
+    values = data.read(numpy.arange(len(data)))["input"][:, 0, 0, 0]
+    return [(value, data.label_of(at)) for at, value in enumerate(values.tolist())]
