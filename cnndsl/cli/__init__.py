@@ -11,7 +11,7 @@ import click
 from typing_extensions import override
 
 from cnndsl.cli.errors import exit_code_of, report
-from cnndsl.cli.options import color_option
+from cnndsl.cli.options import LINE, color_option
 from cnndsl.diagnostics.model import CompileError, UserError
 from cnndsl.version import __version__
 
@@ -53,6 +53,7 @@ class VerbGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        ctx.meta[LINE] = tuple(args)
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             from cnndsl.diagnostics.suggest import closest
 

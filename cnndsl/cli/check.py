@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option, wants_color
 from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_text
@@ -23,7 +24,7 @@ _ROUNDS = 10
 
 
 @click.command
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_specs)
 @parameters_option
 @click.option(
     "--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from cnndsl.cli.completion import complete_files, complete_specs
 from cnndsl.cli.options import color_option, parameters_option
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_specs)
 @click.option("-o", "output", metavar="MODEL.onnx", help="The file to write; by default SPEC.onnx.")
 @click.option(
     "--weights",
+    shell_complete=complete_files(".safetensors", ".onnx"),
     metavar="W.safetensors",
     help="Trained weights, named after the spec; without them the weights are drawn at random.",
 )

@@ -59,6 +59,11 @@ def _run(command: Callable[[], object]) -> int:
         result = command()
     except SystemExit as exit:
         return exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+    except click.NoSuchOption as error:
+        from cnndsl.cli.unknown_options import explained  # not on the way to any answer
+
+        explained(error).show()
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code

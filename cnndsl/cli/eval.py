@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from cnndsl.cli.completion import complete_files, complete_models
 from cnndsl.cli.options import (
     color_option,
     device_option,
@@ -28,9 +29,10 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 
 
 @click.command()
-@click.argument("model", metavar="MODEL.onnx|SPEC")
+@click.argument("model", metavar="MODEL.onnx|SPEC", shell_complete=complete_models)
 @click.option(
     "--data",
+    shell_complete=complete_files(words=("digits",)),
     required=True,
     metavar="DATA",
     help="Labelled data, as `cnndsl train` takes it.",
@@ -47,7 +49,10 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
     help="Take only what `cnndsl train --valid FRACTION` kept aside.",
 )
 @click.option(
-    "--weights", metavar="W.safetensors", help="The weights of a SPEC; a MODEL has them in it."
+    "--weights",
+    shell_complete=complete_files(".safetensors", ".onnx"),
+    metavar="W.safetensors",
+    help="The weights of a SPEC; a MODEL has them in it.",
 )
 @device_option
 @click.option(
@@ -78,7 +83,7 @@ def eval(
     verify: bool,
     parameters: Parameters,
 ) -> None:
-    r"""Say how good a network is on labelled DATA.
+    """Say how good a network is on labelled DATA.
 
     That is: its loss, how often it is right (top1) or nearly so (top5), its accuracy for each
     class, and what it mistakes for what.
@@ -86,7 +91,7 @@ def eval(
     \b
       cnndsl eval runs/lenet5/model.onnx --data digits --valid 0.2
       cnndsl eval lenet5 --weights runs/lenet5/last.safetensors --data mnist/
-    """
+    """  # noqa: D301 - click reads the character that `\b` is
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")
     compiled = model.lower().endswith(".onnx")

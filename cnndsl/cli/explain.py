@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from cnndsl import resources
+from cnndsl.cli.completion import complete_codes
 from cnndsl.diagnostics.codes import CODES
 
 __all__ = ["explain"]
 
 
 @click.command
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=complete_codes)
 def explain(code: str | None) -> None:
     """Print the page about an error CODE: the rule, a wrong and a right example.
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cnndsl.graph.manifest import Manifest
 
 __all__ = [
+    "LINE",
     "color_option",
     "device_option",
     "parameters_option",
@@ -22,6 +23,9 @@ __all__ = [
     "verify_option",
     "wants_color",
 ]
+
+LINE = "cnndsl.line"
+"""Where a verb's context keeps the words of the command line behind the program's name."""
 
 
 def _set_color(ctx: click.Context, option: click.Parameter, when: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from cnndsl.cli.completion import complete_files, complete_models
 from cnndsl.cli.options import (
     color_option,
     parameters_option,
@@ -35,10 +36,13 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 
 
 @click.command()
-@click.argument("spec", metavar="SPEC|MODEL.onnx")
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.argument("spec", metavar="SPEC|MODEL.onnx", shell_complete=complete_models)
+@click.argument(
+    "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files()
+)
 @click.option(
     "--weights",
+    shell_complete=complete_files(".safetensors", ".onnx"),
     metavar="W.safetensors",
     help="Trained weights, named after the spec; without them the weights are drawn at random.",
 )

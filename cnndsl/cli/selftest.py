@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
 from cnndsl.diagnostics.model import UserError
 
@@ -15,7 +16,7 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "--batch",
     type=click.IntRange(2, 65536),

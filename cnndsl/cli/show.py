@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from cnndsl.cli.completion import complete_files
 from cnndsl.cli.options import color_option, tell_of_no_checksum, verify_option
 
 __all__ = ["show"]
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=complete_files(".onnx"))
 @verify_option
 @color_option
 def show(model: str, verify: bool) -> None:

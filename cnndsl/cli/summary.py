@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _NARROWEST = 12
 
 
 @click.command()
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "--batch",
     type=click.IntRange(min=1, max=2**31 - 1),

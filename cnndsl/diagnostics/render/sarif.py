@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from cnndsl import resources
 from cnndsl.diagnostics.codes import CODES, Code
 from cnndsl.diagnostics.model import Diagnostic, Fix
 from cnndsl.diagnostics.render.user_error import has_place
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.version import HOMEPAGE, __version__
 
 __all__ = ["render_sarif"]
 
@@ -21,8 +23,15 @@ def render_sarif(diagnostics: Iterable[Diagnostic]) -> str:
     found = tuple(diagnostics)
     codes = sorted({diagnostic.code for diagnostic in found})
     rules = [_rule(code, CODES.get(code, Code(code))) for code in codes]
+    driver = {
+        "name": "cnndsl",
+        "version": __version__,
+        "semanticVersion": __version__,
+        "informationUri": HOMEPAGE,
+        "rules": rules,
+    }
     run = {
-        "tool": {"driver": {"name": "cnndsl", "rules": rules}},
+        "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "results": [_result(item, codes.index(item.code)) for item in found],
     }
@@ -31,10 +40,15 @@ def render_sarif(diagnostics: Iterable[Diagnostic]) -> str:
 
 def _rule(name: str, code: Code) -> dict[str, object]:
     explain = f"`cnndsl explain {name}` shows the rule with a wrong and a right example."
+    help = {"text": f"{name}: {code.title}. {explain}"}
+    page = resources.docs() / "errors" / f"{name}.md"
+    if page.is_file():
+        help["markdown"] = page.read_text(encoding="utf-8")
     return {
         "id": name,
         "shortDescription": {"text": code.title},
-        "help": {"text": f"{name}: {code.title}. {explain}"},
+        "helpUri": f"{HOMEPAGE}#{name}",
+        "help": help,
         "defaultConfiguration": {"level": str(code.severity)},
     }
 
