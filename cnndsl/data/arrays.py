@@ -2,8 +2,8 @@
 
 An array holds one sample (``3x32x32``) or several (``N x 3x32x32``); an input of one channel may
 leave the channel out. Arrays of whole numbers are raw data and get prepared like a picture's
-values; arrays of floating-point numbers are prepared already. Files are read sample by sample;
-Python objects in them are never unpickled.
+values; arrays of floating-point numbers are prepared already, unless the input has a ``range``.
+Files are read sample by sample; Python objects in them are never unpickled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy
 from numpy.lib import format as npy
 
 from cnndsl.data.preparing import prepare_values
+from cnndsl.data.raw import demand_range, needs_no_preparing, raw_values
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
@@ -51,7 +52,7 @@ def as_batch(array: Array, model_input: ModelInput, name: str) -> tuple[Array, b
     check_elements(array.dtype, model_input, name)
     count = 1 if single else array.shape[0]
     batch = array.reshape((count, *model_input.type.dims))
-    prepared = prepare_array(batch, model_input, channel_axis=1)
+    prepared = prepare_array(batch, model_input, 1, name)
     if not numpy.isfinite(prepared).all():
         raise UserError(
             "CNN703",
@@ -61,14 +62,19 @@ def as_batch(array: Array, model_input: ModelInput, name: str) -> tuple[Array, b
     return prepared, single
 
 
-def prepare_array(values: Array, model_input: ModelInput, channel_axis: int) -> Array:
-    """Numbers of an input's own shape as the network takes them: only whole ones get prepared."""
+def prepare_array(values: Array, model_input: ModelInput, channel_axis: int, name: str) -> Array:
+    """Numbers of an input's own shape as the network takes them.
+
+    Raises:
+        UserError: CNN703 for raw values outside of the input's range.
+    """
     if model_input.type.dtype is DType.INT64:
         return values.astype(numpy.int64)
-    if values.dtype.kind == "f":
-        with numpy.errstate(over="ignore"):  # Numbers that are too large are found as infinite.
+    if needs_no_preparing(values.dtype, model_input):
+        with numpy.errstate(over="ignore"):  # What float32 cannot hold counts as broken.
             return values.astype(numpy.float32)
-    return prepare_values(values, model_input.preparation, channel_axis)
+    raw = raw_values(values, model_input, name)
+    return prepare_values(raw, model_input.preparation, channel_axis)
 
 
 def is_single(shape: tuple[int, ...], model_input: ModelInput, name: str) -> bool:
@@ -118,6 +124,8 @@ def check_elements(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, n
     """Raise CNN703 for elements that the input does not take."""
     tokens = model_input.type.dtype is DType.INT64
     if dtype.kind in ("ui" if tokens else "uibf"):
+        if not tokens and not needs_no_preparing(dtype, model_input):
+            demand_range(dtype, model_input, name)
         return
     wanted = "whole numbers, for they are token ids" if tokens else "numbers"
     held = "Python objects, which are never loaded" if dtype.hasobject else f"`{dtype}`"
@@ -238,7 +246,7 @@ class _Stored:
             if len(data) < size:
                 raise _unreadable(self.name, f"it ends within sample {number + 1} of {self.count}")
             values = numpy.frombuffer(data, self.dtype).reshape(dims)
-            yield prepare_array(values, self.input, channel_axis=0)
+            yield prepare_array(values, self.input, 0, self.name)
 
     def samples(self) -> Iterator[tuple[str, Array]]:
         return zip(self.names(self.name), self.arrays(), strict=True)

@@ -16,8 +16,9 @@ import numpy.typing
 from typing_extensions import override
 
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
-from cnndsl.data.fitting import Bytes, fit_pictures, resamples
+from cnndsl.data.fitting import fit_pictures, resamples
 from cnndsl.data.preparing import Floats, prepare_values
+from cnndsl.data.raw import needs_no_preparing, raw_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -130,21 +131,23 @@ class Column:
     """One input's samples: the numbers, and how they become what the network takes.
 
     ``axes`` makes ``[n, height, width, …]`` of pictures stored in another order; it is None for
-    numbers that have the input's own shape.
+    numbers that have the input's own shape. Where ``is_raw``, these are 0 to 255 already.
     """
 
     store: Store
     input: ModelInput
     name: str
     axes: tuple[int, ...] | None = None
+    is_raw: bool = False
 
     def take(self, indices: Indices) -> Array:
         """Prepared samples, ``[n, *dims]``."""
         values = self.store[indices]
         if self.axes is None:
             values = values.reshape(len(indices), *self.input.type.dims)
-            with numpy.errstate(over="ignore"):  # What float32 cannot hold counts as broken.
-                return prepare_array(values, self.input, channel_axis=1)
+            if not self.is_raw:
+                return prepare_array(values, self.input, 1, self.name)
+            return prepare_values(values, self.input.preparation, channel_axis=1)
         return prepare_values(self._fit(values), self.input.preparation, channel_axis=1)
 
     @property
@@ -158,30 +161,22 @@ class Column:
             return self
         height, width = (self.store.shape[axis] for axis in self.axes[1:3])
         count = self.store.shape[0]
-        size = count * math.prod(self.input.type.dims)
+        width_of = 1 if self.store.dtype.itemsize == 1 else 4
+        size = count * math.prod(self.input.type.dims) * width_of
         if not resamples((height, width), self.input) or size > MEMORY_LIMIT:
             return self
         everything = numpy.arange(count)
         pieces = [
             self._fit(self.store[everything[at : at + _CHUNK]]) for at in range(0, count, _CHUNK)
         ]
-        return Column(numpy.concatenate(pieces), self.input, self.name)
+        return Column(numpy.concatenate(pieces), self.input, self.name, is_raw=True)
 
-    def _fit(self, values: Array) -> Bytes:
+    def _fit(self, values: Array) -> Array:
         assert self.axes is not None
         turned = values.transpose(self.axes)
         if turned.shape[3:] == (1,):
             turned = turned[..., 0]
-        if turned.dtype != numpy.uint8:
-            if turned.size and (turned.min() < 0 or turned.max() > 255):
-                raise UserError(
-                    "CNN703",
-                    f"`{self.name}` holds pictures with values from {turned.min()} to"
-                    f" {turned.max()}, but a picture that is fitted has 0 to 255",
-                    help=f"give arrays of the input's own shape, `{self.input.type}`",
-                )
-            turned = turned.astype(numpy.uint8)
-        return fit_pictures(turned, self.input, self.name)
+        return fit_pictures(raw_values(turned, self.input, self.name), self.input, self.name)
 
 
 def as_column(store: Store, model_input: ModelInput, name: str) -> Column:
@@ -196,7 +191,8 @@ def as_column(store: Store, model_input: ModelInput, name: str) -> Column:
     if sample == dims or (dims[0] == 1 and len(dims) > 1 and sample == dims[1:]):
         return Column(store, model_input, name)
     layout = model_input.preparation.layout_for(model_input.type)
-    axes = _picture_axes(sample, name) if layout and store.dtype.kind in "ui" else None
+    prepared = needs_no_preparing(store.dtype, model_input)
+    axes = _picture_axes(sample, name) if layout and not prepared else None
     if axes is None:
         if is_single(store.shape, model_input, name):  # Raises, save for one sample alone.
             raise UserError(

@@ -1,4 +1,4 @@
-"""Turns many pictures of one size into the size and channels of an input, still in bytes.
+"""Turns many pictures of one size into the size and channels of an input, still raw values.
 
 The results are those that picture files have (:mod:`cnndsl.data.images`), bit for bit.
 """
@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 import numpy
 import numpy.typing
-from PIL import Image
 
-from cnndsl.data.images import fit_picture
-from cnndsl.data.sources import ModelInput
+from cnndsl.data.colours import luma
+from cnndsl.data.resizing import fit_picture
+from cnndsl.data.sources import Array, ModelInput
 from cnndsl.semantics.preparation import Layout
 
 __all__ = ["Bytes", "fit_pictures", "resamples"]
@@ -24,13 +24,15 @@ def resamples(size: tuple[int, int], model_input: ModelInput) -> bool:
     """Whether pictures of this size (height, width) are stretched or shrunk to fit."""
     height, width = model_input.type.spatial
     if size == (height, width):
-        return False
+        return model_input.preparation.fit_from is not None
     padded = size[0] <= height and size[1] <= width
     return not (model_input.preparation.fit == "pad" and padded)
 
 
-def fit_pictures(pictures: Bytes, model_input: ModelInput, name: str) -> Bytes:
+def fit_pictures(pictures: Array, model_input: ModelInput, name: str) -> Array:
     """Pictures ``[n, height, width]`` or ``[n, height, width, 3]`` as ``[n, channels, *size]``.
+
+    They are bytes, or float32, and stay so.
 
     Raises:
         UserError: CNN703 for another size than the input's where the spec says ``fit exact``.
@@ -49,34 +51,28 @@ def fit_pictures(pictures: Bytes, model_input: ModelInput, name: str) -> Bytes:
     return _channels_first(fitted, layout)
 
 
-def _gray(pictures: Bytes) -> Bytes:
-    """The luma of colours, in the integer arithmetic of Pillow's ``convert("L")``."""
-    if pictures.ndim == 3:
-        return pictures
-    weights = numpy.array([19595, 38470, 7471], numpy.uint32)
-    sums = pictures.astype(numpy.uint32) @ weights
-    return ((sums + 0x8000) >> 16).astype(numpy.uint8)
+def _gray(pictures: Array) -> Array:
+    return pictures if pictures.ndim == 3 else luma(pictures)
 
 
-def _padded(pictures: Bytes, size: tuple[int, int], background: int) -> Bytes:
+def _padded(pictures: Array, size: tuple[int, int], background: int) -> Array:
     """Centred; of an odd rest the extra cell is at the end."""
     count, height, width = pictures.shape[:3]
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    canvas = numpy.full((count, *size, *pictures.shape[3:]), background, numpy.uint8)
+    canvas = numpy.full((count, *size, *pictures.shape[3:]), background, pictures.dtype)
     canvas[:, top : top + height, left : left + width] = pictures
     return canvas
 
 
-def _resampled(pictures: Bytes, model_input: ModelInput, name: str) -> Bytes:
+def _resampled(pictures: Array, model_input: ModelInput, name: str) -> Array:
     height, width = model_input.type.spatial
-    fitted = numpy.empty((len(pictures), height, width, *pictures.shape[3:]), numpy.uint8)
+    fitted = numpy.empty((len(pictures), height, width, *pictures.shape[3:]), pictures.dtype)
     for at, picture in enumerate(pictures):
-        image = Image.fromarray(numpy.ascontiguousarray(picture))
-        fitted[at] = fit_picture(image, (width, height), model_input.preparation, name)
+        fitted[at] = fit_picture(picture, (width, height), model_input.preparation, name)
     return fitted
 
 
-def _channels_first(pictures: Bytes, layout: Layout) -> Bytes:
+def _channels_first(pictures: Array, layout: Layout) -> Array:
     if layout == "gray":
         return pictures[:, None]
     if pictures.ndim == 3:

@@ -20,7 +20,7 @@ def prepare_values(
     """Apply ``invert``, ``scale``, ``mean`` and ``std`` in float32; the result is a new array.
 
     Args:
-        raw: values from 0 to 255, of any numeric type.
+        raw: values from 0 to 255, bytes or floating-point numbers (:mod:`cnndsl.data.raw`).
         preparation: what to apply.
         channel_axis: the axis that ``mean`` and ``std`` run along.
 
@@ -28,14 +28,15 @@ def prepare_values(
     [[-1.0, 1.0]]
     """
     values: Floats = numpy.array(raw, dtype=numpy.float32)
-    if preparation.invert:
-        numpy.subtract(numpy.float32(255), values, out=values)
-    if preparation.scale != 1:
-        values *= numpy.float32(preparation.scale)
-    if preparation.mean != (0.0,):
-        values -= _per_channel(preparation.mean, values.ndim, channel_axis)
-    if preparation.std != (1.0,):
-        values /= _per_channel(preparation.std, values.ndim, channel_axis)
+    with numpy.errstate(all="ignore"):  # What float32 cannot hold counts as broken.
+        if preparation.invert:
+            numpy.subtract(numpy.float32(255), values, out=values)
+        if preparation.scale != 1:
+            values *= numpy.float32(preparation.scale)
+        if preparation.mean != (0.0,):
+            values -= _per_channel(preparation.mean, values.ndim, channel_axis)
+        if preparation.std != (1.0,):
+            values /= _per_channel(preparation.std, values.ndim, channel_axis)
     return values
 
 

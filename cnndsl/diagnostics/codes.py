@@ -85,7 +85,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN406": Code("hole not allowed here"),
         "CNN501": Code("unknown setting"),
         "CNN502": Code("number of classes does not match the output"),
-        "CNN503": Code("mean or std does not match the channels"),
+        "CNN503": Code("setting does not fit the input"),
         "CNN601": Code("weights do not fit the network"),
         "CNN602": Code("weights file unreadable"),
         "CNN603": Code("cannot write"),

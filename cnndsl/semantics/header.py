@@ -23,6 +23,7 @@ from cnndsl.syntax.ast import (
     ClassesFile,
     Expr,
     Input,
+    List,
     Name,
     Number,
     Setting,
@@ -191,13 +192,19 @@ def _settings(
         elif name in first:
             report.add(given_twice(setting, first[name]))
         else:
-            value = validated(
-                bind(schemas[name], setting.name, setting.values, constants, report), report
-            )
+            values = _as_list(setting) if name == "range" else setting.values
+            value = validated(bind(schemas[name], setting.name, values, constants, report), report)
             if value is not None:
                 found.append((setting, value))
         first.setdefault(name, setting.name.span)
     return found
+
+
+def _as_list(setting: Setting) -> Sequence[Expr]:
+    """``range 0 1`` is ``range [0, 1]``."""
+    if len(setting.values) != 2:
+        return setting.values
+    return (List(setting.values, setting.values[0].span.to(setting.values[1].span)),)
 
 
 def validated(bound: Bound[S] | None, report: Report) -> S | None:

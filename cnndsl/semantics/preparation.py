@@ -1,14 +1,16 @@
 """How raw data becomes an input tensor: the lines of ``input 3x227x227 { … }`` as one value.
 
-Raw data are the numbers 0 to 255 of a picture (whatever the depth of its file), or an array of
-whole numbers. A picture is first brought to the input's size and channels (``fit``,
-``background``, ``layout``); then every number ``v`` becomes, in this order::
+Raw data are pictures and arrays of whole numbers. The full range of their type is brought to 0 to
+255; types that have none to speak of (32 bits and more, floating-point numbers) need a ``range``.
+A picture is then brought to the input's size and channels (``fit``, ``resample``, ``background``,
+``layout``); then every number ``v`` becomes, in this order::
 
     v = 255 - v                     where `invert yes`
     x = v * scale
     x = (x - mean) / std            per channel, so mean and std count in scaled units
 
-Everything is float32. An array of floating-point numbers is taken as prepared already.
+Everything is float32. An array of floating-point numbers is taken as prepared already, unless
+there is a ``range``.
 """
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation of the
@@ -17,10 +19,10 @@ Everything is float32. An array of floating-point numbers is taken as prepared a
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from cnndsl.frozen import frozen
-from cnndsl.layers.base import Schema, ShapeFault
+from cnndsl.layers.base import Count, Schema, ShapeFault
 from cnndsl.types import DType, TensorType
 
 __all__ = [
@@ -34,6 +36,9 @@ __all__ = [
     "LayoutSetting",
     "Mean",
     "Preparation",
+    "Range",
+    "Resample",
+    "ResampleSetting",
     "Scale",
     "Std",
     "prepare",
@@ -44,6 +49,9 @@ Layout: TypeAlias = Literal["gray", "rgb", "bgr"]
 
 Fit: TypeAlias = Literal["resize", "pad", "crop", "exact"]
 """What happens to a picture of another size than the input's."""
+
+Resample: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
+"""How the pixels of a stretched or shrunk picture come about."""
 
 CHANNELS: Mapping[Layout, int] = {"gray": 1, "rgb": 3, "bgr": 3}
 
@@ -97,15 +105,47 @@ class LayoutSetting(InputSetting):
     value: Layout = Field(description="gray, rgb or bgr")
 
 
-class FitSetting(InputSetting):
-    """What happens to a picture of another size than the input's.
+# `from` is a word of Python, so that no class statement can have it as a field.
+FitSetting: type[InputSetting] = create_model(  # type: ignore[call-overload]
+    "FitSetting",
+    __base__=InputSetting,
+    __module__=__name__,
+    __doc__="""What happens to a picture of another size than the input's.
 
     ``resize`` stretches it, ``pad`` shrinks it if it is too large and centres it on the
     background, ``crop`` resizes it until it covers the input and cuts out the middle, ``exact``
-    refuses it.
+    refuses it. ``crop from 256`` resizes it until its shorter side is 256, whatever the input is.
+    """,
+    value=(Fit, Field(description="resize, pad, crop or exact", examples=["crop"])),
+    **{
+        "from": (
+            Count | None,
+            Field(default=None, description="the shorter side before the cut", examples=[256]),
+        )
+    },
+)
+
+
+class ResampleSetting(InputSetting):
+    """How the pixels of a stretched or shrunk picture come about.
+
+    ``bilinear`` and ``bicubic`` average over all the pixels that a shrunk one stands for;
+    ``nearest`` takes one of them.
     """
 
-    value: Fit = Field(description="resize, pad, crop or exact")
+    value: Resample = Field(description="bilinear, bicubic or nearest")
+
+
+class Range(InputSetting):
+    """Which values become 0 and 255, for data whose type does not say it.
+
+    These are floating-point numbers and whole numbers of 32 bits and more; of smaller types, it
+    is always the smallest and the largest number that they can hold.
+    """
+
+    value: Annotated[tuple[Finite, Finite], BeforeValidator(_as_numbers)] = Field(
+        description="the values that become 0 and 255, the lower one first", examples=[(0, 1)]
+    )
 
 
 class Background(InputSetting):
@@ -129,6 +169,8 @@ SETTINGS: Mapping[str, type[InputSetting]] = {
     "std": Std,
     "layout": LayoutSetting,
     "fit": FitSetting,
+    "resample": ResampleSetting,
+    "range": Range,
     "background": Background,
     "invert": Invert,
 }
@@ -147,6 +189,11 @@ class Preparation:
     std: tuple[float, ...] = (1.0,)
     layout: Layout | Literal["auto"] = "auto"
     fit: Fit = "resize"
+    fit_from: int | None = None
+    """How long the shorter side is made before the middle is cut out; None: as the input needs."""
+    resample: Resample = "bilinear"
+    range: tuple[float, float] | None = None
+    """The values that become 0 and 255 where their type does not say it."""
     background: int = 0
     invert: bool = False
 
@@ -168,6 +215,8 @@ class Preparation:
         if input_type.dtype is DType.INT64:
             yield from self._token_faults()
             return
+        yield from self._range_faults()
+        yield from self._crop_faults(input_type)
         channels = input_type.channels
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) not in (1, channels):
@@ -194,6 +243,40 @@ class Preparation:
                 "make the layout and the input's channels agree",
             )
 
+    def _range_faults(self) -> Iterator[ShapeFault]:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            low, high = (f"{end:g}" for end in self.range)
+            yield _fault(
+                "range",
+                f"`range {low} {high}` is empty: {low} is not below {high}",
+                "write the value that becomes 0, then the one that becomes 255: `range 0 1`",
+            )
+
+    def _crop_faults(self, input_type: TensorType) -> Iterator[ShapeFault]:
+        if self.fit_from is None:
+            return
+        if self.fit != "crop":
+            yield _fault(
+                "fit",
+                f"`from` belongs to `fit crop`, not to `fit {self.fit}`",
+                f"write `fit crop from {self.fit_from}`",
+            )
+        elif len(input_type.dims) != 3:
+            yield _fault(
+                "fit",
+                f"`fit crop from {self.fit_from}` is for pictures, but the input `{input_type}` is"
+                " not channels x height x width",
+                "take `fit` away",
+            )
+        elif self.fit_from < max(input_type.spatial):
+            side = max(input_type.spatial)
+            yield _fault(
+                "fit",
+                f"a picture whose shorter side is {self.fit_from} need not cover the input"
+                f" `{input_type}`",
+                f"write {side} or more: `fit crop from {side}`",
+            )
+
     def _token_faults(self) -> Iterator[ShapeFault]:
         plain = prepare({"invert": Invert(value=self.invert)})
         for name in SETTINGS:
@@ -214,6 +297,11 @@ class Preparation:
             "background": self.background,
             "invert": self.invert,
         }
+        plain = Preparation()
+        for name in ("fit_from", "resample", "range"):
+            value = getattr(self, name)
+            if value != getattr(plain, name):
+                data[name] = [float(end) for end in value] if name == "range" else value
         return data if self.layout == "auto" else {**data, "layout": self.layout}
 
     @classmethod
@@ -224,11 +312,14 @@ class Preparation:
             ValueError: for a setting that does not exist or has a value that it cannot have.
         """
         settings: dict[str, Schema] = {}
-        for name, value in data.items():
+        values = dict(data)
+        shorter = values.pop("fit_from", None)
+        for name, value in values.items():
             if name not in SETTINGS:
                 raise ValueError(f"there is no input setting `{name}`")
             try:
-                settings[name] = SETTINGS[name].model_validate({"value": value})
+                extra = {"from": shorter} if name == "fit" and shorter is not None else {}
+                settings[name] = SETTINGS[name].model_validate({"value": value, **extra})
             except ValidationError as error:
                 raise ValueError(
                     f"the input setting `{name}` has an impossible value `{value}`"
@@ -247,6 +338,8 @@ def prepare(settings: Mapping[str, Schema]) -> Preparation:
         for name, setting in settings.items()
         if isinstance(setting, InputSetting)
     }
+    if (shorter := getattr(settings.get("fit"), "from", None)) is not None:
+        values["fit_from"] = shorter
     if values.get("invert"):
         values.setdefault("background", 255)
     return Preparation(**values)

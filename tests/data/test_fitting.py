@@ -101,20 +101,6 @@ class TestShapes:
         assert (taken == values).all()
         assert taken.dtype == numpy.float32
 
-    def test_wider_whole_numbers_are_pictures_if_they_are_bytes(self) -> None:
-        plain = noise(2, 6, 6)
-        plain[0, 0, :2] = 0, 255
-        wide = plain.astype(numpy.int64)
-        assert (self.numbers(wide, 1, 4, 4) == self.numbers(plain, 1, 4, 4)).all()
-        wide[1, 2, 2] = 256
-        help = "give arrays of the input's own shape, `1x4x4`"
-        but = "but a picture that is fitted has 0 to 255"
-        with complaint("CNN703", f"`set` holds pictures with values from 0 to 256, {but}", help):
-            self.numbers(wide, 1, 4, 4)
-        wide[1, 2, 2] = -1
-        with complaint("CNN703", f"`set` holds pictures with values from -1 to 255, {but}", help):
-            self.numbers(wide, 1, 4, 4)
-
     def test_one_channel_of_floats_may_be_left_out(self) -> None:
         values = noise(2, 4, 4) / 7
         assert (self.numbers(values, 1, 4, 4)[:, 0] == values.astype(numpy.float32)).all()

@@ -66,6 +66,7 @@ def test_json_gives_the_same_preparation_back() -> None:
         Preparation(),
         made(scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), layout="bgr"),
         made(invert=True, fit="pad", background=3),
+        Preparation(fit="crop", fit_from=256, resample="nearest", range=(0.0, 1.5)),
     ):
         stored = json.loads(json.dumps(preparation.to_json()))
         assert Preparation.from_json(stored) == preparation
@@ -107,3 +108,34 @@ def test_the_layout_follows_the_channels() -> None:
     assert made(layout="bgr").layout_for(RGB) == "bgr"
     for kind in (SIGNAL, TOKENS, TensorType((4, 8, 8)), TensorType((3, 4, 8, 8))):
         assert Preparation().layout_for(kind) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("fit crop from 256", ""),
+        ("fit crop from 224  scale 1/255", ""),
+        ("scale 1/255  fit crop from 256  range 0 1  resample bicubic", ""),
+        ("range -1024 3071", ""),
+        ("range [0, 1]", ""),
+        ("fit crop from 223", "a picture whose shorter side is 223 need not cover the input"),
+        ("fit pad from 256", "`from` belongs to `fit crop`, not to `fit pad`"),
+        ("range 1 1", "`range 1 1` is empty: 1 is not below 1"),
+        ("range 0", "`range` needs a value"),
+        ("range 0 1 2", "`range` has no place for `1`"),
+        ("from 256", "`input` has no setting `from`"),
+        ("fit crop from", "`from` has no value"),
+    ],
+)
+def test_settings_of_several_words(text: str, problem: str) -> None:
+    import cnndsl
+
+    found = cnndsl.check(f"input 3x224x224 {{ {text} }}\nconv 4@3\n")
+    messages = [one.message for one in found]
+    assert (messages == []) if not problem else (len(messages) == 1 and problem in messages[0])
+
+
+@pytest.mark.parametrize("kind", [SIGNAL, TensorType((3, 4, 8, 8))])
+def test_a_cut_is_for_pictures(kind: TensorType) -> None:
+    (fault,) = Preparation(fit="crop", fit_from=9).faults(kind)
+    assert "is for pictures" in fault.message
