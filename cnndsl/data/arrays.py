@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import IO
 
 import numpy
-from numpy.lib import format as npy
 
 from cnndsl.data.preparing import prepare_values
 from cnndsl.data.raw import demand_range, needs_no_preparing, raw_values
@@ -25,6 +24,7 @@ from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
+from cnndsl.graph.npy import read_npy_header
 from cnndsl.types import DType, TensorType
 
 __all__ = [
@@ -261,13 +261,9 @@ def read_header(
         UserError: CNN702 where it does not begin with one.
     """
     try:
-        version = npy.read_magic(file)
-        # Format 3.0 differs from 2.0 only in the encoding of field names, which we refuse.
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
+        return read_npy_header(file)
     except (ValueError, EOFError, zlib.error) as error:
         raise _unreadable(name, f"it is not an array file of NumPy ({error})") from error
-    return tuple(shape), bool(fortran), dtype
 
 
 def _unreadable(name: str, why: str, help: str = "save the array again") -> UserError:
