@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -14,6 +14,8 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.types import TensorType
 
 __all__ = ["Balance", "check_labels", "check_shares", "encoder", "imbalance"]
+
+_MOST_CLASSES = 2**24
 
 
 # --- how many of each -------------------------------------------------------------------------
@@ -35,6 +37,8 @@ def imbalance(dataset: Dataset) -> Balance | None:
     """How unevenly the classes are filled; None where the samples have no class each."""
     if dataset.labels is None or dataset.labels.ndim > 1 or dataset.labels.min() < 0:
         return None
+    if dataset.labels.max() >= max(len(dataset.classes), _MOST_CLASSES):
+        return None  # Amounts, and no classes: to count them would take any amount of memory.
     counts = numpy.bincount(dataset.labels, minlength=len(dataset.classes))
     names = [*dataset.classes, *map(str, range(len(dataset.classes), len(counts)))]
     filled = counts[counts > 0]
@@ -46,8 +50,16 @@ def imbalance(dataset: Dataset) -> Balance | None:
 # --- do they fit the network ------------------------------------------------------------------
 
 
-def check_labels(dataset: Dataset, units: int) -> None:
+def check_labels(
+    dataset: Dataset, units: int, *, learnt: bool = True, one_output: bool = False
+) -> None:
     """See that a network that tells ``units`` classes apart can learn a dataset's labels.
+
+    Args:
+        dataset: whose labels.
+        units: how many classes the network tells apart.
+        learnt: whether the network learns from this data, so that its labels may be changed.
+        one_output: whether two classes are told apart by one output.
 
     Raises:
         UserError: CNN802 where a label is out of range, or the data names more or fewer classes.
@@ -60,21 +72,70 @@ def check_labels(dataset: Dataset, units: int) -> None:
         wrong = (labels < 0) | (labels >= units)
         first = int(numpy.argwhere(wrong)[0][0])
         value = int(labels[wrong][0])
+        advise = _relabel if learnt else _as_learnt
         raise UserError(
             "CNN802",
             f"the labels of `{dataset.name}` go from {low} to {high}, but the network tells"
             f" {units} classes apart: labels 0 to {units - 1}",
             notes=[f"`{dataset.name_of(first)}` has the label {value}"],
-            help=f"let the last layer give {high + 1} units" if low >= 0 else _FROM_ZERO,
+            help=advise(dataset, numpy.unique(labels).tolist(), units, one_output=one_output),
         )
     if dataset.classes and len(dataset.classes) != units:
+        count = len(dataset.classes)
+        help = f"let the last layer give {count} units"
+        if count == 1:
+            help = "give samples of another class too: there is nothing to tell one class from"
         raise UserError(
             "CNN802",
-            f"`{dataset.name}` has {_classes(len(dataset.classes))}, but the network tells"
-            f" {units} apart",
+            f"`{dataset.name}` has {_classes(count)}, but the network tells {units} apart",
             notes=[f"the classes are {listed(dataset.classes)}"],
-            help=f"let the last layer give {len(dataset.classes)} units",
+            help=help if learnt else "give data of all the classes that the network has learnt",
         )
+
+
+def _as_learnt(dataset: Dataset, present: Sequence[int], units: int, *, one_output: bool) -> str:
+    """How labels get into the range of those that were learnt."""
+    if present[0] >= 1 and present[-1] == units:
+        return "count the labels from 0: subtract 1"
+    return f"label the data as that for training: from 0 to {units - 1}"
+
+
+def _relabel(dataset: Dataset, present: Sequence[int], units: int, *, one_output: bool) -> str:
+    """How labels and the last layer come to fit each other, so that no class is empty."""
+    count, low, high = len(present), present[0], present[-1]
+    resized = f"let the last layer give {count} units"
+    if high - low + 1 == count and low == 0:
+        help = resized
+    else:
+        help = _from_zero(present, units)
+        if not dataset.classes and not one_output and 1 < count <= _NAMED:
+            names = ", ".join(f'"{label}"' for label in present)
+            help += f", or name the classes in the spec: `classes {names}`"
+            help += f"; {resized} then" if count != units else ""
+        elif count > units:
+            help += f", and {resized}"
+    if one_output and count > 2:
+        return f"save amounts as floating-point numbers; for classes, {help}"
+    return help
+
+
+_NAMED = 5
+"""So many classes can be named in a line of help."""
+
+
+def _from_zero(present: Sequence[int], units: int) -> str:
+    count, low, high = len(present), present[0], present[-1]
+    if high - low + 1 == count:
+        shift = f"subtract {low}" if low > 0 else f"add {-low}"
+        return f"count the labels from 0: {shift}"
+    if low >= 1 and high == units:
+        return "count the labels from 0: subtract 1"
+    if count == 2:
+        return f"write 0 and 1 for {low} and {high}"
+    return (
+        f"number the {count} different labels from 0 to {count - 1}:"
+        " `numpy.unique(y, return_inverse=True)[1]`"
+    )
 
 
 def check_shares(dataset: Dataset) -> None:
@@ -84,6 +145,8 @@ def check_shares(dataset: Dataset) -> None:
         UserError: CNN802 where one lies outside of 0 to 1.
     """
     targets = dataset.targets
+    if targets is None and dataset.labels is not None and dataset.labels.ndim > 1:
+        targets = dataset.labels.astype(numpy.float32)
     if targets is None:
         return
     wrong = ((targets < 0) | (targets > 1)).reshape(len(targets), -1)
@@ -94,11 +157,15 @@ def check_shares(dataset: Dataset) -> None:
         raise UserError(
             "CNN802",
             f"the loss takes targets from 0 to 1, but `{dataset.name_of(first)}` has {value:g}",
-            help="give the share or probability of each output, or write `loss mse` in the spec",
+            help=_as_shares(targets),
         )
 
 
-_FROM_ZERO = "count the labels from 0"
+def _as_shares(targets: Array) -> str:
+    values = numpy.unique(targets)
+    if len(values) == 2:
+        return f"write 0 and 1 for {values[0]:g} and {values[1]:g}"
+    return "give the share or probability of each output, or write `loss mse` in the spec"
 
 
 def _classes(count: int) -> str:
@@ -109,7 +176,11 @@ def _classes(count: int) -> str:
 
 
 def encoder(
-    dataset: Dataset, dtype: numpy.typing.DTypeLike, dims: tuple[int, ...]
+    dataset: Dataset,
+    dtype: numpy.typing.DTypeLike,
+    dims: tuple[int, ...],
+    *,
+    learnt: bool = True,
 ) -> Callable[[Indices], Array]:
     """A function that gives the labels of samples as a loss takes them.
 
@@ -121,6 +192,7 @@ def encoder(
         dataset: whose labels; all of them are checked now.
         dtype: int64 for classes, float32 for numbers.
         dims: the shape of one sample's labels.
+        learnt: whether the network learns from this data.
 
     Raises:
         UserError: CNN802 where the labels cannot be that.
@@ -136,7 +208,7 @@ def encoder(
     if len(dims) != 1:
         raise _unlike(dataset, "labels", labels.shape[1:], dims)
     held = labels
-    check_labels(dataset, max(dims[0], 2))
+    check_labels(dataset, max(dims[0], 2), learnt=learnt, one_output=dims[0] == 1)
     if dims[0] == 1:
         return lambda indices: held[indices].astype(numpy.float32)[:, None]
     units = numpy.arange(dims[0])
@@ -149,10 +221,15 @@ def _whole(dataset: Dataset, dims: tuple[int, ...]) -> Callable[[Indices], Array
         raise UserError(
             "CNN802",
             f"`{dataset.name}` has targets (floating-point numbers), but the loss takes classes",
-            help="save the classes as whole numbers, or write `loss mse` in the spec's recipe",
+            help="save the classes as whole numbers: `y.argmax(axis=1)`"
+            if _is_one_hot(dataset.targets)
+            else "save the classes as whole numbers, or write `loss mse` in the spec's recipe",
         )
     if labels.shape[1:] != dims:
-        raise _unlike(dataset, "labels", labels.shape[1:], dims)
+        help = "save the classes as whole numbers: `y.argmax(axis=1)`"
+        raise _unlike(
+            dataset, "labels", labels.shape[1:], dims, help if _is_one_hot(labels) else ""
+        )
     held = labels
     return lambda indices: held[indices]
 
@@ -167,11 +244,20 @@ def _reshaped(
     return lambda indices: answers[indices].astype(numpy.float32).reshape(-1, *dims)
 
 
-def _unlike(dataset: Dataset, noun: str, have: tuple[int, ...], want: tuple[int, ...]) -> UserError:
+def _is_one_hot(answers: Array | None) -> bool:
+    """Whether each sample has a 1 at its class's place among zeros."""
+    if answers is None or answers.ndim != 2 or answers.shape[1] < 2:
+        return False
+    return bool(((answers == 0) | (answers == 1)).all() and (answers.sum(axis=1) == 1).all())
+
+
+def _unlike(
+    dataset: Dataset, noun: str, have: tuple[int, ...], want: tuple[int, ...], help: str = ""
+) -> UserError:
     texts = [f"`{TensorType(dims)}`" if dims else "single numbers" for dims in (have, want)]
     return UserError(
         "CNN802",
         f"the {noun} of `{dataset.name}` are {texts[0]} for each sample, but the loss takes"
         f" {texts[1]}",
-        help="give labels of that shape, or let the network answer in theirs",
+        help=help or "give labels of that shape, or let the network answer in theirs",
     )

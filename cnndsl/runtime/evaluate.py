@@ -171,9 +171,9 @@ class Evaluator:
         """
         whole = isinstance(self.loss, CrossEntropy | Hinge)
         dims = self._dims[1:] if whole else self._dims
-        labels = encoder(dataset, numpy.int64 if whole else numpy.float32, dims)
+        labels = encoder(dataset, numpy.int64 if whole else numpy.float32, dims, learnt=False)
         if whole:
-            check_labels(dataset, self._dims[0])
+            check_labels(dataset, self._dims[0], learnt=False)
         elif isinstance(self.loss, BinaryCrossEntropy):
             check_shares(dataset)
         tally = _Tally(self._dims, self.loss, dataset)

@@ -118,10 +118,11 @@ def prepare(request: TrainingRequest) -> Job:
     classes = isinstance(recipe.loss, CrossEntropy | Hinge)
     for dataset in (data, request.valid):
         if dataset is not None:
-            encoder(dataset, step.labels.dtype, step.labels.dims[1:])
+            learnt = dataset is data
+            encoder(dataset, step.labels.dtype, step.labels.dims[1:], learnt=learnt)
             if classes:
                 output = next(iter(network.network.outputs.values()))
-                check_labels(dataset, network.types[output].channels)
+                check_labels(dataset, network.types[output].channels, learnt=learnt)
             elif isinstance(recipe.loss, BinaryCrossEntropy):
                 check_shares(dataset)
     _check_classes(data)
@@ -227,6 +228,16 @@ def _note_data(job: Job, listener: Listener) -> None:
             f"`{data.name}` has only {count}: the batch is {job.batch}, not {job.recipe.batch}"
         )
     balance = imbalance(data)
+    if balance is not None and isinstance(job.recipe.loss, CrossEntropy | Hinge):
+        units = job.request.network.types[
+            next(iter(job.request.network.network.outputs.values()))
+        ].channels
+        empty = units - sum(1 for _, count in balance.counts if count)
+        if empty:
+            listener.note(
+                f"{empty} of the {units} classes that the network tells apart have no sample in"
+                f" `{data.name}`: it cannot learn them"
+            )
     if balance is not None and balance.ratio >= _UNEVEN:
         least = min(balance.counts, key=lambda one: one[1] or math.inf)
         most = max(balance.counts, key=lambda one: one[1])

@@ -1,12 +1,17 @@
 """Labels: do they fit the network, how many of each, and what a loss gets."""
 
+import re
+
 import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from training_data import array_set, complaint, model_input, noise
 
 from cnndsl.data.arraysets import ArraySet, as_column
 from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
+from cnndsl.diagnostics.model import UserError
 
 ALL = numpy.arange(3)
 
@@ -47,7 +52,8 @@ class TestRange:
             "CNN802",
             "the labels of `set` go from 1 to 26, but the network tells 26 classes apart: labels 0"
             " to 25",
-            "let the last layer give 27 units",
+            'count the labels from 0: subtract 1, or name the classes in the spec: `classes "1",'
+            ' "2", "26"`; let the last layer give 3 units then',
             "`set[2]` has the label 26",
         ):
             check_labels(array_set([1, 2, 26, 26]), 26)
@@ -58,7 +64,7 @@ class TestRange:
             "CNN802",
             "the labels of `set` go from -1 to 1, but the network tells 2 classes apart: labels 0"
             " to 1",
-            "count the labels from 0",
+            'write 0 and 1 for -1 and 1, or name the classes in the spec: `classes "-1", "1"`',
             "`set[1]` has the label -1",
         ):
             check_labels(array_set([1, -1]), 2)
@@ -78,13 +84,140 @@ class TestRange:
             "CNN802",
             "the labels of `set` go from 0 to 5, but the network tells 2 classes apart: labels 0"
             " to 1",
-            "let the last layer give 6 units",
+            "number the 3 different labels from 0 to 2: `numpy.unique(y, return_inverse=True)[1]`,"
+            ' or name the classes in the spec: `classes "0", "1", "5"`; let the last layer give'
+            " 3 units then",
             "`set[1]` has the label 5",
         ):
             check_labels(with_places(labels), 2)
 
     def test_targets_have_no_range(self) -> None:
         check_labels(with_targets(numpy.full((1, 1), 99, numpy.float32)), 2)
+
+
+class TestHelp:
+    """What the help of labels out of range says makes them fit, and leaves no class empty."""
+
+    @pytest.mark.parametrize(
+        ("labels", "units", "help"),
+        [
+            (
+                [1, 2, 3],
+                3,
+                "count the labels from 0: subtract 1, or name the classes in the spec: `classes"
+                ' "1", "2", "3"`',
+            ),
+            (list(range(1, 27)), 26, "count the labels from 0: subtract 1"),
+            (
+                list(range(1, 28)),
+                26,
+                "count the labels from 0: subtract 1, and let the last layer give 27 units",
+            ),
+            (list(range(12)), 10, "let the last layer give 12 units"),
+            (
+                [0, 255],
+                2,
+                "write 0 and 1 for 0 and 255, or name the classes in the spec: `classes"
+                ' "0", "255"`',
+            ),
+            (
+                [10, 20, 30, 40, 50, 60],
+                6,
+                "number the 6 different labels from 0 to 5: `numpy.unique(y,"
+                " return_inverse=True)[1]`",
+            ),
+            (list(range(-3, 3)), 6, "count the labels from 0: add 3"),
+        ],
+    )
+    def test_labels_to_learn_are_numbered_anew(
+        self, labels: list[int], units: int, help: str
+    ) -> None:
+        with pytest.raises(UserError) as caught:
+            check_labels(array_set(labels), units)
+        assert caught.value.help == help
+
+    @pytest.mark.parametrize(
+        ("labels", "help"),
+        [
+            ([0, 255], "write 0 and 1 for 0 and 255"),
+            ([1, 2], "count the labels from 0: subtract 1"),
+            (
+                [0, 1, 2, 3],
+                "save amounts as floating-point numbers; for classes, let the last layer give 4"
+                " units",
+            ),
+            (
+                [21, 35, 60],
+                "save amounts as floating-point numbers; for classes, number the 3 different labels"
+                " from 0 to 2: `numpy.unique(y, return_inverse=True)[1]`, and let the last layer"
+                " give 3 units",
+            ),
+        ],
+    )
+    def test_one_output_takes_two_classes(self, labels: list[int], help: str) -> None:
+        with pytest.raises(UserError) as caught:
+            encoder(array_set(labels), numpy.float32, (1,))
+        assert caught.value.help == help
+
+    @given(st.lists(st.integers(-5, 300), min_size=2, max_size=9, unique=True), st.integers(2, 6))
+    def test_whoever_follows_it_gets_on(self, labels: list[int], units: int) -> None:
+        """Numbers are drawn and the help is followed as it is written."""
+        try:
+            check_labels(array_set(labels), units)
+        except UserError as error:
+            help = error.help
+        else:
+            return
+        following, _, naming = help.partition(", or name the classes in the spec: ")
+        labels = _relabelled(labels, following)
+        resized = re.search(r"give (\d+) units", help)
+        units = int(resized[1]) if resized else units
+        check_labels(array_set(labels), units)
+        if resized:
+            assert sorted(labels) == list(range(units))
+        if naming:
+            names = re.findall(r'"(-?\d+)"', naming)
+            assert len(names) == len(set(labels))
+
+    def test_data_to_measure_is_labelled_as_that_to_learn(self) -> None:
+        for labels, help in (
+            ([2, 5], "count the labels from 0: subtract 1"),
+            ([0, 9], "label the data as that for training: from 0 to 4"),
+        ):
+            with pytest.raises(UserError) as caught:
+                check_labels(array_set(labels), 5, learnt=False)
+            assert caught.value.help == help
+
+    def test_a_single_class_is_nothing_to_learn(self) -> None:
+        with pytest.raises(UserError) as caught:
+            check_labels(array_set([0, 0], ["a"]), 2)
+        assert caught.value.help.startswith("give samples of another class too")
+
+    def test_a_one_at_the_place_of_the_class_is_recognised(self) -> None:
+        one_hot = numpy.eye(3, dtype=numpy.float32)
+        for data in (with_targets(one_hot), with_places(one_hot.astype(numpy.int64))):
+            with pytest.raises(UserError) as caught:
+                encoder(data, numpy.int64, ())
+            assert "`y.argmax(axis=1)`" in caught.value.help
+
+    def test_masks_of_two_values_are_shares_of_0_and_1(self) -> None:
+        with pytest.raises(UserError) as caught:
+            check_shares(with_places(numpy.array([[[0, 255]], [[0, 0]]])))
+        assert caught.value.help == "write 0 and 1 for 0 and 255"
+
+    def test_amounts_are_not_counted_as_classes(self) -> None:
+        assert imbalance(array_set([10**15, 3])) is None
+
+
+def _relabelled(labels: list[int], help: str) -> list[int]:
+    """Labels after what the help says was done."""
+    if shift := re.search(r"(subtract|add) (\d+)", help):
+        return [one - int(shift[2]) * (1 if shift[1] == "subtract" else -1) for one in labels]
+    if pair := re.search(r"write 0 and 1 for (-?\d+) and (-?\d+)", help):
+        return [[int(pair[1]), int(pair[2])].index(one) for one in labels]
+    if "numpy.unique" in help:
+        return [int(one) for one in numpy.unique(labels, return_inverse=True)[1]]
+    return labels
 
 
 class TestEncoder:
@@ -129,14 +262,13 @@ class TestEncoder:
     @pytest.mark.parametrize(("units", "high"), [(1, 2), (3, 3)])
     def test_a_class_beyond_the_units_is_an_error(self, units: int, high: int) -> None:
         tells = max(units, 2)
-        with complaint(
-            "CNN802",
+        message = (
             f"the labels of `set` go from 0 to {high}, but the network tells {tells} classes apart:"
-            f" labels 0 to {tells - 1}",
-            f"let the last layer give {high + 1} units",
-            f"`set[1]` has the label {high}",
-        ):
+            f" labels 0 to {tells - 1}"
+        )
+        with pytest.raises(UserError, match=message) as caught:
             encoder(array_set([0, high]), numpy.float32, (units,))
+        assert caught.value.notes == (f"`set[1]` has the label {high}",)
 
     def test_targets_are_no_classes(self) -> None:
         with complaint(
