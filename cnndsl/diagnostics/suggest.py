@@ -3,14 +3,21 @@
 Nearness is the Damerau-Levenshtein distance (optimal string alignment): how many letters were
 added, left out, replaced or swapped with their neighbour. Case, underscores and hyphens do not
 count, and a beginning of at least three letters (``batch`` for ``batchnorm``) counts as near.
+
+What is near may still be another thing (``elu`` and ``relu``, ``branch1`` and ``branch2``): only a
+slip of the fingers that can hardly be meant is mended unasked (:func:`is_slip`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
-__all__ = ["closest"]
+from cnndsl.diagnostics.model import Edit, Fix
+from cnndsl.diagnostics.source import Span
+
+__all__ = ["closest", "is_slip", "replacements"]
 
 _MOST = 3
 _CONSIDERED = 1_000
@@ -47,6 +54,58 @@ def closest(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     if found and found[0][0] == 0:
         found = [item for item in found if item[0] == 0]
     return tuple(candidate for _, _, candidate in found[:_MOST])
+
+
+def replacements(span: Span, near: Sequence[str], word: str = "") -> tuple[Fix, ...]:
+    """The fix that writes the nearest name in place of a word; safe where it was a mere slip.
+
+    Args:
+        span: where the word stands.
+        near: what it may mean, as :func:`closest` gives it.
+        word: what stands there, where it is not the place's text.
+    """
+    if not near:
+        return ()
+    safe = len(near) == 1 and is_slip(word or span.text, near[0])
+    return (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=safe),)
+
+
+def is_slip(word: str, meant: str) -> bool:
+    """Whether a word is surely another one, mistyped: no name of its own that is merely alike.
+
+    Where names differ by a digit, by their first letter, by their last one or by a short part
+    between underscores, people mean the difference.
+
+    >>> is_slip("maxpol", "maxpool"), is_slip("ocnv", "conv"), is_slip("Batch_Norm", "batchnorm")
+    (True, True, True)
+    >>> is_slip("elu", "relu"), is_slip("adamw", "adam"), is_slip("enc_b_out", "enc_a_out")
+    (False, False, False)
+    """
+    left, right = _plain(word), _plain(meant)
+    if left == right:
+        return True
+    if len(left) < 4 or re.findall(r"\d", left) != re.findall(r"\d", right):
+        return False
+    distance = _distance(left, right, 1 if min(len(left), len(right)) < 8 else 2)
+    if distance is None:
+        return False
+    swapped = distance == 1 and left[:2] == right[1::-1]
+    return (left[0] == right[0] or swapped) and _ends_alike(left, right) and not _parts(word, meant)
+
+
+def _ends_alike(left: str, right: str) -> bool:
+    """Whether the ends of two words that differ are no ends of two names."""
+    if left[-1] == right[-1] or sorted(left[-2:]) == sorted(right[-2:]):
+        return True
+    shorter, longer = sorted((left, right), key=len)
+    return longer.startswith(shorter) and longer[len(shorter) :] in ("s", "e", shorter[-1])
+
+
+def _parts(word: str, meant: str) -> bool:
+    """Whether the parts between underscores differ in a short one: ``enc_a``, ``enc_b``."""
+    pairs = list(zip(word.split("_"), meant.split("_"), strict=False))
+    alike = word.count("_") == meant.count("_")
+    return alike and any(a != b and min(len(a), len(b)) < 3 for a, b in pairs)
 
 
 def _plain(word: str) -> str:

@@ -109,24 +109,23 @@ _OTHER_NAMES = {
     " Conv3D convolution2d Convolution2D conv_2d convolutional SpatialConvolution",
     "depthwise": "depthwise_conv depthwise_conv2d depthwiseconv dwconv DepthwiseConv2D"
     " DepthwiseConv2d depthwise_conv_2d ConvolutionDepthwise",
-    "maxpool": "max_pool max_pooling maxpooling pool pooling Pooling MaxPool maxpool1d maxpool2d"
+    "maxpool": "max_pool max_pooling maxpooling MaxPool maxpool1d maxpool2d"
     " maxpool3d MaxPool1d MaxPool2d MaxPool3d MaxPool1D MaxPool2D MaxPool3D MaxPooling1D"
     " MaxPooling2D MaxPooling3D max_pool1d max_pool2d max_pool3d max_pool_2d",
     "avgpool": "avg_pool average_pool averagepool meanpool mean_pool AvgPool AveragePool avgpool1d"
     " avgpool2d avgpool3d AvgPool1d AvgPool2d AvgPool3d AvgPool2D AveragePooling1D"
     " AveragePooling2D AveragePooling3D avg_pool1d avg_pool2d avg_pool3d average_pooling",
-    "sumpool": "sum_pool sum_pooling SumPool subsample subsampling",
+    "sumpool": "sum_pool sum_pooling SumPool",
     "globalavgpool": "gap GAP global_avg_pool global_average_pool globalaveragepool"
     " global_average_pooling GlobalAveragePool GlobalAvgPool GlobalAveragePooling1D"
-    " GlobalAveragePooling2D GlobalAveragePooling3D AdaptiveAvgPool1d AdaptiveAvgPool2d"
-    " AdaptiveAvgPool3d adaptive_avg_pool2d",
+    " GlobalAveragePooling2D GlobalAveragePooling3D",
     "globalmaxpool": "gmp GMP global_max_pool global_max_pooling GlobalMaxPool GlobalMaxPooling1D"
-    " GlobalMaxPooling2D GlobalMaxPooling3D AdaptiveMaxPool1d AdaptiveMaxPool2d"
-    " AdaptiveMaxPool3d adaptive_max_pool2d",
-    "flatten": "Flatten flat view ravel",
+    " GlobalMaxPooling2D GlobalMaxPooling3D",
+    "flatten": "Flatten flat ravel",
     "dense": "fc FC fully_connected fullyconnected FullyConnected connected linear Linear"
     " Dense InnerProduct inner_product innerproduct affine Gemm ip",
     "dropout": "Dropout drop",
+    "noise": "GaussianNoise gaussian_noise",
     "relu": "ReLU ReLu Relu RELU rectify rectifier",
     "leakyrelu": "leaky_relu LeakyReLU LeakyRelu leaky lrelu leakyReLU",
     "tanh": "Tanh TanH tanH hyperbolic_tangent",
@@ -138,11 +137,11 @@ _OTHER_NAMES = {
     " batch_norm2d",
     "lrn": "LRN local_response_norm LocalResponseNorm local_response_normalization"
     " LocalResponseNormalization localresponsenorm",
-    "identity": "Identity skip shortcut noop pass_through",
-    "add": "Add sum eltwise Eltwise plus residual",
+    "identity": "Identity noop no_op pass_through",
+    "add": "Add sum plus",
     "multiply": "mul Mul Multiply product times prod",
     "maximum": "Maximum Max",
-    "concat": "cat Concat concatenate Concatenate merge depth_concat DepthConcat",
+    "concat": "cat Concat concatenate Concatenate depth_concat DepthConcat",
 }
 
 FOREIGN = {name: ours for ours, names in _OTHER_NAMES.items() for name in names.split()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers import find
 from cnndsl.semantics.evaluate import evaluate
 from cnndsl.semantics.findings import shorten
@@ -121,11 +121,7 @@ def _surplus(argument: Argument, definition: BlockDefinition, call: Call) -> Dia
 def _unknown(name: Identifier, definition: BlockDefinition) -> Diagnostic:
     parameters = [parameter.name.name for parameter in definition.block.parameters]
     near = closest(name.name, parameters)
-    fixes = (
-        (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), safe=len(near) == 1),)
-        if near
-        else ()
-    )
+    fixes = replacements(name.span, near)
     return Diagnostic(
         "CNN201",
         f"`{definition.block.name.name}` has no parameter `{shorten(name.name)}`",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, is_slip, replacements
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
 from cnndsl.semantics.values import INITIALISERS, Constants, Value, brief, show
@@ -92,9 +92,7 @@ def diagnose(
             help = f"write `{written_like}`"
             if isinstance(value, float) and not isinstance(written.get(name), Number):
                 help = f"write `({shorten(span.text)})//1`, which rounds down"
-    fixes = (
-        (Fix(f"write `{near[0]}`", (Edit(span, near[0]),), safe=len(near) == 1),) if near else ()
-    )
+    fixes = replacements(span, near, text)
     return Diagnostic(code, message, span, help=help, fixes=fixes)
 
 
@@ -177,21 +175,22 @@ def foreign_letters(name: str, span: Span) -> Diagnostic:
 def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
     """CNN101: nothing is called so; with the name that was probably meant."""
     from cnndsl.layers import FOREIGN
+    from cnndsl.layers.absent import absence
 
     if not head.name.isascii():
         return foreign_letters(head.name, head.span)
+    what = f"there is no layer or block `{shorten(head.name)}`"
     foreign = FOREIGN.get(head.name)
     near = (foreign,) if foreign else closest(head.name, (*keywords(), *others))
-    fixes: tuple[Fix, ...] = ()
+    missing = None if foreign else absence(head.name)
+    mine = bool(near) and is_slip(head.name, near[0])
+    if missing is not None and not (mine and (near[0] in others or missing.name != head.name)):
+        what = f"there is no layer `{shorten(head.name)}` yet"
+        return Diagnostic("CNN101", what, head.span, help=missing.instead)
+    fixes = replacements(head.span, near)
     help = "`cnndsl explain CNN101` lists where the layers are documented"
     if near:
         help = f"in cnndsl it is called `{near[0]}`" if foreign else f"did you mean `{near[0]}`?"
-        safe = len(near) == 1
-        fixes = (Fix(f"write `{near[0]}`", (Edit(head.span, near[0]),), safe=safe),)
-    return Diagnostic(
-        "CNN101",
-        f"there is no layer or block `{shorten(head.name)}`",
-        head.span,
-        help=help,
-        fixes=fixes,
-    )
+    if foreign:
+        fixes = (Fix(f"write `{foreign}`", (Edit(head.span, foreign),), safe=True),)
+    return Diagnostic("CNN101", what, head.span, help=help, fixes=fixes)

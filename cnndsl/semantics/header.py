@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers.base import MAX_SIZE, Schema, ShapeFault
 from cnndsl.limits import Limits
 from cnndsl.semantics.evaluate import evaluate
@@ -231,11 +231,7 @@ def unknown_setting(setting: Setting, known: Sequence[str], where: str) -> Diagn
     if not name.name.isascii():
         return foreign_letters(name.name, name.span)
     near = closest(name.name, known)
-    fixes = (
-        (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), safe=len(near) == 1),)
-        if near
-        else ()
-    )
+    fixes = replacements(name.span, near)
     return Diagnostic(
         "CNN501",
         f"`{where}` has no setting `{shorten(name.name)}`",

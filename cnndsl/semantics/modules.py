@@ -14,7 +14,7 @@ from pathlib import Path
 from cnndsl import resources
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, is_slip
 from cnndsl.files import open_regular
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Import, Module, Text
@@ -170,7 +170,8 @@ class Loader:
         near = closest(name, _importable(base, name, shipped=shipped))
         help = f'did you mean `import "{near[0]}"`?' if near else "check the path"
         edit = Edit(text.span, f'"{near[0]}"') if near else None
-        fixes = (Fix(f'write `"{near[0]}"`', (edit,), safe=len(near) == 1),) if edit else ()
+        safe = len(near) == 1 and is_slip(name, near[0])
+        fixes = (Fix(f'write `"{near[0]}"`', (edit,), safe=safe),) if edit else ()
         message = f'there is no file for `import "{name}"`'
         self.report.add(Diagnostic("CNN107", message, text.span, help=help, fixes=fixes))
         return None

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers import FOREIGN_ATTRIBUTES, find
 from cnndsl.layers.base import Layer, Schema
@@ -261,11 +261,9 @@ class _Binder(Generic[S]):
         if ours in self.schema.positional:
             near = ()
             help = f"leave it out: the {ours} is written as in `{example(self.schema, self.head)}`"
-        fixes = (
-            (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), safe=len(near) == 1),)
-            if near
-            else ()
-        )
+        fixes = replacements(name.span, near)
+        if ours and near:
+            fixes = (Fix(f"write `{ours}`", (Edit(name.span, ours),), safe=True),)
         message = f"`{self.head.name}` has no attribute `{shorten(name.name)}`"
         self._fail("CNN201", message, name.span, help, fixes=fixes)
 

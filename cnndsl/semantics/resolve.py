@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
+from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.frozen import replace
 from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
@@ -336,7 +336,7 @@ class _Resolver:
         name = statement.quantity
         if name.name not in QUANTITIES:
             near = closest(name.name, tuple(QUANTITIES))
-            fixes = (Fix(f"write `{near[0]}`", (Edit(name.span, near[0]),), True),) if near else ()
+            fixes = replacements(name.span, near)
             self.report.add(
                 Diagnostic(
                     "CNN115",

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers.base import Schema
+from cnndsl.semantics.absent_words import absent_word
 from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.header import given_twice, unknown_setting, validated
 from cnndsl.semantics.phrases import bind
@@ -132,17 +133,18 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
         return Diagnostic(
             "CNN202", f"`{name}` needs to say which", setting.name.span, help=f"choose {choices}"
         )
-    near = closest(word.span.text, variants)
-    fixes = (
-        (Fix(f"write `{near[0]}`", (Edit(word.span, near[0]),), safe=len(near) == 1),)
-        if near
-        else ()
-    )
+    text = shorten(word.span.text)
+    absent = absent_word(name, text)
+    near = () if absent else closest(text, variants)
+    fixes = replacements(word.span, near)
+    help = f"did you mean `{near[0]}`?" if near else f"choose {choices}"
+    if absent is not None:
+        help = absent if absent.startswith("write") else f"{absent}: choose {choices}"
     return Diagnostic(
         "CNN208",
-        f"`{name}` cannot be `{shorten(word.span.text)}`",
+        f"`{name}` cannot be `{text}`",
         word.span,
-        help=f"did you mean `{near[0]}`?" if near else f"choose {choices}",
+        help=help,
         fixes=fixes,
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
+from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
 from cnndsl.semantics.aliases import label_before_stream
@@ -83,7 +83,6 @@ class Workspace:
             prefix = [*frame.naming.scopes()][-1].prefix
             known += [path.removeprefix(prefix) for path in self.paths if path.startswith(prefix)]
         near = closest(head.name, known)
-        edits = (Edit(head.span, near[0]),) if near else ()
         self.fail(
             "CNN103",
             f"no stream or label is called `{shorten(head.name)}` here",
@@ -91,7 +90,7 @@ class Workspace:
             help=f"did you mean `{near[0]}`?"
             if near
             else f"label the layer that is meant: `{shorten(head.name)}: conv …`",
-            fixes=(Fix(f"write `{near[0]}`", edits, safe=len(near) == 1),) if near else (),
+            fixes=replacements(head.span, near),
         )
 
     def label(

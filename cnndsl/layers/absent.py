@@ -1,0 +1,135 @@
+"""What the field computes and no layer here does: said to be absent, never «corrected».
+
+The names are those of PyTorch, Keras, ONNX, Caffe and Darknet. A name that is a layer is never
+looked up here, so an entry may stay when its layer comes. Names that are near a layer's by spelling
+(``elu``, ``minimum``) are other operations all the same.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from cnndsl.diagnostics.suggest import closest, is_slip
+from cnndsl.frozen import frozen
+
+__all__ = ["Absence", "absence", "absent_names"]
+
+
+@frozen
+class Absence:
+    """An operation that no layer computes: its name, as it is known, and what is nearest here."""
+
+    name: str
+    instead: str
+
+
+_SMOOTH = "`relu` and `leakyrelu` are here, which are other functions"
+_LARGER = "no layer makes a feature map larger"
+_PART = "no layer takes a part of a stream"
+_SIZES = "`flatten` makes a vector of a feature map; no layer orders sizes in another way"
+_WHOLE = "`dropout` is here, which leaves out single numbers"
+_NORMS = "`batchnorm` and `lrn` are here, which normalise otherwise"
+_SINGLE = "no layer computes this of each number alone"
+_GLOBAL = "`globalavgpool` and `globalmaxpool` are here, which give one number for a channel"
+_NONE = "nothing here comes near it"
+_STEPS = "no layer reads a sequence step by step"
+_LOSS = "the loss stands in the recipe, as in `train { loss crossentropy }`"
+
+_ABSENT = {
+    _SMOOTH: "elu selu celu gelu quickgelu silu swish mish softplus squareplus hardswish hswish"
+    " hardsilu hardmish bnll crelu srelu frelu drelu rrelu randomizedrelu randomizedleakyrelu"
+    " thresholdedrelu threshold thresholding softshrink hardshrink shrink",
+    "`leakyrelu` is here, whose slope does not learn": "prelu parametricrelu",
+    "`relu` is here, which has no upper bound": "relu6 relun relu1 clippedrelu cappedrelu clip"
+    " clamp clipbyvalue hardtanh htanh",
+    "`sigmoid` is here, which is another function": "hardsigmoid hsigmoid logsigmoid probit",
+    "`tanh` is here, which is another function": "softsign tanhshrink arctan atan arctanh sinh"
+    " lisht",
+    "`softmax` is here; the loss `crossentropy` takes its logarithm by itself": "logsoftmax"
+    " softmin gumbelsoftmax sparsemax hardmax entmax",
+    "write the activation itself, as in `conv 8@3 -> relu`": "activation act nonlinearity",
+    "multiply one chain by another, as in `multiply(conv 8@1, conv 8@1 -> sigmoid)`": "glu geglu"
+    " swiglu reglu gatedlinearunit",
+    "`maximum( … )` is here, which takes the larger number of each place": "minimum min",
+    "`add( … )`, `multiply( … )`, `maximum( … )` and `concat( … )` join streams": "subtract sub"
+    " minus difference divide div quotient average mean dot matmul matmult batchmatmul einsum"
+    " bilinear outer stack where",
+    "Caffe's Eltwise is `add( … )`, `multiply( … )` or `maximum( … )` here": "eltwise elementwise",
+    "write `add( … )` or `concat( … )`": "merge",
+    "write `add(identity, … )`, which adds a stream to what is made of it": "residual shortcut"
+    " skip skipconnection resnetblock",
+    "label a layer and begin a chain with its name, or join with `concat( … )`": "route",
+    _SINGLE: "power pow square sqrt exp log log1p abs absval neg negative sign erf floor ceil round"
+    " reciprocal sin cos scale shift bias affinegrid constant addconstant mulconstant rescaling"
+    " rescale normalization",
+    _WHOLE: "dropout1d dropout2d dropout3d spatialdropout spatialdropout1d spatialdropout2d"
+    " spatialdropout3d channeldropout featuredropout alphadropout featurealphadropout"
+    " gaussiandropout droppath dropconnect dropblock stochasticdepth zoneout shakedrop",
+    _LARGER: "unpool unpooling maxunpool maxunpooling upsample upsampling upsamplingnearest"
+    " upsamplingbilinear resize interpolate pixelshuffle pixelunshuffle depthtospace convtranspose"
+    " transposeconv transposedconv convtransposed convolutiontranspose deconv deconvolution"
+    " deconvolutional upconv upconvolution upscale zoom",
+    "`conv` and the pools take `padding`; no layer pads alone": "pad padding zeropad zeropadding"
+    " constantpad reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
+    _PART: "crop cropping centercrop slice stridedslice split chunk narrow select gather index"
+    " take unbind unstack topk argmax argmin",
+    _SIZES: "reshape view permute transpose swapaxes unsqueeze squeeze expanddims expand tile"
+    " repeatvector unflatten spacetodepth reorg channelshuffle shufflechannel shufflechannels",
+    _NONE: "embedding embeddingbag embed lookuptable onehot positionalencoding positionembedding"
+    " capsule capsules maxout squeezeexcitation squeezeexcite seblock cbam noisydense hashing"
+    " discretization lambda silence yolo region detection priorbox roi",
+    _NORMS: "layernorm layernormalization groupnorm groupnormalization instancenorm"
+    " instancenormalization rmsnorm weightnorm weightnormalization spectralnorm"
+    " spectralnormalization unitnormalization l2norm l2normalize l1norm normalize mvn"
+    " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"
+    " batchrenorm filterresponsenorm lpnormalization",
+    "`maxpool`, `avgpool` and `sumpool` are here": "pool pooling pool2 subsample subsampling"
+    " lppool lpnormpool stochasticpool fractionalmaxpool medianpool minpool rmspool softpool"
+    " blurpool roipool roialign maxroipool psroipool strippooling mixedpool",
+    _GLOBAL: "adaptiveavgpool adaptivemaxpool adaptiveaveragepool adaptivepool adaptivelppool spp"
+    " spatialpyramidpooling globallppool globalsumpool globalminpool gempool gem"
+    " reducemean reducemax reducesum reduction statspool",
+    "write `depthwise 3 -> conv 64@1`, with the kernel and the filters of yours": "separableconv"
+    " sepconv separableconvolution depthwiseseparableconv",
+    "`conv` is here, whose filters are the same everywhere": "locallyconnected localconv local"
+    " deformconv deformableconv dynamicconv condconv involution octaveconv maskedconv partialconv"
+    " gatedconv causalconv spectralconv lazyconv sparseconv graphconv unfold fold im2col",
+    "no layer weighs places by each other": "attention multiheadattention mha selfattention"
+    " additiveattention groupqueryattention nonlocal transformer transformerencoder"
+    " transformerdecoder transformerencoderlayer transformerdecoderlayer",
+    _STEPS: "lstm gru rnn bilstm bigru lstmcell grucell rnncell simplernn bidirectional"
+    " timedistributed convlstm stackedrnncells",
+    _LOSS: "softmaxwithloss crossentropyloss nllloss mseloss l1loss bceloss bcewithlogitsloss"
+    " euclideanloss hingeloss sigmoidcrossentropyloss cost crossentropy",
+}
+"""What is said of operations, and their names without case, `_`, `-` and the rank (`2d`)."""
+
+
+@cache
+def _instead() -> dict[str, str]:
+    return {name: text for text, names in _ABSENT.items() for name in names.split()}
+
+
+def absent_names() -> tuple[str, ...]:
+    """The names of all operations that are known to be absent, spelled plainly."""
+    return tuple(_instead())
+
+
+def absence(name: str) -> Absence | None:
+    """What is known of an operation that is no layer; None where the name is none of the field's.
+
+    A slip of the fingers is recognised.
+
+    >>> absence("ELU").name, absence("ConvTranspose2d").instead, absence("conv")
+    ('ELU', 'no layer makes a feature map larger', None)
+    """
+    plain = re.sub(r"[_-]", "", name.casefold())
+    known = _instead()
+    for spelled in (plain, re.sub(r"[123]d", "", plain)):
+        if spelled in known:
+            return Absence(name, known[spelled])
+    near = closest(plain, known)
+    if near and is_slip(plain, near[0]):
+        return Absence(near[0], known[near[0]])
+    return None
