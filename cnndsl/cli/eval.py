@@ -61,7 +61,7 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
     default=64,
     show_default=True,
     metavar="N",
-    help="How many images to run at once.",
+    help="How many samples to run at once.",
 )
 @threads_option
 @click.option(

@@ -172,14 +172,14 @@ def _say(text: str, *, err: bool = False) -> None:
 
 
 def _head(start: Start) -> str:
-    samples = _images(start.samples)
+    samples = _samples(start.samples)
     if start.valid_samples:
         samples += f", {start.valid_samples:,} to validate"
     epochs = "1 epoch" if start.epochs == 1 else f"{start.epochs:,} epochs"
     steps = "1 step" if start.steps == 1 else f"{start.steps:,} steps"
     line = (
         f"training {start.network} on {start.device}: {samples}; {epochs} of {steps},"
-        f" {_images(start.batch)} each"
+        f" {_samples(start.batch)} each"
     )
     if (start.epoch, start.step) == (start.epochs, start.steps):
         line += "\nall epochs are done already"
@@ -188,8 +188,8 @@ def _head(start: Start) -> str:
     return line
 
 
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count:,} images"
+def _samples(count: int) -> str:
+    return "1 sample" if count == 1 else f"{count:,} samples"
 
 
 def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str:
@@ -210,14 +210,14 @@ def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str
         columns.append(f"lr {number(record.lr)}")
     columns.append(f"{duration(record.seconds):>7}")
     if not narrow:
-        columns.append(f"{_speed(record.rate):>16}")
+        columns.append(f"{_speed(record.rate):>17}")
     if record.best:
         columns.append("*best")
     return "  ".join(columns)
 
 
 def _facts(progress: Progress) -> str:
-    """What stands behind the bar: ``loss 0.0891  accuracy 97.3%  14,600 images/s  1:05 left``."""
+    """What stands behind the bar: ``loss 0.0891  accuracy 97.3%  14,600 samples/s  1:05 left``."""
     facts = [f"loss {number(progress.loss)}"]
     if not math.isnan(progress.accuracy):
         facts.append(f"accuracy {percent(progress.accuracy)}")
@@ -264,4 +264,4 @@ def _clock(seconds: float) -> str:
 
 
 def _speed(rate: float) -> str:
-    return f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s"
+    return f"{rate:,.0f} samples/s" if rate >= 10 else f"{rate:.1f} samples/s"

@@ -97,7 +97,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     help="Passes over the data, not the recipe's.",
 )
 @click.option(
-    "--batch", type=click.IntRange(min=1), metavar="N", help="Images in a step, not the recipe's."
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Samples in a step, not the recipe's."
 )
 @click.option(
     "--seed",
@@ -209,7 +209,7 @@ def _finished(training: Training, data: str, valid: float | str | None) -> Itera
     model = str(training.folder / "model.onnx")
     yield f"the model is {model}; beside it are its weights, metrics.csv and curves.png"
     yield ""
-    yield f"  cnndsl run {shlex.quote(model)} PICTURE"
+    yield f"  cnndsl run {shlex.quote(model)} INPUT"
     words = ["cnndsl", "eval", model, "--data", valid if isinstance(valid, str) else data]
     if isinstance(valid, float):
         words += ["--valid", repr(valid)]

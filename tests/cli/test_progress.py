@@ -62,21 +62,21 @@ def test_without_a_terminal_there_is_a_line_for_the_start_and_one_for_each_epoch
         listener.end(Outcome("finished", (RECORD,), RECORD, 49.0))
     output, errors = capsys.readouterr()
     assert output.splitlines() == [
-        "training lenet5 on cpu: 1,438 images, 359 to validate;"
-        " 12 epochs of 22 steps, 64 images each",
+        "training lenet5 on cpu: 1,438 samples, 359 to validate;"
+        " 12 epochs of 22 steps, 64 samples each",
         "epoch  3/12  loss 0.0891  accuracy 97.3%  valid 0.0710 / 97.9%  lr 0.0500    4.1 s"
-        "   14,600 images/s  *best",
+        "   14,600 samples/s  *best",
         "epoch 12/12  loss 4.0e-5  accuracy  100%  valid 0.0710 / 97.9%  lr 0.0500    4.1 s"
-        "   14,600 images/s",
+        "   14,600 samples/s",
     ]
     assert errors == ""
 
 
 def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     with watching() as listener:
-        listener.note("class `9` has 3 images, class `0` has 900")
+        listener.note("class `9` has 3 samples, class `0` has 900")
     output, errors = capsys.readouterr()
-    assert (output, errors) == ("", "note: class `9` has 3 images, class `0` has 900\n")
+    assert (output, errors) == ("", "note: class `9` has 3 samples, class `0` has 900\n")
 
 
 def test_a_run_that_goes_on_says_where(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +114,7 @@ def test_a_narrow_line_leaves_out_rate_and_speed_and_fits_80_columns() -> None:
 )
 def test_columns_stay_where_they_are(other: EpochRecord) -> None:
     def ends(line: str) -> list[int]:
-        words = ("loss", "accuracy", "valid", "/ ", "lr", "images/s", "*best")
+        words = ("loss", "accuracy", "valid", "/ ", "lr", "samples/s", "*best")
         return [line.index(word) for word in words]
 
     line, usual = epoch_line(other, 12), epoch_line(RECORD, 12)
@@ -172,7 +172,7 @@ def test_a_terminal_gets_a_bar_with_the_facts(
         listener.progress(PROGRESS)
         assert any(
             line.startswith("epoch  3/12 ")
-            and line.endswith("loss 0.0891  accuracy 97.3%  14,600 images/s  1:05 left")
+            and line.endswith("loss 0.0891  accuracy 97.3%  14,600 samples/s  1:05 left")
             for line in terminal.seen()
         )
         listener.epoch(RECORD)
@@ -184,7 +184,7 @@ def test_the_bar_fits_into_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     with watching() as listener:
         listener.start(START)
         listener.progress(replace(PROGRESS, rate=123_456.0, seconds_left=3723.0))
-    drawn = [line for line in terminal.seen() if "images/s" in line]
+    drawn = [line for line in terminal.seen() if "samples/s" in line]
     assert drawn
     assert all(line.endswith("1:02:03 left") and len(line) <= 80 for line in drawn)
 
@@ -288,6 +288,6 @@ def test_lines_and_notes_do_not_stand_behind_the_bar(monkeypatch: pytest.MonkeyP
 def test_a_single_image_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     with watching() as listener:
         listener.start(replace(START, samples=1, batch=1))
-    assert ": 1 image, 359 to validate; 12 epochs of 22 steps, 1 image each" in (
+    assert ": 1 sample, 359 to validate; 12 epochs of 22 steps, 1 sample each" in (
         capsys.readouterr().out
     )

@@ -58,7 +58,7 @@ def trained(*arguments: str) -> Result:
 
 def without_times(text: str) -> list[str]:
     """Lines with their durations and speeds struck out."""
-    text = re.sub(r" +[0-9.:]+( s)?  +[0-9,.]+ images/s", "  TIME", text)
+    text = re.sub(r" +[0-9.:]+( s)?  +[0-9,.]+ samples/s", "  TIME", text)
     return re.sub(r" in [0-9.:]+( s)?;", " in TIME;", text).splitlines()
 
 
@@ -69,7 +69,7 @@ def test_a_run_shows_its_epochs_and_says_what_to_do_next() -> None:
     result = trained("--valid", "0.25")
     lines = without_times(result.stdout)
     assert lines[0] == (
-        "training tiny on cpu: 30 images, 10 to validate; 3 epochs of 3 steps, 8 images each"
+        "training tiny on cpu: 30 samples, 10 to validate; 3 epochs of 3 steps, 8 samples each"
     )
     for epoch, line in enumerate(lines[1:4], 1):
         assert re.fullmatch(
@@ -86,7 +86,7 @@ def test_a_run_shows_its_epochs_and_says_what_to_do_next() -> None:
     assert lines[5:] == [
         f"the model is {model}; beside it are its weights, metrics.csv and curves.png",
         "",
-        f"  cnndsl run {model} PICTURE",
+        f"  cnndsl run {model} INPUT",
         f"  cnndsl eval {model} --data data.npz --valid 0.25",
     ]
     assert result.stderr == ""
@@ -110,7 +110,7 @@ def test_the_proposed_evaluation_names_the_validation_data_where_it_is_apart() -
     with numpy.load("data.npz") as stored:
         numpy.savez("more.npz", x=stored["x"][:9], y=stored["y"][:9])
     lines = trained("--valid", "more.npz").stdout.splitlines()
-    assert "40 images, 9 to validate" in lines[0]
+    assert "40 samples, 9 to validate" in lines[0]
     assert lines[-1].endswith("model.onnx --data more.npz")
 
 
@@ -131,7 +131,7 @@ def test_options_go_before_settings_and_these_before_the_recipe() -> None:
         "--epochs", "2", "--set", "train.epochs=5", "--set", "train.optimizer.lr=0.02",
         "--batch", "10", "--seed", "3",
     )  # fmt: skip
-    assert "2 epochs of 4 steps, 10 images each" in result.stdout
+    assert "2 epochs of 4 steps, 10 samples each" in result.stdout
     assert "lr 0.0200" in result.stdout
     spec = Path("runs/tiny/spec.cnn").read_text()
     for line in ("optimizer sgd lr 0.02 momentum 0.9", "batch 10", "epochs 2", "seed 3"):
@@ -205,7 +205,7 @@ def test_broken_pictures_stop_training_unless_they_are_to_be_skipped() -> None:
         "tiny.cnn", "--data", "pictures", "--out", "b", "--skip-broken", "--device", "cpu"
     )
     assert result.exit_code == 0, result.output
-    assert "7 images" in result.stdout
+    assert "7 samples" in result.stdout
     notes = result.stderr.splitlines()
     assert notes[0] == "note: 1 of 8 samples of `pictures` is left out: broken"
     assert "light/2.png" in notes[1]

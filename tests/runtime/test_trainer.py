@@ -372,3 +372,14 @@ def test_uneven_classes_are_told(tmp_path: Path) -> None:
     listener = Recorder()
     train(request(tmp_path, data=data), listener)
     assert any("uneven" in note for note in listener.notes)
+
+
+def test_classes_without_any_sample_are_told(tmp_path: Path) -> None:
+    data = stripes(30)
+    assert data.labels is not None
+    data.labels = data.labels % 2 + 1
+    listener = Recorder()
+    train(request(tmp_path, data=data), listener)
+    assert "1 of the 3 classes that the network tells apart have no sample in `" in " ".join(
+        listener.notes
+    )
