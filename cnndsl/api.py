@@ -112,7 +112,8 @@ class Network:
         """An ONNX model of the network, ready to run or to be saved.
 
         Args:
-            weights: a safetensors file; without one, weights are drawn as the spec asks for.
+            weights: a safetensors or ``.npz`` file or a compiled model; without one, weights are
+                drawn as the spec asks for.
             seed: of the drawn weights; by default the spec's, else 0.
             batch: a fixed batch size; by default the model takes any.
             opset: the version of the ONNX operator set, 18 to 21.
@@ -144,31 +145,33 @@ class Network:
 
         Args:
             data: as ``train`` takes it.
-            weights: a safetensors file, or a model that was compiled from this network.
+            weights: a safetensors or ``.npz`` file, or a model compiled from this network.
             split: the part to take of data that comes in parts: ``train``, ``valid`` or ``test``.
             valid: take only the share that training with ``valid`` kept aside.
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             batch: how many samples to run at once.
             threads: how many threads one operator may use; by default ONNX Runtime decides.
             verify: whether to compare a compiled model's checksum.
-            tell: is told, a line each, how labels were read and what was passed over.
+            tell: is told, a line each, how labels were read, what was passed over, and what of the
+                weights was converted.
 
         Raises:
             UserError: for data or weights that cannot be read or do not fit.
         """
         from cnndsl.data.training_data import open_part
         from cnndsl.graph.stored import weights_of_model
-        from cnndsl.graph.weights import read_weights
+        from cnndsl.graph.weight_files import read_weights
         from cnndsl.runtime.evaluate import evaluate
 
+        said: list[str] = []
         if os.fspath(weights).lower().endswith(".onnx"):
-            numbers = weights_of_model(weights, self._typed, verify=verify)
+            numbers = weights_of_model(weights, self._typed, verify=verify, tell=said.append)
         else:
-            numbers = read_weights(weights, self._typed)
+            numbers = read_weights(weights, self._typed, said.append)
         part: Split = "train" if valid is not None else split
         dataset = open_part(self._typed, data, part, valid)
         if tell is not None:
-            for note in dataset.notes:
+            for note in (*said, *dataset.notes):
                 tell(note)
         return evaluate(self._typed, numbers, dataset, device=device, threads=threads, batch=batch)
 

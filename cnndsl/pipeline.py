@@ -169,14 +169,16 @@ def compile_training(
     target: Target = "cpu",
 ) -> TrainingFiles:
     """Differentiate a network: the model of its training step, and of what that begins with."""
-    from cnndsl.graph.weights import read_weights
+    from cnndsl.graph.weight_files import read_weights
     from cnndsl.semantics.canonical import canonical_text
     from cnndsl.training.export import compile_training
 
-    arrays = None if weights is None else read_weights(weights, network)
+    said: list[str] = []
+    arrays = None if weights is None else read_weights(weights, network, said.append)
     return compile_training(
         network,
         text=canonical_text(network.network),
+        warnings=said,
         weights=arrays,
         seed=seed,
         batch=batch,

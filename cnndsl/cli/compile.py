@@ -30,8 +30,9 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 @click.option(
     "--weights",
     shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="W.safetensors",
-    help="Trained weights, named after the spec; without them the weights are drawn at random.",
+    metavar="FILE",
+    help="Trained weights, named after the spec: a safetensors or .npz file or a compiled model;"
+    " without them the weights are drawn at random.",
 )
 @click.option(
     "--seed",
@@ -103,6 +104,8 @@ def _write_training(files: TrainingFiles, target: Path) -> None:
     """Write the step last: where it is there, what it begins with is there too."""
     from cnndsl.graph.files import write_atomically
 
+    for warning in files.warnings:
+        click.echo(f"warning: {warning}", err=True)
     beside = target.with_suffix(".init.onnx")
     initial = files.initial.write(beside)
     size = write_atomically(target, files.step_model)

@@ -51,8 +51,8 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 @click.option(
     "--weights",
     shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="W.safetensors",
-    help="The weights of a SPEC; a MODEL has them in it.",
+    metavar="FILE",
+    help="The weights of a SPEC: a safetensors or .npz file or a compiled model.",
 )
 @device_option
 @click.option(

@@ -43,8 +43,9 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 @click.option(
     "--weights",
     shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="W.safetensors",
-    help="Trained weights, named after the spec; without them the weights are drawn at random.",
+    metavar="FILE",
+    help="Trained weights, named after the spec: a safetensors or .npz file or a compiled model;"
+    " without them the weights are drawn at random.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Where the random weights start.")
 @click.option(

@@ -115,8 +115,9 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 @click.option(
     "--weights",
     shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="W.safetensors",
-    help="Begin with what fits by name of these weights, instead of with drawn ones.",
+    metavar="FILE",
+    help="Begin with what fits by name of these weights (a safetensors or .npz file or a compiled"
+    " model), instead of with drawn ones.",
 )
 @click.option(
     "--resume",

@@ -20,7 +20,8 @@ from cnndsl.graph.emitter import DEFAULT_OPSET
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import lower, network_weights
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
-from cnndsl.graph.weights import not_finite, read_weights
+from cnndsl.graph.weight_files import read_weights
+from cnndsl.graph.weights import not_finite
 from cnndsl.layers.base import Init
 from cnndsl.semantics.answers import answers_of
 from cnndsl.semantics.network import InputNode, TypedNetwork
@@ -62,9 +63,10 @@ def compile_network(
     model = lower(typed, batch, opset)
     check_size(typed)
     recipe = typed.network.recipe
+    said: list[str] = []
     if weights_path is not None:
         drawn = None
-        weights = read_weights(weights_path, typed)
+        weights = read_weights(weights_path, typed, said.append)
     else:
         drawn = seed if seed is not None else recipe.seed if recipe else 0
         weights = initialise(typed, drawn, recipe.init if recipe else Init("he"))
@@ -74,8 +76,12 @@ def compile_network(
         manifest=manifest,
         graph_only=to_graph_only(model, manifest),
         weights=weights,
-        warnings=tuple(
-            f"the weight `{name}` holds numbers that are not finite" for name in not_finite(weights)
+        warnings=(
+            *said,
+            *(
+                f"the weight `{name}` holds numbers that are not finite"
+                for name in not_finite(weights)
+            ),
         ),
     )
 

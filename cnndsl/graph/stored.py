@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 
 import numpy
 import onnx
@@ -17,33 +18,39 @@ from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
-from cnndsl.graph.weights import Array, refuse_not_finite
+from cnndsl.graph.weights import Array, compare_classes, refuse_not_finite
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["read_model", "weights_of_model"]
+__all__ = ["numbers_of", "read_model", "weights_of_model"]
 
 _LARGEST = 2**31
 """The bytes of the largest file that protobuf can be: nothing larger is read."""
 
 
 def weights_of_model(
-    path: str | os.PathLike[str], typed: TypedNetwork, *, verify: bool = True
+    path: str | os.PathLike[str],
+    typed: TypedNetwork,
+    *,
+    verify: bool = True,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Array]:
     """The weights in a model that was compiled from this network, by their names in the spec.
 
-    With ``verify``, the model's checksum is compared first.
+    With ``verify``, the model's checksum is compared first. ``tell`` learns of other names of
+    classes.
 
     Raises:
         UserError: CNN604 where it cannot be read, or lacks one, CNN607 where it was damaged,
-            CNN601 where a weight is not finite.
+            CNN601 where a weight is not finite or the classes stand in another order.
     """
-    read_artifact(path, verify=verify)
+    manifest = read_artifact(path, verify=verify)
+    compare_classes(manifest.classes, typed.network.classes, path, tell)
     stored = {one.name: one for one in read_model(path).graph.initializer}
     weights: dict[str, Array] = {}
     for name, weight in network_weights(typed).items():
         if name not in stored or tuple(stored[name].dims) != weight.shape:
             raise _unreadable(path, f"does not hold the weight `{name}` that its spec has")
-        numbers = _numbers(stored[name])
+        numbers = numbers_of(stored[name])
         if numbers is None:
             raise _unreadable(path, f"does not hold the weight `{name}` as float32")
         weights[name] = numbers
@@ -70,7 +77,7 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
     return model
 
 
-def _numbers(tensor: onnx.TensorProto) -> Array | None:
+def numbers_of(tensor: onnx.TensorProto) -> Array | None:
     """A weight's numbers; None where they are no float32, or not as many as its shape says."""
     if tensor.data_type != onnx.TensorProto.FLOAT:
         return None

@@ -1,33 +1,25 @@
-"""Turns safetensors files into the weights of a network, and weights into safetensors files."""
+"""Turns weights into safetensors files, and judges weights that are read from files."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
-from zipfile import BadZipFile, is_zipfile
 
 import numpy
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.files import check_regular, open_regular
-from cnndsl.graph.files import reason, write_atomically
-from cnndsl.graph.lower import network_weights
-from cnndsl.semantics.network import TypedNetwork
+from cnndsl.graph.files import write_atomically
 
 __all__ = [
     "Array",
-    "StoredTensor",
-    "WeightsFile",
+    "compare_classes",
+    "listed",
     "not_finite",
-    "open_weights",
+    "quoted",
     "raw_bytes",
-    "read_weights",
     "refuse_not_finite",
     "safetensors_chunks",
     "write_weights",
@@ -37,52 +29,6 @@ Array: TypeAlias = NDArray[numpy.float32]
 
 _SHOWN = 10
 """How many names of one kind an error lists; the rest is counted."""
-
-
-def read_weights(path: str | os.PathLike[str], typed: TypedNetwork) -> dict[str, Array]:
-    """The network's weights from a safetensors or ``.npz`` file, by their full names.
-
-    Every tensor must be there, with its shape, as float32, and no other; those of layers that no
-    output depends on may be there. All that does not fit is found before any number is read.
-
-    Raises:
-        UserError: CNN601, where the file does not fit, with all that is wrong, and where a number
-            is not finite; CNN602, where it cannot be read.
-    """
-    with open_weights(path) as file:
-        misfits = _compare(typed, file.stored)
-        if misfits.any:
-            raise misfits.error(os.fspath(path), typed.name)
-        weights = {name: file.read(name) for name in network_weights(typed)}
-    refuse_not_finite(weights, path)
-    return weights
-
-
-@contextmanager
-def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
-    """A safetensors or ``.npz`` file, whatever it holds.
-
-    Raises:
-        UserError: CNN602, where it cannot be read.
-    """
-    try:
-        # The system's own words for a file that cannot be opened are better than the library's.
-        check_regular(path)
-        if os.fspath(path).lower().endswith(".onnx"):
-            raise UserError(
-                "CNN602",
-                f"`{os.fspath(path)}` is a model: its weights cannot be taken from there",
-                help="give the file of weights beside it, such as `best.safetensors`",
-            )
-        with _opened(path) as file:
-            yield file
-    except BadZipFile as error:
-        raise _unreadable(path, f"it is not a whole `.npz` file ({error})") from error
-    except SafetensorError as error:
-        raise _unreadable(path, f"it is not a whole safetensors file ({error})") from error
-    except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
-        raise _unreadable(path, why) from error
 
 
 def write_weights(
@@ -120,12 +66,44 @@ def refuse_not_finite(weights: Mapping[str, Array], path: str | os.PathLike[str]
     broken = not_finite(weights)
     if not broken:
         return
-    first, *others = map(_quoted, broken)
+    first, *others = map(quoted, broken)
     raise UserError(
         "CNN601",
         f"the weight {first} in `{os.fspath(path)}` holds numbers that are not finite",
-        notes=[f"so do {', '.join(_capped(tuple(others)))}"] if others else (),
+        notes=[f"so do {', '.join(listed(others))}"] if others else (),
         help="give weights of a run that did not diverge",
+    )
+
+
+def compare_classes(
+    stored: Sequence[str],
+    wanted: Sequence[str],
+    path: str | os.PathLike[str],
+    tell: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Hold the classes that weights in a file were trained for against those of a network.
+
+    Nothing is known of classes without names. ``tell`` learns of other names: they may be
+    translations.
+
+    Raises:
+        UserError: CNN601 where they are the same in another order: every answer would be wrong.
+    """
+    if not stored or not wanted or tuple(stored) == tuple(wanted):
+        return
+    pairs = enumerate(zip(stored, wanted, strict=False))
+    at = next((at for at, (theirs, ours) in pairs if theirs != ours), 0)
+    theirs, ours = quoted(stored[at]), quoted(wanted[at])
+    if sorted(stored) == sorted(wanted):
+        raise UserError(
+            "CNN601",
+            f"the weights in `{os.fspath(path)}` were trained for the network's classes in another"
+            f" order: class {at} is {theirs} in the file, {ours} in the spec",
+            help="write the spec's `classes` in the order of the file",
+        )
+    tell(
+        f"the weights in `{os.fspath(path)}` were trained for other classes: class {at} is"
+        f" {theirs} in the file, {ours} in the spec"
     )
 
 
@@ -152,134 +130,16 @@ def safetensors_chunks(
         yield raw_bytes(arrays[name])
 
 
-# --- files of weights -------------------------------------------------------------------------
+# --- names for people -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class WeightsFile:
-    """An open file of tensors: what it holds by its headers, and the way to the numbers."""
-
-    stored: Mapping[str, StoredTensor]
-    read: Callable[[str], Array]
-
-
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
-    if os.fspath(path).lower().endswith(".npz"):
-        with open_regular(path) as file:
-            if not is_zipfile(file):
-                raise BadZipFile("no archive")
-            file.seek(0)
-            with numpy.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        names = {"float32": "F32", "float64": "F64", "float16": "F16", "int64": "I64"}
-        found = {
-            name: StoredTensor(array.shape, names.get(array.dtype.name, array.dtype.name))
-            for name, array in arrays.items()
-        }
-        yield WeightsFile(found, arrays.__getitem__)
-        return
-    with safe_open(os.fspath(path), framework="numpy") as file:
-        slices = {name: file.get_slice(name) for name in list(file.keys())}
-        found = {
-            name: StoredTensor(tuple(part.get_shape()), part.get_dtype())
-            for name, part in slices.items()
-        }
-        yield WeightsFile(found, file.get_tensor)
-
-
-# --- what does not fit ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class StoredTensor:
-    """A tensor in a file, as its header describes it."""
-
-    shape: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Misfits:
-    missing: tuple[str, ...]
-    surplus: tuple[str, ...]
-    shapes: tuple[str, ...]
-    dtypes: tuple[str, ...]
-
-    @property
-    def any(self) -> bool:
-        return bool(self.missing or self.surplus or self.shapes or self.dtypes)
-
-    def error(self, path: str, network: str) -> UserError:
-        kinds = (
-            (self.missing, "missing"),
-            (self.surplus, "surplus"),
-            (self.shapes, "wrongly shaped"),
-            (self.dtypes, "of another type"),
-        )
-        counts = ", ".join(f"{len(found)} {kind}" for found, kind in kinds if found)
-        notes = [f"{kind}: {item}" for found, kind in kinds for item in _capped(found)]
-        return UserError(
-            "CNN601",
-            f"the weights in `{path}` do not fit the network `{network}`: {counts}",
-            notes=notes,
-            help=self._help(),
-        )
-
-    def _help(self) -> str:
-        if self.shapes:
-            return "give the spec the sizes that these weights were trained with"
-        if self.missing:
-            return f"name every tensor after its layer in the spec, as {self.missing[0]}"
-        if self.dtypes:
-            return "save the weights as float32"
-        return "save the file without the surplus tensors"
-
-
-def _compare(typed: TypedNetwork, stored: Mapping[str, StoredTensor]) -> _Misfits:
-    expected = network_weights(typed)
-    known = {
-        f"{node.name}.{weight.name}"
-        for node, weights in zip(typed.network.nodes, typed.weights, strict=True)
-        for weight in weights
-    }
-    pairs = [
-        (_quoted(name), weight, stored[name]) for name, weight in expected.items() if name in stored
-    ]
-    return _Misfits(
-        missing=tuple(_quoted(name) for name in expected if name not in stored),
-        surplus=tuple(_quoted(name) for name in stored if name not in known),
-        shapes=tuple(
-            f"{name} is {_sizes(found.shape)} in the file, {_sizes(weight.shape)} in the spec"
-            for name, weight, found in pairs
-            if found.shape != weight.shape
-        ),
-        dtypes=tuple(
-            f"{name} is {found.dtype} in the file, F32 in the spec"
-            for name, _, found in pairs
-            if found.dtype != "F32"
-        ),
-    )
-
-
-def _capped(items: tuple[str, ...]) -> list[str]:
+def listed(items: Sequence[str]) -> list[str]:
+    """The first of many items, and how many more there are."""
     rest = len(items) - _SHOWN
     return [*items[:_SHOWN], f"and {rest} more"] if rest > 0 else list(items)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """A name that may come from anybody's file."""
     printable = name if name.isprintable() else ascii(name)[1:-1]
     return f"`{printable[:80]}…`" if len(printable) > 80 else f"`{printable}`"
-
-
-def _sizes(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "a single number"
-
-
-def _unreadable(path: str | os.PathLike[str], why: str) -> UserError:
-    return UserError(
-        "CNN602",
-        f"cannot read the weights in `{os.fspath(path)}`: {why}",
-        help="give a file that the safetensors library or `numpy.savez` wrote",
-    )

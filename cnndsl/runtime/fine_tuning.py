@@ -1,7 +1,8 @@
 """Turns a file of weights into the start of a training run: whatever fits by name is taken.
 
 What has no place in the network, as the head of another classifier, is passed over; what the file
-lacks or has in another shape begins as the recipe says.
+lacks or has in another shape begins as the recipe says. So does the head of other classes of the
+same number, whose weights would fit; for the same classes in another order its rows are reordered.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import numpy
 from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.weights import open_weights, refuse_not_finite
+from cnndsl.graph.heads import head_of
+from cnndsl.graph.weight_files import open_weights
+from cnndsl.graph.weights import quoted, refuse_not_finite
+from cnndsl.semantics.network import TypedNetwork
 
 __all__ = ["Start", "start_from"]
 
@@ -28,8 +32,11 @@ _SHOWN = 8
 class Start:
     """The weights that training begins with, and where they are from, by full names.
 
-    ``taken`` came from the file. ``missing`` are not in it, ``unfit`` are in it with another
-    shape or type, which a text says; both begin as drawn. ``unused`` are only in the file.
+    ``taken`` came from the file, those in ``reordered`` with their rows in another order.
+    ``missing`` are not in it, ``unfit`` are in it with another shape or type, which a text says,
+    ``foreign`` are those of other classes; all these begin as drawn. ``unused`` are only in the
+    file. ``others`` is a class of the file that the network does not have. ``conversion`` says
+    which numbers were of another type.
     """
 
     weights: Mapping[str, Array]
@@ -37,6 +44,10 @@ class Start:
     missing: tuple[str, ...]
     unfit: tuple[str, ...]
     unused: tuple[str, ...]
+    foreign: tuple[str, ...] = ()
+    reordered: tuple[str, ...] = ()
+    others: str = ""
+    conversion: str = ""
 
     def notes(self, path: str | os.PathLike[str]) -> Iterator[str]:
         """What whoever trains should know of it, a line each."""
@@ -46,25 +57,47 @@ class Start:
             yield f"not in the file, so they begin anew: {_listed(self.missing)}"
         if self.unfit:
             yield f"of another kind in the file, so they begin anew: {_listed(self.unfit)}"
+        if self.foreign:
+            yield (
+                f"of other classes in the file (such as {quoted(self.others)}), so they begin anew:"
+                f" {_listed(self.foreign)}"
+            )
+        if self.reordered:
+            yield (
+                "for the same classes in another order in the file, so they are reordered:"
+                f" {_listed(self.reordered)}"
+            )
+        if self.conversion:
+            yield self.conversion
         if self.unused:
             yield f"in the file, but not in the network: {_listed(self.unused)}"
 
 
-def start_from(path: str | os.PathLike[str], drawn: Mapping[str, Array]) -> Start:
+def start_from(
+    path: str | os.PathLike[str], drawn: Mapping[str, Array], typed: TypedNetwork
+) -> Start:
     """Take what fits from a file; ``drawn`` are the network's weights before training.
 
     Raises:
         UserError: CNN601 where nothing fits or what fits is not finite, CNN602 where the file
-            cannot be read.
+            cannot be read, CNN604 and CNN607 for a model that is none of ours or damaged.
     """
+    classes = typed.network.classes
     with open_weights(path) as file:
         stored = file.stored
         fits = [
             name
             for name, array in drawn.items()
-            if name in stored and (stored[name].shape, stored[name].dtype) == (array.shape, "F32")
+            if name in stored and stored[name].shape == array.shape and stored[name].is_readable
         ]
-        taken = {name: file.read(name) for name in fits}
+        head = _class_weights(typed, fits) if _differ(file.classes, classes) else _NO_HEAD
+        rows = _rows(file.classes, classes) if head.by_rows else None
+        foreign = () if rows is not None else head.names
+        kept = [name for name in fits if name not in foreign]
+        taken = {name: file.read(name) for name in kept}
+        conversion = file.conversion(kept)
+    if rows is not None:
+        taken |= {name: taken[name][rows] for name in head.names}
     start = Start(
         weights={**drawn, **taken},
         taken=tuple(taken),
@@ -72,9 +105,13 @@ def start_from(path: str | os.PathLike[str], drawn: Mapping[str, Array]) -> Star
         unfit=tuple(
             f"`{name}` ({_kind(stored[name].shape, stored[name].dtype)}, not {_kind(array.shape)})"
             for name, array in drawn.items()
-            if name in stored and name not in taken
+            if name in stored and name not in fits
         ),
-        unused=tuple(f"`{_printable(name)}`" for name in stored if name not in drawn),
+        unused=tuple(quoted(name) for name in stored if name not in drawn),
+        foreign=tuple(f"`{name}`" for name in foreign),
+        reordered=() if rows is None else tuple(f"`{name}`" for name in head.names),
+        others=next((name for name in file.classes if name not in classes), ""),
+        conversion=conversion,
     )
     if not taken:
         raise UserError(
@@ -87,6 +124,42 @@ def start_from(path: str | os.PathLike[str], drawn: Mapping[str, Array]) -> Star
     return start
 
 
+# --- other classes ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _ClassWeights:
+    """The weights that know the classes, and whether they have a row for each."""
+
+    names: tuple[str, ...]
+    by_rows: bool
+
+
+_NO_HEAD = _ClassWeights((), by_rows=False)
+
+
+def _differ(stored: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether weights are known to be of other classes, or of the same in another order."""
+    return bool(stored and wanted) and tuple(stored) != tuple(wanted)
+
+
+def _class_weights(typed: TypedNetwork, fits: Sequence[str]) -> _ClassWeights:
+    head = head_of(typed)
+    names = tuple(name for name in fits if name.rpartition(".")[0] in head.layers)
+    return _ClassWeights(names, head.by_rows and bool(names))
+
+
+def _rows(stored: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
+    """Where each wanted class stands in the file; None where the classes are others."""
+    places = {name: at for at, name in enumerate(stored)}
+    if len(places) != len(stored) or sorted(stored) != sorted(wanted):
+        return None
+    return [places[name] for name in wanted]
+
+
+# --- texts ------------------------------------------------------------------------------------
+
+
 def _kind(shape: Sequence[int], dtype: str = "F32") -> str:
     sizes = "x".join(map(str, shape)) or "a single number"
     return sizes if dtype == "F32" else f"{sizes} of {dtype}"
@@ -95,9 +168,3 @@ def _kind(shape: Sequence[int], dtype: str = "F32") -> str:
 def _listed(names: Sequence[str]) -> str:
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _printable(name: str) -> str:
-    """A name that may come from anybody's file."""
-    text = name if name.isprintable() else ascii(name)[1:-1]
-    return text if len(text) <= 80 else f"{text[:80]}…"

@@ -183,7 +183,7 @@ def begin(job: Job, checkpoints: Path, listener: Listener) -> Checkpoint:
     _note_data(job, listener)
     weights = initialise(request.network, job.recipe.seed, job.recipe.init)
     if request.weights is not None:
-        start = start_from(request.weights, weights)
+        start = start_from(request.weights, weights, request.network)
         for note in start.notes(request.weights):
             listener.note(note)
         weights = dict(start.weights)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import read_regular
-from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.artifact import Artifact, Manifest
 from cnndsl.graph.files import reason, write_atomically
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
@@ -175,11 +175,14 @@ class RunFolder:
         before = "" if anew or not file.exists() else read_regular(file, _LARGEST_TEXT).decode()
         self.write_text("command.txt", f"{before}{shlex.join(words)}\n")
 
-    def write_weights(
-        self, name: str, weights: Mapping[str, Array], metadata: Mapping[str, str]
-    ) -> None:
-        """Write weights as ``NAME.safetensors``."""
-        write_weights(self.path / f"{name}.safetensors", weights, metadata)
+    def write_weights(self, name: str, weights: Mapping[str, Array], manifest: Manifest) -> None:
+        """Write weights as ``NAME.safetensors``, with what they are the weights of."""
+        facts = {
+            "classes": json.dumps(manifest.classes),
+            "network": manifest.network,
+            "spec_sha256": manifest.spec_sha256,
+        }
+        write_weights(self.path / f"{name}.safetensors", weights, facts)
 
     def write_model(self, model: Artifact) -> None:
         """Write the compiled network."""

@@ -371,9 +371,7 @@ class _Run:
         self.folder.write_confusion(evaluation)
 
     def _write_weights(self, name: str, weights: Mapping[str, Array]) -> None:
-        manifest = self.job.model.manifest
-        facts = {"network": manifest.network, "spec_sha256": manifest.spec_sha256}
-        self.folder.write_weights(name, weights, facts)
+        self.folder.write_weights(name, weights, self.job.model.manifest)
 
     def _save(self) -> None:
         """Write a checkpoint.

@@ -13,7 +13,7 @@ from typing_extensions import Unpack
 
 from cnndsl.data.samples import Dataset
 from cnndsl.data.training_data import named_as, open_training_data
-from cnndsl.graph.weights import read_weights
+from cnndsl.graph.weight_files import read_weights
 from cnndsl.runtime.evaluate import Evaluation, evaluate
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
@@ -49,7 +49,8 @@ class TrainingOptions(TypedDict, total=False):
     """Changes of the recipe: ``["train.optimizer.lr=0.1"]``."""
 
     weights: Place | None
-    """A safetensors file; what fits of it by name is what training begins with."""
+    """A safetensors or ``.npz`` file or a compiled model; what fits of it by name is what training
+    begins with."""
 
     resume: bool | Place
     """Go on with the run in the folder: from its last checkpoint, or where this is ``"previous"``

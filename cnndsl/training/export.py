@@ -6,7 +6,7 @@ gives those to begin with and the optimizer's state, by the names of the step's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -31,11 +31,15 @@ _INITIAL = ".initial"
 
 @dataclass(frozen=True, eq=False)
 class TrainingFiles:
-    """A training step and what it begins with, both ready to be written."""
+    """A training step and what it begins with, both ready to be written.
+
+    ``warnings`` are facts that whoever compiled it must be told.
+    """
 
     step: Step
     step_model: bytes
     initial: Artifact
+    warnings: tuple[str, ...] = ()
 
 
 def compile_training(
@@ -47,6 +51,7 @@ def compile_training(
     batch: int | None = None,
     opset: int = DEFAULT_OPSET,
     target: Target = "cpu",
+    warnings: Sequence[str] = (),
 ) -> TrainingFiles:
     """The models of a network's training step and of what it begins with.
 
@@ -73,7 +78,8 @@ def compile_training(
         graph_only=_initial_graph(typed.name, step, opset),
         weights={name + _INITIAL: array for name, array in first.items()},
     )
-    return TrainingFiles(step, proto.SerializeToString(deterministic=True), initial)
+    step_model = proto.SerializeToString(deterministic=True)
+    return TrainingFiles(step, step_model, initial, tuple(warnings))
 
 
 def _initial_graph(name: str, step: Step, opset: int) -> onnx.ModelProto:

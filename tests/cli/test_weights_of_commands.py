@@ -1,0 +1,77 @@
+"""`--weights` takes the same files in every command: safetensors of any type, and models."""
+
+from pathlib import Path
+
+import numpy
+import pytest
+from click.testing import CliRunner, Result
+from safetensors.numpy import load_file, save_file
+
+from cnndsl.cli import main
+
+SPEC = """\
+network tiny
+input 1x4x4
+classes "dark", "light"
+C1: conv 4@3 padding 1 -> relu
+flatten
+OUTPUT: dense 2 -> softmax
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.cnn").write_text(SPEC)
+    x = numpy.random.default_rng(1).normal(size=(40, 1, 4, 4)).astype(numpy.float32)
+    numpy.savez("data.npz", x=x, y=(x.sum(axis=(1, 2, 3)) > 0).astype(numpy.int64))
+
+
+def trained(*arguments: str) -> Result:
+    words = ["train", "tiny.cnn", "--data", "data.npz", "--device", "cpu", *arguments]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_a_model_stands_for_its_weights_in_every_command() -> None:
+    trained("--epochs", "1", "--out", "a", "--valid", "0.25")
+    model = "a/model.onnx"
+    assert "note: 4 of 4 weights are taken" in trained("--out", "b", "--weights", model).stderr
+    commands = {
+        "compile": ["-o", "again.onnx"],
+        "run": ["data.npz", "--format", "json"],
+        "eval": ["--data", "data.npz"],
+    }
+    numpy.save("x.npy", numpy.load("data.npz")["x"])
+    commands["run"][0] = "x.npy"
+    for verb, more in commands.items():
+        said = []
+        for weights in (model, "a/best.safetensors"):
+            words = [verb, "a/spec.cnn", "--weights", weights, *more]
+            if verb != "compile":
+                words += ["--device", "cpu"]
+            result = CliRunner().invoke(main, words)
+            assert result.exit_code == 0, result.output
+            said.append(result.stdout)
+        assert said[0] == said[1]
+
+
+def test_weights_of_other_types_are_converted_and_that_is_said() -> None:
+    trained("--epochs", "1", "--out", "a")
+    halves = {
+        name: one.astype(numpy.float16) for name, one in load_file("a/best.safetensors").items()
+    }
+    save_file(halves, "half.safetensors")
+    said = "`half.safetensors` holds weights in other types (4 as float16): they become float32"
+    assert trained("--out", "b", "--weights", "half.safetensors").stderr.count(said) == 1
+    numpy.save("x.npy", numpy.load("data.npz")["x"])
+    for words in (
+        ["compile", "a/spec.cnn", "-o", "half.onnx"],
+        ["compile", "a/spec.cnn", "--training", "-o", "half.step.onnx"],
+        ["run", "a/spec.cnn", "x.npy"],
+        ["eval", "a/spec.cnn", "--data", "data.npz"],
+    ):
+        result = CliRunner().invoke(main, [*words, "--weights", "half.safetensors"])
+        assert result.exit_code == 0, result.output
+        assert result.stderr.count(said) == 1, words
