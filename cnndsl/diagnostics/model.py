@@ -74,6 +74,12 @@ class Diagnostic:
     fixes: tuple[Fix, ...] = ()
     severity: Severity = Severity.ERROR
 
+    @override
+    def __repr__(self) -> str:
+        at = self.span.first
+        place = f"{self.span.source.name}:{at.line}:{at.column}"
+        return f"<Diagnostic {self.severity}[{self.code}] {place}: {self.message}>"
+
 
 class Report:
     """Collects the diagnostics of a run; one problem at one place is kept once."""
@@ -137,6 +143,11 @@ class CompileError(CnndslError):
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__(self.diagnostics)
+
+    @override
+    def __repr__(self) -> str:
+        more = f" and {len(self.diagnostics) - 1} more" if len(self.diagnostics) > 1 else ""
+        return f"<CompileError: {self.diagnostics[0]!r}{more}>"
 
     @override
     def __str__(self) -> str:

@@ -32,6 +32,7 @@ from typing import BinaryIO, TypeVar
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from typing_extensions import override
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
@@ -84,6 +85,10 @@ class Manifest:
     layers: Mapping[str, str] = field(default_factory=dict)
     has_checksum: bool = True
     answers: Mapping[str, Answers] = field(default_factory=dict)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Manifest of {self.network}, by cnndsl {self.version}>"
 
     @property
     def intact(self) -> bool:

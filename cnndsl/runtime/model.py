@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy
 import onnx
+from typing_extensions import override
 
 from cnndsl.data.arrays import as_batch
 from cnndsl.data.reading import read_samples
@@ -54,6 +55,12 @@ class Prediction:
     layers: Mapping[str, Array]
     classes: tuple[str, ...] = ()
     answers: Mapping[str, Answers] = field(default_factory=dict)
+
+    @override
+    def __repr__(self) -> str:
+        shapes = (f"{name} {'x'.join(map(str, one.shape))}" for name, one in self.outputs.items())
+        best = "".join(f", best {one.name} ({one.score:.4g})" for one in self.top(1))
+        return f"<Prediction for {self.name}: {', '.join(shapes)}{best}>"
 
     @property
     def main(self) -> Array:
@@ -136,6 +143,10 @@ class Model:
             if isinstance(source, Artifact)
             else read_artifact(source, verify=verify)
         )
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Model {self.manifest.network}: {self.manifest.learnable:,} learnable parameters>"
 
     # --- what it is ---------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, TypedDict
 
+import typing_extensions
 from typing_extensions import Unpack
 
 from cnndsl.data.samples import Dataset
@@ -90,6 +91,16 @@ class Training:
     """What was trained, with its recipe as it was set for this run."""
     valid: Dataset | None = None
     device: str = "auto"
+
+    @typing_extensions.override
+    def __repr__(self) -> str:
+        best = "" if self.best is None else f", the best is epoch {self.best.epoch}"
+        if self.best is not None:
+            best += f": loss {self.best.loss:.4g}"
+            if self.best.valid_loss is not None:
+                best += f", validation loss {self.best.valid_loss:.4g}"
+        epochs = "1 epoch" if len(self.records) == 1 else f"{len(self.records)} epochs"
+        return f"<Training of {self.network.name}: {self.how} after {epochs}{best}>"
 
     @cached_property
     def model(self) -> Model:

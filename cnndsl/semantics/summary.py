@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from typing_extensions import override
+
 from cnndsl.frozen import frozen
 from cnndsl.semantics.cost import buffers_of, depth, macs_of, params_of, trainable_params
 from cnndsl.semantics.memory import (
@@ -66,6 +68,16 @@ class Summary:
     optimizer: str
     training_batch: int
     training: TrainingMemory
+
+    @override
+    def __repr__(self) -> str:
+        inputs, outputs = (
+            ", ".join(map(_sizes, dims.values())) for dims in (self.inputs, self.outputs)
+        )
+        return (
+            f"<Summary of {self.name}: {inputs} -> {outputs}, {len(self.layers)} layers,"
+            f" {self.params:,} parameters, {self.macs:,} MACs>"
+        )
 
     def to_json(self) -> dict[str, object]:
         """The summary as plain data; sizes are texts (``6x28x28``), the main output's is given."""
