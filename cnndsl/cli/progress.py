@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -195,17 +195,20 @@ def _samples(count: int) -> str:
 def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str:
     """An epoch's numbers in columns that stay where they are from line to line.
 
+    Where numbers are to be met, ``mae`` and ``rmse`` stand in place of the accuracy.
+
     ``epoch  3/12  loss 0.0891  accuracy 97.3%  valid 0.0710 / 97.9%  lr 0.0500  …  *best``; a
     narrow line leaves out the learning rate and the speed.
     """
     columns = [f"epoch {_of(record.epoch, epochs)}", f"loss {number(record.loss)}"]
-    if not math.isnan(record.accuracy):
-        columns.append(f"accuracy {percent(record.accuracy)}")
+    columns += _known("accuracy", record.accuracy, percent)
+    columns += _known("mae", record.mae, number)
+    columns += _known("rmse", record.rmse, number)
     if record.valid_loss is not None:
-        valid = f"valid {number(record.valid_loss)}"
-        if record.valid_accuracy is not None and not math.isnan(record.valid_accuracy):
-            valid += f" / {percent(record.valid_accuracy)}"
-        columns.append(valid)
+        valid = [f"valid {number(record.valid_loss)}"]
+        valid += _known("", record.valid_accuracy, percent)
+        valid += _known("mae", record.valid_mae, number)
+        columns.append(" / ".join(valid))
     if not narrow:
         columns.append(f"lr {number(record.lr)}")
     columns.append(f"{duration(record.seconds):>7}")
@@ -216,11 +219,18 @@ def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str
     return "  ".join(columns)
 
 
+def _known(name: str, value: float | None, shown: Callable[[float], str]) -> list[str]:
+    """A number behind its name, where it is known."""
+    if value is None or math.isnan(value):
+        return []
+    return [f"{name} {shown(value)}" if name else shown(value)]
+
+
 def _facts(progress: Progress) -> str:
     """What stands behind the bar: ``loss 0.0891  accuracy 97.3%  14,600 samples/s  1:05 left``."""
     facts = [f"loss {number(progress.loss)}"]
-    if not math.isnan(progress.accuracy):
-        facts.append(f"accuracy {percent(progress.accuracy)}")
+    facts += _known("accuracy", progress.accuracy, percent)
+    facts += _known("mae", progress.mae, number)
     facts.append(_speed(progress.rate))
     if math.isfinite(progress.seconds_left):
         facts.append(f"{_clock(progress.seconds_left)} left")

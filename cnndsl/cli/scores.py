@@ -6,9 +6,11 @@ Rows of a confusion matrix are the true classes, columns the answers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from cnndsl.cli.columns import Column, cut, table, width
 from cnndsl.cli.progress import number
 from cnndsl.diagnostics.render.characters import visible
 
@@ -18,54 +20,141 @@ if TYPE_CHECKING:
 __all__ = ["as_json", "as_text"]
 
 _WHOLE = 20
-"""Up to so many classes the matrix is shown; of more, what is worth a look."""
+"""Up to so many classes, labels or values are shown; of more, what is worth a look."""
 
 _WORST = 10
 """How many of the worst classes and pairs are shown where there are many classes."""
 
 _HEADING = 4
-"""Columns of the matrix are headed by the classes' names where none is longer, else by indices."""
+"""Columns of the matrix are headed by the classes' names where none is wider, else by indices."""
 
 _NAME = 30
-"""Longer names are cut."""
+"""Wider names are cut."""
+
+_LISTED_JSON = 10_000
+"""Of more labels or values, JSON has only the means."""
+
+
+# --- json ---------------------------------------------------------------------------------------
 
 
 def as_json(evaluation: Evaluation) -> dict[str, object]:
     """The numbers as plain data; ``docs/train-command.md`` says what each is."""
-    matrix, names = _matrix(evaluation), _names(evaluation)
+    matrix = _matrix(evaluation)
+    # A single output has the name of one class of two.
+    named = len(evaluation.classes) in {1, len(matrix)}
     return {
         "count": evaluation.count,
-        "loss": evaluation.loss if math.isfinite(evaluation.loss) else None,
+        "loss": _finite(evaluation.loss),
         "top1": evaluation.top1,
         "top5": evaluation.top5,
+        "accuracy": evaluation.accuracy,
+        "exact_match": evaluation.exact_match,
+        "mean_iou": evaluation.mean_iou,
+        "mae": _finite(evaluation.mae),
+        "rmse": _finite(evaluation.rmse),
+        "r2": _finite(evaluation.r2),
+        "nan": evaluation.nan,
         "classes": [
             {
                 "index": index,
-                "class": names[index] if names else None,
-                "count": sum(row),
-                "correct": row[index],
-                "accuracy": row[index] / sum(row) if any(row) else None,
+                "class": name if named else None,
+                "count": one.count,
+                "correct": one.correct,
+                "accuracy": one.recall,
+                "precision": one.precision,
+                "recall": one.recall,
+                "f1": one.f1,
+                "iou": one.iou if evaluation.places else None,
             }
-            for index, row in enumerate(matrix)
+            for index, (name, one) in enumerate(
+                zip(evaluation.class_names, evaluation.class_scores, strict=True)
+            )
         ],
         "confusion": matrix or None,
+        "labels": _labels_json(evaluation),
+        "values": _values_json(evaluation),
     }
+
+
+def _labels_json(evaluation: Evaluation) -> list[dict[str, object]]:
+    labels = evaluation.labels
+    named = len(labels) == len(evaluation.classes)
+    if len(labels) > _LISTED_JSON:
+        return []
+    return [
+        {
+            "index": index,
+            "label": evaluation.classes[index] if named else None,
+            "count": one.count,
+            "positive": one.positive,
+            "accuracy": one.accuracy,
+            "precision": one.precision,
+            "recall": one.recall,
+            "f1": one.f1,
+            "auc": one.auc,
+            "iou": one.iou if evaluation.places else None,
+        }
+        for index, one in enumerate(labels)
+    ]
+
+
+def _values_json(evaluation: Evaluation) -> list[dict[str, object]]:
+    values = evaluation.values
+    named = len(values) == len(evaluation.classes)
+    if len(values) > _LISTED_JSON:
+        return []
+    return [
+        {
+            "index": index,
+            "name": evaluation.classes[index] if named else None,
+            **{key: _finite(value) for key, value in asdict(one).items()},
+        }
+        for index, one in enumerate(values)
+    ]
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+# --- text ---------------------------------------------------------------------------------------
 
 
 def as_text(evaluation: Evaluation) -> str:
     """The numbers as aligned lines."""
-    facts = [f"loss {number(evaluation.loss).strip()}", f"top1 {_percent(evaluation.top1)}"]
-    if evaluation.top5 is not None:
-        facts.append(f"top5 {_percent(evaluation.top5)}")
-    lines = ["  ".join([*facts, _images(evaluation.count)])]
-    matrix = _matrix(evaluation)
-    names = [_cut(name) for name in _names(evaluation)]
-    if 0 < len(matrix) <= _WHOLE:
-        lines += ["", *_table(names or [str(at) for at in range(len(matrix))], matrix)]
-    elif matrix:
-        names = names or [f"class {at}" for at in range(len(matrix))]
-        lines += ["", *_worst_classes(names, matrix), "", *_worst_pairs(names, matrix)]
+    lines = ["  ".join([*_facts(evaluation), _count(evaluation.count, "sample")])]
+    if evaluation.nan:
+        verb = "is" if evaluation.nan == 1 else "are"
+        lines.append(f"{_count(evaluation.nan, 'answer')} {verb} NaN and wrong")
+    if evaluation.confusion is not None:
+        lines += _classes(evaluation)
+    elif evaluation.labels:
+        lines += _labels(evaluation)
+    elif 1 < len(evaluation.values) <= _WHOLE:
+        lines += ["", *_values(evaluation)]
     return "\n".join(lines)
+
+
+def _facts(evaluation: Evaluation) -> Iterator[str]:
+    """The first line's numbers."""
+    yield f"loss {number(evaluation.loss).strip()}"
+    for name, share in (("top1", evaluation.top1), ("top5", evaluation.top5)):
+        if share is not None:
+            yield f"{name} {_percent(share)}"
+    if evaluation.top1 is None and evaluation.accuracy is not None:
+        yield f"accuracy {_percent(evaluation.accuracy)}"
+    if len(evaluation.labels) > 1 and evaluation.exact_match is not None:
+        yield f"exact match {_percent(evaluation.exact_match)}"
+    if len(evaluation.labels) == 1 and evaluation.labels[0].auc is not None:
+        yield f"AUC {evaluation.labels[0].auc:.4f}"
+    if evaluation.mean_iou is not None:
+        yield f"mean IoU {_percent(evaluation.mean_iou)}"
+    if evaluation.mae is not None and evaluation.rmse is not None:
+        yield f"MAE {number(evaluation.mae).strip()}"
+        yield f"RMSE {number(evaluation.rmse).strip()}"
+        yield f"R2 {_decimal(evaluation.r2)}"
 
 
 def _matrix(evaluation: Evaluation) -> list[list[int]]:
@@ -73,35 +162,69 @@ def _matrix(evaluation: Evaluation) -> list[list[int]]:
     return [] if matrix is None else [[int(cell) for cell in row] for row in matrix]
 
 
-def _names(evaluation: Evaluation) -> tuple[str, ...]:
-    """The names of the classes; none where there is not one for each row."""
-    named = len(evaluation.classes) == len(_matrix(evaluation))
-    return evaluation.classes if named else ()
+# --- classes ------------------------------------------------------------------------------------
 
 
-def _table(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Iterator[str]:
-    """A row for each class: how often it was right, and what it was taken for."""
-    short = max(map(len, names)) <= _HEADING
-    heads = list(names) if short else [str(at) for at in range(len(names))]
-    labels = list(names) if short else [f"{at} {name}" for at, name in enumerate(names)]
-    wide = max(5, *map(len, labels))
-    cell = max(len(text) for text in (*heads, *(str(one) for row in matrix for one in row)))
-    yield f"{'class':{wide}}  images  accuracy  taken for"
-    yield " " * (wide + 18) + "".join(f"  {head:>{cell}}" for head in heads)
-    for at, (label, row) in enumerate(zip(labels, matrix, strict=True)):
-        accuracy = _percent(row[at] / sum(row)) if any(row) else "-"
-        cells = "".join(f"  {one or '.':>{cell}}" for one in row)
-        yield f"{label:{wide}}  {sum(row):>6,}  {accuracy:>8}{cells}"
+def _classes(evaluation: Evaluation) -> Iterator[str]:
+    """Each class's numbers and what it is taken for; of many classes, the worst."""
+    matrix = _matrix(evaluation)
+    names = _shown(evaluation.class_names)
+    if len(matrix) <= _WHOLE:
+        short = max(map(width, names)) <= _HEADING
+        heads = names if short else [str(at) for at in range(len(names))]
+        labels = names if short else [f"{at} {name}" for at, name in enumerate(names)]
+        yield ""
+        yield from _class_table(evaluation, labels, range(len(names)))
+        yield ""
+        yield from _confusions(labels, heads, matrix)
+        return
+    if not evaluation.classes:
+        names = [f"class {at}" for at in range(len(matrix))]
+    yield ""
+    yield from _worst_classes(evaluation, names)
+    yield ""
+    yield from _worst_pairs(names, matrix)
 
 
-def _worst_classes(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Iterator[str]:
+def _class_table(
+    evaluation: Evaluation, names: Sequence[str], which: Iterable[int]
+) -> Iterator[str]:
+    every = evaluation.class_scores
+    scores = [every[at] for at in which]
+    columns = [
+        Column("class", [names[at] for at in which], left=True),
+        Column("places" if evaluation.places else "samples", [f"{one.count:,}" for one in scores]),
+        Column("precision", [_percent(one.precision) for one in scores]),
+        Column("recall", [_percent(one.recall) for one in scores]),
+        Column("F1", [_percent(one.f1) for one in scores]),
+    ]
+    if evaluation.places:
+        columns.append(Column("IoU", [_percent(one.iou) for one in scores]))
+    return table(columns)
+
+
+def _confusions(
+    labels: Sequence[str], heads: Sequence[str], matrix: Sequence[Sequence[int]]
+) -> Iterator[str]:
+    """A row for each class: what it was taken for."""
+    counts = [
+        Column(head, [str(row[at] or ".") for row in matrix]) for at, head in enumerate(heads)
+    ]
+    wide = max(one.width for one in counts)
+    return table([Column("taken for", labels, left=True), *(one.at_least(wide) for one in counts)])
+
+
+def _worst_classes(evaluation: Evaluation, names: Sequence[str]) -> Iterator[str]:
     """The classes that are missed most often."""
-    shares = [(row[at] / sum(row), at) for at, row in enumerate(matrix) if row[at] < sum(row)]
-    worst = sorted(shares)[:_WORST]
-    wide = max((len(names[at]) for _, at in worst), default=0)
-    yield f"the least accurate of {len(names):,} classes, {len(shares):,} of which have mistakes"
-    for share, at in worst:
-        yield f"  {names[at]:{wide}}  {_percent(share):>7} of {sum(matrix[at]):,}"
+    missed = [
+        (one.recall, at)
+        for at, one in enumerate(evaluation.class_scores)
+        if one.recall is not None and one.correct < one.count
+    ]
+    yield f"the least accurate of {len(names):,} classes, {len(missed):,} of which have mistakes"
+    worst = [at for _, at in sorted(missed)[:_WORST]]
+    if worst:
+        yield from _class_table(evaluation, names, worst)
 
 
 def _worst_pairs(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Iterator[str]:
@@ -117,22 +240,64 @@ def _worst_pairs(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Itera
         return
     yield "the most frequent mistakes"
     for count, true, answer in sorted(pairs)[:_WORST]:
-        yield f"  {-count:>5,} {_noun(-count):6} of {names[true]} taken for {names[answer]}"
+        yield f"  {-count:>5,} of {names[true]} taken for {names[answer]}"
 
 
-def _images(count: int) -> str:
-    return f"{count:,} {_noun(count)}"
+# --- labels and values --------------------------------------------------------------------------
 
 
-def _noun(count: int) -> str:
-    return "image" if count == 1 else "images"
+def _labels(evaluation: Evaluation) -> Iterator[str]:
+    """Each label's numbers; of many labels, those of the worst."""
+    labels = evaluation.labels
+    which = list(range(len(labels)))
+    yield ""
+    if len(labels) > _WHOLE:
+        yield f"the least F1 of {len(labels):,} labels"
+        which = sorted(which, key=lambda at: (-1.0 if labels[at].f1 is None else labels[at].f1, at))
+        which = which[:_WORST]
+    names = _shown(evaluation.label_names)
+    scores = [labels[at] for at in which]
+    columns = [
+        Column("label", [names[at] for at in which], left=True),
+        Column("positive", [f"{one.positive:,}" for one in scores]),
+        Column("accuracy", [_percent(one.accuracy) for one in scores]),
+        Column("precision", [_percent(one.precision) for one in scores]),
+        Column("recall", [_percent(one.recall) for one in scores]),
+        Column("F1", [_percent(one.f1) for one in scores]),
+        Column("IoU", [_percent(one.iou) for one in scores])
+        if evaluation.places
+        else Column("AUC", [_decimal(one.auc) for one in scores]),
+    ]
+    yield from table(columns)
 
 
-def _percent(share: float) -> str:
-    """Two places, as test sets have thousands of images; 100% stands for nothing less than all."""
+def _values(evaluation: Evaluation) -> Iterator[str]:
+    """Each channel's errors."""
+    scores = evaluation.values
+    return table(
+        [
+            Column("value", _shown(evaluation.value_names), left=True),
+            Column("MAE", [number(one.mae).strip() for one in scores]),
+            Column("RMSE", [number(one.rmse).strip() for one in scores]),
+            Column("R2", [_decimal(one.r2) for one in scores]),
+        ]
+    )
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    return [cut(visible(name), _NAME) for name in names]
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _percent(share: float | None) -> str:
+    """Two places, as test sets have thousands of samples; 100% stands for nothing less than all."""
+    if share is None:
+        return "-"
     return "100%" if share == 1 else f"{min(100 * share, 99.99):.2f}%"
 
 
-def _cut(name: str) -> str:
-    text = visible(name)
-    return text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
+def _decimal(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

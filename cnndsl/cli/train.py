@@ -226,6 +226,8 @@ def _best(training: Training) -> str:
         text += f": validation loss {number(best.valid_loss).strip()}"
         if best.valid_accuracy is not None:
             text += f", accuracy {percent(best.valid_accuracy).strip()}"
+        if best.valid_mae is not None:
+            text += f", mae {number(best.valid_mae).strip()}"
     return text
 
 

@@ -30,7 +30,10 @@ Point: TypeAlias = tuple[float, float]
 
 
 class EpochLike(Protocol):
-    """What is drawn of an epoch: its means over training and, where there is any, validation."""
+    """What is drawn of an epoch: its means over training and, where there is any, validation.
+
+    Where numbers are to be met, there are mean absolute errors in place of accuracies.
+    """
 
     @property
     def epoch(self) -> int:
@@ -43,7 +46,7 @@ class EpochLike(Protocol):
         ...
 
     @property
-    def accuracy(self) -> float:
+    def accuracy(self) -> float | None:
         """The training accuracy, from 0 to 1."""
         ...
 
@@ -55,6 +58,16 @@ class EpochLike(Protocol):
     @property
     def valid_accuracy(self) -> float | None:
         """The validation accuracy, from 0 to 1."""
+        ...
+
+    @property
+    def mae(self) -> float | None:
+        """The mean absolute error in training."""
+        ...
+
+    @property
+    def valid_mae(self) -> float | None:
+        """The mean absolute error in validation."""
         ...
 
     @property
@@ -104,8 +117,9 @@ class _Curve:
 def draw_curves(records: Sequence[EpochLike], title: str) -> Image.Image:
     """The loss (left) and the accuracy (right) of every epoch, the best epoch marked.
 
-    A loss that spans more than two powers of ten is drawn on a logarithmic scale. Numbers that
-    are missing or not finite leave gaps.
+    Where there is no accuracy, the mean absolute error takes its place. A loss or an error that
+    spans more than two powers of ten is drawn on a logarithmic scale. Numbers that are missing or
+    not finite leave gaps.
     """
     canvas = Canvas(_WIDTH, _HEIGHT)
     best = next((record for record in reversed(records) if record.best), None)
@@ -113,15 +127,21 @@ def draw_curves(records: Sequence[EpochLike], title: str) -> Image.Image:
     canvas.words((24, 49), _best_text(best), 12, GRAY)
     losses = _curves(records, lambda one: one.loss, lambda one: one.valid_loss)
     rates = _curves(records, lambda one: one.accuracy, lambda one: one.valid_accuracy)
+    errors = _curves(records, lambda one: one.mae, lambda one: one.valid_mae)
     _legend(canvas, any(curve.color == VALIDATION for curve in (*losses, *rates)))
     across = _epoch_scale(records)
     loss_scale = _loss_scale(losses)
     name = "loss, logarithmic" if loss_scale.logarithmic else "loss"
     left = _Panel(canvas, name, _moved(across, _LEFT_PANEL), loss_scale)
     left.draw(losses, best.epoch if best else None, _loss_ticks(loss_scale))
-    rate_scale = _rate_scale(rates)
-    right = _Panel(canvas, "accuracy", _moved(across, _RIGHT_PANEL), rate_scale)
-    right.draw(rates, best.epoch if best else None, _rate_ticks(rate_scale))
+    if errors:
+        rates, scale = errors, _loss_scale(errors)
+        name, marks = "mean absolute error", _loss_ticks(scale)
+    else:
+        scale = _rate_scale(rates)
+        name, marks = "accuracy", _rate_ticks(scale)
+    right = _Panel(canvas, name, _moved(across, _RIGHT_PANEL), scale)
+    right.draw(rates, best.epoch if best else None, marks)
     return canvas.finished()
 
 
@@ -130,9 +150,12 @@ def _best_text(best: EpochLike | None) -> str:
         return ""
     valid = best.valid_loss is not None
     loss = best.loss if best.valid_loss is None else best.valid_loss
-    accuracy = best.accuracy if best.valid_accuracy is None else best.valid_accuracy
-    where = "validation" if valid else "training"
-    return f"best epoch {best.epoch}: {where} loss {loss:.4g}, accuracy {100 * accuracy:.2f} %"
+    accuracy = best.valid_accuracy if valid else best.accuracy
+    error = best.valid_mae if valid else best.mae
+    text = f"best epoch {best.epoch}: {'validation' if valid else 'training'} loss {loss:.4g}"
+    if accuracy is not None:
+        text += f", accuracy {100 * accuracy:.2f} %"
+    return text if error is None else f"{text}, mean absolute error {error:.4g}"
 
 
 def _legend(canvas: Canvas, validated: bool) -> None:
@@ -147,7 +170,7 @@ def _legend(canvas: Canvas, validated: bool) -> None:
 
 def _curves(
     records: Sequence[EpochLike],
-    training: Callable[[EpochLike], float],
+    training: Callable[[EpochLike], float | None],
     validation: Callable[[EpochLike], float | None],
 ) -> list[_Curve]:
     """The curves of a quantity that have points, validation on top."""

@@ -11,8 +11,9 @@ import numpy
 from cnndsl.data.ahead import in_order
 from cnndsl.data.samples import BrokenSampleError, Dataset, Indices, broken_error
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.model import UserError
 
-__all__ = ["Augment", "Batch", "epoch_order", "evaluation_batches", "feed"]
+__all__ = ["Augment", "Batch", "epoch_order", "evaluation_batches", "feed", "not_finite_error"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +119,20 @@ def evaluation_batches(
     """
     order = numpy.arange(len(dataset))
     return feed(dataset, order, batch, labels=labels, threads=threads, drop_last=False)
+
+
+def not_finite_error(dataset: Dataset, batch: Batch) -> UserError | None:
+    """CNN803 for the first sample of a batch that holds a NaN or an infinity, where one does."""
+    for array in batch.inputs.values():
+        finite = numpy.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if not finite.all():
+            name = dataset.name_of(int(batch.indices[int(finite.argmin())]))
+            return UserError(
+                "CNN803",
+                f"`{name}` holds numbers that are not finite",
+                help="repair what is broken or take it away",
+            )
+    return None
 
 
 def _own_labels(dataset: Dataset) -> Callable[[Indices], Array]:

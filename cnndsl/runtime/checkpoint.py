@@ -50,15 +50,15 @@ class Position:
     """Where a run stands between two steps.
 
     ``epoch`` counts the epochs that are over, ``step`` the steps done in the present one and
-    ``number`` all steps. ``loss`` and ``correct`` are the present epoch's sums over its steps,
-    ``seconds`` the time spent on it, ``total`` that of the whole run.
+    ``number`` all steps. ``loss`` and ``metrics`` are the present epoch's sums over its steps
+    (by the outputs of a step), ``seconds`` the time spent on it, ``total`` that of the whole run.
     """
 
     epoch: int = 0
     step: int = 0
     number: int = 0
     loss: float = 0.0
-    correct: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     total: float = 0.0
     plateau: Patience = field(default_factory=Patience)
@@ -79,12 +79,15 @@ class Position:
     def from_json(cls, data: Mapping[str, Any]) -> Position:
         """The position that :meth:`to_json` gave.
 
+        What an older version counted within an epoch (``correct``) is dropped: it may have been
+        something else.
+
         Raises:
             KeyError, TypeError: for anything else.
         """
         return cls(
             **{
-                **data,
+                **{key: value for key, value in data.items() if key != "correct"},
                 "plateau": Patience(**data["plateau"]),
                 "early_stop": Patience(**data["early_stop"]),
                 "records": tuple(EpochRecord(**record) for record in data["records"]),
@@ -259,7 +262,7 @@ def _header(path: Path, text: bytes, size: int) -> tuple[str, int]:
         known = metadata["format"]
         stored = str(metadata["sha256"])
         whole = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, "is damaged, or not a checkpoint of cnndsl") from error
     if known != FORMAT:
         raise _damaged(path, f"is a `{known}`, not a `{FORMAT}`")

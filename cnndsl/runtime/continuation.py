@@ -62,7 +62,7 @@ def continued(
     position = _patient(found.position, changes, recipe)
     if changes.keys() & {TRAINING_DATA, "train.batch"}:
         # The order of the samples is another one, and steps that are done are not in it.
-        position = replace(position, step=0, loss=0.0, correct=0)
+        position = replace(position, step=0, loss=0.0, metrics={})
     notes = (*_notes(changes, recipe), *_data_notes(changes, position, divided=divided))
     return Continuation(position, (*notes, *_end_notes(position, recipe)))
 

@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy
 import onnx
 from numpy.typing import NDArray
 
-from cnndsl.data.feeding import evaluation_batches
+from cnndsl.data.feeding import evaluation_batches, not_finite_error
 from cnndsl.data.labels import check_labels, check_shares, encoder
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
@@ -26,8 +26,17 @@ from cnndsl.graph.export import make_manifest, to_graph_only
 from cnndsl.graph.lower import lower
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest
 from cnndsl.runtime.session import Session
+from cnndsl.runtime.tally import (
+    ClassScores,
+    ClassTally,
+    LabelScores,
+    LabelTally,
+    ValueScores,
+    ValueTally,
+    class_scores,
+)
 from cnndsl.semantics.canonical import canonical_text
-from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge
+from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.scores import main_output, scores
@@ -45,36 +54,94 @@ __all__ = [
 
 Doubles: TypeAlias = NDArray[numpy.float64]
 
-_TOP = 5
-_MOST_CLASSES = 5000
-"""Of more classes, a confusion matrix would take more memory than it is worth."""
-
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How good a network is on a data set of ``count`` samples.
+    """How good a network is on a data set of ``count`` samples; the loss decides what there is.
 
-    ``top1`` and ``top5`` are the shares of answers that are right (as the training step counts
-    them), and right among the first five; None where there are no more than five classes.
-    Rows of ``confusion`` are the true classes, columns the answers; None where there are none.
+    ``top1`` is the share of answers whose class is the right one, ``top5`` that of those whose
+    class is among the first five (None for five classes or fewer). Rows of ``confusion`` are the
+    true classes, columns the answers; ``lost`` counts, by true classes, the answers that are no
+    numbers. All that is None or empty where answers are no classes, as are ``labels`` and
+    ``exact_match`` (the share of samples all of whose labels are right) where they are no labels,
+    and ``mae``, ``rmse``, ``r2`` and ``values`` (by channel) where they are no values.
+
+    With ``places``, each place of a sample has an answer. ``nan`` counts the answers that are no
+    numbers: they are wrong.
     """
 
     loss: float
-    top1: float
+    top1: float | None
     top5: float | None
     count: int
     classes: tuple[str, ...] = ()
     confusion: NDArray[numpy.int64] | None = None
+    lost: tuple[int, ...] = ()
+    labels: tuple[LabelScores, ...] = ()
+    exact_match: float | None = None
+    values: tuple[ValueScores, ...] = ()
+    mae: float | None = None
+    rmse: float | None = None
+    places: bool = False
+    nan: int = 0
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """A name for each row of the confusion matrix: its number where there is none.
+
+        A single output tells one class from all else.
+        """
+        count = 0 if self.confusion is None else len(self.confusion)
+        if len(self.classes) == 1 and count == 2:
+            return f"not {self.classes[0]}", self.classes[0]
+        return _names(self.classes, count)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """A name for each of the labels: its number where there is none."""
+        return _names(self.classes, len(self.labels))
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """A name for each channel of values: its number where there is none."""
+        return _names(self.classes, len(self.values))
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right answers, as the training step counts them; of labels, each is one."""
+        if self.top1 is not None or not self.labels:
+            return self.top1
+        return sum(one.accuracy for one in self.labels) / len(self.labels)
 
     @property
     def class_accuracy(self) -> tuple[float | None, ...]:
         """The share of right answers for each class; None for a class without samples."""
+        return tuple(one.recall for one in self.class_scores)
+
+    @property
+    def class_scores(self) -> tuple[ClassScores, ...]:
+        """Precision, recall and F1 of each class; empty where there is no confusion matrix."""
         if self.confusion is None:
             return ()
-        return tuple(
-            int(row[at]) / int(row.sum()) if row.any() else None
-            for at, row in enumerate(self.confusion)
-        )
+        lost = numpy.array(self.lost or [0] * len(self.confusion), numpy.int64)
+        return class_scores(self.confusion, lost)
+
+    @property
+    def mean_iou(self) -> float | None:
+        """Of answers for places: the mean over all classes, or labels, that there are anywhere."""
+        scores = self.class_scores or self.labels
+        found = [one.iou for one in scores if one.iou is not None]
+        return sum(found) / len(found) if self.places and found else None
+
+    @property
+    def r2(self) -> float | None:
+        """The mean of the channels' shares of explained variance; None where none has any."""
+        found = [one.r2 for one in self.values if one.r2 is not None]
+        return sum(found) / len(found) if found else None
+
+
+def _names(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    return names if len(names) == count else tuple(map(str, range(count)))
 
 
 class Stopped(Exception):  # noqa: N818  # no error: it was asked for
@@ -167,7 +234,8 @@ class Evaluator:
 
         Raises:
             Stopped: as soon as ``stop`` gives true.
-            UserError: CNN802 for labels that do not fit, and what reading the data raises.
+            UserError: CNN802 for labels that do not fit, CNN803 for samples with numbers that are
+                not finite, and what reading the data raises.
         """
         whole = isinstance(self.loss, CrossEntropy | Hinge)
         dims = self._dims[1:] if whole else self._dims
@@ -177,12 +245,16 @@ class Evaluator:
         elif isinstance(self.loss, BinaryCrossEntropy):
             check_shares(dataset)
         tally = _Tally(self._dims, self.loss, dataset)
+        wanted = list(dict.fromkeys((self._scores, self._output)))
         with closing(evaluation_batches(dataset, batch, labels=labels)) as batches:
             for one in batches:
                 if stop():
                     raise Stopped
-                found = self._session.run(one.inputs, [self._scores])[self._scores]
-                tally.add(found.reshape(len(found), *self._dims), one.labels)
+                if error := not_finite_error(dataset, one):
+                    raise error
+                found = self._session.run(one.inputs, wanted)
+                scores = found[self._scores].reshape(len(one.indices), *self._dims)
+                tally.add(scores, found[self._output], one.labels)
         return tally.evaluation(dataset.classes or self._classes)
 
 
@@ -215,73 +287,75 @@ def sample_losses(loss: Loss, output: Array, labels: Array) -> Doubles:
     return numpy.asarray((x - targets) ** 2)
 
 
+def _broken(loss: Loss, scores: Array) -> Array:
+    """Which answers are no numbers: of classes one for each sample or place, else each number."""
+    if isinstance(loss, CrossEntropy | Hinge):
+        largest = scores.max(axis=1)
+        # A softmax of an infinity is no number.
+        wrong = ~numpy.isfinite(largest) if isinstance(loss, CrossEntropy) else largest != largest
+        return numpy.asarray(wrong)
+    return numpy.isnan(scores)
+
+
 class _Tally:
     """What the batches so far add up to; what is right is as the training step counts it."""
 
     def __init__(self, dims: tuple[int, ...], loss: Loss, dataset: Dataset) -> None:
         self.loss = loss
-        self.samples = 0
-        self.numbers = 0
-        self.answers = 0
+        self.samples = self.numbers = self.nan = 0
         self.total = 0.0
-        self.right = 0
-        self.near = 0
-        self.whole = isinstance(loss, CrossEntropy | Hinge)
-        self.binary = isinstance(loss, BinaryCrossEntropy)
-        vector = not self.whole and not self.binary and len(dims) == 1 and dims[0] > 1
-        self.one_hot = vector and dataset.labels is not None
-        self.largest = self.whole or vector
-        classes = 2 if self.binary and dims == (1,) else dims[0]
-        counts = self.whole or self.one_hot or (self.binary and dims == (1,))
-        self.ranked = (self.whole or self.one_hot) and classes > _TOP
-        self.confusion = (
-            numpy.zeros((classes, classes), numpy.int64)
-            if counts and classes <= _MOST_CLASSES
-            else None
-        )
+        self.places = len(dims) > 1
+        self.classes: ClassTally | None = None
+        self.labels: LabelTally | None = None
+        self.values: ValueTally | None = None
+        # A class's number became a 1 among zeros.
+        single = dataset.labels is not None and dataset.labels.ndim == 1
+        self.one_hot = isinstance(loss, MeanSquaredError) and single and dims[0] > 1
+        if isinstance(loss, CrossEntropy | Hinge) or self.one_hot:
+            self.classes = ClassTally(dims[0])
+        if isinstance(loss, BinaryCrossEntropy):
+            self.labels = LabelTally(dims)
+            self.classes = ClassTally(2) if dims[0] == 1 else None
+        if isinstance(loss, MeanSquaredError):
+            self.values = ValueTally(dims[0])
 
-    def add(self, output: Array, labels: Array) -> None:
-        losses = sample_losses(self.loss, output, labels)
-        self.samples += len(output)
+    def add(self, scores: Array, output: Array, labels: Array) -> None:
+        with numpy.errstate(invalid="ignore", over="ignore"):
+            losses = sample_losses(self.loss, scores, labels)
+            self.total += float(losses.sum())
+            broken = _broken(self.loss, scores)
+        self.samples += len(scores)
         self.numbers += losses.size
-        self.total += float(losses.sum())
-        if self.largest:
-            self._classify(output, labels if self.whole else labels.argmax(axis=1))
-            return
-        if self.binary:
-            # The probability 0.5 is the logit 0.
-            answers, truths = output > 0, labels > 0.5
-            right = answers == truths
-            self._confuse(truths, answers)
-        else:
-            right = numpy.abs(output - labels) < 0.5
-        self.right += int(right.reshape(len(right), -1).all(axis=1).sum())
-        self.answers += len(right)
+        self.nan += int(broken.sum())
+        if self.values is not None:
+            self.values.add(scores, labels)
+        if self.labels is not None:
+            self.labels.add(scores, output, labels, broken)
+            if self.classes is not None:
+                # The probability 0.5 is the score 0.
+                answers, truths = numpy.asarray(scores > 0), numpy.asarray(labels > 0.5)
+                self.classes.add_answers(answers, truths, broken)
+        elif self.classes is not None and self.one_hot:
+            self.classes.add(scores, labels.argmax(axis=1), numpy.asarray(broken.any(axis=1)))
+        elif self.classes is not None:
+            self.classes.add(scores, labels, broken)
 
     def evaluation(self, classes: tuple[str, ...]) -> Evaluation:
+        found, labels, values = self.classes, self.labels, self.values
+        ranked = found is not None and found.ranked
         return Evaluation(
             loss=self.total / self.numbers,
-            top1=self.right / self.answers,
-            top5=self.near / self.answers if self.ranked else None,
+            top1=found.right / found.answers if found else None,
+            top5=found.near / found.answers if found and ranked else None,
             count=self.samples,
             classes=classes,
-            confusion=self.confusion,
+            confusion=found.confusion if found else None,
+            lost=tuple(found.lost.tolist()) if found else (),
+            labels=labels.scores() if labels else (),
+            exact_match=labels.exact / labels.samples if labels else None,
+            values=values.scores() if values else (),
+            mae=values.mae if values else None,
+            rmse=values.rmse if values else None,
+            places=self.places,
+            nan=self.nan,
         )
-
-    def _classify(self, output: Array, labels: Array) -> None:
-        answers = output.argmax(axis=1)
-        self.right += int((answers == labels).sum())
-        self.answers += labels.size
-        self._confuse(labels, answers)
-        if self.ranked:
-            score = numpy.take_along_axis(output, labels[:, None], 1)
-            before = (output > score).sum(axis=1)
-            # Of equal scores the first class wins, as in argmax.
-            places = numpy.arange(output.shape[1]).reshape(1, -1, *([1] * (output.ndim - 2)))
-            before += ((output == score) & (places < labels[:, None])).sum(axis=1)
-            self.near += int((before < _TOP).sum())
-
-    def _confuse(self, truths: Array, answers: Array) -> None:
-        if self.confusion is not None:
-            pairs: tuple[Any, ...] = (truths.ravel().astype(int), answers.ravel().astype(int))
-            numpy.add.at(self.confusion, pairs, 1)

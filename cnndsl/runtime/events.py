@@ -27,9 +27,10 @@ class Start:
 class Progress:
     """Where a run is, after a step.
 
-    ``epoch`` and ``step`` count from 1; ``steps`` are those of one epoch. ``loss`` and
-    ``accuracy`` are means over the epoch so far, ``rate`` is in samples per second,
-    ``seconds_left`` the estimated time to the end of the last epoch.
+    ``epoch`` and ``step`` count from 1; ``steps`` are those of one epoch. ``loss`` and what the
+    loss is measured by (``accuracy``, or ``mae`` where numbers are to be met; the other one is
+    None) are means over the epoch so far, ``rate`` is in samples per second, ``seconds_left`` the
+    estimated time to the end of the last epoch.
     """
 
     epoch: int
@@ -37,30 +38,36 @@ class Progress:
     step: int
     steps: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     rate: float
     seconds_left: float
+    mae: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
     """One line of the metrics: an epoch's means over training and validation data.
 
-    The validation's numbers are None where there is none. ``lr`` is the last step's learning
-    rate, ``seconds`` the epoch's time with its evaluation; ``best`` says whether it is the best
-    epoch so far.
+    The validation's numbers are None where there is none. Where numbers are to be met there are
+    errors, ``mae`` (the mean absolute one) and ``rmse`` (the root of the mean of the squares), and
+    no accuracy. ``lr`` is the last step's learning rate, ``seconds`` the epoch's time with its
+    evaluation; ``best`` says whether it is the best epoch so far.
     """
 
     epoch: int
     step: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     valid_loss: float | None
     valid_accuracy: float | None
     lr: float
     seconds: float
     rate: float
     best: bool
+    mae: float | None = None
+    rmse: float | None = None
+    valid_mae: float | None = None
+    valid_rmse: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

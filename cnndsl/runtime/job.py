@@ -76,8 +76,7 @@ class Job:
 
     ``batch`` is the recipe's, or the number of samples where there are fewer; an epoch has
     ``steps`` steps. ``labels`` gives those of samples as the step takes them, which ``augment``
-    moves where ``moved``; a batch has ``answers`` answers that may be right. ``model`` is the
-    inference model without weights.
+    moves where ``moved``. ``model`` is the inference model without weights.
     """
 
     request: TrainingRequest
@@ -87,7 +86,6 @@ class Job:
     steps: int
     step: Step
     labels: Callable[[Indices], Array]
-    answers: int
     augment: Augmenter | None
     moved: bool
     model: Artifact
@@ -138,7 +136,6 @@ def prepare(request: TrainingRequest) -> Job:
         steps=len(data) // batch,
         step=step,
         labels=encoder(data, step.labels.dtype, step.labels.dims[1:]),
-        answers=math.prod(step.labels.dims) if classes else batch,
         augment=augment,
         moved=augment is not None and labels_move(recipe.augment, data, augment.sizes, places),
         model=inference_model(network),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from cnndsl.data.feeding import Batch
+from cnndsl.data.feeding import Batch, not_finite_error
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.weights import not_finite
@@ -62,16 +62,8 @@ class Observer:
         place: tuple[int, int],
     ) -> UserError:
         """Why the loss is no number; ``values`` are weights and state before, ``place`` where."""
-        data = self._job.request.data
-        for array in batch.inputs.values():
-            finite = numpy.isfinite(array.reshape(len(array), -1)).all(axis=1)
-            if not finite.all():
-                name = data.name_of(int(batch.indices[int(finite.argmin())]))
-                return UserError(
-                    "CNN803",
-                    f"`{name}` holds numbers that are not finite",
-                    help="repair what is broken or take it away",
-                )
+        if error := not_finite_error(self._job.request.data, batch):
+            return error
         measured = self._examiner().examine(self._feeds(batch, values, lr, number))
         return diverged(measured, loss, *place)
 

@@ -22,7 +22,6 @@ import math
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -34,11 +33,23 @@ from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
 from cnndsl.runtime.evaluate import Evaluation
 from cnndsl.runtime.events import EpochRecord
+from cnndsl.training.metrics import Measure
 
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["RunFolder", "opened"]
+
+_COLUMNS: Mapping[Measure, tuple[str, ...]] = {
+    "accuracy": (
+        *("epoch", "step", "loss", "accuracy", "valid_loss", "valid_accuracy"),
+        *("lr", "seconds", "rate", "best"),
+    ),
+    "mae": (
+        *("epoch", "step", "loss", "mae", "rmse", "valid_loss", "valid_mae", "valid_rmse"),
+        *("lr", "seconds", "rate", "best"),
+    ),
+}
 
 _LARGEST_TEXT = 2**26
 
@@ -188,30 +199,39 @@ class RunFolder:
         """Write the compiled network."""
         model.write(self.path / "model.onnx")
 
-    def write_records(self, records: Sequence[EpochRecord]) -> None:
-        """Write the metrics of all epochs.
+    def write_records(self, records: Sequence[EpochRecord], measure: Measure = "accuracy") -> None:
+        """Write the metrics of all epochs, with the columns of what the loss is measured by.
 
         All lines are written anew: what a killed run had written after its last checkpoint does
         not stay.
         """
-        rows = [{key: _plain(value) for key, value in asdict(one).items()} for one in records]
+        columns = _COLUMNS[measure]
+        rows = [{name: _plain(getattr(one, name)) for name in columns} for one in records]
         text = io.StringIO()
-        table = csv.DictWriter(text, [one.name for one in fields(EpochRecord)], lineterminator="\n")
+        table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
         self.write_text("metrics.csv", text.getvalue())
         self.write_text("metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def write_confusion(self, evaluation: Evaluation) -> None:
-        """Write what is mistaken for what: the true classes down, the answers across."""
-        matrix = evaluation.confusion
-        if matrix is None:
-            return
+        """Write what is mistaken for what: the true classes down, the answers across.
+
+        Of labels that do not exclude each other, how often each was rightly or wrongly held true.
+        """
+        matrix, labels = evaluation.confusion, evaluation.labels
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        names = _names(evaluation)
-        table.writerow(["true class", *names])
-        table.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+        if matrix is not None:
+            names = evaluation.class_names
+            table.writerow(["true class", *names])
+            table.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+        elif labels:
+            table.writerow(["label", "true +", "false +", "false -", "true -"])
+            for name, one in zip(evaluation.label_names, labels, strict=True):
+                table.writerow([name, one.hits, one.false, one.missed, one.rest])
+        else:
+            return
         self.write_text("confusion.csv", text.getvalue())
 
     def draw(
@@ -225,18 +245,13 @@ class RunFolder:
         if evaluation is not None and evaluation.confusion is not None:
             from cnndsl.data.confusion import draw_confusion
 
-            picture = draw_confusion(evaluation.confusion, _names(evaluation), title)
+            picture = draw_confusion(evaluation.confusion, evaluation.class_names, title)
             self._write_picture("confusion.png", picture)
 
     def _write_picture(self, name: str, picture: Image.Image) -> None:
         data = io.BytesIO()
         picture.save(data, "PNG")
         write_atomically(self.path / name, data.getvalue())
-
-
-def _names(evaluation: Evaluation) -> list[str]:
-    assert evaluation.confusion is not None
-    return list(evaluation.classes) or [str(at) for at in range(len(evaluation.confusion))]
 
 
 def _plain(value: float | None) -> float | None:

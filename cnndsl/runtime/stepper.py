@@ -28,10 +28,10 @@ _ALIGNMENT = 64
 
 
 class StepResult(NamedTuple):
-    """What a step says of its batch: the mean loss, and how many answers are right."""
+    """What a step says of its batch: the mean loss, and what the step's metric comes to."""
 
     loss: float
-    correct: int
+    metric: float
 
 
 class Stepper:
@@ -79,7 +79,8 @@ class Stepper:
         # The results come to the host wherever the step runs.
         host = _Host()
         self._loss = host.slot(numpy.zeros((), numpy.float32))
-        self._correct = host.slot(numpy.zeros((), numpy.int64))
+        whole = step.metric.measure == "accuracy"
+        self._metric = host.slot(numpy.zeros((), numpy.int64 if whole else numpy.float32))
 
         changing = {name: step.weights[name] for name in step.updated} | dict(step.state)
         given = {name: weights[name] for name in step.weights}
@@ -122,7 +123,7 @@ class Stepper:
             raise run_failure(error, self.device, "a training step", advice) from error
         self._binding, self._other = self._other, self._binding
         self._now, self._next = self._next, self._now
-        return StepResult(self._loss.array.item(), self._correct.array.item())
+        return StepResult(self._loss.array.item(), self._metric.array.item())
 
     def weights(self) -> dict[str, Array]:
         """Copies of all weights that the step has, frozen ones and buffers included."""
@@ -146,7 +147,7 @@ class Stepper:
         for name, slot in (*inputs.items(), *self._fixed.items(), *old.items()):
             binding.bind_ortvalue_input(name, slot.value)
         binding.bind_ortvalue_output("loss", self._loss.value)
-        binding.bind_ortvalue_output("correct", self._correct.value)
+        binding.bind_ortvalue_output(self.step.metric.output, self._metric.value)
         for name, slot in new.items():
             binding.bind_ortvalue_output(f"{name}.next", slot.value)
         return binding

@@ -11,21 +11,21 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cnndsl.data.feeding import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.advice import advised
 from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
+from cnndsl.runtime.epoch_sums import EpochSums
 from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.job import Job, TrainingRequest, begin, prepare
 from cnndsl.runtime.observer import Observer
 from cnndsl.runtime.run_folder import RunFolder, opened
-from cnndsl.runtime.stepper import Stepper, StepResult
-from cnndsl.semantics.losses import MeanSquaredError
+from cnndsl.runtime.stepper import Stepper
 from cnndsl.semantics.schedules import Plateau
 from cnndsl.training.schedules import rate
 
@@ -58,22 +58,6 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
     return outcome
 
 
-@dataclass(slots=True)
-class _Sums:
-    """What the steps of an epoch add up to; as :class:`Position`, but cheap to change."""
-
-    step: int
-    number: int
-    loss: float
-    correct: int
-
-    def add(self, result: StepResult) -> None:
-        self.step += 1
-        self.number += 1
-        self.loss += result.loss
-        self.correct += result.correct
-
-
 class _Run:
     """A run; ``at`` is where it is between two steps that matter, such as those with a checkpoint.
 
@@ -96,7 +80,7 @@ class _Run:
             job.step, start.weights, start.state, device=job.device, threads=threads
         )
         self.observer = Observer(job, listener)
-        self.sums = _Sums(self.at.step, self.at.number, self.at.loss, self.at.correct)
+        self.sums = EpochSums.at(self.at, job.step.metric)
         self.judged: Evaluation | None = None
         self.began = self.saved = self.marked = self.drawn = time.perf_counter()
         self.done = 0
@@ -216,9 +200,9 @@ class _Run:
                 step=sums.step,
                 steps=job.steps,
                 loss=sums.loss / sums.step,
-                accuracy=sums.correct / (sums.step * job.answers),
                 rate=self.done * job.batch / seconds,
                 seconds_left=left * seconds / self.done,
+                **sums.means(),
             )
         )
 
@@ -239,7 +223,7 @@ class _Run:
             step=sums.step,
             number=sums.number,
             loss=sums.loss,
-            correct=sums.correct,
+            metrics=sums.metrics,
             seconds=at.seconds + passed,
             total=at.total + passed,
         )
@@ -282,18 +266,18 @@ class _Run:
             epoch=at.epoch + 1,
             step=0,
             loss=0.0,
-            correct=0,
+            metrics={},
             seconds=0.0,
             records=(*at.records, record),
             best=len(at.records) if record.best else at.best,
             over=early_stop.drops > 0 and at.epoch + 1 < recipe.epochs,
         )
-        self.sums = _Sums(0, self.at.number, 0.0, 0)
+        self.sums = EpochSums.at(self.at, self.job.step.metric)
         if record.best:
             self.best = weights
             self._write_best(evaluation)
         self._write_weights("last", weights)
-        self.folder.write_records(self.at.records)
+        self.folder.write_records(self.at.records, self.job.step.metric.measure)
         self._save()
         if time.perf_counter() - self.drawn > _PICTURES:
             self.folder.draw(self.at.records, self.judged, self._title)
@@ -307,13 +291,12 @@ class _Run:
             epoch=at.epoch + 1,
             step=at.number,
             loss=at.loss / job.steps,
-            accuracy=at.correct / (job.steps * job.answers),
             valid_loss=evaluation.loss if evaluation else None,
-            valid_accuracy=evaluation.top1 if evaluation else None,
             lr=self._rate(job.steps - 1),
             seconds=at.seconds,
             rate=job.steps * job.batch / max(trained, 1e-9),
             best=False,
+            **self.sums.measures(evaluation),
         )
         best = None if at.best is None else at.records[at.best]
         return replace(record, best=best is None or self._score(record) > self._score(best))
@@ -321,13 +304,12 @@ class _Run:
     def _score(self, record: EpochRecord) -> tuple[float, float]:
         """What makes an epoch the best: validation accuracy, then loss; else the training loss.
 
-        Where numbers are to be met, the accuracy says only how many are nearer than 0.5.
+        Of numbers that are to be met, an older version noted an accuracy: it says nothing.
         """
         if record.valid_loss is None:
             return 0.0, -record.loss
-        job = self.job
-        numbers = isinstance(job.recipe.loss, MeanSquaredError) and job.request.data.labels is None
-        return 0.0 if numbers else record.valid_accuracy or 0.0, -record.valid_loss
+        right = self.job.step.metric.measure == "accuracy"
+        return (record.valid_accuracy or 0.0) if right else 0.0, -record.valid_loss
 
     def _weights(self) -> dict[str, Array]:
         return {**self.weights, **self.stepper.weights()}
@@ -355,7 +337,7 @@ class _Run:
         request = self.job.request
         if request.command:
             self.folder.add_command(request.command, anew=not request.resume)
-        self.folder.write_records(self.at.records)
+        self.folder.write_records(self.at.records, self.job.step.metric.measure)
         if self.best is not None:
             self._write_best(None)
 

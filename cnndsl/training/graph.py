@@ -10,7 +10,17 @@ from cnndsl.graph.emitter import DEFAULT_OPSET, GraphEmitter
 from cnndsl.layers.base import TrainingEmitter
 from cnndsl.training.random import Draws
 
-__all__ = ["CORRECT", "LABELS", "LOSS", "NEXT", "RATE", "SEED", "STEP", "StepGraph"]
+__all__ = [
+    "ABSOLUTE_ERROR",
+    "CORRECT",
+    "LABELS",
+    "LOSS",
+    "NEXT",
+    "RATE",
+    "SEED",
+    "STEP",
+    "StepGraph",
+]
 
 LABELS = "labels"
 RATE = "lr"
@@ -18,6 +28,7 @@ STEP = "step"
 SEED = "seed"
 LOSS = "loss"
 CORRECT = "correct"
+ABSOLUTE_ERROR = "absolute_error"
 """The names of a step's own inputs and outputs."""
 
 NEXT = ".next"
@@ -30,7 +41,7 @@ class StepGraph(GraphEmitter, TrainingEmitter[onnx_ir.Value]):
     ``rate``, ``step`` and ``seed`` are its scalar inputs, ``updates`` the new values of buffers.
     """
 
-    reserved = frozenset({LABELS, RATE, STEP, SEED, LOSS, CORRECT})
+    reserved = frozenset({LABELS, RATE, STEP, SEED, LOSS, CORRECT, ABSOLUTE_ERROR})
 
     def __init__(self, batch: int, opset: int = DEFAULT_OPSET) -> None:
         super().__init__(batch, opset)

@@ -16,8 +16,9 @@ the network's      a batch of each of its inputs, prepared
 ``seed``           where all chance starts, int64, a scalar
 =================  =====================================================================
 
-It gives ``loss`` (the mean over the batch), ``correct`` (how many answers are right) and, for
-every weight and state that changes, its new value under its name with ``.next`` behind it.
+It gives ``loss`` (the mean over the batch), its metric (``correct``, how many answers are right;
+for ``mse`` instead ``absolute_error``, a mean) and, for every weight and state that changes, its
+new value under its name with ``.next`` behind it.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.scores import scores
-from cnndsl.training.graph import CORRECT, LABELS, LOSS, NEXT, StepGraph
-from cnndsl.training.losses import Losses, emit_loss, labels_type
+from cnndsl.training.graph import LABELS, LOSS, NEXT, StepGraph
+from cnndsl.training.losses import emit_loss, labels_type
+from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.probe import Probe, emit_probes
 from cnndsl.version import __version__
@@ -63,12 +65,23 @@ class Labels:
 
 
 @dataclass(frozen=True, eq=False)
+class _Measured:
+    """What a batch shows: the mean loss (float32), and its metric; both are scalars."""
+
+    labels: onnx_ir.Value
+    loss: onnx_ir.Value
+    metric: Metric
+    shown: onnx_ir.Value
+
+
+@dataclass(frozen=True, eq=False)
 class Step:
     """A training step: its graph, and how that is called.
 
     ``inputs`` are the network's, with the batch first. ``weights`` are all that the loss depends
     on, ``updated`` those that a step changes, ``state`` the optimizer's, zero at the start.
-    ``probes`` are further outputs, where they were asked for.
+    ``metric`` says what the output beside the loss is, ``probes`` are further ones, where they
+    were asked for.
     """
 
     model: onnx_ir.Model
@@ -78,6 +91,7 @@ class Step:
     weights: Mapping[str, tuple[int, ...]]
     updated: tuple[str, ...]
     state: Mapping[str, tuple[int, ...]]
+    metric: Metric
     probes: tuple[Probe, ...] = ()
 
     def to_proto(self) -> onnx.ModelProto:
@@ -92,6 +106,7 @@ class Step:
             "weights": {name: list(dims) for name, dims in self.weights.items()},
             "updated": list(self.updated),
             "state": {name: list(dims) for name, dims in self.state.items()},
+            "metric": [self.metric.output, self.metric.measure, self.metric.count],
         }
         proto.metadata_props.add(key=TRAINING_KEY, value=json.dumps(description))
         return proto
@@ -121,14 +136,14 @@ def build_step(
     graph = StepGraph(batch or recipe.batch, opset)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph)
-    labels, losses = _loss(typed, recipe, graph, forward)
+    measured = _measure(typed, recipe, graph, forward)
     learning = _learning(typed, recipe, forward)
-    gradients = differentiate(graph, losses.loss, learning, target)
+    gradients = differentiate(graph, measured.loss, learning, target)
     updates = _updates(recipe, graph, learning, gradients)
     probes = {}
     if probed:
         probes = emit_probes(graph, typed, forward, gradients, updates.weights)
-    return _finished(typed, graph, forward, labels, losses, updates, probes)
+    return _finished(typed, graph, forward, measured, updates, probes)
 
 
 def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
@@ -153,9 +168,7 @@ def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
     return lower_into(graph, typed, {name: position}, lower_layer)
 
 
-def _loss(
-    typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward
-) -> tuple[onnx_ir.Value, Losses]:
+def _measure(typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward) -> _Measured:
     (output,) = forward.outputs
     graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
     dtype, dims = labels_type(recipe.loss, dims_of(output))
@@ -163,10 +176,11 @@ def _loss(
     taken = forward.values[scores(typed, recipe.loss)]
     if dims_of(taken) != dims_of(output):
         taken = graph.op("Reshape", taken, graph.constant(list(dims_of(output))))
-    losses = emit_loss(graph, recipe.loss, taken, labels)
-    graph.rename(losses.loss, LOSS)
-    graph.rename(losses.correct, CORRECT)
-    return labels, losses
+    loss = emit_loss(graph, recipe.loss, taken, labels)
+    graph.rename(loss, LOSS)
+    metric, shown = emit_metric(graph, recipe.loss, taken, labels)
+    graph.rename(shown, metric.output)
+    return _Measured(labels, loss, metric, shown)
 
 
 def _learning(
@@ -217,8 +231,7 @@ def _finished(
     typed: TypedNetwork,
     graph: StepGraph,
     forward: Forward,
-    labels: onnx_ir.Value,
-    losses: Losses,
+    measured: _Measured,
     updates: Updates,
     probes: Mapping[Probe, onnx_ir.Value],
 ) -> Step:
@@ -228,8 +241,9 @@ def _finished(
     for name, value in (*updated.items(), *((n, new) for n, (_, new) in updates.state.items())):
         graph.rename(value, name + NEXT)
     state = {name: old for name, (old, _) in updates.state.items()}
+    labels = measured.labels
     inputs = [*forward.inputs, labels, *forward.weights.values(), *state.values()]
-    outputs = [losses.loss, losses.correct, *updated.values()]
+    outputs = [measured.loss, measured.shown, *updated.values()]
     outputs += [*(new for _, new in updates.state.values()), *probes.values()]
     model = _model(typed, graph, inputs, outputs)
     assert labels.dtype is not None
@@ -241,6 +255,7 @@ def _finished(
         weights={name: dims_of(value) for name, value in forward.weights.items()},
         updated=tuple(updated),
         state={name: dims_of(value) for name, value in state.items()},
+        metric=measured.metric,
         probes=tuple(probes),
     )
 

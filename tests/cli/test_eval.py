@@ -61,13 +61,17 @@ def test_a_spec_with_weights_is_evaluated(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     lines = result.stdout.splitlines()
-    assert lines[0].endswith("top1 50.00%  4 images")
+    assert lines[0].endswith("top1 50.00%  4 samples")
     assert lines[2:] == [
-        "class    images  accuracy  taken for",
-        "                           0  1  2",
-        "0 dark        2    50.00%  1  1  .",
-        "1 light       1      100%  .  1  .",
-        "2 odd         1     0.00%  1  .  .",
+        "class    samples  precision  recall      F1",
+        "0 dark         2     50.00%  50.00%  50.00%",
+        "1 light        1     50.00%    100%  66.67%",
+        "2 odd          1          -   0.00%   0.00%",
+        "",
+        "taken for  0  1  2",
+        "0 dark     1  1  .",
+        "1 light    .  1  .",
+        "2 odd      1  .  .",
     ]
 
 
@@ -90,7 +94,9 @@ def test_json_carries_what_was_asked_and_found(tmp_path: Path) -> None:
     result = evaluate(model, "--data", data, "--format", "json")
     found = json.loads(result.stdout)
     assert list(found) == [
-        "model", "data", "split", "valid", "count", "loss", "top1", "top5", "classes", "confusion",
+        "model", "data", "split", "valid", "count", "loss", "top1", "top5", "accuracy",
+        "exact_match", "mean_iou", "mae", "rmse", "r2", "nan", "classes", "confusion", "labels",
+        "values",
     ]  # fmt: skip
     assert (found["model"], found["data"]) == (model, data)
     assert (found["split"], found["valid"]) == ("test", None)

@@ -90,6 +90,19 @@ def test_without_validation_its_column_is_missing() -> None:
     assert "accuracy 97.3%  lr 0.0500" in line
 
 
+def test_where_numbers_are_to_be_met_errors_stand_in_place_of_accuracies() -> None:
+    line = epoch_line(
+        replace(
+            RECORD, accuracy=None, valid_accuracy=None, mae=0.21, rmse=0.29861, valid_mae=0.1904
+        ),
+        12,
+    )
+    assert line.startswith(
+        "epoch  3/12  loss 0.0891  mae 0.2100  rmse 0.2986  valid 0.0710 / mae 0.1904  lr 0.0500"
+    )
+    assert "accuracy" not in line
+
+
 def test_without_an_accuracy_only_the_losses_stand() -> None:
     line = epoch_line(replace(RECORD, accuracy=math.nan, valid_accuracy=None), 12)
     assert "loss 0.0891  valid 0.0710  lr" in line

@@ -26,10 +26,12 @@ BLUE, ORANGE = (47, 111, 176), (217, 98, 43)
 class Epoch:
     epoch: int
     loss: float
-    accuracy: float
+    accuracy: float | None
     valid_loss: float | None = None
     valid_accuracy: float | None = None
     best: bool = False
+    mae: float | None = None
+    valid_mae: float | None = None
 
 
 def pixels(image: Image.Image) -> Pixels:
@@ -60,6 +62,20 @@ def run(count: int, *, validated: bool = True, scale: float = 1.0) -> list[Epoch
 
 
 # --- curves -----------------------------------------------------------------------------------
+
+
+def test_errors_take_the_place_of_accuracies() -> None:
+    records = [
+        replace(one, accuracy=None, valid_accuracy=None, mae=one.loss / 2, valid_mae=one.loss)
+        for one in run(12)
+    ]
+    image = draw_curves(records, "a network")
+    for color in (BLUE, ORANGE):
+        left, right = halves(places(image, color), image)
+        assert min(len(left), len(right)) > 20
+    # Another diagram than that of accuracies, and it falls as the losses do.
+    right = halves(places(image, BLUE), image)[1]
+    assert right[right[:, 1].argmin()][0] < right[right[:, 1].argmax()][0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 12, 300])

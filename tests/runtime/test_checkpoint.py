@@ -41,7 +41,7 @@ def checkpoint(number: int = 7, *, best: str = "apart") -> Checkpoint:
             step=3,
             number=number,
             loss=0.1 + 0.7,
-            correct=12,
+            metrics={"correct": 12},
             plateau=Patience(0.3, 1, 2),
             early_stop=Patience(0.25, 3),
             records=(RECORD,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
 from cnndsl.runtime.evaluate import (
+    Evaluation,
     Evaluator,
     Stopped,
     evaluate,
@@ -82,10 +84,10 @@ def test_loss_and_accuracy_are_those_of_the_training_step(case: str) -> None:
     )
     # Batches of another size, the last one smaller.
     found = evaluate(typed, weights, data, device="cpu", threads=1, batch=7)
-    places = answers[0].size if whole else 1
     assert found.count == 24
     assert found.loss == pytest.approx(result.loss, rel=2e-6)
-    assert found.top1 == pytest.approx(result.correct / (24 * places), abs=1e-12)
+    shown = found.mae if loss == "mse" else found.accuracy
+    assert shown == pytest.approx(result.metric / step.metric.count, rel=2e-6)
 
 
 def fixed(scores: Array, labels: Array, **options: object) -> tuple[Evaluator, ArrayData]:
@@ -155,6 +157,89 @@ def test_binary_answers_make_a_matrix_of_two() -> None:
     assert found.top1 == 0.5
     assert found.confusion is not None
     assert found.confusion.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("lost", [numpy.nan, numpy.inf])
+def test_an_answer_that_is_no_number_is_wrong(lost: float) -> None:
+    """A network whose last weights are not finite, as of a run that diverged."""
+    typed = network("loss crossentropy", "input 7\ndense 7 -> softmax")
+    weights = {
+        "dense1.weight": numpy.eye(7, dtype=numpy.float32),
+        "dense1.bias": numpy.full(7, lost, numpy.float32),
+    }
+    data = ArrayData(
+        {"input": numpy.eye(7, dtype=numpy.float32)}, labels=numpy.array([0, 1, 2, 3, 4, 5, 0])
+    )
+    found = evaluate(typed, weights, data, device="cpu")
+    assert (found.top1, found.top5, found.nan, found.count) == (0, 0, 7, 7)
+    assert found.confusion is not None
+    assert not found.confusion.any()
+    assert [one.count for one in found.class_scores] == [2, 1, 1, 1, 1, 1, 0]
+    assert found.class_accuracy == (0,) * 6 + (None,)
+
+
+@pytest.mark.parametrize(("units", "targets"), [(1, [[0], [1]]), (2, [[0, 0], [1, 1]])])
+def test_a_label_that_is_no_number_is_wrong_whatever_it_should_be(
+    units: int, targets: list[list[int]]
+) -> None:
+    typed = network("loss binarycrossentropy", f"input 2\ndense {units} -> sigmoid")
+    weights = {
+        "dense1.weight": numpy.zeros((units, 2), numpy.float32),
+        "dense1.bias": numpy.full(units, numpy.nan, numpy.float32),
+    }
+    data = ArrayData(
+        {"input": numpy.ones((2, 2), numpy.float32)}, targets=numpy.array(targets, numpy.float32)
+    )
+    found = evaluate(typed, weights, data, device="cpu")
+    assert (found.accuracy, found.exact_match, found.nan) == (0, 0, 2 * units)
+    assert [(one.f1, one.auc) for one in found.labels] == [(0, None)] * units
+
+
+def test_values_that_are_no_numbers_have_no_errors() -> None:
+    typed = network("loss mse", "input 2\ndense 2")
+    weights = {
+        "dense1.weight": numpy.eye(2, dtype=numpy.float32),
+        "dense1.bias": numpy.array([0, numpy.nan], numpy.float32),
+    }
+    x = numpy.array([[1, 2], [3, 4]], numpy.float32)
+    found = evaluate(typed, weights, ArrayData({"input": x}, targets=x), device="cpu")
+    assert found.nan == 2
+    assert found.mae is not None
+    assert math.isnan(found.mae)
+    assert [one.r2 for one in found.values] == [1.0, None]
+
+
+def test_samples_that_hold_no_numbers_are_named() -> None:
+    x = numpy.zeros((9, 1, 6, 6), numpy.float32)
+    x[8, 0, 2, 2] = numpy.nan
+    typed = network()
+    data = ArrayData({"input": x}, labels=numpy.zeros(9, numpy.int64))
+    with pytest.raises(UserError, match=r"`arrays\[8\]` holds numbers that are not") as caught:
+        evaluate(typed, initialise(typed, 0, Init("he")), data, device="cpu", batch=4)
+    assert caught.value.code == "CNN803"
+
+
+def test_whole_numbers_to_be_met_are_no_classes() -> None:
+    typed = network("loss mse", "input 2\ndense 2")
+    weights = {
+        "dense1.weight": numpy.eye(2, dtype=numpy.float32),
+        "dense1.bias": numpy.zeros(2, numpy.float32),
+    }
+    x = numpy.array([[10, 20], [30, 40]], numpy.float32)
+    found = evaluate(
+        typed, weights, ArrayData({"input": x}, labels=x.astype(numpy.int64)), device="cpu"
+    )
+    assert (found.top1, found.confusion, found.mae) == (None, None, 0)
+    labels = numpy.array([1, 0])
+    found = evaluate(typed, weights, ArrayData({"input": x}, labels=labels), device="cpu")
+    assert found.top1 == 0.5
+
+
+def test_a_single_output_has_the_name_of_one_class_of_two() -> None:
+    found = Evaluation(0.1, 0.5, None, 4, ("cat",), numpy.array([[1, 1], [1, 1]]))
+    assert found.class_names == ("not cat", "cat")
+    assert replace(found, classes=()).class_names == ("0", "1")
+    assert replace(found, classes=("cat", "dog")).class_names == ("cat", "dog")
 
 
 def test_a_compiled_file_is_measured_as_its_spec(tmp_path: Path) -> None:

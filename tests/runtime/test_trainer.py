@@ -26,6 +26,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import read_artifact
 from cnndsl.pipeline import check_text
 from cnndsl.runtime.checkpoint import list_checkpoints
+from cnndsl.runtime.epoch_sums import EpochSums, Measures
 from cnndsl.runtime.evaluate import Evaluation, Evaluator, evaluate
 from cnndsl.runtime.events import Progress
 from cnndsl.runtime.trainer import train
@@ -98,6 +99,7 @@ def test_progress_counts_every_step_and_ends_at_no_time_left(tmp_path: Path) -> 
     for one in listener.records:
         last = next(p for p in reversed(listener.steps) if p.epoch == one.epoch)
         assert (one.loss, one.accuracy) == (last.loss, last.accuracy)
+        assert one.accuracy is not None
         assert 0 <= one.accuracy <= 1
 
 
@@ -134,7 +136,16 @@ def test_where_numbers_are_to_be_met_the_loss_alone_decides_the_best_epoch(
 
     def run(self: Evaluator, dataset: object, **options: object) -> Evaluation:
         loss, accuracy = next(scores)
-        return Evaluation(loss, accuracy, None, 4)
+        return Evaluation(loss, accuracy, None, 4, mae=0.25, rmse=0.5)
+
+    record = EpochSums.measures
+
+    def measures(self: EpochSums, evaluation: Evaluation | None) -> Measures:
+        """With an accuracy, as in the records of an older version."""
+        assert evaluation is not None
+        return {**record(self, evaluation), "valid_accuracy": evaluation.top1}
+
+    monkeypatch.setattr(EpochSums, "measures", measures)
 
     monkeypatch.setattr(Evaluator, "run", run)
     settings = "loss mse; optimizer sgd lr 0.01; batch 8; epochs 3"

@@ -46,24 +46,24 @@ class TorchTrainer:
         }
         self.optimizer = _optimizer(recipe, self.groups)
 
-    def step(self, inputs: Mapping[str, Array], labels: Array, lr: float) -> tuple[float, int]:
-        """Learn from a batch: its loss before that, and how many of its answers were right."""
-        loss, correct = self.backward(inputs, labels)
+    def step(self, inputs: Mapping[str, Array], labels: Array, lr: float) -> tuple[float, float]:
+        """Learn from a batch: its loss before that, and what that is measured by."""
+        loss, shown = self.backward(inputs, labels)
         if self.recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.learning.values(), self.recipe.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["factor"]
         self.optimizer.step()
-        return loss, correct
+        return loss, shown
 
-    def backward(self, inputs: Mapping[str, Array], labels: Array) -> tuple[float, int]:
+    def backward(self, inputs: Mapping[str, Array], labels: Array) -> tuple[float, float]:
         """Put the gradients of a batch's loss into the weights' ``grad``."""
         scores = self.scores(inputs)
         truth = torch.tensor(labels)
         loss = _loss(self.recipe.loss, scores, truth)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        return float(loss.detach()), _correct(self.recipe.loss, scores, truth)
+        return float(loss.detach()), _measured(self.recipe.loss, scores, truth)
 
     def gradients(self) -> dict[str, Array]:
         """What the last ``backward`` found, by the weights' names."""
@@ -274,13 +274,13 @@ def _loss(loss: Any, scores: Tensor, truth: Tensor) -> Tensor:
             raise AssertionError(loss.keyword)
 
 
-def _correct(loss: Any, scores: Tensor, truth: Tensor) -> int:
-    """How many answers are right; of an output that is a vector, where targets are numbers."""
+def _measured(loss: Any, scores: Tensor, truth: Tensor) -> float:
+    """How many answers are right; where numbers are to be met, the mean absolute error."""
     match loss.keyword:
         case "mse":
-            return int((scores.argmax(1) == truth.argmax(1)).sum())
+            return float(F.l1_loss(scores.detach(), truth))
         case "binarycrossentropy":
-            return int(((scores > 0) == (truth > 0.5)).flatten(1).all(1).sum())
+            return int(((scores > 0) == (truth > 0.5)).sum())
         case _:
             return int((scores.argmax(1) == truth).sum())
 

@@ -45,6 +45,7 @@ class StepTrainer:
         self.done = 0
         self.seed = seed
         self._watched = watched
+        self._metric = step.metric.output
         self._outputs = [value.name for value in proto.graph.output]
         self._session: Any
         if double:
@@ -56,18 +57,18 @@ class StepTrainer:
                 proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
 
-    def step(self, inputs: Mapping[str, Array], labels: Array, lr: float) -> tuple[float, int]:
-        """Learn from a batch: its loss before that, and how many of its answers were right."""
+    def step(self, inputs: Mapping[str, Array], labels: Array, lr: float) -> tuple[float, float]:
+        """Learn from a batch: its loss before that, and what that is measured by."""
         feeds = {name: self._cast(array) for name, array in inputs.items()}
         feeds |= {"labels": self._cast(labels), "lr": numpy.asarray(lr, self.dtype)}
         feeds |= {"step": numpy.asarray(self.done), "seed": numpy.asarray(self.seed)}
         found = self._session.run(None, feeds | self.values)
         outputs = dict(zip(self._outputs, found, strict=True))
         self.seen = {name: outputs.pop(name) for name in self._watched}
-        loss, correct = float(outputs.pop("loss")), int(outputs.pop("correct"))
+        loss, shown = float(outputs.pop("loss")), float(outputs.pop(self._metric))
         self.values |= {name.removesuffix(".next"): array for name, array in outputs.items()}
         self.done += 1
-        return loss, correct
+        return loss, shown
 
     def _cast(self, array: Array) -> Array:
         return array.astype(self.dtype) if array.dtype.kind == "f" else array

@@ -18,6 +18,7 @@ from cnndsl.graph.emitter import GraphEmitter
 from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
 from cnndsl.semantics.settings import Loss
 from cnndsl.training.losses import emit_loss, labels_type
+from cnndsl.training.metrics import emit_metric, measure_of
 
 FLOAT, DOUBLE = onnx_ir.DataType.FLOAT, onnx_ir.DataType.DOUBLE
 
@@ -43,14 +44,16 @@ def graph_of(loss: Loss, dims: tuple[int, ...], dtype: onnx_ir.DataType = FLOAT)
     if label_dtype == FLOAT:
         label_dtype = dtype
     labels = emit.placeholder("labels", label_dims, label_dtype)
-    losses = emit_loss(emit, loss, scores, labels)
-    assert (losses.loss.dtype, losses.loss.shape) == (dtype, onnx_ir.Shape(()))
-    assert (losses.correct.dtype, losses.correct.shape) == (
-        onnx_ir.DataType.INT64,
+    found = emit_loss(emit, loss, scores, labels)
+    assert (found.dtype, found.shape) == (dtype, onnx_ir.Shape(()))
+    metric, shown = emit_metric(emit, loss, scores, labels)
+    whole = metric.measure == "accuracy"
+    assert (shown.dtype, shown.shape) == (
+        onnx_ir.DataType.INT64 if whole else dtype,
         onnx_ir.Shape(()),
     )
-    gradient = differentiate(emit, losses.loss, [scores])[scores]
-    outputs = {"loss": losses.loss, "correct": losses.correct, "gradient": gradient}
+    gradient = differentiate(emit, found, [scores])[scores]
+    outputs = {"loss": found, metric.output: shown, "gradient": gradient}
     return model_of(emit, [scores, labels], outputs)
 
 
@@ -167,25 +170,24 @@ def test_each_place_is_an_answer() -> None:
     assert evaluated("crossentropy", scores, [[1, 0, 0]], (1, 2, 3))["correct"] == 2
 
 
-def test_all_logical_outputs_of_a_sample_must_be_right() -> None:
+def test_each_logical_output_is_an_answer_of_its_own() -> None:
     scores = [[1.0, -1.0], [1.0, 1.0], [-1.0, -1.0], [0.0, 3.0]]
     labels = [[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]
-    assert evaluated("binarycrossentropy", scores, labels, (4, 2))["correct"] == 2
-    assert evaluated("binarycrossentropy", scores, labels, (4, 1, 2))["correct"] == 2
+    assert evaluated("binarycrossentropy", scores, labels, (4, 2))["correct"] == 6
+    assert evaluated("binarycrossentropy", scores, labels, (4, 1, 2))["correct"] == 6
     assert evaluated("binarycrossentropy", [0.1, -0.1, 2], [1, 1, 0], (3, 1))["correct"] == 1
 
 
-def test_a_vector_of_targets_is_met_where_its_largest_number_is() -> None:
-    scores = [[0.1, 0.2], [9.0, 8.0], [0.5, 0.4]]
-    labels = [[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]
-    assert evaluated("mse", scores, labels, (3, 2))["correct"] == 2
+@pytest.mark.parametrize("dims", [(3, 1), (1, 3), (1, 1, 3)])
+def test_numbers_to_be_met_have_errors_and_no_right_answers(dims: tuple[int, ...]) -> None:
+    found = evaluated("mse", [1.0, 2.0, 3.0], [1.5, 2.0, 1.0], dims)
+    assert "correct" not in found
+    assert found["absolute_error"] == pytest.approx(2.5 / 3)
 
 
-def test_other_targets_are_met_within_a_half() -> None:
-    assert evaluated("mse", [1.0, 2.0, 3.0], [1.4, 2.5, 2.7], (3, 1))["correct"] == 2
-    maps, targets = [1.0, 2.0, 1.0, 2.0], [1.4, 2.4, 1.0, 2.6]
-    assert evaluated("mse", maps, targets, (2, 1, 2))["correct"] == 1
-    assert evaluated("mse", maps, targets, (2, 2, 1))["correct"] == 1
+def test_each_loss_has_one_measure() -> None:
+    measures = {name: measure_of(loss) for name, loss in LOSSES.items()}
+    assert {name for name, measure in measures.items() if measure == "mae"} == {"mse"}
 
 
 # --- the labels, and the graph ----------------------------------------------------------------
@@ -226,5 +228,7 @@ def test_few_operators_are_needed(name: str, most: int) -> None:
     emit = GraphEmitter()
     scores = emit.placeholder("scores", (1, 10), FLOAT)
     dtype, dims = labels_type(LOSSES[name], (1, 10))
-    emit_loss(emit, LOSSES[name], scores, emit.placeholder("labels", dims, dtype))
+    labels = emit.placeholder("labels", dims, dtype)
+    emit_loss(emit, LOSSES[name], scores, labels)
+    emit_metric(emit, LOSSES[name], scores, labels)
     assert sum(node.op_type != "Constant" for node in emit.nodes) <= most

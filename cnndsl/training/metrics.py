@@ -1,0 +1,66 @@
+"""What training shows beside the loss: one metric for each loss, and its graph.
+
+Where answers are right or wrong it is the accuracy; where numbers are to be met, how far off they
+are. A step gives what a batch adds up to, so that an epoch is a sum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import onnx_ir
+
+from cnndsl.autodiff.rules import dims_of
+from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.semantics.losses import BinaryCrossEntropy, MeanSquaredError
+from cnndsl.semantics.settings import Loss
+from cnndsl.training.graph import ABSOLUTE_ERROR, CORRECT
+
+__all__ = ["Measure", "Metric", "emit_metric", "measure_of"]
+
+Measure: TypeAlias = Literal["accuracy", "mae"]
+"""The share of right answers, or the mean absolute error: its root mean square is the loss's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A further output of a training step: its name, what it measures, and of how many.
+
+    The output's value over ``count`` is the batch's mean.
+    """
+
+    output: str
+    measure: Measure
+    count: int
+
+
+def measure_of(loss: Loss) -> Measure:
+    """What training shows beside this loss."""
+    return "mae" if isinstance(loss, MeanSquaredError) else "accuracy"
+
+
+def emit_metric(
+    emit: GraphEmitter, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
+) -> tuple[Metric, onnx_ir.Value]:
+    """Emit the metric of a loss: the number of right answers (int64), or the mean error (float32).
+
+    An answer is right where the class with the highest score is the label (of several, the
+    first). For ``binarycrossentropy`` each output is an answer: right on the label's side.
+    """
+    if measure_of(loss) == "mae":
+        error = emit.op("Abs", emit.op("Sub", scores, labels))
+        return Metric(ABSOLUTE_ERROR, "mae", 1), emit.op("ReduceMean", error, keepdims=0)
+    metric = Metric(CORRECT, "accuracy", math.prod(dims_of(labels)))
+    if isinstance(loss, BinaryCrossEntropy):
+        answer = emit.op("Greater", scores, emit.scalar(0, scores))
+        truth = emit.op("Greater", labels, emit.scalar(0.5, labels))
+        return metric, _count(emit, emit.op("Equal", answer, truth))
+    answer = emit.op("ArgMax", scores, axis=1, keepdims=0)
+    return metric, _count(emit, emit.op("Equal", answer, labels))
+
+
+def _count(emit: GraphEmitter, right: onnx_ir.Value) -> onnx_ir.Value:
+    hits = emit.op("Cast", right, to=onnx_ir.DataType.INT64.value)
+    return emit.op("ReduceSum", hits, keepdims=0)
