@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count the helpers in ``tests/support`` to what is ours: their warnings are errors."""
+    helpers = sorted(path.stem for path in (Path(__file__).parent / "support").glob("*.py"))
+    config.addinivalue_line("filterwarnings", f"error:::({'|'.join(helpers)})$")
 
 
 @pytest.fixture(autouse=True, scope="session")

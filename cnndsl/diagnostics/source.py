@@ -6,6 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
+from typing_extensions import override
+
 from cnndsl.frozen import frozen
 
 __all__ = ["Position", "Source", "Span"]
@@ -26,6 +28,11 @@ class Source:
 
     name: str
     text: str
+
+    @override
+    def __repr__(self) -> str:
+        # Every node and diagnostic refers to its source: shown whole, a few of them fill megabytes.
+        return f"<Source {self.name}: {len(self.text)} characters>"
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:
@@ -69,6 +76,10 @@ class Span:
         _set_source(self, source)
         _set_start(self, start)
         _set_end(self, end)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Span {self.source.name}:{self.start}-{self.end}>"
 
     @property
     def text(self) -> str:

@@ -95,8 +95,16 @@ def compound(inner: st.SearchStrategy[Expr]) -> st.SearchStrategy[Expr]:
 
 
 def named(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
-    """The same strategy with a short name: Hypothesis warns of descriptions of many pages."""
-    return st.deferred(lambda: strategy)
+    """A strategy that Hypothesis describes in a word, whatever was drawn from it before.
+
+    Written out, strategies that contain each other take tens of thousands of characters.
+    """
+
+    @st.composite
+    def tree(draw: st.DrawFn) -> T:
+        return draw(strategy)
+
+    return tree()
 
 
 expressions: st.SearchStrategy[Expr] = named(st.recursive(atoms, compound, max_leaves=8))
@@ -203,6 +211,14 @@ bodies: st.SearchStrategy[Body] = st.recursive(
 modules = st.lists(statements_of(named(bodies)), max_size=4).map(
     lambda found: Module(SOURCE, tuple(found))
 )
+
+
+@pytest.mark.parametrize(
+    "strategy", [expressions, bodies, modules], ids=["expressions", "bodies", "modules"]
+)
+def test_what_is_drawn_from_is_described_briefly(strategy: st.SearchStrategy[object]) -> None:
+    strategy.validate()
+    assert len(repr(strategy)) < 1_000
 
 
 @settings(max_examples=400, deadline=None)
