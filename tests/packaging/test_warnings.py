@@ -61,19 +61,17 @@ def test_warnings_of_ours_fail_and_those_of_others_do_not(place: str, tmp_path: 
     (tmp_path / place).write_text(OURS)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "other.py").write_text(OTHER)
+    options = ["-p", "no:cacheprovider", "-o", "pythonpath=elsewhere"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-o", "pythonpath=elsewhere"]
-        + ["-rA", place],
+        [sys.executable, "-m", "pytest", "-rA", *options, place],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    outcome = dict(
-        reversed(line.split(" - ")[0].split(" ", 1))
-        for line in done.stdout.splitlines()
-        if line.startswith(("PASSED", "FAILED"))
-    )
+    lines = [line.split(" - ")[0] for line in done.stdout.splitlines()]
+    words = [line.partition(" ") for line in lines if line.startswith(("PASSED", "FAILED"))]
+    outcome = {test: verdict for verdict, _, test in words}
     assert outcome == {
         f"{place}::test_of_ours": "FAILED",
         f"{place}::test_of_a_call_of_ours": "FAILED",
