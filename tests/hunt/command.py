@@ -13,7 +13,8 @@ from cnndsl.cli import main
 
 __all__ = ["Ended", "call"]
 
-_ESCAPES = re.compile(r"Traceback \(most recent call last\)|internal error|Warning: |\bnan\b")
+_ESCAPES = re.compile(r"Traceback \(most recent call last\)|internal error|Warning: ")
+_NO_NUMBER = re.compile(r"(?<![\w`])(nan|inf)\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Ended:
             found.append(f"exit {self.code} {codes}")
         if escaped := _ESCAPES.search(self.err):
             found.append(f"stderr says {escaped[0]!r}")
+        if self.code == 0 and _NO_NUMBER.search(self.out) and not _NO_NUMBER.search(self.line):
+            found.append("a number that is none")
         if self.code == 1 and not re.search("error|warning|failed", self.err + self.out):
             found.append("exit 1 without a word")
         if self.code == 1 and re.search(r"^error", self.err, re.M) and "help: " not in self.err:
