@@ -101,6 +101,18 @@ class Report:
         for diagnostic in diagnostics:
             self.add(diagnostic)
 
+    def withdraw(self, within: Span) -> None:
+        """Take back what has a safe fix and lies in a place of which more is known now."""
+        covered = [
+            item
+            for item in self._items
+            if item.span.source is within.source
+            and within.start <= item.span.start
+            and item.span.end <= within.end
+            and any(fix.safe for fix in item.fixes)
+        ]
+        self._items = [item for item in self._items if not any(item is one for one in covered)]
+
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self._items)
 

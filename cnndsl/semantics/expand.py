@@ -301,7 +301,7 @@ class Expander(Workspace):
         elif schema.joins:
             return (self._join(schema, call, label, frame, current),)
         else:
-            called_layer(self, schema, call)
+            called_layer(self, schema, call, frame)
         return (self.poison(call.span, frame),)
 
     def _join(

@@ -11,9 +11,11 @@ from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.calls import signature
 from cnndsl.semantics.findings import example, shorten, unknown_layer
+from cnndsl.semantics.foreign_calls import Translation, ours, translate, without_root
+from cnndsl.semantics.foreign_words import misplaced_word
 from cnndsl.semantics.gaps import names_in
 from cnndsl.syntax.ast import Broken as BrokenStatement
-from cnndsl.syntax.ast import Call, Chain, Identifier, Link, Name, Phrase, Statement
+from cnndsl.syntax.ast import Call, Identifier, Link, Name, Phrase, Statement
 
 if TYPE_CHECKING:
     from cnndsl.semantics.scope import BlockDefinition, Frame
@@ -70,6 +72,9 @@ def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
         _uncalled_block(workspace, frame.file.blocks[head.name], phrase)
     elif workspace.lookup(head.name, frame) is not None:
         _stream_with_arguments(workspace, phrase)
+    elif (word := misplaced_word(workspace, phrase)) is not None:
+        workspace.report.withdraw(phrase.span)
+        workspace.report.add(word)
     elif "." in head.name or (not phrase.arguments and _resembles_stream(head, frame)):
         workspace.unknown_stream(head, frame)
     else:
@@ -108,6 +113,8 @@ def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
     name = call.callee.name
     workspace.broken.update(names_in(call))
     if workspace.lookup(name, frame) is None:
+        if _translated(workspace, call, frame):
+            return
         _unknown(workspace, call.callee, frame, called=True)
         return
     workspace.fail(
@@ -118,15 +125,58 @@ def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
     )
 
 
-def called_layer(workspace: Workspace, schema: type[Layer], call: Call) -> None:
+def _translated(workspace: Workspace, call: Call, frame: Frame) -> bool:
+    """Report another tool's call of a layer, with ours; False where it has no counterpart."""
+    translation = translate(call)
+    if translation is None:
+        return _untranslated(workspace, call)
+    text = _from_stream(workspace, translation, frame)
+    fix = Fix(f"write `{text}`", (Edit(call.span, text),), safe=translation.certain)
+    name = call.callee
+    message = f"there is no layer or block `{shorten(name.name)}`"
+    workspace.report.withdraw(call.span)
+    workspace.fail("CNN101", message, name.span, help=f"write `{shorten(text, 60)}`", fixes=(fix,))
+    return True
+
+
+def _untranslated(workspace: Workspace, call: Call) -> bool:
+    """Report another tool's layer whose arguments ours does not have; False for no such layer."""
+    name = call.callee
+    bare = without_root(name.name)
+    keyword = ours(name.name)
+    schema = find(keyword) if keyword else None
+    if keyword is None or schema is None or schema.joins:
+        if bare is None or bare == name.name:
+            return False
+        workspace.report.withdraw(call.span)
+        workspace.report.add(unknown_layer(Identifier(bare, name.span), ()))
+        return True
+    written = example(schema, Identifier(keyword, name.span))
+    help = f"`{keyword}` comes nearest; write it like `{written}`"
+    message = f"there is no layer or block `{shorten(name.name)}` with these arguments"
+    workspace.report.withdraw(call.span)
+    workspace.fail("CNN101", message, name.span, help=help)
+    return True
+
+
+def _from_stream(workspace: Workspace, translation: Translation, frame: Frame) -> str:
+    """The text of a translation, from the stream that it names if there is one of this name."""
+    stream = translation.stream
+    known = stream and workspace.lookup(stream, frame) is not None
+    return f"{stream} -> {translation.text}" if known else translation.text
+
+
+def called_layer(workspace: Workspace, schema: type[Layer], call: Call, frame: Frame) -> None:
     """Report ``conv(6, 5)``: a layer whose arguments are given in parentheses."""
     name = call.callee.name
-    text = _as_phrase(schema, call)
+    translation = translate(call)
+    text = _from_stream(workspace, translation, frame) if translation else None
     fixes: tuple[Fix, ...] = ()
     help = f"write it like `{example(schema, call.callee)}`"
     if text is not None:
         help = f"write `{text}`"
         fixes = (Fix(help, (Edit(call.span, text),), safe=not call.arguments),)
+        workspace.report.withdraw(call.span)
     workspace.fail(
         "CNN203",
         f"`{name}` is a layer: its arguments are written without parentheses",
@@ -134,24 +184,6 @@ def called_layer(workspace: Workspace, schema: type[Layer], call: Call) -> None:
         help=help,
         fixes=fixes,
     )
-
-
-def _as_phrase(schema: type[Layer], call: Call) -> str | None:
-    """The call as a phrase, where each of its arguments has a place there."""
-    positional = iter(schema.positional)
-    values: dict[str, str] = {}
-    for argument in call.arguments:
-        name = argument.name.name if argument.name else next(positional, "")
-        known = name in schema.model_fields and name not in values
-        if not known or isinstance(argument.value, Chain):
-            return None
-        values[name] = argument.value.span.text
-    fields = schema.model_fields.items()
-    if any(field.is_required() and name not in values for name, field in fields):
-        return None
-    main = "@".join(values.pop(name) for name in schema.positional if name in values)
-    pairs = [f"{name} {value}" for name, value in values.items()]
-    return " ".join(filter(None, [schema.keyword, main, *pairs]))
 
 
 def _uncalled_block(workspace: Workspace, definition: BlockDefinition, phrase: Phrase) -> None:

@@ -145,7 +145,8 @@ def test_the_fix_writes_what_was_meant(wrong: str, right: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "call", ["conv(3, 8, 3)", "conv(8)", "conv(8, 3, size=2)", "conv(relu -> relu, 3)"]
+    "call",
+    ["conv(3, 8, 3, 1, 0, 1, 1, 1, 1)", "conv(8)", "conv(8, 3, size=2)", "conv(relu -> relu, 3)"],
 )
 def test_a_call_that_cannot_be_translated_shows_an_example(call: str) -> None:
     diagnostic = only(f"input 4x9x9\n{call}\n")

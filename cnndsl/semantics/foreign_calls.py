@@ -1,0 +1,319 @@
+"""Translates a layer as PyTorch or Keras calls it, ``nn.Conv2d(3, 64, 3)``, into one of ours.
+
+The tables say in which order each tool takes its arguments and where its defaults differ from ours.
+What cannot be said in the same meaning is not translated: then the layer's name is all that is
+known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+
+from cnndsl.frozen import frozen
+from cnndsl.layers import FOREIGN, find, is_shipped
+from cnndsl.layers.base import Layer
+from cnndsl.syntax.ast import Argument, Call, Chain, Expr, List, Name, Number, Text
+from cnndsl.syntax.expressions import ExpressionPrinter
+
+__all__ = ["Translation", "ours", "translate", "without_root"]
+
+_ROOTS = frozenset(
+    (
+        "nn",
+        "F",
+        "f",
+        "torch",
+        "functional",
+        "self",
+        "model",
+        "net",
+        "keras",
+        "layers",
+        "tf",
+        "L",
+        "caffe",
+        "layer",
+        "gluon",
+        "paddle",
+    )
+)
+"""What stands before the dot of a layer's name in other tools: ``nn.Conv2d``."""
+
+
+@frozen
+class Translation:
+    """A call in our words; ``certain`` where the tool is known by the name it gives the layer.
+
+    ``stream`` is what a function takes first, ``F.relu(x)``, if it takes anything.
+    """
+
+    text: str
+    certain: bool
+    stream: str = ""
+
+
+@frozen
+class _Tool:
+    """How a tool calls its layers: their arguments in order, by our keyword and names.
+
+    ``-`` is an argument that means nothing here: the input's channels, whether to work in place.
+    """
+
+    orders: Mapping[str, str]
+    defaults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Its defaults where they are not ours."""
+
+
+_TORCH = _Tool(
+    {
+        "conv": "- filters kernel stride padding dilation groups bias",
+        "maxpool": "kernel stride padding dilation - ceil_mode",
+        "avgpool": "kernel stride padding ceil_mode count_padding",
+        "globalavgpool": "output_size",
+        "globalmaxpool": "output_size",
+        "dense": "- units bias",
+        "dropout": "rate -",
+        "batchnorm": "- eps momentum",
+        "leakyrelu": "slope -",
+        "lrn": "size alpha beta k",
+        "flatten": "start_dim -",
+        "softmax": "-",
+        "relu": "-",
+    },
+    {"avgpool": {"count_padding": "yes"}},
+)
+_KERAS = _Tool(
+    {
+        "conv": "filters kernel stride padding - dilation groups activation bias",
+        "depthwise": "kernel stride padding multiplier - dilation activation bias",
+        "maxpool": "kernel stride padding",
+        "avgpool": "kernel stride padding",
+        "dense": "units activation bias",
+        "dropout": "rate",
+        "leakyrelu": "slope",
+        "softmax": "-",
+    },
+    {
+        "batchnorm": {"eps": "1e-3", "momentum": "0.01"},
+        "leakyrelu": {"slope": "0.3"},
+        "maxpool": {"kernel": "2"},
+        "avgpool": {"kernel": "2"},
+    },
+)
+
+_NAMES = {
+    "kernel": "kernel_size pool_size ksize filter_size kernel_shape",
+    "filters": "out_channels num_filters nb_filter",
+    "stride": "strides subsample",
+    "padding": "pad border_mode",
+    "dilation": "dilation_rate",
+    "bias": "use_bias",
+    "units": "out_features output_dim",
+    "rate": "p",
+    "eps": "epsilon",
+    "slope": "negative_slope alpha",
+    "count_padding": "count_include_pad",
+    "multiplier": "depth_multiplier",
+    "init": "kernel_initializer",
+    "bias_init": "bias_initializer",
+    "-": "in_channels in_features num_features inplace name input_shape input_dim device dtype dim"
+    " axis batch_input_shape data_format end_dim start_axis trainable keepdims",
+}
+_OURS = {name: ours for ours, names in _NAMES.items() for name in names.split()}
+"""The names of arguments in other tools, and ours."""
+
+_INITIALISERS = {
+    "he_normal": "he",
+    "glorot_uniform": "glorot",
+    "xavier_uniform": "glorot",
+    "lecun_normal": "lecun",
+    "zeros": "constant(0)",
+    "ones": "constant(1)",
+}
+
+
+_ADAPTIVE = {
+    f"Adaptive{kind}Pool{rank}d": f"global{kind.lower()}pool"
+    for kind in ("Avg", "Max")
+    for rank in (1, 2, 3)
+}
+"""What pools to any size: ours where that is one cell."""
+
+
+def ours(name: str) -> str | None:
+    """The layer of ours that another tool's name means, with or without what stands before it."""
+    last = without_root(name)
+    if last is None:
+        return None
+    if last in FOREIGN:
+        return FOREIGN[last]
+    return last if last != name and is_shipped(last) else None
+
+
+def without_root(name: str) -> str | None:
+    """A name without what other tools put before it; None where something else stands there."""
+    *roots, last = name.split(".")
+    return last if _ROOTS.issuperset(roots) else None
+
+
+def translate(call: Call) -> Translation | None:
+    """The call as a phrase of ours that means the same; None where there is none."""
+    name = call.callee.name.rpartition(".")[2]
+    if name in ("add", "append") and len(call.arguments) == 1:  # model.add(Conv2D(…))
+        inner = call.arguments[0].value
+        return translate(inner) if isinstance(inner, Call) else None
+    if name in ("Activation", "activation"):
+        found = [_word(argument.value) for argument in call.arguments]
+        layer = _activation(found[0]) if len(found) == 1 else None
+        return Translation(layer.removeprefix(" -> "), certain=True) if layer else None
+    keyword = ours(call.callee.name) or _ADAPTIVE.get(name) or (name if is_shipped(name) else None)
+    schema = find(keyword) if keyword else None
+    if keyword is None or schema is None or schema.joins:
+        return None
+    stream, arguments = _stream(call)
+    tools = _tools(name, schema)
+    for tool in tools:
+        text = _phrase(tool, schema, arguments)
+        if text is not None:
+            certain = tool is tools[0] and not is_shipped(name)
+            return Translation(text, certain, stream)
+    return None
+
+
+def _stream(call: Call) -> tuple[str, Sequence[Argument]]:
+    """The stream that a function takes first, ``F.relu(x)``, and the arguments behind it."""
+    first = call.arguments[0] if call.arguments else None
+    functional = call.callee.name.rpartition(".")[2].islower()
+    if first and first.name is None and functional and isinstance(first.value, Name):
+        return first.value.name, call.arguments[1:]
+    return "", call.arguments
+
+
+def _tools(name: str, schema: type[Layer]) -> list[_Tool]:
+    """The tools that a layer's name may be of, the likeliest first."""
+    if is_shipped(name):
+        return [_Tool({schema.keyword: " ".join(schema.positional)}), _TORCH]
+    if re.search(r"[123]D$|^Dense$|^BatchNormalization$", name):
+        return [_KERAS]
+    return [_TORCH, _KERAS] if name.islower() else [_TORCH]
+
+
+def _phrase(tool: _Tool, schema: type[Layer], arguments: Sequence[Argument]) -> str | None:
+    """The phrase that arguments mean in a tool."""
+    given = _sorted(tool, schema.keyword, arguments)
+    if given is None:
+        return None
+    activation = _activation(_word(given.pop("activation", None)))
+    whole = _shape_of_one(given)
+    values = dict(_values(schema, given))
+    if activation is None or not whole or None in values.values():
+        return None
+    texts = {name: text for name, text in values.items() if text is not None}
+    missing = tool.defaults.get(schema.keyword, {})
+    texts |= {name: text for name, text in missing.items() if name not in texts}
+    if schema.keyword == "avgpool" and texts.get("padding", "0") == "0":
+        texts.pop("count_padding", None)
+    if tool is _KERAS and "momentum" in given:
+        texts["momentum"] = _complement(given["momentum"])
+    if tool in (_TORCH, _KERAS):
+        _floored(schema, texts)
+    fields = schema.model_fields
+    required = (name for name, known in fields.items() if known.is_required())
+    if any(name not in texts for name in required) or not texts.keys() <= fields.keys():
+        return None
+    main = "@".join(texts.pop(name) for name in schema.positional if name in texts)
+    pairs = (f"{name} {text}" for name, text in texts.items() if _differs(schema, name, text))
+    return " ".join(filter(None, [schema.keyword, main, *pairs])) + activation
+
+
+def _sorted(tool: _Tool, keyword: str, arguments: Sequence[Argument]) -> dict[str, Expr] | None:
+    """The arguments by our names; None where one has no place."""
+    order = iter(tool.orders.get(keyword, "").split())
+    given: dict[str, Expr] = {}
+    for argument in arguments:
+        name = next(order, None)
+        if argument.name is not None:
+            name = _OURS.get(argument.name.name, argument.name.name)
+        if name is None or name in given or isinstance(argument.value, Chain):
+            return None
+        if name != "-":
+            given[name] = argument.value
+    return given
+
+
+def _shape_of_one(given: dict[str, Expr]) -> bool:
+    """Whether what says how much of a map remains says: one cell, or all but the batch."""
+    size = given.pop("output_size", None)
+    start = given.pop("start_dim", None)
+    ones = size.items if isinstance(size, List) else (size,)
+    said = filter(None, (*ones, start))
+    return all(isinstance(one, Number) and one.value == 1 for one in said)
+
+
+def _values(schema: type[Layer], given: Mapping[str, Expr]) -> Iterator[tuple[str, str | None]]:
+    """Our attributes and their texts; None for a value that has no counterpart."""
+    for name, expr in given.items():
+        if name == "ceil_mode":
+            yes = _word(expr) in ("yes", "True")
+            yield ("rounding", "ceil" if yes else "floor")
+        elif name in ("init", "bias_init"):
+            yield name, _INITIALISERS.get(_word(expr) or "")
+        elif isinstance(expr, Text):
+            word = expr.value.lower()
+            yield name, word if word in ("same", "valid") and name == "padding" else None
+        else:
+            is_truth = name in schema.model_fields and schema.model_fields[name].annotation is bool
+            truth = "yes" if isinstance(expr, Number) and expr.value else "no"
+            yield name, truth if is_truth and isinstance(expr, Number) else _text(expr)
+
+
+def _floored(schema: type[Layer], texts: dict[str, str]) -> None:
+    """Other tools drop what a stride leaves over: say so where one may leave something."""
+    if "rounding" not in schema.model_fields:
+        return
+    stride = texts.get("stride", texts.get("kernel") if "pool" in schema.keyword else "1")
+    if "pool" in schema.keyword and stride == texts.get("kernel"):
+        texts.pop("stride", None)
+    moves = stride is not None and set(stride.split("x")) != {"1"}
+    rounding = texts.pop("rounding", "floor")
+    if moves and texts.get("padding") != "same":
+        texts["rounding"] = rounding
+
+
+def _differs(schema: type[Layer], name: str, text: str) -> bool:
+    """Whether a text says anything but the default of an attribute."""
+    default = schema.model_fields[name].default
+    plain = "x".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    return text not in (plain, {"True": "yes", "False": "no"}.get(plain)) and text != "valid"
+
+
+def _text(expr: Expr) -> str | None:
+    """A value as a phrase writes it: a pair of sizes is a size."""
+    if isinstance(expr, List) and expr.items and all(isinstance(i, Number) for i in expr.items):
+        sizes = [item.span.text for item in expr.items]
+        return sizes[0] if len(set(sizes)) == 1 else "x".join(sizes)
+    if isinstance(expr, Text | Call) or (isinstance(expr, Name) and expr.name == "None"):
+        return None
+    return ExpressionPrinter(lambda chain: chain.span.text).beside(expr)
+
+
+def _word(value: Expr | Chain | None) -> str | None:
+    """The word that an argument is: ``'relu'``, ``relu`` or ``tf.nn.relu``."""
+    if isinstance(value, Text):
+        return value.value
+    return value.name.rpartition(".")[2] if isinstance(value, Name) else None
+
+
+def _activation(word: str | None) -> str | None:
+    """What goes behind a layer for its activation; None for one that there is not."""
+    if word in (None, "linear", "None"):
+        return ""
+    keyword = FOREIGN.get(word or "", word or "")
+    return f" -> {keyword}" if is_shipped(keyword) else None
+
+
+def _complement(expr: Expr) -> str:
+    """Keras' momentum is the share that is kept; ours, as PyTorch's, the share that is new."""
+    return repr(round(1 - expr.value, 12)) if isinstance(expr, Number) else f"1-{_text(expr)}"
