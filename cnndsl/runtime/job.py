@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from cnndsl.data.augment import Augmenter
+from cnndsl.data.baseline import notes_of_balance
 from cnndsl.data.label_places import labels_move, note_of_moving
 from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
 from cnndsl.data.samples import Dataset, Indices
@@ -37,9 +38,6 @@ from cnndsl.training.step import Step, build_step
 from cnndsl.version import __version__
 
 __all__ = ["Job", "TrainingRequest", "begin", "prepare"]
-
-_UNEVEN = 10.0
-"""From this ratio between the largest and the smallest class on, it is reported."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,10 +233,10 @@ def _note_data(job: Job, listener: Listener) -> None:
                 f"{empty} of the {units} classes that the network tells apart have no sample in"
                 f" `{data.name}`: it cannot learn them"
             )
-    if balance is not None and balance.ratio >= _UNEVEN:
-        least = min(balance.counts, key=lambda one: one[1] or math.inf)
-        most = max(balance.counts, key=lambda one: one[1])
-        listener.note(
-            f"the classes of `{data.name}` are uneven: {most[1]:,} samples of `{most[0]}`,"
-            f" {least[1]:,} of `{least[0]}`"
-        )
+    loss = job.recipe.loss
+    classes, yes_or_no = (
+        isinstance(loss, CrossEntropy | Hinge),
+        isinstance(loss, BinaryCrossEntropy),
+    )
+    for note in notes_of_balance(data, classes=classes, yes_or_no=yes_or_no):
+        listener.note(note)
