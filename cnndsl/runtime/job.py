@@ -5,7 +5,6 @@ Whatever is wrong with the request is found here, before anything is trained.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
