@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report, UserError
 from cnndsl.diagnostics.source import Source
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.limits import ENVIRONMENT, Limits
 from cnndsl.semantics.aliases import blamed
 from cnndsl.semantics.draft import Draft
@@ -191,21 +191,24 @@ def compile_training(
 
 
 def _check(request: _Request) -> Checked:
-    """Check, and work out the repairs of what is wrong with sizes."""
+    """Check; work out the repairs of what is wrong with sizes, and try what is mended unasked."""
     checked, inference = _analyse(request)
-    if inference is None or not inference.failures:
-        return checked
-
-    from cnndsl.semantics.repair import repair
+    diagnostics = checked.diagnostics
 
     def retry(edited: Mapping[Path, str]) -> tuple[Diagnostic, ...]:
         again = _Request(request.path, request.parameters, request.limits, edited)
         return _analyse(again)[0].diagnostics
 
-    diagnostics = repair(inference, checked.diagnostics, retry, request.edited)
-    return Checked(
-        checked.source, diagnostics, None, checked.table, checked.annotations, checked.path
-    )
+    if inference is not None and inference.failures:
+        from cnndsl.semantics.repair import repair
+
+        diagnostics = repair(inference, diagnostics, retry, request.edited)
+    if any(fix.safe for diagnostic in diagnostics for fix in diagnostic.fixes):
+        from cnndsl.semantics.proof import proved
+
+        cost = len(checked.table) + len(checked.source.text) // 20 + 20
+        diagnostics = proved(diagnostics, retry, request.edited, cost)
+    return replace(checked, diagnostics=diagnostics)
 
 
 def _analyse(request: _Request) -> tuple[Checked, Inference | None]:

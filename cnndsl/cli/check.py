@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
-_ROUNDS = 10
+_ROUNDS = 100
 """How often ``--fix`` looks again: one fix may uncover the next."""
+
+_PIPED = "<stdin>"
+"""What standard input is called in messages."""
 
 
 @click.command
@@ -29,7 +32,9 @@ _ROUNDS = 10
 @click.option(
     "--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True
 )
-@click.option("--fix", is_flag=True, help="Apply the safe fixes to the files.")
+@click.option(
+    "--fix", is_flag=True, help="Apply the safe fixes to the files; of - print the mended text."
+)
 @click.option("--annotate", is_flag=True, help="Write or refresh the `=>` and `expect` claims.")
 @color_option
 def check(
@@ -43,8 +48,13 @@ def check(
 
     A SPEC is a path, the name of a shipped network, or - for standard input. The exit code is 0
     where all are clean and 1 where anything was found.
+
+    With --fix or --annotate, - is a filter: the changed text goes to standard output, and all that
+    is said to standard error.
     """
     found: list[Diagnostic] = []
+    filters = (fix or annotate) and "-" in specs
+    stream = sys.stderr if filters else sys.stdout
     for position, spec in enumerate(specs):
         try:
             checked = _checked(spec, parameters, fix, annotate)
@@ -53,11 +63,12 @@ def check(
             continue
         found += checked.diagnostics
         if style == "text":
-            click.echo(
-                "\n" * bool(position) + _report(spec, checked), color=wants_color(sys.stdout)
-            )
+            text = "\n" * bool(position) + _report(spec, checked, wants_color(stream))
+            click.echo(text, err=filters, color=wants_color(stream))
+        if filters and spec == "-":
+            click.echo(checked.source.text, nl=False)
     if style != "text" and (found or style in ("json", "sarif")):
-        click.echo(render(found, style))
+        click.echo(render(found, style), err=filters)
     sys.exit(1 if found else 0)
 
 
@@ -65,22 +76,28 @@ def _checked(spec: str, parameters: Mapping[str, object], fix: bool, annotate: b
     """Check a spec; before that, mend it as asked."""
     from cnndsl import pipeline
 
-    if spec == "-":
-        return pipeline.check_text(_standard_input(), "<stdin>", parameters)
-    checked = pipeline.check(spec, parameters, annotate=annotate)
+    piped = _standard_input() if spec == "-" else None
+
+    def again(*, annotate: bool = False) -> Checked:
+        if piped is None:
+            return pipeline.check(spec, parameters, annotate=annotate)
+        return pipeline.check_text(piped, _PIPED, parameters, annotate=annotate)
+
+    checked = again(annotate=annotate)
     if not (fix or annotate):
         return checked
     from cnndsl.cli.rewrite import annotated, mended
 
     for _ in range(_ROUNDS if fix else 0):
-        changes = mended(checked.diagnostics)
+        changes, piped = mended(checked.diagnostics, None if piped is None else checked.source)
         if not changes:
             break
         _tell(changes)
-        checked = pipeline.check(spec, parameters, annotate=annotate)
+        checked = again(annotate=annotate)
     if annotate and checked.annotations:
-        _tell(annotated(checked.annotations))
-        checked = pipeline.check(spec, parameters)
+        changes, piped = annotated(checked.annotations, None if piped is None else checked.source)
+        _tell(changes)
+        checked = again()
     return checked
 
 
@@ -113,14 +130,14 @@ def _outside(error: UserError, style: str) -> Diagnostic:
     return as_diagnostic(error)
 
 
-def _report(spec: str, checked: Checked) -> str:
+def _report(spec: str, checked: Checked, color: bool) -> str:
     """Diagnostics, the layer table, and the summary line."""
     from cnndsl.cli.table import layer_table
     from cnndsl.pipeline import current_limits
 
     most = current_limits().diagnostics
     shown = checked.diagnostics[:most]
-    parts = [render_text(shown, wants_color(sys.stdout)) if shown else ""]
+    parts = [render_text(shown, color) if shown else ""]
     parts.append(layer_table(checked.table))
     parts.append(f"{spec}: {_summary(checked.diagnostics, most)}")
     return "\n\n".join(filter(None, parts))

@@ -1,4 +1,7 @@
-"""From edits to changed files on disk: whole or not at all, and only files that are the user's."""
+"""From edits to changed files on disk: whole or not at all, and only files that are the user's.
+
+A text that was piped in is no file: its changed text is handed back.
+"""
 
 from __future__ import annotations
 
@@ -19,33 +22,45 @@ from cnndsl.limits import Limits
 __all__ = ["annotated", "mended", "write_whole"]
 
 
-def mended(diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
-    """Apply the first safe fix of each diagnostic, as far as they go together; say what changed.
+def mended(
+    diagnostics: Iterable[Diagnostic], piped: Source | None = None
+) -> tuple[tuple[str, ...], str | None]:
+    """Apply the first safe fix of each diagnostic, as far as they go together.
 
     Shipped specs and texts that are no files stay as they are.
+
+    Returns:
+        What changed, in words; and the text of ``piped`` as it is then.
     """
     first = [
         next((fix for fix in diagnostic.fixes if fix.safe and fix.edits), None)
         for diagnostic in diagnostics
     ]
     wanted = [fix for fix in first if fix is not None]
-    own = _own(edit for fix in wanted for edit in fix.edits)
+    own = _own((edit for fix in wanted for edit in fix.edits), piped)
     fixes = compatible(fix for fix in wanted if all(edit.span.source in own for edit in fix.edits))
-    _rewrite([edit for fix in fixes for edit in fix.edits])
-    return tuple(f"fixed {_place(fix.edits[0])}: {fix.title}" for fix in fixes)
+    text = _rewrite([edit for fix in fixes for edit in fix.edits], piped)
+    return tuple(f"fixed {_place(fix.edits[0])}: {fix.title}" for fix in fixes), text
 
 
-def annotated(edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Write claims into the files they belong to; say what changed and what may not."""
-    own = _own(edits)
-    _rewrite([edit for edit in edits if edit.span.source in own])
+def annotated(
+    edits: Sequence[Edit], piped: Source | None = None
+) -> tuple[tuple[str, ...], str | None]:
+    """Write claims into the files they belong to.
+
+    Returns:
+        What changed and what may not, in words; and the text of ``piped`` as it is then.
+    """
+    own = _own(edits, piped)
+    text = _rewrite([edit for edit in edits if edit.span.source in own], piped)
     counts = Counter(edit.span.source for edit in edits)
-    return tuple(
+    told = tuple(
         f"annotated `{source.name}`: {count} claim{'s' if count > 1 else ''} written"
         if source in own
         else f"left `{source.name}` as it is: it is no file of your own"
         for source, count in counts.items()
     )
+    return told, text
 
 
 def _place(edit: Edit) -> str:
@@ -53,9 +68,10 @@ def _place(edit: Edit) -> str:
     return f"{edit.span.source.name}:{first.line}:{first.column}"
 
 
-def _own(edits: Iterable[Edit]) -> set[Source]:
+def _own(edits: Iterable[Edit], piped: Source | None) -> set[Source]:
     """The sources that may be changed."""
-    return {source for source in {edit.span.source for edit in edits} if _may_change(source)}
+    sources = {edit.span.source for edit in edits}
+    return {source for source in sources if source is piped or _may_change(source)}
 
 
 def _may_change(source: Source) -> bool:
@@ -73,11 +89,16 @@ def _content(path: Path) -> bytes:
     return read_regular(path, 4 * Limits.current().text + len(BOM_UTF8))
 
 
-def _rewrite(edits: Iterable[Edit]) -> None:
+def _rewrite(edits: Iterable[Edit], piped: Source | None) -> str | None:
+    """Change the files; the text of ``piped``, changed too, is given back."""
+    text = None if piped is None else piped.text
     by_source: dict[Source, list[Edit]] = {}
     for edit in edits:
         by_source.setdefault(edit.span.source, []).append(edit)
     for source, group in by_source.items():
+        if source is piped:
+            text = apply_edits(source.text, group)
+            continue
         path = Path(source.name)
         content = apply_edits(source.text, group).encode()
         try:
@@ -86,6 +107,7 @@ def _rewrite(edits: Iterable[Edit]) -> None:
         except OSError as error:
             reason = (error.strerror or "no reason given").lower()
             raise UserError("CNN603", f"cannot write `{source.name}`: {reason}") from error
+    return text
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -70,7 +70,7 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
         case Number():
             return expr.value
         case Text():
-            raise _quoted(expr)
+            raise _quoted(expr, constants, words)
         case Hole():
             return OpenHole(expr.span, expr.span)
         case Name():
@@ -126,9 +126,14 @@ def _list(expr: List, constants: Constants, words: Container[str]) -> Value:
     return ListOfLists(items) if lists else items
 
 
-def _quoted(expr: Text) -> EvaluationError:
+def _quoted(expr: Text, constants: Constants, words: Container[str]) -> EvaluationError:
     """``padding "same"``: numbers and words stand without quotes."""
     word = expr.value
+    known = word in words or word in ("yes", "no") or constants.find(word) is not None
+    if not known and not word[:1].isdecimal():
+        message = f"`{shorten(expr.span.text)}` is a text, and no value is called so"
+        help = "write a number, `yes` or `no`, or a word that layers take, such as `same`"
+        return _error("CNN204", message, expr.span, help=help)
     if not re.fullmatch(r"[A-Za-z_]\w*|\d+(\.\d+)?", word, re.ASCII):
         message = "a text in quotes is no value here"
         return _error("CNN204", message, expr.span, help="write a number or a word")

@@ -14,15 +14,14 @@ input near the size written, which leave the weights as they are and throw nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
 
 from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.model import Diagnostic, Fix
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.sliding import Sliding
@@ -30,22 +29,17 @@ from cnndsl.semantics.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.semantics.infer import Fact, Inference
 from cnndsl.semantics.input_sizes import input_changes
 from cnndsl.semantics.network import LayerNode
+from cnndsl.semantics.proof import SOLVABLE, Retry, edits_by_source, place_after
 from cnndsl.semantics.solve import changes
 from cnndsl.semantics.trial import Budget, Trial
 
-__all__ = ["Retry", "repair"]
-
-Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
-"""Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
+__all__ = ["repair"]
 
 CODES = frozenset(("CNN301", "CNN302", "CNN303"))
 """The failures of the size rule."""
 
 HOLES = frozenset(("CNN403", "CNN404", "CNN405"))
 """What is said of holes."""
-
-SOLVABLE = frozenset(("CNN403", "CNN405"))
-"""What is said of holes that numbers fit; a repair may turn one into the other."""
 
 FIXES = 6
 """So many repairs of one failure are offered."""
@@ -213,15 +207,15 @@ class _Workshop:
     def _works(self, fix: Fix, diagnostic: Diagnostic) -> bool:
         """Whether the edited text has all the problems that it had, but for this one, at most."""
         texts = dict(self.edited)
-        for source, edits in _by_source(fix.edits).items():
+        for source, edits in edits_by_source(fix.edits).items():
             texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
         others = [item for item in self.diagnostics if item is not diagnostic]
-        allowed = Counter((item.code, *_place(item, fix.edits)) for item in others)
-        holes = {_place(item, fix.edits) for item in others if item.code in HOLES}
+        allowed = Counter((item.code, *place_after(item, fix.edits)) for item in others)
+        holes = {place_after(item, fix.edits) for item in others if item.code in HOLES}
         found = [
-            (item.code, *_place(item))
+            (item.code, *place_after(item))
             for item in self.retry(texts)
-            if item.code not in SOLVABLE or _place(item) not in holes
+            if item.code not in SOLVABLE or place_after(item) not in holes
         ]
         return Counter(found) <= allowed
 
@@ -246,24 +240,6 @@ def _ranked(proposals: Iterable[_Proposal]) -> list[_Proposal]:
         ranked.append((max(rank, Rank.SECOND) if rank in taken else rank, proposal))
         taken.add(rank)
     return [proposal for _, proposal in sorted(ranked, key=lambda pair: pair[0])]
-
-
-def _by_source(edits: Iterable[Edit]) -> dict[Source, list[Edit]]:
-    found: dict[Source, list[Edit]] = {}
-    for edit in edits:
-        found.setdefault(edit.span.source, []).append(edit)
-    return found
-
-
-def _place(diagnostic: Diagnostic, edits: Iterable[Edit] = ()) -> tuple[str, int]:
-    """The file that a diagnostic is about, and where it begins once the edits are made."""
-    span = diagnostic.span
-    start = span.start
-    for edit in edits:
-        replaced = edit.span
-        if replaced.source is span.source and replaced.end <= span.start:
-            start += len(edit.text) - (replaced.end - replaced.start)
-    return span.source.name, start
 
 
 # --- words ------------------------------------------------------------------------------------

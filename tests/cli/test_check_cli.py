@@ -192,6 +192,34 @@ def test_a_dash_reads_standard_input() -> None:
     assert cnndsl("check", "-", input=CLEAN).exit_code == 0
 
 
+def test_a_dash_is_mended_to_standard_output() -> None:
+    result = cnndsl("check", "-", "--fix", input=TYPO)
+    assert (result.exit_code, result.stdout) == (0, TYPO.replace("strid ", "stride "))
+    assert "fixed <stdin>:3:16: write `stride`\n" in result.stderr
+    assert result.stderr.endswith("-: no problems\n")
+
+
+def test_a_dash_is_printed_as_it_is_where_nothing_can_be_mended() -> None:
+    for text in (CLEAN, SIZES, "", "input 1x8x8\r\nrelu"):
+        for option in ("--fix", "--annotate"):
+            result = cnndsl("check", "-", option, "--format", "concise", input=text.encode())
+            assert result.exit_code == (0 if "relu" in text and text != SIZES else 1)
+            if option == "--fix":
+                assert result.stdout_bytes == text.encode()
+            assert ("error" in result.stderr) == (result.exit_code == 1)
+
+
+def test_a_dash_is_annotated_to_standard_output() -> None:
+    result = cnndsl("check", "-", "--annotate", input="input 1x8x8\nrelu\n")
+    assert (result.exit_code, result.stdout) == (0, "input 1x8x8\nrelu => 1x8x8\n")
+    again = cnndsl("check", "-", "--annotate", "--fix", input=result.stdout)
+    assert again.stdout == result.stdout
+
+
+def test_a_dash_that_is_not_to_be_changed_is_not_printed() -> None:
+    assert CLEAN not in cnndsl("check", "-", input=CLEAN).stdout
+
+
 def test_standard_input_that_is_no_text_is_an_error() -> None:
     result = cnndsl("check", "-", input=b"\xff")
     assert (result.exit_code, result.stderr.splitlines()[0]) == (
@@ -219,12 +247,27 @@ def test_fix_mends_the_file_and_says_so(spec: Path) -> None:
 
 
 def test_fix_reports_what_remains(spec: Path) -> None:
-    spec.write_text(TYPO + "expect params 1\n")
+    spec.write_text(TYPO + "cnvo_2 3\n")
     result = cnndsl("check", spec, "--fix", "--format", "concise")
     assert result.exit_code == 1
-    assert "error[CNN402]" in result.stdout
+    assert "error[CNN101]" in result.stdout
     assert "CNN201" not in result.stdout
-    assert spec.read_text().endswith("expect params 1\n")
+    assert spec.read_text().endswith("cnvo_2 3\n")
+
+
+def test_fix_leaves_alone_what_would_bring_another_error(spec: Path) -> None:
+    spec.write_text(TYPO + "expect params 1\n")
+    result = cnndsl("check", spec, "--fix")
+    assert result.exit_code == 1
+    assert "note: with that, line 5 has CNN402: `params` is 34726, not 1" in result.stdout
+    assert "mends" not in result.stdout
+    assert spec.read_text() == TYPO + "expect params 1\n"
+
+
+def test_fix_goes_on_with_what_it_uncovers(spec: Path) -> None:
+    spec.write_text("network tiny\ninput 1 28 28\nconv 6 5\ndense 10\n")
+    assert cnndsl("check", spec, "--fix").exit_code == 0
+    assert spec.read_text() == "network tiny\ninput 1x28x28\nconv 6@5\nflatten -> dense 10\n"
 
 
 def test_fix_mends_several_faults_in_one_go(spec: Path) -> None:
@@ -255,12 +298,12 @@ def test_fix_leaves_a_clean_file_untouched(spec: Path) -> None:
     assert spec.stat() == before or spec.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_fix_changes_nothing_that_came_from_standard_input(
+def test_fix_writes_no_file_for_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = cnndsl("check", "-", "--fix", input=TYPO)
-    assert result.exit_code == 1
+    assert result.exit_code == 0
     assert list(tmp_path.iterdir()) == []
 
 

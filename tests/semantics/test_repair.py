@@ -11,7 +11,8 @@ from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.pipeline import check, check_text
 from cnndsl.semantics.infer import Inference
-from cnndsl.semantics.repair import Retry, repair
+from cnndsl.semantics.proof import Retry
+from cnndsl.semantics.repair import repair
 
 ALEXNET = """\
 network alexnet
