@@ -33,7 +33,7 @@ from cnndsl.semantics.proof import SOLVABLE, Retry, edits_by_source, place_after
 from cnndsl.semantics.solve import changes
 from cnndsl.semantics.trial import Budget, Trial
 
-__all__ = ["repair"]
+__all__ = ["Retry", "repair"]
 
 CODES = frozenset(("CNN301", "CNN302", "CNN303"))
 """The failures of the size rule."""

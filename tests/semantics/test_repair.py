@@ -11,8 +11,7 @@ from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.pipeline import check, check_text
 from cnndsl.semantics.infer import Inference
-from cnndsl.semantics.proof import Retry
-from cnndsl.semantics.repair import repair
+from cnndsl.semantics.repair import Retry, repair
 
 ALEXNET = """\
 network alexnet
