@@ -52,3 +52,21 @@ def test_the_extra_for_cuda_brings_no_second_one(system: str, machine: str, whee
 
 def test_two_wheels_would_be_noticed() -> None:
     assert len(wanted(["onnxruntime", "onnxruntime-gpu"], "linux", "x86_64")) == 2
+
+
+# --- versions -----------------------------------------------------------------------------------
+
+
+def test_the_lowest_versions_that_are_tested_are_those_that_are_promised() -> None:
+    promised = {}
+    for one in map(Requirement, PROJECT["dependencies"]):
+        [lowest] = [part.version for part in one.specifier if part.operator == ">="]
+        promised[one.name] = lowest
+    lines = (ROOT / ".ci" / "lowest.txt").read_text("utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert tested == promised
+
+
+def test_the_tools_of_the_tests_have_exact_versions() -> None:
+    for one in map(Requirement, PROJECT["optional-dependencies"]["test"]):
+        assert [part.operator for part in one.specifier] == ["=="], one
