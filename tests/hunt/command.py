@@ -14,7 +14,7 @@ from cnndsl.cli import main
 __all__ = ["Ended", "call"]
 
 _ESCAPES = re.compile(r"Traceback \(most recent call last\)|internal error|Warning: ")
-_NO_NUMBER = re.compile(r"(?<![\w`])(nan|inf)\b", re.I)
+_NO_NUMBER = re.compile(r"(?<![\w`\"])(nan|inf)\b")
 
 
 @dataclass(frozen=True, slots=True)
