@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import click
@@ -42,7 +43,9 @@ def selftest(
 
     network = pipeline.load(spec, parameters)
     failed = []
-    for check in bench.selftest(network, batch=batch, device=device, threads=threads):
+    checks = bench.selftest(network, batch=batch, device=device, threads=threads, told=_tell)
+    for check in checks:
+        _clear()
         verdict: Literal["passed", "failed", "skipped"] = check.verdict
         click.echo(
             f"{click.style(f'{verdict:<8}', fg=_COLOURS[verdict])} {check.name}: {check.measured}"
@@ -55,3 +58,14 @@ def selftest(
             f"`{network.name}` failed {len(failed)} of its checks: {', '.join(failed)}",
             help="run it again with `--batch 8`; if it fails again, report it with the spec",
         )
+
+
+def _tell(name: str, done: int, total: int) -> None:
+    """How far a long check is, in one line that the next one takes the place of."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{name}: {done} of {total}", err=True, nl=False, color=True)
+
+
+def _clear() -> None:
+    if sys.stderr is not None and sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False, color=True)

@@ -1,38 +1,39 @@
 """Puts a network to the test: each check measures something that must hold, and says what it saw.
 
 What is compared is computed in two independent ways, on the device that would train: the
-gradients with differences of the loss, the training graph with the inference graph, a run that was
-saved and resumed with one that was not.
+gradients with differences of the loss in float64, the training graph with the inference graph, a
+run that was saved and resumed with one that was not.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy
+import onnx
 from numpy.typing import NDArray
 
 from cnndsl.frozen import replace
-from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
 from cnndsl.runtime.device import CUDA, choose, target_of, trial
-from cnndsl.runtime.evaluate import inference_model, sample_losses
+from cnndsl.runtime.doubles import DoubleGraph
+from cnndsl.runtime.evaluate import inference_model, sample_losses, scores_value
 from cnndsl.runtime.session import Session
+from cnndsl.runtime.slopes import Slopes, Tensor
 from cnndsl.runtime.stepper import Stepper
-from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.optimizers import Adam, Sgd
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.settings import WeightDecay
+from cnndsl.semantics.summary import summarize
 from cnndsl.training.step import Step, build_step
 
 __all__ = ["Check", "Verdict", "selftest"]
@@ -40,17 +41,15 @@ __all__ = ["Check", "Verdict", "selftest"]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
 
-_STRIDES = (0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4)
-"""How far the weights are moved for a difference, in shares of their norm."""
+_WORK = 20_000_000_000
+"""Multiplications in float64 that the gradients may take about, and never fewer than:"""
 
-_ROUNDING = 4 * float(numpy.finfo(numpy.float32).eps)
-"""By how much rounding alone may change a difference of two losses, in shares of these."""
-
+_LEAST_GROUPS = 3
 _GRADIENT_TOLERANCE = 0.02
 _TOLERANCE = 1e-4
 _DEVICE_TOLERANCE = 1e-2
 _OVERFIT_STEPS = 100
-_STEPS = 6
+_STEPS = 2
 _RATE = 1024.0
 
 
@@ -64,14 +63,21 @@ class Check:
 
 
 def selftest(
-    typed: TypedNetwork, *, batch: int = 4, device: str = "auto", threads: int | None = None
+    typed: TypedNetwork,
+    *,
+    batch: int = 4,
+    device: str = "auto",
+    threads: int | None = None,
+    told: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Iterator[Check]:
     """Test a network, check by check, on random samples with random answers.
+
+    ``told`` is called while a long check runs: with its name, what is done and what there is.
 
     Raises:
         UserError: as building and starting a step does.
     """
-    bench = _Bench(typed, batch, device, threads)
+    bench = _Bench(typed, batch, device, threads, told)
     yield bench.gradients()
     yield bench.inference()
     yield bench.devices()
@@ -82,8 +88,16 @@ def selftest(
 class _Bench:
     """What the checks share: a network, a batch for it, and where it runs."""
 
-    def __init__(self, typed: TypedNetwork, batch: int, device: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        typed: TypedNetwork,
+        batch: int,
+        device: str,
+        threads: int | None,
+        told: Callable[[str, int, int], None] = lambda name, done, total: None,
+    ) -> None:
         self.typed = typed
+        self.told = told
         self.recipe = typed.network.recipe or Recipe()
         self.batch = batch
         self.device = choose(device).name
@@ -94,20 +108,59 @@ class _Bench:
 
     def gradients(self) -> Check:
         """The slope of the loss along each weight's gradient is the gradient's norm."""
-        recipe = self._plain(Sgd(lr=1.0))
-        step = self._step(self.typed, recipe)
+        name = "gradients against differences"
+        step = self._step(self.typed, self._plain(Sgd(lr=1.0)))
         session, feeds = self._session(step), self._feeds(step)
-        feeds["lr"] = numpy.asarray(_RATE, numpy.float32)
-        names = [f"{name}.next" for name in self._learning(step)]
-        after = session.run(feeds, names)
-        worst, where = 0.0, ""
-        for name in self._learning(step):
-            gradient = (feeds[name].astype(numpy.float64) - after[f"{name}.next"]) / _RATE
-            error = _slope_error(session, feeds, name, gradient)
-            if error >= worst:
-                worst, where = error, name
+        tensors = self._gradients(step, session, feeds)
+        single = float(session.run(feeds, ["loss"])["loss"])
+        graph = DoubleGraph(step.to_proto(), "loss")
+        groups = self._groups(len(tensors))
+        total = 2 * groups + 1
+        slopes = Slopes(
+            lambda moved: graph({**feeds, **moved}),
+            tensors,
+            _GRADIENT_TOLERANCE,
+            lambda done: self.told(name, min(done, total), total),
+        )
+        if abs(single - slopes.loss) > _TOLERANCE * max(abs(slopes.loss), 1e-3):
+            measured = f"loss {single:.6f} in float32 and {slopes.loss:.6f} in float64"
+            return _check(name, measured, holds=False)
+        worst, where = slopes.worst(groups)
         measured = f"worst {worst:.1e}, at `{where}`"
-        return _check("gradients against differences", measured, worst < _GRADIENT_TOLERANCE)
+        return _check(name, measured, worst < _GRADIENT_TOLERANCE)
+
+    def _gradients(self, step: Step, session: Session, feeds: Arrays) -> list[Tensor]:
+        """The gradients, and how much they change where the weights do in their last digit."""
+        feeds = {**feeds, "lr": numpy.asarray(_RATE, numpy.float32)}
+        names = self._learning(step)
+        random = numpy.random.default_rng(self.recipe.seed)
+        eps = numpy.finfo(numpy.float32).eps
+        beside = {n: feeds[n] * (1 + eps * random.normal(size=feeds[n].shape)) for n in names}
+        first, second = (
+            self._slopes_of(session, {**feeds, **moved}, names)
+            for moved in ({}, {n: array.astype(numpy.float32) for n, array in beside.items()})
+        )
+        return [
+            Tensor(
+                name,
+                feeds[name].astype(numpy.float64),
+                first[name],
+                second[name] - first[name],
+            )
+            for name in names
+        ]
+
+    def _slopes_of(self, session: Session, feeds: Arrays, names: Sequence[str]) -> Arrays:
+        after = session.run(feeds, [f"{name}.next" for name in names])
+        return {
+            name: (feeds[name].astype(numpy.float64) - after[f"{name}.next"]) / _RATE
+            for name in names
+        }
+
+    def _groups(self, weights: int) -> int:
+        """In how many groups the weights are moved: one each, unless the network is too large."""
+        work = summarize(self.typed).macs * self.batch
+        return max(1, min(weights, max(_LEAST_GROUPS, _WORK // max(1, work))))
 
     def inference(self) -> Check:
         """The loss of the training graph, and that computed from the inference graph's output.
@@ -125,10 +178,7 @@ class _Bench:
         step = self._step(calm, recipe)
         feeds = self._feeds(step)
         trained = float(self._session(step).run(feeds, ["loss"])["loss"])
-        model = _with_weights(inference_model(calm), self.weights)
-        session = Session(model, self.device, threads=self.threads)
-        output = next(iter(session.run({n: feeds[n] for n in step.inputs}).values()))
-        output = _logits(recipe, calm, output)
+        output = self._scores(calm, recipe, {n: feeds[n] for n in step.inputs})
         inferred = float(sample_losses(recipe.loss, output, feeds["labels"]).mean())
         error = abs(trained - inferred) / max(abs(inferred), 1e-3)
         measured = f"loss {trained:.6f} and {inferred:.6f}"
@@ -172,14 +222,30 @@ class _Bench:
 
     def overfit(self) -> Check:
         """A network that can learn anything learns one batch by heart."""
+        name = "one batch overfitted"
         stepper, feeds = self._stepper(_without_chance(self.typed), self._plain(Adam(lr=1e-3)))
         losses = []
         for number in range(_OVERFIT_STEPS):
             losses.append(_run(stepper, feeds, number, 1e-3))
-            if losses[-1] < losses[0] / 10:
+            self.told(name, number, _OVERFIT_STEPS)
+            if losses[-1] < losses[0] / 2:
                 break
         measured = f"loss {losses[0]:.3g} -> {losses[-1]:.3g} in {len(losses)} steps"
-        return _check("one batch overfitted", measured, losses[-1] < losses[0] / 2)
+        return _check(name, measured, losses[-1] < losses[0] / 2)
+
+    def _scores(self, typed: TypedNetwork, recipe: Recipe, inputs: Arrays) -> NDArray[Any]:
+        """What the loss takes, as the inference graph computes it."""
+        model = inference_model(typed)
+        proto = onnx.ModelProto()
+        proto.CopyFrom(model.graph_only)
+        taken = scores_value(typed, model.manifest, recipe.loss) or proto.graph.output[0].name
+        if taken not in (output.name for output in proto.graph.output):
+            proto.graph.output.add(name=taken)
+        whole = dataclasses.replace(model, graph_only=proto, weights=self.weights).for_runtime()
+        session = Session(whole, self.device, threads=self.threads)
+        found = session.run(inputs, [taken])[taken]
+        shape = session.outputs[0].shape
+        return found.reshape(len(found), *(size for size in shape[1:] if isinstance(size, int)))
 
     # --- what they need -----------------------------------------------------------------------
 
@@ -241,44 +307,9 @@ def _check(name: str, measured: str, holds: bool) -> Check:
     return Check(name, measured, "passed" if holds else "failed")
 
 
-def _with_weights(model: Artifact, weights: Mapping[str, NDArray[Any]]) -> bytes:
-    """A model's bytes with these weights in it."""
-    return dataclasses.replace(model, weights=weights).for_runtime()
-
-
 def _run(stepper: Stepper, feeds: Arrays, number: int, lr: float | None = None) -> float:
     inputs = {name: feeds[name] for name in stepper.step.inputs}
     return stepper.run(inputs, feeds["labels"], 1e-3 if lr is None else lr, number, 1).loss
-
-
-def _slope_error(
-    session: Session, feeds: Arrays, name: str, gradient: NDArray[numpy.float64]
-) -> float:
-    """How far the loss's slope along a gradient is from the gradient's norm, relatively.
-
-    Float32 and the kinks of ReLUs and maxima disturb a difference, the one if it is short, the
-    other if it is long: the best of several counts, without what rounding explains.
-    """
-    norm = float(numpy.linalg.norm(gradient))
-    size = float(numpy.linalg.norm(feeds[name])) or 1.0
-    if norm == 0:
-        return 0.0
-
-    def loss(move: NDArray[numpy.float64]) -> float:
-        moved = (feeds[name] + move).astype(numpy.float32)
-        return float(session.run({**feeds, name: moved}, ["loss"])["loss"])
-
-    best = math.inf
-    for share in _STRIDES:
-        move = gradient / norm * size * share
-        reach = 2 * size * share
-        ahead, behind = loss(move), loss(-move)
-        rounding = _ROUNDING * max(abs(ahead), abs(behind)) / reach
-        error = max(0.0, abs((ahead - behind) / reach - norm) - rounding) / norm
-        best = min(best, error)
-        if best < _GRADIENT_TOLERANCE / 10:
-            break
-    return best
 
 
 def _without_chance(typed: TypedNetwork) -> TypedNetwork:
@@ -301,15 +332,3 @@ def _normalises(typed: TypedNetwork, name: str) -> bool:
 def _acts_in_training(node: LayerNode) -> bool:
     """Whether a layer has a training form of its own."""
     return type(node.layer).lower_training is not Layer.lower_training
-
-
-def _logits(recipe: Recipe, typed: TypedNetwork, output: NDArray[Any]) -> NDArray[Any]:
-    """What the loss takes: the output before the function that it brings itself."""
-    node = typed.network.nodes[next(iter(typed.network.outputs.values()))]
-    keyword = node.layer.keyword if isinstance(node, LayerNode) else ""
-    if isinstance(recipe.loss, CrossEntropy) and keyword == "softmax":
-        return numpy.log(output.astype(numpy.float64))
-    if isinstance(recipe.loss, BinaryCrossEntropy) and keyword == "sigmoid":
-        p = output.astype(numpy.float64)
-        return numpy.log(p) - numpy.log1p(-p)
-    return output

@@ -1,0 +1,181 @@
+"""Gradients are held against slopes of the loss in float64, singly or in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy
+import onnx
+import onnx_ir
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+
+from cnndsl import pipeline
+from cnndsl.autodiff.rules import RULES, Backward
+from cnndsl.runtime.doubles import DoubleGraph
+from cnndsl.runtime.selftest import Check, selftest
+from cnndsl.runtime.slopes import Slopes, Tensor
+
+Doubles = NDArray[numpy.float64]
+
+SQUEEZE = """rounding floor
+block fire(squeeze, expand) {
+  conv squeeze@1 -> relu
+  concat(conv expand@1 -> relu, conv expand@3 padding 1 -> relu)
+}
+input 3x64x64
+conv 64@3 stride 2 -> relu -> maxpool 3 stride 2
+fire(16, 64)
+fire(16, 64)
+maxpool 3 stride 2
+fire(32, 128)
+fire(32, 128)
+maxpool 3 stride 2
+fire(48, 192)
+fire(48, 192)
+fire(64, 256)
+fire(64, 256)
+dropout 0.5
+conv 10@1 -> relu -> globalavgpool -> softmax
+"""
+
+SE = """rounding floor
+block scaled(width) {
+  multiply(identity, globalavgpool -> dense width/4 -> relu -> dense width -> sigmoid)
+}
+block bottleneck(width, stride = 1, project = no) {
+  add(
+    conv width@1 bias no -> batchnorm -> relu
+      -> conv width@3 stride stride padding 1 -> batchnorm -> relu
+      -> conv 4*width@1 bias no -> batchnorm -> scaled(4*width),
+    if project { conv 4*width@1 stride stride bias no -> batchnorm } else { identity }
+  ) -> relu
+}
+input 3x32x32
+conv 8@3 stride 2 padding 1 bias no -> batchnorm -> relu -> maxpool 3 stride 2 padding 1
+bottleneck(4, project = yes)
+bottleneck(4)
+bottleneck(8, 2, project = yes)
+bottleneck(8)
+globalavgpool -> dense 10 -> softmax
+"""
+
+
+def gradients(spec: str) -> Check:
+    network = pipeline.typed(pipeline.check_text(spec))
+    return next(selftest(network, device="cpu", threads=1))
+
+
+@pytest.mark.parametrize("spec", [SQUEEZE, SE], ids=["squeezenet", "squeeze-and-excitation"])
+def test_a_right_network_with_many_kinks_passes_far_from_the_bound(spec: str) -> None:
+    check = gradients(spec)
+    assert check.verdict == "passed"
+    assert float(check.measured.split()[1].rstrip(",")) < 1e-3
+
+
+@pytest.mark.parametrize("rule", ["Relu", "Conv", "MaxPool", "Sigmoid", "GlobalAveragePool", "Mul"])
+@pytest.mark.parametrize("factor", [0.95, 0.0, -1.0])
+def test_every_broken_gradient_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, rule: str, factor: float
+) -> None:
+    right = RULES[rule]
+
+    def wrong(backward: Backward) -> Iterator[onnx_ir.Value | None]:
+        for part in right(backward):
+            yield None if part is None else backward.op("Mul", part, backward.scalar(factor))
+
+    monkeypatch.setitem(RULES, rule, lambda backward: [*wrong(backward)])
+    assert gradients(SE).verdict == "failed"
+
+
+# --- groups -----------------------------------------------------------------------------------
+
+
+def tensors(wrong: Mapping[int, float], count: int = 40) -> list[Tensor]:
+    """Gradients of the sum of squares, some of them wrong by a factor."""
+    random = numpy.random.default_rng(0)
+    found = []
+    for at in range(count):
+        weight = random.normal(size=7)
+        gradient = 2 * weight * wrong.get(at, 1.0)
+        found.append(Tensor(f"w{at}", weight, gradient, 1e-6 * random.normal(size=7)))
+    return found
+
+
+def worst(members: list[Tensor], groups: int) -> tuple[float, str]:
+    weights = {one.name: one.weight for one in members}
+
+    def loss(moved: Mapping[str, Doubles]) -> float:
+        return float(sum(numpy.sum(array**2) for array in {**weights, **moved}.values()))
+
+    return Slopes(loss, members, 0.02).worst(groups)
+
+
+@pytest.mark.parametrize("groups", [1, 3, 40])
+def test_right_gradients_pass_in_groups_of_any_size(groups: int) -> None:
+    assert worst(tensors({}), groups)[0] < 1e-4
+
+
+@pytest.mark.parametrize("groups", [1, 3, 40])
+@pytest.mark.parametrize("factor", [0.0, 0.9, 1.1, -1.0])
+def test_the_one_that_is_wrong_is_found(groups: int, factor: float) -> None:
+    error, name = worst(tensors({17: factor}), groups)
+    assert error > 0.02
+    assert name == "w17"
+
+
+def test_errors_that_cancel_in_a_sum_are_found() -> None:
+    error, name = worst(tensors({5: 0.9, 6: 1.1, 20: 0.9, 30: 1.1}), 1)
+    assert error > 0.02
+    assert name in ("w5", "w6", "w20", "w30")
+
+
+# --- float64 ----------------------------------------------------------------------------------
+
+WINDOWS = [
+    {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]},
+    {"kernel_shape": [2, 2]},
+    {"kernel_shape": [3, 3], "strides": [2, 2]},
+]
+
+
+def both(node: onnx.NodeProto, feeds: dict[str, NDArray[numpy.float32]]) -> tuple[float, float]:
+    """The sum of an operator's result, here and by the reference evaluator, which is slow."""
+    total = helper.make_node("ReduceSum", ["y"], ["s"], keepdims=0)
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
+        for name, array in feeds.items()
+    ]
+    untyped = helper.make_empty_tensor_value_info("y")
+    alone = helper.make_model(helper.make_graph([node], "g", ports, [untyped]))
+    [result] = ReferenceEvaluator(alone).run(None, dict(feeds))
+    graph = helper.make_graph(
+        [node, total], "g", ports, [helper.make_tensor_value_info("s", TensorProto.FLOAT, [])]
+    )
+    return DoubleGraph(helper.make_model(graph), "s")(feeds), float(
+        numpy.sum(result, dtype="float64")
+    )
+
+
+@pytest.mark.parametrize("attributes", WINDOWS)
+@pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool", "MaxPoolUp", "AverageIn"])
+def test_operators_compute_what_the_reference_computes(
+    operator: str, attributes: dict[str, list[int]]
+) -> None:
+    random = numpy.random.default_rng(0)
+    feeds = {"x": random.normal(size=(2, 4, 8, 9)).astype(numpy.float32)}
+    flags = {"MaxPoolUp": {"ceil_mode": 1}, "AverageIn": {"count_include_pad": 1}}
+    extra = flags.get(operator, {})
+    kind = {"MaxPoolUp": "MaxPool", "AverageIn": "AveragePool"}.get(operator, operator)
+    names = ["x"]
+    if kind == "Conv":
+        extra = {"group": 2}
+        names = ["x", "w", "b"]
+        size = attributes["kernel_shape"]
+        feeds["w"] = random.normal(size=(6, 2, *size)).astype(numpy.float32)
+        feeds["b"] = random.normal(size=6).astype(numpy.float32)
+    node = helper.make_node(kind, names, ["y"], **{**attributes, **extra})
+    ours, reference = both(node, feeds)
+    assert ours == pytest.approx(reference, rel=1e-5)
