@@ -127,7 +127,7 @@ class _Bench:
             return _check(name, measured, holds=False)
         worst, where = slopes.worst(groups)
         measured = f"worst {worst:.1e}, at `{where}`"
-        return _check(name, measured, worst < _GRADIENT_TOLERANCE)
+        return _check(name, measured, worst <= _GRADIENT_TOLERANCE)
 
     def _gradients(self, step: Step, session: Session, feeds: Arrays) -> list[Tensor]:
         """The gradients, and how much they change where the weights do in their last digit."""

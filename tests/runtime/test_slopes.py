@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy
 import onnx
@@ -176,6 +177,7 @@ def test_operators_compute_what_the_reference_computes(
         size = attributes["kernel_shape"]
         feeds["w"] = random.normal(size=(6, 2, *size)).astype(numpy.float32)
         feeds["b"] = random.normal(size=6).astype(numpy.float32)
-    node = helper.make_node(kind, names, ["y"], **{**attributes, **extra})
+    given: dict[str, Any] = {**attributes, **extra}
+    node = helper.make_node(kind, names, ["y"], **given)
     ours, reference = both(node, feeds)
     assert ours == pytest.approx(reference, rel=1e-5)
