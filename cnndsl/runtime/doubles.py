@@ -21,7 +21,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from typing_extensions import override
 
-__all__ = ["DoubleGraph", "Doubles"]
+__all__ = ["AveragePool", "Conv", "DoubleGraph", "Doubles", "MaxPool"]
 
 Doubles: TypeAlias = NDArray[numpy.float64]
 
