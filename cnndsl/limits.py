@@ -18,8 +18,9 @@ ENVIRONMENT = "CNNDSL_LIMITS"
 class Limits:
     """What a spec may cost.
 
-    >>> Limits.parse("layers=10, depth=5")
-    Limits(text=400000, depth=5, layers=10, steps=100000, diagnostics=100, elements=1099511627776)
+    >>> Limits.parse("layers=10, depth=5")  # doctest: +NORMALIZE_WHITESPACE
+    Limits(text=400000, depth=5, layers=10, steps=100000, diagnostics=100, elements=1099511627776,
+    unpacked=4294967296, labels=134217728)
     """
 
     text: int = 400_000
@@ -34,6 +35,10 @@ class Limits:
     """Diagnostics shown; the rest is counted."""
     elements: int = 2**40
     """Numbers in one tensor, and parameters of a network."""
+    unpacked: int = 2**32
+    """Bytes of an array that is unpacked from a file of data."""
+    labels: int = 2**27
+    """Labels, or numbers of targets, of one part of the data."""
 
     @property
     def findings(self) -> int:

@@ -110,14 +110,16 @@ JUDGED = {
     "Image.open(file, formats=_formats(path))",
     "zipfile.ZipFile(file)",
     "zipfile.is_zipfile(file)",
-    "is_zipfile(file)",
-    "numpy.load(file, allow_pickle=False)",
+    "ZipFile(file)",
     "onnx.load(file)",
     "onnx.load(file, load_external_data=False)",
     "safe_open(os.fspath(path), framework='numpy')",  # behind check_regular
     "safe_open(path, framework='numpy')",  # behind open_regular
-    "self.archive.open(self.member)",  # a member of an open archive
+    "self.archive.open(self.member)",  # members of an open archive
+    "archive.open(member)",
     "archive.open(members[one.name])",
+    "Member.open(archive, path, members[labels], f'{data}:{labels}')",
+    "Member.open(archive, path, members[name], f'{data}:{name}')",
     "_Stored.open(file, str(path), model_input)",
     "_Stored.open(file, f'{path}:{one.name}' if len(inputs) > 1 else path, one)",
     "open(found.path / _LOCK, 'a+', encoding='utf-8')",  # written, and no pipe: see below

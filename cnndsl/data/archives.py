@@ -7,32 +7,26 @@ For a network of several inputs, their names stand in place of ``x``.
 
 from __future__ import annotations
 
-import math
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
-from numpy.lib import format as npy
 
-from cnndsl.data.arrays import read_header
-from cnndsl.data.arraysets import MEMORY_LIMIT, ArraySet, Store, StoredArray, as_column
+from cnndsl.data.arraysets import ArraySet, as_column, demand_takable
 from cnndsl.data.class_names import number_indices
+from cnndsl.data.members import Member
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, refuse_valid
 from cnndsl.data.preparing import Floats
 from cnndsl.data.samples import Indices
 from cnndsl.data.sources import Array
+from cnndsl.data.stores import demand_few_labels
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["open_npz"]
-
-_LOCAL_HEADER = 30
-"""The bytes of a member's header in a zip file before its name (APPNOTE.TXT, 4.3.7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +89,28 @@ def _open(archive: zipfile.ZipFile, path: Path, data: str, wanted: Wanted) -> Ar
             f"`{data}` has `{samples[0]}`, but no labels `{labels}`",
             f"save the labels into it, as `{labels}`",
         )
-    answers = _Member(archive, path, members[labels], f"{data}:{labels}").values()
-    columns = {}
+    answers = Member.open(archive, path, members[labels], f"{data}:{labels}")
+    taken = []
     for model_input, name in zip(wanted.inputs, samples, strict=True):
         if name not in members:
             raise not_understood(
                 f"`{data}` has no array `{name}` for the input `{model_input.name}`",
                 f"save it into it, as `{name}`",
             )
-        store = _Member(archive, path, members[name], f"{data}:{name}").store()
-        if store.shape[0] != len(answers):
+        member = Member.open(archive, path, members[name], f"{data}:{name}")
+        if member.shape[0] != answers.shape[0]:
             raise not_understood(
-                f"`{data}` has {store.shape[0]} samples in `{name}`, but {len(answers)} labels in"
-                f" `{labels}`",
+                f"`{data}` has {member.shape[0]} samples in `{name}`, but {answers.shape[0]} labels"
+                f" in `{labels}`",
                 "give every sample one label",
             )
-        columns[model_input.name] = as_column(store, model_input, f"{data}:{name}")
-    indices, targets = _answers(answers, data, labels)
+        demand_takable(member.shape, member.dtype, model_input, member.name)
+        taken.append((model_input, member))
+    demand_few_labels(answers.shape, answers.name)
+    _demand_answers(answers.dtype, data, labels)
+    # Only now, when all headers agree, is anything unpacked.
+    indices, targets = _answers(answers.values(), data, labels)
+    columns = {one.name: as_column(found.store(), one, found.name) for one, found in taken}
     notes: tuple[str, ...] = ()
     if indices is not None:
         numbers = number_indices(indices, data, wanted.classes)
@@ -169,60 +168,15 @@ def _arrays(members: Mapping[str, str], data: str, wanted: Wanted) -> list[str]:
     return found
 
 
-# --- members ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """An array in an archive."""
-
-    archive: zipfile.ZipFile
-    path: Path
-    member: str
-    name: str
-
-    def values(self) -> Array:
-        """The whole array, in memory."""
-        try:
-            with self.archive.open(self.member) as file:
-                values: Array = npy.read_array(file, allow_pickle=False)
-        except MemoryError as error:
-            raise not_understood(
-                f"`{self.name}` is too large for the memory",
-                "save it with `numpy.savez`, which does not pack: then it is read piece by piece",
-            ) from error
-        except (ValueError, EOFError, zlib.error) as error:
-            why = "Python objects are never loaded" if "pickle" in str(error) else str(error)
-            raise not_understood(
-                f"cannot read `{self.name}`: {why}", "save the array again, as numbers"
-            ) from error
-        return values if values.ndim else values[None]
-
-    def store(self) -> Store:
-        """The array in memory, or in its file where it is large and not packed."""
-        info = self.archive.getinfo(self.member)
-        if info.compress_type != zipfile.ZIP_STORED or info.file_size <= MEMORY_LIMIT:
-            return self.values()
-        with self.archive.open(self.member) as file:
-            shape, fortran, dtype = read_header(file, self.name)
-            header = file.tell()
-        size = math.prod(shape) * dtype.itemsize
-        if fortran or dtype.hasobject or not shape:
-            return self.values()
-        if header + size > info.file_size:
-            raise not_understood(
-                f"cannot read `{self.name}`: its numbers take {size} bytes, but there are"
-                f" {info.file_size - header}",
-                "save the array again, as numbers",
-            )
-        with open_regular(self.path) as raw:
-            raw.seek(info.header_offset + 26)
-            lengths = struct.unpack("<HH", raw.read(4))
-        offset = info.header_offset + _LOCAL_HEADER + sum(lengths) + header
-        return StoredArray(str(self.path), offset, shape, dtype)
-
-
 # --- labels -----------------------------------------------------------------------------------
+
+
+def _demand_answers(dtype: numpy.dtype[numpy.generic], data: str, name: str) -> None:
+    if dtype.kind not in "uibf":
+        raise not_understood(
+            f"the labels `{name}` of `{data}` are `{dtype}`",
+            "save classes as whole numbers, and targets as floating-point numbers",
+        )
 
 
 def _answers(values: Array, data: str, name: str) -> tuple[Indices | None, Floats | None]:
@@ -240,11 +194,6 @@ def _answers(values: Array, data: str, name: str) -> tuple[Indices | None, Float
                 help=f"take the sample out, or give `{name}` a number there",
             )
         return None, targets
-    if kind not in "uib":
-        raise not_understood(
-            f"the labels `{name}` of `{data}` are `{values.dtype}`",
-            "save classes as whole numbers, and targets as floating-point numbers",
-        )
     # MedMNIST's labels of several columns say yes or no to each of several findings.
     if name.endswith("_labels") and values.ndim == 2 and values.shape[1] > 1:
         return None, values.astype(numpy.float32)

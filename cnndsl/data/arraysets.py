@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import BinaryIO, Protocol
 
 import numpy
 import numpy.typing
@@ -17,110 +14,25 @@ from typing_extensions import override
 
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
 from cnndsl.data.fitting import fit_pictures, resamples
+from cnndsl.data.images import MAX_PIXELS
 from cnndsl.data.preparing import Floats, prepare_values
 from cnndsl.data.raw import needs_no_preparing, raw_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.stores import MEMORY_LIMIT, Store, StoredArray
 from cnndsl.diagnostics.model import UserError
-from cnndsl.files import open_regular
-from cnndsl.graph.files import reason
 
 __all__ = [
-    "MEMORY_LIMIT",
     "ArraySet",
     "Column",
-    "Store",
-    "StoredArray",
     "as_column",
+    "demand_pictures",
+    "demand_takable",
     "pictures_column",
 ]
 
-MEMORY_LIMIT = 2**28
-"""Arrays of more bytes are read from their file sample by sample where that is possible."""
-
 _CHUNK = 1024
-
-
-# --- where the numbers are --------------------------------------------------------------------
-
-
-class Store(Protocol):
-    """The samples of one input: an array, or something in a file that can be indexed like one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The number of samples, then the sizes of each."""
-        ...
-
-    @property
-    def dtype(self) -> numpy.dtype[numpy.generic]:
-        """The type of the elements."""
-        ...
-
-    def __getitem__(self, indices: Indices, /) -> Array: ...
-
-
-@dataclass(slots=True)
-class StoredArray:
-    """An array that stays in its file, from ``offset`` on; only the samples asked for are read.
-
-    The file is not mapped into memory: where somebody cuts it off while it is mapped, the system
-    kills the process.
-    """
-
-    path: str
-    offset: int
-    shape: tuple[int, ...]
-    dtype: numpy.dtype[numpy.generic]
-    _file: BinaryIO = field(init=False)
-    _state: tuple[int, int] = field(init=False)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self._file = open_regular(self.path, buffering=0)
-        self._state = self._look()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            self._file.close()
-
-    @property
-    def state(self) -> tuple[int, int]:
-        """The file's size and time when it was opened."""
-        return self._state
-
-    def __getitem__(self, indices: Indices, /) -> Array:
-        rows = numpy.empty((len(indices), *self.shape[1:]), self.dtype)
-        size = math.prod(self.shape[1:]) * self.dtype.itemsize
-        flat = rows.reshape(len(indices), -1).view(numpy.uint8)
-        try:
-            with self._lock:
-                for row, index in zip(flat, indices.tolist(), strict=True):
-                    self._file.seek(self.offset + index * size)
-                    self._fill(row.data)
-                if self._look() != self._state:
-                    raise self._changed("its size or its time is another one")
-        except OSError as error:
-            raise self._changed(reason(error)) from error
-        return rows
-
-    def _fill(self, buffer: memoryview) -> None:
-        while buffer:
-            count = self._file.readinto(buffer)  # type: ignore[attr-defined]
-            if not count:
-                raise self._changed("it has become shorter")
-            buffer = buffer[count:]
-
-    def _look(self) -> tuple[int, int]:
-        status = os.fstat(self._file.fileno())
-        return status.st_size, status.st_mtime_ns
-
-    def _changed(self, how: str) -> UserError:
-        return UserError(
-            "CNN804",
-            f"`{self.path}` changed after it was opened: {how}",
-            help="put the file back as it was, or start again",
-        )
+_LARGE = 2**26
 
 
 # --- how they become inputs -------------------------------------------------------------------
@@ -142,13 +54,17 @@ class Column:
 
     def take(self, indices: Indices) -> Array:
         """Prepared samples, ``[n, *dims]``."""
-        values = self.store[indices]
-        if self.axes is None:
-            values = values.reshape(len(indices), *self.input.type.dims)
-            if not self.is_raw:
-                return prepare_array(values, self.input, 1, self.name)
-            return prepare_values(values, self.input.preparation, channel_axis=1)
-        return prepare_values(self._fit(values), self.input.preparation, channel_axis=1)
+        if self.axes is not None:
+            # Of large pictures not the whole batch at once.
+            count = max(1, _LARGE // math.prod(self.store.shape[1:]))
+            starts = range(0, max(1, len(indices)), count)
+            fitted = [self._fit(self.store[indices[at : at + count]]) for at in starts]
+            raw = fitted[0] if len(fitted) == 1 else numpy.concatenate(fitted)
+            return prepare_values(raw, self.input.preparation, channel_axis=1)
+        values = self.store[indices].reshape(len(indices), *self.input.type.dims)
+        if not self.is_raw:
+            return prepare_array(values, self.input, 1, self.name)
+        return prepare_values(values, self.input.preparation, channel_axis=1)
 
     @property
     def may_break(self) -> bool:
@@ -183,34 +99,61 @@ def as_column(store: Store, model_input: ModelInput, name: str) -> Column:
     """Samples for an input: numbers of its own shape, or pictures that get fitted.
 
     Raises:
-        UserError: CNN703 for numbers that are neither.
+        UserError: CNN703 for numbers that are neither, CNN808 where there are none.
+    """
+    axes = demand_takable(store.shape, store.dtype, model_input, name)
+    if axes is None:
+        return Column(store, model_input, name)
+    return pictures_column(store, model_input, name, axes)
+
+
+def demand_takable(
+    shape: tuple[int, ...],
+    dtype: numpy.dtype[numpy.generic],
+    model_input: ModelInput,
+    name: str,
+) -> tuple[int, ...] | None:
+    """Whether an input takes such samples: how pictures lie, or None for its own shape.
+
+    Raises:
+        UserError: as :func:`as_column`.
     """
     dims = model_input.type.dims
-    check_elements(store.dtype, model_input, name)
-    sample = store.shape[1:]
+    check_elements(dtype, model_input, name)
+    sample = shape[1:]
     if sample == dims or (dims[0] == 1 and len(dims) > 1 and sample == dims[1:]):
-        return Column(store, model_input, name)
+        _demand_some(shape, name)
+        return None
     layout = model_input.preparation.layout_for(model_input.type)
-    prepared = needs_no_preparing(store.dtype, model_input)
+    prepared = needs_no_preparing(dtype, model_input)
     axes = _picture_axes(sample, name) if layout and not prepared else None
     if axes is None:
-        if is_single(store.shape, model_input, name):  # Raises, save for one sample alone.
+        if is_single(shape, model_input, name):  # Raises, save for one sample alone.
             raise UserError(
                 "CNN703",
                 f"`{name}` holds one sample without an axis that counts the samples",
                 help="give the array one more dimension in front: `array[None]`",
             )
         raise AssertionError("an array of several samples is taken above")
-    return pictures_column(store, model_input, name, axes)
+    demand_pictures(shape, axes, model_input, name)
+    return axes
 
 
-def pictures_column(
-    store: Store, model_input: ModelInput, name: str, axes: tuple[int, ...]
-) -> Column:
-    """Pictures that get fitted to an input; ``axes`` as in :class:`Column`.
+def _demand_some(shape: tuple[int, ...], name: str) -> None:
+    if shape[0] == 0:
+        raise UserError(
+            "CNN808", f"`{name}` holds no samples", help="give data with at least one sample"
+        )
+
+
+def demand_pictures(
+    shape: tuple[int, ...], axes: tuple[int, ...], model_input: ModelInput, name: str
+) -> None:
+    """Refuse what are no pictures for an input; ``axes`` as in :class:`Column`.
 
     Raises:
-        UserError: CNN703 where the input takes no pictures, or only those of its own size.
+        UserError: CNN703 where the input takes none, where they have no size or are beyond all
+            limits; CNN808 where there are none.
     """
     if model_input.preparation.layout_for(model_input.type) is None:
         raise UserError(
@@ -219,9 +162,36 @@ def pictures_column(
             f" `{model_input.type}`",
             help="give the data as arrays of that shape in a `.npz` file",
         )
+    _demand_some(shape, name)
+    height, width = (shape[axis] for axis in axes[1:3])
+    if not height * width:
+        raise UserError(
+            "CNN703",
+            f"`{name}` holds pictures of {height}x{width} pixels (height x width): there is"
+            " nothing in them",
+            help="save the pictures again",
+        )
+    if height * width > MAX_PIXELS:
+        raise UserError(
+            "CNN703",
+            f"`{name}` holds pictures of {height}x{width} pixels (height x width), more than"
+            f" {MAX_PIXELS:,}",
+            help="make the pictures smaller",
+        )
+
+
+def pictures_column(
+    store: Store, model_input: ModelInput, name: str, axes: tuple[int, ...]
+) -> Column:
+    """Pictures that get fitted to an input; ``axes`` as in :class:`Column`.
+
+    Raises:
+        UserError: CNN703 where the input takes no pictures, only those of its own size, or where
+            they have no size; CNN808 where there are none.
+    """
+    demand_pictures(store.shape, axes, model_input, name)
     column = Column(store, model_input, name, axes)
-    if store.shape[0]:
-        column.take(numpy.zeros(1, numpy.int64))  # Refuses at once what is never taken.
+    column.take(numpy.zeros(1, numpy.int64))  # Refuses at once what is never taken.
     return column.fitted()
 
 

@@ -7,7 +7,7 @@ A record is one byte of label (CIFAR-100: the coarse one, then the fine one, whi
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cnndsl.data.arraysets import ArraySet, pictures_column
 from cnndsl.data.class_names import class_indices, number_indices
 from cnndsl.data.parts import Wanted, no_part, not_understood, only_input
 from cnndsl.data.sources import Array, natural
+from cnndsl.diagnostics.model import UserError
 from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
@@ -77,6 +78,7 @@ def open_cifar(folder: Path, names: Collection[str], data: str, wanted: Wanted) 
     for file in files:
         if file not in names:
             raise no_part(data, wanted.split, f"`{file}`")
+    _demand_few(folder, files, data)
     records = numpy.concatenate([_records(folder / file, kind) for file in files])
     pictures = records[:, kind.labels :].reshape(-1, 3, 32, 32)
     labels = records[:, kind.labels - 1].astype(numpy.int64)
@@ -115,6 +117,17 @@ def _batches(names: Collection[str], data: str) -> list[str]:
             "put all the batches into the folder",
         )
     return found or ["data_batch_1.bin"]
+
+
+def _demand_few(folder: Path, files: Sequence[str], data: str) -> None:
+    """Refuse batches that together would not fit memory; CIFAR itself has 150 MB."""
+    size = sum((folder / file).stat().st_size for file in files if (folder / file).is_file())
+    if size > _LARGEST:
+        raise UserError(
+            "CNN906",
+            f"the batches of `{data}` have {size:,} bytes, more than {_LARGEST:,}",
+            help="put the data into a `.npz` file, unpacked: it is read piece by piece",
+        )
 
 
 def _records(path: Path, kind: _Kind) -> Array:

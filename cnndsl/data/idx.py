@@ -7,21 +7,22 @@ labels ``idx1-ubyte``; each may be packed with gzip.
 
 from __future__ import annotations
 
-import gzip
 import math
+import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy
 
-from cnndsl.data.arraysets import MEMORY_LIMIT, ArraySet, Store, StoredArray, pictures_column
+from cnndsl.data.arraysets import ArraySet, demand_pictures, pictures_column
 from cnndsl.data.class_names import number_indices
+from cnndsl.data.gzipped import Unpacker
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, only_input
-from cnndsl.data.sources import Array
+from cnndsl.data.stores import MEMORY_LIMIT, Store, StoredArray, demand_few_labels, unpack
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
@@ -36,7 +37,7 @@ _MARKS: dict[Split, tuple[str, ...]] = {
     "test": ("t10k", "test"),
 }
 
-_PIECE = 2**22
+_AGAIN = "download the file again"
 
 _ROWS_FIRST, _COLUMNS_FIRST = (0, 1, 2), (0, 2, 1)
 
@@ -64,16 +65,20 @@ def open_idx(folder: Path, names: Iterable[str], data: str, wanted: Wanted) -> A
     """
     model_input = only_input(wanted, data)
     images_path, labels_path = _files(_pair(folder, names, data, wanted.split), data)
-    images = _read(images_path, 3, "pictures")
-    labels = _read(labels_path, 1, "labels")
-    if images.shape[0] != labels.shape[0]:
-        raise not_understood(
-            f"`{images_path.name}` holds {images.shape[0]} pictures, but `{labels_path.name}`"
-            f" {labels.shape[0]} labels",
-            "take both files from one download",
-        )
     # The pictures of EMNIST are stored column by column; all other sets store them by rows.
     axes = _COLUMNS_FIRST if images_path.name.lower().startswith("emnist") else _ROWS_FIRST
+    shape, counts = _sizes(images_path, 3, "pictures"), _sizes(labels_path, 1, "labels")
+    if shape[0] != counts[0]:
+        raise not_understood(
+            f"`{images_path.name}` holds {shape[0]} pictures, but `{labels_path.name}`"
+            f" {counts[0]} labels",
+            "take both files from one download",
+        )
+    demand_pictures(shape, axes, model_input, str(images_path))
+    demand_few_labels(counts, str(labels_path))
+    # Only now, when the headers agree, is anything unpacked.
+    labels = _read(labels_path, 1, "labels")
+    images = _read(images_path, 3, "pictures")
     column = pictures_column(images, model_input, str(images_path), axes)
     everything = numpy.arange(labels.shape[0])
     numbers = number_indices(labels[everything].astype(numpy.int64), data, wanted.classes)
@@ -126,35 +131,40 @@ def _files(pair: _Pair, data: str) -> tuple[Path, Path]:
 # --- files ------------------------------------------------------------------------------------
 
 
+def _sizes(path: Path, rank: int, what: str) -> tuple[int, ...]:
+    """What the header says of how many numbers there are."""
+    with _opened(path) as (read, _):
+        return _shape(read(4 + 4 * rank), rank, path, what)
+
+
 def _read(path: Path, rank: int, what: str) -> Store:
-    """The numbers of an idx file of bytes: in memory, or in the file where they are many."""
-    packed = path.suffix.lower() == ".gz"
+    """The numbers of an idx file of bytes: in memory, or in a file where they are many."""
+    dtype = numpy.dtype(numpy.uint8)
+    with _opened(path) as (read, stored):
+        header = read(4 + 4 * rank)
+        shape = _shape(header, rank, path, what)
+        name = f"{shape[0]} {what}"
+        name += f" of {'x'.join(map(str, shape[1:]))}" if len(shape) > 1 else ""
+        if stored is not None:
+            _check_length(path, name, math.prod(shape), stored - len(header))
+            if math.prod(shape) > MEMORY_LIMIT:
+                return StoredArray(str(path), len(header), shape, dtype)
+        return unpack(read, str(path), shape, dtype, str(path), MEMORY_LIMIT, f"its {name}", _AGAIN)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Callable[[int], bytes], int | None]]:
+    """What reads a file's bytes, packed or not, and how many there are if it is not packed."""
     try:
-        with open_regular(path) as raw, gzip.GzipFile(fileobj=raw) if packed else raw as file:
-            header = file.read(4 + 4 * rank)
-            shape = _shape(header, rank, path, what)
-            size = math.prod(shape)
-            if not packed:
-                _check_length(path, what, shape, path.stat().st_size - len(header))
-                if size > MEMORY_LIMIT:
-                    dtype = numpy.dtype(numpy.uint8)
-                    return StoredArray(str(path), len(header), shape, dtype)
-            content = _read_up_to(file, size + 1)
-    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
+        with open_regular(path) as file:
+            if path.suffix.lower() == ".gz":
+                yield Unpacker(file).read, None
+            else:
+                yield file.read, os.fstat(file.fileno()).st_size
+    except (zlib.error, EOFError) as error:
         raise _broken(path, f"its packed data is broken ({error})") from error
     except OSError as error:
         raise _broken(path, reason(error)) from error
-    _check_length(path, what, shape, len(content))
-    values: Array = numpy.frombuffer(content, numpy.uint8)
-    return values.reshape(shape)
-
-
-def _read_up_to(file: IO[bytes] | gzip.GzipFile, size: int) -> bytearray:
-    """At most so many bytes; what a header promises in vain takes no memory."""
-    content = bytearray()
-    while piece := file.read(min(_PIECE, size - len(content))):
-        content += piece
-    return content
 
 
 def _shape(header: bytes, rank: int, path: Path, what: str) -> tuple[int, ...]:
@@ -170,13 +180,11 @@ def _shape(header: bytes, rank: int, path: Path, what: str) -> tuple[int, ...]:
     return tuple(int(size) for size in numpy.frombuffer(header, ">u4", offset=4))
 
 
-def _check_length(path: Path, what: str, shape: tuple[int, ...], length: int) -> None:
-    if length == math.prod(shape):
-        return
-    sizes = "" if len(shape) == 1 else f" of {'x'.join(map(str, shape[1:]))}"
-    have = f"there are {length}" if length < math.prod(shape) else "there are more"
-    raise _broken(path, f"its {shape[0]} {what}{sizes} take {math.prod(shape)} bytes, but {have}")
+def _check_length(path: Path, what: str, size: int, length: int) -> None:
+    if length != size:
+        have = f"there are {length}" if length < size else "there are more"
+        raise _broken(path, f"its {what} take {size} bytes, but {have}")
 
 
 def _broken(path: Path, why: str) -> UserError:
-    return not_understood(f"cannot read `{path}`: {why}", "download the file again")
+    return not_understood(f"cannot read `{path}`: {why}", _AGAIN)

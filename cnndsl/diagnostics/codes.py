@@ -118,6 +118,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN903": Code("too many layers"),
         "CNN904": Code("too many steps"),
         "CNN905": Code("tensor or network too large"),
+        "CNN906": Code("data too large"),
     }
 )
 """Every code there is."""

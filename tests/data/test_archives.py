@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy
 import pytest
-from numpy.lib import format as npy
 from training_data import complaint, model_input, noise, watched_stores
 
-from cnndsl.data import archives
+from cnndsl.data import members
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import ModelInput
@@ -124,8 +123,8 @@ class TestLarge:
         file = save_unpacked(tmp_path / "a.npz", a=noise(7), x=values, y=y)
         rows = numpy.array([19, 0, 3, 3])
         whole = open_dataset(file, [GRAY]).read(rows)["input"]
-        monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
-        stores = watched_stores(monkeypatch, archives)
+        monkeypatch.setattr(members, "MEMORY_LIMIT", 200)
+        stores = watched_stores(monkeypatch, members)
         streamed = open_dataset(file, [GRAY])
         assert len(stores) == 1
         assert (streamed.read(rows)["input"] == whole).all()
@@ -133,14 +132,14 @@ class TestLarge:
     def test_its_fingerprint_is_its_size_and_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
+        monkeypatch.setattr(members, "MEMORY_LIMIT", 200)
         file = save_unpacked(tmp_path / "a.npz", x=noise(20, 4, 4), y=numpy.zeros(20, int))
         prints = [open_dataset(file, [GRAY]).fingerprint for _ in range(2)]
         save_unpacked(file, x=noise(20, 4, 4, seed=1), y=numpy.zeros(20, int))
         assert prints[0] == prints[1] != open_dataset(file, [GRAY]).fingerprint
 
     def test_a_change_is_noticed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
+        monkeypatch.setattr(members, "MEMORY_LIMIT", 200)
         file = save_unpacked(tmp_path / "a.npz", x=noise(20, 4, 4), y=numpy.zeros(20, int))
         data = open_dataset(file, [GRAY])
         with file.open("ab") as end:
@@ -274,14 +273,14 @@ class TestErrors:
             archive.writestr("y.npy", buffer.getvalue()[:-1])
         self.fails(
             file,
-            f"cannot read `{file}:y`: EOF: reading array data, expected 100 bytes got 99",
+            f"cannot read `{file}:y`: its numbers take 100 bytes, but there are 99",
             "save the array again, as numbers",
         )
 
     def test_a_large_array_that_is_cut_off(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(archives, "MEMORY_LIMIT", 200)
+        monkeypatch.setattr(members, "MEMORY_LIMIT", 200)
         buffer = io.BytesIO()
         numpy.save(buffer, noise(100, 4, 4))
         labels = io.BytesIO()
@@ -309,7 +308,7 @@ class TestErrors:
     def test_no_samples(self, tmp_path: Path) -> None:
         file = save(tmp_path / "a.npz", x=noise(0, 4, 4), y=noise(0))
         with complaint(
-            "CNN808", f"`{file}` holds no samples", "give data with at least one sample"
+            "CNN808", f"`{file}:x` holds no samples", "give data with at least one sample"
         ):
             open_dataset(file, [GRAY])
 
@@ -330,7 +329,7 @@ class TestErrors:
             raise MemoryError
 
         file = save(tmp_path / "a.npz", x=noise(2, 4, 4), y=noise(2))
-        monkeypatch.setattr(npy, "read_array", no_memory)
+        monkeypatch.setattr(members, "unpack", no_memory)
         self.fails(
             file,
             f"`{file}:y` is too large for the memory",

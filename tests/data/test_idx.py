@@ -198,12 +198,18 @@ class TestErrors:
     def test_a_header_that_promises_the_moon(self, tmp_path: Path) -> None:
         file = mnist(tmp_path, ".gz") / "train-images-idx3-ubyte.gz"
         file.write_bytes(gzip.compress(struct.pack(">BBBB3I", 0, 0, 8, 3, *[2**32 - 1] * 3)))
-        size = 2**32 - 1
         with complaint(
             "CNN801",
-            f"cannot read `{file}`: its {size} pictures of {size}x{size} take {size**3} bytes, but"
-            " there are 0",
-            AGAIN,
+            f"`{file.name}` holds {2**32 - 1} pictures, but `train-labels-idx1-ubyte.gz` 5 labels",
+            "take both files from one download",
+        ):
+            opened(tmp_path)
+        file.write_bytes(gzip.compress(struct.pack(">BBBB3I", 0, 0, 8, 3, 5, *[2**32 - 1] * 2)))
+        with complaint(
+            "CNN703",
+            f"`{file}` holds pictures of {2**32 - 1}x{2**32 - 1} pixels (height x width), more than"
+            " 134,217,728",
+            "make the pictures smaller",
         ):
             opened(tmp_path)
 
@@ -222,8 +228,7 @@ class TestErrors:
         file.write_bytes(file.read_bytes()[:-9])
         with complaint(
             "CNN801",
-            f"cannot read `{file}`: its packed data is broken (Compressed file ended before the"
-            " end-of-stream marker was reached)",
+            f"cannot read `{file}`: its packed data is broken (it ends too early)",
             AGAIN,
         ):
             opened(tmp_path)
@@ -232,7 +237,21 @@ class TestErrors:
         write_idx(tmp_path / "train-images-idx3-ubyte", noise(0, 4, 4))
         write_idx(tmp_path / "train-labels-idx1-ubyte", noise(0))
         with complaint(
-            "CNN808", f"`{tmp_path}` holds no samples", "give data with at least one sample"
+            "CNN808",
+            f"`{tmp_path}/train-images-idx3-ubyte` holds no samples",
+            "give data with at least one sample",
+        ):
+            opened(tmp_path)
+
+    @pytest.mark.parametrize("end", ["", ".gz"])
+    def test_pictures_of_no_size(self, tmp_path: Path, end: str) -> None:
+        write_idx(tmp_path / f"train-images-idx3-ubyte{end}", noise(5, 0, 8))
+        write_idx(tmp_path / f"train-labels-idx1-ubyte{end}", noise(5))
+        with complaint(
+            "CNN703",
+            f"`{tmp_path}/train-images-idx3-ubyte{end}` holds pictures of 0x8 pixels (height x"
+            " width): there is nothing in them",
+            "save the pictures again",
         ):
             opened(tmp_path)
 

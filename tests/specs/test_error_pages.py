@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def too_large(folder: Path) -> None:
     (folder / "data.cnn").write_bytes(b"#" * 16_000_001)
 
 
+def a_bomb(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "pictures.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, shape in (("x", (15_000_000, 28, 28)), ("y", (15_000_000,))):
+            with archive.open(f"{name}.npy", "w") as member:
+                claim = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                numpy.lib.format.write_array_header_1_0(member, claim)
+                member.write(bytes(15_000_000))
+        # The directory tells of all the pictures, of which one small part is there.
+        archive.getinfo("x.npy").file_size = 15_000_000 * 28 * 28 + 128
+
+
 def letters(folder: Path) -> None:
     pictures, labels = numpy.zeros((52, 28, 28), numpy.uint8), numpy.arange(52) % 26 + 1
     numpy.savez(folder / "letters.npz", x=pictures, y=labels)
@@ -165,6 +177,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN810": a_run,
     "CNN812": nothing,
     "CNN901": too_large,
+    "CNN906": a_bomb,
 }
 
 

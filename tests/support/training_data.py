@@ -15,9 +15,10 @@ import numpy.typing
 import pytest
 from PIL import Image
 
-from cnndsl.data.arraysets import ArraySet, StoredArray, as_column
+from cnndsl.data.arraysets import ArraySet, as_column
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import ModelInput
+from cnndsl.data.stores import StoredArray
 from cnndsl.diagnostics.model import UserError
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import TensorType
@@ -73,10 +74,8 @@ def watched_stores(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[
     """The arrays that a module leaves in their files from here on."""
     stores: list[StoredArray] = []
 
-    def make(
-        path: str, offset: int, shape: tuple[int, ...], dtype: numpy.dtype[numpy.generic]
-    ) -> StoredArray:
-        stores.append(StoredArray(path, offset, shape, dtype))
+    def make(*arguments: Any) -> StoredArray:
+        stores.append(StoredArray(*arguments))
         return stores[-1]
 
     monkeypatch.setattr(module, "StoredArray", make)
