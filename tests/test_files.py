@@ -82,6 +82,7 @@ OWN = {
     "cnndsl/cli/errors.py",
     "cnndsl/graph/files.py",
     "cnndsl/data/results.py",
+    "cnndsl/diagnostics/render/sarif.py",
 }
 OPENERS = {"open", "read_bytes", "read_text", "ZipFile", "is_zipfile", "safe_open", "fromfile"}
 LOADERS = {"numpy", "onnx", "Image", "tarfile", "gzip", "os", "io", "codecs", "zipfile", "np"}
@@ -108,6 +109,7 @@ def openings(path: Path) -> Iterator[str]:
 # Each takes a file that is open already, or a path that has been checked just before.
 JUDGED = {
     "Image.open(file, formats=_formats(path))",
+    "Image.open(file, formats=['PNG'])",
     "zipfile.ZipFile(file)",
     "zipfile.is_zipfile(file)",
     "ZipFile(file)",
@@ -117,11 +119,11 @@ JUDGED = {
     "safe_open(path, framework='numpy')",  # behind open_regular
     "self.archive.open(self.member)",  # members of an open archive
     "archive.open(member)",
-    "archive.open(members[one.name])",
+    "archive.open(name)",
     "Member.open(archive, path, members[labels], f'{data}:{labels}')",
     "Member.open(archive, path, members[name], f'{data}:{name}')",
     "_Stored.open(file, str(path), model_input)",
-    "_Stored.open(file, f'{path}:{one.name}' if len(inputs) > 1 else path, one)",
+    "_Stored.open(file, _called(path, name, labelled, inputs), one, labelled=labelled)",
     "open(found.path / _LOCK, 'a+', encoding='utf-8')",  # written, and no pipe: see below
 }
 

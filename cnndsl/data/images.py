@@ -139,7 +139,7 @@ def _check_size(picture: Picture, path: str | os.PathLike[str]) -> None:
 def _too_large(path: str | os.PathLike[str], size: str = "") -> UserError:
     return UserError(
         "CNN702",
-        f"cannot read `{path}`: a picture{size} is beyond the limit of {MAX_PIXELS} pixels",
+        f"cannot read `{path}`: a picture{size} is beyond the limit of {MAX_PIXELS:,} pixels",
         help="make the picture smaller",
     )
 

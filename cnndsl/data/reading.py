@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy
 
-from cnndsl.data.arrays import read_npy, read_npz
+from cnndsl.data.array_files import read_npy, read_npz
 from cnndsl.data.images import read_picture
 from cnndsl.data.sources import ModelInput, Sample
 from cnndsl.diagnostics.model import UserError

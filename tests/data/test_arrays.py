@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from cnndsl.data.arrays import read_npy, read_npz
+from cnndsl.data.array_files import read_npy, read_npz
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.semantics.preparation import Preparation
@@ -142,10 +142,10 @@ class TestNpz:
     def test_of_several_the_one_named_after_the_input(self, tmp_path: Path) -> None:
         numpy.savez(tmp_path / "x.npz", input=numpy.ones((2, 3)), labels=numpy.ones(9))
         assert len(list(read_npz(tmp_path / "x.npz", [INPUT]))) == 1
-        numpy.savez(tmp_path / "x.npz", x=numpy.ones((2, 3)), y=numpy.ones(9))
+        numpy.savez(tmp_path / "x.npz", a=numpy.ones((2, 3)), y=numpy.ones(9))
         with pytest.raises(UserError, match="no array called `input`") as caught:
             list(read_npz(tmp_path / "x.npz", [INPUT]))
-        assert caught.value.notes == ("it has `x`, `y`",)
+        assert caught.value.notes == ("it has `a`, `y`",)
 
     def test_inputs_must_have_as_many_samples(self, tmp_path: Path) -> None:
         numpy.savez(tmp_path / "x.npz", input=numpy.ones((2, 2, 3)), tokens=numpy.ones((3, 4), int))

@@ -13,7 +13,7 @@ from PIL import Image
 from training_data import complaint, model_input, noise
 
 import cnndsl
-from cnndsl.data.arrays import read_npy
+from cnndsl.data.array_files import read_npy
 from cnndsl.data.arraysets import as_column
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.images import read_picture
