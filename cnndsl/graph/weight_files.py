@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
-from zipfile import BadZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile
 
 import numpy
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
@@ -24,6 +26,7 @@ from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
+from cnndsl.graph.npy import read_npy_header
 from cnndsl.graph.stored import numbers_of, read_model
 from cnndsl.graph.weights import Array, compare_classes, listed, quoted, refuse_not_finite
 from cnndsl.semantics.network import TypedNetwork
@@ -150,7 +153,8 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
         check_regular(path)
         with opened(name) as file:
             yield file
-    except BadZipFile as error:
+    except (BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
+        # RuntimeError: a member is encrypted; NotImplementedError: packed in an unknown way.
         raise _unreadable(path, f"it is not a whole `.npz` file ({error})") from error
     except SafetensorError as error:
         raise _unreadable(path, f"it is not a whole safetensors file ({error})") from error
@@ -161,18 +165,24 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
 
 @contextmanager
 def _opened_npz(path: str) -> Iterator[WeightsFile]:
-    with open_regular(path) as file:
-        if not is_zipfile(file):
-            raise BadZipFile("no archive")
-        file.seek(0)
-        with numpy.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+    with open_regular(path) as file, ZipFile(file) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        found = {name: _npz_tensor(archive, member) for name, member in members.items()}
+        # The numbers stay packed until somebody wants an array of that shape.
+        yield WeightsFile(path, found, (), lambda name: _npz_array(archive, members[name]))
+
+
+def _npz_tensor(archive: ZipFile, member: str) -> StoredTensor:
+    with archive.open(member) as file:
+        shape, _, dtype = read_npy_header(file)
     names = {"float32": "F32", "float64": "F64", "float16": "F16", "int64": "I64"}
-    found = {
-        name: StoredTensor(array.shape, names.get(array.dtype.name, array.dtype.name))
-        for name, array in arrays.items()
-    }
-    yield WeightsFile(path, found, (), arrays.__getitem__)
+    return StoredTensor(shape, names.get(dtype.name, dtype.name))
+
+
+def _npz_array(archive: ZipFile, member: str) -> NDArray[Any]:
+    with archive.open(member) as file:
+        array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+    return array
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def test_labelled_samples_are_those_of_eval(
         for at, name in enumerate(arrays)
     }
     samples.setdefault(taken.replace("images", "labels"), noise(4) % 2)
-    numpy.savez_compressed(file, **samples)
+    numpy.savez_compressed(file, **samples)  # type: ignore[arg-type]
     for channels in (1, 3):
         one = model_input(channels, 6, 6, scale=1 / 255)
         read = list(read_npz(file, [one]))

@@ -337,7 +337,7 @@ def test_weights_of_other_shapes_are_never_unpacked(tmp_path: Path) -> None:
         **{"conv1.weight": (header((100 * MEGABYTE,), "<f4"), 400 * MEGABYTE)},
     )
     program = (
-        "from cnndsl.graph.weights import open_weights;"
+        "from cnndsl.graph.weight_files import open_weights;"
         " print(open_weights(sys.argv[1]).__enter__().stored)"
     )
     taken, said = peak(program, file)
