@@ -133,5 +133,6 @@ def test_memory_is_flat_on_a_folder_ten_times_larger(tmp_path: Path) -> None:
         for number in range(count):
             os.link(original, tmp_path / name / "a" / f"{number}.png")
     peak(tmp_path / "small")  # What is loaded on first use counts for neither.
-    # 360 pictures more would take 17 MB if they were held; their names take 0.1.
-    assert peak(tmp_path / "large") < peak(tmp_path / "small") + 2e6
+    # 360 pictures more would take 17 MB if they were held; their names take 0.1. How many batches
+    # wait at once is for the threads to settle: they take 3 MB at most.
+    assert peak(tmp_path / "large") < peak(tmp_path / "small") + 5e6

@@ -1,22 +1,19 @@
-"""Texts meant to hurt end in an answer within two seconds of computing and 500 MB.
-
-The time is that of a free core; the limit is set higher, because the machines that run tests are
-slower and shared. What explodes reaches any limit.
-"""
+"""Texts meant to hurt end in an answer, after little computing and within 500 MB."""
 
 from __future__ import annotations
 
 import os
-import resource
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from documents import ROOT
 
-SECONDS = 2 * 4
+SECONDS = 60
+"""Of computing: what no text needs on the slowest and busiest machine, and what a text that is gone
+through again and again soon exceeds. On a quiet machine the worst takes two."""
 MEGABYTES = 500
 
 HEAD = "network hostile\ninput 3x32x32\n"
@@ -179,17 +176,9 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CNNDSL_LIMITS": ""},
         capture_output=True,
-        timeout=120,
+        timeout=1_800,
         check=False,
     )
-
-
-def seconds_of(action: Callable[[], subprocess.CompletedProcess[bytes]]) -> float:
-    """What the processes that an action starts compute, in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    action()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def answer(folder: Path, *arguments: str) -> str:
@@ -338,12 +327,10 @@ def test_the_limits_of_the_process_are_real(tmp_path: Path) -> None:
         check=False,
     )
     assert b"MemoryError" in done.stderr
-    spent = seconds_of(
-        lambda: subprocess.run(
-            [sys.executable, "-c", f"{program}\nwhile True: pass"],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            check=False,
-        )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\nwhile True: pass"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
     )
-    assert 0.5 < spent < 3
+    assert done.returncode in (-signal.SIGXCPU, -signal.SIGKILL)

@@ -96,7 +96,7 @@ def test_a_command_that_ends_well_is_no_finding() -> None:
 def test_the_first_cases_of_a_hunt_find_nothing(hunt: str) -> None:
     command = [sys.executable, "-m", "tests.hunt", "--only", hunt, "--seed", "0", "--count", "3"]
     done = subprocess.run(
-        [*command, "--jobs", "1"], cwd=ROOT, capture_output=True, text=True, timeout=600
+        [*command, "--jobs", "1"], cwd=ROOT, capture_output=True, text=True, timeout=3_600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 cases, 0 findings of 0 kinds" in done.stdout

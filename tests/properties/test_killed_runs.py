@@ -25,7 +25,7 @@ def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=3_600,
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
