@@ -20,6 +20,7 @@ from cnndsl.semantics.aliases import blamed
 from cnndsl.semantics.draft import Draft
 from cnndsl.semantics.expectations import check_expectations, check_outputs
 from cnndsl.semantics.infer import Inference, infer
+from cnndsl.semantics.input_checks import input_problems
 from cnndsl.semantics.modules import Loader, find_spec
 from cnndsl.semantics.network import Network, TypedNetwork
 from cnndsl.semantics.parameters import parameter_values
@@ -228,6 +229,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     if draft.misnamed:
         found = blamed(inference, draft.misnamed_readers, draft.misnamed)
     report.extend(found)
+    report.extend(input_problems(network, failed=report.failed))
 
     result: TypedNetwork | None = None
     if inference.certain and not draft.poisoned and network.nodes:
@@ -255,6 +257,10 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
 def _check_recipe(network: TypedNetwork, report: Report) -> None:
     """Hold the recipe against the finished network; what it does not use is not loaded."""
     recipe = network.network.recipe
+    if recipe is not None:
+        from cnndsl.semantics.recipe_checks import recipe_problems
+
+        report.extend(recipe_problems(network, recipe))
     if recipe is not None and recipe.augment:
         from cnndsl.semantics.augmentation_checks import check_augmentations
 

@@ -9,7 +9,7 @@ the labels of block calls.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
@@ -21,12 +21,12 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS, GraphEmitter
 from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.base import Site, Weight
+from cnndsl.semantics.liveness import live_nodes
 from cnndsl.semantics.network import InputNode, LayerNode, Node, TypedNetwork
 
 __all__ = [
     "Forward",
     "check_opset",
-    "live_nodes",
     "lower",
     "lower_into",
     "network_weights",
@@ -96,25 +96,11 @@ def lower_into(
     return lowering.forward
 
 
-def live_nodes(typed: TypedNetwork, outputs: Iterable[int] | None = None) -> list[int]:
-    """The positions of the nodes that outputs depend on (by default all), in topological order."""
-    nodes = typed.network.nodes
-    live: set[int] = set()
-    pending = list(typed.network.outputs.values() if outputs is None else outputs)
-    while pending:
-        position = pending.pop()
-        if position not in live:
-            live.add(position)
-            node = nodes[position]
-            pending.extend(node.inputs if isinstance(node, LayerNode) else ())
-    return sorted(live)
-
-
 def network_weights(typed: TypedNetwork) -> dict[str, Weight]:
     """The weights that the forward graph has, by their full names (``C1.weight``), in order."""
     return {
         f"{typed.network.nodes[position].name}.{weight.name}": weight
-        for position in live_nodes(typed)
+        for position in live_nodes(typed.network)
         for weight in typed.weights[position]
     }
 
@@ -190,7 +176,7 @@ class _Lowering:
     forward: Forward = field(default_factory=Forward)
 
     def run(self) -> None:
-        live = set(live_nodes(self.typed, self.outputs.values()))
+        live = set(live_nodes(self.typed.network, self.outputs.values()))
         for position, node in enumerate(self.typed.network.nodes):
             if isinstance(node, InputNode):
                 # An input that nothing reads stays: it is part of how the network is called.

@@ -33,6 +33,7 @@ from cnndsl.runtime.identity import identity_of, same_run
 from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.recipe_checks import recipe_problems, single_values
 from cnndsl.training.step import Step, build_step
 from cnndsl.version import __version__
 
@@ -102,13 +103,16 @@ def prepare(request: TrainingRequest) -> Job:
 
     Raises:
         UserError: CNN701 and CNN705 for the device, CNN802 for labels that do not fit, CNN808
-            where nothing can be learnt, CNN809 for a loss that does not suit the network, CNN830
-            for an augmentation that does not suit the data.
+            where nothing can be learnt, CNN809 for a loss that does not suit the network, CNN313
+            where a batch normalises a single value, CNN830 for an augmentation that does not suit
+            the data.
     """
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
     device = choose(request.device).name
     batch = min(recipe.batch, len(data))
+    if batch < recipe.batch:
+        _check_batch(network, recipe, data)
     step = build_step(network, recipe, batch=batch, target=target_of(device))
     classes = isinstance(recipe.loss, CrossEntropy | Hinge)
     for dataset in (data, request.valid):
@@ -145,6 +149,17 @@ def prepare(request: TrainingRequest) -> Job:
     )
 
 
+def _check_batch(network: TypedNetwork, recipe: Recipe, data: Dataset) -> None:
+    """Raise CNN313 where so few samples are a batch that normalisation needs more values."""
+    for problem in single_values(network, recipe, len(data)):
+        raise UserError(
+            problem.code,
+            problem.message,
+            (f"the recipe's batch is {recipe.batch}, but `{data.name}` has only {len(data)}",),
+            "give 2 samples or more",
+        )
+
+
 def _check_classes(data: Dataset) -> None:
     """Raise CNN808 where a class that has a name has no sample."""
     balance = imbalance(data)
@@ -175,6 +190,7 @@ def begin(job: Job, checkpoints: Path, listener: Listener) -> Checkpoint:
             return _found(job, path, listener)
         listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
     _note_data(job, listener)
+    _note_recipe(job, listener)
     weights = initialise(request.network, job.recipe.seed, job.recipe.init)
     if request.weights is not None:
         start = start_from(request.weights, weights, request.network)
@@ -210,6 +226,12 @@ def _found(job: Job, path: Path, listener: Listener) -> Checkpoint:
 def _is_divided(request: TrainingRequest) -> bool:
     """Whether the validation data was kept aside of the training data."""
     return request.valid is not None and request.valid.name == request.data.name
+
+
+def _note_recipe(job: Job, listener: Listener) -> None:
+    """What the checker says of a recipe in a spec, for the one that this run has."""
+    for problem in recipe_problems(job.request.network, job.recipe):
+        listener.note("; ".join((problem.message, *problem.notes)))
 
 
 def _note_data(job: Job, listener: Listener) -> None:

@@ -186,7 +186,7 @@ class _Run:
     def _rate(self, done: int) -> float:
         """The learning rate after so many of the epoch's steps."""
         time = self.at.epoch + done / self.job.steps
-        return rate(self.job.recipe, time, self.at.plateau.drops)
+        return rate(self.job.recipe, time, self.at.plateau.drops, steps=self.job.steps)
 
     def _tell(self) -> None:
         job, at, sums = self.job, self.at, self.sums

@@ -7,13 +7,22 @@ from itertools import pairwise
 from pydantic import Field, field_validator
 
 from cnndsl.layers.base import Count
-from cnndsl.semantics.settings import Constant, Portion, Positive, Schedule
+from cnndsl.semantics.settings import Constant, NotNegative, Portion, Positive, Schedule
 
-__all__ = ["Constant", "Cosine", "Exponential", "MultiStep", "Plateau", "Polynomial", "Step"]
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Falling",
+    "MultiStep",
+    "Plateau",
+    "Polynomial",
+    "Step",
+]
 
 
 class Step(Schedule):
-    """Multiplied by gamma every so many epochs, counted from the start."""
+    """Multiplied by gamma after every so many epochs, counted from the start."""
 
     keyword = "step"
     every: Count = Field(description="epochs between two drops", examples=[30])
@@ -40,7 +49,13 @@ class MultiStep(Schedule):
         return at
 
 
-class Cosine(Schedule):
+class Falling(Schedule):
+    """What the schedules share that would end at 0."""
+
+    min_lr: NotNegative = Field(default=0.0, description="learning rate that it falls to")
+
+
+class Cosine(Falling):
     """(1 + cos(pi*(t - W)/(E - W)))/2: from 1 to 0 (Loshchilov & Hutter 2017)."""
 
     keyword = "cosine"
@@ -53,7 +68,7 @@ class Exponential(Schedule):
     gamma: Portion = Field(default=0.95, description="factor of each epoch")
 
 
-class Polynomial(Schedule):
+class Polynomial(Falling):
     """(1 - (t - W)/(E - W)) to a power: from 1 to 0; a straight line where the power is 1."""
 
     keyword = "polynomial"
@@ -66,3 +81,4 @@ class Plateau(Schedule):
     keyword = "plateau"
     patience: Count = Field(default=5, description="epochs without a new best before each drop")
     factor: Portion = Field(default=0.1, description="factor of each drop")
+    min_lr: NotNegative = Field(default=0.0, description="learning rate that no drop goes below")

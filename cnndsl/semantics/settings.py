@@ -3,9 +3,9 @@
 The kinds themselves stand in :mod:`losses`, :mod:`optimizers`, :mod:`schedules` and
 :mod:`augmentations`, which are loaded when a spec names one.
 
-Two kinds of time: whole epochs are counted from 0; *t* is the time in epochs with its fraction
-(the middle of the first epoch is 0.5), taken anew at each step. *E* are all epochs, *W* those of
-the warm-up.
+Two kinds of time: epochs are counted from 1, as training shows them; *t* is the time in epochs
+with its fraction (the middle of the first epoch is 0.5), taken anew at each step. *E* are all
+epochs, *W* those of the warm-up.
 """
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation of the
@@ -79,7 +79,12 @@ class Schedule(Variant):
     """How the learning rate goes over the epochs: the factor that `lr` is multiplied by."""
 
     warmup: Whole = Field(
-        default=0, description="epochs over which the learning rate first rises from 0, linearly"
+        default=0, description="epochs over which the learning rate first rises, linearly"
+    )
+    warmup_lr: Positive | None = Field(
+        default=None,
+        description="learning rate of the first step; by default one share of the rise",
+        examples=[1e-4],
     )
 
 

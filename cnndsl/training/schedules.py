@@ -24,25 +24,42 @@ from cnndsl.semantics.settings import Schedule
 __all__ = ["Patience", "rate"]
 
 
-def rate(recipe: Recipe, time: float, drops: int = 0) -> float:
+def rate(recipe: Recipe, time: float, drops: int = 0, *, steps: int = 1) -> float:
     """The learning rate at a time in epochs; ``drops`` is how often a plateau was met before it.
 
-    During the warm-up it rises from 0 to that of the optimizer in a straight line, whatever the
-    schedule. At its end and after, cosine and polynomial schedules stay at 0.
+    An epoch has ``steps`` steps. During the warm-up the rate rises in a straight line, whatever
+    the schedule: from ``warmup_lr`` in the first step to that of the optimizer in the first step
+    behind. Without a ``warmup_lr`` the first step has one of the rise's equal shares, and never 0.
+    At their end and after, cosine and polynomial schedules stay at their least rate.
 
     >>> recipe = Recipe(schedule=Cosine(warmup=2))
     >>> [round(rate(recipe, time), 6) for time in (0, 1, 2, 6, 10)]
-    [0.0, 0.005, 0.01, 0.005, 0.0]
+    [0.003333, 0.006667, 0.01, 0.005, 0.0]
     """
     full: float = recipe.optimizer.lr  # type: ignore[attr-defined]
-    warmup = recipe.schedule.warmup
-    if time < warmup:
-        return full * time / warmup
-    return full * _factor(recipe.schedule, time, recipe.epochs, drops)
+    schedule = recipe.schedule
+    if time >= schedule.warmup:
+        return _scheduled(schedule, full, time, recipe.epochs, drops)
+    start = schedule.warmup_lr
+    if start is None:
+        start = full / (schedule.warmup * steps + 1)
+    return start + (full - start) * time / schedule.warmup
+
+
+def _scheduled(schedule: Schedule, full: float, time: float, epochs: int, drops: int) -> float:
+    """The learning rate once the warm-up is over."""
+    factor = _factor(schedule, time, epochs, drops)
+    match schedule:
+        case Cosine() | Polynomial():
+            return schedule.min_lr + (full - schedule.min_lr) * factor
+        case Plateau() if drops:
+            return max(full * factor, schedule.min_lr)
+        case _:
+            return full * factor
 
 
 def _factor(schedule: Schedule, time: float, epochs: int, drops: int) -> float:
-    """What the learning rate is multiplied by once the warm-up is over."""
+    """How much of the learning rate is left once the warm-up is over."""
     since = time - schedule.warmup
     match schedule:
         case Constant():
@@ -50,7 +67,8 @@ def _factor(schedule: Schedule, time: float, epochs: int, drops: int) -> float:
         case Step():
             return float(schedule.gamma ** (time // schedule.every))
         case MultiStep():
-            return schedule.gamma ** sum(1 for start in schedule.at if start <= time)
+            # The epoch shown as 2 begins at time 1.
+            return schedule.gamma ** sum(1 for epoch in schedule.at if epoch - 1 <= time)
         case Cosine():
             return (1 + math.cos(math.pi * _progress(since, epochs - schedule.warmup))) / 2
         case Exponential():

@@ -41,6 +41,7 @@ from cnndsl.graph.lower import Forward, check_opset, lower_into
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.recipe import Recipe
+from cnndsl.semantics.recipe_checks import recipe_errors
 from cnndsl.semantics.scores import scores
 from cnndsl.training.graph import LABELS, LOSS, NEXT, StepGraph
 from cnndsl.training.losses import emit_loss, labels_type
@@ -129,10 +130,13 @@ def build_step(
 
     Raises:
         UserError: CNN605 for an opset that is not supported, CNN808 where nothing learns, CNN809
-            where the loss does not suit the output, CNN007 where an input has a name of the step's.
+            where the loss does not suit the output, CNN313 where a batch normalises a single
+            value, CNN007 where an input has a name of the step's.
     """
     recipe = recipe or typed.network.recipe or Recipe()
     check_opset(opset)
+    for problem in recipe_errors(typed, recipe, batch or recipe.batch):
+        raise UserError(problem.code, problem.message, problem.notes, problem.help)
     graph = StepGraph(batch or recipe.batch, opset)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph)
@@ -186,24 +190,14 @@ def _measure(typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: For
 def _learning(
     typed: TypedNetwork, recipe: Recipe, forward: Forward
 ) -> dict[onnx_ir.Value, tuple[str, Weight]]:
-    """The weights that learn, each with its layer's name and what the layer says of it.
-
-    Raises:
-        UserError: CNN808 where there is none.
-    """
+    """The weights that learn, each with its layer's name and what the layer says of it."""
     learning = {}
     for node, weights in zip(typed.network.nodes, typed.weights, strict=True):
         for weight in weights:
             value = forward.weights.get(f"{node.name}.{weight.name}")
             if value is not None and weight.trainable and not recipe.freezes(node.name):
                 learning[value] = (node.name, weight)
-    if learning:
-        return learning
-    if any(weight.trainable for weights in typed.weights for weight in weights):
-        message = f"nothing in `{typed.name}` learns: all its layers with weights are frozen"
-        raise UserError("CNN808", message, help="take a label out of `freeze`")
-    message = f"nothing in `{typed.name}` learns: it has no weights"
-    raise UserError("CNN808", message, help="add a layer with weights, such as `dense 10`")
+    return learning
 
 
 def _updates(

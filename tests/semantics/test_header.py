@@ -133,7 +133,7 @@ def test_the_recipe_is_kept() -> None:
 
 def test_labels_and_scopes_can_be_frozen() -> None:
     text = "input 4\nblock b() { dense 3 }\nu: b()\ns: repeat 2 { dense 3 }\ndense 2\ntrain {\n"
-    for name in ("u", "u.dense1", "s", "s.1", "s.1.dense1", "dense1", "u s dense1"):
+    for name in ("u", "u.dense1", "s", "s.1", "s.1.dense1", "dense1", "u s"):
         assert codes(f"{text}freeze {name}\n}}\n") == [], name
     assert codes(f"{text}freeze u.dense2\n}}\n") == [(7, "CNN103")]
 

@@ -284,7 +284,8 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "smoothing": share, "margin": positive, "lr": positive, "eps": positive, "beta1": share,
     "beta2": share, "alpha": share, "momentum": portion, "nesterov": st.booleans(), "every": count,
     "gamma": portion, "at": st.sets(count, min_size=1, max_size=4).map(lambda s: tuple(sorted(s))),
-    "power": positive, "patience": count, "factor": portion, "warmup": warmup, "padding": count,
+    "power": positive, "patience": count, "factor": portion, "warmup": warmup,
+    "warmup_lr": positive, "min_lr": positive, "padding": count,
     "direction": st.sampled_from(["horizontal", "vertical", "both"]), "probability": portion,
     "degrees": st.floats(0, 180, exclude_min=True), "cells": count, "std": positive, "size": count,
 }  # fmt: skip

@@ -38,7 +38,7 @@ def attribute_rows(family: Mapping[str, type[Schema]]) -> Iterator[str]:
             if attribute not in Schedule.model_fields:
                 yield f"| `{word}` | {row(schema, attribute)}"
     if "cosine" in family:
-        yield f"| all | {row(Schedule, 'warmup')}"
+        yield from (f"| all | {row(Schedule, name)}" for name in Schedule.model_fields)
 
 
 def scalars() -> Iterator[str]:
@@ -59,6 +59,8 @@ def row(schema: type[Schema], attribute: str) -> str:
     nameless = attribute in schema.positional or attribute == "label"
     shown = "(nameless)" if nameless else f"`{attribute}`"
     default = "required" if field.is_required() else f"`{written(field.default)}`"
+    if field.default is None:
+        default = "-"
     return f"{shown} | {kind(schema, attribute)} | {default} | {field.description} |"
 
 
@@ -67,6 +69,8 @@ def kind(schema: type[Schema], attribute: str) -> str:
     if attribute == "value" and schema is SCALARS["init"]:
         return "an initialiser"
     properties: dict[str, Any] = schema.model_json_schema()["properties"][attribute]
+    # What may be left out is a number or nothing.
+    properties = properties.get("anyOf", [properties])[0]
     match properties:
         case {"enum": [*words]}:
             return ", ".join(f"`{word}`" for word in words)

@@ -42,7 +42,7 @@ def kinds(warmup: int = 0) -> dict[str, Schedule]:
     return {
         "constant": Constant(warmup=warmup),
         "step": Step(every=3, gamma=0.5, warmup=warmup),
-        "multistep": MultiStep(at=(2, 3, 7), gamma=0.25, warmup=warmup),
+        "multistep": MultiStep(at=(3, 4, 8), gamma=0.25, warmup=warmup),
         "cosine": Cosine(warmup=warmup),
         "exponential": Exponential(gamma=0.8, warmup=warmup),
         "polynomial": Polynomial(power=2.0, warmup=warmup),
@@ -63,6 +63,7 @@ def recipe_of(schedule: Schedule, lr: float = 1.0, epochs: int = EPOCHS) -> Reci
 FORMULAS: dict[str, Callable[[float], float]] = {
     "constant": lambda t: 1.0,
     "step": lambda t: 0.5 ** (int(t) // 3),
+    # The epochs shown as 3, 4 and 8 begin at the times 2, 3 and 7.
     "multistep": lambda t: 1.0 if t < 2 else 0.25 if t < 3 else 0.0625 if t < 7 else 0.015625,
     "cosine": lambda t: (1 + math.cos(math.pi * t / 12)) / 2,
     "exponential": lambda t: 0.8 ** int(t),
@@ -120,10 +121,82 @@ def test_drops_change_no_other_schedule(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_it_warms_up_in_a_straight_line_from_zero_to_the_full_rate(name: str) -> None:
-    recipe = recipe_of(kinds(warmup=4)[name], lr=0.5)
+def test_it_warms_up_in_a_straight_line_from_its_first_rate_to_the_full_one(name: str) -> None:
+    schedule = kinds(warmup=4)[name].model_copy(update={"warmup_lr": 0.1})
+    recipe = recipe_of(schedule, lr=0.5)
     for time in TIMES[: 4 * 8]:
-        assert rate(recipe, time, 2) == pytest.approx(0.5 * time / 4, abs=1e-15)
+        assert rate(recipe, time, 2, steps=8) == pytest.approx(0.1 + 0.4 * time / 4, abs=1e-15)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("steps", [1, 3, 8])
+def test_without_a_first_rate_the_rise_has_equal_shares_and_never_begins_at_zero(
+    name: str, steps: int
+) -> None:
+    recipe = recipe_of(kinds(warmup=4)[name], lr=0.5)
+    for step in range(4 * steps):
+        expected = 0.5 * (step + 1) / (4 * steps + 1)
+        assert rate(recipe, step / steps, 2, steps=steps) == pytest.approx(expected, abs=1e-15)
+
+
+def test_a_first_epoch_of_one_step_learns() -> None:
+    recipe = recipe_of(Cosine(warmup=1), lr=0.5)
+    assert rate(recipe, 0.0, steps=1) == 0.25
+    assert rate(recipe, 1.0, steps=1) == 0.5
+
+
+STEPS = 5
+"""Steps in an epoch, where PyTorch's schedulers are asked at each step."""
+
+
+@pytest.mark.parametrize("start", [0.03, 0.3 / (4 * STEPS + 1)])
+def test_the_warm_up_is_the_linear_rise_of_pytorch(torch: Any, start: float) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    scheduler = torch.optim.lr_scheduler.LinearLR(
+        optimizer, start_factor=start / 0.3, total_iters=4 * STEPS
+    )
+    given = start if start == 0.03 else None
+    recipe = recipe_of(Constant(warmup=4, warmup_lr=given), lr=0.3)
+    for step in range(6 * STEPS):
+        expected = optimizer.param_groups[0]["lr"]
+        assert rate(recipe, step / STEPS, steps=STEPS) == pytest.approx(expected, abs=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize("least", [0.0, 0.02])
+def test_a_cosine_with_a_least_rate_is_that_of_pytorch(torch: Any, least: float) -> None:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(
+        optimizer, T_max=EPOCHS * STEPS, eta_min=least
+    )
+    recipe = recipe_of(Cosine(min_lr=least), lr=0.3)
+    for step in range(EPOCHS * STEPS + 1):
+        expected = optimizer.param_groups[0]["lr"]
+        assert rate(recipe, step / STEPS, steps=STEPS) == pytest.approx(expected, abs=1e-12)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_a_warm_up_and_a_cosine_follow_each_other_as_in_pytorch(torch: Any) -> None:
+    of = torch.optim.lr_scheduler
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.3)
+    rise = of.LinearLR(optimizer, start_factor=0.1, total_iters=3 * STEPS)
+    fall = of.CosineAnnealingLR(optimizer, T_max=(EPOCHS - 3) * STEPS, eta_min=0.01)
+    scheduler = of.SequentialLR(optimizer, [rise, fall], milestones=[3 * STEPS])
+    recipe = recipe_of(Cosine(warmup=3, warmup_lr=0.03, min_lr=0.01), lr=0.3)
+    for step in range(EPOCHS * STEPS):
+        expected = optimizer.param_groups[0]["lr"]
+        assert rate(recipe, step / STEPS, steps=STEPS) == pytest.approx(expected, abs=1e-9)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_a_polynomial_and_a_plateau_have_a_least_rate_too() -> None:
+    recipe = recipe_of(Polynomial(min_lr=0.2), lr=1.0)
+    assert [rate(recipe, time) for time in (0, 6, 12, 20)] == pytest.approx([1, 0.6, 0.2, 0.2])
+    recipe = recipe_of(Plateau(factor=0.1, min_lr=0.05), lr=1.0)
+    assert [rate(recipe, 4.0, drops) for drops in range(4)] == pytest.approx([1, 0.1, 0.05, 0.05])
 
 
 @pytest.mark.parametrize(
