@@ -93,8 +93,14 @@ def _abandon_output() -> None:
 def _unexplained(error: OSError) -> UserError:
     """A full disk, a folder without rights: what no stage has explained better."""
     reason = (error.strerror or type(error).__name__).lower()
-    where = f" `{os.fsdecode(error.filename)}`" if isinstance(error.filename, str | bytes) else ""
-    return UserError("CNN603", f"cannot read or write{where}: {reason}")
+    if isinstance(error.filename, str | bytes):
+        message = f"cannot read or write `{os.fsdecode(error.filename)}`: {reason}"
+        return UserError(
+            "CNN603", message, help="make room, or see that it may be read and written"
+        )
+    # A file is named by the stage that writes it, so this is standard output or error.
+    help = "make room where the output goes, or send it elsewhere"
+    return UserError("CNN603", f"cannot write the output: {reason}", help=help)
 
 
 def _internal(error: Exception) -> int:

@@ -106,7 +106,9 @@ def _rewrite(edits: Iterable[Edit], piped: Source | None) -> str | None:
             write_whole(path, mark + content)
         except OSError as error:
             reason = (error.strerror or "no reason given").lower()
-            raise UserError("CNN603", f"cannot write `{source.name}`: {reason}") from error
+            message = f"cannot write `{source.name}`: {reason}"
+            help = "make room on the disk, or see that the file may be written"
+            raise UserError("CNN603", message, help=help) from error
     return text
 
 

@@ -6,6 +6,7 @@ the numbers wait in temporary files next to the target and memory stays flat.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tempfile
@@ -21,8 +22,7 @@ from numpy.lib import format as npy
 from typing_extensions import override
 
 from cnndsl.data.sources import Array
-from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.files import reason, write_atomically
+from cnndsl.graph.files import cannot_write, write_atomically
 
 __all__ = ["NAMES", "ResultsFile"]
 
@@ -64,7 +64,8 @@ class ResultsFile:
         trace: TracebackType | None,
     ) -> None:
         for column in self._columns.values():
-            column.file.close()
+            with contextlib.suppress(OSError):  # what a full disk has not taken is not needed
+                column.file.close()
 
     def add(self, names: list[str], outputs: Mapping[str, Array]) -> None:
         """Take a batch: the samples' names and every output's array.
@@ -78,12 +79,10 @@ class ResultsFile:
                     file = tempfile.TemporaryFile(dir=self.path.absolute().parent)  # noqa: SIM115
                     self._columns[name] = _Column(file, array.dtype, array.shape[1:])
                 self._columns[name].file.write(numpy.ascontiguousarray(array).data)
+                # A disk that does not take it says so here, and not when the file is closed.
+                self._columns[name].file.flush()
         except OSError as error:
-            raise UserError(
-                "CNN603",
-                f"cannot write `{self.path}`: {reason(error)}",
-                help="choose another place for the file",
-            ) from error
+            raise cannot_write(self.path, error) from error
         self._names.extend(names)
         self.count += len(names)
 

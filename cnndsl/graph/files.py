@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -11,7 +12,11 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import UserError
 
-__all__ = ["reason", "write_atomically"]
+__all__ = ["cannot_write", "is_full", "reason", "write_atomically"]
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MAKE_ROOM = "make room on the disk, or choose another place for the file"
+_ELSEWHERE = "choose another place for the file"
 
 
 def write_atomically(
@@ -36,8 +41,18 @@ def write_atomically(
             os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
-        raise _cannot_write(path, reason(error)) from error
+        raise cannot_write(path, error) from error
     return size
+
+
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> UserError:
+    """CNN603 for a file that the system does not take, with a help that suits the reason."""
+    return _cannot_write(path, reason(error), _MAKE_ROOM if is_full(error) else _ELSEWHERE)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or what the user may take of it, is full."""
+    return error.errno in _FULL
 
 
 def reason(error: OSError) -> str:
@@ -46,12 +61,8 @@ def reason(error: OSError) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _cannot_write(path: str | os.PathLike[str], why: str) -> UserError:
-    return UserError(
-        "CNN603",
-        f"cannot write `{os.fspath(path)}`: {why}",
-        help="choose another place for the file",
-    )
+def _cannot_write(path: str | os.PathLike[str], why: str, help: str = _ELSEWHERE) -> UserError:
+    return UserError("CNN603", f"cannot write `{os.fspath(path)}`: {why}", help=help)
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:

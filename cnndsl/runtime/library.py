@@ -118,7 +118,13 @@ def captured_stderr() -> Iterator[list[str]]:
     except OSError:  # There is no standard error, as in a window program.
         yield lines
         return
-    with tempfile.TemporaryFile() as caught:
+    try:
+        caught_in = tempfile.TemporaryFile()  # noqa: SIM115  # it is left below
+    except OSError:  # No folder for temporary files takes one: full, or read-only.
+        os.close(kept)
+        yield lines
+        return
+    with caught_in as caught:
         if sys.stderr is not None:
             sys.stderr.flush()
         os.dup2(caught.fileno(), 2)

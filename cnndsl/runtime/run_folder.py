@@ -22,13 +22,14 @@ import math
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import read_regular
 from cnndsl.graph.artifact import Artifact, Manifest
-from cnndsl.graph.files import reason, write_atomically
+from cnndsl.graph.files import is_full, reason, write_atomically
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
 from cnndsl.runtime.evaluate import Evaluation
@@ -78,14 +79,16 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
     with _clean(found), contextlib.ExitStack() as stack:
         try:
             found.checkpoints.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(found.path / _LOCK, "a+", encoding="utf-8"))
+            # Not buffered: what a full disk does not take must not come again when it is closed.
+            lock = stack.enter_context(open(found.path / _LOCK, "a+b", buffering=0))
             _take(lock, found.path)
         except OSError as error:
-            place = error.filename if found.path.is_dir() else found.path
+            place = (error.filename or found.path / _LOCK) if found.path.is_dir() else found.path
+            help = "choose another folder with `--out`"
             raise UserError(
                 "CNN603",
                 f"cannot write `{place}`: {reason(error)}",
-                help="choose another folder with `--out`",
+                help=f"make room on the disk, or {help}" if is_full(error) else help,
             ) from error
         if not resume:
             found.refuse_results()
@@ -123,7 +126,7 @@ def _taken(folder: Path, file: str) -> UserError:
     )
 
 
-def _take(lock: TextIO, folder: Path) -> None:
+def _take(lock: FileIO, folder: Path) -> None:
     """Lock a folder for this process; a kill gives the lock back as well.
 
     Raises:
@@ -137,7 +140,7 @@ def _take(lock: TextIO, folder: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        process = lock.read().strip()
+        process = lock.read().decode(errors="replace").strip()
         raise UserError(
             "CNN810",
             f"another process is training into `{folder}`",
@@ -145,8 +148,7 @@ def _take(lock: TextIO, folder: Path) -> None:
             help="wait until it ends, or choose another folder with `--out`",
         ) from None
     lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
+    lock.write(b"%d\n" % os.getpid())
 
 
 class RunFolder:
@@ -183,8 +185,12 @@ class RunFolder:
     def add_command(self, words: Sequence[str], *, anew: bool) -> None:
         """Note a command line as a shell takes it, below those of before unless ``anew``."""
         file = self.path / "command.txt"
-        before = "" if anew or not file.exists() else read_regular(file, _LARGEST_TEXT).decode()
-        self.write_text("command.txt", f"{before}{shlex.join(words)}\n")
+        line = f"{shlex.join(words)}\n".encode(errors="surrogateescape")
+        try:
+            before = b"" if anew or not file.exists() else read_regular(file, _LARGEST_TEXT)
+        except OSError:
+            before = b""  # Somebody has made something else of it.
+        write_atomically(file, before + line)
 
     def write_weights(self, name: str, weights: Mapping[str, Array], manifest: Manifest) -> None:
         """Write weights as ``NAME.safetensors``, with what they are the weights of."""

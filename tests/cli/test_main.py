@@ -180,7 +180,10 @@ def test_a_full_disk_behind_standard_output_is_a_clean_error() -> None:
         command = [sys.executable, "-m", "cnndsl", "explain"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == "error[CNN603]: cannot read or write: no space left on device\n"
+    assert done.stderr == (
+        "error[CNN603]: cannot write the output: no space left on device\n"
+        "  = help: make room where the output goes, or send it elsewhere\n"
+    )
 
 
 @pytest.mark.parametrize("verb", [("explain",), ("check", "lenet5"), ("check", "nothing")])
