@@ -13,6 +13,7 @@ from cnndsl import pipeline
 from cnndsl.diagnostics.model import Diagnostic, UserError
 
 if TYPE_CHECKING:
+    from cnndsl.data.memory import ArrayData
     from cnndsl.data.parts import Split
     from cnndsl.pipeline import Checked
     from cnndsl.runtime.evaluate import Evaluation
@@ -130,7 +131,7 @@ class Network:
 
     def evaluate(
         self,
-        data: str | os.PathLike[str],
+        data: str | os.PathLike[str] | ArrayData,
         weights: str | os.PathLike[str],
         *,
         split: Split = "test",
@@ -177,7 +178,7 @@ class Network:
 
     def train(
         self,
-        data: str | os.PathLike[str],
+        data: str | os.PathLike[str] | ArrayData,
         listener: Listener | None = None,
         **options: Unpack[TrainingOptions],
     ) -> Training:
@@ -186,7 +187,9 @@ class Network:
         Ctrl-C ends the run after the present step; it can be resumed then.
 
         Args:
-            data: ``digits``, a folder, a ``.npz`` or a CSV file (``docs/data.md``).
+            data: ``digits``, a folder, a ``.npz`` or a CSV file (``docs/data.md``), or arrays:
+                a pair ``(x, y)``, for several inputs ``({"left": x1, "right": x2}, y)``, or a
+                mapping of what a ``.npz`` file would hold.
             listener: is told what happens; by default nobody is.
             options: as :class:`cnndsl.runtime.training.TrainingOptions` tells of each:
                 ``valid``, ``out``, ``epochs``, ``batch``, ``seed``, ``settings``, ``weights``,
@@ -251,7 +254,7 @@ def parse(text: str, name: str = "spec.cnn", **parameters: object) -> Network:
 
 def train(
     spec: str | os.PathLike[str],
-    data: str | os.PathLike[str],
+    data: str | os.PathLike[str] | ArrayData,
     listener: Listener | None = None,
     **options: Unpack[TrainingOptions],
 ) -> Training:

@@ -52,3 +52,12 @@ def test_trainings_are_short(tmp_path: Path) -> None:
     training = cnndsl.parse(SPEC).train(tmp_path / "data.npz", out=tmp_path / "run", device="cpu")
     assert is_short(training), repr(training)[:500]
     assert repr(training).startswith("<Training of tiny: finished after 30 epochs, the best is ")
+    assert is_short(training.model)
+
+
+def test_evaluations_are_short(tmp_path: Path) -> None:
+    network = cnndsl.parse(SPEC)
+    network.compile(device="cpu", seed=1).save(tmp_path / "a.onnx")
+    x = numpy.zeros((12, 1, 4, 4), numpy.float32)
+    evaluation = network.evaluate((x, numpy.arange(12) % 2), tmp_path / "a.onnx", device="cpu")
+    assert repr(evaluation) == "<Evaluation of 12 samples: loss 0.6931, top1 0.5>"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Protocol
 
 import numpy
 
@@ -15,12 +17,12 @@ from cnndsl.data.parts import Wanted, not_understood
 from cnndsl.data.preparing import Floats
 from cnndsl.data.samples import Indices
 from cnndsl.data.sources import Array
-from cnndsl.data.stores import demand_few_labels
+from cnndsl.data.stores import Store, demand_few_labels
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["open_npz"]
+__all__ = ["NamedArray", "open_members", "open_npz"]
 
 
 def open_npz(path: Path, data: str, wanted: Wanted) -> ArraySet:
@@ -46,13 +48,55 @@ def _unreadable(data: str, why: str) -> UserError:
 
 def _open(archive: zipfile.ZipFile, path: Path, data: str, wanted: Wanted) -> ArraySet:
     members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+
+    def member(name: str) -> Member:
+        return Member.open(archive, path, members[name], f"{data}:{name}")
+
+    return open_members(members, member, data, wanted)
+
+
+class NamedArray(Protocol):
+    """An array of which nothing but its header may have been read yet."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its sizes; a single number counts as one sample."""
+        ...
+
+    @property
+    def dtype(self) -> numpy.dtype[numpy.generic]:
+        """The type of the elements."""
+        ...
+
+    def values(self) -> Array:
+        """All the numbers, in memory."""
+        ...
+
+    def store(self) -> Store:
+        """What gives samples by their places."""
+        ...
+
+
+def open_members(
+    members: Collection[str], member: Callable[[str], NamedArray], data: str, wanted: Wanted
+) -> ArraySet:
+    """The part asked for of arrays by their names, in a file or in memory.
+
+    Raises:
+        UserError: as :func:`open_npz`.
+    """
     *samples, labels = array_names(members, data, wanted)
     if labels not in members:
         raise not_understood(
             f"`{data}` has `{samples[0]}`, but no labels `{labels}`",
             f"save the labels into it, as `{labels}`",
         )
-    answers = Member.open(archive, path, members[labels], f"{data}:{labels}")
+    answers = member(labels)
     taken = []
     for model_input, name in zip(wanted.inputs, samples, strict=True):
         if name not in members:
@@ -60,20 +104,20 @@ def _open(archive: zipfile.ZipFile, path: Path, data: str, wanted: Wanted) -> Ar
                 f"`{data}` has no array `{name}` for the input `{model_input.name}`",
                 f"save it into it, as `{name}`",
             )
-        member = Member.open(archive, path, members[name], f"{data}:{name}")
-        if member.shape[0] != answers.shape[0]:
+        found = member(name)
+        if found.shape[0] != answers.shape[0]:
             raise not_understood(
-                f"`{data}` has {member.shape[0]} samples in `{name}`, but {answers.shape[0]} labels"
+                f"`{data}` has {found.shape[0]} samples in `{name}`, but {answers.shape[0]} labels"
                 f" in `{labels}`",
                 "give every sample one label",
             )
-        demand_takable(member.shape, member.dtype, model_input, member.name)
-        taken.append((model_input, member))
+        demand_takable(found.shape, found.dtype, model_input, found.name)
+        taken.append((model_input, found))
     demand_few_labels(answers.shape, answers.name)
     _demand_answers(answers.dtype, data, labels)
     # Only now, when all headers agree, is anything unpacked.
     indices, targets = _answers(answers.values(), data, labels)
-    columns = {one.name: as_column(found.store(), one, found.name) for one, found in taken}
+    columns = {one.name: as_column(own.store(), one, own.name) for one, own in taken}
     notes: tuple[str, ...] = ()
     if indices is not None:
         numbers = number_indices(indices, data, wanted.classes)
@@ -107,7 +151,7 @@ def _answers(values: Array, data: str, name: str) -> tuple[Indices | None, Float
     if kind == "f":
         with numpy.errstate(over="ignore"):
             targets: Floats = values.astype(numpy.float32)
-        wrong = ~numpy.isfinite(targets.reshape(len(targets), -1)).all(axis=1)
+        wrong = ~numpy.isfinite(targets).all(axis=tuple(range(1, targets.ndim)))
         if wrong.any():
             at = int(numpy.flatnonzero(wrong)[0])
             raise UserError(

@@ -12,6 +12,7 @@ from cnndsl.data.cifar import cifar_kinds, is_pickled_cifar, open_cifar
 from cnndsl.data.digits import DIGITS, open_digits
 from cnndsl.data.folders import list_folder, open_classes, open_parts, parts_of
 from cnndsl.data.idx import is_idx, open_idx
+from cnndsl.data.memory import ArrayData, open_arrays
 from cnndsl.data.parts import Split, Wanted, not_understood, refuse_valid
 from cnndsl.data.pictures import pictures_in
 from cnndsl.data.samples import Dataset
@@ -26,17 +27,17 @@ __all__ = ["Dataset", "divide", "open_dataset"]
 
 
 def open_dataset(
-    text: str | os.PathLike[str],
+    given: str | os.PathLike[str] | ArrayData,
     inputs: Sequence[ModelInput],
     *,
     split: Split = "train",
     classes: Sequence[str] = (),
     counted: bool = False,
 ) -> Dataset:
-    """Open training data: ``digits``, a folder, a ``.npz`` file or a CSV file (docs/data.md).
+    """Open training data: ``digits``, a folder, a ``.npz`` or CSV file (docs/data.md), or arrays.
 
     Args:
-        text: what the user called it.
+        given: what the user called it, or arrays of samples and labels.
         inputs: the network's inputs, and how raw data becomes them.
         split: the part to take, where the data has parts.
         classes: the names of the network's classes; data that names its classes must name these.
@@ -47,8 +48,10 @@ def open_dataset(
             classes are not those of the spec, CNN808 where it is empty, CNN703 where the network
             does not take it.
     """
-    data = os.fspath(text)
     wanted = Wanted(tuple(inputs), split, tuple(classes), counted)
+    if not isinstance(given, str | os.PathLike):
+        return open_arrays(given, wanted)
+    data = os.fspath(given)
     if data == DIGITS:
         if os.path.lexists(data):
             raise not_understood(

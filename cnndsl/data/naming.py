@@ -7,7 +7,7 @@ For a network of several inputs, their names stand in place of ``x``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, refuse_valid
@@ -23,7 +23,7 @@ class _Naming:
     labels: str
     parts: Mapping[Split, tuple[str, ...]]
 
-    def names(self, split: Split, inputs: Sequence[str], have: Mapping[str, str]) -> list[str]:
+    def names(self, split: Split, inputs: Sequence[str], have: Collection[str]) -> list[str]:
         """The arrays of a part, its labels last; none where the part is not there."""
         for word in self.parts[split]:
             names = [self.samples.format(input=name, part=word) for name in inputs]
@@ -46,7 +46,7 @@ _MEDMNIST: Mapping[Split, tuple[str, ...]] = {
 _SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 
-def array_names(members: Mapping[str, str], data: str, wanted: Wanted) -> list[str]:
+def array_names(members: Collection[str], data: str, wanted: Wanted) -> list[str]:
     """The names of the arrays to take, the labels last.
 
     Raises:

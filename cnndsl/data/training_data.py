@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from cnndsl.data.dataset import Dataset, divide, open_dataset
+from cnndsl.data.memory import ArrayData
 from cnndsl.data.parts import NoPartError, Split
 from cnndsl.data.samples import LISTED, find_broken, without
 from cnndsl.data.sources import ModelInput
@@ -19,7 +20,7 @@ from cnndsl.syntax.ast import Classes, Input, Text
 
 __all__ = ["named_as", "open_part", "open_training_data"]
 
-Name: TypeAlias = "str | os.PathLike[str]"
+Name: TypeAlias = "str | os.PathLike[str] | ArrayData"
 
 _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Ends of lines, control characters, and bytes that are no UTF-8."""
@@ -68,7 +69,7 @@ def open_training_data(
     if valid is not None and validation.fingerprint == training.fingerprint:
         raise UserError(
             "CNN801",
-            f"`{os.fspath(valid)}` would be both training and validation data",
+            f"`{validation.name}` would be both training and validation data",
             help="name other data, or keep a share aside: `--valid 0.2`",
         )
     return usable(training), usable(validation)

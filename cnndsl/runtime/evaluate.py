@@ -16,6 +16,7 @@ from typing import TypeAlias
 import numpy
 import onnx
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from cnndsl.data.feeding import evaluation_batches, not_finite_error
 from cnndsl.data.labels import check_labels, check_shares, encoder
@@ -84,6 +85,19 @@ class Evaluation:
     rmse: float | None = None
     places: bool = False
     nan: int = 0
+
+    @override
+    def __repr__(self) -> str:
+        shares = {
+            "top1": self.top1,
+            "top5": self.top5,
+            "accuracy": None if self.top1 is not None else self.accuracy,
+            "mae": self.mae,
+            "rmse": self.rmse,
+        }
+        known = "".join(f", {name} {one:.4g}" for name, one in shares.items() if one is not None)
+        samples = "1 sample" if self.count == 1 else f"{self.count:,} samples"
+        return f"<Evaluation of {samples}: loss {self.loss:.4g}{known}>"
 
     @property
     def class_names(self) -> tuple[str, ...]:

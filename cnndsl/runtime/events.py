@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import override
+
 __all__ = ["EpochRecord", "Listener", "Outcome", "Progress", "Start"]
 
 
@@ -78,6 +80,11 @@ class Outcome:
     records: tuple[EpochRecord, ...]
     best: EpochRecord | None
     seconds: float
+
+    @override
+    def __repr__(self) -> str:
+        best = f", the best is {self.best.epoch}" if self.best else ""
+        return f"<Outcome: {self.how}, epochs {len(self.records)}{best}>"
 
 
 class Listener(Protocol):

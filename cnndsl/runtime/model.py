@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy
 import onnx
+from numpy.typing import ArrayLike
 from typing_extensions import override
 
 from cnndsl.data.arrays import as_batch
@@ -188,24 +189,28 @@ class Model:
 
     # --- running ------------------------------------------------------------------------------
 
-    def run(self, *arrays: Array, **named: Array) -> Array:
+    def run(self, *arrays: ArrayLike | Mapping[str, ArrayLike], **named: ArrayLike) -> Array:
         """The main output for an array: one sample, or several along its first axis.
 
         Whole numbers are raw data and get prepared as the spec says, like a picture's values;
         floating-point numbers enter the network as they are. Where there are several inputs, give
-        their arrays in the spec's order or by name. The output has a batch dimension exactly
-        where the input has one.
+        their arrays in the spec's order, by name, or a mapping of them. The output has a batch
+        dimension exactly where the input has one.
 
         Raises:
             UserError: CNN701 for a device that does not work, CNN703 for an array that does not
                 fit, CNN705 without ONNX Runtime.
         """
         inputs = self.inputs
-        given = self._by_name(arrays, named, [one.name for one in inputs])
+        mapping = arrays[0] if len(arrays) == 1 and not named else None
+        if isinstance(mapping, Mapping):
+            given = self._by_name((), mapping, [one.name for one in inputs])
+        else:
+            given = self._by_name(arrays, named, [one.name for one in inputs])
         feeds: dict[str, Array] = {}
         single = True
         for one in inputs:
-            feeds[one.name], alone = as_batch(numpy.asarray(given[one.name]), one, "the array")
+            feeds[one.name], alone = as_batch(_as_array(given[one.name]), one, "the array")
             single = single and alone
         sizes = {name: len(batch) for name, batch in feeds.items()}
         if len(set(sizes.values())) > 1:
@@ -258,8 +263,8 @@ class Model:
                 )
 
     def _by_name(
-        self, arrays: Sequence[Array], named: Mapping[str, Array], inputs: Sequence[str]
-    ) -> dict[str, Array]:
+        self, arrays: Sequence[object], named: Mapping[str, object], inputs: Sequence[str]
+    ) -> dict[str, object]:
         given = {**dict(zip(inputs, arrays, strict=False)), **named}
         if set(given) != set(inputs) or len(arrays) + len(named) != len(inputs):
             names = ", ".join(f"`{name}`" for name in inputs)
@@ -332,6 +337,17 @@ class Model:
 def _meaning(answers: Mapping[str, Answers], output: str, classes: Sequence[str]) -> Answers:
     """What an output's numbers are; of a model that does not say it, what is sure."""
     return answers.get(output) or Answers("score", ranked=bool(classes))
+
+
+def _as_array(values: object) -> Array:
+    try:
+        return numpy.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UserError(
+            "CNN703",
+            f"what is given is no array: {error}",
+            help="give an array of numbers for each input, without labels",
+        ) from error
 
 
 def _unknown_layer(layer: str, layers: Iterable[str]) -> UserError:

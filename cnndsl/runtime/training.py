@@ -12,6 +12,7 @@ from typing import TypeAlias, TypedDict
 import typing_extensions
 from typing_extensions import Unpack
 
+from cnndsl.data.memory import ArrayData
 from cnndsl.data.samples import Dataset
 from cnndsl.data.training_data import named_as, open_training_data
 from cnndsl.graph.weight_files import read_weights
@@ -30,7 +31,7 @@ Place: TypeAlias = "str | os.PathLike[str]"
 class TrainingOptions(TypedDict, total=False):
     """What may be asked of a training run; all of it may be left out."""
 
-    valid: Place | float | None
+    valid: Place | ArrayData | float | None
     """Other data to validate with, or the share of the data to keep aside for it; by default the
     data's own part for validation, where it has one."""
 
@@ -127,7 +128,7 @@ def default_folder(network: TypedNetwork) -> Path:
 
 def run_training(
     network: TypedNetwork,
-    data: Place,
+    data: Place | ArrayData,
     listener: Listener | None = None,
     **options: Unpack[TrainingOptions],
 ) -> Training:
