@@ -33,6 +33,13 @@ _PIPED = "<stdin>"
     "--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True
 )
 @click.option(
+    "--table",
+    type=click.Choice(["auto", "all", "none"]),
+    default="auto",
+    show_default=True,
+    help="Layers to list: those around the faults (of a short or right network all), all, or none.",
+)
+@click.option(
     "--fix", is_flag=True, help="Apply the safe fixes to the files; of - print the mended text."
 )
 @click.option("--annotate", is_flag=True, help="Write or refresh the `=>` and `expect` claims.")
@@ -41,6 +48,7 @@ def check(
     specs: tuple[str, ...],
     parameters: Mapping[str, object],
     style: str,
+    table: str,
     fix: bool,
     annotate: bool,
 ) -> None:
@@ -63,7 +71,7 @@ def check(
             continue
         found += checked.diagnostics
         if style == "text":
-            text = "\n" * bool(position) + _report(spec, checked, wants_color(stream))
+            text = "\n" * bool(position) + _report(spec, checked, table, wants_color(stream))
             click.echo(text, err=filters, color=wants_color(stream))
         if filters and spec == "-":
             click.echo(checked.source.text, nl=False)
@@ -130,7 +138,7 @@ def _outside(error: UserError, style: str) -> Diagnostic:
     return as_diagnostic(error)
 
 
-def _report(spec: str, checked: Checked, color: bool) -> str:
+def _report(spec: str, checked: Checked, table: str, color: bool) -> str:
     """Diagnostics, the layer table, and the summary line."""
     from cnndsl.cli.table import layer_table
     from cnndsl.pipeline import current_limits
@@ -138,7 +146,8 @@ def _report(spec: str, checked: Checked, color: bool) -> str:
     most = current_limits().diagnostics
     shown = checked.diagnostics[:most]
     parts = [render_text(shown, color) if shown else ""]
-    parts.append(layer_table(checked.table))
+    if table != "none":
+        parts.append(layer_table(checked.table, whole=table == "all"))
     parts.append(f"{spec}: {_summary(checked.diagnostics, most)}")
     return "\n\n".join(filter(None, parts))
 

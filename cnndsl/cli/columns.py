@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from cnndsl.diagnostics.render.characters import cell
 
-__all__ = ["Column", "cut", "padded", "table", "width"]
+__all__ = ["WIDTH", "Column", "cut", "folded", "padded", "scoped", "table", "width"]
+
+WIDTH = 80
+"""Columns that tables of layers keep to, wherever they are written to."""
+
+_BEFORE_A_NAME = re.compile(r" (?=[A-Za-z])(?!(?:yes|no)\b)")
+"""Where a layer's text may be divided: not before a number or a list, which are values."""
+
+_NAME = 24
+"""Wider names stand in a line of their own."""
 
 
 def width(text: str) -> int:
@@ -37,6 +47,47 @@ def cut(text: str, cells: int) -> str:
             break
         kept += character
     return f"{kept}\u2026"
+
+
+def folded(text: str, cells: int) -> list[str]:
+    """A layer's text in lines of no more than so many cells, a name and its value together.
+
+    >>> folded("conv 64@7 stride 2 padding 3 bias no", 20)
+    ['conv 64@7 stride 2', 'padding 3 bias no']
+    >>> folded("conv 64@7 stride 2 padding 3 bias no", 16)
+    ['conv 64@7', 'stride 2', 'padding 3', 'bias no']
+    """
+    lines = [""]
+    for word in _BEFORE_A_NAME.split(text):
+        rest = word
+        if lines[-1] and width(lines[-1]) + 1 + width(word) <= cells:
+            lines[-1] += f" {word}"
+            continue
+        if lines[-1]:
+            lines.append("")
+        while width(rest) > cells:
+            part = cut(rest, cells + 1)[:-1] or rest[:1]
+            lines[-1] = part
+            lines.append("")
+            rest = rest[len(part) :]
+        lines[-1] = rest
+    return lines
+
+
+def scoped(name: str, before: str) -> tuple[list[str], str, str]:
+    """The lines above a layer's own, its name there, and its scope: what lies in one is indented.
+
+    ``before`` is the scope of the layer above. A name that is too wide has a line of its own.
+
+    >>> scoped("layer1.conv1", "")
+    (['layer1'], '  conv1', 'layer1')
+    """
+    scope, _, own = name.rpartition(".")
+    lines = [scope] if scope and scope != before else []
+    own = f"  {own}" if scope else own
+    if width(own) > _NAME:
+        return [*lines, own], "", scope
+    return lines, own, scope
 
 
 @dataclass(frozen=True, slots=True)

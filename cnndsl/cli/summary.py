@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from cnndsl.cli.columns import WIDTH, folded, padded, scoped, width
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
 
@@ -16,12 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["summary"]
 
-WIDTH = 100
-"""Columns that the table keeps to, at the cost of the layers' text."""
-
-_HEAD = ("name", "layer", "output", "params", "MACs", "activation bytes", "receptive field")
-_NARROWEST = 12
-"""Characters that a layer's text keeps in any case."""
+_HEAD = ("name", "layer", "output", "params", "MACs", "bytes", "field")
+_NARROWEST, _COMFORTABLE = 12, 18
+"""Columns for a layer's text: at least, and so that numbers are not shortened for its sake."""
+_EXACT = 100_000
+"""Smaller numbers are never shortened."""
 
 
 @click.command()
@@ -63,32 +63,51 @@ def summary(spec: str, batch: int | None, parameters: dict[str, object], style: 
 
 
 def _text(counted: Summary) -> str:
-    heads = zip(*(_two_lines(title) for title in _HEAD), strict=True)
-    rows = [*heads, *_grouped(counted.layers)]
-    columns = zip(*(row for row in rows if len(row) > 1), strict=True)
-    widths = [max(map(len, column)) for column in columns]
-    others = sum(widths) - widths[1] + 2 * (len(widths) - 1)
-    widths[1] = min(widths[1], max(_NARROWEST, WIDTH - others))
-    lines = [_title(counted), ""]
-    lines += [_line(row, widths) if len(row) > 1 else row[0] for row in rows]
+    lines = [_title(counted), "", *_table(counted.layers)]
     lines += ["", *_aligned(_totals(counted))]
     return "\n".join(lines)
 
 
-def _grouped(layers: Iterable[LayerSummary]) -> Iterator[tuple[str, ...]]:
-    """The rows; what lies in a scope stands indented below a row with the scope's name alone."""
+def _table(layers: Sequence[LayerSummary]) -> Iterator[str]:
+    """A row for each layer, no wider than a terminal.
+
+    What lies in a scope stands indented below its name, layers' texts go on in further lines, and
+    where that is not enough, large numbers are shortened.
+    """
+    names: list[tuple[list[str], str]] = []
     before = ""
     for layer in layers:
-        scope, _, name = layer.name.rpartition(".")
-        if scope and scope != before:
-            yield (scope,)
-        before = scope
-        yield (f"  {name}" if scope else name, *_cells(layer))
+        above, name, before = scoped(layer.name, before)
+        names.append((above, name))
+    wide = max(map(width, (_HEAD[0], *(name for _, name in names))))
+    widths, rows = _fitted(layers, wide)
+    longest = max(map(width, (_HEAD[1], *(layer.phrase for layer in layers))))
+    room = max(_NARROWEST, min(longest, WIDTH - _others(wide, widths)))
+    yield _line(_HEAD, (wide, room, *widths))
+    for (above, name), layer, cells in zip(names, layers, rows, strict=True):
+        yield from above
+        text, *rest = folded(layer.phrase, room)
+        yield _line((name, text, *cells), (wide, room, *widths))
+        yield from (f"{'':{wide}}  {more}" for more in rest)
 
 
-def _two_lines(title: str) -> tuple[str, str]:
-    above, _, below = title.rpartition(" ")
-    return above, below
+def _fitted(layers: Sequence[LayerSummary], name: int) -> tuple[list[int], list[tuple[str, ...]]]:
+    """The widths and cells of the columns behind the layers' texts; ``name`` is that of the names.
+
+    Bytes are shortened first, then MACs, then parameters.
+    """
+    longest = max((width(layer.phrase) for layer in layers), default=0)
+    for shortened in ((), ("bytes",), ("bytes", "MACs"), ("bytes", "MACs", "params")):
+        rows = [_cells(layer, shortened) for layer in layers]
+        widths = [max(map(len, column)) for column in zip(_HEAD[2:], *rows, strict=True)]
+        if WIDTH - _others(name, widths) >= min(longest, _COMFORTABLE):
+            break
+    return widths, rows
+
+
+def _others(name: int, widths: Sequence[int]) -> int:
+    """The columns that all but the layers' texts take, with the spaces between."""
+    return name + sum(widths) + 2 * (len(widths) + 1)
 
 
 def _aligned(totals: Iterator[tuple[str, int, str]]) -> Iterator[str]:
@@ -100,27 +119,43 @@ def _aligned(totals: Iterator[tuple[str, int, str]]) -> Iterator[str]:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     """Words to the left, numbers to the right."""
-    name, layer, output, *numbers = row
-    words = zip((name, _cut(layer, widths[1]), output), widths[:3], strict=True)
-    cells = [f"{word:{width}}" for word, width in words]
-    cells += [f"{number:>{width}}" for number, width in zip(numbers, widths[3:], strict=True)]
+    cells = [padded(text, wide) for text, wide in zip(row[:3], widths[:3], strict=True)]
+    cells += [f"{number:>{wide}}" for number, wide in zip(row[3:], widths[3:], strict=True)]
     return "  ".join(cells).rstrip()
 
 
-def _cells(layer: LayerSummary) -> tuple[str, ...]:
-    """A row but for its name; counts of nothing stay empty."""
+def _cells(layer: LayerSummary, shortened: Sequence[str] = ()) -> tuple[str, ...]:
+    """A row behind the layer's text; counts of nothing stay empty."""
+    params, macs, size = (
+        _short(number) if name in shortened else f"{number:,}"
+        for name, number in (
+            ("params", layer.params),
+            ("MACs", layer.macs),
+            ("bytes", layer.activation_bytes),
+        )
+    )
     return (
-        layer.phrase,
         _sizes(layer.output),
-        f"{layer.params:,}" if layer.params else "",
-        f"{layer.macs:,}" if layer.macs else "",
-        f"{layer.activation_bytes:,}",
+        params if layer.params else "",
+        macs if layer.macs else "",
+        size,
         _sizes(layer.receptive_field),
     )
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _short(number: int) -> str:
+    """A large number in four digits.
+
+    >>> _short(9_408), _short(2_359_296), _short(999_999)
+    ('9,408', '2.359M', '1.000M')
+    """
+    if number < _EXACT:
+        return f"{number:,}"
+    value = float(f"{number:.3e}")
+    unit = next((one for one in "kMGT" if value / 1000 ** ("kMGT".index(one) + 1) < 1000), "T")
+    value /= 1000 ** ("kMGT".index(unit) + 1)
+    whole = len(f"{value:.0f}")
+    return f"{value:,.{max(4 - whole, 0)}f}{unit}"
 
 
 # --- markdown ---------------------------------------------------------------------------------
@@ -130,10 +165,11 @@ def _markdown(counted: Summary) -> str:
     lines = [
         f"## {_title(counted)}",
         "",
-        f"| {' | '.join(_HEAD)} |",
+        f"| {' | '.join((*_HEAD[:5], 'activation bytes', 'receptive field'))} |",
         "| --- | --- | --- | --: | --: | --: | --: |",
     ]
-    lines += [f"| {' | '.join((layer.name, *_cells(layer)))} |" for layer in counted.layers]
+    rows = ((layer.name, layer.phrase, *_cells(layer)) for layer in counted.layers)
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", "| total | | |", "| --- | --: | --- |"]
     lines += [
         f"| {name.strip()} | {value:,} | {words} |" for name, value, words in _totals(counted)
@@ -153,14 +189,14 @@ def _title(counted: Summary) -> str:
 def _totals(counted: Summary) -> Iterator[tuple[str, int, str]]:
     """Name, value and explanation of each total."""
     frozen = counted.params - counted.trainable_params
-    yield "parameters", counted.params, "numbers that can be learnt, as papers count them"
+    yield "parameters", counted.params, "numbers that can be learnt"
     if frozen:
         yield "  learning", counted.trainable_params, "those that training changes"
         yield "  frozen", frozen, "those that `freeze` keeps as they are"
-    yield "buffers", counted.buffers, "numbers that are kept but not learnt: running statistics"
-    yield "MACs", counted.macs, "multiply-accumulates of convolution and dense, for one sample"
-    yield "FLOPs", 2 * counted.macs, "twice the MACs: a multiplication and an addition each"
-    yield "depth", counted.depth, "convolutions and dense layers on the longest path"
+    yield "buffers", counted.buffers, "kept but not learnt: running statistics"
+    yield "MACs", counted.macs, "of convolution and dense, for one sample"
+    yield "FLOPs", 2 * counted.macs, "twice the MACs"
+    yield "depth", counted.depth, "convolutions and dense on the longest path"
     yield from _memory(counted)
 
 
@@ -168,10 +204,10 @@ def _memory(counted: Summary) -> Iterator[tuple[str, int, str]]:
     """The totals that are bytes."""
     optimizer, training = counted.optimizer, counted.training
     size = counted.weight_bytes
-    yield "weights", size, f"{_bytes(size)}: parameters and buffers, 4 bytes each"
+    yield "weights", size, f"{_bytes(size)}: parameters and buffers"
     size = counted.peak_activation_bytes
     batch = f"batch {counted.batch:,}"
-    yield "peak activations", size, f"{_bytes(size)}: alive at once at inference, {batch}"
+    yield "peak activations", size, f"{_bytes(size)}: at once, inference, {batch}"
     batch = f"batch {counted.training_batch:,}"
     yield "training step", training.total, f"{_bytes(training.total)}: {batch} with {optimizer}"
     yield "  weights", training.weights, "as above"

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cnndsl.cli.summary import WIDTH, summary
+from cnndsl.cli.columns import WIDTH
+from cnndsl.cli.summary import summary
 from cnndsl.resources import docs
 from cnndsl.semantics.cost import QUANTITIES
+from cnndsl.semantics.modules import shipped_specs
 
 SPEC = """\
 network small
@@ -67,17 +69,44 @@ def test_the_totals_say_how_they_are_counted() -> None:
     assert "twice the MACs" in text
 
 
-@pytest.mark.parametrize("name", ["lenet5", "resnet152", "googlenet"])
+@pytest.mark.parametrize("name", shipped_specs())
 def test_no_line_is_wider_than_a_terminal_and_none_ends_in_spaces(name: str) -> None:
     for line in printed(name).splitlines():
         assert len(line) <= WIDTH
         assert line == line.rstrip()
 
 
+def test_no_layer_s_text_is_cut_and_values_stay_with_their_names() -> None:
+    lines = printed("resnet152").splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("conv1 "))
+    assert lines[start].split()[:2] == ["conv1", "conv"]
+    assert [line.strip() for line in lines[start + 1 : start + 3]] == [
+        "stride 2",
+        "padding 3 bias no",
+    ]
+    assert "…" not in "\n".join(lines)
+
+
+def test_large_numbers_are_shortened_only_where_there_is_no_room() -> None:
+    assert "118.0M" in printed("resnet152")
+    lines = printed("lenet5").splitlines()
+    assert any("117,600" in line for line in lines)
+
+
+def test_long_names_have_lines_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "long.cnn"
+    name = "a" * 60
+    path.write_text(f"input 3x32x32\n{name}: conv 8@3 padding 1\nflatten -> dense 2\n")
+    lines = printed(str(path)).splitlines()
+    at = lines.index(name)
+    assert lines[at + 1].split()[:2] == ["conv", "8@3"]
+    assert max(map(len, lines)) <= WIDTH
+
+
 def test_layers_of_a_block_stand_below_its_name_with_their_numbers_filled_in(spec: str) -> None:
     lines = printed(spec).splitlines()
     start = lines.index("body")
-    assert lines[start + 1].startswith("  conv1  ")
+    assert lines[start + 1].startswith("  conv1")
     assert "conv 16@3 padding 1  " in lines[start + 1]
     assert [line[0] == " " for line in lines[start + 1 : start + 5]] == [True] * 3 + [False]
 
