@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +20,7 @@ from cnndsl.cli.options import (
     tell_of_no_checksum,
     verify_option,
 )
+from cnndsl.diagnostics.model import UserError
 
 if TYPE_CHECKING:
     from cnndsl.runtime.model import Model, Prediction
@@ -79,6 +81,11 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
     help="How many inputs to run at once.",
 )
 @click.option(
+    "--skip-broken",
+    is_flag=True,
+    help="Leave out inputs that cannot be read, and say which.",
+)
+@click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @verify_option
@@ -94,6 +101,7 @@ def run(
     output: str | None,
     layers: tuple[str, ...],
     batch: int,
+    skip_broken: bool,
     style: str,
     verify: bool,
     parameters: Parameters,
@@ -110,14 +118,51 @@ def run(
     if model.manifest.seed is not None:
         _say(f"weights are untrained (seed {model.manifest.seed}): the answers mean nothing yet")
     tell_device(device)
+    left_out = _LeftOut()
+    on_broken = left_out.add if skip_broken else None
     with _progress(inputs) as watch:
-        predictions = map(watch, model.predict(inputs, layers=layers, batch=batch))
+        found = model.predict(inputs, layers=layers, batch=batch, on_broken=on_broken)
+        predictions = left_out.tell_behind(map(watch, found))
         if output is not None:
             _write(output, predictions, style)
         elif style == "json":
             _print_json(predictions, top or _TOP)
         else:
             _print_text(predictions, top or _TOP)
+
+
+_LISTED = 10
+"""How many broken inputs are named."""
+
+
+@dataclass
+class _LeftOut:
+    """The inputs that were broken: how many, and the first few."""
+
+    count: int = 0
+    first: list[UserError] = field(default_factory=list)
+
+    def add(self, error: UserError) -> None:
+        self.count += 1
+        if len(self.first) < _LISTED:
+            self.first.append(error)
+
+    def tell_behind(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
+        """The same predictions; at their end, what was left out is said.
+
+        Raises:
+            UserError: CNN702 where everything was broken.
+        """
+        is_any = False
+        for prediction in predictions:
+            is_any = True
+            yield prediction
+        if self.first and not is_any:
+            raise self.first[0]
+        for error in self.first:
+            _say(f"left out: {error.message}")
+        if self.count > len(self.first):
+            _say(f"left out: {self.count - len(self.first)} more that are broken")
 
 
 def _look_at(inputs: tuple[str, ...]) -> None:

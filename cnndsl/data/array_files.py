@@ -19,7 +19,7 @@ from cnndsl.data.arrays import check_elements, is_single, prepare_array
 from cnndsl.data.arraysets import Column, demand_takable
 from cnndsl.data.naming import array_names
 from cnndsl.data.parts import Wanted
-from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.sources import Array, ModelInput, UnreadableError
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
@@ -184,8 +184,8 @@ def _read_header(
         raise _unreadable(name, f"it is not an array file of NumPy ({error})") from error
 
 
-def _unreadable(name: str, why: str, help: str = "save the array again") -> UserError:
-    return UserError("CNN702", f"cannot read `{name}`: {why}", help=help)
+def _unreadable(name: str, why: str, help: str = "save the array again") -> UnreadableError:
+    return UnreadableError("CNN702", f"cannot read `{name}`: {why}", help=help)
 
 
 def _quoted(names: Sequence[str]) -> str:

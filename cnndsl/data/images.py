@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 from cnndsl.data.colours import picture_values
 from cnndsl.data.preparing import Floats, prepare_values
 from cnndsl.data.resizing import fit_picture
-from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.sources import PICTURE_SUFFIXES, Array, ModelInput, UnreadableError
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
@@ -32,6 +32,8 @@ MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
 
 _LARGE = 2**24
+
+_LEAVE_OUT = "repair the file, or go on without it: `--skip-broken`"
 
 MAX_BYTES = 2**30
 """Larger files are refused: some formats are read whole before anything is known of them."""
@@ -52,6 +54,13 @@ def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Float
     """
     layout = model_input.preparation.layout_for(model_input.type)
     if layout is None:
+        if os.path.splitext(path)[1].lower() not in PICTURE_SUFFIXES:
+            raise UserError(
+                "CNN703",
+                f"`{path}` is neither an array nor called like a picture, and the input"
+                f" `{model_input.name}` takes `{model_input.type}`",
+                help="give the data as an array in a `.npy` or `.npz` file",
+            )
         raise UserError(
             "CNN703",
             f"`{path}` is a picture, but the input `{model_input.name}` takes `{model_input.type}`",
@@ -89,10 +98,11 @@ def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput)
     except Image.DecompressionBombError as error:
         raise _too_large(path) from error
     except UnidentifiedImageError as error:
-        raise UserError(
+        raise UnreadableError(
             "CNN702",
             f"cannot read `{path}`: it is no picture of a kind that is read",
-            help="give pictures (PNG, JPEG, …), or arrays in `.npy` and `.npz` files",
+            help="give pictures (PNG, JPEG, …), or arrays in `.npy` and `.npz` files; or go on without"
+            " it: `--skip-broken`",
         ) from error
     except OSError as error:
         # Pillow's own complaints (a truncated file) are OSErrors too.
@@ -136,15 +146,13 @@ def _check_size(picture: Picture, path: str | os.PathLike[str]) -> None:
         raise _unreadable(path, "the picture is empty")
 
 
-def _too_large(path: str | os.PathLike[str], size: str = "") -> UserError:
-    return UserError(
+def _too_large(path: str | os.PathLike[str], size: str = "") -> UnreadableError:
+    return UnreadableError(
         "CNN702",
         f"cannot read `{path}`: a picture{size} is beyond the limit of {MAX_PIXELS:,} pixels",
-        help="make the picture smaller",
+        help="make the picture smaller, or go on without it: `--skip-broken`",
     )
 
 
-def _unreadable(path: str | os.PathLike[str], why: str) -> UserError:
-    return UserError(
-        "CNN702", f"cannot read `{path}`: {why}", help="repair the file or leave it out"
-    )
+def _unreadable(path: str | os.PathLike[str], why: str) -> UnreadableError:
+    return UnreadableError("CNN702", f"cannot read `{path}`: {why}", help=_LEAVE_OUT)

@@ -15,7 +15,7 @@ from typing_extensions import override
 from cnndsl.data.images import read_picture
 from cnndsl.data.parts import Wanted, not_understood, only_input
 from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indices
-from cnndsl.data.sources import PICTURE_SUFFIXES, Array, walk_files
+from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, walk_files
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason
 
@@ -83,9 +83,7 @@ class PictureSet(Dataset):
         self._demand_unchanged(index)
         try:
             return read_picture(path, self._input)
-        except UserError as error:
-            if error.code != "CNN702":
-                raise
+        except UnreadableError as error:
             # It may have gone or been cut off just now.
             self._demand_unchanged(index)
             why = error.message.removeprefix(f"cannot read `{path}`: ")

@@ -224,17 +224,16 @@ def broken_error(dataset: Dataset, first: Broken) -> UserError:
     count, total = len(found), len(dataset)
     if count == 1 and complete:
         only = next(iter(found.values()))
-        return UserError("CNN803", f"`{only.name}` is broken: {only.why}", help=help)
+        return UserError("CNN803", f"`{only.name}` cannot be used: {only.why}", help=help)
     notes = [f"`{broken.name}`: {broken.why}" for broken in list(found.values())[:LISTED]]
     if count > LISTED:
         notes.append(f"and {count - LISTED} more")
     if not complete:
         notes.append(f"the search ended after {seen} samples; there may be more")
     least = "" if complete else "at least "
-    verb = "is" if count == 1 else "are"
     return UserError(
         "CNN803",
-        f"{least}{count} of {total} samples of `{dataset.name}` {verb} broken",
+        f"{least}{count} of {total} samples of `{dataset.name}` cannot be used",
         notes=notes,
         help=help,
     )

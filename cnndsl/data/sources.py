@@ -29,6 +29,7 @@ __all__ = [
     "Array",
     "ModelInput",
     "Sample",
+    "UnreadableError",
     "batches",
     "find_files",
     "is_hidden",
@@ -58,6 +59,10 @@ class ModelInput:
     name: str
     type: TensorType
     preparation: Preparation = field(default_factory=Preparation)
+
+
+class UnreadableError(UserError):
+    """CNN702 of a file that is there: whoever leaves out what is broken goes on without it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -231,11 +231,13 @@ class Model:
         *,
         layers: Sequence[str] = (),
         batch: int = 32,
+        on_broken: Callable[[UserError], None] | None = None,
     ) -> Iterator[Prediction]:
         """What the network gives for every sample in files and folders, one after another.
 
         Pictures, ``.npy`` and ``.npz`` files are prepared as the spec says; memory stays flat
-        however many there are. ``layers`` names layers whose outputs are wanted too.
+        however many there are. ``layers`` names layers whose outputs are wanted too. Where there
+        is an ``on_broken``, it learns of each input that is broken, which is left out.
 
         Raises:
             UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
@@ -248,7 +250,7 @@ class Model:
         self._check_classes(ready.outputs[0])
         outputs = [port.name for port in ready.outputs]
         wanted = list(dict.fromkeys([*outputs, *(ready.layers[layer] for layer in layers)]))
-        samples = read_samples(find_files(paths), self.inputs)
+        samples = read_samples(find_files(paths), self.inputs, on_broken)
         size = fixed_batch(ready.session) or batch
         for group in batches(samples, size):
             results = run_batch(ready.session, stack(group), wanted)

@@ -300,3 +300,65 @@ def test_many_inputs_get_a_bar_on_a_terminal_only(
     with _progress((pictures,)) as watch:
         assert watch.__name__ == "watch"
     assert "running" in stream.getvalue()
+
+
+def folder_with_broken_pictures(folder: Path) -> str:
+    pictures = Path(write_pictures(folder, 4))
+    (pictures / "1.png").write_text("no picture")
+    (pictures / "3.png").write_bytes((pictures / "2.png").read_bytes()[:40])
+    return str(pictures)
+
+
+def test_a_broken_picture_is_an_error_whose_help_leads_on(tmp_path: Path) -> None:
+    pictures = folder_with_broken_pictures(tmp_path)
+    result = run(write_spec(tmp_path), pictures)
+    assert result.exit_code == 1
+    result = run(write_spec(tmp_path), f"{pictures}/3.png")
+    assert "go on without it: `--skip-broken`" in result.stderr
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_broken_pictures_are_left_out_where_that_is_asked_for(tmp_path: Path, style: str) -> None:
+    pictures = folder_with_broken_pictures(tmp_path)
+    numpy.save(f"{pictures}/9.npy", numpy.full((2, 1, 8, 8), numpy.nan, numpy.float32))
+    result = run(write_spec(tmp_path), pictures, "--skip-broken", "--format", style)
+    assert result.exit_code == 0, result.output
+    for name in ("0.png", "2.png"):
+        assert name in result.stdout
+    for name in ("1.png", "3.png"):
+        assert name not in result.stdout
+        assert f"left out: cannot read `{pictures}/{name}`: " in result.stderr
+    for number in (0, 1):
+        said = f"left out: `{pictures}/9.npy[{number}]` holds numbers that are not finite"
+        assert said in result.stderr
+
+
+def test_where_all_is_broken_that_is_the_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+    (tmp_path / "b.png").write_text("no picture")
+    result = run(
+        write_spec(tmp_path), str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--skip-broken"
+    )
+    assert result.exit_code == 1
+    assert "CNN702" in result.stderr
+
+
+def test_what_does_not_fit_is_not_broken(tmp_path: Path) -> None:
+    numpy.save(tmp_path / "a.npy", numpy.zeros((3, 5, 5), numpy.uint8))
+    result = run(write_spec(tmp_path), str(tmp_path / "a.npy"), "--skip-broken")
+    assert result.exit_code == 1
+    assert "CNN703" in result.stderr
+
+
+def test_what_is_no_picture_is_not_called_one(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF\0\0\0\0WAVEfmt ")
+    result = run(write_spec(tmp_path), str(tmp_path / "a.wav"))
+    assert "it is no picture of a kind that is read" in result.stderr
+    spec = tmp_path / "signal.cnn"
+    spec.write_text("input 1x16\nconv 2@3\n")
+    result = run(str(spec), str(tmp_path / "a.wav"))
+    assert result.exit_code == 1
+    assert "`a.wav` is neither an array nor called like a picture" in result.stderr.replace(
+        f"{tmp_path}/", ""
+    )
+    assert "is a picture" not in result.stderr

@@ -163,7 +163,7 @@ class TestBroken:
         data.read(numpy.arange(70))
         with complaint(
             "CNN803",
-            f"2 of 100 samples of `{file}` are broken",
+            f"2 of 100 samples of `{file}` cannot be used",
             "repair what is broken or take it away, or go on without it: `--skip-broken`",
             f"`{file}[70]`: it holds NaN",
             f"`{file}[99]`: it holds an infinite number",
@@ -175,7 +175,7 @@ class TestBroken:
         file = save(tmp_path / "a.npz", x=x, y=numpy.zeros(1, int))
         with complaint(
             "CNN803",
-            f"`{file}[0]` is broken: it holds an infinite number",
+            f"`{file}[0]` cannot be used: it holds an infinite number",
             "repair what is broken or take it away, or go on without it: `--skip-broken`",
         ):
             open_dataset(file, [GRAY]).read(numpy.array([0]))

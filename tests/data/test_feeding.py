@@ -189,7 +189,7 @@ class TestErrors:
         with pytest.raises(UserError) as caught:
             list(feed(Slow(20, broken=13), numpy.arange(20), 4))
         assert caught.value.code == "CNN803"
-        assert caught.value.message == "`slow[13]` is broken: it is broken"
+        assert caught.value.message == "`slow[13]` cannot be used: it is broken"
 
     def test_augmentation_that_fails_is_not_swallowed(self) -> None:
         def augment(arrays: dict[str, Array], epoch: int, indices: Indices) -> dict[str, Array]:

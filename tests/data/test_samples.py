@@ -31,7 +31,7 @@ class TestBroken:
     def test_one_is_named_with_what_is_wrong(self, tmp_path: Path) -> None:
         data = pictures(tmp_path, 5, broken=(3,))
         data.read(numpy.array([0, 1, 2, 4]))
-        with complaint("CNN803", f"`{tmp_path}/a/3.png` is broken: {UNKNOWN}", HELP):
+        with complaint("CNN803", f"`{tmp_path}/a/3.png` cannot be used: {UNKNOWN}", HELP):
             data.read(numpy.array([2, 3]))
 
     def test_a_picture_cut_off_is_broken(self, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ class TestBroken:
         data = pictures(tmp_path, 200, broken=(3, 150, 199))
         with complaint(
             "CNN803",
-            f"3 of 200 samples of `{tmp_path}` are broken",
+            f"3 of 200 samples of `{tmp_path}` cannot be used",
             HELP,
             *(f"`{tmp_path}/a/{number}.png`: {UNKNOWN}" for number in (3, 150, 199)),
         ):
@@ -56,7 +56,7 @@ class TestBroken:
         data = pictures(tmp_path, 13, broken=tuple(range(1, 13)))
         with complaint(
             "CNN803",
-            f"12 of 13 samples of `{tmp_path}` are broken",
+            f"12 of 13 samples of `{tmp_path}` cannot be used",
             HELP,
             *(f"`{tmp_path}/a/{number}.png`: {UNKNOWN}" for number in range(1, 11)),
             "and 2 more",
@@ -70,7 +70,7 @@ class TestBroken:
         data = pictures(tmp_path, 100, broken=(2, 70, 99))
         with complaint(
             "CNN803",
-            f"at least 2 of 100 samples of `{tmp_path}` are broken",
+            f"at least 2 of 100 samples of `{tmp_path}` cannot be used",
             HELP,
             f"`{tmp_path}/a/2.png`: {UNKNOWN}",
             f"`{tmp_path}/a/99.png`: {UNKNOWN}",
@@ -79,7 +79,7 @@ class TestBroken:
             data.read(numpy.array([99]))
         with complaint(
             "CNN803",
-            f"at least 1 of 98 samples of `{tmp_path}` is broken",
+            f"at least 1 of 98 samples of `{tmp_path}` cannot be used",
             HELP,
             f"`{tmp_path}/a/99.png`: {UNKNOWN}",
             "the search ended after 64 samples; there may be more",
@@ -98,7 +98,7 @@ class TestBroken:
     def test_a_view_speaks_of_its_own_samples_only(self, tmp_path: Path) -> None:
         view = Subset(pictures(tmp_path, 10, broken=(3, 7)), numpy.array([9, 7, 0]))
         assert [broken.index for broken in find_broken(view)] == [1]
-        with complaint("CNN803", f"`{tmp_path}/a/7.png` is broken: {UNKNOWN}", HELP):
+        with complaint("CNN803", f"`{tmp_path}/a/7.png` cannot be used: {UNKNOWN}", HELP):
             view.read(numpy.array([1]))
 
     def test_leaving_all_out_leaves_nothing_to_train(self) -> None:
