@@ -101,8 +101,8 @@ def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput)
         raise UnreadableError(
             "CNN702",
             f"cannot read `{path}`: it is no picture of a kind that is read",
-            help="give pictures (PNG, JPEG, …), or arrays in `.npy` and `.npz` files; or go on without"
-            " it: `--skip-broken`",
+            help="give pictures (PNG, JPEG, …), or arrays in `.npy` and `.npz` files; or go on"
+            " without it: `--skip-broken`",
         ) from error
     except OSError as error:
         # Pillow's own complaints (a truncated file) are OSErrors too.
