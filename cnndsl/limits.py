@@ -6,12 +6,20 @@ Each can be raised: ``CNNDSL_LIMITS="layers=500000,steps=5000000" cnndsl check b
 from __future__ import annotations
 
 import os
+import sys
 
 from cnndsl.frozen import field_names, frozen
 
-__all__ = ["ENVIRONMENT", "Limits", "processors"]
+__all__ = ["DEEPEST", "ENVIRONMENT", "Limits", "processors"]
 
 ENVIRONMENT = "CNNDSL_LIMITS"
+
+DEEPEST = 500
+"""No larger depth can be asked for: what is nested is worked on by functions that call themselves,
+and a thread's stack ends somewhere."""
+
+FRAMES = 40
+"""So many calls one level of nesting takes at most."""
 
 
 @frozen
@@ -61,7 +69,15 @@ class Limits:
             if not value.isdecimal() or int(value) < 1:
                 raise ValueError(f"the limit `{name}` must be a positive whole number: `{value}`")
             values[name] = int(value)
+        if values.get("depth", 0) > DEEPEST:
+            raise ValueError(f"the limit `depth` must be at most {DEEPEST}, not {values['depth']}")
         return cls(**values)
+
+    def make_room(self) -> None:
+        """Let Python call as deeply as the depth needs, where that is more than usual."""
+        if self.depth > Limits().depth:
+            needed = 1000 + FRAMES * min(self.depth, DEEPEST)
+            sys.setrecursionlimit(max(sys.getrecursionlimit(), needed))
 
     @classmethod
     def current(cls) -> Limits:

@@ -214,6 +214,7 @@ def _check(request: _Request) -> Checked:
 
 def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     """One pass from text to types, without repairs."""
+    request.limits.make_room()
     report = Report()
     path = request.path.resolve()
     loader = Loader(path.parent, report, request.limits, request.edited)

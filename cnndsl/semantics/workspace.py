@@ -10,7 +10,7 @@ from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers import is_shipped
-from cnndsl.limits import Limits
+from cnndsl.limits import DEEPEST, Limits
 from cnndsl.semantics.aliases import label_before_stream
 from cnndsl.semantics.draft import Draft, Poison
 from cnndsl.semantics.findings import foreign_letters, shorten
@@ -184,7 +184,7 @@ class Workspace:
     def exhaust(self, code: str, message: str) -> NoReturn:
         """Report that a limit is reached, at the outermost loop, and give up."""
         name = {"CNN902": "depth", "CNN903": "layers", "CNN904": "steps"}[code]
-        value = 10 * getattr(self.limits, name)
+        value = DEEPEST if name == "depth" else 10 * getattr(self.limits, name)
         self.fail(
             code,
             message,
