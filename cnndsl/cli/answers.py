@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnndsl.data.sources import Array
     from cnndsl.runtime.model import Answer, Prediction
 
-__all__ = ["aligned", "as_json", "as_lines", "sizes"]
+__all__ = ["aligned", "as_json", "as_lines", "nans", "sizes"]
 
 _LISTED = 100
 """Unranked numbers are listed up to so many; of more, the range is shown."""
@@ -40,7 +40,7 @@ def as_lines(prediction: Prediction, top: int) -> Iterator[str]:
             yield f"  {number:>10}  {visible(_label(prediction, answer))}"
     else:
         yield f"{name}:"
-    if lost := _nans(prediction.main):
+    if lost := nans(prediction.main):
         yield f"  {lost:,} of {prediction.main.size:,} numbers of the answer are NaN"
     for output, array in prediction.outputs.items():
         if array is prediction.main and answers:
@@ -65,7 +65,7 @@ def as_json(prediction: Prediction, top: int) -> dict[str, object]:
         "kind": prediction.meaning.kind if answers else None,
         "ranked": prediction.meaning.ranked if answers else None,
         "answers": answers,
-        "nan": _nans(prediction.main),
+        "nan": nans(prediction.main),
         "outputs": {name: _about(array) for name, array in prediction.outputs.items()},
         "layers": {name: _about(array) for name, array in prediction.layers.items()},
     }
@@ -137,7 +137,8 @@ def _about(array: Array) -> dict[str, object]:
     return {"shape": list(array.shape), "min": low, "mean": mean, "max": high}
 
 
-def _nans(array: Array) -> int:
+def nans(array: Array) -> int:
+    """How many numbers of an array are NaN."""
     return int(numpy.isnan(array).sum())
 
 

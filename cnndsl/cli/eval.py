@@ -85,8 +85,9 @@ def eval(
 ) -> None:
     """Say how good a network is on labelled DATA.
 
-    That is: its loss, how often it is right (top1) or nearly so (top5), its accuracy for each
-    class, and what it mistakes for what.
+    That is: its loss, and what the loss is measured by. For classes: how often it is right (top1)
+    or nearly so (top5), precision, recall and F1 of each, and what it mistakes for what; for
+    labels that do not exclude each other also their AUC, for values their errors.
 
     \b
       cnndsl eval runs/lenet5/model.onnx --data digits --valid 0.2

@@ -247,14 +247,18 @@ def _progress(inputs: tuple[str, ...]) -> Iterator[Callable[[Prediction], Predic
 
 
 def _write(path: str, predictions: Iterator[Prediction], style: str) -> None:
-    from cnndsl.cli.answers import sizes
+    from cnndsl.cli.answers import nans, sizes
     from cnndsl.data.results import ResultsFile
 
+    lost = 0
     with ResultsFile(path) as results:
         for prediction in predictions:
+            lost += bool(nans(prediction.main))
             arrays = {**prediction.outputs, **prediction.layers}
             results.add([prediction.name], {name: one[None] for name, one in arrays.items()})
         results.finish()
+    if lost:
+        _say(f"{lost:,} of {results.count:,} answers hold NaN")
     shapes = {name: list(shape) for name, shape in results.shapes.items()}
     if style == "json":
         click.echo(json.dumps({"file": path, "inputs": results.count, "arrays": shapes}))

@@ -190,6 +190,8 @@ def test_answers_that_are_no_numbers_are_said(tmp_path: Path) -> None:
     assert lines[3] == "  3 of 3 numbers of the answer are NaN"
     (found,) = json.loads(run(*arguments, "--format", "json").stdout)
     assert found["nan"] == 3
+    result = run(*arguments, "--output", str(tmp_path / "out.npz"))
+    assert (result.exit_code, result.stderr) == (0, "1 of 1 answers hold NaN\n")
     assert {answer["score"] for answer in found["answers"]} == {None}
 
 
