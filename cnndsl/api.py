@@ -170,7 +170,7 @@ class Network:
         else:
             numbers = read_weights(weights, self._typed, said.append)
         part: Split = "train" if valid is not None else split
-        dataset = open_part(self._typed, data, part, valid)
+        dataset = open_part(self._typed, data, part, valid, _learnt_classes(weights))
         if tell is not None:
             for note in (*said, *dataset.notes):
                 tell(note)
@@ -202,6 +202,18 @@ class Network:
         from cnndsl.runtime.training import run_training
 
         return run_training(self._typed, data, listener, **options)
+
+
+def _learnt_classes(weights: str | os.PathLike[str]) -> tuple[str, ...] | None:
+    """The names of the classes that weights were trained for; None where nothing is known."""
+    if os.fspath(weights).lower().endswith(".onnx"):
+        from cnndsl.graph.artifact import read_artifact
+
+        return read_artifact(weights, verify=False).classes
+    from cnndsl.graph.weight_files import open_weights
+
+    with open_weights(weights) as file:
+        return file.classes or None
 
 
 def load(spec: str | os.PathLike[str], **parameters: object) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from cnndsl.data.dataset import Dataset, divide, open_dataset
@@ -90,14 +90,28 @@ def _validation(
 
 
 def open_part(
-    network: TypedNetwork, data: Name, split: Split, valid: float | None = None
+    network: TypedNetwork,
+    data: Name,
+    split: Split,
+    valid: float | None = None,
+    learnt: Sequence[str] | None = None,
 ) -> Dataset:
     """A part of labelled data; of the share ``valid`` that training keeps aside, that alone.
+
+    Where the spec names no classes, ``learnt`` are those that the weights were trained for; none
+    where they were trained for classes without names, None where nothing is known.
 
     Raises:
         UserError: as ``open_dataset`` does.
     """
-    dataset = _open(network, data, split, network.network.classes)
+    output = network.types[next(iter(network.network.outputs.values()))]
+    # One output tells two classes apart; their names are in no model.
+    several = output.channels > 1
+    classes = network.network.classes
+    if not classes and learnt and len(learnt) == output.channels:
+        classes = tuple(learnt)
+    counted = several and not classes and learnt is not None
+    dataset = _open(network, data, split, classes, counted=counted)
     return dataset if valid is None else divide(dataset, valid, _seed(network))[1]
 
 

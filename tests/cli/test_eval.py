@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 from safetensors.numpy import save_file
 
+import cnndsl
 from cnndsl.cli import main
 
 SPEC = """\
@@ -163,3 +165,53 @@ def test_what_a_user_can_mend_is_one_error(tmp_path: Path, arguments: list[str],
     assert f"error[{code}]" in result.stderr
     assert "help: " in result.stderr
     assert result.stdout == ""
+
+
+def pictures(folder: Path, *names: str) -> str:
+    for at, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        Image.new("L", (4, 4), 100 * at).save(folder / name / "1.png")
+        (folder / name / "2.heic").touch()
+    return str(folder)
+
+
+def test_what_is_passed_over_is_said_beside_the_numbers(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data", "dark", "light", "odd")
+    weights = write_weights(tmp_path)
+    result = evaluate(write_spec(tmp_path), "--weights", weights, "--data", data, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert f"note: passed over in `{data}`: 3 .heic" in result.stderr
+    assert "note" not in result.stdout
+
+
+def test_names_of_which_no_index_is_known_are_not_guessed(tmp_path: Path) -> None:
+    """A model that learnt from indices does not say which output is which name."""
+    data = pictures(tmp_path / "data", "a", "b", "c")
+    weights = write_weights(tmp_path)
+    spec = tmp_path / "plain.cnn"
+    spec.write_text(SPEC.replace('classes "dark", "light", "odd"\n', ""))
+    model = tmp_path / "plain.onnx"
+    network = cnndsl.load(spec)
+    network.compile(weights, device="cpu").save(model)
+    result = evaluate(str(model), "--data", data, "--device", "cpu")
+    assert result.exit_code == 1
+    assert "error[CNN802]" in result.stderr
+    assert "which name is which index is not known" in result.stderr
+    numbers = pictures(tmp_path / "numbers", "0", "1", "2")
+    assert evaluate(str(model), "--data", numbers, "--device", "cpu").exit_code == 0
+    assert network.evaluate(data, weights, device="cpu").classes == ("a", "b", "c")
+
+
+def test_names_that_the_weights_have_count_where_the_spec_has_none(tmp_path: Path) -> None:
+    spec = tmp_path / "plain.cnn"
+    spec.write_text(SPEC.replace('classes "dark", "light", "odd"\n', ""))
+    table = Path(pictures(tmp_path / "data", "a", "b", "c")) / "t.csv"
+    table.write_text("a/1.png,b\nb/1.png,c\nc/1.png,a\n")
+    network = cnndsl.load(spec)
+    training = network.train(table, epochs=1, out=tmp_path / "run", device="cpu")
+    table.write_text("a/1.png,c\n")
+    for weights in ("model.onnx", "best.safetensors"):
+        evaluation = network.evaluate(table, training.folder / weights, device="cpu")
+        assert evaluation.classes == ("a", "b", "c")
+        assert evaluation.confusion is not None
+        assert evaluation.confusion.sum(axis=1).tolist() == [0, 0, 1]
