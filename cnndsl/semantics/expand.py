@@ -24,6 +24,7 @@ from cnndsl.semantics.gaps import STREAMLESS, begins_with, names_in, with_gaps
 from cnndsl.semantics.misreadings import (
     behind_return,
     called_layer,
+    claims_layer,
     joins_nothing,
     misplaced,
     not_a_layer,
@@ -204,7 +205,9 @@ class Expander(Workspace):
             if streams and (misnamed := frame.misnamed(chain, position)):
                 self.draft.misnamed_readers[streams[0]] = misnamed
             self.label(chain, position, streams, frame)
-            if link.claims:
+            if link.claims and claims_layer(self, link):
+                streams = (self.poison(link.span, frame),)
+            elif link.claims:
                 streams = (self.one(streams, link.element.span),)
                 self._claim(link, streams[0], frame)
         if frame.names_a_stream(chain):

@@ -29,6 +29,7 @@ from cnndsl.syntax.ast import (
     Setting,
     Size,
 )
+from cnndsl.syntax.refusals import new_line_missing
 from cnndsl.types import DType, TensorType
 
 __all__ = [
@@ -92,6 +93,8 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
 
 def _sizes_apart(arguments: Sequence[Expr]) -> Diagnostic:
     """``input 3 224 224``."""
+    if isinstance(arguments[1], Name):
+        return new_line_missing(arguments[0].span, arguments[1].span)
     help = "write all sizes in one word, as in `input 3x224x224`"
     fixes: tuple[Fix, ...] = ()
     joined = "x".join(argument.span.text for argument in arguments)

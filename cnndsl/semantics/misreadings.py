@@ -14,6 +14,7 @@ from cnndsl.semantics.findings import example, shorten, unknown_layer
 from cnndsl.semantics.foreign_calls import Translation, ours, translate, without_root
 from cnndsl.semantics.foreign_words import misplaced_word
 from cnndsl.semantics.gaps import names_in
+from cnndsl.semantics.phrase_mistakes import claimed_layer
 from cnndsl.syntax.ast import Broken as BrokenStatement
 from cnndsl.syntax.ast import Call, Identifier, Link, Name, Phrase, Statement
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "behind_return",
     "called_layer",
+    "claims_layer",
     "joins_nothing",
     "misplaced",
     "not_a_layer",
@@ -79,6 +81,13 @@ def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
         workspace.unknown_stream(head, frame)
     else:
         _unknown(workspace, head, frame, called=False)
+
+
+def claims_layer(workspace: Workspace, link: Link) -> bool:
+    """Report ``=> relu``, where an arrow is meant; False where sizes are claimed."""
+    found = [diagnostic for claim in link.claims if (diagnostic := claimed_layer(claim))]
+    workspace.report.extend(found)
+    return bool(found)
 
 
 def joins_nothing(workspace: Workspace, phrase: Phrase) -> None:

@@ -93,7 +93,7 @@ class _Binder(Generic[S]):
 
     def bind(self, arguments: Sequence[Expr]) -> Bound[S] | None:
         """Take the positional arguments, then the pairs, then let the schema judge."""
-        rest = self._positional(self._uncommented(arguments))
+        rest = self._positional(self._joined(self._uncommented(arguments)))
         while rest:
             rest = self._attribute(rest)
         if self.failed:
@@ -115,6 +115,20 @@ class _Binder(Generic[S]):
                 kept = replace(argument, size=last.left) if argument is not last else last.left
                 return (*arguments[:at], kept)
         return arguments
+
+    def _joined(self, arguments: Sequence[Expr]) -> Sequence[Expr]:
+        """The arguments up to a sign that stands for an arrow, ``> relu``."""
+        if not any(isinstance(argument, Binary | At) for argument in arguments):
+            return arguments
+        from cnndsl.semantics.phrase_mistakes import sign_for_arrow
+
+        found = sign_for_arrow(arguments, self._is_constant)
+        if found is None:
+            return arguments
+        diagnostic, kept = found
+        self.report.add(diagnostic)
+        self.failed = True
+        return kept
 
     # --- positional arguments ---
 
@@ -184,6 +198,8 @@ class _Binder(Generic[S]):
                 self._surplus(head)
             return following
         if head.name not in self.schema.model_fields:
+            if self._is_no_attribute(head, following):
+                return ()
             self._unknown(head)
             return following[1:] if following and not self._starts_pair(following[0]) else following
         if not following or self._lacks_value(following):
@@ -204,6 +220,27 @@ class _Binder(Generic[S]):
         else:
             self._take(head.name, following[0])
         return following[1:]
+
+    def _is_no_attribute(self, name: Name, following: Sequence[Expr]) -> bool:
+        """Report an activation, or a statement that begins in the line; what follows is its."""
+        from cnndsl.semantics.phrase_mistakes import activation_attribute, statement_behind
+
+        found = activation_attribute(self.head, name, following)
+        if found is None and issubclass(self.schema, Layer):
+            found = statement_behind(self._span_before(name), name)
+        if found is None:
+            return False
+        self.report.withdraw(found.span)
+        self.report.add(found)
+        self.failed = True
+        return True
+
+    def _span_before(self, name: Name) -> Span:
+        """What is written just before a name."""
+        ends = [self.head.span, *(expr.span for expr in self.written.values())]
+        return max(
+            (span for span in ends if span.end <= name.span.start), key=lambda span: span.end
+        )
 
     def _lacks_value(self, following: Sequence[Expr]) -> bool:
         """Whether what follows an attribute's name is the next pair, not its value."""

@@ -23,20 +23,27 @@ __all__ = ["recipe"]
 S = TypeVar("S", bound=Schema)
 
 
-def _joined(setting: Setting, names: Sequence[str]) -> Diagnostic | None:
-    """Whether another setting goes on in the same line: ``batch 128 epochs 20``."""
-    for before, value in pairwise(setting.values):
-        if isinstance(value, Name) and value.name in names and setting.name.name != "freeze":
-            span = value.span
-            gap = Edit(Span(span.source, before.span.end, span.start), "\n  ")
-            return Diagnostic(
-                "CNN201",
-                f"`{value.name}` is a setting of its own, not a part of `{setting.name.name}`",
-                span,
-                help=f"begin a new line before `{value.name}`",
-                fixes=(Fix(f"begin a new line before `{value.name}`", (gap,), safe=True),),
-            )
-    return None
+def _joined(setting: Setting, names: Sequence[str], known: Mapping[str, int]) -> Diagnostic | None:
+    """Whether other settings go on in the same line: ``batch 128 epochs 20``."""
+    labels = known if setting.name.name in ("freeze", "lr_factor") else ()
+    found = [
+        (before.span.end, value)
+        for before, value in pairwise(setting.values)
+        if isinstance(value, Name) and value.name in names and value.name not in labels
+    ]
+    if not found:
+        return None
+    source = setting.span.source
+    edits = tuple(Edit(Span(source, end, value.span.start), "\n  ") for end, value in found)
+    first = found[0][1]
+    help = f"begin a new line before {' and '.join(f'`{value.name}`' for _, value in found)}"
+    return Diagnostic(
+        "CNN201",
+        f"`{first.name}` is a setting of its own, not a part of `{setting.name.name}`",
+        first.span,
+        help=help,
+        fixes=(Fix(help, edits, safe=True),),
+    )
 
 
 def recipe(
@@ -60,7 +67,7 @@ def recipe(
             report.add(given_twice(setting, first[name]))
             continue
         first.setdefault(name, setting.name.span)
-        joined = _joined(setting, names)
+        joined = _joined(setting, names, known)
         if joined is not None:
             report.add(joined)
             continue

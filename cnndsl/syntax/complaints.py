@@ -15,7 +15,14 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.syntax.builder import OPERATORS
 from cnndsl.syntax.layout import STATEMENT_WORDS
 from cnndsl.syntax.lexer import NEWLINE
-from cnndsl.syntax.refusals import RESERVED, arrow_missing, name_not_definable, shown
+from cnndsl.syntax.refusals import (
+    RESERVED,
+    arrow_missing,
+    name_not_definable,
+    new_line_missing,
+    shown,
+    sign_for_arrow,
+)
 from cnndsl.syntax.situation import USAGE, Situation, alternatives, cannot_stand
 from cnndsl.syntax.tables import END
 
@@ -246,6 +253,38 @@ def _arrow(here: Situation) -> Diagnostic | None:
 # --- words and brackets -------------------------------------------------------------------------
 
 
+def _sign_for_arrow(here: Situation) -> Diagnostic | None:
+    """``=> maxpool 2``, ``input > conv 8@3``, ``relu > tanh > softmax``."""
+    if here.kind(-2) == "CLAIM" and here.kind(-1) == "NAME" and here.kind() in _VALUES | {"NAME"}:
+        return sign_for_arrow(here.span(-2))
+    if here.statement() in _FIRST and here.at == here.first + 1 and here.text() in (">", "-"):
+        return sign_for_arrow(here.span())
+    if here.kind() != "COMPARE" or here.text() != ">" or "ARROW" not in here.expected:
+        return None
+    if here.statement() not in ("NAME", "INPUT"):
+        return None
+    back = range(here.first - here.at, 0)
+    signs = [here.span(at) for at in back if here.kind(at) == "COMPARE" and here.text(at) == ">"]
+    return sign_for_arrow(*signs, here.span()) if signs else None
+
+
+_FIRST = frozenset(("INPUT", "OUTPUT", "CLASSES"))
+
+
+def _chain_behind_input(here: Situation) -> Diagnostic | None:
+    """``input 3x8x8 conv 8@3 -> relu``: the chain begins a line of its own."""
+    if here.kind() not in ("ARROW", "CLAIM", "COLON") or here.statement() != "INPUT":
+        return None
+    sizes = next((at for at in range(here.first + 1, here.at) if _is_size(here, at)), None)
+    if sizes is None or here.tokens.kinds[sizes + 1] != "NAME":
+        return None
+    return new_line_missing(here.span(sizes - here.at), here.span(sizes + 1 - here.at))
+
+
+def _is_size(here: Situation, at: int) -> bool:
+    return here.tokens.kinds[at] in ("SIZE", "NUMBER", "RSQB")
+
+
 def _missing_arrow(here: Situation) -> Diagnostic | None:
     if here.kind() == "LBRACE" and "ELSE" in here.expected:
         back = here.nearest(frozenset(("IF",)))
@@ -330,6 +369,8 @@ _KNOWN: tuple[Callable[[Situation], Diagnostic | None], ...] = (
     _comment,
     _arrow_of_another_kind,
     _ends_early,
+    _sign_for_arrow,
+    _chain_behind_input,
     _colon,
     _equal,
     _comma,

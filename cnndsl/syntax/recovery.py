@@ -68,7 +68,28 @@ class Reader:
                 problem = None
             except Refusal as refusal:
                 problem = refusal.diagnostic
+            if problem is None and self.begins_behind(at):
+                continue
             at = self.recover(at, problem)
+
+    def begins_behind(self, at: int) -> bool:
+        """Whether a statement begins in the middle of a line; read it as if on the next one."""
+        tokens, place = self.tokens, self.tokens.starts[at]
+        if tokens.kinds[at] not in STATEMENT_WORDS or not at:
+            return False
+        if tokens.kinds[at - 1] == NEWLINE or not self.automaton.accepts(NEWLINE):
+            return False
+        from cnndsl.syntax.refusals import new_line_missing  # a right spec does not need it
+
+        before = self.problems.span(tokens.starts[at - 1], tokens.ends[at - 1])
+        word = self.problems.span(place, tokens.ends[at])
+        try:
+            if not self.automaton.feed(NEWLINE, place, place):
+                return False
+        except Refusal:
+            return False
+        self.problems.add(new_line_missing(before, word))
+        return True
 
     # --- tokens that mean several things ----------------------------------------------------
 

@@ -13,9 +13,11 @@ __all__ = [
     "colon_in_call",
     "comment_in_slashes",
     "name_not_definable",
+    "new_line_missing",
     "no_layer",
     "number_too_large",
     "shown",
+    "sign_for_arrow",
     "too_many_sizes",
     "value_bound",
 ]
@@ -91,6 +93,8 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     """``-> 3 + 4``: a value where a layer is due."""
     if isinstance(element, Binary) and element.operator == "//" and isinstance(element.left, Name):
         return comment_in_slashes(element)
+    if isinstance(element, Binary) and element.operator in (">", "-", ">="):
+        return sign_for_arrow(_sign_between(element))
     word = shown(element.span.text, 20)
     message = f"`{word}` stands where a layer should"
     help = "begin with the name of a layer, a block or a stream"
@@ -104,6 +108,28 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     if label:
         help = "write the name of a layer behind the label, as in `C1: conv 6@5x5`"
     return Diagnostic("CNN001", message, element.span, help=help)
+
+
+def sign_for_arrow(*signs: Span) -> Diagnostic:
+    """``relu > tanh``: other signs where arrows are meant."""
+    message = f"`{signs[0].text}` joins no layers; `->` does"
+    fix = Fix("write `->`", tuple(Edit(sign, "->") for sign in signs), safe=True)
+    return Diagnostic("CNN001", message, signs[0], help="write `->`", fixes=(fix,))
+
+
+def new_line_missing(before: Span, word: Span) -> Diagnostic:
+    """``network tiny input 3x8x8``: two statements on one line."""
+    gap = Span(word.source, before.end, word.start)
+    help = f"begin a new line before `{shown(word.text, 20)}`"
+    message = f"`{shown(word.text, 20)}` begins a statement of its own"
+    fix = Fix(help, (Edit(gap, "\n"),), safe=True)
+    return Diagnostic("CNN001", message, word, help=help, fixes=(fix,))
+
+
+def _sign_between(operation: Binary) -> Span:
+    gap = Span(operation.span.source, operation.left.span.end, operation.right.span.start)
+    start = gap.start + gap.text.index(operation.operator)
+    return Span(gap.source, start, start + len(operation.operator))
 
 
 def comment_in_slashes(division: Binary) -> Diagnostic:

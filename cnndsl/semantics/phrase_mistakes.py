@@ -1,0 +1,96 @@
+"""Says what is meant by arguments that no layer takes: signs for arrows, activations, new lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import replace
+from cnndsl.layers import FOREIGN, find
+from cnndsl.semantics.findings import shorten
+from cnndsl.semantics.foreign_words import ACTIVATION_WORDS, STATEMENTS
+from cnndsl.syntax.ast import At, Binary, Call, Claim, Expr, Identifier, Name, Text
+
+__all__ = ["activation_attribute", "claimed_layer", "sign_for_arrow", "statement_behind"]
+
+
+def sign_for_arrow(
+    arguments: Sequence[Expr], is_constant: Callable[[Expr], bool]
+) -> tuple[Diagnostic, Sequence[Expr]] | None:
+    """``conv 8@3 > relu`` and ``- relu``: the error, and the arguments before the sign."""
+    for at, argument in enumerate(arguments):
+        last = argument.size if isinstance(argument, At) else argument
+        found: Binary | None = None
+        while isinstance(last, Binary):
+            if _is_layer(last.right) and not is_constant(last.right):
+                found = last
+            last = last.left
+        if found is not None:
+            kept = replace(argument, size=found.left) if isinstance(argument, At) else found.left
+            return _no_arrow(_between(found.left.span, found.right.span)), (*arguments[:at], kept)
+    return None
+
+
+def claimed_layer(claim: Claim) -> Diagnostic | None:
+    """``conv 8@3 => relu``: a layer where a size is claimed."""
+    if len(claim.dims) != 1 or not _is_layer(claim.dims[0]):
+        return None
+    span = claim.span
+    message = "`=>` claims a size, and joins no layers; `->` does"
+    return _no_arrow(Span(span.source, span.start, span.start + 2), message)
+
+
+def _is_layer(expr: Expr) -> bool:
+    if isinstance(expr, Call):
+        return find(expr.callee.name) is not None
+    return isinstance(expr, Name) and find(expr.name) is not None
+
+
+def _between(left: Span, right: Span) -> Span:
+    """The sign between two operands, without the white space around it."""
+    gap = Span(left.source, left.end, right.start)
+    sign = gap.text.strip(" \t()\n")
+    start = gap.start + gap.text.index(sign)
+    return Span(gap.source, start, start + len(sign))
+
+
+def _no_arrow(sign: Span, message: str = "") -> Diagnostic:
+    message = message or f"`{sign.text}` joins no layers; `->` does"
+    fix = Fix("write `->`", (Edit(sign, "->"),), safe=sign.text in (">", "-", ">=", "=>"))
+    return Diagnostic("CNN001", message, sign, help="write `->`", fixes=(fix,))
+
+
+def activation_attribute(
+    head: Identifier, name: Name, following: Sequence[Expr]
+) -> Diagnostic | None:
+    """``conv 8@3 activation relu``: an activation is a layer of its own."""
+    if name.name not in ACTIVATION_WORDS or not following:
+        return None
+    value, *rest = following
+    word = value.value if isinstance(value, Text) else getattr(value, "name", "")
+    keyword = FOREIGN.get(word, word)
+    if find(keyword) is None:
+        return None
+    span = name.span.to(value.span)
+    help = f"write `-> {keyword}` behind the layer"
+    edits: tuple[Edit, ...] = (Edit(span, f"-> {keyword}"),)
+    if rest:
+        gap = Span(span.source, span.start, rest[0].span.start)
+        end = rest[-1].span.end
+        edits = (Edit(gap, ""), Edit(Span(span.source, end, end), f" -> {keyword}"))
+    message = f"`{shorten(head.name)}` has no activation: `{keyword}` is a layer of its own"
+    fixes = (Fix(help, edits, safe=True),)
+    return Diagnostic("CNN201", message, span, help=help, fixes=fixes)
+
+
+def statement_behind(before: Span, name: Name) -> Diagnostic | None:
+    """``conv 8@3 output c1``: a statement that begins in the middle of a line."""
+    if name.name not in STATEMENTS:
+        return None
+    word = name.name
+    gap = Span(before.source, before.end, name.span.start)
+    help = f"begin a new line before `{word}`"
+    message = f"`{word}` begins a statement of its own"
+    fixes = (Fix(help, (Edit(gap, "\n"),), safe=True),)
+    return Diagnostic("CNN001", message, name.span, help=help, fixes=fixes)
