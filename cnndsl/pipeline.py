@@ -25,6 +25,7 @@ from cnndsl.semantics.modules import Loader, find_spec
 from cnndsl.semantics.network import Network, TypedNetwork
 from cnndsl.semantics.parameters import parameter_values
 from cnndsl.semantics.resolve import resolve
+from cnndsl.semantics.shape_advice import advise, swapped
 from cnndsl.semantics.table import Row, rows
 from cnndsl.semantics.values import Value
 
@@ -226,6 +227,8 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     understood = not report.failed
     network = _without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
+    if inference.failures:
+        advise(inference)
     found = inference.diagnostics
     if draft.misnamed:
         found = blamed(inference, draft.misnamed_readers, draft.misnamed)
@@ -238,6 +241,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         if not report.failed:
             check_outputs(result, report)
             check_expectations(result, draft, report)
+            report.extend(swapped(result))
             _check_recipe(result, report)
     edits: tuple[Edit, ...] = ()
     if request.annotate and understood:

@@ -55,6 +55,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN122": Code("constant or parameter never used", Severity.WARNING),
         "CNN123": Code("result of a labelled layer never used", Severity.WARNING),
         "CNN125": Code("label before a stream names only the stream", Severity.WARNING),
+        "CNN126": Code("filters and kernel probably swapped", Severity.WARNING),
         "CNN201": Code("unknown attribute"),
         "CNN202": Code("missing argument"),
         "CNN203": Code("surplus argument"),

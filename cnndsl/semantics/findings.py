@@ -66,9 +66,14 @@ def diagnose(
             bound = _bound(kind, context)
             code, message = "CNN205", f"{what} must be {bound}, not {text}"
             help = f"write a number that is {bound}"
+            if kind.startswith("less") and _is_share(context) and _is_percent(value):
+                near = (f"{value / 100:g}",)  # type: ignore[operator]
+                help = f"write `{near[0]}` for {text} per cent"
         case "literal_error" | "enum":
             words = [word.strip(" '\"") for word in _expected(context)]
-            near = closest(text, words)
+            near = (
+                (_OTHER_WORDS[text],) if _OTHER_WORDS.get(text) in words else closest(text, words)
+            )
             code = "CNN208" if isinstance(value, str) else "CNN204"
             message = f"{what} cannot be `{text}`"
             help = (
@@ -90,10 +95,43 @@ def diagnose(
         case _:
             code, message = "CNN204", f"{what} must be {_kind(kind)}, not `{text}`"
             help = f"write `{written_like}`"
-            if isinstance(value, float) and not isinstance(written.get(name), Number):
+            if kind == "dataclass_exact_type":
+                help = f"write `{name} normal({text})`" if type(value) is float else help
+            elif isinstance(value, float) and isinstance(written.get(name), Number):
+                help, near = _nearest_whole(value)
+            elif isinstance(value, float):
                 help = f"write `({shorten(span.text)})//1`, which rounds down"
     fixes = replacements(span, near, text)
     return Diagnostic(code, message, span, help=help, fixes=fixes)
+
+
+_OTHER_WORDS = {
+    "xavier": "glorot",
+    "kaiming": "he",
+    "he_normal": "he",
+    "glorot_uniform": "glorot",
+    "lecun_normal": "lecun",
+    "gaussian": "normal",
+}
+"""Words of other tools for ours."""
+
+
+def _is_share(context: Mapping[str, object]) -> bool:
+    """Whether the bound that a number exceeds is 1."""
+    return 1 in (context.get("lt"), context.get("le"))
+
+
+def _is_percent(value: object) -> bool:
+    return isinstance(value, int | float) and 10 <= value <= 100
+
+
+def _nearest_whole(value: float) -> tuple[str, tuple[str, ...]]:
+    """Help for a number that should be whole, and the number where there is one."""
+    lower = int(value)
+    if value == lower:
+        return f"write `{lower}`", (str(lower),)
+    numbers = [lower, lower + 1] if lower > 0 else [1]
+    return f"write {' or '.join(f'`{number}`' for number in numbers)}", ()
 
 
 def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +38,7 @@ __all__ = [
     "given_twice",
     "input_node",
     "input_sizes",
+    "joined",
     "unknown_setting",
     "validated",
 ]
@@ -194,6 +196,8 @@ def _settings(
             report.add(unknown_setting(setting, tuple(schemas), where))
         elif name in first:
             report.add(given_twice(setting, first[name]))
+        elif (apart := joined(setting, tuple(schemas))) is not None:
+            report.add(apart)
         else:
             values = _as_list(setting) if name == "range" else setting.values
             value = validated(bind(schemas[name], setting.name, values, constants, report), report)
@@ -201,6 +205,30 @@ def _settings(
                 found.append((setting, value))
         first.setdefault(name, setting.name.span)
     return found
+
+
+def joined(
+    setting: Setting, names: Sequence[str], labels: Container[str] = ()
+) -> Diagnostic | None:
+    """Whether other settings go on in the same line: ``batch 128 epochs 20``."""
+    found = [
+        (before.span.end, value)
+        for before, value in pairwise(setting.values)
+        if isinstance(value, Name) and value.name in names and value.name not in labels
+    ]
+    if not found:
+        return None
+    source = setting.span.source
+    edits = tuple(Edit(Span(source, end, value.span.start), "\n  ") for end, value in found)
+    first = found[0][1]
+    help = f"begin a new line before {' and '.join(f'`{value.name}`' for _, value in found)}"
+    return Diagnostic(
+        "CNN201",
+        f"`{first.name}` is a setting of its own, not a part of `{setting.name.name}`",
+        first.span,
+        help=help,
+        fixes=(Fix(help, edits, safe=True),),
+    )
 
 
 def _as_list(setting: Setting) -> Sequence[Expr]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from cnndsl.diagnostics.model import Diagnostic, Report, Severity
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report, Severity
 from cnndsl.diagnostics.source import Span
 from cnndsl.semantics.draft import Draft
 from cnndsl.semantics.network import InputNode
@@ -36,7 +37,7 @@ def warn_unused(workspace: Workspace, blocks: Iterable[BlockDefinition], frame: 
     unread = {span: name for span, (name, used) in workspace.bound.items() if not used}
     named = workspace.named
     for span, name in unread.items():
-        _warn(report, "CNN120", f"the stream `{name}` is never used", span, "use it or remove it")
+        report.add(_unread(name, span))
     if draft.nodes:
         for definition in blocks:
             block = definition.block.name
@@ -49,6 +50,20 @@ def warn_unused(workspace: Workspace, blocks: Iterable[BlockDefinition], frame: 
                 message = f"`{constant_name}` is never used"
                 _warn(report, "CNN122", message, constant.span, "use it or remove it")
     _warn_dead(draft, report, named)
+
+
+def _unread(name: str, span: Span) -> Diagnostic:
+    """CNN120; ``c1 = conv 8@3`` alone may want to be a label, with which the network goes on."""
+    message, help = f"the stream `{name}` is never used", "use it or remove it"
+    fixes: tuple[Fix, ...] = ()
+    text = span.source.text
+    equal = re.compile(r"[ \t]*=(?!=)").match(text, span.end)
+    if equal is not None and not text[: span.start].rstrip(" \t").endswith(","):
+        help = f"use it, or write `{name}: …` if the layers below go on from it"
+        sign = Span(span.source, span.end, equal.end())
+        fixes = (Fix(f"write `{name}:`", (Edit(sign, ":"),)),)
+    severity = Severity.WARNING
+    return Diagnostic("CNN120", message, span, help=help, fixes=fixes, severity=severity)
 
 
 def _warn_dead(draft: Draft, report: Report, named: set[int]) -> None:

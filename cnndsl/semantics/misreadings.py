@@ -8,6 +8,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import find
+from cnndsl.layers.absent import absence
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.calls import signature
 from cnndsl.semantics.findings import example, shorten, unknown_layer
@@ -77,10 +78,25 @@ def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
     elif (word := misplaced_word(workspace, phrase)) is not None:
         workspace.report.withdraw(phrase.span)
         workspace.report.add(word)
-    elif "." in head.name or (not phrase.arguments and _resembles_stream(head, frame)):
+    elif "." in head.name or _names_a_stream(phrase, frame):
         workspace.unknown_stream(head, frame)
     else:
         _unknown(workspace, head, frame, called=False)
+
+
+def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
+    """Whether a lone word is like a stream's name, or like no layer where streams stand.
+
+    That is in a join and before ``->``.
+    """
+    head = phrase.head
+    if phrase.arguments or unknown_layer(head, ()).fixes or absence(head.name):
+        return False
+    if closest(head.name, tuple(frame.streams)):
+        return True
+    text = phrase.span.source.text
+    before, behind = text[: phrase.span.start].rstrip(), text[phrase.span.end :].lstrip()
+    return before.endswith(("(", ",")) or (behind.startswith("->") and not before.endswith("->"))
 
 
 def claims_layer(workspace: Workspace, link: Link) -> bool:
@@ -224,8 +240,3 @@ def _unknown(workspace: Workspace, head: Identifier, frame: Frame, *, called: bo
     follows = called and frame.file.incomplete and not diagnostic.fixes
     if head.name not in workspace.broken and not follows:
         workspace.report.add(diagnostic)
-
-
-def _resembles_stream(head: Identifier, frame: Frame) -> bool:
-    names = tuple(frame.streams)
-    return not unknown_layer(head, ()).fixes and bool(closest(head.name, names))

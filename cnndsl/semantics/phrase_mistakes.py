@@ -12,7 +12,13 @@ from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.foreign_words import ACTIVATION_WORDS, STATEMENTS
 from cnndsl.syntax.ast import At, Binary, Call, Claim, Expr, Identifier, Name, Text
 
-__all__ = ["activation_attribute", "claimed_layer", "sign_for_arrow", "statement_behind"]
+__all__ = [
+    "activation_attribute",
+    "claimed_layer",
+    "number_of_initialiser",
+    "sign_for_arrow",
+    "statement_behind",
+]
 
 
 def sign_for_arrow(
@@ -84,13 +90,26 @@ def activation_attribute(
     return Diagnostic("CNN201", message, span, help=help, fixes=fixes)
 
 
-def statement_behind(before: Span, name: Name) -> Diagnostic | None:
+def statement_behind(name: Name) -> Diagnostic | None:
     """``conv 8@3 output c1``: a statement that begins in the middle of a line."""
     if name.name not in STATEMENTS:
         return None
     word = name.name
-    gap = Span(before.source, before.end, name.span.start)
+    text, start = name.span.source.text, name.span.start
+    gap = Span(name.span.source, len(text[:start].rstrip()), start)
     help = f"begin a new line before `{word}`"
     message = f"`{word}` begins a statement of its own"
     fixes = (Fix(help, (Edit(gap, "\n"),), safe=True),)
     return Diagnostic("CNN001", message, name.span, help=help, fixes=fixes)
+
+
+def number_of_initialiser(written: Sequence[Expr], number: Expr) -> Diagnostic | None:
+    """``init normal 0.01``: its number stands in parentheses."""
+    word = written[-1] if written else None
+    if not isinstance(word, Name) or word.name not in ("uniform", "normal", "constant"):
+        return None
+    text = f"{word.name}({number.span.text})"
+    span = word.span.to(number.span)
+    fixes = (Fix(f"write `{text}`", (Edit(span, text),), safe=True),)
+    message = f"`{word.name}` takes its number in parentheses"
+    return Diagnostic("CNN203", message, span, help=f"write `{text}`", fixes=fixes)

@@ -118,17 +118,14 @@ class _Binder(Generic[S]):
 
     def _joined(self, arguments: Sequence[Expr]) -> Sequence[Expr]:
         """The arguments up to a sign that stands for an arrow, ``> relu``."""
-        if not any(isinstance(argument, Binary | At) for argument in arguments):
-            return arguments
-        from cnndsl.semantics.phrase_mistakes import sign_for_arrow
+        if any(isinstance(argument, Binary | At) for argument in arguments):
+            from cnndsl.semantics.phrase_mistakes import sign_for_arrow
 
-        found = sign_for_arrow(arguments, self._is_constant)
-        if found is None:
-            return arguments
-        diagnostic, kept = found
-        self.report.add(diagnostic)
-        self.failed = True
-        return kept
+            if found := sign_for_arrow(arguments, self._is_constant):
+                self.report.add(found[0])
+                self.failed = True
+                return found[1]
+        return arguments
 
     # --- positional arguments ---
 
@@ -227,20 +224,13 @@ class _Binder(Generic[S]):
 
         found = activation_attribute(self.head, name, following)
         if found is None and issubclass(self.schema, Layer):
-            found = statement_behind(self._span_before(name), name)
+            found = statement_behind(name)
         if found is None:
             return False
         self.report.withdraw(found.span)
         self.report.add(found)
         self.failed = True
         return True
-
-    def _span_before(self, name: Name) -> Span:
-        """What is written just before a name."""
-        ends = [self.head.span, *(expr.span for expr in self.written.values())]
-        return max(
-            (span for span in ends if span.end <= name.span.start), key=lambda span: span.end
-        )
 
     def _lacks_value(self, following: Sequence[Expr]) -> bool:
         """Whether what follows an attribute's name is the next pair, not its value."""
@@ -266,6 +256,12 @@ class _Binder(Generic[S]):
         text = shorten(expr.span.text)
         help = self._usage()
         fixes: tuple[Fix, ...] = ()
+        from cnndsl.semantics.phrase_mistakes import number_of_initialiser
+
+        if found := number_of_initialiser([*self.written.values()], expr):
+            self.report.add(found)
+            self.failed = True
+            return
         alone = [*self.values] == [*self.schema.positional] == ["kernel"]
         if alone and isinstance(expr, Size | Number):  # as `MaxPool2d(2, 2)` elsewhere
             help = f"write `stride {text}` if it is the stride"
@@ -320,7 +316,11 @@ class _Binder(Generic[S]):
             self._fail("CNN205", message, expr.span, f"write at most {MOST_SIZES}")
         elif isinstance(value, ListOfLists) and issubclass(self.schema, Layer):
             message = f"`{name}` takes values, not lists of them"
-            self._fail("CNN204", message, expr.span, "write one list of numbers")
+            help = "write one list of numbers"
+            if name.endswith("init"):
+                message = f"`{name}` takes a way to draw weights, not the weights"
+                help = f"write `{name} he`; weights of your own come with `--weights FILE`"
+            self._fail("CNN204", message, expr.span, help)
         else:
             self.values[name] = value
 

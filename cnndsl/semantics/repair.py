@@ -153,7 +153,9 @@ class _Workshop:
         fixes = [proposal.fix for proposal in verified]
         if complete and len(fixes) == 1 and self._is_settled(verified[0].candidate, case):
             fixes = [replace(fixes[0], safe=True)]
-        return replace(diagnostic, help=fixes[0].title, fixes=(*fixes, *diagnostic.fixes))
+        if diagnostic.fixes:  # what was seen in the words themselves comes first
+            return replace(diagnostic, fixes=(*diagnostic.fixes, *fixes))
+        return replace(diagnostic, help=fixes[0].title, fixes=tuple(fixes))
 
     def _verified(
         self, diagnostic: Diagnostic, case: Case, waiting: int

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
+from cnndsl.diagnostics.model import Diagnostic, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers.base import Schema
 from cnndsl.semantics.absent_words import absent_word
 from cnndsl.semantics.findings import shorten
-from cnndsl.semantics.header import given_twice, unknown_setting, validated
+from cnndsl.semantics.header import given_twice, joined, unknown_setting, validated
 from cnndsl.semantics.phrases import bind
 from cnndsl.semantics.recipe import Recipe, SettingValue
 from cnndsl.semantics.values import Constants
@@ -21,29 +21,6 @@ from cnndsl.syntax.ast import Expr, Identifier, Name, Setting, Train
 __all__ = ["recipe"]
 
 S = TypeVar("S", bound=Schema)
-
-
-def _joined(setting: Setting, names: Sequence[str], known: Mapping[str, int]) -> Diagnostic | None:
-    """Whether other settings go on in the same line: ``batch 128 epochs 20``."""
-    labels = known if setting.name.name in ("freeze", "lr_factor") else ()
-    found = [
-        (before.span.end, value)
-        for before, value in pairwise(setting.values)
-        if isinstance(value, Name) and value.name in names and value.name not in labels
-    ]
-    if not found:
-        return None
-    source = setting.span.source
-    edits = tuple(Edit(Span(source, end, value.span.start), "\n  ") for end, value in found)
-    first = found[0][1]
-    help = f"begin a new line before {' and '.join(f'`{value.name}`' for _, value in found)}"
-    return Diagnostic(
-        "CNN201",
-        f"`{first.name}` is a setting of its own, not a part of `{setting.name.name}`",
-        first.span,
-        help=help,
-        fixes=(Fix(help, edits, safe=True),),
-    )
 
 
 def recipe(
@@ -67,9 +44,9 @@ def recipe(
             report.add(given_twice(setting, first[name]))
             continue
         first.setdefault(name, setting.name.span)
-        joined = _joined(setting, names, known)
-        if joined is not None:
-            report.add(joined)
+        apart = joined(setting, names, known if name in (*NAMES, *LABELLED) else ())
+        if apart is not None:
+            report.add(apart)
             continue
         value = _setting_value(setting, constants, known, report)
         if value is not None:

@@ -78,6 +78,9 @@ class Workspace:
         if not root.isascii():
             self.report.add(foreign_letters(head.name, head.span))
             return
+        if frame.constants.find(root) is not None:
+            self._number_for_a_stream(head, frame)
+            return
         known = list(frame.streams)
         if "." in head.name:
             prefix = [*frame.naming.scopes()][-1].prefix
@@ -92,6 +95,14 @@ class Workspace:
             else f"label the layer that is meant: `{shorten(head.name)}: conv …`",
             fixes=replacements(head.span, near),
         )
+
+    def _number_for_a_stream(self, head: Identifier | Name, frame: Frame) -> None:
+        """CNN209: a constant, or a parameter that is no stream, where a stream should stand."""
+        help = "label the layer that is meant, and write its label"
+        if frame.in_block:
+            help = f"declare the parameter as `stream {head.name}`, and hand over a stream"
+        message = f"`{head.name}` is a number, and a stream is needed here"
+        self.fail("CNN209", message, head.span, help=help)
 
     def label(
         self,

@@ -273,10 +273,12 @@ _FIRST = frozenset(("INPUT", "OUTPUT", "CLASSES"))
 
 def _chain_behind_input(here: Situation) -> Diagnostic | None:
     """``input 3x8x8 conv 8@3 -> relu``: the chain begins a line of its own."""
-    if here.kind() not in ("ARROW", "CLAIM", "COLON") or here.statement() != "INPUT":
+    if here.statement() != "INPUT":
         return None
     sizes = next((at for at in range(here.first + 1, here.at) if _is_size(here, at)), None)
-    if sizes is None or here.tokens.kinds[sizes + 1] != "NAME":
+    if sizes is None or sizes + 1 >= here.at or here.tokens.kinds[sizes + 1] != "NAME":
+        return None
+    if here.text(sizes + 1 - here.at) == "vocabulary":
         return None
     return new_line_missing(here.span(sizes - here.at), here.span(sizes + 1 - here.at))
 
@@ -344,6 +346,8 @@ def _one_value(here: Situation) -> Diagnostic | None:
         return _error(message, here.span(), f"write it like `{USAGE[here.statement()]}`", fix)
     if here.at < here.first + 4:
         return None
+    if here.kind() == "NAME" and here.kind(-1) != "NAME":
+        return new_line_missing(here.span(-1), here.span())
     help = f"leave out `{word}` to name a stream"
     return _error(f"`{word}` takes one value, and `{here.text()}` follows it", here.span(), help)
 

@@ -1,0 +1,94 @@
+"""What a help says, done, leaves nothing to say: one mistake, one error, one edit."""
+
+from __future__ import annotations
+
+import pytest
+
+from cnndsl.diagnostics.edit import apply_edits
+from cnndsl.pipeline import check_text
+
+HEAD = "input 3x64x64\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        (f"{HEAD}conv 8@3 > relu", f"{HEAD}conv 8@3 -> relu"),
+        (f"{HEAD}conv 8@3 - relu", f"{HEAD}conv 8@3 -> relu"),
+        (f"{HEAD}conv 8@3 padding 1 - maxpool 2", f"{HEAD}conv 8@3 padding 1 -> maxpool 2"),
+        (f"{HEAD}conv 8@3 => relu", f"{HEAD}conv 8@3 -> relu"),
+        (f"{HEAD}conv 8@3 => maxpool 2", f"{HEAD}conv 8@3 -> maxpool 2"),
+        (f"{HEAD}relu > tanh > sigmoid", f"{HEAD}relu -> tanh -> sigmoid"),
+        (f"{HEAD}input > relu", f"{HEAD}input -> relu"),
+        (f"{HEAD}stride 1 padding 1 conv 8@3", f"{HEAD}conv 8@3 stride 1 padding 1"),
+        (f"{HEAD}conv 8@3 activation relu", f"{HEAD}conv 8@3 -> relu"),
+        (f"{HEAD}conv 8@3 activation 'relu' bias no", f"{HEAD}conv 8@3 bias no -> relu"),
+        (f"{HEAD}activation relu", f"{HEAD}relu"),
+        (f"{HEAD}nn.ReLU()", f"{HEAD}relu"),
+        (f"{HEAD}nn.ReLU", f"{HEAD}relu"),
+        (f"Network t\n{HEAD}relu", f"network t\n{HEAD}relu"),
+        ("INPUT 3x8x8\nrelu", "input 3x8x8\nrelu"),
+        ("inptu 3x8x8\nrelu", "input 3x8x8\nrelu"),
+        (f"{HEAD}relu\noptimizer adam", f"{HEAD}relu\ntrain {{ optimizer adam }}"),
+        (f"{HEAD}conv 3@32", f"{HEAD}conv 32@3"),
+        (f"{HEAD}conv 3@65", f"{HEAD}conv 65@3"),
+        (f"{HEAD}conv 8.0@3", f"{HEAD}conv 8@3"),
+        (f"{HEAD}dropout 50", f"{HEAD}dropout 0.5"),
+        (f"{HEAD}conv 8@3 init normal 0.01", f"{HEAD}conv 8@3 init normal(0.01)"),
+        (f"{HEAD}conv 8@3 init xavier", f"{HEAD}conv 8@3 init glorot"),
+        (f"{HEAD}c1 = conv 8@3", f"{HEAD}c1: conv 8@3"),
+        (f"network t {HEAD}relu", f"network t\n{HEAD}relu"),
+        ("input 3x8x8 relu -> tanh", "input 3x8x8\nrelu -> tanh"),
+        ("input 3x8x8 relu", "input 3x8x8\nrelu"),
+        ("input 3x8x8 a: relu", "input 3x8x8\na: relu"),
+        ("let k = 3 input 3x8x8\nconv k@3", "let k = 3\ninput 3x8x8\nconv k@3"),
+        (f"{HEAD}a: relu output a", f"{HEAD}a: relu\noutput a"),
+        (f"{HEAD}globalavgpool -> conv 8@1 bias no", f"{HEAD}globalavgpool -> dense 8 bias no"),
+        (
+            f"{HEAD}a: conv 8@1\ntrain {{\n  freeze a optimizer sgd lr 0.1 epochs 5\n}}",
+            f"{HEAD}a: conv 8@1\ntrain {{\n  freeze a\n  optimizer sgd lr 0.1\n  epochs 5\n}}",
+        ),
+    ],
+)
+def test_the_first_fix_writes_what_was_meant(wrong: str, right: str) -> None:
+    (found,) = check_text(f"{wrong}\n").diagnostics
+    fixed = apply_edits(f"{wrong}\n", found.fixes[0].edits)
+    assert fixed == f"{right}\n"
+    assert check_text(fixed).diagnostics == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint", "right"),
+    [
+        ("input 784\nconv 8@3", "`input 1x28x28`", "input 1x28x28\nconv 8@3"),
+        (f"{HEAD}conv 8.5@3", "`8` or `9`", f"{HEAD}conv 9@3"),
+        (f"{HEAD}globalavgpool\nmaxpool 2", "before `globalavgpool`", f"{HEAD}maxpool 2"),
+        (f"{HEAD}conv 8@3 init 0.01", "`init normal(0.01)`", f"{HEAD}conv 8@3 init normal(0.01)"),
+        (f"{HEAD}conv 8@3 init [[1, 2], [3, 4]]", "`init he`", f"{HEAD}conv 8@3 init he"),
+        (
+            f"{HEAD}conv 8@3\nadd(c1, identity)",
+            "`c1: conv",
+            f"{HEAD}c1: conv 8@3\nadd(c1, identity)",
+        ),
+        (
+            f"{HEAD}block u(x) {{ add(x, identity) }}\na: relu\nu(a)",
+            "`stream x`",
+            f"{HEAD}block u(stream x) {{ add(x, identity) }}\na: relu\nu(a)",
+        ),
+        (
+            f"{HEAD}block u(x) {{ x -> relu }}\nu(3)",
+            "`stream x`",
+            f"{HEAD}block u(stream x) {{ x -> relu }}\nu(identity)",
+        ),
+        (
+            f"{HEAD}relu\nloss mse\nepochs 3",
+            "one `train { }`",
+            f"{HEAD}relu\ntrain {{\n  loss mse\n  epochs 3\n}}",
+        ),
+    ],
+)
+def test_a_help_without_a_fix_leads_to_a_right_spec(wrong: str, hint: str, right: str) -> None:
+    found = check_text(f"{wrong}\n").diagnostics
+    assert all(hint in item.help for item in found)
+    assert {item.code for item in found} != set()
+    assert check_text(f"{right}\n").diagnostics == ()
