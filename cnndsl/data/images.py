@@ -8,6 +8,7 @@ animation, the first frame counts.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import warnings
@@ -30,6 +31,9 @@ __all__ = ["MAX_PIXELS", "read_picture"]
 
 MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
+
+# What Pillow logs of a broken picture would go to stderr, beside the error that says it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _LARGE = 2**24
 

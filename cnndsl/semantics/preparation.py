@@ -16,6 +16,7 @@ there is a ``range``.
 # No `from __future__ import annotations`: pydantic would have to compile every annotation of the
 # classes here when they are defined, on the way to every check.
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -249,6 +250,13 @@ class Preparation:
             yield _fault(
                 "range",
                 f"`range {low} {high}` is empty: {low} is not below {high}",
+                "write the value that becomes 0, then the one that becomes 255: `range 0 1`",
+            )
+
+        elif self.range is not None and math.isinf(self.range[1] - self.range[0]):
+            yield _fault(
+                "range",
+                "`range` is wider than any number",
                 "write the value that becomes 0, then the one that becomes 255: `range 0 1`",
             )
 

@@ -1,5 +1,7 @@
 import contextlib
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -154,6 +156,26 @@ class TestBroken:
         assert "no picture of a kind that is read" in self.refusal(tmp_path / "a.png")
         (tmp_path / "a.png").write_bytes(b"")
         assert "no picture of a kind that is read" in self.refusal(tmp_path / "a.png")
+
+    def test_pillow_logs_nothing_beside_the_error(self, tmp_path: Path) -> None:
+        tags = [(256, 1), (257, 1), (258, 8), (259, 1), (262, 2), (273, 8), (277, 2048), (279, 1)]
+        entries = b"".join(struct.pack("<HHII", tag, 3, 1, value) for tag, value in tags)
+        head = struct.pack("<2sHI", b"II", 42, 10)
+        content = head + b"\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4)
+        (tmp_path / "a.tif").write_bytes(content)
+        program = (
+            "from cnndsl.data.images import *; from cnndsl.data.sources import *;"
+            " from cnndsl.types import TensorType; import sys\n"
+            "try: read_picture(sys.argv[1], ModelInput('i', TensorType((1, 1, 1))))\n"
+            "except Exception as error: print(error.code)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / "a.tif")],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (done.stdout, done.stderr) == ("CNN702\n", "")
 
     def test_a_missing_file(self, tmp_path: Path) -> None:
         assert "no such file" in self.refusal(tmp_path / "a.png")
