@@ -16,9 +16,9 @@ from cnndsl.syntax.ast import Name, Output, Setting, Train
 
 __all__ = [
     "attribute_place",
-    "label_place",
+    "label_places",
     "layer_place",
-    "output_place",
+    "output_places",
     "setting_labels",
     "setting_place",
     "settings_of",
@@ -57,23 +57,24 @@ def attribute_place(network: Network, name: str, attribute: str) -> Span:
     return setting_place(network, name)
 
 
-def label_place(network: Network, name: str, label: str) -> Span:
-    """A label in a setting such as ``freeze``."""
-    for setting in settings_of(network, name):
-        for value in setting.values:
-            if isinstance(value, Name) and value.name == label:
-                return value.span
-    return setting_place(network, name)
+def label_places(network: Network, name: str) -> dict[str, Span]:
+    """The labels in settings such as ``freeze``; of one that stands twice, the last."""
+    return {
+        value.name: value.span
+        for setting in settings_of(network, name)
+        for value in setting.values
+        if isinstance(value, Name)
+    }
 
 
-def output_place(network: Network, name: str) -> Span:
-    """An output in its statement."""
-    for statement in network.module.statements:
-        if isinstance(statement, Output):
-            for output in statement.names:
-                if output.name == name:
-                    return output.span
-    return Span(network.module.source, 0, 0)
+def output_places(network: Network) -> dict[str, Span]:
+    """The outputs in their statements."""
+    return {
+        output.name: output.span
+        for statement in network.module.statements
+        if isinstance(statement, Output)
+        for output in statement.names
+    }
 
 
 def layer_place(node: LayerNode) -> Span:

@@ -15,7 +15,7 @@ from cnndsl.layers.normalization import BatchNorm
 from cnndsl.semantics.liveness import live_nodes
 from cnndsl.semantics.loss_checks import loss_problems
 from cnndsl.semantics.network import LayerNode, TypedNetwork
-from cnndsl.semantics.places import layer_place, output_place, setting_labels, setting_place
+from cnndsl.semantics.places import layer_place, output_places, setting_labels, setting_place
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.scores import main_output
 from cnndsl.semantics.setting_checks import setting_problems
@@ -45,29 +45,21 @@ def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
 # --- what learns ------------------------------------------------------------------------------
 
 
-def _learning(typed: TypedNetwork, recipe: Recipe, positions: list[int]) -> list[LayerNode]:
-    """Those of some layers whose weights the recipe lets learn."""
-    nodes = ((typed.network.nodes[at], typed.weights[at]) for at in positions)
-    return [
-        node
-        for node, weights in nodes
-        if isinstance(node, LayerNode)
-        and any(weight.trainable for weight in weights)
-        and not recipe.freezes(node.name)
-    ]
+def _learns(typed: TypedNetwork, recipe: Recipe, position: int) -> bool:
+    """Whether a node has weights that the recipe lets learn."""
+    weights = any(weight.trainable for weight in typed.weights[position])
+    return weights and not recipe.freezes(typed.network.nodes[position].name)
 
 
 def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     live = live_nodes(typed.network, [main_output(typed)])
-    if _learning(typed, recipe, live):
+    if any(_learns(typed, recipe, at) for at in live):
         return
     weights = any(weight.trainable for at in live for weight in typed.weights[at])
     why = "all its layers with weights are frozen" if weights else "it has no weights"
-    help = (
-        "take a label out of `freeze`"
-        if weights
-        else "add a layer with weights, such as `dense 10`"
-    )
+    help = "add a layer with weights, such as `dense 10`"
+    if weights:
+        help = "take a label out of `freeze`"
     yield Diagnostic(
         "CNN808",
         f"nothing in `{typed.name}` learns: {why}",
@@ -79,21 +71,47 @@ def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
 def _untrained_outputs(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Further outputs with layers of their own, which the main output's loss does not reach."""
     trained = set(live_nodes(typed.network, [main_output(typed)]))
-    for name, position in [*typed.network.outputs.items()][1:]:
-        own = [at for at in live_nodes(typed.network, [position]) if at not in trained]
-        left = [node.name for node in _learning(typed, recipe, own)]
-        if not left:
+    # Nodes that depend on a layer that could learn and does not.
+    left: set[int] = set()
+    for at, node in enumerate(typed.network.nodes):
+        if not isinstance(node, LayerNode) or at in trained:
             continue
-        names = ", ".join(f"`{layer}`" for layer in left[:_NAMED])
-        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        if _learns(typed, recipe, at) or not left.isdisjoint(node.inputs):
+            left.add(at)
+    unnamed = set(left)
+    places = output_places(typed.network)
+    for name, position in [*typed.network.outputs.items()][1:]:
+        if position not in left:
+            continue
+        own = _reached(typed, position, unnamed)
+        unnamed.difference_update(own)
+        names = [typed.network.nodes[at].name for at in own if _learns(typed, recipe, at)]
         yield Diagnostic(
             "CNN504",
             f"the output `{name}` is not trained: the loss is that of the main output alone",
-            output_place(typed.network, name),
-            notes=(f"layers that nothing else needs stay as they begin: {names}{more}",),
+            places[name],
+            notes=(f"layers that stay as they begin: {_listed(names)}",) if names else (),
             help=f"remove `output {name}`, or say with `freeze` that its layers are to stay",
             severity=Severity.WARNING,
         )
+
+
+def _reached(typed: TypedNetwork, output: int, among: set[int]) -> list[int]:
+    """Those of some nodes that an output depends on, in topological order."""
+    found: set[int] = set()
+    pending = [output]
+    while pending:
+        at = pending.pop()
+        node = typed.network.nodes[at]
+        if at in among and at not in found and isinstance(node, LayerNode):
+            found.add(at)
+            pending.extend(node.inputs)
+    return sorted(found)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
 
 # --- statistics -------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from cnndsl.diagnostics.model import Diagnostic, Label, Severity
 from cnndsl.diagnostics.source import Span
 from cnndsl.semantics.liveness import live_nodes
 from cnndsl.semantics.network import Network, TypedNetwork
-from cnndsl.semantics.places import attribute_place, label_place, setting_labels, setting_place
+from cnndsl.semantics.places import attribute_place, label_places, setting_labels, setting_place
 from cnndsl.semantics.recipe import Recipe, scopes
 from cnndsl.semantics.schedules import MultiStep, Plateau, Step
 
@@ -146,29 +146,25 @@ def _labels(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Labels of `freeze` and `lr_factor` that reach nothing that they could change."""
     network = typed.network
     names = [network.nodes[at].name for at in live_nodes(network) if typed.weights[at]]
+    covered = {scope for name in names for scope in scopes(name)}
+    whole = setting_place(network, "train")
+    places = label_places(network, "freeze")
     for label in recipe.freeze:
-        if not any(label in scopes(name) for name in names):
+        if label not in covered:
             message = f"`freeze {label}` does nothing: there are no weights in it"
-            span = label_place(network, "freeze", label)
-            yield _odd(message, span, "name a layer that has weights")
-    for factor in recipe.lr_factors:
-        label = factor.label
-        inside = [name for name in names if label in scopes(name)]
-        why = _why_idle(recipe, label, inside)
-        if why:
-            span = label_place(network, "lr_factor", label)
-            yield _odd(f"`lr_factor {label}` does nothing: {why}", span, "take it out")
-
-
-def _why_idle(recipe: Recipe, label: str, inside: list[str]) -> str:
-    """Why a rate's factor changes nothing; empty where it changes something."""
-    if not inside:
-        return "there are no weights in it"
-    learning = [name for name in inside if not recipe.freezes(name)]
-    if not learning:
-        return "what it covers is frozen"
+            yield _odd(message, places.get(label, whole), "name a layer that has weights")
+    learning = [name for name in names if not recipe.freezes(name)]
+    free = {scope for name in learning for scope in scopes(name)}
     labels = {factor.label for factor in recipe.lr_factors}
-    nearest = {next(scope for scope in scopes(name) if scope in labels) for name in learning}
-    if label not in nearest:
-        return "a nearer label decides for each of its layers"
-    return ""
+    nearest = {next((s for s in scopes(name) if s in labels), "") for name in learning}
+    places = label_places(network, "lr_factor")
+    for label in dict.fromkeys(factor.label for factor in recipe.lr_factors):
+        if label in nearest:
+            continue
+        why = "a nearer label decides for each of its layers"
+        if label not in free:
+            why = "what it covers is frozen"
+        if label not in covered:
+            why = "there are no weights in it"
+        message = f"`lr_factor {label}` does nothing: {why}"
+        yield _odd(message, places.get(label, whole), "take it out")

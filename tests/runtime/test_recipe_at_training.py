@@ -48,7 +48,7 @@ def test_an_output_that_is_not_trained_is_told_with_its_layers(tmp_path: Path) -
     [note] = notes(tmp_path, "batch 8; epochs 1", HEADS)
     assert note == (
         "the output `side` is not trained: the loss is that of the main output alone;"
-        " layers that nothing else needs stay as they begin: `side`"
+        " layers that stay as they begin: `side`"
     )
     assert notes(tmp_path / "frozen", "batch 8; epochs 1; freeze side", HEADS) == []
 
