@@ -6,27 +6,48 @@ that embeds cnndsl as a library is not touched by any of it.
 
 from __future__ import annotations
 
-import gc
 import os
+import signal
 import sys
 from contextlib import suppress
-from types import ModuleType
+from types import FrameType, ModuleType
 
 __all__ = ["run"]
 
 
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C where nothing can catch it, while modules are loaded or taken apart: end at once."""
+    try:
+        os.write(2, b"interrupted\n")
+    finally:
+        os._exit(130)
+
+
+def _on_interrupt(action: object) -> None:
+    """Set what Ctrl-C does, unless whoever started this process wants it ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, action)  # type: ignore[arg-type]
+
+
 def run() -> None:
     """Run the command line and exit."""
+    _on_interrupt(_interrupted)
+    import gc
+
     gc.set_threshold(500_000, 20, 20)  # imports allocate much and leave no garbage
     _skip_plugin_search()
     from cnndsl.cli import main
 
     try:
+        _on_interrupt(signal.default_int_handler)
         main(prog_name="cnndsl")
     except SystemExit as end:
-        if "numpy" not in sys.modules:
+        _on_interrupt(_interrupted)
+        if "numpy" not in sys.modules or end.code == 130:
             _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
         raise
+    except KeyboardInterrupt:  # a second one, while the first was being told of
+        _leave(130)
 
 
 def _skip_plugin_search() -> None:

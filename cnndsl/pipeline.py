@@ -100,7 +100,19 @@ def check_text(
     annotate: bool = False,
     limits: Limits | None = None,
 ) -> Checked:
-    """Check a text; its imports are relative to the folder of ``name``."""
+    """Check a text; its imports are relative to the folder of ``name``.
+
+    Raises:
+        UserError: CNN005 where it cannot be written as UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            "CNN005",
+            f"the text is no text: character {error.start + 1} is half a character",
+            help="give a text of whole characters",
+        ) from error
     limits = limits or current_limits()
     path = Path(name)
     edited = {path.resolve(): text}

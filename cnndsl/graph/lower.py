@@ -120,7 +120,9 @@ def origin(node: Node) -> str:
 
 def _place(span: Span) -> str:
     # Only the file's own name: the folder it lies in must not change the compiled bytes.
-    return f"{PurePath(span.source.name).name}:{span.first.line}"
+    name = PurePath(span.source.name).name
+    # A name that is no UTF-8 cannot stand in a model.
+    return f"{name.encode(errors='backslashreplace').decode()}:{span.first.line}"
 
 
 def _text(span: Span) -> str:

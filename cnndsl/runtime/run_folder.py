@@ -180,7 +180,8 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
-        write_atomically(self.path / name, text.encode())
+        # A command line may name files whose names are no UTF-8: their bytes stay what they are.
+        write_atomically(self.path / name, text.encode(errors="surrogateescape"))
 
     def add_command(self, words: Sequence[str], *, anew: bool) -> None:
         """Note a command line as a shell takes it, below those of before unless ``anew``."""

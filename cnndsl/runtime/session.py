@@ -11,6 +11,8 @@ import numpy
 
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import open_regular
+from cnndsl.graph.files import reason
 from cnndsl.runtime import library
 from cnndsl.runtime.device import CPU, CUDA, Device, choose, cuda_options, session_options
 
@@ -54,7 +56,7 @@ class Session:
     ) -> None:
         ort = library.load()
         self.device = choose(device)
-        source = model if isinstance(model, bytes) else os.fspath(model)
+        source = model if isinstance(model, bytes) else _loadable(os.fspath(model))
         self._session = _start(ort, source, self.device, threads)
         self.inputs = _ports(self._session.get_inputs())
         self.outputs = _ports(self._session.get_outputs())
@@ -74,6 +76,23 @@ class Session:
             advice = "check the input against the spec's `input`"
             raise run_failure(error, self.device, "the network", advice) from error
         return {name: numpy.asarray(array) for name, array in zip(names, arrays, strict=True)}
+
+
+def _loadable(path: str) -> str | bytes:
+    """A path as ONNX Runtime takes it; the file's bytes, where its name is no UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        try:
+            with open_regular(path) as file:
+                return file.read()
+        except OSError as error:
+            raise UserError(
+                "CNN604",
+                f"`{path}` cannot be read: {reason(error)}",
+                help="give a model that `cnndsl compile` wrote",
+            ) from error
+    return path
 
 
 def _start(ort: Any, source: bytes | str, device: Device, threads: int | None) -> Any:

@@ -92,7 +92,8 @@ class _Resolver:
         self.given = dict(parameters)
         self.report = report
         self.limits = limits
-        self.draft = Draft(module, name=path.stem)
+        # A file's name may be no UTF-8; a network's name stands in a model.
+        self.draft = Draft(module, name=path.stem.encode(errors="replace").decode())
         self.expander = Expander(self.draft, report, limits)
         self.files: dict[Path, File] = {}
         self.reading: dict[Path, Import | None] = {}
