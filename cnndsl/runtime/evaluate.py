@@ -259,7 +259,9 @@ class Evaluator:
         elif isinstance(self.loss, BinaryCrossEntropy):
             check_shares(dataset)
         tally = _Tally(self._dims, self.loss, dataset)
-        wanted = list(dict.fromkeys((self._scores, self._output)))
+        # Areas under curves are those of the probabilities, as a user has them.
+        answer = self._output if isinstance(self.loss, BinaryCrossEntropy) else self._scores
+        wanted = list(dict.fromkeys((self._scores, answer)))
         with closing(evaluation_batches(dataset, batch, labels=labels)) as batches:
             for one in batches:
                 if stop():
@@ -268,7 +270,7 @@ class Evaluator:
                     raise error
                 found = self._session.run(one.inputs, wanted)
                 scores = found[self._scores].reshape(len(one.indices), *self._dims)
-                tally.add(scores, found[self._output], one.labels)
+                tally.add(scores, found[answer], one.labels)
         return tally.evaluation(dataset.classes or self._classes)
 
 
