@@ -8,6 +8,7 @@ from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.pipeline import check_text
 
 HEAD = "input 3x64x64\n"
+END = "globalavgpool -> dense 3 -> softmax"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ HEAD = "input 3x64x64\n"
         (f"Network t\n{HEAD}relu", f"network t\n{HEAD}relu"),
         ("INPUT 3x8x8\nrelu", "input 3x8x8\nrelu"),
         ("inptu 3x8x8\nrelu", "input 3x8x8\nrelu"),
-        (f"{HEAD}relu\noptimizer adam", f"{HEAD}relu\ntrain {{ optimizer adam }}"),
+        (f"{HEAD}{END}\noptimizer adam", f"{HEAD}{END}\ntrain {{ optimizer adam }}"),
         (f"{HEAD}conv 3@32", f"{HEAD}conv 32@3"),
         (f"{HEAD}conv 3@65", f"{HEAD}conv 65@3"),
         (f"{HEAD}conv 8.0@3", f"{HEAD}conv 8@3"),
@@ -45,8 +46,8 @@ HEAD = "input 3x64x64\n"
         (f"{HEAD}a: relu output a", f"{HEAD}a: relu\noutput a"),
         (f"{HEAD}globalavgpool -> conv 8@1 bias no", f"{HEAD}globalavgpool -> dense 8 bias no"),
         (
-            f"{HEAD}a: conv 8@1\ntrain {{\n  freeze a optimizer sgd lr 0.1 epochs 5\n}}",
-            f"{HEAD}a: conv 8@1\ntrain {{\n  freeze a\n  optimizer sgd lr 0.1\n  epochs 5\n}}",
+            f"{HEAD}a: relu\n{END}\ntrain {{\n  freeze a optimizer sgd lr 0.1 epochs 5\n}}",
+            f"{HEAD}a: relu\n{END}\ntrain {{\n  freeze a\n  optimizer sgd lr 0.1\n  epochs 5\n}}",
         ),
     ],
 )
@@ -81,9 +82,9 @@ def test_the_first_fix_writes_what_was_meant(wrong: str, right: str) -> None:
             f"{HEAD}block u(stream x) {{ x -> relu }}\nu(identity)",
         ),
         (
-            f"{HEAD}relu\nloss mse\nepochs 3",
+            f"{HEAD}{END}\nloss crossentropy\nepochs 3",
             "one `train { }`",
-            f"{HEAD}relu\ntrain {{\n  loss mse\n  epochs 3\n}}",
+            f"{HEAD}{END}\ntrain {{\n  loss crossentropy\n  epochs 3\n}}",
         ),
     ],
 )
