@@ -33,8 +33,10 @@ def fill(draft: Draft, report: Report, limits: Limits) -> Network:
     """
     tried = _tried(draft)
     search, solutions = _searched(draft, frozenset(tried), min(TRIES, limits.steps))
+    silent = _settled(draft, search)
     for hole, places in {**tried, **_claimed(draft, search)}.items():
-        report.extend(_diagnose(hole, places, search, solutions))
+        if hole not in silent:
+            report.extend(_diagnose(hole, places, search, solutions))
     draft.open_claims = {
         claim.claim.span
         for claim in draft.claims
@@ -88,6 +90,19 @@ def _claimed(draft: Draft, search: Search) -> dict[Span, tuple[Span, ...]]:
             if name not in search.tried:
                 found.setdefault(name, (hole.span,))
     return found
+
+
+def _settled(draft: Draft, search: Search) -> set[Span]:
+    """The holes of claims that cannot hold, but for the one at which that is said.
+
+    Numbers for the others would make no such claim true.
+    """
+    found: set[Span] = set()
+    for claim in draft.claims:
+        holes = [search.name(dim) for dim in claim.dims if isinstance(dim, OpenHole)]
+        disputed = [hole for hole in holes if hole in search.disputed]
+        found.update(hole for hole in holes if disputed and hole != disputed[0])
+    return found - search.tried
 
 
 # --- what is said -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cnndsl.diagnostics.model import Report
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.layers.base import Init
+from cnndsl.pipeline import check_text
 from cnndsl.semantics.evaluate import claimed_sizes, evaluate, truth
 from cnndsl.semantics.values import (
     KNOWN_WORDS,
@@ -267,3 +268,10 @@ def test_a_claim_of_something_else_is_refused(text: str) -> None:
     with pytest.raises(EvaluationError) as caught:
         claimed(text)
     assert caught.value.diagnostic.code == "CNN204"
+
+
+@pytest.mark.parametrize("word", ["sum", "cat dog", "conv", "x"])
+def test_a_text_that_names_nothing_gets_no_fix(word: str) -> None:
+    (item,) = check_text(f'param k = "{word}"\ninput 3x8x8\nrelu\n').diagnostics
+    assert item.code == "CNN204"
+    assert not item.fixes
