@@ -14,6 +14,9 @@ __all__ = ["DEEPEST", "ENVIRONMENT", "Limits", "processors"]
 
 ENVIRONMENT = "CNNDSL_LIMITS"
 
+_DIGITS = 24
+"""Of more, no number is made: Python refuses some thousands of digits with words of its own."""
+
 DEEPEST = 500
 """No larger depth can be asked for: what is nested is worked on by functions that call themselves,
 and a thread's stack ends somewhere."""
@@ -66,8 +69,9 @@ class Limits:
             name, _, value = (part.strip() for part in pair.partition("="))
             if name not in known:
                 raise ValueError(f"no limit `{name}`; there are {', '.join(known)}")
-            if not value.isdecimal() or int(value) < 1:
-                raise ValueError(f"the limit `{name}` must be a positive whole number: `{value}`")
+            if not value.isdecimal() or len(value) > _DIGITS or int(value) < 1:
+                shown = value if len(value) <= _DIGITS else f"{value[:_DIGITS]}…"
+                raise ValueError(f"the limit `{name}` must be a positive whole number: `{shown}`")
             values[name] = int(value)
         if values.get("depth", 0) > DEEPEST:
             raise ValueError(f"the limit `depth` must be at most {DEEPEST}, not {values['depth']}")

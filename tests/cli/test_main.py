@@ -206,3 +206,13 @@ def test_an_encoding_that_lacks_a_character_is_no_error() -> None:
 def test_the_module_runs_as_the_command_does() -> None:
     assert process("explain", "CNN301").stdout.startswith("# CNN301: ")
     assert "Usage: cnndsl " in process("chek").stderr
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "-1", "1e5", "", "x"])
+def test_a_limit_that_is_no_number_is_an_error_of_ours(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNDSL_LIMITS", f"layers={value}")
+    done = CliRunner().invoke(main, ["check", "lenet5"])
+    assert done.exit_code == 1
+    assert "the limit `layers` must be a positive whole number: `" in done.output
