@@ -304,6 +304,10 @@ def _else_alone(here: Situation) -> Diagnostic | None:
     return _error("this `else` has no `if` before it", here.span(), "begin with `if`")
 
 
+_BRACED = frozenset(("block", "train", "if", "else", "for", "repeat"))
+"""The words that braces follow."""
+
+
 def _brace(here: Situation) -> Diagnostic | None:
     if here.kind() != "LBRACE":
         return None
@@ -313,6 +317,12 @@ def _brace(here: Situation) -> Diagnostic | None:
         fix = _replace(f"write `{name}()`", here.problems.span(end, end), "()", safe=True)
         message = f"the block `{name}` has no parentheses for its parameters"
         return _error(message, here.span(-1), f"write `{name}()`", fix)
+    word = here.text(here.first - here.at)
+    if word.lower() in _BRACED and word not in _BRACED:
+        span = here.span(here.first - here.at)
+        fix = _replace(f"write `{word.lower()}`", span, word.lower(), safe=True)
+        message = f"the statement `{word.lower()}` is written in small letters, not `{word}`"
+        return _error(message, span, f"write `{word.lower()}`", fix)
     if here.statement() == "NETWORK":
         help = "remove the braces: the whole file is the network"
         return _error("a network's layers stand in no braces", here.span(), help)

@@ -172,9 +172,18 @@ class Reader:
     def names(self, first: int, after: int) -> tuple[str, ...]:
         """The names that some tokens seem to define."""
         kinds = self.tokens.kinds
-        return tuple(
+        texts = [
             self.problems.span(self.tokens.starts[at], self.tokens.ends[at]).text
             for at in range(first, after)
+        ]
+        in_capitals = bool(texts) and texts[0].lower() == "block"  # `Block f(x) { … }`
+        return tuple(
+            texts[at - first]
+            for at in range(first, after)
             if (kinds[at] == "NAME" or kinds[at] in self.words)
-            and (kinds[at + 1] in ("COLON", "EQUAL") or (at > first and kinds[at - 1] in _DEFINING))
+            and (
+                kinds[at + 1] in ("COLON", "EQUAL")
+                or (at > first and kinds[at - 1] in _DEFINING)
+                or (at == first + 1 and in_capitals)
+            )
         )

@@ -30,6 +30,11 @@ END = "globalavgpool -> dense 3 -> softmax"
         (f"Network t\n{HEAD}relu", f"network t\n{HEAD}relu"),
         ("INPUT 3x8x8\nrelu", "input 3x8x8\nrelu"),
         ("inptu 3x8x8\nrelu", "input 3x8x8\nrelu"),
+        (f"{HEAD}{END}\nTrain {{ epochs 5 }}", f"{HEAD}{END}\ntrain {{ epochs 5 }}"),
+        (
+            f"{HEAD}Block f(x) {{ conv x@1 }}\nf(3)",
+            f"{HEAD}block f(x) {{ conv x@1 }}\nf(3)",
+        ),
         (f"{HEAD}{END}\noptimizer adam", f"{HEAD}{END}\ntrain {{ optimizer adam }}"),
         (f"{HEAD}conv 3@32", f"{HEAD}conv 32@3"),
         (f"{HEAD}conv 3@65", f"{HEAD}conv 65@3"),
@@ -46,8 +51,9 @@ END = "globalavgpool -> dense 3 -> softmax"
         (f"{HEAD}a: relu output a", f"{HEAD}a: relu\noutput a"),
         (f"{HEAD}globalavgpool -> conv 8@1 bias no", f"{HEAD}globalavgpool -> dense 8 bias no"),
         (
-            f"{HEAD}a: relu\n{END}\ntrain {{\n  freeze a optimizer sgd lr 0.1 epochs 5\n}}",
-            f"{HEAD}a: relu\n{END}\ntrain {{\n  freeze a\n  optimizer sgd lr 0.1\n  epochs 5\n}}",
+            f"{HEAD}a: conv 8@1\n{END}\ntrain {{\n  freeze a optimizer sgd lr 0.1 epochs 5\n}}",
+            f"{HEAD}a: conv 8@1\n{END}\n"
+            "train {\n  freeze a\n  optimizer sgd lr 0.1\n  epochs 5\n}",
         ),
     ],
 )
