@@ -21,12 +21,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from tests.hunt.children import Case, Child, Finding
 from tests.hunt.commands import odd_commands
 from tests.hunt.files import damaged_data, damaged_inputs, damaged_models
+from tests.hunt.holes import left_out_numbers
 from tests.hunt.networks import right_networks, training_runs
 from tests.hunt.texts import damaged_texts
 
 HUNTS: dict[str, tuple[Case, float]] = {
     "texts": (damaged_texts, 120),
     "networks": (right_networks, 60),
+    "holes": (left_out_numbers, 120),
     "training": (training_runs, 90),
     "models": (damaged_models, 60),
     "data": (damaged_data, 60),
