@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.suggest import closest, is_slip
 from cnndsl.layers import find
 from cnndsl.layers.absent import absence
 from cnndsl.layers.base import Layer
@@ -90,10 +90,14 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
     That is in a join and before ``->``.
     """
     head = phrase.head
-    if phrase.arguments or unknown_layer(head, ()).fixes or absence(head.name):
+    near = closest(head.name, tuple(frame.streams))
+    missing = absence(head.name)
+    if phrase.arguments or unknown_layer(head, ()).fixes or (missing and missing.name == head.name):
         return False
-    if closest(head.name, tuple(frame.streams)):
+    if near and (missing is None or is_slip(head.name, near[0])):
         return True
+    if missing:
+        return False
     text = phrase.span.source.text
     before, behind = text[: phrase.span.start].rstrip(), text[phrase.span.end :].lstrip()
     return before.endswith(("(", ",")) or (behind.startswith("->") and not before.endswith("->"))

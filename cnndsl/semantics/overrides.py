@@ -6,6 +6,7 @@ one that it states, and the whole is read as if it had stood in the spec, by the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
@@ -193,6 +194,8 @@ def _help(help: str, one: _Override) -> str:
     """Help for a spec, in the terms of ``--set``: ``batch 64`` is ``train.batch=64`` there."""
     if help.startswith("begin a new line"):
         return "give every setting a `--set` of its own"
+    if re.match(r"write `[0-9]", help):
+        return re.sub(r"`([0-9.]+)`", lambda number: f"`{one.setting_like(number[1])}`", help)
     text = help.replace("define it first, or ", "")
     text = text.replace("`warmup ", f"`{_PREFIX}schedule.warmup=")
     if one.attribute:

@@ -21,7 +21,13 @@ from cnndsl.semantics.schedules import Cosine, MultiStep, Step
 from cnndsl.semantics.settings import RateFactor, WeightDecay
 from cnndsl.semantics.writing import recipe_text
 
-LAYERS = "input 4\nblock pair() { dense 4 -> relu }\nC1: dense 8\nstem: pair()\nhead: dense 2\n"
+LAYERS = """\
+input 1x8x8
+block pair() { dense 4 -> relu }
+flatten -> C1: dense 8
+stem: pair()
+head: dense 2
+"""
 TRAIN = "train {\n  optimizer sgd lr 0.1 momentum 0.9\n  epochs 20\n  batch 64\n}\n"
 
 
@@ -133,7 +139,7 @@ def test_the_network_given_stays_as_it_is() -> None:
     ("text", "message", "help"),
     [
         ("train.epochs=0", "`epochs` must be at least 1, not 0", "a number that is at least 1"),
-        ("train.epochs=1.5", "must be a whole number", "`train.epochs=10`"),
+        ("train.epochs=1.5", "must be a whole number", "`train.epochs=1` or `train.epochs=2`"),
         ("train.epochs=many", "nothing is called `many` here", "as in `train.epochs=10`"),
         ("train.optimizer.lr=-1", "`lr` must be greater than 0, not -1", "greater than 0"),
         ("train.optimizer.lr=x", "nothing is called `x` here", "as in `train.optimizer.lr=0.01`"),
@@ -285,9 +291,10 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "beta2": share, "alpha": share, "momentum": portion, "nesterov": st.booleans(), "every": count,
     "gamma": portion, "at": st.sets(count, min_size=1, max_size=4).map(lambda s: tuple(sorted(s))),
     "power": positive, "patience": count, "factor": portion, "warmup": warmup,
-    "warmup_lr": positive, "min_lr": positive, "padding": count,
+    "warmup_lr": positive, "min_lr": positive, "padding": st.integers(1, 7),
     "direction": st.sampled_from(["horizontal", "vertical", "both"]), "probability": portion,
-    "degrees": st.floats(0, 180, exclude_min=True), "cells": count, "std": positive, "size": count,
+    "degrees": st.floats(0, 180, exclude_min=True), "cells": st.integers(1, 7), "std": positive, "size": st.integers(1, 8),
+    "labels": st.sampled_from(["moved", "fixed"]),
 }  # fmt: skip
 
 

@@ -230,7 +230,9 @@ def test_a_recipe_is_plain_data_as_json() -> None:
     recipe = Recipe(augment=(Flip(direction="both"),), lr_factors=(RateFactor(label="a", value=2),))
     data = json.loads(json.dumps(recipe.to_json()))
     assert data["optimizer"] == {"name": "sgd", "lr": 0.01, "momentum": 0.0, "nesterov": False}
-    assert data["augment"] == [{"name": "flip", "direction": "both", "probability": 0.5}]
+    assert data["augment"] == [
+        {"name": "flip", "direction": "both", "probability": 0.5, "labels": "moved"}
+    ]
     assert data["lr_factors"] == [{"label": "a", "value": 2.0}]
     assert data["init"] == {"name": "he", "value": None}
 
