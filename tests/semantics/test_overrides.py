@@ -293,7 +293,8 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "power": positive, "patience": count, "factor": portion, "warmup": warmup,
     "warmup_lr": positive, "min_lr": positive, "padding": st.integers(1, 7),
     "direction": st.sampled_from(["horizontal", "vertical", "both"]), "probability": portion,
-    "degrees": st.floats(0, 180, exclude_min=True), "cells": st.integers(1, 7), "std": positive, "size": st.integers(1, 8),
+    "degrees": st.floats(0, 180, exclude_min=True), "cells": st.integers(1, 7),
+    "std": positive, "size": st.integers(1, 8),
     "labels": st.sampled_from(["moved", "fixed"]),
 }  # fmt: skip
 
