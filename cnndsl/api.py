@@ -108,6 +108,7 @@ class Network:
         seed: int | None = None,
         batch: int | None = None,
         opset: int = 18,
+        raw: bool = False,
         device: str = "auto",
     ) -> Model:
         """An ONNX model of the network, ready to run or to be saved.
@@ -118,15 +119,20 @@ class Network:
             seed: of the drawn weights; by default the spec's, else 0.
             batch: a fixed batch size; by default the model takes any.
             opset: the version of the ONNX operator set, 18 to 21.
+            raw: whether the model takes pictures as bytes, ``N x height x width x channels``, and
+                prepares them in its graph; inputs that are no pictures stay as they are.
             device: where the model will run: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
         Raises:
-            UserError: for weights that do not fit or cannot be read, and an unknown opset.
+            UserError: for weights that do not fit or cannot be read, an unknown opset, and a
+                network without pictures that is to be ``raw``.
         """
         from cnndsl.runtime.model import Model
 
         path = None if weights is None else Path(weights)
-        artifact = pipeline.compile(self._typed, weights=path, seed=seed, batch=batch, opset=opset)
+        artifact = pipeline.compile(
+            self._typed, weights=path, seed=seed, batch=batch, opset=opset, raw=raw
+        )
         return Model(artifact, device=device)
 
     def evaluate(

@@ -162,14 +162,18 @@ def compile(
     seed: int | None = None,
     batch: int | None = None,
     opset: int = 18,
+    raw: bool = False,
 ) -> Artifact:
-    """Lower a network to an ONNX model; weights come from a file or from their initialisers."""
+    """Lower a network to an ONNX model; weights come from a file or from their initialisers.
+
+    With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
+    """
     from cnndsl.graph.export import compile_network
     from cnndsl.semantics.canonical import canonical_text
 
     text = canonical_text(network.network)
     return compile_network(
-        network, text=text, weights_path=weights, seed=seed, batch=batch, opset=opset
+        network, text=text, weights_path=weights, seed=seed, batch=batch, opset=opset, raw=raw
     )
 
 

@@ -48,6 +48,11 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     help="Fix the size of a batch, or leave it free; a training step has the recipe's.",
 )
 @click.option(
+    "--raw",
+    is_flag=True,
+    help="Take pictures as bytes, N x height x width x channels: the model prepares them itself.",
+)
+@click.option(
     "--training",
     is_flag=True,
     help="Make a training step: STEP.onnx, and STEP.init.onnx with what it begins with.",
@@ -66,6 +71,7 @@ def compile(
     weights: str | None,
     seed: int | None,
     batch: int | None,
+    raw: bool,
     training: bool,
     target: Literal["cpu", "cuda"] | None,
     opset: int,
@@ -76,6 +82,8 @@ def compile(
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
     if target is not None and not training:
         raise click.UsageError("--target is for training steps: leave it out, or add --training")
+    if raw and training:
+        raise click.UsageError("--raw is for models that answer: leave it out, or --training")
     from cnndsl import pipeline
 
     network = pipeline.load(spec, parameters)
@@ -92,6 +100,7 @@ def compile(
         seed=seed,
         batch=batch,
         opset=opset,
+        raw=raw,
     )
     path = output or f"{Path(spec).stem}.onnx"
     size = artifact.write(path)

@@ -18,6 +18,7 @@ import numpy
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
 from cnndsl.data.arraysets import Column, demand_takable
 from cnndsl.data.naming import array_names
+from cnndsl.data.preparing import in_spec_order
 from cnndsl.data.parts import Wanted
 from cnndsl.data.sources import Array, ModelInput, UnreadableError
 from cnndsl.diagnostics.model import UserError
@@ -164,7 +165,8 @@ class _Stored:
                 column = Column(values.reshape(1, *self.sample), self.input, self.name, self.axes)
                 yield column.take(numpy.zeros(1, numpy.int64))[0]
                 continue
-            yield prepare_array(values.reshape(self.input.type.dims), self.input, 0, self.name)
+            batch = in_spec_order(values.reshape(1, *self.sample), self.input)
+            yield prepare_array(batch[0], self.input, 0, self.name)
 
     def samples(self) -> Iterator[tuple[str, Array]]:
         return zip(self.names(self.name), self.arrays(), strict=True)

@@ -3,14 +3,15 @@
 An array holds one sample (``3x32x32``) or several (``N x 3x32x32``); an input of one channel may
 leave the channel out. Arrays of whole numbers are raw data and get prepared like a picture's
 values; arrays of floating-point numbers are prepared already, unless the input has a ``range``.
+A model that takes raw pictures takes arrays of bytes only, with their channels last or first.
 """
 
 from __future__ import annotations
 
 import numpy
 
-from cnndsl.data.preparing import prepare_values
-from cnndsl.data.raw import demand_range, needs_no_preparing, raw_values
+from cnndsl.data.preparing import in_spec_order, taken_values
+from cnndsl.data.raw import demand_bytes, demand_range, needs_no_preparing, raw_values
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.types import DType, TensorType
@@ -27,8 +28,7 @@ def as_batch(array: Array, model_input: ModelInput, name: str) -> tuple[Array, b
     """
     single = is_single(array.shape, model_input, name)
     check_elements(array.dtype, model_input, name)
-    count = 1 if single else array.shape[0]
-    batch = array.reshape((count, *model_input.type.dims))
+    batch = in_spec_order(array[None] if single else array, model_input)
     prepared = prepare_array(batch, model_input, 1, name)
     if not numpy.isfinite(prepared).all():
         raise UserError(
@@ -51,7 +51,7 @@ def prepare_array(values: Array, model_input: ModelInput, channel_axis: int, nam
         with numpy.errstate(over="ignore"):  # What float32 cannot hold counts as broken.
             return values.astype(numpy.float32)
     raw = raw_values(values, model_input, name)
-    return prepare_values(raw, model_input.preparation, channel_axis)
+    return taken_values(raw, model_input, channel_axis)
 
 
 def is_single(shape: tuple[int, ...], model_input: ModelInput, name: str) -> bool:
@@ -62,6 +62,8 @@ def is_single(shape: tuple[int, ...], model_input: ModelInput, name: str) -> boo
     """
     dims = model_input.type.dims
     forms = [dims, dims[1:]] if dims[0] == 1 and len(dims) > 1 else [dims]
+    if model_input.is_raw:
+        forms.insert(0, (*dims[1:], dims[0]))
     for form in forms:
         if shape == form:
             return True
@@ -101,6 +103,7 @@ def check_elements(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, n
     """Raise CNN703 for elements that the input does not take."""
     tokens = model_input.type.dtype is DType.INT64
     if dtype.kind in ("ui" if tokens else "uibf"):
+        demand_bytes(dtype, model_input, name)
         if not tokens and not needs_no_preparing(dtype, model_input):
             demand_range(dtype, model_input, name)
         return

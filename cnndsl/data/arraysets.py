@@ -15,7 +15,7 @@ from typing_extensions import override
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
 from cnndsl.data.fitting import fit_pictures, resamples
 from cnndsl.data.images import MAX_PIXELS
-from cnndsl.data.preparing import Floats, prepare_values
+from cnndsl.data.preparing import Floats, taken_values
 from cnndsl.data.raw import needs_no_preparing, raw_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
@@ -60,11 +60,11 @@ class Column:
             starts = range(0, max(1, len(indices)), count)
             fitted = [self._fit(self.store[indices[at : at + count]]) for at in starts]
             raw = fitted[0] if len(fitted) == 1 else numpy.concatenate(fitted)
-            return prepare_values(raw, self.input.preparation, channel_axis=1)
+            return taken_values(raw, self.input, channel_axis=1)
         values = self.store[indices].reshape(len(indices), *self.input.type.dims)
         if not self.is_raw:
             return prepare_array(values, self.input, 1, self.name)
-        return prepare_values(values, self.input.preparation, channel_axis=1)
+        return taken_values(values, self.input, channel_axis=1)
 
     @property
     def may_break(self) -> bool:

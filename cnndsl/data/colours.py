@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeAlias
 import numpy
 from PIL import Image, ImageOps
 
-from cnndsl.data.raw import raw_values
+from cnndsl.data.raw import demand_bytes, raw_values
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.semantics.preparation import Layout
 
@@ -54,6 +54,7 @@ def picture_values(
     """
     background = model_input.preparation.background
     if picture.format == "PNG" and _raw_mode(picture) in _DEEP_COLOURS:
+        demand_bytes(numpy.dtype(numpy.uint16), model_input, os.fspath(path))
         return _upright(_deep_colours(picture, file, background, layout), picture)
     stored = _deep_gray(picture)
     if stored is None:

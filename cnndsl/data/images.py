@@ -19,7 +19,7 @@ import numpy
 from PIL import Image, UnidentifiedImageError
 
 from cnndsl.data.colours import picture_values
-from cnndsl.data.preparing import Floats, prepare_values
+from cnndsl.data.preparing import taken_values
 from cnndsl.data.resizing import fit_picture
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, ModelInput, UnreadableError
 from cnndsl.diagnostics.model import UserError
@@ -49,7 +49,7 @@ _TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 Picture: TypeAlias = "Image.Image"
 
 
-def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Floats:
+def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Array:
     """Read a picture as an input wants it.
 
     Raises:
@@ -71,7 +71,7 @@ def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Float
             help="give the data as an array in a `.npy` or `.npz` file",
         )
     fitted = _load(path, layout, model_input)
-    return prepare_values(_channels_first(fitted, layout), model_input.preparation)
+    return taken_values(_channels_first(fitted, layout), model_input)
 
 
 def _channels_first(picture: Array, layout: Layout) -> Array:

@@ -1,4 +1,8 @@
-"""Turns raw numbers into prepared ones: the arithmetic of :class:`Preparation` on arrays."""
+"""Turns raw numbers into those that a model takes: the arithmetic of :class:`Preparation`.
+
+A model that was compiled to take raw pictures does the same in its graph
+(:mod:`cnndsl.graph.preparation`); it gets bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,37 @@ from typing import TypeAlias
 import numpy
 import numpy.typing
 
+from cnndsl.data.sources import Array, ModelInput
 from cnndsl.semantics.preparation import Preparation
 
-__all__ = ["Floats", "prepare_values"]
+__all__ = ["Floats", "in_spec_order", "prepare_values", "taken_values"]
 
 Floats: TypeAlias = "numpy.typing.NDArray[numpy.float32]"
+
+
+def taken_values(raw: Array, model_input: ModelInput, channel_axis: int = 0) -> Array:
+    """Raw values in the spec's order as the model takes them.
+
+    They are prepared; but where the model does that, they are bytes with their channels last.
+    """
+    if not model_input.is_raw:
+        return prepare_values(raw, model_input.preparation, channel_axis)
+    assert raw.dtype == numpy.uint8, "whoever reads data has refused what is not bytes"
+    pictures = numpy.moveaxis(raw, channel_axis, -1)
+    return numpy.ascontiguousarray(pictures[..., ::-1] if _is_bgr(model_input) else pictures)
+
+
+def in_spec_order(values: Array, model_input: ModelInput) -> Array:
+    """Samples ``[n, ...]`` in one of the shapes that an input takes, as ``[n, *dims]``."""
+    dims = model_input.type.dims
+    if model_input.is_raw and values.shape[1:] == (*dims[1:], dims[0]):
+        channels_first = numpy.moveaxis(values, -1, 1)
+        return channels_first[:, ::-1] if _is_bgr(model_input) else channels_first
+    return values.reshape(len(values), *dims)
+
+
+def _is_bgr(model_input: ModelInput) -> bool:
+    return model_input.preparation.layout_for(model_input.type) == "bgr"
 
 
 def prepare_values(

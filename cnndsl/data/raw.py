@@ -12,7 +12,7 @@ import numpy
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 
-__all__ = ["demand_range", "has_full_range", "needs_no_preparing", "raw_values"]
+__all__ = ["demand_bytes", "demand_range", "has_full_range", "needs_no_preparing", "raw_values"]
 
 
 def has_full_range(dtype: numpy.dtype[numpy.generic]) -> bool:
@@ -22,7 +22,26 @@ def has_full_range(dtype: numpy.dtype[numpy.generic]) -> bool:
 
 def needs_no_preparing(dtype: numpy.dtype[numpy.generic], model_input: ModelInput) -> bool:
     """Whether an array of this type is prepared already: floats are, unless there is a range."""
-    return dtype.kind == "f" and model_input.preparation.range is None
+    plain = model_input.preparation.range is None and not model_input.is_raw
+    return dtype.kind == "f" and plain
+
+
+def demand_bytes(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, name: str) -> None:
+    """Refuse numbers that are no bytes where the model takes nothing else.
+
+    To round them would lose all of what lies between two bytes: of 12 bits that are kept in 16,
+    all but 16 grays.
+
+    Raises:
+        UserError: CNN703.
+    """
+    if model_input.is_raw and dtype != numpy.uint8 and dtype.kind != "b":
+        raise UserError(
+            "CNN703",
+            f"`{name}` holds `{dtype}` numbers, but the model was compiled with `--raw`: its input"
+            f" `{model_input.name}` takes bytes",
+            help="save them as `uint8`, or compile the spec without `--raw`",
+        )
 
 
 def demand_range(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, name: str) -> None:
@@ -46,10 +65,11 @@ def raw_values(values: Array, model_input: ModelInput, name: str) -> Array:
     """Bytes as they are, anything else as float32 from 0 to 255; NaN and infinities stay.
 
     Raises:
-        UserError: CNN703 for a type without a full range where the spec gives none, and for values
-            outside of the spec's.
+        UserError: CNN703 for a type without a full range where the spec gives none, for values
+            outside of the spec's, and for all but bytes where the model takes nothing else.
     """
     dtype = values.dtype
+    demand_bytes(dtype, model_input, name)
     demand_range(dtype, model_input, name)
     if dtype == numpy.uint8:
         return values

@@ -54,11 +54,16 @@ PICTURE_SUFFIXES = frozenset((
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
-    """One input of a model: what it is called, its type, and how raw data becomes it."""
+    """One input of a model: what it is called, its type, and how raw data becomes it.
+
+    Where it ``is_raw``, the model prepares it: it takes pictures of the type's size as bytes, with
+    their channels last, as red, green and blue.
+    """
 
     name: str
     type: TensorType
     preparation: Preparation = field(default_factory=Preparation)
+    is_raw: bool = False
 
 
 class UnreadableError(UserError):

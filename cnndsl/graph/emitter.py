@@ -82,6 +82,10 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         """A batch of values of a type that comes from outside."""
         return self._value(name, (self._batch or BATCH, *type.dims), type.dtype)
 
+    def pictures(self, name: str, dims: tuple[int, ...]) -> onnx_ir.Value:
+        """A batch of bytes that comes from outside."""
+        return self.placeholder(name, (self._batch or BATCH, *dims), onnx_ir.DataType.UINT8)
+
     def weight(self, name: str, shape: tuple[int, ...]) -> onnx_ir.Value:
         """A float32 tensor without a batch dimension; its numbers come later."""
         return self._value(name, shape, DType.FLOAT32)
@@ -134,16 +138,11 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         return self.tensor(numpy.array(number, like.dtype.numpy()))
 
     def placeholder(
-        self, name: str, dims: tuple[int, ...], dtype: onnx_ir.DataType
+        self, name: str, dims: tuple[int | str, ...], dtype: onnx_ir.DataType
     ) -> onnx_ir.Value:
         """A value that comes from outside, of any type."""
         value = onnx_ir.Value(name=name)
-        type = onnx.TypeProto()
-        type.tensor_type.elem_type = dtype.value
-        type.tensor_type.shape.SetInParent()
-        for dim in dims:
-            type.tensor_type.shape.dim.add(dim_value=dim)
-        self._set_type(value, type)
+        self._set_type(value, _type_proto(dtype, dims))
         return value
 
     def rename(self, value: onnx_ir.Value, name: str) -> None:
@@ -156,7 +155,7 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         Raises:
             LoweringError: if the operators make something else of it.
         """
-        expected = _type_proto(type.dtype, (self._batch or BATCH, *type.dims))
+        expected = _type_proto(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
         found = self._types[value]
         if not _agrees(found, expected):
             raise LoweringError(
@@ -172,9 +171,7 @@ class GraphEmitter(Emitter[onnx_ir.Value]):
         return f"{name}_{count}" if count > 1 else name
 
     def _value(self, name: str, dims: tuple[int | str, ...], dtype: DType) -> onnx_ir.Value:
-        value = onnx_ir.Value(name=name)
-        self._set_type(value, _type_proto(dtype, dims))
-        return value
+        return self.placeholder(name, dims, _DTYPES[dtype])
 
     def _set_type(self, value: onnx_ir.Value, type: onnx.TypeProto) -> None:
         self._types[value] = type
@@ -213,9 +210,9 @@ def _attribute(name: str, value: Attribute) -> int | float | str | onnx_ir.Attr:
     return onnx_ir.AttrFloat32s(name, [float(number) for number in numbers])
 
 
-def _type_proto(dtype: DType, dims: tuple[int | str, ...]) -> onnx.TypeProto:
+def _type_proto(dtype: onnx_ir.DataType, dims: tuple[int | str, ...]) -> onnx.TypeProto:
     type = onnx.TypeProto()
-    type.tensor_type.elem_type = _DTYPES[dtype].value
+    type.tensor_type.elem_type = dtype.value
     type.tensor_type.shape.SetInParent()
     for dim in dims:
         if isinstance(dim, int):

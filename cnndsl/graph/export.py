@@ -20,6 +20,7 @@ from cnndsl.graph.emitter import DEFAULT_OPSET
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import lower, network_weights
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
+from cnndsl.graph.preparation import raw_inputs
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import not_finite
 from cnndsl.layers.base import Init
@@ -50,17 +51,20 @@ def compile_network(
     seed: int | None = None,
     batch: int | None = None,
     opset: int = DEFAULT_OPSET,
+    raw: bool = False,
 ) -> Artifact:
     """The model that computes the network's outputs, with everything it needs inside.
 
     ``text`` is the spec in its canonical form. The weights come from a safetensors file, or are
-    drawn from ``seed`` (by default the recipe's, else 0). ``batch`` fixes the batch's size.
+    drawn from ``seed`` (by default the recipe's, else 0). ``batch`` fixes the batch's size. With
+    ``raw``, inputs for pictures take bytes, which the graph prepares.
 
     Raises:
         UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
-            weights are too large for one file.
+            weights are too large for one file, CNN608 where no input can be raw.
     """
-    model = lower(typed, batch, opset)
+    raw_names = raw_inputs(typed) if raw else ()
+    model = lower(typed, batch, opset, raw_names)
     check_size(typed)
     recipe = typed.network.recipe
     said: list[str] = []
@@ -71,7 +75,7 @@ def compile_network(
         drawn = seed if seed is not None else recipe.seed if recipe else 0
         weights = initialise(typed, drawn, recipe.init if recipe else Init("he"))
     layers = json.loads(model.metadata_props.get(LAYERS_KEY, "{}"))
-    manifest = make_manifest(typed, text, drawn, layers)
+    manifest = make_manifest(typed, text, drawn, layers, raw_names)
     return Artifact(
         manifest=manifest,
         graph_only=to_graph_only(model, manifest),
@@ -111,7 +115,7 @@ def graph_text(model: onnx_ir.Model) -> str:
     """A graph as ONNX's own text: a line for each value and node, the weights among the inputs."""
     text = onnx.printer.to_text(_with_weights_as_inputs(model))
     # The printer puts all values into two lines, in which no change could be seen.
-    types = "float|double|int64|uint64|bool"
+    types = "float|double|int64|uint64|uint8|bool"
     return re.sub(rf", (?=(?:{types})[ \[])", ",\n   ", text).rstrip("\n") + "\n"
 
 
@@ -159,6 +163,7 @@ def make_manifest(
     text: str,
     seed: int | None,
     layers: Mapping[str, str] = MappingProxyType({}),
+    raw: tuple[str, ...] = (),
 ) -> Manifest:
     """What a model says of itself; ``layers`` are the values that carry other names than theirs."""
     network = typed.network
@@ -177,4 +182,5 @@ def make_manifest(
         seed=seed,
         layers=layers,
         answers=answers_of(typed),
+        raw=raw,
     )

@@ -9,7 +9,7 @@ the labels of block calls.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
@@ -20,6 +20,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS, GraphEmitter
 from cnndsl.graph.manifest import LAYERS_KEY
+from cnndsl.graph.preparation import emit_preparation
 from cnndsl.layers.base import Site, Weight
 from cnndsl.semantics.liveness import live_nodes
 from cnndsl.semantics.network import InputNode, LayerNode, Node, TypedNetwork
@@ -39,21 +40,26 @@ _CALLS = 8
 
 
 def lower(
-    typed: TypedNetwork, batch: int | None = None, opset: int = DEFAULT_OPSET
+    typed: TypedNetwork,
+    batch: int | None = None,
+    opset: int = DEFAULT_OPSET,
+    raw: Collection[str] = (),
 ) -> onnx_ir.Model:
     """The graph that computes the network's outputs for a batch.
 
     The weights are initializers by name, with shapes but yet without numbers; the batch is the
-    symbolic dimension ``N`` unless its size is given.
+    symbolic dimension ``N`` unless its size is given. ``raw`` are the names of inputs that take
+    pictures as bytes, which the first nodes prepare.
 
     Raises:
-        UserError: CNN605, for an opset that is not supported.
+        UserError: CNN605, for an opset that is not supported, CNN608 for a preparation that
+            float32 cannot hold.
         LoweringError: where a layer's operators do not compute what its size rule promises.
     """
     check_opset(opset)
     emit = GraphEmitter(batch, opset)
     forward = lower_into(
-        emit, typed, typed.network.outputs, lambda node, site: node.layer.lower(emit, site)
+        emit, typed, typed.network.outputs, lambda node, site: node.layer.lower(emit, site), raw
     )
     aliases = _aliases(typed, forward)
     model = onnx_ir.Model(
@@ -88,10 +94,17 @@ class Forward:
 
 
 def lower_into(
-    emit: GraphEmitter, typed: TypedNetwork, outputs: Mapping[str, int], lower_layer: LowerLayer
+    emit: GraphEmitter,
+    typed: TypedNetwork,
+    outputs: Mapping[str, int],
+    lower_layer: LowerLayer,
+    raw: Collection[str] = (),
 ) -> Forward:
-    """Emit all that some outputs of a network (a name and a node's position each) depend on."""
-    lowering = _Lowering(typed, emit, outputs, lower_layer)
+    """Emit all that some outputs of a network (a name and a node's position each) depend on.
+
+    The inputs called ``raw`` take pictures as bytes.
+    """
+    lowering = _Lowering(typed, emit, outputs, lower_layer, raw)
     lowering.run()
     return lowering.forward
 
@@ -175,6 +188,7 @@ class _Lowering:
     emit: GraphEmitter
     outputs: Mapping[str, int]
     lower_layer: LowerLayer
+    raw: Collection[str] = ()
     forward: Forward = field(default_factory=Forward)
 
     def run(self) -> None:
@@ -182,12 +196,22 @@ class _Lowering:
         for position, node in enumerate(self.typed.network.nodes):
             if isinstance(node, InputNode):
                 # An input that nothing reads stays: it is part of how the network is called.
-                value = self.emit.input(node.name, node.type)
-                self.forward.inputs.append(value)
-                self.forward.values[position] = value
+                self.forward.values[position] = self._input(node)
             elif position in live:
                 self.forward.values[position] = self._layer(position, node)
         self._name_outputs()
+
+    def _input(self, node: InputNode) -> onnx_ir.Value:
+        if node.name not in self.raw:
+            value = self.emit.input(node.name, node.type)
+            self.forward.inputs.append(value)
+            return value
+        pictures = self.emit.pictures(node.name, (*node.type.spatial, node.type.channels))
+        self.forward.inputs.append(pictures)
+        self.emit.enter(node.name, origin(node))
+        value = emit_preparation(self.emit, node, pictures)
+        self.emit.settle(value, f"{node.name}/prepared", node.type)
+        return value
 
     def _layer(self, position: int, node: LayerNode) -> onnx_ir.Value:
         weights = {

@@ -10,6 +10,7 @@ A model carries its manifest in its ``metadata_props``:
 ``cnndsl.spec_sha256``      the SHA-256 of that text in UTF-8, hexadecimal
 ``cnndsl.parameters``       JSON: the compile-time parameters, with values as a spec writes them
 ``cnndsl.preparation``      JSON: for each input, how raw data becomes it
+``cnndsl.raw``              JSON: the inputs that take pictures as bytes, absent where none does
 ``cnndsl.classes``          JSON: the names of the classes, empty where there are none
 ``cnndsl.answers``          JSON: for each output what its numbers are; older models lack it
 ``cnndsl.learnable``        how many learnable numbers it has
@@ -70,7 +71,8 @@ class Manifest:
     ``layers`` maps a layer to the value that holds its result, for those whose value has another
     name than the layer: the last layer's is ``output``. ``seed`` is None where the weights were
     read from a file. ``has_checksum`` is false for a model of an older cnndsl, and ``answers``,
-    which says what each output's numbers are, may be empty.
+    which says what each output's numbers are, may be empty. ``raw`` names the inputs that take
+    pictures as bytes, channels last: the graph prepares them.
     """
 
     version: str
@@ -85,6 +87,7 @@ class Manifest:
     layers: Mapping[str, str] = field(default_factory=dict)
     has_checksum: bool = True
     answers: Mapping[str, Answers] = field(default_factory=dict)
+    raw: tuple[str, ...] = ()
 
     @override
     def __repr__(self) -> str:
@@ -116,6 +119,8 @@ class Manifest:
         }
         if self.seed is not None:
             properties["cnndsl.seed"] = str(self.seed)
+        if self.raw:
+            properties["cnndsl.raw"] = _json(self.raw)
         if self.answers:
             properties["cnndsl.answers"] = _json(
                 {name: answers.to_json() for name, answers in self.answers.items()}
@@ -149,6 +154,7 @@ class Manifest:
             layers=_texts(properties.get(LAYERS_KEY, "{}")),
             has_checksum=FORMAT_KEY in properties,
             answers={name: Answers.from_json(dict(data)) for name, data in answers.items()},
+            raw=tuple(map(str, _parsed(properties.get("cnndsl.raw", "[]"), list))),
         )
 
 

@@ -174,7 +174,8 @@ class Model:
     @property
     def inputs(self) -> tuple[ModelInput, ...]:
         """Its inputs, with how raw data becomes them."""
-        return model_inputs(self._prepare().session.inputs, self.manifest.preparation)
+        manifest = self.manifest
+        return model_inputs(self._prepare().session.inputs, manifest.preparation, manifest.raw)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model's ONNX file, whole or not at all.
@@ -193,7 +194,9 @@ class Model:
         """The main output for an array: one sample, or several along its first axis.
 
         Whole numbers are raw data and get prepared as the spec says, like a picture's values;
-        floating-point numbers enter the network as they are. Where there are several inputs, give
+        floating-point numbers enter the network as they are. A model that was compiled to take raw
+        pictures takes bytes only: ``N x height x width x channels``, or the spec's own shape.
+        Where there are several inputs, give
         their arrays in the spec's order, by name, or a mapping of them. The output has a batch
         dimension exactly where the input has one.
 

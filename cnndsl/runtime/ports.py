@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -11,6 +11,8 @@ from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import DType, TensorType
 
 __all__ = ["check_ports", "model_inputs"]
+
+_BYTES = "uint8"
 
 
 def check_ports(inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
@@ -28,24 +30,41 @@ def check_ports(inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
 
 
 def model_inputs(
-    ports: Sequence[Port], preparations: Mapping[str, Preparation]
+    ports: Sequence[Port], preparations: Mapping[str, Preparation], raw: Collection[str] = ()
 ) -> tuple[ModelInput, ...]:
-    """A model's inputs, with how raw data becomes them.
+    """A model's inputs, with how raw data becomes them; those called ``raw`` take bytes.
 
     Raises:
         UserError: CNN604, for one that no spec can have.
     """
-    return tuple(_input(port, preparations.get(port.name, Preparation())) for port in ports)
+    return tuple(
+        _input(port, preparations.get(port.name, Preparation()), is_raw=port.name in raw)
+        for port in ports
+    )
 
 
-def _input(port: Port, preparation: Preparation) -> ModelInput:
-    dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
-    if port.dtype not in tuple(DType) or not dims or len(dims) + 1 != len(port.shape):
+def _input(port: Port, preparation: Preparation, *, is_raw: bool) -> ModelInput:
+    kind = _raw_type(port) if is_raw else _type(port)
+    if kind is None or (is_raw and preparation.layout_for(kind) is None):
         raise _impossible(f"the model's input `{port.name}` is not one that a spec can have")
-    kind = TensorType(dims, DType(port.dtype))
     for fault in preparation.faults(kind):
         raise _impossible(f"the model's input `{port.name}` cannot be prepared: {fault.message}")
-    return ModelInput(port.name, kind, preparation)
+    return ModelInput(port.name, kind, preparation, is_raw)
+
+
+def _type(port: Port) -> TensorType | None:
+    dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
+    if port.dtype not in tuple(DType) or not dims or len(dims) + 1 != len(port.shape):
+        return None
+    return TensorType(dims, DType(port.dtype))
+
+
+def _raw_type(port: Port) -> TensorType | None:
+    """The type that pictures of bytes are prepared for: their channels stand first."""
+    match port.shape:
+        case (_, int(height), int(width), int(channels)) if port.dtype == _BYTES:
+            return TensorType((channels, height, width))
+    return None
 
 
 def _impossible(message: str) -> UserError:

@@ -129,7 +129,7 @@ def run_failure(error: Exception, device: Device, what: str, advice: str) -> Use
     )
 
 
-_DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64"}
+_DTYPES = {"tensor(float)": "float32", "tensor(int64)": "int64", "tensor(uint8)": "uint8"}
 
 
 def _ports(arguments: Sequence[Any]) -> tuple[Port, ...]:
