@@ -107,6 +107,11 @@ def compile(
     for warning in artifact.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{path}: {_bytes(size)}, {artifact.manifest.learnable:,} parameters, opset {opset}")
+    for port in artifact.graph_only.graph.input:
+        if port.name in artifact.manifest.raw:
+            dims = port.type.tensor_type.shape.dim
+            sizes = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
+            click.echo(f"raw input `{port.name}`: uint8 {sizes}")
 
 
 def _write_training(files: TrainingFiles, target: Path) -> None:

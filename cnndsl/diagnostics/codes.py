@@ -101,6 +101,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN605": Code("opset not supported"),
         "CNN606": Code("model too large for one file"),
         "CNN607": Code("compiled model damaged or changed"),
+        "CNN608": Code("no raw pictures for this network"),
         "CNN701": Code("device not available"),
         "CNN702": Code("input file unreadable"),
         "CNN703": Code("input does not fit the network"),

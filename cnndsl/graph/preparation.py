@@ -34,9 +34,7 @@ def raw_inputs(typed: TypedNetwork) -> tuple[str, ...]:
     """
     network = typed.network
     names = tuple(
-        node.name
-        for node in network.inputs
-        if node.preparation.layout_for(node.type) is not None
+        node.name for node in network.inputs if node.preparation.layout_for(node.type) is not None
     )
     if not names:
         kinds = " and ".join(f"`{node.type}`" for node in network.inputs)
@@ -56,9 +54,7 @@ def raw_inputs(typed: TypedNetwork) -> tuple[str, ...]:
     return names
 
 
-def emit_preparation(
-    emit: GraphEmitter, node: InputNode, pictures: onnx_ir.Value
-) -> onnx_ir.Value:
+def emit_preparation(emit: GraphEmitter, node: InputNode, pictures: onnx_ir.Value) -> onnx_ir.Value:
     """The prepared input ``[batch, channels, height, width]`` of raw pictures.
 
     Raises:

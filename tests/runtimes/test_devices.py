@@ -81,6 +81,20 @@ def test_a_device_computes_what_the_reference_does(device: str, network: str) ->
     numpy.testing.assert_allclose(model.run(values), expected, rtol=1e-4, atol=1e-5)
 
 
+RAW = (
+    "input 3x9x8 {\n scale 1/255\n mean [0.5, 0.4, 0.3]\n std 0.25\n layout bgr\n invert yes\n}\n"
+    "conv 4@3 -> relu -> globalavgpool"
+)
+
+
+def test_a_device_prepares_raw_pictures_as_the_reference_does(device: str) -> None:
+    artifact = pipeline.compile(pipeline.typed(pipeline.check_text(RAW)), seed=3, raw=True)
+    x = numpy.random.default_rng(5).integers(0, 256, (3, 9, 8, 3), numpy.uint8)
+    outputs: Any = ReferenceEvaluator(artifact.to_proto()).run(["output"], {"input": x})
+    found = Model(artifact, device=device).run(x)
+    numpy.testing.assert_allclose(found, outputs[0], rtol=1e-4, atol=1e-5)
+
+
 def test_the_device_is_the_one_asked_for(device: str) -> None:
     model, _ = compiled("dense", device)
     assert model.device.name.partition(":")[0] == device
@@ -97,7 +111,17 @@ def test_batches_do_not_change_the_answers(device: str) -> None:
 def test_on_cuda_no_node_is_left_to_the_cpu(network: str) -> None:
     if not (result := trial(CUDA)).works:
         pytest.skip(result.reason)
-    _, proto = compiled(network, "cuda", batch=2)
+    demand_all_on_cuda(compiled(network, "cuda", batch=2)[1])
+
+
+def test_on_cuda_no_node_of_a_preparation_is_left_to_the_cpu() -> None:
+    if not (result := trial(CUDA)).works:
+        pytest.skip(result.reason)
+    typed = pipeline.typed(pipeline.check_text(RAW))
+    demand_all_on_cuda(pipeline.compile(typed, seed=3, batch=2, raw=True).to_proto())
+
+
+def demand_all_on_cuda(proto: onnx.ModelProto) -> None:
     strict = session_options(library.load())
     strict.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     session = library.load().InferenceSession(

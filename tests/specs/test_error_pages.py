@@ -108,6 +108,10 @@ def a_changed_bit(folder: Path) -> None:
     path.write_bytes(content)
 
 
+def a_network_of_vectors(folder: Path) -> None:
+    (folder / "iris.cnn").write_text("input 4\ndense 3 -> softmax\n", encoding="utf-8")
+
+
 def too_large(folder: Path) -> None:
     (folder / "data.cnn").write_bytes(b"#" * 16_000_001)
 
@@ -162,6 +166,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN605": nothing,
     "CNN606": a_huge_network,
     "CNN607": a_changed_bit,
+    "CNN608": a_network_of_vectors,
     "CNN702": half_a_picture,
     "CNN703": channels_last,
     "CNN704": a_picture,
