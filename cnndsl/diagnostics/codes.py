@@ -56,6 +56,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN123": Code("result of a labelled layer never used", Severity.WARNING),
         "CNN125": Code("label before a stream names only the stream", Severity.WARNING),
         "CNN126": Code("filters and kernel probably swapped", Severity.WARNING),
+        "CNN127": Code("text of another language"),
         "CNN201": Code("unknown attribute"),
         "CNN202": Code("missing argument"),
         "CNN203": Code("surplus argument"),

@@ -113,6 +113,10 @@ class Report:
         ]
         self._items = [item for item in self._items if not any(item is one for one in covered)]
 
+    def replace(self, old: Diagnostic, new: Diagnostic) -> None:
+        """Say it better, where more is known of a place now."""
+        self._items = [new if item is old else item for item in self._items]
+
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self._items)
 

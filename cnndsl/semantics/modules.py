@@ -119,6 +119,10 @@ class Loader:
     def parsed(self, path: Path, source: Source) -> Module:
         """Parse a text that stands for a file."""
         module = parse(source, self.report, self.limits)
+        if module.passages:
+            from cnndsl.semantics.foreign_passages import say_in_our_words  # no right spec has any
+
+            say_in_our_words(module.passages, self.report)
         self.modules[path] = module
         return module
 

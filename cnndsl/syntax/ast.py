@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TypeAlias
 
+from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.frozen import frozen
 from cnndsl.syntax.values import (
@@ -65,6 +66,7 @@ __all__ = [
     "Output",
     "Param",
     "Parameter",
+    "Passage",
     "Phrase",
     "Repeat",
     "Return",
@@ -362,10 +364,26 @@ class Broken:
 
 
 @frozen
+class Passage:
+    """A piece of another language, and what is said of it.
+
+    ``gap`` are its place and the names that it defines, ``calls`` its first calls of layers.
+    """
+
+    gap: Broken
+    diagnostic: Diagnostic
+    calls: tuple[str, ...] = ()
+
+
+@frozen
 class Module:
-    """One file. ``broken`` are its statements that are missing from ``statements`` and bodies."""
+    """One file. ``broken`` are its statements that are missing from ``statements`` and bodies.
+
+    Those of other languages are among them, and more is known of them in ``passages``.
+    """
 
     source: Source
     statements: tuple[Statement, ...]
     comments: tuple[Span, ...] = field(default=())
     broken: tuple[Broken, ...] = field(default=())
+    passages: tuple[Passage, ...] = field(default=())

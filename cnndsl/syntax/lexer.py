@@ -66,13 +66,18 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(f"{blank}?+(?:{tokens})|{blank}")
 
 
-def tokenize(problems: Problems, limits: Limits) -> Tokens:
+def tokenize(problems: Problems, limits: Limits, text: str | None = None) -> Tokens:
     """The tokens of the text, all line ends among them.
+
+    Args:
+        problems: whose text it is, and what takes its mistakes.
+        limits: how large it may be.
+        text: the text where something in it is left out, with spaces in its place.
 
     Raises:
         Stop: where the text is too large or holds too many mistakes.
     """
-    text = problems.source.text
+    text = problems.source.text if text is None else text
     most = max(limits.text // CHARACTERS_PER_TOKEN, 1)
     tokens = Tokens()
     at = 1 if text.startswith("\ufeff") else 0

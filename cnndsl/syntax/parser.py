@@ -9,18 +9,25 @@ say is in :mod:`spelling`, :mod:`complaints` and :mod:`refusals`.
 from __future__ import annotations
 
 import gc
+import re
 from contextlib import suppress
 
 from cnndsl.diagnostics.model import Diagnostic, Report
 from cnndsl.diagnostics.source import Source
 from cnndsl.limits import Limits
-from cnndsl.syntax.ast import Module
+from cnndsl.syntax.ast import Module, Passage
 from cnndsl.syntax.layout import arrange
 from cnndsl.syntax.lexer import tokenize
 from cnndsl.syntax.problems import Problems, Stop
 from cnndsl.syntax.recovery import Reader
 
 __all__ = ["parse"]
+
+_FOREIGN = (
+    r"^[ \t]*(?:class[ \t]|def[ \t]|@|import[ \t]+[A-Za-z_]|from[ \t]|if[ \t]+__name__"
+    r"|super[ \t]*\(|\[\w+\][ \t]*\r?$|layers?[ \t]*:?[ \t]*\{)"
+)
+"""How lines may begin that are of other languages: these are looked at more closely."""
 
 
 def parse(source: Source, report: Report, limits: Limits | None = None) -> Module:
@@ -45,16 +52,26 @@ def parse(source: Source, report: Report, limits: Limits | None = None) -> Modul
 
 def _parse(source: Source, report: Report, limits: Limits) -> Module:
     problems = Problems(source, report, limits.diagnostics)
+    passages: tuple[Passage, ...] = ()
+    text = source.text
     try:
         _check_text(problems, limits)
-        tokens = tokenize(problems, limits)
+        if re.search(_FOREIGN, text, re.MULTILINE) is not None:
+            from cnndsl.syntax.foreign_text import find_passages, without
+
+            passages = find_passages(source)
+            text = without(text, passages)
+            for passage in passages:
+                problems.add(passage.diagnostic)
+        tokens = tokenize(problems, limits, text)
         comments = tuple(problems.span(start, end) for start, end in tokens.comments)
         reader = Reader(arrange(tokens, problems, limits), problems)
     except Stop:
         return Module(source, ())
     with suppress(Stop):
         reader.read()
-    return Module(source, reader.statements, comments, tuple(reader.broken))
+    broken = (*(passage.gap for passage in passages), *reader.broken)
+    return Module(source, reader.statements, comments, broken, passages)
 
 
 def _check_text(problems: Problems, limits: Limits) -> None:
