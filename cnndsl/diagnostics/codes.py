@@ -123,6 +123,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN811": Code("selftest failed"),
         "CNN812": Code("recipe override does not apply"),
         "CNN830": Code("augmentation does not suit the data"),
+        "CNN840": Code("classes of one name", Severity.WARNING),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

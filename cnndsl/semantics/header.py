@@ -1,27 +1,22 @@
-"""Turns the statements about a network (input, train, classes) into what they declare."""
+"""Turns the statements about a network (input, train) into what they declare."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import TypeVar
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers.base import MAX_SIZE, Schema, ShapeFault
-from cnndsl.limits import Limits
 from cnndsl.semantics.evaluate import evaluate
 from cnndsl.semantics.findings import element, foreign_letters, shorten
-from cnndsl.semantics.modules import read_text
 from cnndsl.semantics.network import InputNode
 from cnndsl.semantics.phrases import Bound, bind
 from cnndsl.semantics.preparation import Preparation
 from cnndsl.semantics.values import Constants, Value, brief, holes_in
 from cnndsl.syntax.ast import (
-    Classes,
-    ClassesFile,
     Expr,
     Input,
     List,
@@ -34,7 +29,6 @@ from cnndsl.syntax.refusals import new_line_missing
 from cnndsl.types import DType, TensorType
 
 __all__ = [
-    "class_names",
     "given_twice",
     "input_node",
     "input_sizes",
@@ -283,46 +277,3 @@ def given_twice(setting: Setting, first: Span) -> Diagnostic:
         labels=(Label(first, "given here first"),),
         help=f"keep one `{setting.name.name}`",
     )
-
-
-# --- classes ----------------------------------------------------------------------------------
-
-
-def class_names(
-    statement: Classes | ClassesFile, folder: Path, report: Report, limits: Limits
-) -> tuple[str, ...]:
-    """The names of the classes, in the order of the output."""
-    if isinstance(statement, Classes):
-        return tuple(name.value for name in statement.names)
-    try:
-        name = statement.path.value
-        text = read_text(_beside(folder, name), limits, name)
-    except UserError as error:
-        message = error.message.replace(str(folder / statement.path.value), statement.path.value)
-        report.add(Diagnostic(error.code, message, statement.path.span, help=error.help))
-        return ()
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _beside(folder: Path, name: str) -> Path:
-    """The path of a file that must lie in the folder or below it.
-
-    Raises:
-        UserError: CNN109 where it lies elsewhere, CNN005 where it is no plain file: a pipe would
-            be waited for.
-    """
-    path = folder / name
-    try:
-        inside = "\0" not in name and path.resolve().is_relative_to(folder.resolve())
-        plain = inside and (path.is_file() or not path.exists() or path.is_dir())
-    except (OSError, RuntimeError):  # too long a name, a circle of links
-        inside, plain = True, False
-    if not inside:
-        raise UserError(
-            "CNN109",
-            f'`classes from "{name}"` leaves the folder of the spec',
-            help="copy the file beside the spec",
-        )
-    if not plain:
-        raise UserError("CNN005", f"`{name}` is no file", help="name a text file beside the spec")
-    return path

@@ -11,6 +11,7 @@ from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.frozen import replace
 from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
+from cnndsl.semantics.class_names import class_names
 from cnndsl.semantics.cost import QUANTITIES
 from cnndsl.semantics.draft import Draft, PendingExpectation
 from cnndsl.semantics.evaluate import evaluate
@@ -21,7 +22,7 @@ from cnndsl.semantics.gaps import (
     unreadable_constants,
     with_gaps,
 )
-from cnndsl.semantics.header import class_names, input_node, input_sizes
+from cnndsl.semantics.header import input_node, input_sizes
 from cnndsl.semantics.leftovers import check_presence, warn_unused
 from cnndsl.semantics.modules import Loader
 from cnndsl.semantics.scope import BlockDefinition, File, Frame, Naming, Stream, labels_in
@@ -240,8 +241,7 @@ class _Resolver:
                 self._input(statement, frame)
             case Classes() | ClassesFile():
                 if self._once(statement, "classes"):
-                    folder = self.path.parent
-                    self.draft.classes = class_names(statement, folder, self.report, self.limits)
+                    self.draft.classes = class_names(statement, self.path, self.report, self.limits)
             case Output():
                 self.outputs.append(statement)
             case Param():

@@ -153,6 +153,33 @@ def test_there_are_as_many_classes_as_outputs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (b"crane\ncrow\ncrane\n", "the classes 0 and 2 are both called `crane`"),
+        (b"a\nb\nb\nb\na\n", "the classes 1 and 2 are both called `b`"),
+        (
+            "Z\u00fcrich\nZu\u0308rich\n".encode(),
+            "the classes 0 and 1 are both called `Zu\u0308rich`",
+        ),
+    ],
+)
+def test_names_that_a_file_has_twice_are_warned_of_once(
+    tmp_path: Path, lines: bytes, message: str
+) -> None:
+    (tmp_path / "labels.txt").write_bytes(lines)
+    text = f'input 4\nclasses from "labels.txt"\ndense {lines.count(bytes([10]))}\n'
+    (tmp_path / "net.cnn").write_text(text, encoding="utf-8")
+    checked = check(tmp_path / "net.cnn")
+    assert checked.network is not None
+    [warning] = checked.diagnostics
+    assert (warning.code, warning.message, warning.labels) == ("CNN840", message, ())
+
+
+def test_names_that_differ_in_case_alone_are_two() -> None:
+    assert codes('input 4\nclasses "cat", "Cat", "cat "\ndense 3\n') == []
+
+
+@pytest.mark.parametrize(
     ("name", "code"),
     [("missing.txt", "CNN005"), ("../labels.txt", "CNN109"), ("folder", "CNN005")],
 )
