@@ -167,7 +167,7 @@ class Network:
         """
         from cnndsl.data.training_data import open_part
         from cnndsl.graph.stored import weights_of_model
-        from cnndsl.graph.weight_files import read_weights
+        from cnndsl.graph.weight_files import classes_of_weights, read_weights
         from cnndsl.runtime.evaluate import evaluate
 
         said: list[str] = []
@@ -176,7 +176,7 @@ class Network:
         else:
             numbers = read_weights(weights, self._typed, said.append)
         part: Split = "train" if valid is not None else split
-        dataset = open_part(self._typed, data, part, valid, _learnt_classes(weights))
+        dataset = open_part(self._typed, data, part, valid, classes_of_weights(weights))
         if tell is not None:
             for note in (*said, *dataset.notes):
                 tell(note)
@@ -208,18 +208,6 @@ class Network:
         from cnndsl.runtime.training import run_training
 
         return run_training(self._typed, data, listener, **options)
-
-
-def _learnt_classes(weights: str | os.PathLike[str]) -> tuple[str, ...] | None:
-    """The names of the classes that weights were trained for; None where nothing is known."""
-    if os.fspath(weights).lower().endswith(".onnx"):
-        from cnndsl.graph.artifact import read_artifact
-
-        return read_artifact(weights, verify=False).classes
-    from cnndsl.graph.weight_files import open_weights
-
-    with open_weights(weights) as file:
-        return file.classes or None
 
 
 def load(spec: str | os.PathLike[str], **parameters: object) -> Network:

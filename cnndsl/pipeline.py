@@ -167,10 +167,12 @@ def compile(
     """Lower a network to an ONNX model; weights come from a file or from their initialisers.
 
     With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
+    Where the spec names no classes, those that the weights were trained for name the outputs.
     """
     from cnndsl.graph.export import compile_network
     from cnndsl.semantics.canonical import canonical_text
 
+    network = _named(network, weights)
     text = canonical_text(network.network)
     return compile_network(
         network, text=text, weights_path=weights, seed=seed, batch=batch, opset=opset, raw=raw
@@ -191,6 +193,7 @@ def compile_training(
     from cnndsl.semantics.canonical import canonical_text
     from cnndsl.training.export import compile_training
 
+    network = _named(network, weights)
     said: list[str] = []
     arrays = None if weights is None else read_weights(weights, network, said.append)
     return compile_training(
@@ -203,6 +206,16 @@ def compile_training(
         opset=opset,
         target=target,
     )
+
+
+def _named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:
+    """The network with the classes that weights were trained for, where its spec names none."""
+    if weights is None or network.network.classes:
+        return network
+    from cnndsl.graph.weight_files import classes_of_weights
+    from cnndsl.semantics.class_names import with_classes
+
+    return with_classes(network, classes_of_weights(weights) or ())
 
 
 # --- checking ---------------------------------------------------------------------------------

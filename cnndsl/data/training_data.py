@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -13,17 +12,13 @@ from cnndsl.data.parts import NoPartError, Split
 from cnndsl.data.samples import LISTED, find_broken, without
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.frozen import replace
+from cnndsl.semantics.class_names import is_writable, with_classes
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
-from cnndsl.syntax.ast import Classes, Input, Text
 
 __all__ = ["named_as", "open_part", "open_training_data"]
 
 Name: TypeAlias = "str | os.PathLike[str] | ArrayData"
-
-_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Ends of lines, control characters, and bytes that are no UTF-8."""
 
 
 def open_training_data(
@@ -140,21 +135,13 @@ def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
     if network.network.classes or not data.classes or len(data.classes) != output.channels:
         return network
     for name in data.classes:
-        if any(one != "\t" and unicodedata.category(one) in _NO_TEXT for one in name):
+        if not is_writable(name):
             raise UserError(
                 "CNN802",
                 f"`{data.name}` calls a class {name!a}, which no text can hold",
                 help="call the class something else: letters of any script, signs and spaces",
             )
-    module = network.network.module
-    last = max(at for at, one in enumerate(module.statements) if isinstance(one, Input))
-    span = module.statements[last].span
-    classes = Classes(tuple(Text(name, span) for name in data.classes), span)
-    statements = (*module.statements[: last + 1], classes, *module.statements[last + 1 :])
-    named = replace(
-        network.network, classes=data.classes, module=replace(module, statements=statements)
-    )
-    return replace(network, network=named)
+    return with_classes(network, data.classes)
 
 
 def _seed(network: TypedNetwork) -> int:

@@ -31,7 +31,7 @@ from cnndsl.graph.stored import numbers_of, read_model
 from cnndsl.graph.weights import Array, compare_classes, listed, quoted, refuse_not_finite
 from cnndsl.semantics.network import TypedNetwork
 
-__all__ = ["StoredTensor", "WeightsFile", "open_weights", "read_weights"]
+__all__ = ["StoredTensor", "WeightsFile", "classes_of_weights", "open_weights", "read_weights"]
 
 Tell: TypeAlias = Callable[[str], None]
 
@@ -219,6 +219,18 @@ def _opened_safetensors(path: str) -> Iterator[WeightsFile]:
             return array
 
         yield WeightsFile(path, found, _class_names(file.metadata() or {}), numbers)
+
+
+def classes_of_weights(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
+    """The names of the classes that weights were trained for; None where nothing is known.
+
+    Raises:
+        UserError: as :func:`open_weights` does.
+    """
+    if os.fspath(path).lower().endswith(".onnx"):
+        return read_artifact(path, verify=False).classes
+    with open_weights(path) as file:
+        return file.classes or None
 
 
 def _bfloat16(path: str, name: str) -> Array:

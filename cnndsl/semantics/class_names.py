@@ -1,4 +1,4 @@
-"""Turns the statement ``classes`` into the names of the classes."""
+"""Turns the statement ``classes`` into the names of the classes, and names into a statement."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, Severity, UserError
 from cnndsl.diagnostics.source import Span
+from cnndsl.frozen import replace
 from cnndsl.limits import Limits
 from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.modules import read_text
-from cnndsl.syntax.ast import Classes, ClassesFile
+from cnndsl.semantics.network import TypedNetwork
+from cnndsl.syntax.ast import Classes, ClassesFile, Input, Text
 
-__all__ = ["class_names"]
+__all__ = ["class_names", "is_writable", "with_classes"]
+
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Ends of lines, control characters, and bytes that are no UTF-8."""
 
 
 def class_names(
@@ -96,3 +101,34 @@ def _beside(folder: Path, name: str) -> Path:
     if not plain:
         raise UserError("CNN005", f"`{name}` is no file", help="name a text file beside the spec")
     return path
+
+
+# --- names from elsewhere ---------------------------------------------------------------------
+
+
+def is_writable(name: str) -> bool:
+    """Whether a spec can have a class of this name."""
+    import unicodedata
+
+    return all(one == "\t" or unicodedata.category(one) not in _NO_TEXT for one in name)
+
+
+def with_classes(typed: TypedNetwork, classes: Sequence[str]) -> TypedNetwork:
+    """The network with these names of its classes, where its spec gives none.
+
+    Without them nothing would tell which output is which class. Names that are not as many as the
+    main output has channels, or cannot be written into a spec, change nothing.
+    """
+    network = typed.network
+    output = typed.types[next(iter(network.outputs.values()))]
+    if network.classes or not classes or len(classes) != output.channels:
+        return typed
+    if not all(map(is_writable, classes)):
+        return typed
+    module = network.module
+    last = max(at for at, one in enumerate(module.statements) if isinstance(one, Input))
+    span = module.statements[last].span
+    statement = Classes(tuple(Text(name, span) for name in classes), span)
+    statements = (*module.statements[: last + 1], statement, *module.statements[last + 1 :])
+    named = replace(network, classes=tuple(classes), module=replace(module, statements=statements))
+    return replace(typed, network=named)

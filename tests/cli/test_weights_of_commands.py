@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from safetensors.numpy import load_file, save_file
 
+import cnndsl
 from cnndsl.cli import main
 
 SPEC = """\
@@ -75,3 +76,26 @@ def test_weights_of_other_types_are_converted_and_that_is_said() -> None:
         result = CliRunner().invoke(main, [*words, "--weights", "half.safetensors"])
         assert result.exit_code == 0, result.output
         assert result.stderr.count(said) == 1, words
+
+
+@pytest.mark.parametrize("weights", ["a/model.onnx", "a/best.safetensors"])
+def test_weights_name_the_classes_of_a_spec_that_names_none(weights: str) -> None:
+    trained("--epochs", "1", "--out", "a")
+    Path("bare.cnn").write_text(SPEC.replace('classes "dark", "light"\n', ""))
+    numpy.save("x.npy", numpy.load("data.npz")["x"][:1])
+    words = ["run", "bare.cnn", "x.npy", "--weights", weights, "--device", "cpu"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    assert "dark" in result.stdout
+    model = cnndsl.load("bare.cnn").compile(weights, device="cpu")
+    assert model.classes == ("dark", "light")
+    assert 'classes "dark", "light"' in model.manifest.spec
+
+
+@pytest.mark.parametrize("classes", ['["a"]', '["a", "b", "c"]', r'["a", "\u001b[2J"]', '["a", 1]'])
+def test_names_that_cannot_be_those_of_the_outputs_are_left_in_the_file(classes: str) -> None:
+    Path("bare.cnn").write_text(SPEC.replace('classes "dark", "light"\n', ""))
+    network = cnndsl.load("bare.cnn")
+    numbers = {name: numpy.zeros(shape, numpy.float32) for name, shape in network.weights.items()}
+    save_file(numbers, "odd.safetensors", {"classes": classes})
+    assert network.compile("odd.safetensors", device="cpu").classes == ()
