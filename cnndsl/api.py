@@ -105,6 +105,7 @@ class Network:
         self,
         weights: str | os.PathLike[str] | None = None,
         *,
+        verify: bool = True,
         seed: int | None = None,
         batch: int | None = None,
         opset: int = 18,
@@ -116,6 +117,7 @@ class Network:
         Args:
             weights: a safetensors or ``.npz`` file or a compiled model; without one, weights are
                 drawn as the spec asks for.
+            verify: whether to compare the checksum of the weights' file, where it has one.
             seed: of the drawn weights; by default the spec's, else 0.
             batch: a fixed batch size; by default the model takes any.
             opset: the version of the ONNX operator set, 18 to 21.
@@ -131,7 +133,13 @@ class Network:
 
         path = None if weights is None else Path(weights)
         artifact = pipeline.compile(
-            self._typed, weights=path, seed=seed, batch=batch, opset=opset, raw=raw
+            self._typed,
+            weights=path,
+            verify=verify,
+            seed=seed,
+            batch=batch,
+            opset=opset,
+            raw=raw,
         )
         return Model(artifact, device=device)
 
@@ -158,7 +166,7 @@ class Network:
             device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             batch: how many samples to run at once.
             threads: how many threads one operator may use; by default ONNX Runtime decides.
-            verify: whether to compare a compiled model's checksum.
+            verify: whether to compare the checksum of the weights' file, where it has one.
             tell: is told, a line each, how labels were read, what was passed over, and what of the
                 weights was converted.
 
@@ -174,7 +182,7 @@ class Network:
         if os.fspath(weights).lower().endswith(".onnx"):
             numbers = weights_of_model(weights, self._typed, verify=verify, tell=said.append)
         else:
-            numbers = read_weights(weights, self._typed, said.append)
+            numbers = read_weights(weights, self._typed, said.append, verify=verify)
         part: Split = "train" if valid is not None else split
         dataset = open_part(self._typed, data, part, valid, classes_of_weights(weights))
         if tell is not None:
@@ -199,7 +207,8 @@ class Network:
             listener: is told what happens; by default nobody is.
             options: as :class:`cnndsl.runtime.training.TrainingOptions` tells of each:
                 ``valid``, ``out``, ``epochs``, ``batch``, ``seed``, ``settings``, ``weights``,
-                ``resume``, ``device``, ``threads``, ``skip_broken``, ``keep``, ``command``.
+                ``verify``, ``resume``, ``device``, ``threads``, ``skip_broken``, ``keep``,
+                ``command``.
 
         Raises:
             UserError: for data, weights and settings that do not fit, a folder that is taken or

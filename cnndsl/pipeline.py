@@ -159,6 +159,7 @@ def compile(
     network: TypedNetwork,
     *,
     weights: Path | None = None,
+    verify: bool = True,
     seed: int | None = None,
     batch: int | None = None,
     opset: int = 18,
@@ -168,6 +169,7 @@ def compile(
 
     With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
     Where the spec names no classes, those that the weights were trained for name the outputs.
+    With ``verify``, the file's checksum is compared first, where it has one.
     """
     from cnndsl.graph.export import compile_network
     from cnndsl.semantics.canonical import canonical_text
@@ -175,7 +177,14 @@ def compile(
     network = _named(network, weights)
     text = canonical_text(network.network)
     return compile_network(
-        network, text=text, weights_path=weights, seed=seed, batch=batch, opset=opset, raw=raw
+        network,
+        text=text,
+        weights_path=weights,
+        verify=verify,
+        seed=seed,
+        batch=batch,
+        opset=opset,
+        raw=raw,
     )
 
 
@@ -183,6 +192,7 @@ def compile_training(
     network: TypedNetwork,
     *,
     weights: Path | None = None,
+    verify: bool = True,
     seed: int | None = None,
     batch: int | None = None,
     opset: int = 18,
@@ -195,7 +205,8 @@ def compile_training(
 
     network = _named(network, weights)
     said: list[str] = []
-    arrays = None if weights is None else read_weights(weights, network, said.append)
+    tell = said.append
+    arrays = None if weights is None else read_weights(weights, network, tell, verify=verify)
     return compile_training(
         network,
         text=canonical_text(network.network),

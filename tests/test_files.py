@@ -124,7 +124,7 @@ JUDGED = {
     "Member.open(archive, path, members[name], f'{data}:{name}')",
     "_Stored.open(file, str(path), model_input)",
     "_Stored.open(file, _called(path, name, labelled, inputs), one, labelled=labelled)",
-    "open(found.path / _LOCK, 'a+', encoding='utf-8')",  # written, and no pipe: see below
+    "open(found.path / _LOCK, 'a+b', buffering=0)",  # written, and no pipe: see below
 }
 
 

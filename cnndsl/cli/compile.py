@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from cnndsl.cli.completion import complete_files, complete_specs
-from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.options import color_option, parameters_option, verify_option
 
 if TYPE_CHECKING:
     from cnndsl.training.export import TrainingFiles
@@ -63,6 +63,7 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     help="Where the training step is to be fast; it runs on both.",
 )
 @click.option("--opset", type=int, default=18, show_default=True, help="The ONNX opset: 18 to 21.")
+@verify_option
 @parameters_option
 @color_option
 def compile(
@@ -75,6 +76,7 @@ def compile(
     training: bool,
     target: Literal["cpu", "cuda"] | None,
     opset: int,
+    verify: bool,
     parameters: dict[str, int | float | bool | str],
 ) -> None:
     """Make a standard ONNX model of a spec: a file, or the name of a shipped one."""
@@ -90,13 +92,20 @@ def compile(
     if training:
         trained = None if weights is None else Path(weights)
         files = pipeline.compile_training(
-            network, weights=trained, seed=seed, batch=batch, opset=opset, target=target or "cpu"
+            network,
+            weights=trained,
+            verify=verify,
+            seed=seed,
+            batch=batch,
+            opset=opset,
+            target=target or "cpu",
         )
         _write_training(files, Path(output or f"{Path(spec).stem}.step.onnx"))
         return
     artifact = pipeline.compile(
         network,
         weights=None if weights is None else Path(weights),
+        verify=verify,
         seed=seed,
         batch=batch,
         opset=opset,

@@ -114,7 +114,7 @@ def eval(
         device=device,
         batch=batch,
         threads=threads,
-        verify=False,  # it was, before
+        verify=verify and not compiled,  # a MODEL was verified before
         tell=lambda note: click.echo(f"note: {note}", err=True),
     )
     from cnndsl.cli.scores import as_json, as_text

@@ -129,7 +129,7 @@ verify_option = click.option(
     "--verify/--no-verify",
     default=True,
     show_default=True,
-    help="Compare a compiled model's checksum with its content first.",
+    help="Compare the checksum of a compiled model, or of weights, with its content first.",
 )
 """``--no-verify``, handed over as ``verify``."""
 

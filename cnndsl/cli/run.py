@@ -199,6 +199,7 @@ def _model(
     artifact = pipeline.compile(
         pipeline.load(spec, parameters),
         weights=None if weights is None else Path(weights),
+        verify=verify,
         seed=seed,
     )
     for warning in artifact.warnings:

@@ -11,7 +11,13 @@ import click
 from typing_extensions import override
 
 from cnndsl.cli.completion import complete_files, complete_specs
-from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
+from cnndsl.cli.options import (
+    color_option,
+    device_option,
+    parameters_option,
+    threads_option,
+    verify_option,
+)
 from cnndsl.cli.progress import duration, number, percent, watching
 
 if TYPE_CHECKING:
@@ -133,6 +139,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     metavar="N",
     help="How many checkpoints to keep.",
 )
+@verify_option
 @click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
 @device_option
 @threads_option
@@ -148,6 +155,7 @@ def train(
     seed: int | None,
     settings: tuple[str, ...],
     weights: str | None,
+    verify: bool,
     resume: str | None,
     keep: int,
     skip_broken: bool,
@@ -179,6 +187,7 @@ def train(
             seed=seed,
             settings=settings,
             weights=weights,
+            verify=verify,
             resume=resume or False,
             device=device,
             threads=threads,

@@ -101,7 +101,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN604": Code("not a readable model of cnndsl"),
         "CNN605": Code("opset not supported"),
         "CNN606": Code("model too large for one file"),
-        "CNN607": Code("compiled model damaged or changed"),
+        "CNN607": Code("compiled model or weights damaged or changed"),
         "CNN608": Code("no raw pictures for this network"),
         "CNN701": Code("device not available"),
         "CNN702": Code("input file unreadable"),

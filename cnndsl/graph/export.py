@@ -48,6 +48,7 @@ def compile_network(
     *,
     text: str,
     weights_path: str | os.PathLike[str] | None = None,
+    verify: bool = True,
     seed: int | None = None,
     batch: int | None = None,
     opset: int = DEFAULT_OPSET,
@@ -55,9 +56,10 @@ def compile_network(
 ) -> Artifact:
     """The model that computes the network's outputs, with everything it needs inside.
 
-    ``text`` is the spec in its canonical form. The weights come from a safetensors file, or are
-    drawn from ``seed`` (by default the recipe's, else 0). ``batch`` fixes the batch's size. With
-    ``raw``, inputs for pictures take bytes, which the graph prepares.
+    ``text`` is the spec in its canonical form. The weights come from a file, whose checksum is
+    compared first with ``verify``, or are drawn from ``seed`` (by default the recipe's, else 0).
+    ``batch`` fixes the batch's size. With ``raw``, inputs for pictures take bytes, which the graph
+    prepares.
 
     Raises:
         UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
@@ -70,7 +72,7 @@ def compile_network(
     said: list[str] = []
     if weights_path is not None:
         drawn = None
-        weights = read_weights(weights_path, typed, said.append)
+        weights = read_weights(weights_path, typed, said.append, verify=verify)
     else:
         drawn = seed if seed is not None else recipe.seed if recipe else 0
         weights = initialise(typed, drawn, recipe.init if recipe else Init("he"))

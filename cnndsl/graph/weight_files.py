@@ -28,6 +28,7 @@ from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
 from cnndsl.graph.npy import read_npy_header
 from cnndsl.graph.stored import numbers_of, read_model
+from cnndsl.graph.weight_checksum import verify_weights
 from cnndsl.graph.weights import Array, compare_classes, listed, quoted, refuse_not_finite
 from cnndsl.semantics.network import TypedNetwork
 
@@ -49,20 +50,25 @@ def _to_nobody(text: str) -> None:
 
 
 def read_weights(
-    path: str | os.PathLike[str], typed: TypedNetwork, tell: Tell = _to_nobody
+    path: str | os.PathLike[str],
+    typed: TypedNetwork,
+    tell: Tell = _to_nobody,
+    *,
+    verify: bool = True,
 ) -> dict[str, Array]:
     """The network's weights from a safetensors or ``.npz`` file or a compiled model, by full names.
 
     Every tensor must be there, with its shape, and no other; those of layers that no output
     depends on may be there. All that does not fit is found before any number is read. ``tell``
-    learns of numbers that are converted, and of other names of classes.
+    learns of numbers that are converted, and of other names of classes. With ``verify``, the file's
+    checksum is compared first, where it has one.
 
     Raises:
         UserError: CNN601, where the file does not fit, with all that is wrong, where its classes
             stand in another order, and where a number is not finite; CNN602, where it cannot be
-            read, CNN604 and CNN607 for a model that is none of ours or damaged.
+            read, CNN604 for a model that is none of ours, CNN607 for a file that was damaged.
     """
-    with open_weights(path) as file:
+    with open_weights(path, verify=verify) as file:
         misfits = _compare(typed, file.stored)
         if misfits.any:
             raise misfits.error(os.fspath(path), typed.name)
@@ -138,12 +144,14 @@ class WeightsFile:
 
 
 @contextmanager
-def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
+def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Iterator[WeightsFile]:
     """A safetensors or ``.npz`` file or a compiled model, whatever it holds.
 
+    With ``verify``, its checksum is compared first, where it has one.
+
     Raises:
-        UserError: CNN602, where it cannot be read, CNN604 and CNN607 for a model that is none of
-            ours or damaged.
+        UserError: CNN602, where it cannot be read, CNN604 for a model that is none of ours,
+            CNN607 for a file that was damaged.
     """
     name = os.fspath(path)
     suffix = os.path.splitext(name)[1].lower()
@@ -151,7 +159,7 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
     try:
         # The system's own words for a file that cannot be opened are better than the library's.
         check_regular(path)
-        with opened(name) as file:
+        with opened(name, verify) as file:
             yield file
     except (BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         # RuntimeError: a member is encrypted; NotImplementedError: packed in an unknown way.
@@ -164,7 +172,9 @@ def open_weights(path: str | os.PathLike[str]) -> Iterator[WeightsFile]:
 
 
 @contextmanager
-def _opened_npz(path: str) -> Iterator[WeightsFile]:
+def _opened_npz(path: str, verify: bool) -> Iterator[WeightsFile]:
+    # Every member of a zip file has a checksum, which is compared as it is unpacked.
+    del verify
     with open_regular(path) as file, ZipFile(file) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
         found = {name: _npz_tensor(archive, member) for name, member in members.items()}
@@ -186,9 +196,9 @@ def _npz_array(archive: ZipFile, member: str) -> NDArray[Any]:
 
 
 @contextmanager
-def _opened_model(path: str) -> Iterator[WeightsFile]:
+def _opened_model(path: str, verify: bool) -> Iterator[WeightsFile]:
     """A compiled model: its initializers are the weights, and nothing else."""
-    manifest = read_artifact(path)
+    manifest = read_artifact(path, verify=verify)
     tensors = {one.name: one for one in read_model(path).graph.initializer}
     arrays = {name: numbers_of(tensor) for name, tensor in tensors.items()}
     found = {
@@ -205,8 +215,10 @@ def _opened_model(path: str) -> Iterator[WeightsFile]:
 
 
 @contextmanager
-def _opened_safetensors(path: str) -> Iterator[WeightsFile]:
+def _opened_safetensors(path: str, verify: bool) -> Iterator[WeightsFile]:
     with safe_open(path, framework="numpy") as file:
+        if verify:
+            verify_weights(path)
         slices = {name: file.get_slice(name) for name in list(file.keys())}
         found = {
             name: StoredTensor(tuple(part.get_shape()), part.get_dtype())
@@ -224,12 +236,14 @@ def _opened_safetensors(path: str) -> Iterator[WeightsFile]:
 def classes_of_weights(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
     """The names of the classes that weights were trained for; None where nothing is known.
 
+    No checksum is compared: whoever takes the numbers does it.
+
     Raises:
         UserError: as :func:`open_weights` does.
     """
     if os.fspath(path).lower().endswith(".onnx"):
         return read_artifact(path, verify=False).classes
-    with open_weights(path) as file:
+    with open_weights(path, verify=False) as file:
         return file.classes or None
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import write_atomically
+from cnndsl.graph.weight_checksum import WEIGHTS_CHECKSUM_KEY, checksum_of_weights
 
 __all__ = [
     "Array",
@@ -36,12 +37,20 @@ def write_weights(
 ) -> int:
     """Write a safetensors file, whole or not at all, and give its size in bytes.
 
-    The same arrays and metadata give the same bytes, and no array is copied.
+    Its checksum comes into its metadata. The same arrays and metadata give the same bytes, and no
+    array is copied.
 
     Raises:
         UserError: CNN603, where it cannot be written.
     """
-    return write_atomically(path, safetensors_chunks(arrays, metadata))
+    names = sorted(arrays)
+    checksum = checksum_of_weights(
+        metadata,
+        [(name, "F32", arrays[name].shape) for name in names],
+        (raw_bytes(arrays[name]) for name in names),
+    )
+    entries = {**metadata, WEIGHTS_CHECKSUM_KEY: checksum}
+    return write_atomically(path, safetensors_chunks(arrays, entries))
 
 
 def raw_bytes(array: Array) -> memoryview:

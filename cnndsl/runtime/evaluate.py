@@ -258,7 +258,7 @@ class Evaluator:
             check_labels(dataset, self._dims[0], learnt=False)
         elif isinstance(self.loss, BinaryCrossEntropy):
             check_shares(dataset)
-        tally = _Tally(self._dims, self.loss, dataset)
+        tally = _Tally(self._dims, self.loss)
         # Areas under curves are those of the probabilities, as a user has them.
         answer = self._output if isinstance(self.loss, BinaryCrossEntropy) else self._scores
         wanted = list(dict.fromkeys((self._scores, answer)))
@@ -316,7 +316,7 @@ def _broken(loss: Loss, scores: Array) -> Array:
 class _Tally:
     """What the batches so far add up to; what is right is as the training step counts it."""
 
-    def __init__(self, dims: tuple[int, ...], loss: Loss, dataset: Dataset) -> None:
+    def __init__(self, dims: tuple[int, ...], loss: Loss) -> None:
         self.loss = loss
         self.samples = self.numbers = self.nan = 0
         self.total = 0.0
@@ -324,10 +324,7 @@ class _Tally:
         self.classes: ClassTally | None = None
         self.labels: LabelTally | None = None
         self.values: ValueTally | None = None
-        # A class's number became a 1 among zeros.
-        single = dataset.labels is not None and dataset.labels.ndim == 1
-        self.one_hot = isinstance(loss, MeanSquaredError) and single and dims[0] > 1
-        if isinstance(loss, CrossEntropy | Hinge) or self.one_hot:
+        if isinstance(loss, CrossEntropy | Hinge):
             self.classes = ClassTally(dims[0])
         if isinstance(loss, BinaryCrossEntropy):
             self.labels = LabelTally(dims)
@@ -351,8 +348,6 @@ class _Tally:
                 # The probability 0.5 is the score 0.
                 answers, truths = numpy.asarray(scores > 0), numpy.asarray(labels > 0.5)
                 self.classes.add_answers(answers, truths, broken)
-        elif self.classes is not None and self.one_hot:
-            self.classes.add(scores, labels.argmax(axis=1), numpy.asarray(broken.any(axis=1)))
         elif self.classes is not None:
             self.classes.add(scores, labels, broken)
 

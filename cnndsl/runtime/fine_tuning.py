@@ -74,16 +74,22 @@ class Start:
 
 
 def start_from(
-    path: str | os.PathLike[str], drawn: Mapping[str, Array], typed: TypedNetwork
+    path: str | os.PathLike[str],
+    drawn: Mapping[str, Array],
+    typed: TypedNetwork,
+    *,
+    verify: bool = True,
 ) -> Start:
     """Take what fits from a file; ``drawn`` are the network's weights before training.
 
+    With ``verify``, the file's checksum is compared first, where it has one.
+
     Raises:
         UserError: CNN601 where nothing fits or what fits is not finite, CNN602 where the file
-            cannot be read, CNN604 and CNN607 for a model that is none of ours or damaged.
+            cannot be read, CNN604 for a model that is none of ours, CNN607 for a damaged file.
     """
     classes = typed.network.classes
-    with open_weights(path) as file:
+    with open_weights(path, verify=verify) as file:
         stored = file.stored
         fits = [
             name

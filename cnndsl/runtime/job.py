@@ -45,8 +45,9 @@ class TrainingRequest:
     """What to train, with what, and where the results go.
 
     ``network`` carries its recipe, with whatever was set for this run. ``weights`` is a file of
-    which the run takes what fits to begin with. ``resume`` is empty for a new run, or ``latest``,
-    ``previous``, or a checkpoint's path. ``command`` are the words of the command line.
+    which the run takes what fits to begin with; with ``verify``, its checksum is compared first.
+    ``resume`` is empty for a new run, or ``latest``, ``previous``, or a checkpoint's path.
+    ``command`` are the words of the command line.
 
     A checkpoint is written after every epoch, after ``checkpoint_seconds``, and after every
     ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``examine`` lets the
@@ -58,6 +59,7 @@ class TrainingRequest:
     folder: Path
     valid: Dataset | None = None
     weights: Path | None = None
+    verify: bool = True
     device: str = "auto"
     threads: int | None = None
     resume: str = ""
@@ -193,7 +195,7 @@ def begin(job: Job, checkpoints: Path, listener: Listener) -> Checkpoint:
     _note_recipe(job, listener)
     weights = initialise(request.network, job.recipe.seed, job.recipe.init)
     if request.weights is not None:
-        start = start_from(request.weights, weights, request.network)
+        start = start_from(request.weights, weights, request.network, verify=request.verify)
         for note in start.notes(request.weights):
             listener.note(note)
         weights = dict(start.weights)

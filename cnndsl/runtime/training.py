@@ -54,6 +54,9 @@ class TrainingOptions(TypedDict, total=False):
     """A safetensors or ``.npz`` file or a compiled model; what fits of it by name is what training
     begins with."""
 
+    verify: bool
+    """Whether to compare the checksum of ``weights`` with their content, by default yes."""
+
     resume: bool | Place
     """Go on with the run in the folder: from its last checkpoint, or where this is ``"previous"``
     from the one before it, or from the checkpoint of this path."""
@@ -166,6 +169,7 @@ def run_training(
         valid=validation,
         folder=folder,
         weights=None if weights is None else Path(weights),
+        verify=options.get("verify", True),
         device=device,
         threads=options.get("threads"),
         resume="latest" if resume is True else os.fspath(resume) if resume else "",

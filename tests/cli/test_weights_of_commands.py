@@ -99,3 +99,28 @@ def test_names_that_cannot_be_those_of_the_outputs_are_left_in_the_file(classes:
     numbers = {name: numpy.zeros(shape, numpy.float32) for name, shape in network.weights.items()}
     save_file(numbers, "odd.safetensors", {"classes": classes})
     assert network.compile("odd.safetensors", device="cpu").classes == ()
+
+
+def test_damaged_weights_are_refused_by_every_command_unless_it_is_told_otherwise() -> None:
+    trained("--epochs", "1", "--out", "a")
+    numpy.save("x.npy", numpy.load("data.npz")["x"])
+    commands = {
+        "compile": ["-o", "again.onnx"],
+        "run": ["x.npy", "--device", "cpu"],
+        "eval": ["--data", "data.npz", "--device", "cpu"],
+        "train": ["--data", "data.npz", "--device", "cpu", "--out", "b", "--epochs", "1"],
+    }
+    bias = load_file("a/best.safetensors")["C1.bias"].tobytes()
+    for weights in ("a/model.onnx", "a/best.safetensors"):
+        content = bytearray(Path(weights).read_bytes())
+        content[content.index(bias) + 1] ^= 1
+        Path(weights).write_bytes(content)
+        for verb, more in commands.items():
+            words = [verb, "tiny.cnn", "--weights", weights, *more]
+            refused = CliRunner().invoke(main, words)
+            assert refused.exit_code == 1, refused.output
+            assert "error[CNN607]" in refused.stderr
+            assert "add `--no-verify`" in refused.stderr
+            taken = CliRunner().invoke(main, [*words, "--no-verify"])
+            assert taken.exit_code == 0, taken.output
+        commands["train"][5] = "c"

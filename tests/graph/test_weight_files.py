@@ -162,3 +162,66 @@ def test_the_same_classes_in_another_order_are_refused(tmp_path: Path, kind: str
         both(path, tiny('classes "a", "c", "b"'))
     assert caught.value.code == "CNN601"
     assert caught.value.help == "write the spec's `classes` in the order of the file"
+
+
+# --- the checksum -----------------------------------------------------------------------------
+
+
+def saved(path: Path) -> Path:
+    """Weights as a run saves them."""
+    write_weights(path, drawn(), {"classes": '["a","b","c"]', "network": "tiny"})
+    return path
+
+
+def header_size(content: bytes) -> int:
+    return 8 + int.from_bytes(content[:8], "little")
+
+
+def test_no_single_damaged_byte_of_a_weight_goes_unnoticed(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "w.safetensors").read_bytes()
+    assert not both(tmp_path / "w.safetensors")[1]
+    for at in range(header_size(whole), len(whole)):
+        content = bytearray(whole)
+        content[at] ^= 1
+        (tmp_path / "w.safetensors").write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            both(tmp_path / "w.safetensors")
+        assert caught.value.code == "CNN607"
+
+
+def test_no_damage_to_the_header_changes_the_weights(tmp_path: Path) -> None:
+    """It is noticed, or all numbers are the same, as where the checksum's own name is damaged."""
+    whole = saved(tmp_path / "w.safetensors").read_bytes()
+    codes = []
+    for at in range(header_size(whole)):
+        content = bytearray(whole)
+        content[at] ^= 1
+        (tmp_path / "w.safetensors").write_bytes(content)
+        try:
+            found, _ = both(tmp_path / "w.safetensors")
+        except UserError as error:
+            codes.append(error.code)
+        else:
+            assert all((found[name] == array).all() for name, array in drawn().items())
+    assert {*codes} == {"CNN602", "CNN607"}
+    assert len(codes) > header_size(whole) * 0.9
+
+
+def test_another_tool_may_load_and_save_the_weights(tmp_path: Path) -> None:
+    """PyTorch's library orders tensors and metadata in its own way."""
+    path = saved(tmp_path / "w.safetensors")
+    with safetensors.safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    safetensors.torch.save_file(dict(reversed(tensors.items())), path, metadata)
+    found, _ = both(path)
+    assert all((found[name] == array).all() for name, array in drawn().items())
+    tensors["F2.bias"] += 1
+    safetensors.torch.save_file(tensors, path, metadata)
+    with pytest.raises(UserError, match="damaged or changed") as caught:
+        both(path)
+    assert caught.value.code == "CNN607"
+    changed = read_weights(path, tiny(), verify=False)
+    assert (changed["F2.bias"] == drawn()["F2.bias"] + 1).all()
+    safetensors.torch.save_file(tensors, path)
+    assert (both(path)[0]["F2.bias"] == changed["F2.bias"]).all()

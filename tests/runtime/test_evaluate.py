@@ -219,20 +219,21 @@ def test_samples_that_hold_no_numbers_are_named() -> None:
     assert caught.value.code == "CNN803"
 
 
-def test_whole_numbers_to_be_met_are_no_classes() -> None:
+@pytest.mark.parametrize("labels", [[[10, 20], [30, 40]], [1, 0]])
+def test_of_values_there_is_no_accuracy_whatever_the_data_are(labels: list[int]) -> None:
+    """A class's number is met as a 1 among zeros; training shows no accuracy of it either."""
     typed = network("loss mse", "input 2\ndense 2")
     weights = {
         "dense1.weight": numpy.eye(2, dtype=numpy.float32),
         "dense1.bias": numpy.zeros(2, numpy.float32),
     }
     x = numpy.array([[10, 20], [30, 40]], numpy.float32)
-    found = evaluate(
-        typed, weights, ArrayData({"input": x}, labels=x.astype(numpy.int64)), device="cpu"
-    )
-    assert (found.top1, found.confusion, found.mae) == (None, None, 0)
-    labels = numpy.array([1, 0])
-    found = evaluate(typed, weights, ArrayData({"input": x}, labels=labels), device="cpu")
-    assert found.top1 == 0.5
+    answers = numpy.array(labels, numpy.int64)
+    found = evaluate(typed, weights, ArrayData({"input": x}, labels=answers), device="cpu")
+    assert (found.top1, found.accuracy, found.confusion, found.class_scores) == (None,) * 3 + ((),)
+    met = answers if answers.ndim == 2 else numpy.eye(2)[answers]
+    assert found.mae == numpy.abs(x - met).mean()
+    assert len(found.values) == 2
 
 
 def test_a_single_output_has_the_name_of_one_class_of_two() -> None:
