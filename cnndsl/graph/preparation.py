@@ -40,7 +40,7 @@ def raw_inputs(typed: TypedNetwork) -> tuple[str, ...]:
         kinds = " and ".join(f"`{node.type}`" for node in network.inputs)
         raise UserError(
             "CNN608",
-            f"`{typed.name}` takes no pictures, but {kinds}",
+            f"`{typed.name}` has no input for pictures, only {kinds}",
             help="leave out `--raw`: it is for inputs of 1 or 3 channels x height x width",
         )
     for name in names:

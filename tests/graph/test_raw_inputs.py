@@ -123,10 +123,10 @@ def test_a_raw_model_has_the_weights_of_the_other_one() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("input 4\ndense 3\n", "takes no pictures, but `4`"),
-        ("input 2x8x8\nrelu\n", "takes no pictures, but `2x8x8`"),
-        ("input 3x8x8x8\nrelu\n", "takes no pictures, but `3x8x8x8`"),
-        ("input a 4\ninput b 5\nconcat(a, b)\n", "takes no pictures, but `4` and `5`"),
+        ("input 4\ndense 3\n", "has no input for pictures, only `4`"),
+        ("input 2x8x8\nrelu\n", "has no input for pictures, only `2x8x8`"),
+        ("input 3x8x8x8\nrelu\n", "has no input for pictures, only `3x8x8x8`"),
+        ("input a 4\ninput b 5\nconcat(a, b)\n", "has no input for pictures, only `4` and `5`"),
         ("input 3x8x8\nrelu\noutput input\n", "`input` is both an input and an output"),
         ("input 3x8x8 { scale 1e38 }\nrelu\n", "that float32 cannot hold"),
         ("input 3x8x8 { std 1e-60 }\nrelu\n", "that float32 cannot hold"),

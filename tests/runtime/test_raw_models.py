@@ -36,6 +36,15 @@ PAIR = (
 )
 
 
+TWINS = """\
+input left 3x6x5 { scale 1/255 }
+input right 1x4x4 { mean 9 }
+a = left -> globalavgpool
+b = right -> globalavgpool
+concat(a, b)
+"""
+
+
 def both(text: str, **options: Any) -> tuple[Model, Model]:
     network = cnndsl.parse(text)
     return (
@@ -138,6 +147,24 @@ class TestFiles:
         numpy.save(tmp_path / "x.npy", x)
         found = [one.main for one in raw.predict([tmp_path / "x.npy"])]
         numpy.testing.assert_allclose(found, raw.run(x), rtol=1e-6)
+
+    def test_an_archive_holds_the_arrays_of_several_inputs(self, tmp_path: Path) -> None:
+        plain, raw = both(TWINS)
+        left, right = noise(3, 6, 5, 3), noise(3, 4, 4)
+        numpy.savez(tmp_path / "last.npz", left=left, right=right[..., None])
+        numpy.savez(tmp_path / "first.npz", left=left.transpose(0, 3, 1, 2), right=right)
+        expected = plain.run(left.transpose(0, 3, 1, 2), right)
+        for name in ("last.npz", "first.npz"):
+            found = [one.main for one in raw.predict([tmp_path / name])]
+            numpy.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_a_picture_of_another_size_is_refused_where_the_spec_says_exact(
+        self, tmp_path: Path
+    ) -> None:
+        _, raw = both("input 1x6x5 { fit exact }\nflatten -> dense 2\n")
+        Image.new("L", (6, 5)).save(tmp_path / "p.png")
+        with pytest.raises(UserError, match="takes exactly 6x5"):
+            list(raw.predict([tmp_path / "p.png"]))
 
     @pytest.mark.parametrize("kind", ["gray", "colours", "floats", "signed"])
     def test_a_deeper_picture_is_refused(self, kind: str, tmp_path: Path) -> None:
