@@ -11,6 +11,7 @@ import numpy
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 from PIL import Image
 
 import cnndsl
@@ -211,6 +212,27 @@ class TestModels:
         assert caught.value.code == "CNN607"
         with pytest.raises(UserError, match="not one that a spec can have") as caught:
             Model(path, device="cpu", verify=False).run(noise(6, 5, 3))
+        assert caught.value.code == "CNN604"
+
+    @pytest.mark.parametrize("dims", [(6, 5, 4), ("H", 5, 3), (6, 5)])
+    def test_an_input_that_is_no_picture_cannot_be_raw(
+        self, dims: tuple[int | str, ...], tmp_path: Path
+    ) -> None:
+        output = helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", *dims])
+        pictures = helper.make_tensor_value_info("input", TensorProto.UINT8, ["N", *dims])
+        cast = helper.make_node("Cast", ["input"], ["output"], to=TensorProto.FLOAT)
+        model = helper.make_model(
+            helper.make_graph([cast], "crafted", [pictures], [output]),
+            opset_imports=[helper.make_opsetid("", 18)],
+            ir_version=8,
+        )
+        manifest = both("input 1x6x5\nrelu\n")[1].manifest
+        for key, text in manifest.properties().items():
+            model.metadata_props.add(key=key, value=text)
+        onnx.save(model, tmp_path / "crafted.onnx")
+        crafted = Model(tmp_path / "crafted.onnx", device="cpu", verify=False)
+        with pytest.raises(UserError, match="not one that a spec can have") as caught:
+            _ = crafted.inputs
         assert caught.value.code == "CNN604"
 
     @pytest.mark.parametrize("value", ["{}", "3", "[", "null"])
