@@ -59,6 +59,8 @@ _ABSENT = {
     "write `add( … )` or `concat( … )`": "merge",
     "write `add(identity, … )`, which adds a stream to what is made of it": "residual shortcut"
     " skip skipconnection resnetblock",
+    "write its layers one below the other, or join them with `->`": "sequential modulelist",
+    "the recipe stands in `train { … }`, and `cnndsl train` carries it out": "compile fit",
     "label a layer and begin a chain with its name, or join with `concat( … )`": "route",
     _SINGLE: "power pow square sqrt exp log log1p abs absval neg negative sign erf floor ceil round"
     " reciprocal sin cos scale shift bias affinegrid constant addconstant mulconstant rescaling"

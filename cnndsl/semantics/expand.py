@@ -26,6 +26,7 @@ from cnndsl.semantics.misreadings import (
     called_layer,
     claims_layer,
     joins_nothing,
+    listed_streams,
     misplaced,
     not_a_layer,
     stream_in_the_middle,
@@ -54,6 +55,7 @@ from cnndsl.syntax.ast import (
     Identifier,
     Let,
     Link,
+    List,
     Name,
     Phrase,
     Repeat,
@@ -315,6 +317,11 @@ class Expander(Workspace):
         frame: Frame,
         current: int | None,
     ) -> int:
+        if any(
+            not argument.name and isinstance(argument.value, List) for argument in call.arguments
+        ):
+            listed_streams(self, call)
+            return self.poison(call.span, frame)
         streams: list[int] = []
         attributes: list[Expr] = []
         misnamed: Diagnostic | None = None

@@ -17,7 +17,7 @@ from cnndsl.layers.base import Layer
 from cnndsl.syntax.ast import Argument, Call, Chain, Expr, List, Name, Number, Text
 from cnndsl.syntax.expressions import ExpressionPrinter
 
-__all__ = ["Translation", "ours", "translate", "without_root"]
+__all__ = ["Translation", "joined", "ours", "translate", "without_root"]
 
 _ROOTS = frozenset(
     (
@@ -168,27 +168,80 @@ def translate(call: Call) -> Translation | None:
         found = [_word(argument.value) for argument in call.arguments]
         layer = _activation(found[0]) if len(found) == 1 else None
         return Translation(layer.removeprefix(" -> "), certain=True) if layer else None
+    if name in ("Sequential", "sequential"):
+        return _sequential(call)
     keyword = ours(call.callee.name) or _ADAPTIVE.get(name) or (name if is_shipped(name) else None)
     schema = find(keyword) if keyword else None
-    if keyword is None or schema is None or schema.joins:
+    if keyword is None or schema is None:
         return None
-    stream, arguments = _stream(call)
+    if schema.joins:
+        text = joined(keyword, call)
+        return Translation(text, certain=name not in ("sum", "Max")) if text else None
+    before, arguments = _before(call)
+    if before is None:
+        return None
     tools = _tools(name, schema)
     for tool in tools:
         text = _phrase(tool, schema, arguments)
         if text is not None:
             certain = tool is tools[0] and not is_shipped(name)
-            return Translation(text, certain, stream)
+            chain = f"{before.text} -> {text}" if before.text else text
+            return Translation(chain, certain and before.certain, before.stream)
     return None
 
 
-def _stream(call: Call) -> tuple[str, Sequence[Argument]]:
-    """The stream that a function takes first, ``F.relu(x)``, and the arguments behind it."""
+def _before(call: Call) -> tuple[Translation | None, Sequence[Argument]]:
+    """What a function takes first, ``F.relu(x)``, ``relu(conv(8, 3))``, and the rest behind it.
+
+    None where that is a layer which has no counterpart.
+    """
+    nothing = Translation("", certain=True)
     first = call.arguments[0] if call.arguments else None
-    functional = call.callee.name.rpartition(".")[2].islower()
-    if first and first.name is None and functional and isinstance(first.value, Name):
-        return first.value.name, call.arguments[1:]
-    return "", call.arguments
+    if first is None or first.name or not call.callee.name.rpartition(".")[2].islower():
+        return nothing, call.arguments
+    match first.value:
+        case Name(name=name):
+            return Translation("", certain=True, stream=name), call.arguments[1:]
+        case Call():
+            return translate(first.value), call.arguments[1:]
+        case Chain():
+            return Translation(first.value.span.text, certain=False), call.arguments[1:]
+    return nothing, call.arguments
+
+
+def _sequential(call: Call) -> Translation | None:
+    """``nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())``, also of a list."""
+    values: list[Expr | Chain] = [argument.value for argument in call.arguments]
+    if len(values) == 1 and isinstance(values[0], List):
+        values = list(values[0].items)
+    layers = [value for value in values if not _is_input(value)]
+    found = [translate(value) if isinstance(value, Call) else None for value in layers]
+    known = [translation for translation in found if translation is not None]
+    if not known or len(known) < len(found):
+        return None
+    certain = all(translation.certain for translation in known)
+    return Translation(" -> ".join(translation.text for translation in known), certain)
+
+
+def _is_input(value: Expr | Chain) -> bool:
+    return isinstance(value, Call) and value.callee.name.rpartition(".")[2] in (
+        "Input",
+        "InputLayer",
+    )
+
+
+def joined(keyword: str, call: Call) -> str | None:
+    """``torch.cat([a, b], dim=1)`` as a join of ours; None where it is of no streams."""
+    values: list[Expr | Chain] = []
+    for argument in call.arguments:
+        if isinstance(argument.value, List):
+            values += argument.value.items
+        elif argument.name is None and not isinstance(argument.value, Number):
+            values.append(argument.value)
+        elif argument.name is not None and argument.name.name not in ("dim", "axis", "name"):
+            return None
+    streams = [value.span.text for value in values if isinstance(value, Name | Call | Chain)]
+    return f"{keyword}({', '.join(streams)})" if len(streams) == len(values) > 1 else None
 
 
 def _tools(name: str, schema: type[Layer]) -> list[_Tool]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
@@ -13,12 +15,21 @@ from cnndsl.diagnostics.suggest import closest
 from cnndsl.layers import FOREIGN, FOREIGN_ATTRIBUTES, find, keywords
 from cnndsl.semantics.findings import example, shorten, unknown_layer, value_example
 from cnndsl.semantics.foreign_calls import ours, without_root
-from cnndsl.syntax.ast import ChainStatement, Identifier, Name, Phrase, Statement, Train
+from cnndsl.syntax.ast import (
+    ChainStatement,
+    Expr,
+    Identifier,
+    Name,
+    Number,
+    Phrase,
+    Statement,
+    Train,
+)
 
 if TYPE_CHECKING:
     from cnndsl.semantics.workspace import Workspace
 
-__all__ = ["ACTIVATION_WORDS", "STATEMENTS", "misplaced_word"]
+__all__ = ["ACTIVATION_WORDS", "STATEMENTS", "misplaced_word", "size_in_name"]
 
 STATEMENTS = (
     "network",
@@ -44,13 +55,69 @@ def misplaced_word(workspace: Workspace, phrase: Phrase) -> Diagnostic | None:
     """What is wrong with a phrase whose first word belongs elsewhere; None where it is unknown."""
     head = phrase.head
     return (
-        _statement(phrase)
+        _words_apart(phrase)
+        or size_in_name(phrase.head, phrase.span, phrase.arguments)
+        or _statement(phrase)
         or _recipe_setting(workspace, phrase)
         or _input_setting(phrase)
         or _activation(phrase)
         or _attribute_first(phrase)
         or _foreign_root(head)
     )
+
+
+def _words_apart(phrase: Phrase) -> Diagnostic | None:
+    """``max pool 2``, ``global avg pool``: one word of ours, or of another tool, in pieces."""
+    words = [phrase.head.name]
+    for argument in phrase.arguments[:2]:
+        if not isinstance(argument, Name):
+            break
+        words.append(argument.name)
+    known = keywords()
+    for count in range(len(words), 1, -1):
+        whole = "".join(words[:count])
+        ours = whole if whole in known else FOREIGN.get(whole, FOREIGN.get("_".join(words[:count])))
+        if ours is None:
+            continue
+        span = phrase.head.span.to(phrase.arguments[count - 2].span)
+        help = f"write `{ours}`"
+        message = f"the layer `{ours}` is one word, not `{' '.join(words[:count])}`"
+        fixes = _replaced(help, span, ours, safe=True)
+        return Diagnostic("CNN101", message, span, help=help, fixes=fixes)
+    return None
+
+
+_SIZED = re.compile(r"([A-Za-z_]+?)_?([0-9]+(?:x[0-9]+)*)$")
+
+
+def size_in_name(head: Identifier, span: Span, arguments: Sequence[Expr]) -> Diagnostic | None:
+    """``conv3x3 8``, ``conv1x1(64)``, ``maxpool2``: the size belongs behind the name."""
+    parts = _SIZED.match(head.name)
+    if parts is None or head.name in FOREIGN:
+        return None
+    keyword = FOREIGN.get(parts[1], parts[1])
+    schema = find(keyword)
+    if schema is None or "kernel" not in schema.positional:
+        return None
+    if len(schema.positional) > 1 and not arguments:
+        return None  # `conv1` alone is a label that is missing
+    sizes = parts[2].split("x")
+    size = sizes[0] if len(set(sizes)) == 1 else parts[2]
+    fixes: tuple[Fix, ...] = ()
+    help = f"write it like `{keyword} 16@{size}`"
+    if len(schema.positional) == 1:
+        help = f"write `{keyword} {size}`"
+        fixes = _replaced(help, head.span, f"{keyword} {size}", safe=False)
+    elif arguments and isinstance(arguments[0], Number | Name):
+        filters = arguments[0].span
+        written = f"{keyword} {filters.text}@{size}"
+        help = f"write `{shorten(written)}`"
+        called = span.text[len(head.name) :].lstrip().startswith("(")
+        if not called or len(arguments) == 1:
+            place = span if called else head.span.to(filters)
+            fixes = _replaced(help, place, written, safe=False)
+    message = f"there is no layer or block `{shorten(head.name)}`: sizes stand behind the name"
+    return Diagnostic("CNN101", message, head.span, help=help, fixes=fixes)
 
 
 def _replaced(title: str, span: Span, text: str, *, safe: bool) -> tuple[Fix, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
@@ -12,12 +13,12 @@ from cnndsl.layers.absent import absence
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.calls import signature
 from cnndsl.semantics.findings import example, shorten, unknown_layer
-from cnndsl.semantics.foreign_calls import Translation, ours, translate, without_root
-from cnndsl.semantics.foreign_words import misplaced_word
+from cnndsl.semantics.foreign_calls import Translation, joined, ours, translate, without_root
+from cnndsl.semantics.foreign_words import misplaced_word, size_in_name
 from cnndsl.semantics.gaps import names_in
 from cnndsl.semantics.phrase_mistakes import claimed_layer
 from cnndsl.syntax.ast import Broken as BrokenStatement
-from cnndsl.syntax.ast import Call, Identifier, Link, Name, Phrase, Statement
+from cnndsl.syntax.ast import Call, Chain, Identifier, Link, List, Name, Phrase, Statement
 
 if TYPE_CHECKING:
     from cnndsl.semantics.scope import BlockDefinition, Frame
@@ -28,6 +29,7 @@ __all__ = [
     "called_layer",
     "claims_layer",
     "joins_nothing",
+    "listed_streams",
     "misplaced",
     "not_a_layer",
     "stream_in_the_middle",
@@ -92,6 +94,8 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
     head = phrase.head
     near = closest(head.name, tuple(frame.streams))
     missing = absence(head.name)
+    if not phrase.arguments and re.fullmatch(r"conv_?[0-9]+", head.name):
+        return True
     if phrase.arguments or unknown_layer(head, ()).fixes or (missing and missing.name == head.name):
         return False
     if near and (missing is None or is_slip(head.name, near[0])):
@@ -124,6 +128,20 @@ def joins_nothing(workspace: Workspace, phrase: Phrase) -> None:
     )
 
 
+def listed_streams(workspace: Workspace, call: Call) -> None:
+    """Report ``concat([a, b])``: streams in a list."""
+    name = call.callee.name
+    text = joined(name, call)
+    listed = next(a.value.span for a in call.arguments if isinstance(a.value, List))
+    fixes: tuple[Fix, ...] = ()
+    help = f"write `{name}(a, b)`, with the streams of yours"
+    if text is not None:
+        help = f"write `{shorten(text)}`"
+        fixes = (Fix(help, (Edit(call.span, text),), safe=True),)
+    message = f"`{name}` takes its streams one by one, not in a list"
+    workspace.fail("CNN209", message, listed, help=help, fixes=fixes)
+
+
 def _stream_with_arguments(workspace: Workspace, phrase: Phrase) -> None:
     """Report ``stem relu``, where an arrow is missing, and ``stem 3``."""
     head, first = phrase.head, phrase.arguments[0]
@@ -144,6 +162,11 @@ def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
     if workspace.lookup(name, frame) is None:
         if _translated(workspace, call, frame):
             return
+        values = [a.value for a in call.arguments if not isinstance(a.value, Chain)]
+        sized = size_in_name(call.callee, call.span, values)
+        if sized is not None:
+            workspace.report.add(sized)
+            return
         _unknown(workspace, call.callee, frame, called=True)
         return
     workspace.fail(
@@ -160,12 +183,25 @@ def _translated(workspace: Workspace, call: Call, frame: Frame) -> bool:
     if translation is None:
         return _untranslated(workspace, call)
     text = _from_stream(workspace, translation, frame)
-    fix = Fix(f"write `{text}`", (Edit(call.span, text),), safe=translation.certain)
+    whole, label = _bound_to_self(call)
+    if label and text.count("->") == 0 and find(label) is None and label not in frame.streams:
+        text = f"{label}: {text}"
+    fix = Fix(f"write `{text}`", (Edit(whole, text),), safe=translation.certain)
     name = call.callee
     message = f"there is no layer or block `{shorten(name.name)}`"
-    workspace.report.withdraw(call.span)
+    workspace.report.withdraw(whole)
     workspace.fail("CNN101", message, name.span, help=f"write `{shorten(text, 60)}`", fixes=(fix,))
     return True
+
+
+def _bound_to_self(call: Call) -> tuple[Span, str]:
+    """The place of ``self.conv1 = nn.Conv2d(…)`` and its name; of the call alone without."""
+    source, start = call.span.source, call.span.start
+    line = source.text[source.text.rfind("\n", 0, start) + 1 : start]
+    bound = re.search(r"\bself\.(\w+)[ \t]*=[ \t]*$", line)
+    if bound is None:
+        return call.span, ""
+    return Span(source, start - len(line) + bound.start(), call.span.end), bound[1]
 
 
 def _untranslated(workspace: Workspace, call: Call) -> bool:
@@ -177,13 +213,13 @@ def _untranslated(workspace: Workspace, call: Call) -> bool:
     if keyword is None or schema is None or schema.joins:
         if bare is None or bare == name.name:
             return False
-        workspace.report.withdraw(call.span)
+        workspace.report.withdraw(_bound_to_self(call)[0])
         workspace.report.add(unknown_layer(Identifier(bare, name.span), ()))
         return True
     written = example(schema, Identifier(keyword, name.span))
     help = f"`{keyword}` comes nearest; write it like `{written}`"
     message = f"there is no layer or block `{shorten(name.name)}` with these arguments"
-    workspace.report.withdraw(call.span)
+    workspace.report.withdraw(_bound_to_self(call)[0])
     workspace.fail("CNN101", message, name.span, help=help)
     return True
 
@@ -191,7 +227,7 @@ def _untranslated(workspace: Workspace, call: Call) -> bool:
 def _from_stream(workspace: Workspace, translation: Translation, frame: Frame) -> str:
     """The text of a translation, from the stream that it names if there is one of this name."""
     stream = translation.stream
-    known = stream and workspace.lookup(stream, frame) is not None
+    known = stream == "input" or (stream and workspace.lookup(stream, frame) is not None)
     return f"{stream} -> {translation.text}" if known else translation.text
 
 

@@ -10,10 +10,23 @@ from cnndsl.frozen import replace
 from cnndsl.layers import FOREIGN, find
 from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.foreign_words import ACTIVATION_WORDS, STATEMENTS
-from cnndsl.syntax.ast import At, Binary, Call, Claim, Expr, Identifier, Name, Text
+from cnndsl.syntax.ast import (
+    At,
+    Binary,
+    Call,
+    Claim,
+    Expr,
+    Identifier,
+    Name,
+    Number,
+    Size,
+    Text,
+    Unary,
+)
 
 __all__ = [
     "activation_attribute",
+    "at_missing",
     "claimed_layer",
     "number_of_initialiser",
     "sign_for_arrow",
@@ -88,6 +101,28 @@ def activation_attribute(
     message = f"`{shorten(head.name)}` has no activation: `{keyword}` is a layer of its own"
     fixes = (Fix(help, edits, safe=True),)
     return Diagnostic("CNN201", message, span, help=help, fixes=fixes)
+
+
+def at_missing(head: Identifier, names: Sequence[str], first: Expr, second: Expr) -> Diagnostic:
+    """``conv 64 3``, and ``conv 3x3 64`` the other way round."""
+    one, other = shorten(first.span.text), shorten(second.span.text)
+    gap = Span(first.span.source, first.span.end, second.span.start)
+    message = f"`{head.name}` needs {'@'.join(names)}: there is no `@` before `{other}`"
+    span = first.span.to(second.span)
+    if isinstance(second, Unary):
+        help = f"write `{one} - {shorten(second.operand.span.text)}` to subtract"
+        return Diagnostic("CNN202", message, span, help=help)
+    joined, swapped = f"{one}@{other}", isinstance(first, Size) and isinstance(second, Number)
+    if swapped:
+        joined = f"{other}@{one}"
+        message = f"`{head.name}` needs {'@'.join(names)}, not how large before how many"
+    fixes: tuple[Fix, ...] = ()
+    if gap.text.isspace():
+        certain = isinstance(first, Number) and isinstance(second, Size | Number)
+        edit = Edit(span, joined) if swapped else Edit(gap, "@")
+        fixes = (Fix(f"write `{joined}`", (edit,), safe=certain),)
+    help = f"write `{head.name} {joined}`"
+    return Diagnostic("CNN202", message, span, help=help, fixes=fixes)
 
 
 def statement_behind(name: Name) -> Diagnostic | None:

@@ -160,28 +160,24 @@ class _Binder(Generic[S]):
         help = f"write `{word} {text}@3` for a {kernel} of 3"
         if isinstance(first, Size | List):
             help = f"write `{word} 16@{text}` for 16 {filters}"
+            one, _, rest = text.replace(" ", "").partition("x")
+            if isinstance(first, Size) and len(first.dims) == 3 and one != "?":
+                help = f"write `{word} {one}@{rest}` for {one} {filters} of {rest}"
         elif isinstance(first, Name) and not self._is_constant(first):
             help = f"write it like `{example(self.schema, self.head)}`"
         self._fail("CNN202", f"`{word}` needs {filters}@{kernel}, not `{text}`", first.span, help)
 
     def _lacks_at(self, first: Expr, second: Expr) -> None:
         """``conv 64 3``: read as what it means, so that checking goes on."""
+        from cnndsl.semantics.phrase_mistakes import at_missing
+
         names = self.schema.positional
-        one, other = shorten(first.span.text), shorten(second.span.text)
-        joined = f"{one}@{other}"
-        help = f"write `{self.head.name} {joined}`"
-        fixes: tuple[Fix, ...] = ()
-        gap = Span(first.span.source, first.span.end, second.span.start)
-        message = f"`{self.head.name}` needs {'@'.join(names)}: there is no `@` before `{other}`"
-        span = first.span.to(second.span)
+        self.report.add(at_missing(self.head, names, first, second))
         if isinstance(second, Unary):
-            help = f"write `{one} - {shorten(second.operand.span.text)}` to subtract"
-            self._fail("CNN202", message, span, help)
+            self.failed = True
             return
-        if gap.text.isspace():
-            certain = isinstance(first, Number) and isinstance(second, Size | Number)
-            fixes = (Fix(f"write `{joined}`", (Edit(gap, "@"),), safe=certain),)
-        self.report.add(Diagnostic("CNN202", message, span, help=help, fixes=fixes))
+        if isinstance(first, Size) and isinstance(second, Number):
+            first, second = second, first
         self._take(names[0], first)
         self._take(names[1], second)
 

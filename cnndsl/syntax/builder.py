@@ -220,6 +220,9 @@ class Builder:
         if not arguments:
             return head
         if isinstance(head, Call):
+            if span.source.text.startswith("(", head.span.end) and len(arguments) == 1:
+                self._problems.withdraw(span)
+                raise Refusal(refusals.call_of_a_call(span, head, arguments[0]))
             raise Refusal(refusals.arrow_missing(arguments[0].span))
         raise Refusal(refusals.no_layer(head, None))
 

@@ -11,26 +11,29 @@ import re
 from collections.abc import Callable
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
-from cnndsl.diagnostics.source import Span
 from cnndsl.syntax.builder import OPERATORS
 from cnndsl.syntax.layout import STATEMENT_WORDS
-from cnndsl.syntax.lexer import NEWLINE
+from cnndsl.syntax.punctuation import colon, comma, comment, equal
 from cnndsl.syntax.refusals import (
-    RESERVED,
     arrow_missing,
-    name_not_definable,
     new_line_missing,
     shown,
     sign_for_arrow,
 )
-from cnndsl.syntax.situation import USAGE, Situation, alternatives, cannot_stand
-from cnndsl.syntax.tables import END
+from cnndsl.syntax.situation import (
+    BODIES,
+    ENDS,
+    USAGE,
+    VALUES,
+    Situation,
+    alternatives,
+    between,
+    cannot_stand,
+    error,
+    replacing,
+)
 
 __all__ = ["unexpected"]
-
-_ENDS = frozenset((NEWLINE, END, "RBRACE"))
-_VALUES = frozenset(("NUMBER", "SIZE", "HOLE", "LSQB", "LPAR", "STRING"))
-_BODIES = frozenset(("IF", "ELSE", "REPEAT", "FOR"))
 
 
 def unexpected(here: Situation) -> Diagnostic:
@@ -42,14 +45,6 @@ def unexpected(here: Situation) -> Diagnostic:
     return cannot_stand(here)
 
 
-def _error(message: str, span: Span, help: str, *fixes: Fix, code: str = "CNN001") -> Diagnostic:
-    return Diagnostic(code, message, span, help=help, fixes=fixes)
-
-
-def _replace(title: str, span: Span, text: str, *, safe: bool = False) -> Fix:
-    return Fix(title, (Edit(span, text),), safe=safe)
-
-
 # --- statements that end too early --------------------------------------------------------------
 
 
@@ -57,21 +52,21 @@ def _ends_early(here: Situation) -> Diagnostic | None:
     before = here.kind(-1)
     if here.kind() in ("ARROW", "CLAIM", "COMMA") and before in _BEHIND:
         message = f"{_BEHIND[before]} is missing behind `{here.text(-1)}`"
-        return _error(message, here.span(-1), f"write {_BEHIND[before]} there", code="CNN004")
-    if here.kind() not in _ENDS and here.kind() not in ("RPAR", "RSQB"):
+        return error(message, here.span(-1), f"write {_BEHIND[before]} there", code="CNN004")
+    if here.kind() not in ENDS and here.kind() not in ("RPAR", "RSQB"):
         return None
     if before == "ARROW":
         span = here.span(-1)
         help = "write a layer behind it, or remove it"
-        fix = _replace("remove `->`", span, "")
-        return _error("the chain ends in `->`", span, help, fix, code="CNN004")
+        fix = replacing("remove `->`", span, "")
+        return error("the chain ends in `->`", span, help, fix, code="CNN004")
     if before == "COMMA":
         help = "write what follows, or remove the `,`"
-        return _error("nothing follows this `,`", here.span(-1), help, code="CNN004")
+        return error("nothing follows this `,`", here.span(-1), help, code="CNN004")
     if before in _BEHIND:
         message = f"{_BEHIND[before]} is missing behind `{here.text(-1)}`"
-        return _error(message, here.span(-1), f"write {_BEHIND[before]} there", code="CNN004")
-    if here.kind() not in _ENDS:
+        return error(message, here.span(-1), f"write {_BEHIND[before]} there", code="CNN004")
+    if here.kind() not in ENDS:
         return None
     return _lacks_body(here) or _lacks_else(here) or _unfinished(here)
 
@@ -91,13 +86,13 @@ _BEHIND = {
 
 
 def _lacks_body(here: Situation) -> Diagnostic | None:
-    back = here.nearest(_BODIES)
+    back = here.nearest(BODIES)
     if back is None or "LBRACE" not in here.expected:
         return None
     word = here.kind(back)
     message = f"`{here.text(back)}` has no body in braces"
     usage = "else { … }" if word == "ELSE" else USAGE[word]
-    return _error(message, here.span(back), f"write it like `{usage}`", code="CNN004")
+    return error(message, here.span(back), f"write it like `{usage}`", code="CNN004")
 
 
 def _lacks_else(here: Situation) -> Diagnostic | None:
@@ -105,7 +100,7 @@ def _lacks_else(here: Situation) -> Diagnostic | None:
     if back is None or "ELSE" not in here.expected:
         return None
     message = "a value with `if` needs an `else`"
-    return _error(message, here.span(back), "write it like `1 if first else 2`", code="CNN004")
+    return error(message, here.span(back), "write it like `1 if first else 2`", code="CNN004")
 
 
 def _unfinished(here: Situation) -> Diagnostic:
@@ -114,7 +109,7 @@ def _unfinished(here: Situation) -> Diagnostic:
     word = here.tokens.kinds[here.first]
     help = f"write it like `{USAGE[word]}`" if word in USAGE else f"write {alternatives(here)}"
     message = f"`{shown(span.text, 20)}` is not finished: {alternatives(here)} is missing"
-    return _error(message, span, help, code="CNN004")
+    return error(message, span, help, code="CNN004")
 
 
 def _arrow_of_another_kind(here: Situation) -> Diagnostic | None:
@@ -124,110 +119,11 @@ def _arrow_of_another_kind(here: Situation) -> Diagnostic | None:
     span = here.span(-1).to(here.span())
     if "".join(span.text.split()) not in ("->", "-->", ">>"):
         return None
-    fix = _replace("write `->`", span, "->", safe=True)
-    return _error(f"`{shown(span.text)}` joins no layers; `->` does", span, "write `->`", fix)
+    fix = replacing("write `->`", span, "->", safe=True)
+    return error(f"`{shown(span.text)}` joins no layers; `->` does", span, "write `->`", fix)
 
 
-# --- signs that other languages write -----------------------------------------------------------
-
-
-def _colon(here: Situation) -> Diagnostic | None:
-    if here.kind() != "COLON":
-        return None
-    span, before = here.span(), here.kind(-1)
-    if before and here.text(-1) in RESERVED and "LBRACE" not in here.expected and before != "ELSE":
-        return name_not_definable(here.span(-1))
-    if before == "ELSE" or "LBRACE" in here.expected:
-        message = "a body begins with `{`, not with `:`"
-        return _error(message, span, "put the body between `{` and `}`")
-    if "EQUAL" in here.expected and here.statement() in ("LET", "PARAM", "BLOCK"):
-        message = f"`{here.text(-1)}` is given its value with `:`, not with `=`"
-        fix = _replace("write `=`", span, " =", safe=True)
-        return _error(message, span, "write `=`", fix)
-    is_label = before == "NAME" and (here.kind(1) == "NAME" or here.kind(1) in _BODIES)
-    if is_label and here.at > here.first + 1 and "ARROW" in here.expected:
-        return arrow_missing(here.span(-1))
-    if before == "NAME" or before in STATEMENT_WORDS:
-        return _plain(here, ":")
-    return None
-
-
-def _equal(here: Situation) -> Diagnostic | None:
-    if here.kind() != "EQUAL":
-        return None
-    span, before = here.span(), here.kind(-1)
-    if here.statement() == "FOR" and "IN" in here.expected:
-        fix = _replace("write `in`", _between(here), " in ", safe=True)
-        return _error("`for` takes its values with `in`, not with `=`", span, "write `in`", fix)
-    if here.statement() == "CLASSES" and here.kind(1) == "NUMBER":
-        help = f"write `param classes = {here.text(1)}`"
-        start = here.span(-1).start
-        fix = _replace(help, here.problems.span(start, start), "param ")
-        return _error("`classes` takes the names of the classes", span, help, fix)
-    if here.nearest(frozenset(("IF",))) is not None:
-        fix = _replace("write `==`", span, "==", safe=True)
-        return _error("`=` does not compare; `==` does", span, "write `==`", fix)
-    if before == "NAME" or (before in STATEMENT_WORDS and "NAME" not in here.expected):
-        return _plain(here, "=")
-    if before in ("NETWORK", "ROUNDING", "INPUT"):
-        return _plain(here, "=")
-    if here.kind(1) in _VALUES and "CLAIM" in here.expected:
-        fix = _replace("write `=>`", span, "=>", safe=True)
-        return _error("a claim is written with `=>`, not with `=`", span, "write `=>`", fix)
-    return None
-
-
-def _plain(here: Situation, sign: str) -> Diagnostic:
-    """``stride = 2``, ``loss: mse``: a name and its value with a sign between them."""
-    word = here.text(-1)
-    message = f"`{word}` takes its value without `{sign}`"
-    if here.kind(1) in _ENDS:
-        return _error(message, here.span(), f"write a value behind `{word}`")
-    alike = [0]
-    for offset in range(1, len(here.tokens) - here.at - 1):  # the rest of the line says the same
-        if here.kind(offset) in _ENDS:
-            break
-        if here.kind(offset) == here.kind() and here.kind(offset - 1) == "NAME":
-            alike.append(offset)
-    edits = tuple(Edit(_between(here, offset), " ") for offset in alike)
-    fix = Fix(f"remove `{sign}`", edits, safe=True)
-    return _error(message, here.span(), f"write `{word} {here.text(1)}`", fix)
-
-
-def _between(here: Situation, offset: int = 0) -> Span:
-    """The token so many tokens on, with the white space around it."""
-    at = here.at + offset
-    return here.problems.span(here.tokens.ends[at - 1], here.tokens.starts[at + 1])
-
-
-def _comment(here: Situation) -> Diagnostic | None:
-    back = here.nearest(frozenset(("DOUBLE_SLASH",)))
-    if here.kind() == "STAR" and here.kind(-1) == "SLASH":
-        back = -1
-    if back is None or "\n" in here.problems.span(here.span(back).start, here.span().start).text:
-        return None
-    if back == -1 and here.kind() == "NAME":
-        return None
-    word = here.text(back) + ("*" if here.kind(back) == "SLASH" else "")
-    return _error(f"a comment begins with `#`, not with `{word}`", here.span(back), "write `#`")
-
-
-def _comma(here: Situation) -> Diagnostic | None:
-    if here.kind() != "COMMA":
-        return None
-    text = here.problems.source.text
-    if here.kind(-1) == "NUMBER" and here.statement() == "EXPECT":
-        number = re.compile(r"[0-9]+(?:,[0-9]{3})+(?![0-9])").match(text, here.span(-1).start)
-        if number is not None:
-            plain = number.group().replace(",", "")
-            span = here.problems.span(number.start(), number.end())
-            fix = _replace(f"write `{plain}`", span, plain, safe=True)
-            message = f"the number `{shown(number.group())}` has commas between its digits"
-            return _error(message, span, f"write `{plain}`", fix)
-    if "ARROW" in here.expected:
-        help = "join layers with `->`, and write attributes one after the other"
-        return _error("`,` joins neither layers nor attributes", here.span(), help)
-    return None
+# --- signs and arrows ----------------------------------------------------------------------------
 
 
 def _arrow(here: Situation) -> Diagnostic | None:
@@ -235,18 +131,18 @@ def _arrow(here: Situation) -> Diagnostic | None:
         return None
     sign, span, statement = here.text(), here.span(), here.statement()
     if here.at == here.first:
-        return _error(f"nothing stands before `{sign}`", span, "write a layer before it")
+        return error(f"nothing stands before `{sign}`", span, "write a layer before it")
     if here.kind(-1) == "ARROW":
-        fix = _replace(f"remove `{sign}`", span, "")
-        return _error(f"`->` and `{sign}` stand side by side", span, "remove one of them", fix)
+        fix = replacing(f"remove `{sign}`", span, "")
+        return error(f"`->` and `{sign}` stand side by side", span, "remove one of them", fix)
     if statement in ("LET", "PARAM"):
         word = here.tokens.kinds[here.first].lower()
         message = f"`{word}` names a value, and a chain is a stream"
-        return _error(message, span, f"leave out `{word}` to name a stream")
+        return error(message, span, f"leave out `{word}` to name a stream")
     if statement in STATEMENT_WORDS - {"RETURN"} and sign == "->":
-        fix = _replace("begin a new line", _between(here), "\n", safe=True)
+        fix = replacing("begin a new line", between(here), "\n", safe=True)
         message = f"`{shown(here.span(here.first - here.at).text)}` begins no chain"
-        return _error(message, span, "begin the chain on the next line", fix)
+        return error(message, span, "begin the chain on the next line", fix)
     return None
 
 
@@ -255,7 +151,7 @@ def _arrow(here: Situation) -> Diagnostic | None:
 
 def _sign_for_arrow(here: Situation) -> Diagnostic | None:
     """``=> maxpool 2``, ``input > conv 8@3``, ``relu > tanh > softmax``."""
-    if here.kind(-2) == "CLAIM" and here.kind(-1) == "NAME" and here.kind() in _VALUES | {"NAME"}:
+    if here.kind(-2) == "CLAIM" and here.kind(-1) == "NAME" and here.kind() in VALUES | {"NAME"}:
         return sign_for_arrow(here.span(-2))
     if here.statement() in _FIRST and here.at == here.first + 1 and here.text() in (">", "-"):
         return sign_for_arrow(here.span())
@@ -292,7 +188,7 @@ def _missing_arrow(here: Situation) -> Diagnostic | None:
         back = here.nearest(frozenset(("IF",)))
         if back is not None:
             return arrow_missing(here.span(back))
-    is_word = here.kind() == "NAME" or here.kind() in _BODIES - {"ELSE"}
+    is_word = here.kind() == "NAME" or here.kind() in BODIES - {"ELSE"}
     if is_word and "ARROW" in here.expected and here.at > here.first:
         return arrow_missing(here.span())
     return None
@@ -301,7 +197,7 @@ def _missing_arrow(here: Situation) -> Diagnostic | None:
 def _else_alone(here: Situation) -> Diagnostic | None:
     if here.kind() != "ELSE":
         return None
-    return _error("this `else` has no `if` before it", here.span(), "begin with `if`")
+    return error("this `else` has no `if` before it", here.span(), "begin with `if`")
 
 
 _BRACED = frozenset(("block", "train", "if", "else", "for", "repeat"))
@@ -314,18 +210,18 @@ def _brace(here: Situation) -> Diagnostic | None:
     if here.statement() == "BLOCK" and here.at == here.first + 2:
         name = here.text(-1)
         end = here.span(-1).end
-        fix = _replace(f"write `{name}()`", here.problems.span(end, end), "()", safe=True)
+        fix = replacing(f"write `{name}()`", here.problems.span(end, end), "()", safe=True)
         message = f"the block `{name}` has no parentheses for its parameters"
-        return _error(message, here.span(-1), f"write `{name}()`", fix)
+        return error(message, here.span(-1), f"write `{name}()`", fix)
     word = here.text(here.first - here.at)
     if word.lower() in _BRACED and word not in _BRACED:
         span = here.span(here.first - here.at)
-        fix = _replace(f"write `{word.lower()}`", span, word.lower(), safe=True)
+        fix = replacing(f"write `{word.lower()}`", span, word.lower(), safe=True)
         message = f"the statement `{word.lower()}` is written in small letters, not `{word}`"
-        return _error(message, span, f"write `{word.lower()}`", fix)
+        return error(message, span, f"write `{word.lower()}`", fix)
     if here.statement() == "NETWORK":
         help = "remove the braces: the whole file is the network"
-        return _error("a network's layers stand in no braces", here.span(), help)
+        return error("a network's layers stand in no braces", here.span(), help)
     return None
 
 
@@ -341,53 +237,53 @@ def _quotes(here: Situation) -> Diagnostic | None:
     edits = tuple(Edit(span, f'"{span.text}"') for span in spans)
     fix = Fix("put double quotes around it" if len(spans) == 1 else "add double quotes", edits)
     message = f"`{word}` stands in no quotes, and a text is needed"
-    return _error(message, spans[0], f'write `"{word}"`', fix)
+    return error(message, spans[0], f'write `"{word}"`', fix)
 
 
 def _one_value(here: Situation) -> Diagnostic | None:
     """``let k 32`` and ``let k = conv 3``."""
-    if here.statement() not in ("LET", "PARAM") or here.kind() not in _VALUES | {"NAME"}:
+    if here.statement() not in ("LET", "PARAM") or here.kind() not in VALUES | {"NAME"}:
         return None
     word = here.span(here.first - here.at).text
     if "EQUAL" in here.expected:
         place = here.problems.span(here.span().start, here.span().start)
-        fix = _replace("insert `=`", place, "= ", safe=True)
+        fix = replacing("insert `=`", place, "= ", safe=True)
         message = f"there is no `=` before `{here.text()}`"
-        return _error(message, here.span(), f"write it like `{USAGE[here.statement()]}`", fix)
+        return error(message, here.span(), f"write it like `{USAGE[here.statement()]}`", fix)
     if here.at < here.first + 4:
         return None
     if here.kind() == "NAME" and here.kind(-1) != "NAME":
         return new_line_missing(here.span(-1), here.span())
     help = f"leave out `{word}` to name a stream"
-    return _error(f"`{word}` takes one value, and `{here.text()}` follows it", here.span(), help)
+    return error(f"`{word}` takes one value, and `{here.text()}` follows it", here.span(), help)
 
 
 def _operators(here: Situation) -> Diagnostic | None:
     kind = here.kind()
     if kind == "STAR" and here.kind(-1) == "STAR":
         span = here.span(-1).to(here.span())
-        return _error("there is no power `**`", span, "multiply with `*`")
+        return error("there is no power `**`", span, "multiply with `*`")
     if kind == "COMPARE" and here.nearest(frozenset(("COMPARE",))) is not None:
         help = "compare in pairs, as in `1 < k and k < 9`"
-        return _error("comparisons do not chain", here.span(), help)
+        return error("comparisons do not chain", here.span(), help)
     if kind == "AT" and here.nearest(frozenset(("AT",))) is not None:
         help = "write one count and one size, as in `6@5x5`"
-        return _error("a second `@` stands here", here.span(), help)
+        return error("a second `@` stands here", here.span(), help)
     if kind == "RPAR" and here.kind(-1) == "LPAR":
         span = here.span(-1).to(here.span())
-        return _error("nothing stands in these parentheses", span, "write a value between them")
+        return error("nothing stands in these parentheses", span, "write a value between them")
     return None
 
 
 _KNOWN: tuple[Callable[[Situation], Diagnostic | None], ...] = (
-    _comment,
+    comment,
     _arrow_of_another_kind,
     _ends_early,
     _sign_for_arrow,
     _chain_behind_input,
-    _colon,
-    _equal,
-    _comma,
+    colon,
+    equal,
+    comma,
     _arrow,
     _missing_arrow,
     _else_alone,

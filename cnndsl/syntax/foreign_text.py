@@ -38,6 +38,9 @@ _SECTION_NAMES = (
 )
 _SECTIONS = frozenset(_SECTION_NAMES.split())
 _SECTION = re.compile(r"\[(\w+)\][ \t]*\r?$")
+_ITEM_ENDS = re.compile(r"\s*[,\]]")
+"""What follows ``[net]`` where it is an item of a list over several lines."""
+
 _SETTING = re.compile(r"[A-Za-z_]\w*[ \t]*=|[;#]")
 _LAYER = re.compile(r"layers?[ \t]*:?[ \t]*\{")
 _FIELD = re.compile(r"(?:name|input|input_dim|force_backward)[ \t]*:|(?:input_shape|state)[ \t]*\{")
@@ -186,8 +189,7 @@ def _darknet(source: Source, lines: _Lines, at: int) -> Passage | None:
             break
         end += 1
         last = end if line else last
-    alone = len(sections) == 1 and len(sections[0][1]) == 1
-    if not sections or (alone and last < len(lines) and text[slice(*lines[last])].strip() == "]"):
+    if not sections or _ITEM_ENDS.match(text, lines[last - 1][1]):
         return None
     message = f"`{sections[0][0].text}` is a section of Darknet, and layers are lines here"
     layers = (darknet_layer(settings) for _, settings in sections)

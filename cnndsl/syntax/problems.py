@@ -48,6 +48,10 @@ class Problems:
         if self._left <= 0:
             raise Stop
 
+    def withdraw(self, within: Span) -> None:
+        """Take back what has a safe fix and lies in a place of which more is known now."""
+        self._report.withdraw(within)
+
     def within(self, start: int, end: int) -> bool:
         """Whether a mistake was reported here that may bring others with it.
 

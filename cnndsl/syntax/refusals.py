@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.syntax.ast import Binary, Element, Expr, Identifier, Name, Size
+from cnndsl.syntax.ast import Binary, Call, Element, Expr, Identifier, List, Name, Size
 
 __all__ = [
     "RESERVED",
     "arrow_missing",
     "boolean",
+    "call_of_a_call",
     "colon_in_call",
     "comment_in_slashes",
     "name_not_definable",
@@ -63,8 +66,9 @@ def name_not_definable(span: Span) -> Diagnostic:
         message = f"`{shown(name)}` is a word of the language and cannot be a name"
         return Diagnostic("CNN007", message, span, help="choose another name")
     message = f"the dotted name `{shown(name)}` can be used but not defined"
-    help = f"write `{shown(name.replace('.', '_'))}`"
-    return Diagnostic("CNN007", message, span, help=help)
+    written = name.replace(".", "_")
+    fix = Fix(f"write `{shown(written)}`", (Edit(span, written),), safe=True)
+    return Diagnostic("CNN007", message, span, help=fix.title, fixes=(fix,))
 
 
 def boolean(span: Span, right: str) -> Diagnostic:
@@ -89,12 +93,27 @@ def arrow_missing(after: Span) -> Diagnostic:
     return Diagnostic("CNN001", message, after, help="join layers with `->`", fixes=(fix,))
 
 
+def call_of_a_call(span: Span, call: Call, argument: Expr) -> Diagnostic:
+    """``Conv2D(32, 3)(x)``, as Keras writes it."""
+    streams = argument.items if isinstance(argument, List) else (argument,)
+    first = streams[0].span.text if streams else "input"
+    written = f"{first} -> {call.span.text}"
+    if len(streams) > 1:
+        written = f"{call.callee.name}({', '.join(stream.span.text for stream in streams)})"
+    message = f"`{shown(call.span.text)}` is not called in turn: a chain begins with its stream"
+    fix = Fix(f"write `{shown(written)}`", (Edit(span, written),))
+    place = Span(span.source, call.span.end, span.end)
+    return Diagnostic("CNN001", message, place, help=f"write `{shown(written)}`", fixes=(fix,))
+
+
 def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     """``-> 3 + 4``: a value where a layer is due."""
     if isinstance(element, Binary) and element.operator == "//" and isinstance(element.left, Name):
         return comment_in_slashes(element)
     if isinstance(element, Binary) and element.operator in (">", "-", ">="):
         return sign_for_arrow(_sign_between(element))
+    if (joined := _joined(element)) is not None:
+        return joined
     word = shown(element.span.text, 20)
     message = f"`{word}` stands where a layer should"
     help = "begin with the name of a layer, a block or a stream"
@@ -108,6 +127,30 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     if label:
         help = "write the name of a layer behind the label, as in `C1: conv 6@5x5`"
     return Diagnostic("CNN001", message, element.span, help=help)
+
+
+_JOINS = {"+": "add", "*": "multiply"}
+
+
+def _joined(element: Expr | Element) -> Diagnostic | None:
+    """``a + b`` of what are no numbers by any statement of the text: streams, then."""
+    if not isinstance(element, Binary) or element.operator not in _JOINS:
+        return None
+    names: list[str] = []
+    rest: Expr = element
+    while isinstance(rest, Binary) and rest.operator == element.operator:
+        names.append(getattr(rest.right, "name", ""))
+        rest = rest.left
+    names.append(getattr(rest, "name", ""))
+    text = element.span.source.text
+    if not all(names) or re.search(rf"\b(?:let|param|for)\b[ (]*(?:{'|'.join(names)})\b", text):
+        return None
+    written = f"{_JOINS[element.operator]}({', '.join(reversed(names))})"
+    message = f"`{element.operator}` computes with numbers; streams are joined in parentheses"
+    fix = Fix(f"write `{shown(written)}`", (Edit(element.span, written),))
+    return Diagnostic(
+        "CNN001", message, element.span, help=f"write `{shown(written)}`", fixes=(fix,)
+    )
 
 
 def sign_for_arrow(*signs: Span) -> Diagnostic:
@@ -161,6 +204,8 @@ def value_bound(span: Span, name: Span, element: Expr | Element) -> Diagnostic:
         fix = Fix(f"write `=> {value}`", (Edit(gap, " => "),))
         equal = _sign(gap, "=")
         return Diagnostic("CNN001", message, equal, help=f"write `=> {value}`", fixes=(fix,))
+    if (joined := _joined(element)) is not None:
+        return joined
     written = f"let {shown(name.text, 20)} = {value}"
     message = f"`{value}` is a value, and `{shown(name.text, 20)} =` names a stream"
     place = Span(span.source, span.start, span.start)

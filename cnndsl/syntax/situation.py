@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen
 from cnndsl.syntax.lexer import NEWLINE, Tokens
@@ -12,7 +12,28 @@ from cnndsl.syntax.problems import Problems
 from cnndsl.syntax.refusals import shown
 from cnndsl.syntax.tables import END
 
-__all__ = ["USAGE", "Situation", "alternatives", "cannot_stand"]
+__all__ = [
+    "BODIES",
+    "ENDS",
+    "SETTINGS",
+    "USAGE",
+    "VALUES",
+    "Situation",
+    "alternatives",
+    "between",
+    "cannot_stand",
+    "error",
+    "replacing",
+]
+
+ENDS = frozenset((NEWLINE, END, "RBRACE"))
+"""The terminals that end a statement."""
+
+VALUES = frozenset(("NUMBER", "SIZE", "HOLE", "LSQB", "LPAR", "STRING"))
+"""The terminals that values begin with, names aside."""
+
+BODIES = frozenset(("IF", "ELSE", "REPEAT", "FOR"))
+"""The words that bodies in braces follow where a layer may stand."""
 
 USAGE = {
     "NETWORK": "network lenet5",
@@ -32,6 +53,26 @@ USAGE = {
     "IF": "if wide { … } else { … }",
 }
 """An example of each statement."""
+
+
+SETTINGS = frozenset(
+    (
+        "loss",
+        "optimizer",
+        "schedule",
+        "augment",
+        "weight_decay",
+        "clip",
+        "batch",
+        "epochs",
+        "seed",
+        "early_stop",
+        "init",
+        "lr_factor",
+        "freeze",
+    )
+)
+"""The words that begin settings of ``train { }``."""
 
 
 @frozen
@@ -120,3 +161,19 @@ def _named(expected: frozenset[str]) -> Iterator[str]:
     for kind, name in _NAMED.items():
         if kind in expected and not (kind == "LPAR" and "NUMBER" in expected):
             yield name
+
+
+def error(message: str, span: Span, help: str, *fixes: Fix, code: str = "CNN001") -> Diagnostic:
+    """A complaint."""
+    return Diagnostic(code, message, span, help=help, fixes=fixes)
+
+
+def replacing(title: str, span: Span, text: str, *, safe: bool = False) -> Fix:
+    """A fix of one edit."""
+    return Fix(title, (Edit(span, text),), safe=safe)
+
+
+def between(here: Situation, offset: int = 0) -> Span:
+    """The token so many tokens on, with the white space around it."""
+    at = here.at + offset
+    return here.problems.span(here.tokens.ends[at - 1], here.tokens.starts[at + 1])

@@ -58,7 +58,12 @@ def test_the_spelling_of_other_tools_is_known(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "ours"),
-    [("Conv2d", "conv"), ("fc", "dense"), ("Linear", "dense"), ("GaussianNoise", "noise")],
+    [
+        ("Conv2d 8@3", "conv"),
+        ("flatten -> fc 8", "dense"),
+        ("flatten -> Linear 8", "dense"),
+        ("GaussianNoise 0.1", "noise"),
+    ],
 )
 def test_another_name_of_the_same_operation_is_translated(name: str, ours: str) -> None:
     (fix,) = [f for f in check_text(f"{HEAD}{name}\n").diagnostics[0].fixes if f.safe]
@@ -151,7 +156,7 @@ def test_what_help_writes_for_a_word_of_the_recipe_works() -> None:
             help = absent_word(setting, word) or ""
             if help.startswith("write"):
                 written = help.removeprefix("write `").removesuffix("`")
-                text = f"{HEAD}relu -> globalavgpool\ntrain {{ {written} }}\n"
+                text = f"{HEAD}conv 4@3 -> globalavgpool\ntrain {{ {written} }}\n"
                 assert check_text(text).diagnostics == ()
 
 

@@ -138,7 +138,12 @@ VALUES = [
     Case("let k = conv «3» -> relu", "CNN001", "`let` takes one value, and `3` follows it"),
     Case("let k «=»", "CNN004", "a value is missing behind `=`"),
     Case("let k = 1 «+»\nrelu", "CNN004", "a value is missing behind `+`"),
-    Case("let «a.b» = 3", "CNN007", "the dotted name `a.b` can be used but not defined"),
+    Case(
+        "let «a.b» = 3",
+        "CNN007",
+        "the dotted name `a.b` can be used but not defined",
+        "let a_b = 3",
+    ),
     Case("let «if» = 3", "CNN007", "`if` is a word of the language and cannot be a name"),
     Case("«repeat»: conv 3", "CNN007", "`repeat` is a word of the language and cannot be a name"),
     Case("conv 3 stride«=»2", "CNN001", "`stride` takes its value without `=`", "conv 3 stride 2"),

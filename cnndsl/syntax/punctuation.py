@@ -1,0 +1,188 @@
+"""Complaints about signs of punctuation: colons, equal signs, commas and the signs of comments.
+
+Each function knows one mistake that people make, as in :mod:`cnndsl.syntax.complaints`, and
+answers None where it is another one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.syntax.layout import STATEMENT_WORDS
+from cnndsl.syntax.refusals import RESERVED, arrow_missing, name_not_definable, shown
+from cnndsl.syntax.situation import (
+    BODIES,
+    ENDS,
+    SETTINGS,
+    VALUES,
+    Situation,
+    between,
+    error,
+    replacing,
+)
+
+__all__ = ["colon", "comma", "comment", "equal"]
+
+# --- signs that other languages write -----------------------------------------------------------
+
+
+def colon(here: Situation) -> Diagnostic | None:
+    """``stride: 2``, ``if wide:``, ``let k: 3``."""
+    if here.kind() != "COLON":
+        return None
+    span, before = here.span(), here.kind(-1)
+    if before and here.text(-1) in RESERVED and "LBRACE" not in here.expected and before != "ELSE":
+        return name_not_definable(here.span(-1))
+    if before == "ELSE" or "LBRACE" in here.expected:
+        message = "a body begins with `{`, not with `:`"
+        return error(message, span, "put the body between `{` and `}`")
+    if "EQUAL" in here.expected and here.statement() in ("LET", "PARAM", "BLOCK"):
+        message = f"`{here.text(-1)}` is given its value with `:`, not with `=`"
+        fix = replacing("write `=`", span, " =", safe=True)
+        return error(message, span, "write `=`", fix)
+    is_label = before == "NAME" and (here.kind(1) == "NAME" or here.kind(1) in BODIES)
+    if is_label and here.at > here.first + 1 and "ARROW" in here.expected:
+        return arrow_missing(here.span(-1))
+    if before == "NAME" or before in STATEMENT_WORDS:
+        return _plain(here, ":")
+    return None
+
+
+def equal(here: Situation) -> Diagnostic | None:
+    """``stride = 2``, ``if k = 3``, ``relu = 6x28x28``."""
+    if here.kind() != "EQUAL":
+        return None
+    span, before = here.span(), here.kind(-1)
+    if here.statement() == "FOR" and "IN" in here.expected:
+        fix = replacing("write `in`", between(here), " in ", safe=True)
+        return error("`for` takes its values with `in`, not with `=`", span, "write `in`", fix)
+    if here.statement() == "CLASSES" and here.kind(1) == "NUMBER":
+        help = f"write `param classes = {here.text(1)}`"
+        start = here.span(-1).start
+        fix = replacing(help, here.problems.span(start, start), "param ")
+        return error("`classes` takes the names of the classes", span, help, fix)
+    if here.nearest(frozenset(("IF",))) is not None:
+        fix = replacing("write `==`", span, "==", safe=True)
+        return error("`=` does not compare; `==` does", span, "write `==`", fix)
+    if before == "NAME" or (before in STATEMENT_WORDS and "NAME" not in here.expected):
+        return _plain(here, "=")
+    if before in ("NETWORK", "ROUNDING", "INPUT"):
+        return _plain(here, "=")
+    if here.kind(1) in VALUES and "CLAIM" in here.expected:
+        fix = replacing("write `=>`", span, "=>", safe=True)
+        return error("a claim is written with `=>`, not with `=`", span, "write `=>`", fix)
+    return None
+
+
+def _plain(here: Situation, sign: str) -> Diagnostic:
+    """``stride = 2``, ``loss: mse``: a name and its value with a sign between them."""
+    word = here.text(-1)
+    message = f"`{word}` takes its value without `{sign}`"
+    if here.kind(1) in ENDS:
+        return error(message, here.span(), f"write a value behind `{word}`")
+    alike = [0]
+    for offset in range(1, len(here.tokens) - here.at - 1):  # the rest of the line says the same
+        if here.kind(offset) in ENDS:
+            break
+        if here.kind(offset) == here.kind() and here.kind(offset - 1) == "NAME":
+            alike.append(offset)
+    commas = [offset - 2 for offset in alike if here.kind(offset - 2) == "COMMA"]
+    apart = () if _in_recipe(here) else commas  # there the line has to end
+    edits = tuple(Edit(between(here, offset), " ") for offset in (*alike, *apart))
+    value = here.text(1)
+    if before_a_word := here.kind(-1) == "NAME":
+        value = _bare(value)
+    for offset in alike:  # words stand without quotes
+        text = here.span(offset + 1).text
+        if before_a_word and _bare(text) != text:
+            edits = (*edits, Edit(here.span(offset + 1), _bare(text)))
+            here.problems.withdraw(here.span(offset + 1))
+    fix = Fix(f"remove `{sign}`", edits, safe=True)
+    return error(message, here.span(), f"write `{word} {value}`", fix)
+
+
+def _bare(text: str) -> str:
+    """A word without the quotes around it."""
+    word = re.fullmatch(r"""(["'])([A-Za-z_]\w*)\1""", text)
+    return word[2] if word else text
+
+
+def comment(here: Situation) -> Diagnostic | None:
+    """``relu // the nonlinearity``, ``/* so */``."""
+    back = here.nearest(frozenset(("DOUBLE_SLASH",)))
+    if here.kind() == "STAR" and here.kind(-1) == "SLASH":
+        back = -1
+    if back is None or "\n" in here.problems.span(here.span(back).start, here.span().start).text:
+        return None
+    if back == -1 and here.kind() == "NAME":
+        return None
+    word = here.text(back) + ("*" if here.kind(back) == "SLASH" else "")
+    return error(f"a comment begins with `#`, not with `{word}`", here.span(back), "write `#`")
+
+
+def comma(here: Situation) -> Diagnostic | None:
+    """``input 3,32,32``, ``expect params 1,000``, ``loss mse, batch 64``, ``conv 8@3, relu``."""
+    if here.kind() != "COMMA":
+        return None
+    text = here.problems.source.text
+    if here.kind(-1) == "NUMBER" and here.statement() == "EXPECT":
+        number = re.compile(r"[0-9]+(?:,[0-9]{3})+(?![0-9])").match(text, here.span(-1).start)
+        if number is not None:
+            plain = number.group().replace(",", "")
+            span = here.problems.span(number.start(), number.end())
+            fix = replacing(f"write `{plain}`", span, plain, safe=True)
+            message = f"the number `{shown(number.group())}` has commas between its digits"
+            return error(message, span, f"write `{plain}`", fix)
+    sizes = _sizes_with_commas(here) or _setting_behind_comma(here)
+    if sizes is not None:
+        return sizes
+    if "ARROW" in here.expected:
+        help = "join layers with `->`, and write attributes one after the other"
+        return error("`,` joins neither layers nor attributes", here.span(), help)
+    return None
+
+
+def _sizes_with_commas(here: Situation) -> Diagnostic | None:
+    """``input 3, 32, 32``."""
+    pattern = re.compile(r"[0-9]+(?:[ \t]*,[ \t]*[0-9]+)+(?![\w.])")
+    if here.statement() != "INPUT" or here.kind(-1) != "NUMBER":
+        return None
+    numbers = pattern.match(here.problems.source.text, here.span(-1).start)
+    if numbers is None:
+        return None
+    span = here.problems.span(numbers.start(), numbers.end())
+    written = "x".join(re.findall("[0-9]+", numbers.group()))
+    fix = replacing(f"write `{shown(written)}`", span, written, safe=True)
+    message = f"the sizes `{shown(span.text)}` are written with `,`, not with `x`"
+    return error(message, span, f"write `{shown(written)}`", fix)
+
+
+def _in_recipe(here: Situation) -> bool:
+    """Whether the statement stands in the braces of ``train``."""
+    kinds, opened = here.tokens.kinds, here.first - 1
+    while opened > 0 and kinds[opened] not in ("LBRACE", "RBRACE"):
+        opened -= 1
+    return opened > 0 and kinds[opened - 1 : opened + 1] == ["TRAIN", "LBRACE"]
+
+
+def _setting_behind_comma(here: Situation) -> Diagnostic | None:
+    """``train { loss mse, optimizer sgd }``."""
+    tokens = here.tokens
+    if not _in_recipe(here):
+        return None
+    commas = [
+        at
+        for at in range(here.at, len(tokens))
+        if tokens.kinds[at] == "COMMA" and "RBRACE" not in tokens.kinds[here.at : at]
+    ]
+    edits = []
+    for at in commas:
+        begins = here.problems.span(tokens.starts[at + 1], tokens.ends[at + 1]).text in SETTINGS
+        gap = here.problems.span(tokens.ends[at - 1], tokens.starts[at + 1])
+        edits.append(Edit(gap, "\n" if begins else " "))
+    help = "write each setting on a line of its own"
+    if edits and edits[0].text == " ":
+        help = "write attributes one after the other, without `,`"
+    message = "`,` joins no settings"
+    return error(message, here.span(), help, Fix(help, tuple(edits), safe=True))
