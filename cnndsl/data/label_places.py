@@ -22,6 +22,8 @@ def labels_move(
     dataset: Dataset,
     sizes: tuple[int, ...],
     places: tuple[int, ...],
+    *,
+    flattened: tuple[int, ...] = (),
 ) -> bool:
     """Whether labels have to be moved along with the samples.
 
@@ -34,6 +36,7 @@ def labels_move(
         dataset: the samples and their labels.
         sizes: the spatial sizes of the inputs.
         places: those of what the network answers with.
+        flattened: those of the maps that it answers with row by row, as a vector.
 
     Raises:
         UserError: CNN830 where nobody can say what a move does to the labels.
@@ -41,19 +44,36 @@ def labels_move(
     moves = _moves(augmentations)
     answers = dataset.targets if dataset.labels is None else dataset.labels
     assert answers is not None
-    if not moves or (dataset.labels is not None and answers.ndim == 1):
+    if not moves:
+        return False
+    if flattened:
+        what = f"which belong to the places of a `{TensorType(flattened)}` map"
+        raise _unclear(moves[0], dataset, what)
+    if dataset.labels is not None and answers.ndim == 1:
         return False
     if places == sizes:
         return True
     if math.prod(places) == 1 and _says_what_is_there(dataset, answers, math.prod(sizes)):
         return False
-    raise _unclear(moves[0], dataset, answers.shape[1:])
+    raise _unclear(moves[0], dataset, f"{_size(answers.shape[1:])} each")
 
 
-def note_of_moving(augmentations: Sequence[Augmentation], dataset: Dataset) -> str:
-    """What whoever trains should know of labels that move along."""
+def note_of_moving(augmentations: Sequence[Augmentation], dataset: Dataset, *, moved: bool) -> str:
+    """What whoever trains should know of labels that move along, or could be thought to.
+
+    Empty where samples have a class each, or are not moved.
+    """
     moves = _moves(augmentations)
     words = " and ".join(dict.fromkeys(f"`{one.keyword}`" for one in moves))
+    if not moved:
+        answers = dataset.targets if dataset.labels is None else dataset.labels
+        numbers = math.prod(answers.shape[1:]) if answers is not None else 1
+        if not moves or numbers == 1:
+            return ""
+        return (
+            f"the labels of `{dataset.name}`, {numbers} zeros and ones each, stay where samples are"
+            f" moved ({words}): they are taken to say what is in a sample, not where"
+        )
     text = f"the labels of `{dataset.name}` move along with the samples ({words})"
     if all(isinstance(one, Flip) for one in moves):
         return text
@@ -76,17 +96,19 @@ def _says_what_is_there(dataset: Dataset, answers: Array, cells: int) -> bool:
     return bool(numbers % cells and numpy.isin(answers, (0, 1)).all())
 
 
-def _unclear(move: Move, dataset: Dataset, dims: tuple[int, ...]) -> UserError:
-    noun = "targets" if dataset.labels is None else "labels"
-    numbers = math.prod(dims)
-    what = "1 number" if numbers == 1 else f"{numbers} numbers"
+def _size(dims: tuple[int, ...]) -> str:
     if len(dims) > 1:
-        what = f"`{TensorType(dims)}`"
+        return f"`{TensorType(dims)}`"
+    return "1 number" if math.prod(dims) == 1 else f"{math.prod(dims)} numbers"
+
+
+def _unclear(move: Move, dataset: Dataset, what: str) -> UserError:
+    noun = "targets" if dataset.labels is None else "labels"
     word = move.keyword
     return UserError(
         "CNN830",
         f"`augment {word}` moves the samples of `{dataset.name}`, but what that makes of their"
-        f" {noun}, {what} each, is not known",
+        f" {noun}, {what}, is not known",
         help=f"write `{word} labels fixed` where they stay right, or take `{word}` out of the"
         " recipe's `augment`",
     )

@@ -34,6 +34,7 @@ from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from cnndsl.semantics.network import TypedNetwork
 from cnndsl.semantics.recipe import Recipe
 from cnndsl.semantics.recipe_checks import recipe_problems, single_values
+from cnndsl.semantics.scores import flattened_places
 from cnndsl.training.step import Step, build_step
 from cnndsl.version import __version__
 
@@ -140,7 +141,10 @@ def prepare(request: TrainingRequest) -> Job:
         step=step,
         labels=encoder(data, step.labels.dtype, step.labels.dims[1:]),
         augment=augment,
-        moved=augment is not None and labels_move(recipe.augment, data, augment.sizes, places),
+        moved=augment is not None
+        and labels_move(
+            recipe.augment, data, augment.sizes, places, flattened=flattened_places(network)
+        ),
         model=inference_model(network),
         identity=identity_of(network, recipe, batch, data, request.valid),
         environment={
@@ -238,8 +242,8 @@ def _note_recipe(job: Job, listener: Listener) -> None:
 
 def _note_data(job: Job, listener: Listener) -> None:
     data = job.request.data
-    if job.moved:
-        listener.note(note_of_moving(job.recipe.augment, data))
+    if note := note_of_moving(job.recipe.augment, data, moved=job.moved):
+        listener.note(note)
     if job.batch < job.recipe.batch:
         count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
         listener.note(

@@ -7,13 +7,16 @@ function.
 
 from __future__ import annotations
 
-from cnndsl.layers.activation import Sigmoid, Softmax
+import math
+
+from cnndsl.layers.activation import LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh
 from cnndsl.layers.base import Layer
+from cnndsl.layers.dense import Flatten
 from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy
 from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.semantics.settings import Loss
 
-__all__ = ["main_output", "maker", "scores"]
+__all__ = ["flattened_places", "main_output", "maker", "scores"]
 
 
 def main_output(typed: TypedNetwork) -> int:
@@ -48,6 +51,27 @@ def maker(typed: TypedNetwork, position: int) -> int:
         position = node.inputs[0]
         node = typed.network.nodes[position]
     return position
+
+
+def flattened_places(typed: TypedNetwork) -> tuple[int, ...]:
+    """The spatial sizes of the feature maps that the main output is, written row by row.
+
+    Empty where it is no such thing: behind a ``dense``, numbers belong to no place.
+    """
+    position = main_output(typed)
+    node = typed.network.nodes[position]
+    while isinstance(node, LayerNode) and len(node.inputs) == 1:
+        position = node.inputs[0]
+        sizes = typed.types[position].spatial
+        if isinstance(node.layer, Flatten) and math.prod(sizes) > 1:
+            return sizes
+        if not (node.layer.passes_on or isinstance(node.layer, _ACTIVATIONS)):
+            break
+        node = typed.network.nodes[position]
+    return ()
+
+
+_ACTIVATIONS = (LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh)
 
 
 def _probabilities(loss: Loss) -> type[Layer] | None:

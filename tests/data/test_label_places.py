@@ -182,8 +182,23 @@ def test_without_moves_any_labels_do() -> None:
 
 def test_what_comes_in_from_outside_is_named() -> None:
     masks = data(labels=numpy.zeros((6, 16, 16), int), classes=("sky", "road"), name="m.npz")
-    assert note_of_moving([Flip(), Noise(), Shift()], masks) == (
+    assert note_of_moving([Flip(), Noise(), Shift()], masks, moved=True) == (
         "the labels of `m.npz` move along with the samples (`flip` and `shift`);"
         " what comes in from outside has the label 0 (`sky`)"
     )
-    assert note_of_moving([Flip()], masks).endswith("(`flip`)")
+    assert note_of_moving([Flip()], masks, moved=True).endswith("(`flip`)")
+
+
+def test_vectors_that_stay_are_said_to() -> None:
+    def note(*changes: Augmentation, **answers: Array) -> str:
+        return note_of_moving(changes, data(**answers, name="m.npz"), moved=False)
+
+    assert note(Flip(), Shift(), targets=TAGS.astype(numpy.float32)) == (
+        "the labels of `m.npz`, 5 zeros and ones each, stay where samples are moved (`flip` and"
+        " `shift`): they are taken to say what is in a sample, not where"
+    )
+    assert "5 zeros and ones" in note(Rotate(), labels=TAGS)
+    assert not note(Flip(labels="fixed"), labels=TAGS)
+    assert not note(Noise(), labels=TAGS)
+    assert not note(Flip(), labels=numpy.arange(6))
+    assert not note(Flip(), targets=TAGS[:, :1].astype(numpy.float32))

@@ -81,3 +81,42 @@ def test_coordinates_are_refused_before_training_unless_they_are_said_to_stay(
     fixed = network(f"{settings} labels fixed", body)
     train(request(tmp_path, network=fixed, data=data), listener)
     assert not [note for note in listener.notes if "move along" in note]
+
+
+@pytest.mark.parametrize(
+    ("body", "labels"),
+    [
+        ("conv 1@2 stride 2 -> sigmoid -> flatten", "mask"),
+        ("conv 1@2 stride 2 -> flatten -> sigmoid", "mask"),
+        ("conv 1@2 stride 2 -> flatten", "mask"),
+        ("conv 1@1 -> sigmoid -> flatten", "whole mask"),
+        ("conv 1@2 stride 2 -> flatten -> softmax", "place"),
+    ],
+)
+def test_labels_of_places_row_by_row_are_refused_whatever_their_size(
+    tmp_path: Path, body: str, labels: str
+) -> None:
+    x, masks = pictures(20)
+    coarse = masks[:, ::2, ::2].reshape(20, 16)
+    data = {
+        "mask": ArrayData({"input": x}, targets=coarse.astype(numpy.float32)),
+        "whole mask": ArrayData({"input": x}, targets=masks.reshape(20, 64).astype(numpy.float32)),
+        "place": ArrayData({"input": x}, labels=numpy.arange(20) % 16),
+    }[labels]
+    loss = "crossentropy" if labels == "place" else "binarycrossentropy"
+    settings = f"loss {loss}; batch 8; epochs 1; augment flip"
+    spec = f"input 1x8x8\n{body}\n"
+    error = refused(request(tmp_path, network=network(settings, spec), data=data), "CNN830")
+    assert "belong to the places of a" in error.message
+    fixed = network(f"{settings} labels fixed", spec)
+    assert train(request(tmp_path, network=fixed, data=data), Recorder()).records
+
+
+def test_a_vector_behind_dense_stays_and_that_is_said(tmp_path: Path) -> None:
+    x, masks = pictures(20)
+    data = ArrayData({"input": x}, targets=masks[:, 0].astype(numpy.float32))
+    settings = "loss binarycrossentropy; batch 8; epochs 1; augment flip"
+    spec = "input 1x8x8\nconv 8@8 -> flatten -> dense 8 -> sigmoid\n"
+    listener = Recorder()
+    train(request(tmp_path, network=network(settings, spec), data=data), listener)
+    assert "8 zeros and ones each, stay" in listener.notes[0]
