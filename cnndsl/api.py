@@ -154,7 +154,8 @@ class Network:
         batch: int = 64,
         threads: int | None = None,
         verify: bool = True,
-        tell: Callable[[str], None] | None = None,
+        skip_broken: bool = False,
+        tell: Callable[[str], None] = lambda note: None,
     ) -> Evaluation:
         """How good the network is on labelled data.
 
@@ -167,27 +168,32 @@ class Network:
             batch: how many samples to run at once.
             threads: how many threads one operator may use; by default ONNX Runtime decides.
             verify: whether to compare the checksum of the weights' file, where it has one.
+            skip_broken: leave out samples that cannot be read.
             tell: is told, a line each, how labels were read, what was passed over, and what of the
                 weights was converted.
 
         Raises:
             UserError: for data or weights that cannot be read or do not fit.
+            ValueError: where ``valid`` is no share between 0 and 1.
         """
         from cnndsl.data.training_data import open_part
         from cnndsl.graph.stored import weights_of_model
         from cnndsl.graph.weight_files import classes_of_weights, read_weights
         from cnndsl.runtime.evaluate import evaluate
 
-        said: list[str] = []
         if os.fspath(weights).lower().endswith(".onnx"):
-            numbers = weights_of_model(weights, self._typed, verify=verify, tell=said.append)
+            numbers = weights_of_model(weights, self._typed, verify=verify, tell=tell)
         else:
-            numbers = read_weights(weights, self._typed, said.append, verify=verify)
-        part: Split = "train" if valid is not None else split
-        dataset = open_part(self._typed, data, part, valid, classes_of_weights(weights))
-        if tell is not None:
-            for note in (*said, *dataset.notes):
-                tell(note)
+            numbers = read_weights(weights, self._typed, tell, verify=verify)
+        dataset = open_part(
+            self._typed,
+            data,
+            "train" if valid is not None else split,
+            valid,
+            classes_of_weights(weights),
+            skip_broken=skip_broken,
+            tell=tell,
+        )
         return evaluate(self._typed, numbers, dataset, device=device, threads=threads, batch=batch)
 
     def train(
@@ -213,6 +219,8 @@ class Network:
         Raises:
             UserError: for data, weights and settings that do not fit, a folder that is taken or
                 cannot be written, and a run that diverges.
+            TypeError: for an option that there is not, and what is no data.
+            ValueError: where ``valid`` is no share between 0 and 1, or ``keep`` is below 1.
         """
         from cnndsl.runtime.training import run_training
 

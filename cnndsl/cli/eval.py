@@ -18,6 +18,7 @@ from cnndsl.cli.options import (
     threads_option,
     verify_option,
 )
+from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
     from cnndsl.api import Network
@@ -54,6 +55,7 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
     metavar="FILE",
     help="The weights of a SPEC: a safetensors or .npz file or a compiled model.",
 )
+@click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read.")
 @device_option
 @click.option(
     "--batch",
@@ -76,6 +78,7 @@ def eval(
     split: Split | None,
     valid: float | None,
     weights: str | None,
+    skip_broken: bool,
     device: str,
     batch: int,
     threads: int | None,
@@ -115,7 +118,8 @@ def eval(
         batch=batch,
         threads=threads,
         verify=verify and not compiled,  # a MODEL was verified before
-        tell=lambda note: click.echo(f"note: {note}", err=True),
+        skip_broken=skip_broken,
+        tell=lambda note: click.echo(f"note: {visible(note)}", err=True),
     )
     from cnndsl.cli.scores import as_json, as_text
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from cnndsl.cli.options import tell_device, wants_color
+from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -77,7 +78,7 @@ class _Lines:
         _say(epoch_line(record, self._epochs, narrow=self._narrow))
 
     def note(self, text: str) -> None:
-        _say(f"note: {text}", err=True)
+        _say(f"note: {visible(text)}", err=True)
 
     def end(self, outcome: Outcome) -> None:
         """Nothing: the command sums up itself, since it knows what to do next."""

@@ -21,6 +21,7 @@ from cnndsl.cli.options import (
     verify_option,
 )
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
     from cnndsl.runtime.model import Model, Prediction
@@ -121,7 +122,13 @@ def run(
     left_out = _LeftOut()
     on_broken = left_out.add if skip_broken else None
     with _progress(inputs) as watch:
-        found = model.predict(inputs, layers=layers, batch=batch, on_broken=on_broken)
+        found = model.predict(
+            inputs,
+            layers=layers,
+            batch=batch,
+            on_broken=on_broken,
+            tell=lambda note: _say(f"note: {visible(note)}"),
+        )
         predictions = left_out.tell_behind(map(watch, found))
         if output is not None:
             _write(output, predictions, style)
@@ -160,7 +167,7 @@ class _LeftOut:
         if self.first and not is_any:
             raise self.first[0]
         for error in self.first:
-            _say(f"left out: {error.message}")
+            _say(f"left out: {visible(error.message)}")
         if self.count > len(self.first):
             _say(f"left out: {self.count - len(self.first)} more that are broken")
 

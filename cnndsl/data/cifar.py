@@ -138,7 +138,9 @@ def _records(path: Path, kind: _Kind) -> Array:
             f"cannot read `{path}`: {reason(error)}", "download the file again"
         ) from error
     size = kind.labels + _PIXELS
-    if not content or len(content) % size:
+    if not content:
+        raise not_understood(f"`{path}` is empty", "download the file again")
+    if len(content) % size:
         raise not_understood(
             f"`{path}` is not a batch of CIFAR: its {len(content)} bytes are not a multiple of"
             f" {size}",

@@ -169,11 +169,11 @@ def _other_classes(
         for verb, some in (("lack", missing), ("have also", surplus))
         if some
     ]
-    notes = [f"the spec has {listed(classes)}"]
+    notes = [f"the network has {listed(classes)}"]
     number = _first_number(classes)
     if number is not None and any(_WHOLE.fullmatch(name) for name in surplus):
         notes.append(
-            f"whole numbers are names and no indices here, as the spec has a class"
+            f"whole numbers are names and no indices here, as there is a class"
             f" `{classes[number]}` at index {number}"
         )
     known = {_folded(name): name for name in classes}
@@ -183,10 +183,10 @@ def _other_classes(
             help = f"write `{alike}` in both, letter by letter, and not `{shortened(name)}`"
             break
     else:
-        help = f"make the spec's `classes` and the {kind} agree, letter by letter"
+        help = f"let the {kind} and the network's classes agree, letter by letter"
     return UserError(
         "CNN802",
-        f"the {kind} of `{data}` are not the classes of the spec: they {' and '.join(faults)}",
+        f"the {kind} of `{data}` are not the classes of the network: they {' and '.join(faults)}",
         notes=notes,
         help=help,
     )

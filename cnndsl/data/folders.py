@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy
 
+from cnndsl.data.cifar import cifar_kinds
 from cnndsl.data.class_names import class_indices, composed, listed, notes_on_names
+from cnndsl.data.idx import is_idx
 from cnndsl.data.part_names import FALLBACKS, part_folders, part_named
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood
 from cnndsl.data.pictures import PictureSet, pictures_in
@@ -225,17 +227,35 @@ def _no_pictures(
     folder: Path, data: str, folders: Sequence[str], passed: Mapping[str, int]
 ) -> UserError:
     have = kinds(passed)
+    help = (
+        "give a folder with a folder of pictures (PNG, JPEG, …) for each class; see docs/data.md"
+        " for others"
+    )
+    inner = [os.path.join(data, name) for name in folders if _is_data(folder / name)]
+    if inner:
+        help = f"give the folder with the data in it: `{inner[0]}`"
+        if len(inner) > 1:
+            help = f"give one of the folders with data in them, such as `{inner[0]}`"
     return not_understood(
         f"there are no pictures in the folders of `{data}`: {_folders(folders)}",
-        "give a folder with a folder of pictures (PNG, JPEG, …) for each class; see docs/data.md"
-        " for others",
+        help,
         [f"there are {have}" if have else "there are no files at all"],
     )
 
 
+def _is_data(folder: Path) -> bool:
+    """Whether files in a folder are data of a known kind, as what an archive was unpacked to is."""
+    _, files = list_folder(folder)
+    return is_idx(files) or bool(cifar_kinds(files)) or bool(_tables(files))
+
+
+def _tables(files: Sequence[str]) -> list[str]:
+    return [name for name in files if os.path.splitext(name)[1].lower() in (".csv", ".npz")]
+
+
 def _no_classes(folder: Path, data: str, folders: Sequence[str], files: Sequence[str]) -> UserError:
     stray = _pictures(files)
-    tables = [name for name in files if os.path.splitext(name)[1].lower() in (".csv", ".npz")]
+    tables = _tables(files)
     if folders:
         count = f"{len(stray)} pictures" if len(stray) > 1 else f"the picture `{stray[0]}`"
         return not_understood(
@@ -253,6 +273,11 @@ def _no_classes(folder: Path, data: str, folders: Sequence[str], files: Sequence
             f"make a folder for each class in `{data}`, and move its pictures there",
         )
     have = kinds(Counter(os.path.splitext(name)[1].lower() for name in files))
+    if {"train.bin", "test.bin"} & {*files}:
+        return not_understood(
+            f"`{data}` has {listed(files)}, which could be anything",
+            "put CIFAR-100's `fine_label_names.txt` beside its batches",
+        )
     return not_understood(
         f"the folder `{data}` has no training data in it",
         "give a folder with a folder of pictures for each class; see docs/data.md for others",

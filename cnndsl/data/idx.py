@@ -169,6 +169,8 @@ def _opened(path: Path) -> Iterator[tuple[Callable[[int], bytes], int | None]]:
 
 def _shape(header: bytes, rank: int, path: Path, what: str) -> tuple[int, ...]:
     magic = bytes((0, 0, 8, rank))
+    if not header:
+        raise not_understood(f"`{path}` is empty", "download the file again")
     if header[:4] != magic:
         raise not_understood(
             f"`{path}` is not an idx file of {what}: it begins with `{header[:4].hex()}`, not"

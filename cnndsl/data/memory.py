@@ -97,6 +97,11 @@ def _as_array(named: Mapping[str, object], name: str) -> Array:
     if not isinstance(name, str):
         raise TypeError(f"an array's name is a text, not {type(name).__name__}")
     try:
+        if numpy.ma.is_masked(named[name]):
+            raise not_understood(
+                f"`{name}` is a masked array, and nothing can be learnt from what is masked",
+                "leave these samples out, or fill in numbers: `array.filled(0)`",
+            )
         return numpy.asarray(named[name])
     except (ValueError, TypeError, RuntimeError) as error:
         raise not_understood(

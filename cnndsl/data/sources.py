@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -82,11 +82,14 @@ class Sample:
     arrays: Mapping[str, Array]
 
 
-def find_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+def find_files(
+    paths: Iterable[str | os.PathLike[str]], tell: Callable[[str], None] = lambda note: None
+) -> Iterator[Path]:
     """The files that paths stand for: themselves, and the pictures and arrays in folders.
 
     Folders are searched to the bottom, in natural order (``2.png`` before ``10.png``); hidden
-    files, links to folders and files of other kinds are passed over.
+    files, links to folders and files of other kinds are passed over. ``tell`` learns, at the end of
+    each folder, how many of the latter two there were.
 
     Raises:
         UserError: CNN702 for a path that is not there or cannot be listed, CNN706 for a folder
@@ -98,15 +101,19 @@ def find_files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
             yield path
             continue
         empty = True
-        for file in walk_files(path, ARRAY_SUFFIXES | PICTURE_SUFFIXES):
+        passed: Counter[str] = Counter()
+        for file in walk_files(path, ARRAY_SUFFIXES | PICTURE_SUFFIXES, passed):
             empty = False
             yield file
         if empty:
             raise UserError(
                 "CNN706",
                 f"the folder `{path}` has no pictures or arrays in it",
+                notes=[f"it has {kinds(passed)}"] if passed else (),
                 help="name a folder with pictures (PNG, JPEG, …) or `.npy` or `.npz` files",
             )
+        if passed:
+            tell(f"passed over in `{path}`: {kinds(passed)}")
 
 
 def _demand(path: Path) -> None:

@@ -83,6 +83,11 @@ def _listed_pictures(
     paths: list[str] = []
     names: list[str] = []
     for name in ids:
+        if not (folder / "train" / name).is_dir():
+            raise not_understood(
+                f"`{data}` has no folder `train/{name}`, but its `wnids.txt` lists `{name}`",
+                "unpack the data again",
+            )
         found = pictures_of_class(folder / "train" / name, data, learnt=True)
         paths += found
         names += [name] * len(found)
@@ -91,9 +96,13 @@ def _listed_pictures(
 
 def _validation(folder: Path) -> tuple[list[str], list[str]]:
     path = folder / "val" / "val_annotations.txt"
-    cells = [line.split("\t") for line in _text(path).splitlines() if "\t" in line]
+    cells = [line.split("\t") for line in _text(path).splitlines() if line.strip()]
     for line in cells:
         _demand_plain(line[0], path)
+        if len(line) < 2:
+            raise not_understood(
+                f"`{path}` gives no class for `{line[0][:60]}`", "unpack the data again"
+            )
     images = folder / "val" / "images"
     return [os.path.join(images, line[0]) for line in cells], [line[1] for line in cells]
 
@@ -114,7 +123,7 @@ def _words(folder: Path, ids: Sequence[str]) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return read_regular(path, _LARGEST_TEXT).decode()
+        return read_regular(path, _LARGEST_TEXT).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise not_understood(f"cannot read `{path}`: {why}", "unpack the data again") from error

@@ -90,11 +90,16 @@ def open_part(
     split: Split,
     valid: float | None = None,
     learnt: Sequence[str] | None = None,
+    *,
+    skip_broken: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Dataset:
     """A part of labelled data; of the share ``valid`` that training keeps aside, that alone.
 
     Where the spec names no classes, ``learnt`` are those that the weights were trained for; none
-    where they were trained for classes without names, None where nothing is known.
+    where they were trained for classes without names, None where nothing is known. ``skip_broken``
+    leaves out samples that cannot be read. ``tell`` learns how labels were read, and what was
+    passed over or left out.
 
     Raises:
         UserError: as ``open_dataset`` does.
@@ -107,7 +112,10 @@ def open_part(
         classes = tuple(learnt)
     counted = several and not classes and learnt is not None
     dataset = _open(network, data, split, classes, counted=counted)
-    return dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+    for note in dataset.notes:
+        tell(note)
+    part = dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+    return _readable(part, tell) if skip_broken else part
 
 
 def _open(

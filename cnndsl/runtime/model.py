@@ -235,12 +235,14 @@ class Model:
         layers: Sequence[str] = (),
         batch: int = 32,
         on_broken: Callable[[UserError], None] | None = None,
+        tell: Callable[[str], None] = lambda note: None,
     ) -> Iterator[Prediction]:
         """What the network gives for every sample in files and folders, one after another.
 
         Pictures, ``.npy`` and ``.npz`` files are prepared as the spec says; memory stays flat
         however many there are. ``layers`` names layers whose outputs are wanted too. Where there
-        is an ``on_broken``, it learns of each input that is broken, which is left out.
+        is an ``on_broken``, it learns of each input that is broken, which is left out. ``tell``
+        learns what was passed over in folders, at the end of each.
 
         Raises:
             UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
@@ -253,7 +255,7 @@ class Model:
         self._check_classes(ready.outputs[0])
         outputs = [port.name for port in ready.outputs]
         wanted = list(dict.fromkeys([*outputs, *(ready.layers[layer] for layer in layers)]))
-        samples = read_samples(find_files(paths), self.inputs, on_broken)
+        samples = read_samples(find_files(paths, tell), self.inputs, on_broken)
         size = fixed_batch(ready.session) or batch
         for group in batches(samples, size):
             results = run_batch(ready.session, stack(group), wanted)

@@ -215,3 +215,30 @@ def test_names_that_the_weights_have_count_where_the_spec_has_none(tmp_path: Pat
         assert evaluation.classes == ("a", "b", "c")
         assert evaluation.confusion is not None
         assert evaluation.confusion.sum(axis=1).tolist() == [0, 0, 1]
+
+
+def test_pictures_that_cannot_be_read_are_left_out_where_the_help_is_followed(
+    tmp_path: Path,
+) -> None:
+    data = pictures(tmp_path / "data", "dark", "light", "odd")
+    Path(data, "light", "2.png").write_bytes(b"broken")
+    arguments = [write_spec(tmp_path), "--weights", write_weights(tmp_path), "--data", data]
+    refused = evaluate(*arguments, "--device", "cpu")
+    assert refused.exit_code == 1
+    assert "go on without it: `--skip-broken`" in refused.stderr
+    result = evaluate(*arguments, "--device", "cpu", "--skip-broken", "--format", "json")
+    assert result.exit_code == 0, result.output
+    whole = sum(1 for file in Path(data).rglob("*.png"))
+    assert json.loads(result.stdout)["count"] == whole - 1
+    assert f"note: 1 of {whole} samples of `{data}` is left out: broken" in result.stderr
+
+
+def test_names_that_would_write_to_the_terminal_are_shown_as_they_are(tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("a.png,dark\na.png,li\x1b[2Jght\n", encoding="utf-8")
+    spec = write_spec(tmp_path)
+    Path(spec).write_text(SPEC.replace('classes "dark", "light", "odd"\n', ""))
+    weights = write_weights(tmp_path)
+    result = evaluate(spec, "--weights", weights, "--data", str(tmp_path / "t.csv"))
+    assert "␛[2J" in result.stderr
+    assert "\x1b" not in result.output

@@ -364,3 +364,28 @@ def test_what_is_no_picture_is_not_called_one(tmp_path: Path) -> None:
         f"{tmp_path}/", ""
     )
     assert "is a picture" not in result.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--format", "json"], ["--output", "out.npz"]])
+def test_what_is_passed_over_in_a_folder_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = write_spec(tmp_path)
+    for folder, names in {"a": ("1.heic", "2.HEIC", "x", ".hidden"), "b": ()}.items():
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_bytes(b"?")
+        Image.new("L", (4, 4)).save(tmp_path / folder / "1.png")
+    result = run(spec, "a", "b", *more)
+    assert result.exit_code == 0, result.output
+    assert "note: passed over in `a`: 2 .heic, 1 without an ending\n" in result.stderr
+    assert "`b`" not in result.stderr
+
+
+def test_a_folder_of_other_files_is_said_to_have_these(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.heic").write_bytes(b"?")
+    result = run(write_spec(tmp_path), str(tmp_path / "a"))
+    assert result.exit_code == 1
+    assert "it has 1 .heic" in result.stderr

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
+import pytest
 from training_data import complaint, model_input, noise
 
 from cnndsl.data.dataset import open_dataset
+from cnndsl.diagnostics.model import UserError
 
 RGB = model_input(3, 32, 32)
 NAMES = ["airplane", "automobile", "bird"]
@@ -70,10 +72,11 @@ class TestErrors:
     def test_other_classes(self, tmp_path: Path) -> None:
         with complaint(
             "CNN802",
-            f"the classes of `{ten(tmp_path)}` are not the classes of the spec: they lack `plane`"
+            f"the classes of `{ten(tmp_path)}` are not the classes of the network:"
+            " they lack `plane`"
             " and have also `airplane`",
-            "make the spec's `classes` and the classes agree, letter by letter",
-            "the spec has `plane`, `automobile`, `bird`",
+            "let the classes and the network's classes agree, letter by letter",
+            "the network has `plane`, `automobile`, `bird`",
         ):
             open_dataset(tmp_path, [RGB], classes=["plane", "automobile", "bird"])
 
@@ -150,3 +153,37 @@ class TestErrors:
             "download the binary version of CIFAR",
         ):
             open_dataset(tmp_path, [RGB])
+
+
+def test_an_empty_batch_is_said_to_be_empty(tmp_path: Path) -> None:
+    folder = ten(tmp_path)
+    (folder / "data_batch_1.bin").write_bytes(b"")
+    file = folder / "data_batch_1.bin"
+    with complaint("CNN801", f"`{file}` is empty", "download the file again"):
+        open_dataset(str(folder), [RGB])
+
+
+def test_batches_of_cifar_100_without_their_names_are_told_what_is_missing(tmp_path: Path) -> None:
+    for name in ("train.bin", "test.bin"):
+        write_batch(tmp_path / name, [1, 2], [3, 4])
+    with complaint(
+        "CNN801",
+        f"`{tmp_path}` has `test.bin`, `train.bin`, which could be anything",
+        "put CIFAR-100's `fine_label_names.txt` beside its batches",
+    ):
+        open_dataset(str(tmp_path), [RGB])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_folder_around_batches_points_to_them(tmp_path: Path, count: int) -> None:
+    names = [f"cifar-{number}" for number in range(count)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        write_batch(tmp_path / name / "data_batch_1.bin", [1], [2])
+    (tmp_path / "more").mkdir()
+    with pytest.raises(UserError) as caught:
+        open_dataset(tmp_path, [RGB])
+    assert caught.value.code == "CNN801"
+    assert caught.value.help.startswith("give ")
+    assert caught.value.help.endswith(f" `{tmp_path / names[0]}`")
+    assert len(open_dataset(tmp_path / names[0], [RGB])) == 2

@@ -47,10 +47,11 @@ class TestNames:
     def test_other_names_are_listed(self) -> None:
         with complaint(
             "CNN802",
-            "the folders of `data` are not the classes of the spec: they lack `dog` and have also"
+            "the folders of `data` are not the classes of the network:"
+            " they lack `dog` and have also"
             " `cow`, `pig`",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `dog`, `cat`",
+            "let the folders and the network's classes agree, letter by letter",
+            "the network has `dog`, `cat`",
         ):
             class_indices(["cat", "cow", "pig"], ("dog", "cat"), "data", "folders")
 
@@ -58,10 +59,10 @@ class TestNames:
         names = [f"c{number}" for number in range(13)]
         with complaint(
             "CNN802",
-            "the folders of `data` are not the classes of the spec: they have also `c1`, `c2`,"
+            "the folders of `data` are not the classes of the network: they have also `c1`, `c2`,"
             " `c3`, `c4`, `c5`, `c6`, `c7`, `c8`, `c9`, `c10` and 2 more",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `c0`",
+            "let the folders and the network's classes agree, letter by letter",
+            "the network has `c0`",
         ):
             class_indices(names, ("c0",), "data", "folders")
 
@@ -91,10 +92,11 @@ class TestNames:
     def test_a_name_that_is_nearly_right_is_said_to_be(self, name: str) -> None:
         with complaint(
             "CNN802",
-            f"the folders of `data` are not the classes of the spec: they lack `cat` and have also"
+            f"the folders of `data` are not the classes of the network:"
+            " they lack `cat` and have also"
             f" `{name}`",
             f"write `cat` in both, letter by letter, and not `{name}`",
-            "the spec has `cat`",
+            "the network has `cat`",
         ):
             class_indices([name], ("cat",), "data", "folders")
 
@@ -117,10 +119,10 @@ class TestTexts:
         assert texts("1 2 2", "1", "2", "x") == [0, 1, 1]
         with complaint(
             "CNN802",
-            "the labels of `data` are not the classes of the spec: they have also `0`",
-            "make the spec's `classes` and the labels agree, letter by letter",
-            "the spec has `1`, `2`, `x`",
-            "whole numbers are names and no indices here, as the spec has a class `1` at index 0",
+            "the labels of `data` are not the classes of the network: they have also `0`",
+            "let the labels and the network's classes agree, letter by letter",
+            "the network has `1`, `2`, `x`",
+            "whole numbers are names and no indices here, as there is a class `1` at index 0",
         ):
             texts("1 2 2 0", "1", "2", "x")
 
@@ -250,11 +252,11 @@ class TestNumbers:
     def test_a_number_that_no_class_has_is_an_error(self) -> None:
         with complaint(
             "CNN802",
-            "the labels of `data` are not the classes of the spec: they have also `0`, `3`",
+            "the labels of `data` are not the classes of the network: they have also `0`, `3`",
             "label by the numbers that the spec's `classes` have; for indices, counted from 0, take"
             " `classes` out of the spec",
-            "the spec has `1`, `2`",
-            "whole numbers are names and no indices here, as the spec has a class `1` at index 0",
+            "the network has `1`, `2`",
+            "whole numbers are names and no indices here, as there is a class `1` at index 0",
         ):
             number_indices(numpy.array([1, 3, 0]), "data", ("1", "2"))
         with pytest.raises(UserError, match="have also `1`"):

@@ -56,10 +56,11 @@ class TestClasses:
     def test_other_classes_than_the_specs_are_an_error(self, tmp_path: Path) -> None:
         with complaint(
             "CNN802",
-            f"the folders of `{tmp_path}` are not the classes of the spec: they lack `c8` and have"
+            f"the folders of `{tmp_path}` are not the classes of the network:"
+            " they lack `c8` and have"
             " also `c10`",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `c8`, `c9`",
+            "let the folders and the network's classes agree, letter by letter",
+            "the network has `c8`, `c9`",
         ):
             opened(tree(tmp_path, self.FILES), classes=("c8", "c9"))
 

@@ -273,3 +273,11 @@ class TestErrors:
             "put the data into a `.npz` file with the arrays `left`, `right` and `y`",
         ):
             open_dataset(tmp_path, [model_input(1, 4, 4, name=name) for name in ("left", "right")])
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    mnist(tmp_path)
+    file = tmp_path / "train-images-idx3-ubyte"
+    file.write_bytes(b"")
+    with complaint("CNN801", f"`{file}` is empty", "download the file again"):
+        opened(tmp_path)

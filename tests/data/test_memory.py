@@ -132,3 +132,14 @@ def test_the_same_numbers_have_the_same_fingerprint() -> None:
         open_dataset((values, [0, 1]), GRAY).fingerprint for values in (x, x.copy(), x[::-1])
     )
     assert one == same != other
+
+
+def test_what_is_masked_is_not_taken_for_numbers() -> None:
+    x = numpy.ma.masked_array(numpy.zeros((2, 4, 4), numpy.uint8), mask=False)
+    assert len(open_dataset((x, [0, 1]), GRAY)) == 2
+    x[0, 0, 0] = numpy.ma.masked
+    for data in ((x, [0, 1]), (x.data, numpy.ma.masked_array([0, 1], mask=[True, False]))):
+        with pytest.raises(UserError, match="is a masked array") as caught:
+            open_dataset(data, GRAY)
+        assert caught.value.code == "CNN801"
+    assert len(open_dataset((x.filled(0), [0, 1]), GRAY)) == 2

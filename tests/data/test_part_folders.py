@@ -53,9 +53,9 @@ class TestParts:
         tree(tmp_path, {**self.FILES, "test/b/1.png": 1})
         with complaint(
             "CNN802",
-            f"the folders of `{tmp_path}/test` are not the classes of the spec: they lack `a`",
-            "make the spec's `classes` and the folders agree, letter by letter",
-            "the spec has `a`, `b`",
+            f"the folders of `{tmp_path}/test` are not the classes of the network: they lack `a`",
+            "let the folders and the network's classes agree, letter by letter",
+            "the network has `a`, `b`",
         ):
             opened(tmp_path, "test")
 

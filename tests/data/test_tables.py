@@ -290,9 +290,9 @@ class TestErrors:
         file = table(tmp_path, "a.png,cat\nsub/b.png,pig\n")
         with complaint(
             "CNN802",
-            f"the labels of `{file}` are not the classes of the spec: they have also `pig`",
-            "make the spec's `classes` and the labels agree, letter by letter",
-            "the spec has `cat`, `dog`",
+            f"the labels of `{file}` are not the classes of the network: they have also `pig`",
+            "let the labels and the network's classes agree, letter by letter",
+            "the network has `cat`, `dog`",
         ):
             opened(file, "cat", "dog")
 

@@ -64,10 +64,11 @@ class TestTinyImageNet:
     def test_other_classes_are_an_error(self, folder: Path) -> None:
         with complaint(
             "CNN802",
-            f"the classes of `{folder}` are not the classes of the spec: they lack `whale` and have"
+            f"the classes of `{folder}` are not the classes of the network:"
+            " they lack `whale` and have"
             " also `shark`",
-            "make the spec's `classes` and the classes agree, letter by letter",
-            "the spec has `goldfish`, `whale`",
+            "let the classes and the network's classes agree, letter by letter",
+            "the network has `goldfish`, `whale`",
         ):
             opened(folder, classes=("goldfish", "whale"))
 
@@ -130,3 +131,27 @@ class TestTinyImageNet:
         one, other = (unicodedata.normalize(form, "Z\u00fcrich") for form in ("NFC", "NFD"))
         (folder / "words.txt").write_text(f"n01\t{one}\nn02\tBern\n", encoding="utf-8")
         assert content(opened(folder, classes=("Bern", other))) == [(1, other), (2, "Bern")]
+
+    def test_an_id_without_a_folder_is_an_error(self, folder: Path) -> None:
+        ids = (folder / "wnids.txt").read_text(encoding="utf-8")
+        (folder / "wnids.txt").write_text(ids + "\nn09\n", encoding="utf-8")
+        with complaint(
+            "CNN801",
+            f"`{folder}` has no folder `train/n09`, but its `wnids.txt` lists `n09`",
+            "unpack the data again",
+        ):
+            opened(folder)
+
+    def test_a_mark_of_the_byte_order_is_no_part_of_an_id(self, folder: Path) -> None:
+        before = opened(folder).classes
+        for name in ("wnids.txt", "words.txt"):
+            (folder / name).write_bytes(b"\xef\xbb\xbf" + (folder / name).read_bytes())
+        assert opened(folder).classes == before
+
+    def test_a_picture_that_is_listed_without_a_class_is_an_error(self, folder: Path) -> None:
+        file = folder / "val" / "val_annotations.txt"
+        file.write_text(file.read_text(encoding="utf-8") + "\nval_9.JPEG\n", encoding="utf-8")
+        with complaint(
+            "CNN801", f"`{file}` gives no class for `val_9.JPEG`", "unpack the data again"
+        ):
+            opened(folder, "test")
