@@ -11,9 +11,12 @@ Everything is loaded when it is first used; checking loads neither NumPy nor ONN
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from cnndsl.version import __version__
+
+# Not from typing, which takes longer to load than the rest of what stands before the first line
+# that handles Ctrl-C; type checkers know the name.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from cnndsl.api import Network as Network

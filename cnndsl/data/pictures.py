@@ -22,6 +22,10 @@ from cnndsl.graph.files import reason
 __all__ = ["PictureSet", "pictures_in"]
 
 
+_NOWHERE = -1
+"""The size of a link to a file that is not there: a sample that is broken."""
+
+
 def pictures_in(folder: Path, passed: Counter[str] | None = None) -> list[str]:
     """The pictures in a folder and below, in natural order; ``passed`` counts what else is there.
 
@@ -95,7 +99,11 @@ class PictureSet(Dataset):
         try:
             status = os.stat(path)
         except OSError as error:
+            if size == _NOWHERE:
+                raise BrokenSampleError(Broken(index, path, reason(error))) from error
             raise _changed(path, reason(error)) from error
+        if size == _NOWHERE:
+            raise _changed(path, "it led nowhere and is there now")
         if status.st_size != size:
             raise _changed(path, f"it had {size} bytes and has {status.st_size}")
         if status.st_mtime_ns != time:
@@ -128,13 +136,16 @@ class PictureSet(Dataset):
 
 
 def _states(name: str, files: Sequence[str]) -> Indices:
-    """Size and time of each file; all must be there."""
+    """Size and time of each file; all must be there, though links may lead nowhere."""
     states = numpy.empty((len(files), 2), numpy.int64)
     missing = []
     for at, file in enumerate(files):
         try:
             status = os.stat(file)
         except (OSError, ValueError) as error:
+            if os.path.islink(file):
+                states[at] = _NOWHERE
+                continue
             why = reason(error) if isinstance(error, OSError) else str(error)
             missing.append(f"`{file}`: {why}")
         else:

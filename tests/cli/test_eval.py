@@ -242,3 +242,28 @@ def test_names_that_would_write_to_the_terminal_are_shown_as_they_are(tmp_path: 
     result = evaluate(spec, "--weights", weights, "--data", str(tmp_path / "t.csv"))
     assert "␛[2J" in result.stderr
     assert "\x1b" not in result.output
+
+
+def test_the_help_on_broken_samples_leads_on(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0, 0, 1, 1], signs=[-1, 1, 1, 1])
+    arrays = dict(numpy.load(data))
+    arrays["x"][3] = numpy.nan
+    numpy.savez(data, **arrays)
+    words = [write_spec(tmp_path), "--weights", write_weights(tmp_path), "--data", data]
+    refused = evaluate(*words)
+    assert refused.exit_code == 1
+    assert "error[CNN803]" in refused.stderr
+    assert "go on without it: `--skip-broken`" in refused.stderr
+    result = evaluate(*words, "--skip-broken", "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert (json.loads(result.stdout)["count"], json.loads(result.stdout)["top1"]) == (3, 2 / 3)
+    assert f"note: `{data}[3]`: it holds NaN" in result.stderr
+    # A share is of all samples, as in training: the broken one is in it, or is not.
+    counts = []
+    for seed in range(8):
+        network = cnndsl.parse(SPEC + f"train {{\n  seed {seed}\n}}\n")
+        found = network.evaluate(
+            data, write_weights(tmp_path), valid=0.5, skip_broken=True, device="cpu"
+        )
+        counts.append(found.count)
+    assert {*counts} == {1, 2}

@@ -73,3 +73,17 @@ def test_ctrl_c_while_python_shuts_down_is_told_in_one_line(tmp_path: Path) -> N
         [sys.executable, "-c", late], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_next_to_nothing_is_loaded_before_ctrl_c_is_handled() -> None:
+    """Until then a Ctrl-C is Python's to tell of, with a traceback."""
+    code = "import sys, cnndsl.__main__; print(*sys.modules)"
+    words = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"sys = __import__('sys'); sys.path[:] = {sys.path!r}; {code}",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert {"typing", "re", "click"}.isdisjoint(done.stdout.split())

@@ -13,7 +13,7 @@ from cnndsl import resources
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.feeding import epoch_order, feed
 from cnndsl.data.images import read_picture
-from cnndsl.data.samples import Dataset
+from cnndsl.data.samples import Dataset, find_broken
 from cnndsl.diagnostics.model import UserError
 
 HELP = "put the file back as it was, or start again"
@@ -136,3 +136,26 @@ def test_memory_is_flat_on_a_folder_ten_times_larger(tmp_path: Path) -> None:
     # 360 pictures more would take 17 MB if they were held; their names take 0.1. How many batches
     # wait at once is for the threads to settle: they take 3 MB at most.
     assert peak(tmp_path / "large") < peak(tmp_path / "small") + 5e6
+
+
+def test_a_link_that_leads_nowhere_is_a_broken_sample(folder: Path) -> None:
+    """Nobody wrote its path into a list: there is none to correct."""
+    [some, *_] = sorted(path for path in folder.rglob("*.png"))
+    dead = some.with_name("dead.png")
+    dead.symlink_to("nowhere.png")
+    data = opened(folder)
+    with complaint(
+        "CNN803",
+        f"`{dead}` cannot be used: no such file or directory",
+        "repair what is broken or take it away, or go on without it: `--skip-broken`",
+    ):
+        data.read(numpy.arange(len(data)))
+    [broken] = find_broken(data)
+    assert broken.name == str(dead)
+    (dead.parent / "nowhere.png").write_bytes(some.read_bytes())
+    with complaint(
+        "CNN804",
+        f"`{dead}` changed after the data was opened: it led nowhere and is there now",
+        "put the file back as it was, or start again",
+    ):
+        data.read(numpy.array([broken.index]))
