@@ -132,8 +132,11 @@ def statement_behind(name: Name) -> Diagnostic | None:
     word = name.name
     text, start = name.span.source.text, name.span.start
     gap = Span(name.span.source, len(text[:start].rstrip()), start)
-    help = f"begin a new line before `{word}`"
     message = f"`{word}` begins a statement of its own"
+    if "\n" in gap.text:
+        help = "close the parenthesis or brace that is open before it"
+        return Diagnostic("CNN001", message, name.span, help=help)
+    help = f"begin a new line before `{word}`"
     fixes = (Fix(help, (Edit(gap, "\n"),), safe=True),)
     return Diagnostic("CNN001", message, name.span, help=help, fixes=fixes)
 

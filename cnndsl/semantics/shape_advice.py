@@ -48,14 +48,15 @@ def _behind_a_vector(node: LayerNode, inference: Inference, failure: Failure) ->
         help = f"write `{text}`, which is what a 1x1 convolution of a vector is"
         return replace(diagnostic, help=help, fixes=(Fix(help, (Edit(node.span, text),)),))
     maker = inference.network.nodes[node.inputs[0]]
-    while isinstance(maker, LayerNode):
+    while isinstance(maker, LayerNode) and maker.inputs:
         source = inference.facts[maker.inputs[0]].type
         if source is None or source.spatial:
             keyword = maker.layer.keyword
             help = f"put `{layer.keyword}` before `{keyword}`, which makes the vector, or remove it"
             return replace(diagnostic, help=help)
         maker = inference.network.nodes[maker.inputs[0]]
-    assert isinstance(maker, InputNode)
+    if not isinstance(maker, InputNode):  # Another mistake has left it without an input.
+        return diagnostic
     sizes = _picture(maker.type.channels)
     help = f"write the sizes as channels x height x width, as in `input {sizes}`"
     return replace(diagnostic, help=help)

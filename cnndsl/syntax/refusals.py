@@ -160,18 +160,25 @@ def sign_for_arrow(*signs: Span) -> Diagnostic:
     return Diagnostic("CNN001", message, signs[0], help="write `->`", fixes=(fix,))
 
 
+_CLOSE = "close the parenthesis or brace that is open before it"
+
+
 def new_line_missing(before: Span, word: Span) -> Diagnostic:
     """``network tiny input 3x8x8``: two statements on one line."""
     gap = Span(word.source, before.end, word.start)
-    help = f"begin a new line before `{shown(word.text, 20)}`"
     message = f"`{shown(word.text, 20)}` begins a statement of its own"
+    if "\n" in gap.text:
+        return Diagnostic("CNN001", message, word, help=_CLOSE)
+    help = f"begin a new line before `{shown(word.text, 20)}`"
     fix = Fix(help, (Edit(gap, "\n"),), safe=True)
     return Diagnostic("CNN001", message, word, help=help, fixes=(fix,))
 
 
 def _sign_between(operation: Binary) -> Span:
     gap = Span(operation.span.source, operation.left.span.end, operation.right.span.start)
-    start = gap.start + gap.text.index(operation.operator)
+    # What is read as `-` may be written as a longer dash.
+    sign = re.search("[>−–-]=?", gap.text)
+    start = gap.start + (sign.start() if sign else 0)
     return Span(gap.source, start, start + len(operation.operator))
 
 

@@ -78,7 +78,7 @@ def compile_training(
         graph_only=_initial_graph(typed.name, step, opset),
         weights={name + _INITIAL: array for name, array in first.items()},
     )
-    step_model = proto.SerializeToString(deterministic=True)
+    step_model = Artifact(manifest, proto, {}).to_bytes()
     return TrainingFiles(step, step_model, initial, tuple(warnings))
 
 
