@@ -161,7 +161,7 @@ def _check_batch(network: TypedNetwork, recipe: Recipe, data: Dataset) -> None:
         raise UserError(
             problem.code,
             problem.message,
-            (f"the recipe's batch is {recipe.batch}, but `{data.name}` has only {len(data)}",),
+            (f"the recipe's batch is {recipe.batch}, but `{data.name}` gives only {len(data)}",),
             "give 2 samples or more",
         )
 
@@ -247,7 +247,8 @@ def _note_data(job: Job, listener: Listener) -> None:
     if job.batch < job.recipe.batch:
         count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
         listener.note(
-            f"`{data.name}` has only {count}: the batch is {job.batch}, not {job.recipe.batch}"
+            f"`{data.name}` gives only {count} to train with: the batch is {job.batch}, not"
+            f" {job.recipe.batch}"
         )
     balance = imbalance(data)
     if balance is not None and isinstance(job.recipe.loss, CrossEntropy | Hinge):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
@@ -10,7 +11,7 @@ from cnndsl.diagnostics.suggest import closest, is_slip, replacements
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
 from cnndsl.semantics.values import INITIALISERS, Constants, Value, brief, show
-from cnndsl.syntax.ast import Expr, Identifier, List, Number, Size
+from cnndsl.syntax.ast import Expr, Identifier, List, Size
 
 __all__ = [
     "diagnose",
@@ -97,7 +98,7 @@ def diagnose(
             help = f"write `{written_like}`"
             if kind == "dataclass_exact_type":
                 help = f"write `{name} normal({text})`" if type(value) is float else help
-            elif isinstance(value, float) and isinstance(written.get(name), Number):
+            elif isinstance(value, float) and re.fullmatch(r"-?[0-9.e]+", span.text):
                 help, near = _nearest_whole(value)
             elif isinstance(value, float):
                 help = f"write `({shorten(span.text)})//1`, which rounds down"

@@ -34,15 +34,22 @@ class MultiStep(Schedule):
 
     keyword = "multistep"
     at: tuple[Count, ...] = Field(
-        min_length=1,
         description="epochs that begin with a drop, rising",
         examples=["[30, 60]"],
     )
     gamma: Portion = Field(default=0.1, description="factor of each drop")
 
+    @field_validator("at", mode="before")
+    @classmethod
+    def _listed(cls, at: object) -> object:
+        """``at 30`` is ``at [30]``."""
+        return (at,) if isinstance(at, int | float) else at
+
     @field_validator("at")
     @classmethod
     def _rises(cls, at: tuple[int, ...]) -> tuple[int, ...]:
+        if not at:
+            raise ValueError("`at` needs an epoch or more")
         for earlier, later in pairwise(at):
             if later <= earlier:
                 raise ValueError(f"epochs must rise, but {later} comes after {earlier}")

@@ -85,7 +85,7 @@ def test_a_batch_of_one_value_is_refused_before_training(tmp_path: Path) -> None
 def test_data_of_one_sample_is_refused_with_the_reason(tmp_path: Path) -> None:
     error = refused(asked(tmp_path, network("batch 8; epochs 1", VECTOR), vectors(1)), "CNN313")
     assert error.code == "CNN313"
-    assert error.notes == ("the recipe's batch is 8, but `arrays` has only 1",)
+    assert error.notes == ("the recipe's batch is 8, but `arrays` gives only 1",)
     assert error.help == "give 2 samples or more"
 
 

@@ -6,8 +6,10 @@ import dataclasses
 import json
 
 import pytest
+from checked_specs import network
 from pydantic import ValidationError
 
+import cnndsl
 from cnndsl.layers.base import Init, Schema
 from cnndsl.semantics.augmentations import Crop, Flip
 from cnndsl.semantics.losses import CrossEntropy
@@ -94,8 +96,30 @@ def test_the_epochs_of_multistep_rise() -> None:
     with pytest.raises(ValidationError, match="30 comes after 30") as error:
         MultiStep(at=(30, 30))
     assert location_of(error) == ("at",)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="needs an epoch or more"):
         MultiStep(at=())
+
+
+def test_a_single_epoch_of_multistep_needs_no_brackets() -> None:
+    assert MultiStep.model_validate({"at": 30}) == MultiStep(at=(30,))
+    text = "input 4\ndense 3\ntrain {\n  epochs 9\n  schedule multistep at 4\n}\n"
+    recipe = network(text).network.recipe
+    assert recipe is not None
+    assert recipe.schedule == MultiStep(at=(4,))
+
+
+@pytest.mark.parametrize(
+    ("at", "message", "help"),
+    [
+        ("[2.5]", "`at` must be a whole number, not `2.5`", "write `2` or `3`"),
+        ("2.5", "`at` must be a whole number, not `2.5`", "write `2` or `3`"),
+        ("[]", "`at` needs an epoch or more", "write `at [30, 60]`"),
+    ],
+)
+def test_wrong_epochs_of_multistep_are_one_error(at: str, message: str, help: str) -> None:
+    text = f"input 4\ndense 3\ntrain {{\n  epochs 9\n  schedule multistep at {at}\n}}\n"
+    [problem] = cnndsl.check(text)
+    assert (problem.message, problem.help) == (message, help)
 
 
 def test_step_needs_to_know_how_often() -> None:
