@@ -61,3 +61,10 @@ def test_evaluations_are_short(tmp_path: Path) -> None:
     x = numpy.zeros((12, 1, 4, 4), numpy.float32)
     evaluation = network.evaluate((x, numpy.arange(12) % 2), tmp_path / "a.onnx", device="cpu")
     assert repr(evaluation) == "<Evaluation of 12 samples: loss 0.6931, top1 0.5>"
+
+
+def test_the_network_of_a_training_is_short() -> None:
+    from cnndsl.pipeline import load
+
+    network = load("resnet152")
+    assert repr(network) == f"<TypedNetwork resnet152: {len(network.network.nodes)} nodes>"

@@ -47,16 +47,23 @@ def notes_of_balance(dataset: Dataset, *, classes: bool, yes_or_no: bool) -> Ite
     assert answers is not None
     if dataset.labels is not None and (classes or answers.ndim == 1):
         name, share = _most_frequent(dataset, answers)
-        if text or share >= _OFTEN:
+        if share == 1:
+            yield f"all labels of `{dataset.name}` are `{name}`: there is nothing to tell it from"
+        elif text or share >= _OFTEN:
             text = text or f"most labels of `{dataset.name}` are `{name}`"
-            yield f"{text}; always answering `{name}` would be right {share:.1%} of the time"
+            yield f"{text}; always answering `{name}` would be right {_percent(share)} of the time"
     elif yes_or_no:
         share = _more_frequent_each(answers)
         if share >= (_OFTEN if math.prod(answers.shape[1:2]) == 1 else _OFTEN_EACH):
             yield (
                 f"the labels of `{dataset.name}` are uneven; always answering the more frequent of"
-                f" yes and no would be right {share:.1%} of the time"
+                f" yes and no would be right {_percent(share)} of the time"
             )
+
+
+def _percent(share: float) -> str:
+    """A share that is not rounded up to all."""
+    return f"{min(share, 0.999) if share < 1 else share:.1%}"
 
 
 def _most_frequent(dataset: Dataset, labels: Array) -> tuple[str, float]:

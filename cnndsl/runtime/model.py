@@ -230,7 +230,7 @@ class Model:
 
     def predict(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         layers: Sequence[str] = (),
         batch: int = 32,
@@ -251,6 +251,8 @@ class Model:
         """
         if batch < 1:
             raise ValueError(f"`batch` must be 1 or more, not {batch}")
+        if isinstance(paths, str | os.PathLike):
+            paths = [paths]
         ready = self._prepare(layers)
         self._check_classes(ready.outputs[0])
         outputs = [port.name for port in ready.outputs]
@@ -347,6 +349,18 @@ def _meaning(answers: Mapping[str, Answers], output: str, classes: Sequence[str]
 
 
 def _as_array(values: object) -> Array:
+    if isinstance(values, str | os.PathLike):
+        raise UserError(
+            "CNN703",
+            f"`{os.fspath(values)}` is a path, and `run` takes arrays",
+            help="let `predict` read files: `model.predict([path])`",
+        )
+    if numpy.ma.is_masked(values):
+        raise UserError(
+            "CNN703",
+            "what is given is a masked array, and a network cannot leave numbers out",
+            help="fill in numbers for what is masked: `array.filled(0)`",
+        )
     try:
         return numpy.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
 
+import typing_extensions
+
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer, Weight
@@ -114,6 +116,10 @@ class TypedNetwork:
     types: tuple[TensorType, ...]
     weights: tuple[tuple[Weight, ...], ...]
     """The weights of each node, by position; names are local (``weight``)."""
+
+    @typing_extensions.override
+    def __repr__(self) -> str:
+        return f"<TypedNetwork {self.name}: {len(self.network.nodes)} nodes>"
 
     @property
     def name(self) -> str:

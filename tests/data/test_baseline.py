@@ -81,3 +81,13 @@ def test_a_single_yes_or_no_is_as_two_classes() -> None:
 def test_quantities_have_no_such_answer() -> None:
     assert notes(False, targets=numpy.zeros((9, 4), numpy.float32)) == []
     assert notes(False, labels=numpy.zeros((9, 4), int)) == []
+
+
+def test_where_all_labels_are_alike_it_is_said_so() -> None:
+    [note] = notes(labels=counted(20))
+    assert note == "all labels of `x.npz` are `0`: there is nothing to tell it from"
+
+
+def test_almost_always_is_not_rounded_up_to_always() -> None:
+    [note] = notes(labels=counted(99_999, 1))
+    assert note.endswith("would be right 99.9% of the time")

@@ -53,6 +53,28 @@ class TestRun:
         assert caught.value.code == "CNN703"
         assert caught.value.help == "put the channels first: `array.transpose(2, 0, 1)`"
 
+    def test_a_path_is_pointed_to_what_reads_files(
+        self, make_model: MakeModel, tmp_path: Path
+    ) -> None:
+        model, path = Model(make_model()), picture(tmp_path / "a.png", 100)
+        for given in (path, str(path)):
+            with pytest.raises(UserError, match="is a path") as caught:
+                model.run(given)  # type: ignore[arg-type]
+            assert caught.value.code == "CNN703"
+            assert "`model.predict([path])`" in caught.value.help
+        one, listed, text = (list(model.predict(them)) for them in (path, [path], str(path)))
+        assert one[0].name == listed[0].name == text[0].name
+        assert len(one) == len(listed) == len(text) == 1
+
+    def test_masked_numbers_are_not_taken(self, make_model: MakeModel) -> None:
+        x = numpy.ma.masked_array(numpy.zeros((1, 4, 4)), mask=False)
+        assert Model(make_model()).run(x).shape == (2,)
+        x[0, 0, 0] = numpy.ma.masked
+        with pytest.raises(UserError, match="masked") as caught:
+            Model(make_model()).run(x)
+        assert caught.value.code == "CNN703"
+        assert Model(make_model()).run(x.filled(0)).shape == (2,)
+
     def test_no_samples_are_an_error(self, make_model: MakeModel) -> None:
         with pytest.raises(UserError, match="holds no samples"):
             Model(make_model()).run(numpy.zeros((0, 1, 4, 4)))
