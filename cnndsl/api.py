@@ -128,7 +128,9 @@ class Network:
         Raises:
             UserError: for weights that do not fit or cannot be read, an unknown opset, and a
                 network without pictures that is to be ``raw``.
+            ValueError: for a batch below 1.
         """
+        _demand_samples(batch)
         from cnndsl.runtime.model import Model
 
         path = None if weights is None else Path(weights)
@@ -174,8 +176,10 @@ class Network:
 
         Raises:
             UserError: for data or weights that cannot be read or do not fit.
-            ValueError: where ``valid`` is no share between 0 and 1.
+            ValueError: for another ``split``, a batch below 1, and where ``valid`` is no share
+                between 0 and 1.
         """
+        _demand_samples(batch)
         from cnndsl.data.training_data import open_part
         from cnndsl.graph.stored import weights_of_model
         from cnndsl.graph.weight_files import classes_of_weights, read_weights
@@ -225,6 +229,11 @@ class Network:
         from cnndsl.runtime.training import run_training
 
         return run_training(self._typed, data, listener, **options)
+
+
+def _demand_samples(batch: int | None) -> None:
+    if batch is not None and batch < 1:
+        raise ValueError(f"`batch` must be 1 or more, not {batch}")
 
 
 def load(spec: str | os.PathLike[str], **parameters: object) -> Network:

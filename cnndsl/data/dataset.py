@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import get_args
 
 from cnndsl.data.archives import open_npz
 from cnndsl.data.cifar import cifar_kinds, is_pickled_cifar, open_cifar
@@ -47,7 +48,10 @@ def open_dataset(
         UserError: CNN801 where there is no such data or it is not understood, CNN802 where its
             classes are not those of the spec, CNN808 where it is empty, CNN703 where the network
             does not take it.
+        ValueError: for another ``split``.
     """
+    if split not in get_args(Split):
+        raise ValueError(f"`split` must be {', '.join(get_args(Split))}, not {split!r}")
     wanted = Wanted(tuple(inputs), split, tuple(classes), counted)
     if not isinstance(given, str | os.PathLike):
         return open_arrays(given, wanted)

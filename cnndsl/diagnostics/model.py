@@ -152,6 +152,11 @@ class UserError(CnndslError):
         self.help = help
         super().__init__(message)
 
+    @override
+    def __str__(self) -> str:
+        # A path that is no UTF-8 holds halves of characters, which no stream takes.
+        return self.message.encode(errors="backslashreplace").decode()
+
 
 class CompileError(CnndslError):
     """A spec that cannot be compiled; ``str()`` is the text that ``cnndsl check`` shows."""

@@ -23,6 +23,7 @@ from tests.hunt.commands import odd_commands
 from tests.hunt.files import damaged_data, damaged_inputs, damaged_models
 from tests.hunt.holes import left_out_numbers
 from tests.hunt.networks import right_networks, training_runs
+from tests.hunt.runs import damaged_runs
 from tests.hunt.texts import damaged_texts
 
 HUNTS: dict[str, tuple[Case, float]] = {
@@ -31,6 +32,7 @@ HUNTS: dict[str, tuple[Case, float]] = {
     "holes": (left_out_numbers, 120),
     "training": (training_runs, 90),
     "models": (damaged_models, 60),
+    "runs": (damaged_runs, 120),
     "data": (damaged_data, 60),
     "inputs": (damaged_inputs, 60),
     "commands": (odd_commands, 120),

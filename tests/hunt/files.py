@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.hunt.command import call
 from tests.hunt.damage import damaged
+from tests.hunt.runs import replaced
 
 __all__ = ["damaged_data", "damaged_inputs", "damaged_models"]
 
@@ -79,9 +80,7 @@ def damaged_data(seed: int) -> list[str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     victim = chance.choice(files)
     if chance.random() < 0.9:
-        victim.write_bytes(damaged(victim.read_bytes(), chance))
-    elif chance.random() < 0.5:
-        victim.unlink()
+        replaced(victim, chance)
     else:
         victim.rename(victim.with_name(chance.choice(("odd name", "x.bin", "ä\u0308.png", "-"))))
     options = chance.choice(((), ("--valid", "0.3"), ("--skip-broken",)))
@@ -170,12 +169,25 @@ def _folder(folder: Path, chance: random.Random) -> tuple[str, str]:
 
 
 def _table(folder: Path, chance: random.Random) -> tuple[str, str]:
-    lines = ["path,label"]
+    labels = chance.choice(("abc", "012", "123", ("a", " a", "A"), ("ä", "a\u0308", "b"), "1x2"))
+    lines = [
+        chance.choice(("path,label", "label,path", "Image Name;Class", "file,label,split", ""))
+    ]
     for n in range(9):
         form, content = _picture(chance)
         (folder / f"{n}.{form}").write_bytes(content)
-        lines.append(f"{n}.{form},{'abc'[n % 3]}")
-    (folder / "table.csv").write_text("\n".join(lines) + "\n")
+        row = [f"{n}.{form}", labels[n % 3]]
+        row += [("train", "test", "val", "")[n % 4]] if lines[0].endswith("split") else []
+        row = row[::-1] if lines[0].startswith("label") else row
+        lines.append((";" if ";" in lines[0] else ",").join(row))
+    lines.insert(
+        chance.randrange(len(lines)), chance.choice(("", "", ",", "#", '"', "x", "a,b,c,d"))
+    )
+    text = chance.choice(("\n", "\n", "\r\n", "\r")).join(lines).lstrip("\n") + chance.choice(
+        ("\n", "")
+    )
+    coding = chance.choice(("utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"))
+    (folder / "table.csv").write_bytes(text.encode(coding, "replace"))
     return "data/table.csv", chance.choice(("1x6x6", "3x6x6"))
 
 

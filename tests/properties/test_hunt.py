@@ -16,7 +16,7 @@ from tests.hunt.command import Ended
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="cases are forked")
 
-HUNTS = ("texts", "networks", "holes", "training", "models", "data", "inputs", "commands")
+HUNTS = ("texts", "networks", "holes", "training", "models", "runs", "data", "inputs", "commands")
 
 
 def complaints(case: Case, seconds: float = 60) -> list[str]:

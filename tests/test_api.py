@@ -1,0 +1,38 @@
+"""Arguments of the Python API that are none are refused in words, before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+
+import cnndsl
+
+SPEC = "network tiny\ninput 1x2x2\nflatten -> dense 2\n"
+
+
+@pytest.mark.parametrize("batch", [0, -1])
+def test_a_batch_has_samples(tmp_path: Path, batch: int) -> None:
+    network = cnndsl.parse(SPEC)
+    with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
+        network.compile(batch=batch)
+    with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
+        network.evaluate("nothing.npz", "nothing.safetensors", batch=batch)
+
+
+def test_a_part_that_there_is_not_is_named(tmp_path: Path) -> None:
+    network = cnndsl.parse(SPEC)
+    network.compile(device="cpu").save(tmp_path / "m.onnx")
+    data = (numpy.zeros((3, 1, 2, 2), numpy.float32), [0, 1, 0])
+    with pytest.raises(ValueError, match=r"^`split` must be train, valid, test, not 'tests'$"):
+        network.evaluate(data, tmp_path / "m.onnx", split="tests")  # type: ignore[arg-type]
+
+
+def test_every_error_can_be_printed() -> None:
+    """A path that is no UTF-8 stays in the message as it is, for whoever opens it."""
+    with pytest.raises(cnndsl.UserError) as caught:
+        cnndsl.load("no\udcff.onnx")
+    assert "no\udcff.onnx" in caught.value.message
+    assert str(caught.value).encode()
+    assert "no\\udcff.onnx" in str(caught.value)
