@@ -20,6 +20,7 @@ __all__ = [
     "foreign_letters",
     "shorten",
     "unknown_layer",
+    "unknown_quantity",
     "value_example",
 ]
 
@@ -233,3 +234,21 @@ def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
     if foreign:
         fixes = (Fix(f"write `{foreign}`", (Edit(head.span, foreign),), safe=True),)
     return Diagnostic("CNN101", what, head.span, help=help, fixes=fixes)
+
+
+def unknown_quantity(name: Identifier, known: Sequence[str]) -> Diagnostic:
+    """CNN115: `expect` has no quantity of this name; with the one that was probably meant."""
+    from cnndsl.semantics.absent_words import other_quantity
+
+    other = other_quantity(name.name)
+    near = (other,) if other else closest(name.name, known)
+    help = f"it knows {', '.join(f'`{item}`' for item in known)}"
+    if near:
+        help = f"in cnndsl it is called `{other}`" if other else f"did you mean `{near[0]}`?"
+    if name.name.casefold() in ("flops", "flop"):
+        help = "write `macs`, which are half the FLOPs: a multiplication and an addition are one"
+    message = f"`expect` does not know `{name.name}`"
+    fixes = replacements(name.span, near)
+    if other:
+        fixes = (Fix(f"write `{other}`", (Edit(name.span, other),), safe=True),)
+    return Diagnostic("CNN115", message, name.span, help=help, fixes=fixes)

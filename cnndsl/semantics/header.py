@@ -252,14 +252,25 @@ def validated(bound: Bound[S] | None, report: Report) -> S | None:
 
 def unknown_setting(setting: Setting, known: Sequence[str], where: str) -> Diagnostic:
     """CNN501: no setting is called so; with the name that was probably meant."""
+    from cnndsl.semantics.absent_words import other_setting  # a right spec does not need it
+
     name = setting.name
     if not name.name.isascii():
         return foreign_letters(name.name, name.span)
     near = closest(name.name, known)
     fixes = replacements(name.span, near)
+    message = f"`{where}` has no setting `{shorten(name.name)}`"
+    value = setting.span.text[len(name.name) :].strip() if "\n" not in setting.span.text else ""
+    other = other_setting(where, name.name, shorten(value))
+    if other is not None:
+        ours, help = other
+        if ours:
+            help = f"in cnndsl it is called `{ours}`"
+            fixes = (Fix(f"write `{ours}`", (Edit(name.span, ours),), safe=True),)
+        return Diagnostic("CNN501", message, name.span, help=help, fixes=fixes if ours else ())
     return Diagnostic(
         "CNN501",
-        f"`{where}` has no setting `{shorten(name.name)}`",
+        message,
         name.span,
         help=f"did you mean `{near[0]}`?"
         if near

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.diagnostics.suggest import closest
 from cnndsl.frozen import replace
 from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
@@ -16,6 +16,7 @@ from cnndsl.semantics.cost import QUANTITIES
 from cnndsl.semantics.draft import Draft, PendingExpectation
 from cnndsl.semantics.evaluate import evaluate
 from cnndsl.semantics.expand import Expander
+from cnndsl.semantics.findings import unknown_quantity
 from cnndsl.semantics.gaps import (
     begins_with,
     broken_names,
@@ -336,19 +337,7 @@ class _Resolver:
     def _expect(self, statement: Expect, frame: Frame) -> None:
         name = statement.quantity
         if name.name not in QUANTITIES:
-            near = closest(name.name, tuple(QUANTITIES))
-            fixes = replacements(name.span, near)
-            self.report.add(
-                Diagnostic(
-                    "CNN115",
-                    f"`expect` does not know `{name.name}`",
-                    name.span,
-                    help=f"did you mean `{near[0]}`?"
-                    if near
-                    else f"it knows {', '.join(f'`{item}`' for item in QUANTITIES)}",
-                    fixes=fixes,
-                )
-            )
+            self.report.add(unknown_quantity(name, tuple(QUANTITIES)))
             return
         values: list[Value] = []
         for expr in statement.values:

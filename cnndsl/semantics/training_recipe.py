@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from cnndsl.diagnostics.model import Diagnostic, Label, Report
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers.base import Schema
-from cnndsl.semantics.absent_words import absent_word
+from cnndsl.semantics.absent_words import absent_word, same_word
 from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.header import given_twice, joined, unknown_setting, validated
 from cnndsl.semantics.phrases import bind
 from cnndsl.semantics.recipe import Recipe, SettingValue
 from cnndsl.semantics.values import Constants
-from cnndsl.syntax.ast import Expr, Identifier, Name, Setting, Train
+from cnndsl.syntax.ast import Call, Expr, Identifier, Name, Setting, Train
 
 __all__ = ["recipe"]
 
@@ -122,6 +122,14 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
     near = () if absent else closest(text, variants)
     fixes = replacements(word.span, near)
     help = f"did you mean `{near[0]}`?" if near else f"choose {choices}"
+    if (same := same_word(text, variants)) is not None:
+        absent, help = None, f"in cnndsl it is called `{same}`"
+        fixes = (Fix(f"write `{same}`", (Edit(word.span, same),), safe=True),)
+    elif isinstance(word, Call) and same_word(word.callee.name, variants) is not None:
+        absent, fixes = None, ()
+        help = f"write `{name} {shorten(_spread(word, variants))}`"
+        if any(argument.name is None for argument in word.arguments):
+            help = "write its attributes by name, without parentheses"
     if absent is not None:
         help = absent if absent.startswith("write") else f"{absent}: choose {choices}"
     return Diagnostic(
@@ -165,3 +173,12 @@ def _labels(
             )
         )
     return tuple(labels) if len(labels) == len(values) else None
+
+
+def _spread(call: Call, variants: Sequence[str]) -> str:
+    """``sgd(lr=0.1)`` as a setting has it: ``sgd lr 0.1``."""
+    parts = [same_word(call.callee.name, variants) or call.callee.name]
+    for argument in call.arguments:
+        parts += [argument.name.name] if argument.name else []
+        parts.append(argument.value.span.text)
+    return " ".join(parts)

@@ -86,15 +86,22 @@ class Workspace:
             prefix = [*frame.naming.scopes()][-1].prefix
             known += [path.removeprefix(prefix) for path in self.paths if path.startswith(prefix)]
         near = closest(head.name, known)
+        help = f"label the layer that is meant: `{shorten(head.name)}: conv …`"
+        if frame.in_block and (self._stands_outside(root)):
+            near = ()
+            help = f"hand it over: declare the parameter `stream {shorten(root)}`"
         self.fail(
             "CNN103",
             f"no stream or label is called `{shorten(head.name)}` here",
             head.span,
-            help=f"did you mean `{near[0]}`?"
-            if near
-            else f"label the layer that is meant: `{shorten(head.name)}: conv …`",
+            help=f"did you mean `{near[0]}`?" if near else help,
             fixes=replacements(head.span, near),
         )
+
+    def _stands_outside(self, name: str) -> bool:
+        """Whether a name that a block does not see is that of a stream outside."""
+        bound = (known for known, _ in self.bound.values())
+        return name == "input" or name in self.labels or name in bound
 
     def _number_for_a_stream(self, head: Identifier | Name, frame: Frame) -> None:
         """CNN209: a constant, or a parameter that is no stream, where a stream should stand."""

@@ -39,6 +39,9 @@ def colon(here: Situation) -> Diagnostic | None:
         return error(message, span, "put the body between `{` and `}`")
     if "EQUAL" in here.expected and here.statement() in ("LET", "PARAM", "BLOCK"):
         message = f"`{here.text(-1)}` is given its value with `:`, not with `=`"
+        if here.problems.source.text.startswith("=", span.end):  # `let k := 3`
+            span = here.problems.span(span.start, span.end + 1)
+            message = message.replace("with `:`", "with `:=`")
         fix = replacing("write `=`", span, " =", safe=True)
         return error(message, span, "write `=`", fix)
     is_label = before == "NAME" and (here.kind(1) == "NAME" or here.kind(1) in BODIES)

@@ -62,7 +62,7 @@ def _wrong(text: str, chance: random.Random) -> list[str]:
         if diagnostic.code == "CNN404":
             found.append(f"no number is said to fit, but {[*numbers.values()]} do")
         right = numbers.get(diagnostic.span.start)
-        said = re.search(r"can (?:only )?be ([0-9, or]+) here", diagnostic.message)
+        said = re.search(r"can (?:only )?be ([0-9, or]+) here$", diagnostic.message)
         if right is not None and said and right not in re.findall("[0-9]+", said[1]):
             found.append(f"`?` is said to be {said[1]}, but {right} fits")
     edited = apply_edits(holed, checked.annotations)
