@@ -40,7 +40,7 @@ def test_a_class_that_is_most_of_them_is_told_below_that_ratio() -> None:
         "most labels of `x.npz` are `1`; always answering `1` would be right 80.8% of the time"
     ]
     assert notes(labels=counted(7)) == [
-        "most labels of `x.npz` are `0`; always answering `0` would be right 100.0% of the time"
+        "all labels of `x.npz` are `0`: there is nothing to tell it from"
     ]
 
 
