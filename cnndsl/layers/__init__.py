@@ -151,7 +151,7 @@ _OTHER_ATTRIBUTES = {
     "kernel": "kernel_size kernel_shape ksize pool_size filter_size window",
     "filters": "out_channels channels num_filters",
     "units": "out_features",
-    "padding": "pads",
+    "padding": "pads pad border_mode",
     "dilation": "dilation_rate dilate rate",
     "groups": "num_groups",
     "bias": "use_bias bias_term",

@@ -28,7 +28,7 @@ from cnndsl.semantics.values import (
     Value,
     holes_in,
 )
-from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Unary
+from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Text, Unary
 from cnndsl.syntax.refusals import comment_in_slashes
 
 __all__ = ["Bound", "bind"]
@@ -135,7 +135,8 @@ class _Binder(Generic[S]):
             return arguments
         first = arguments[0]
         pairs_only = len(arguments) % 2 == 0 or not self._is_constant(first)
-        foreign = isinstance(first, Name) and first.name in FOREIGN_ATTRIBUTES
+        ours = FOREIGN_ATTRIBUTES.get(first.name) if isinstance(first, Name) else None
+        foreign = ours in self.schema.model_fields
         if (self._names_attribute(first) or foreign) and pairs_only:
             return arguments
         if len(names) == 1:
@@ -289,7 +290,7 @@ class _Binder(Generic[S]):
             help = f"in cnndsl it is called `{ours}`"
         if ours in self.schema.positional:
             near = ()
-            help = f"leave it out: the {ours} is written as in `{example(self.schema, self.head)}`"
+            help = f"leave the word out, and write it as in `{example(self.schema, self.head)}`"
         fixes = replacements(name.span, near)
         if ours and near:
             fixes = (Fix(f"write `{ours}`", (Edit(name.span, ours),), safe=True),)
@@ -303,6 +304,8 @@ class _Binder(Generic[S]):
         try:
             value = evaluate(expr, self.constants, words=EVERY_WORD)
         except EvaluationError as error:
+            if isinstance(expr, Text):
+                self.report.withdraw(expr.span)  # that its quotes are of the wrong kind
             self.report.add(error.diagnostic)
             self.failed = True
             return
