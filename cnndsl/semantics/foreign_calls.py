@@ -159,7 +159,13 @@ def without_root(name: str) -> str | None:
 
 
 def translate(call: Call) -> Translation | None:
-    """The call as a phrase of ours that means the same; None where there is none."""
+    """The call as a phrase of ours on one line that means the same; None where there is none."""
+    found = _translated(call)
+    # An argument that goes over several lines may have comments in it.
+    return None if found is None or "\n" in found.text else found
+
+
+def _translated(call: Call) -> Translation | None:
     name = call.callee.name.rpartition(".")[2]
     if name in ("add", "append") and len(call.arguments) == 1:  # model.add(Conv2D(…))
         inner = call.arguments[0].value

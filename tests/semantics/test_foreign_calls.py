@@ -103,3 +103,8 @@ def test_what_has_no_counterpart_has_no_fix(call: str) -> None:
 def test_words_of_other_tools_in_a_translated_call_are_not_reported_beside_it() -> None:
     text = "input 3x32x32\nConv2D(8, 3, padding='same', use_bias=False)\n"
     assert [item.code for item in check_text(text).diagnostics] == ["CNN101"]
+
+
+def test_a_call_over_several_lines_is_not_written_out() -> None:
+    found = check_text("input 3x8x8\nF.relu(foo(31  # a comment\n))\nrelu(bn(conv(3\n, 8)))\n")
+    assert all("\n" not in item.help for item in found.diagnostics)
