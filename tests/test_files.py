@@ -270,3 +270,23 @@ def test_no_picture_starts_another_program(place: Path) -> None:
         assert done.returncode == 1
         assert "it is no picture of a kind that is read" in done.stderr
     assert not (place / "started").exists()
+
+
+def test_what_becomes_a_pipe_between_looking_and_opening_is_refused_without_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    regular = os.stat(__file__)
+
+    def waited(number: int, frame: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("cnndsl.files.os.stat", lambda path: regular)
+    before = signal.signal(signal.SIGALRM, waited)
+    signal.alarm(20)
+    try:
+        with pytest.raises(OSError, match="it is a pipe"):
+            open_regular(tmp_path / "pipe")
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)

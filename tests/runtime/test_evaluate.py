@@ -285,3 +285,14 @@ def test_losses_are_by_sample_and_in_double_precision() -> None:
     )
     assert found.dtype == numpy.float64
     assert found.tolist() == pytest.approx([numpy.log(4)] * 3, rel=1e-15)
+
+
+def test_labels_of_places_have_no_area_under_the_curve() -> None:
+    """The probabilities of all places would have to be kept for it."""
+    typed = network("loss binarycrossentropy", "input 1x2x2\nconv 2@1 -> sigmoid")
+    weights = initialise(typed, 0, Init("he"))
+    x = numpy.random.default_rng(0).normal(size=(6, 1, 2, 2)).astype(numpy.float32)
+    targets = (numpy.random.default_rng(1).random((6, 2, 2, 2)) > 0.5).astype(numpy.float32)
+    found = evaluate(typed, weights, ArrayData({"input": x}, targets=targets), device="cpu")
+    assert [one.auc for one in found.labels] == [None, None]
+    assert all(one.iou is not None for one in found.labels)
