@@ -187,3 +187,21 @@ def test_the_folder_around_batches_points_to_them(tmp_path: Path, count: int) ->
     assert caught.value.help.startswith("give ")
     assert caught.value.help.endswith(f" `{tmp_path / names[0]}`")
     assert len(open_dataset(tmp_path / names[0], [RGB])) == 2
+
+
+@pytest.mark.parametrize("hundred", ["train.bin", "test.bin"])
+@pytest.mark.parametrize("ten_s", ["data_batch_1.bin", "test_batch.bin"])
+@pytest.mark.parametrize("named", [False, True])
+def test_files_of_both_sets_are_refused_with_and_without_names(
+    tmp_path: Path, ten_s: str, hundred: str, named: bool
+) -> None:
+    write_batch(tmp_path / ten_s, [1], [2])
+    write_batch(tmp_path / hundred, [1, 2], [3, 4])
+    if named:
+        (tmp_path / "fine_label_names.txt").write_text("a\nb\nc\nd\ne\n")
+    with complaint(
+        "CNN801",
+        f"`{tmp_path}` holds both batches of CIFAR-10 and batches of CIFAR-100",
+        "give each set a folder of its own",
+    ):
+        open_dataset(tmp_path, [RGB])
