@@ -67,6 +67,17 @@ def check_labels(
     labels = dataset.labels
     if labels is None:
         return
+    if dataset.classes and len(dataset.classes) != units:
+        count = len(dataset.classes)
+        help = f"let the last layer give {count} units"
+        if count == 1:
+            help = "give samples of another class too: there is nothing to tell one class from"
+        raise UserError(
+            "CNN802",
+            f"`{dataset.name}` has {_classes(count)}, but the network tells {units} apart",
+            notes=[f"the classes are {listed(dataset.classes)}"],
+            help=help if learnt else "give data of all the classes that the network has learnt",
+        )
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= units:
         wrong = (labels < 0) | (labels >= units)
@@ -79,17 +90,6 @@ def check_labels(
             f" {units} classes apart: labels 0 to {units - 1}",
             notes=[f"`{dataset.name_of(first)}` has the label {value}"],
             help=advise(dataset, numpy.unique(labels).tolist(), units, one_output=one_output),
-        )
-    if dataset.classes and len(dataset.classes) != units:
-        count = len(dataset.classes)
-        help = f"let the last layer give {count} units"
-        if count == 1:
-            help = "give samples of another class too: there is nothing to tell one class from"
-        raise UserError(
-            "CNN802",
-            f"`{dataset.name}` has {_classes(count)}, but the network tells {units} apart",
-            notes=[f"the classes are {listed(dataset.classes)}"],
-            help=help if learnt else "give data of all the classes that the network has learnt",
         )
 
 

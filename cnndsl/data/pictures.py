@@ -139,6 +139,7 @@ def _states(name: str, files: Sequence[str]) -> Indices:
     """Size and time of each file; all must be there, though links may lead nowhere."""
     states = numpy.empty((len(files), 2), numpy.int64)
     missing = []
+    slashed = False
     for at, file in enumerate(files):
         try:
             status = os.stat(file)
@@ -148,6 +149,7 @@ def _states(name: str, files: Sequence[str]) -> Indices:
                 continue
             why = reason(error) if isinstance(error, OSError) else str(error)
             missing.append(f"`{file}`: {why}")
+            slashed = slashed or os.path.exists(file.replace("\\", "/"))
         else:
             states[at] = status.st_size, status.st_mtime_ns
     if missing:
@@ -155,9 +157,12 @@ def _states(name: str, files: Sequence[str]) -> Indices:
         if len(missing) > LISTED:
             notes.append(f"and {len(missing) - LISTED} more")
         verb = "is" if len(missing) == 1 else "are"
+        help = "correct the paths; they count from the folder of the file that lists them"
+        if slashed:
+            help = "write `/` between folders, and not `\\`"
         raise not_understood(
             f"{len(missing)} of the {len(files)} pictures of `{name}` {verb} not there",
-            "correct the paths; they count from the folder of the file that lists them",
+            help,
             notes,
         )
     return states

@@ -78,6 +78,15 @@ class TestRange:
         ):
             check_labels(array_set([0, 1], ["a", "b", "c"]), 10)
 
+    def test_too_many_classes_with_names_are_counted_and_not_their_indices(self) -> None:
+        with complaint(
+            "CNN802",
+            "`set` has 3 classes, but the network tells 2 apart",
+            "let the last layer give 3 units",
+            "the classes are `1`, `2`, `10`",
+        ):
+            check_labels(array_set([0, 1, 2], ["1", "2", "10"]), 2)
+
     def test_labels_of_places_are_checked_too(self) -> None:
         labels = numpy.array([[[0, 1], [1, 0]], [[0, 0], [5, 0]]])
         with complaint(

@@ -1,5 +1,6 @@
 """A CSV of paths and labels."""
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from training_data import complaint, model_input, write_picture
 from cnndsl.data.dataset import open_dataset
 from cnndsl.data.parts import Split
 from cnndsl.data.samples import Dataset
+from cnndsl.diagnostics.model import UserError
 
 GRAY = model_input(1, 2, 2)
 SAVE = "save it as CSV in UTF-8: a path and a label a line"
@@ -258,6 +260,15 @@ class TestErrors:
             f"`{tmp_path}/c.png`: no such file or directory",
         ):
             opened(file)
+
+    @pytest.mark.skipif(os.sep == "\\", reason="there it separates folders")
+    def test_paths_of_windows_are_told_to_be_written_anew(self, tmp_path: Path) -> None:
+        file = table(tmp_path, "sub\\b.png,0\nsub/b.png,1\n")
+        with pytest.raises(UserError) as caught:
+            opened(file)
+        assert caught.value.help == "write `/` between folders, and not `\\`"
+        file.write_text(file.read_text(encoding="utf-8").replace("\\", "/"), encoding="utf-8")
+        assert len(opened(file)) == 2
 
     def test_many_that_are_not_there_are_cut(self, tmp_path: Path) -> None:
         file = table(tmp_path, "".join(f"{number}.png,0\n" for number in range(12)))
