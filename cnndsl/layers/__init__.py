@@ -131,7 +131,7 @@ _OTHER_NAMES = {
     "tanh": "Tanh TanH tanH hyperbolic_tangent",
     "scaledtanh": "scaled_tanh ScaledTanh lecun_tanh lecuntanh",
     "sigmoid": "Sigmoid logistic sigm",
-    "softmax": "Softmax SoftMax softMax",
+    "softmax": "Softmax Softmax2d SoftMax softMax",
     "batchnorm": "bn BN batch_norm batchnorm1d batchnorm2d batchnorm3d BatchNorm BatchNorm1d"
     " BatchNorm2d BatchNorm3d BatchNormalization batchnormalization batch_normalization"
     " batch_norm2d",

@@ -37,6 +37,8 @@ def followed(text: str) -> str:
         ("3x32x32", "AvgPool2d(3, 1, 1)", "avgpool 3 stride 1 padding 1 count_padding yes"),
         ("3x32x32", "AdaptiveAvgPool2d((1, 1))", "globalavgpool"),
         ("3x32x32", "BatchNorm2d(3)", "batchnorm"),
+        ("3x32x32", "BatchNorm2d(3, momentum=0.9)", "batchnorm momentum 0.9"),
+        ("3x32x32", "BatchNormalization(momentum=0.8)", "batchnorm momentum 0.2 eps 1e-3"),
         ("3x32x32", "Flatten()", "flatten"),
         ("120", "Linear(120, 84)", "dense 84"),
         ("120", "nn.Linear(120, 84, bias=False)", "dense 84 bias no"),
