@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy
 
 from cnndsl.data.arraysets import ArraySet, as_column, demand_takable
-from cnndsl.data.class_names import number_indices
+from cnndsl.data.class_names import listed, number_indices
 from cnndsl.data.members import Member
-from cnndsl.data.naming import array_names
+from cnndsl.data.naming import array_names, unused_arrays
 from cnndsl.data.parts import Wanted, not_understood
 from cnndsl.data.preparing import Floats
 from cnndsl.data.samples import Indices
@@ -122,6 +122,10 @@ def open_members(
     if indices is not None:
         numbers = number_indices(indices, data, wanted.classes)
         indices, notes = numbers.indices, numbers.notes
+    unused = unused_arrays(members, (*samples, labels))
+    if unused:
+        verb = "array {} is" if len(unused) == 1 else "arrays {} are"
+        notes = (*notes, f"the {verb.format(listed(unused))} not used in `{data}`")
     part = data if samples[0] in ("x", wanted.inputs[0].name) else f"{data}:{samples[0]}"
     return ArraySet(
         data,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cnndsl.data.parts import Split, Wanted, no_part, not_understood, refuse_valid
 
-__all__ = ["array_names"]
+__all__ = ["array_names", "unused_arrays"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +89,13 @@ def array_names(members: Collection[str], data: str, wanted: Wanted) -> list[str
         array = known[0].samples.format(input=names[0], part=word)
         raise no_part(data, wanted.split, f"array `{array}`")
     return found
+
+
+def unused_arrays(members: Collection[str], taken: Collection[str]) -> list[str]:
+    """The arrays that are neither taken nor, by their names, of another part of the data.
+
+    >>> unused_arrays(["x_train", "y_train", "x_test", "weight"], ["x_train", "y_train"])
+    ['weight']
+    """
+    parts = {word for words in _KERAS.values() for word in words}
+    return [name for name in members if name not in taken and parts.isdisjoint(name.split("_"))]

@@ -143,3 +143,14 @@ def test_what_is_masked_is_not_taken_for_numbers() -> None:
             open_dataset(data, GRAY)
         assert caught.value.code == "CNN801"
     assert len(open_dataset((x.filled(0), [0, 1]), GRAY)) == 2
+
+
+def test_arrays_that_are_not_used_are_named() -> None:
+    x, y = numpy.zeros((2, 4, 4), numpy.uint8), numpy.arange(2)
+    parts = {"x_train": x, "y_train": y, "x_test": x, "y_test": y, "x_val": x, "y_val": y}
+    for data in (parts, {"x": x, "y": y}, {"input": x, "y": y}):
+        assert open_dataset(data, GRAY).notes == ()
+    noted = open_dataset({"x": x, "y": y, "age": y}, GRAY).notes
+    assert noted == ("the array `age` is not used in `arrays`",)
+    noted = open_dataset({"x": x, "input": x, "y": y, "age": y}, GRAY).notes
+    assert noted == ("the arrays `x`, `age` are not used in `arrays`",)
