@@ -1,6 +1,7 @@
 """Arrays in memory are read as a ``.npz`` file of them is: the same samples, the same errors."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -146,6 +147,8 @@ def test_what_is_masked_is_not_taken_for_numbers() -> None:
 
 
 def test_arrays_that_are_not_used_are_named() -> None:
+    x: Any
+    y: Any
     x, y = numpy.zeros((2, 4, 4), numpy.uint8), numpy.arange(2)
     parts = {"x_train": x, "y_train": y, "x_test": x, "y_test": y, "x_val": x, "y_val": y}
     for data in (parts, {"x": x, "y": y}, {"input": x, "y": y}):
