@@ -1,4 +1,7 @@
-"""Says what is wrong with a phrase or a call whose first word is no layer, block or join there."""
+"""Says what is wrong with a phrase or a call whose first word is no layer, block or join there.
+
+What other tools call things is loaded only where something is wrong.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,15 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest, is_slip
 from cnndsl.layers import find
-from cnndsl.layers.absent import absence
 from cnndsl.layers.base import Layer
 from cnndsl.semantics.calls import signature
 from cnndsl.semantics.findings import example, shorten, unknown_layer
-from cnndsl.semantics.foreign_calls import Translation, joined, ours, translate, without_root
-from cnndsl.semantics.foreign_words import misplaced_word, size_in_name
 from cnndsl.semantics.gaps import names_in
-from cnndsl.semantics.phrase_mistakes import claimed_layer
 from cnndsl.syntax.ast import Broken as BrokenStatement
 from cnndsl.syntax.ast import Call, Chain, Identifier, Link, List, Name, Phrase, Statement
 
 if TYPE_CHECKING:
+    from cnndsl.semantics.foreign_calls import Translation
     from cnndsl.semantics.scope import BlockDefinition, Frame
     from cnndsl.semantics.workspace import Workspace
 
@@ -72,6 +72,8 @@ def stream_in_the_middle(workspace: Workspace, link: Link) -> None:
 
 def not_a_layer(workspace: Workspace, phrase: Phrase, frame: Frame) -> None:
     """Report a phrase that begins with no layer's name: a block, a stream, a misspelling."""
+    from cnndsl.semantics.foreign_words import misplaced_word
+
     head = phrase.head
     if head.name in frame.file.blocks:
         _uncalled_block(workspace, frame.file.blocks[head.name], phrase)
@@ -91,6 +93,8 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
 
     That is in a join and before ``->``.
     """
+    from cnndsl.layers.absent import absence
+
     head = phrase.head
     near = closest(head.name, tuple(frame.streams))
     missing = absence(head.name)
@@ -109,6 +113,10 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
 
 def claims_layer(workspace: Workspace, link: Link) -> bool:
     """Report ``=> relu``, where an arrow is meant; False where sizes are claimed."""
+    if not any(isinstance(claim.dims[0], Name | Call) for claim in link.claims):
+        return False
+    from cnndsl.semantics.phrase_mistakes import claimed_layer
+
     found = [diagnostic for claim in link.claims if (diagnostic := claimed_layer(claim))]
     workspace.report.extend(found)
     return bool(found)
@@ -130,6 +138,8 @@ def joins_nothing(workspace: Workspace, phrase: Phrase) -> None:
 
 def listed_streams(workspace: Workspace, call: Call) -> None:
     """Report ``concat([a, b])``: streams in a list."""
+    from cnndsl.semantics.foreign_calls import joined
+
     name = call.callee.name
     text = joined(name, call)
     listed = next(a.value.span for a in call.arguments if isinstance(a.value, List))
@@ -157,6 +167,8 @@ def _stream_with_arguments(workspace: Workspace, phrase: Phrase) -> None:
 
 def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
     """Report a call of what is neither a block nor a layer."""
+    from cnndsl.semantics.foreign_words import size_in_name
+
     name = call.callee.name
     workspace.broken.update(names_in(call))
     if workspace.lookup(name, frame) is None:
@@ -179,6 +191,8 @@ def unknown_callee(workspace: Workspace, call: Call, frame: Frame) -> None:
 
 def _translated(workspace: Workspace, call: Call, frame: Frame) -> bool:
     """Report another tool's call of a layer, with ours; False where it has no counterpart."""
+    from cnndsl.semantics.foreign_calls import translate
+
     translation = translate(call)
     if translation is None:
         return _untranslated(workspace, call)
@@ -206,6 +220,8 @@ def _bound_to_self(call: Call) -> tuple[Span, str]:
 
 def _untranslated(workspace: Workspace, call: Call) -> bool:
     """Report another tool's layer whose arguments ours does not have; False for no such layer."""
+    from cnndsl.semantics.foreign_calls import ours, without_root
+
     name = call.callee
     bare = without_root(name.name)
     keyword = ours(name.name)
@@ -233,6 +249,8 @@ def _from_stream(workspace: Workspace, translation: Translation, frame: Frame) -
 
 def called_layer(workspace: Workspace, schema: type[Layer], call: Call, frame: Frame) -> None:
     """Report ``conv(6, 5)``: a layer whose arguments are given in parentheses."""
+    from cnndsl.semantics.foreign_calls import translate
+
     name = call.callee.name
     translation = translate(call)
     text = _from_stream(workspace, translation, frame) if translation else None

@@ -118,7 +118,8 @@ class _Binder(Generic[S]):
 
     def _joined(self, arguments: Sequence[Expr]) -> Sequence[Expr]:
         """The arguments up to a sign that stands for an arrow, ``> relu``."""
-        if any(isinstance(argument, Binary | At) for argument in arguments):
+        lasts = (item.size if isinstance(item, At) else item for item in arguments)
+        if any(isinstance(one, Binary) and not isinstance(one.right, Number) for one in lasts):
             from cnndsl.semantics.phrase_mistakes import sign_for_arrow
 
             if found := sign_for_arrow(arguments, self._is_constant):

@@ -10,7 +10,6 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.suggest import closest, replacements
 from cnndsl.layers.base import Schema
-from cnndsl.semantics.absent_words import absent_word, same_word
 from cnndsl.semantics.findings import shorten
 from cnndsl.semantics.header import given_twice, joined, unknown_setting, validated
 from cnndsl.semantics.phrases import bind
@@ -111,6 +110,8 @@ def _setting_value(
 
 
 def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:
+    from cnndsl.semantics.absent_words import absent_word, same_word  # only mistakes need them
+
     name = setting.name.name
     choices = ", ".join(f"`{variant}`" for variant in variants)
     if word is None:
@@ -177,6 +178,8 @@ def _labels(
 
 def _spread(call: Call, variants: Sequence[str]) -> str:
     """``sgd(lr=0.1)`` as a setting has it: ``sgd lr 0.1``."""
+    from cnndsl.semantics.absent_words import same_word
+
     parts = [same_word(call.callee.name, variants) or call.callee.name]
     for argument in call.arguments:
         parts += [argument.name.name] if argument.name else []

@@ -81,3 +81,16 @@ def test_reading_a_spec_does_not_load_lark() -> None:
     )
     root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
+
+
+def test_a_right_spec_loads_nothing_that_only_mistakes_need() -> None:
+    program = (
+        "import sys\n"
+        "from cnndsl.pipeline import check\n"
+        "assert not check('lenet5').diagnostics\n"
+        "words = ('foreign', 'absent', 'mistakes', 'complaints', 'punctuation', 'spelling')\n"
+        "loaded = [name for name in sys.modules if name.startswith('cnndsl.')]\n"
+        "assert not [name for name in loaded if any(word in name for word in words)]\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
