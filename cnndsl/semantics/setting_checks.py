@@ -1,6 +1,6 @@
 """Finds settings of a recipe that do nothing, or that work against another.
 
-Epochs are counted from 1, as training shows them (decision 0034).
+Epochs are counted from 1, as training shows them (decision 0027).
 """
 
 from __future__ import annotations
