@@ -70,7 +70,8 @@ def _run(command: Callable[[], object]) -> int:
     except (OSError, click.Abort):
         raise
     except MemoryError:
-        return report(UserError("CNN905", "not enough memory for this network"))
+        help = "take a smaller `--batch`, or make the network smaller"
+        return report(UserError("CNN905", "not enough memory for this network", help=help))
     except Exception as error:  # the last resort: no traceback for a user
         return _internal(error)
     return result if isinstance(result, int) else 0

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
 from cnndsl.data.fitting import fit_pictures, resamples
-from cnndsl.data.images import MAX_PIXELS
+from cnndsl.data.images import MAX_PIXELS, check_size
 from cnndsl.data.preparing import Floats, taken_values
 from cnndsl.data.raw import needs_no_preparing, raw_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
@@ -162,6 +162,7 @@ def demand_pictures(
             f" `{model_input.type}`",
             help="give the data as arrays of that shape in a `.npz` file",
         )
+    check_size(model_input)
     _demand_some(shape, name)
     height, width = (shape[axis] for axis in axes[1:3])
     if not height * width:

@@ -27,7 +27,7 @@ from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.semantics.preparation import Layout
 
-__all__ = ["MAX_PIXELS", "read_picture"]
+__all__ = ["MAX_PIXELS", "check_size", "read_picture"]
 
 MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
@@ -70,8 +70,25 @@ def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Array
             f"`{path}` is a picture, but the input `{model_input.name}` takes `{model_input.type}`",
             help="give the data as an array in a `.npy` or `.npz` file",
         )
+    check_size(model_input)
     fitted = _load(path, layout, model_input)
     return taken_values(_channels_first(fitted, layout), model_input)
+
+
+def check_size(model_input: ModelInput) -> None:
+    """Refuse an input that would have every picture drawn larger than any picture may be.
+
+    Raises:
+        UserError: CNN703.
+    """
+    height, width = model_input.type.spatial
+    if height * width > MAX_PIXELS:
+        raise UserError(
+            "CNN703",
+            f"the input `{model_input.name}` takes pictures of {height:,}x{width:,} pixels, beyond"
+            f" the limit of {MAX_PIXELS:,}",
+            help="make the input of the spec smaller",
+        )
 
 
 def _channels_first(picture: Array, layout: Layout) -> Array:

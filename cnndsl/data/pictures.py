@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 from typing_extensions import override
 
-from cnndsl.data.images import read_picture
+from cnndsl.data.images import check_size, read_picture
 from cnndsl.data.parts import Wanted, not_understood, only_input
 from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, walk_files
@@ -67,6 +67,7 @@ class PictureSet(Dataset):
                 f" `{self._input.type}`",
                 help="give the data as arrays of that shape in a `.npz` file",
             )
+        check_size(self._input)
         self._files = files
         self._states = _states(name, files)
         super().__init__(name, wanted.inputs, labels=labels, classes=classes, notes=notes)

@@ -233,3 +233,14 @@ def test_photographs_of_scikit_learn_are_read() -> None:
         assert values.min() >= 0
         assert values.max() <= 1
         assert values.std() > 0.1
+
+
+def test_an_input_larger_than_any_picture_is_refused(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", GRAY)
+    with pytest.raises(UserError) as caught:
+        read(tmp_path / "a.png", 1, 100_000, 100_000)
+    assert caught.value.code == "CNN703"
+    assert caught.value.message == (
+        "the input `input` takes pictures of 100,000x100,000 pixels, beyond the limit of"
+        " 134,217,728"
+    )
