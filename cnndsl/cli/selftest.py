@@ -21,10 +21,8 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 @click.option(
     "--batch",
     type=click.IntRange(2, 65536),
-    default=4,
-    show_default=True,
     metavar="N",
-    help="Samples in a batch.",
+    help="Samples in a batch.  [default: 4, or 2 for large networks]",
 )
 @device_option
 @threads_option
@@ -32,7 +30,7 @@ _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 @color_option
 def selftest(
     spec: str,
-    batch: int,
+    batch: int | None,
     device: str,
     threads: int | None,
     parameters: dict[str, int | float | bool | str],

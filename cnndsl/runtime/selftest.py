@@ -44,6 +44,9 @@ Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
 _WORK = 20_000_000_000
 """Multiplications in float64 that the gradients may take about, and never fewer than:"""
 
+_LARGE = 1_000_000_000
+"""Multiply-accumulates for a sample from which on two samples do, the fewest that can differ."""
+
 _LEAST_GROUPS = 3
 _GRADIENT_TOLERANCE = 0.02
 _TOLERANCE = 1e-4
@@ -65,18 +68,21 @@ class Check:
 def selftest(
     typed: TypedNetwork,
     *,
-    batch: int = 4,
+    batch: int | None = None,
     device: str = "auto",
     threads: int | None = None,
     told: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Iterator[Check]:
     """Test a network, check by check, on random samples with random answers.
 
+    Without a ``batch`` these are 4 samples, or 2 where a network is large.
     ``told`` is called while a long check runs: with its name, what is done and what there is.
 
     Raises:
         UserError: as building and starting a step does.
     """
+    if batch is None:
+        batch = 2 if summarize(typed).macs > _LARGE else 4
     bench = _Bench(typed, batch, device, threads, told)
     yield bench.gradients()
     yield bench.inference()
