@@ -9,7 +9,6 @@ from typing import Any
 import numpy
 import numpy.typing
 import pytest
-import torch
 from training_runs import ArrayData
 
 from cnndsl.data.augment import Augmenter
@@ -70,6 +69,7 @@ def test_every_channel_of_the_targets_goes_along() -> None:
 
 def test_a_turn_gives_each_cell_the_label_of_the_nearest_one() -> None:
     """Against PyTorch's `grid_sample`, which computes in coordinates from -1 to 1."""
+    torch = pytest.importorskip("torch")
     random = numpy.random.default_rng(2)
     labels = random.integers(1, 50, (12, 2, 9, 14)).astype(numpy.float32)
     by = random.uniform(-math.pi, math.pi, (12, 1))

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy
 import pytest
-import safetensors.torch
-import torch
+import safetensors
 from numpy.typing import NDArray
 
 from cnndsl import pipeline
@@ -18,6 +17,12 @@ from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.layers.base import Init
 from cnndsl.semantics.network import TypedNetwork
+
+
+def pytorch() -> tuple[Any, Any]:
+    """PyTorch, and its door to safetensors."""
+    torch = pytest.importorskip("torch")
+    return torch, pytest.importorskip("safetensors.torch")
 
 
 def tiny(classes: str = "") -> TypedNetwork:
@@ -38,26 +43,28 @@ def both(path: Path, typed: TypedNetwork | None = None) -> tuple[dict[str, Array
 # --- types of numbers -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_other_floating_point_types_become_float32(tmp_path: Path, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("word", ["float16", "bfloat16", "float64"])
+def test_other_floating_point_types_become_float32(tmp_path: Path, word: str) -> None:
     """PyTorch writes them, and says what they are in float32."""
+    torch, files = pytorch()
+    dtype = getattr(torch, word)
     tensors = {name: torch.tensor(array).to(dtype) for name, array in drawn().items()}
     path = tmp_path / "w.safetensors"
-    safetensors.torch.save_file(tensors, path)
+    files.save_file(tensors, path)
     found, said = both(path)
     for name, tensor in tensors.items():
         assert found[name].dtype == numpy.float32
         assert (found[name] == tensor.float().numpy()).all()
-    word = str(dtype).removeprefix("torch.")
     assert said == [f"`{path}` holds weights in other types (4 as {word}): they become float32"]
 
 
 def test_all_other_types_are_said_at_once(tmp_path: Path) -> None:
+    torch, files = pytorch()
     tensors = {name: torch.tensor(array) for name, array in drawn().items()}
     tensors["C1.weight"] = tensors["C1.weight"].bfloat16()
     tensors["F2.bias"] = tensors["F2.bias"].double()
     path = tmp_path / "w.safetensors"
-    safetensors.torch.save_file(tensors, path)
+    files.save_file(tensors, path)
     found, said = both(path)
     assert (found["C1.weight"] == tensors["C1.weight"].float().numpy()).all()
     assert said == [
@@ -209,19 +216,20 @@ def test_no_damage_to_the_header_changes_the_weights(tmp_path: Path) -> None:
 
 def test_another_tool_may_load_and_save_the_weights(tmp_path: Path) -> None:
     """PyTorch's library orders tensors and metadata in its own way."""
+    _, files = pytorch()
     path = saved(tmp_path / "w.safetensors")
     with safetensors.safe_open(path, framework="pt") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    safetensors.torch.save_file(dict(reversed(tensors.items())), path, metadata)
+    files.save_file(dict(reversed(tensors.items())), path, metadata)
     found, _ = both(path)
     assert all((found[name] == array).all() for name, array in drawn().items())
     tensors["F2.bias"] += 1
-    safetensors.torch.save_file(tensors, path, metadata)
+    files.save_file(tensors, path, metadata)
     with pytest.raises(UserError, match="damaged or changed") as caught:
         both(path)
     assert caught.value.code == "CNN607"
     changed = read_weights(path, tiny(), verify=False)
     assert (changed["F2.bias"] == drawn()["F2.bias"] + 1).all()
-    safetensors.torch.save_file(tensors, path)
+    files.save_file(tensors, path)
     assert (both(path)[0]["F2.bias"] == changed["F2.bias"]).all()
