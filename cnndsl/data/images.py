@@ -156,8 +156,13 @@ def _fitted(
 
 
 def _formats(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """What a file may be; nothing marks the content of TGA, so that its name has to."""
-    return (*_FORMATS, "TGA") if os.fspath(path).lower().endswith(_TGA_SUFFIXES) else _FORMATS
+    """What a file may be; nothing marks the content of TGA, so that its name has to.
+
+    Not every Pillow can read all of these: AVIF came with 11.3.
+    """
+    named = os.fspath(path).lower().endswith(_TGA_SUFFIXES)
+    Image.init()
+    return tuple(one for one in (*_FORMATS, *("TGA",) * named) if one in Image.OPEN)
 
 
 def _check_size(picture: Picture, path: str | os.PathLike[str]) -> None:

@@ -39,7 +39,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.checksum import CHECKSUM_KEY, checksum_of, stored_checksum
 from cnndsl.graph.files import reason
-from cnndsl.graph.wire import WireError, read_without
+from cnndsl.graph.wire import WireError, fields, read_without, size_of
 from cnndsl.semantics.answers import Answers
 from cnndsl.semantics.preparation import Preparation
 
@@ -170,6 +170,8 @@ def read_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Manif
     try:
         with open_regular(path) as file:
             properties = _properties(file)
+            if any(one.number == _MODEL_FUNCTIONS for one in fields(file, 0, size_of(file))):
+                raise _not_ours(path, "defines functions, which cnndsl never does")
             if "cnndsl.spec" not in properties:
                 raise _not_ours(path, "was not compiled by cnndsl: it carries no spec")
             if properties.get(FORMAT_KEY, str(_FORMAT)) != str(_FORMAT):

@@ -71,6 +71,8 @@ def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:
         raise _unreadable(path, f"cannot be read: {reason(error)}") from error
     except DecodeError as error:
         raise _unreadable(path, "is not an ONNX model") from error
+    if model.functions:
+        raise _unreadable(path, "defines functions, which cnndsl never does")
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise _unreadable(path, "keeps weights in other files, which cnndsl never does")

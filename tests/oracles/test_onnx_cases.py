@@ -145,6 +145,8 @@ def node_cases() -> Mapping[str, list[Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cases: list[Any] = load_model_tests(kind="node")
+    if any(case.model is None for case in cases):
+        pytest.skip("this version of onnx keeps its cases in files, which it does not bring")
     found = defaultdict(list)
     for case in cases:
         # An operator that is a function has its cases a second time, expanded into others.
