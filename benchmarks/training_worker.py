@@ -21,9 +21,9 @@ from typing import Any
 import numpy
 
 from cnndsl import pipeline
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.recipe.recipe import Recipe
 
 TINY = "input 1x2x2\nflatten -> dense 2 -> softmax\ntrain { optimizer sgd lr 0.01 momentum 0.9 }\n"
 
@@ -84,17 +84,19 @@ def batch_of(network: TypedNetwork, size: int) -> tuple[Any, Any]:
 
 
 def start_cnndsl(network: TypedNetwork, size: int, device: str, threads: int) -> StepFunction:
-    from cnndsl.runtime.stepper import Stepper
+    from cnndsl.runtime.train_step import TrainStep
     from cnndsl.training.step import build_step
 
     recipe = recipe_of(network)
     how: Any = recipe.optimizer
     step = build_step(network, recipe, batch=size, target="cuda" if device == "cuda" else "cpu")
-    stepper = Stepper(step, initialise(network, 0, recipe.init), device=device, threads=threads)
+    train_step = TrainStep(
+        step, initialise(network, 0, recipe.init), device=device, threads=threads
+    )
     pictures, labels = batch_of(network, size)
     inputs = {network.network.inputs[0].name: pictures}
     numbers = iter(range(sys.maxsize))
-    return lambda: stepper.run(inputs, labels, how.lr, next(numbers), 0).loss
+    return lambda: train_step.run(inputs, labels, how.lr, next(numbers), 0).loss
 
 
 def compile_torch(network: TypedNetwork, size: int, device: str, threads: int) -> StepFunction:

@@ -13,15 +13,15 @@ from cnndsl import pipeline
 from cnndsl.diagnostics.model import Diagnostic, UserError
 
 if TYPE_CHECKING:
-    from cnndsl.data.memory import ArrayData
-    from cnndsl.data.parts import Split
+    from cnndsl.analysis.summary import Summary
+    from cnndsl.data.formats.memory import ArrayData
+    from cnndsl.data.splits import Split
+    from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.pipeline import Checked
     from cnndsl.runtime.evaluate import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.training import Training, TrainingOptions
-    from cnndsl.semantics.network import TypedNetwork
-    from cnndsl.semantics.summary import Summary
 
 __all__ = ["Network", "check", "load", "parse", "train"]
 
@@ -91,13 +91,13 @@ class Network:
     @property
     def text(self) -> str:
         """The canonical spec: it stands on its own and has this network's parameters in it."""
-        from cnndsl.semantics.canonical import canonical_text
+        from cnndsl.elaborate.canonical import canonical_text
 
         return canonical_text(self._typed.network)
 
     def summary(self, batch: int | None = None) -> Summary:
         """Parameters, MACs, memory and receptive fields, per layer and in total."""
-        from cnndsl.semantics.summary import summarize
+        from cnndsl.analysis.summary import summarize
 
         return summarize(self._typed, batch)
 
@@ -181,7 +181,7 @@ class Network:
         """
         _demand_samples(batch)
         from cnndsl.data.training_data import open_part
-        from cnndsl.graph.stored import weights_of_model
+        from cnndsl.graph.onnx_weights import weights_of_model
         from cnndsl.graph.weight_files import classes_of_weights, read_weights
         from cnndsl.runtime.evaluate import evaluate
 

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report, UserError
 from cnndsl.diagnostics.source import Source
+from cnndsl.elaborate.draft import Draft
+from cnndsl.elaborate.modules import Loader, find_spec
+from cnndsl.elaborate.network import Network, TypedNetwork
+from cnndsl.elaborate.parameters import parameter_values
+from cnndsl.elaborate.resolve import resolve
+from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen, replace
 from cnndsl.limits import ENVIRONMENT, Limits
-from cnndsl.semantics.aliases import blamed
-from cnndsl.semantics.draft import Draft
-from cnndsl.semantics.expectations import check_expectations, check_outputs
-from cnndsl.semantics.infer import Inference, infer
-from cnndsl.semantics.input_checks import input_problems
-from cnndsl.semantics.modules import Loader, find_spec
-from cnndsl.semantics.network import Network, TypedNetwork
-from cnndsl.semantics.parameters import parameter_values
-from cnndsl.semantics.resolve import resolve
-from cnndsl.semantics.shape_advice import advise, swapped
-from cnndsl.semantics.table import Row, rows
-from cnndsl.semantics.values import Value
+from cnndsl.repair.shape_advice import advise, swapped
+from cnndsl.typecheck.expectations import check_expectations, check_outputs
+from cnndsl.typecheck.infer import Inference, infer
+from cnndsl.typecheck.input_checks import input_problems
+from cnndsl.typecheck.misnamed_streams import blamed
+from cnndsl.typecheck.table import Row, rows
 
 if TYPE_CHECKING:
     from cnndsl.autodiff.rules import Target
@@ -171,8 +171,8 @@ def compile(
     Where the spec names no classes, those that the weights were trained for name the outputs.
     With ``verify``, the file's checksum is compared first, where it has one.
     """
+    from cnndsl.elaborate.canonical import canonical_text
     from cnndsl.graph.export import compile_network
-    from cnndsl.semantics.canonical import canonical_text
 
     network = _named(network, weights)
     text = canonical_text(network.network)
@@ -199,8 +199,8 @@ def compile_training(
     target: Target = "cpu",
 ) -> TrainingFiles:
     """Differentiate a network: the model of its training step, and of what that begins with."""
+    from cnndsl.elaborate.canonical import canonical_text
     from cnndsl.graph.weight_files import read_weights
-    from cnndsl.semantics.canonical import canonical_text
     from cnndsl.training.export import compile_training
 
     network = _named(network, weights)
@@ -223,8 +223,8 @@ def _named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:
     """The network with the classes that weights were trained for, where its spec names none."""
     if weights is None or network.network.classes:
         return network
+    from cnndsl.elaborate.class_names import with_classes
     from cnndsl.graph.weight_files import classes_of_weights
-    from cnndsl.semantics.class_names import with_classes
 
     return with_classes(network, classes_of_weights(weights) or ())
 
@@ -242,11 +242,11 @@ def _check(request: _Request) -> Checked:
         return _analyse(again)[0].diagnostics
 
     if inference is not None and inference.failures:
-        from cnndsl.semantics.repair import repair
+        from cnndsl.repair.repair import repair
 
         diagnostics = repair(inference, diagnostics, retry, request.edited)
     if any(fix.safe for diagnostic in diagnostics for fix in diagnostic.fixes):
-        from cnndsl.semantics.proof import proved
+        from cnndsl.repair.proof import proved
 
         cost = len(checked.table) + len(checked.source.text) // 20 + 20
         diagnostics = proved(diagnostics, retry, request.edited, cost)
@@ -285,7 +285,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
             _check_recipe(result, report)
     edits: tuple[Edit, ...] = ()
     if request.annotate and understood:
-        from cnndsl.semantics.annotate import claim_edits
+        from cnndsl.typecheck.annotate import claim_edits
 
         edits = claim_edits(network, draft, request.limits)
     checked = Checked(
@@ -303,11 +303,11 @@ def _check_recipe(network: TypedNetwork, report: Report) -> None:
     """Hold the recipe against the finished network; what it does not use is not loaded."""
     recipe = network.network.recipe
     if recipe is not None:
-        from cnndsl.semantics.recipe_checks import recipe_problems
+        from cnndsl.typecheck.recipe_checks import recipe_problems
 
         report.extend(recipe_problems(network, recipe))
     if recipe is not None and recipe.augment:
-        from cnndsl.semantics.augmentation_checks import check_augmentations
+        from cnndsl.typecheck.augmentation_checks import check_augmentations
 
         check_augmentations(network, report)
 
@@ -316,6 +316,6 @@ def _without_holes(draft: Draft, report: Report, limits: Limits) -> Network:
     """The network of a draft, with the numbers that fit in place of its holes."""
     if not draft.is_open:
         return draft.network()
-    from cnndsl.semantics.holes import fill
+    from cnndsl.typecheck.holes import fill
 
     return fill(draft, report, limits)

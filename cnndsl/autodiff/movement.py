@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy
 import onnx_ir
 
-from cnndsl.autodiff.rules import Array, Backward, dims_of, vjp
-from cnndsl.graph.emitter import LoweringError
+from cnndsl.autodiff.rules import Array, VjpContext, dims_of, vjp
+from cnndsl.graph.builder import LoweringError
 
 __all__: list[str] = []
 
@@ -20,65 +20,65 @@ Parts = Sequence[onnx_ir.Value | None]
 
 
 @vjp("Flatten", "Reshape", "Squeeze", "Unsqueeze")
-def _reshape(backward: Backward) -> Parts:
-    part = _shaped(backward, backward.gradient, dims_of(backward.inputs[0]))
-    return (part, *[None for _ in backward.inputs[1:]])
+def _reshape(context: VjpContext) -> Parts:
+    part = _shaped(context, context.gradient, dims_of(context.inputs[0]))
+    return (part, *[None for _ in context.inputs[1:]])
 
 
 @vjp("Transpose")
-def _transpose(backward: Backward) -> Parts:
-    rank = len(dims_of(backward.gradient))
-    perm = backward.integers("perm", range(rank - 1, -1, -1))
+def _transpose(context: VjpContext) -> Parts:
+    rank = len(dims_of(context.gradient))
+    perm = context.integers("perm", range(rank - 1, -1, -1))
     back = [perm.index(axis) for axis in range(rank)]
-    return (backward.op("Transpose", backward.gradient, perm=back),)
+    return (context.op("Transpose", context.gradient, perm=back),)
 
 
 # --- parts and joins --------------------------------------------------------------------------
 
 
 @vjp("Concat")
-def _concat(backward: Backward) -> Parts:
-    axis = backward.integer("axis", 0) % len(dims_of(backward.gradient))
+def _concat(context: VjpContext) -> Parts:
+    axis = context.integer("axis", 0) % len(dims_of(context.gradient))
     parts: list[onnx_ir.Value | None] = []
     start = 0
-    for value, want in zip(backward.inputs, backward.wants, strict=True):
+    for value, want in zip(context.inputs, context.needs_grad, strict=True):
         end = start + dims_of(value)[axis]
-        parts.append(_sliced(backward, backward.gradient, axis, start, end) if want else None)
+        parts.append(_sliced(context, context.gradient, axis, start, end) if want else None)
         start = end
     return parts
 
 
 def _sliced(
-    backward: Backward, value: onnx_ir.Value, axis: int, start: int, end: int
+    context: VjpContext, value: onnx_ir.Value, axis: int, start: int, end: int
 ) -> onnx_ir.Value:
-    bounds = [backward.emit.constant([number]) for number in (start, end, axis)]
-    return backward.op("Slice", value, *bounds)
+    bounds = [context.emit.constant([number]) for number in (start, end, axis)]
+    return context.op("Slice", value, *bounds)
 
 
 @vjp("Slice")
-def _slice(backward: Backward) -> Parts:
+def _slice(context: VjpContext) -> Parts:
     """Zeros around it, and between its numbers where the step is not 1."""
-    dims, gradient = dims_of(backward.inputs[0]), backward.gradient
-    taken = _taken(backward)
+    dims, gradient = dims_of(context.inputs[0]), context.gradient
+    taken = _taken(context)
     backwards = [axis for axis, places in enumerate(taken) if places.step < 0]
     if backwards:
-        gradient = _reversed(backward, gradient, backwards)
+        gradient = _reversed(context, gradient, backwards)
         taken = [places[::-1] if places.step < 0 else places for places in taken]
     steps = [places.step for places in taken]
     if any(step > 1 for step in steps):
-        gradient = _spaced(backward, gradient, steps)
+        gradient = _spaced(context, gradient, steps)
     before = [places.start for places in taken]
     have = dims_of(gradient)
     after = [full - start - size for full, start, size in zip(dims, before, have, strict=True)]
-    part = _padded(backward, gradient, before, after)
-    return (part, *[None for _ in backward.inputs[1:]])
+    part = _padded(context, gradient, before, after)
+    return (part, *[None for _ in context.inputs[1:]])
 
 
-def _taken(backward: Backward) -> list[range]:
+def _taken(context: VjpContext) -> list[range]:
     """The places that a Slice takes along each axis."""
-    dims = dims_of(backward.inputs[0])
+    dims = dims_of(context.inputs[0])
     starts, ends, *more = [
-        [int(number) for number in backward.known(at)] for at in range(1, len(backward.inputs))
+        [int(number) for number in context.known(at)] for at in range(1, len(context.inputs))
     ]
     axes = more[0] if more else [*range(len(starts))]
     steps = more[1] if len(more) > 1 else [1] * len(starts)
@@ -88,53 +88,53 @@ def _taken(backward: Backward) -> list[range]:
     return taken
 
 
-def _reversed(backward: Backward, value: onnx_ir.Value, axes: Sequence[int]) -> onnx_ir.Value:
+def _reversed(context: VjpContext, value: onnx_ir.Value, axes: Sequence[int]) -> onnx_ir.Value:
     last, beyond = [-1] * len(axes), [-(2**31)] * len(axes)
-    bounds = [backward.emit.constant(one) for one in (last, beyond, axes, last)]
-    return backward.op("Slice", value, *bounds)
+    bounds = [context.emit.constant(one) for one in (last, beyond, axes, last)]
+    return context.op("Slice", value, *bounds)
 
 
-def _spaced(backward: Backward, value: onnx_ir.Value, steps: Sequence[int]) -> onnx_ir.Value:
+def _spaced(context: VjpContext, value: onnx_ir.Value, steps: Sequence[int]) -> onnx_ir.Value:
     """Behind each number as many zeros as make it start a block of the step's size."""
     dims = dims_of(value)
-    columns = _shaped(backward, value, tuple(size for one in dims for size in (one, 1)))
+    columns = _shaped(context, value, tuple(size for one in dims for size in (one, 1)))
     after = [size for step in steps for size in (0, step - 1)]
-    columns = _padded(backward, columns, [0] * len(after), after)
+    columns = _padded(context, columns, [0] * len(after), after)
     return _shaped(
-        backward, columns, tuple(size * step for size, step in zip(dims, steps, strict=True))
+        context, columns, tuple(size * step for size, step in zip(dims, steps, strict=True))
     )
 
 
 @vjp("Pad")
-def _pad(backward: Backward) -> Parts:
-    dims = dims_of(backward.inputs[0])
-    before, after = _amounts(backward)
-    mode = backward.text("mode", "constant")
+def _pad(context: VjpContext) -> Parts:
+    dims = dims_of(context.inputs[0])
+    before, after = _amounts(context)
+    mode = context.text("mode", "constant")
     if mode == "constant":
-        if len(backward.wants) > 2 and backward.wants[2]:
-            raise LoweringError(f"{backward.origin}: the value that `Pad` adds has no gradient")
+        if len(context.needs_grad) > 2 and context.needs_grad[2]:
+            raise LoweringError(f"{context.origin}: the value that `Pad` adds has no gradient")
         part = _padded(
-            backward, backward.gradient, [-size for size in before], [-size for size in after]
+            context, context.gradient, [-size for size in before], [-size for size in after]
         )
-        return (part, *[None for _ in backward.inputs[1:]])
+        return (part, *[None for _ in context.inputs[1:]])
     if min(*before, *after) < 0:
-        raise LoweringError(f"{backward.origin}: `Pad` that cuts has no gradient in mode {mode}")
-    part = backward.gradient
+        raise LoweringError(f"{context.origin}: `Pad` that cuts has no gradient in mode {mode}")
+    part = context.gradient
     for axis, size in enumerate(dims):
         if before[axis] or after[axis]:
             margins = (before[axis], after[axis])
             indices = numpy.pad(numpy.arange(size), margins, mode=mode)  # type: ignore[call-overload]
-            part = _gathered_back(backward, part, axis, indices, size)
-    return (part, *[None for _ in backward.inputs[1:]])
+            part = _gathered_back(context, part, axis, indices, size)
+    return (part, *[None for _ in context.inputs[1:]])
 
 
-def _amounts(backward: Backward) -> tuple[list[int], list[int]]:
+def _amounts(context: VjpContext) -> tuple[list[int], list[int]]:
     """What a Pad adds before and after each axis."""
-    rank = len(dims_of(backward.inputs[0]))
-    given = [int(number) for number in backward.known(1)]
+    rank = len(dims_of(context.inputs[0]))
+    given = [int(number) for number in context.known(1)]
     before, after = [0] * rank, [0] * rank
-    inputs = backward.node.inputs
-    axes = backward.known(3) if len(inputs) > 3 and inputs[3] is not None else range(rank)
+    inputs = context.node.inputs
+    axes = context.known(3) if len(inputs) > 3 and inputs[3] is not None else range(rank)
     for at, axis in enumerate(axes):
         before[int(axis)] = given[at]
         after[int(axis)] = given[at + len(given) // 2]
@@ -142,73 +142,73 @@ def _amounts(backward: Backward) -> tuple[list[int], list[int]]:
 
 
 def _padded(
-    backward: Backward, value: onnx_ir.Value, before: Sequence[int], after: Sequence[int]
+    context: VjpContext, value: onnx_ir.Value, before: Sequence[int], after: Sequence[int]
 ) -> onnx_ir.Value:
     """Zeros around a value; negative sizes cut it."""
     axes = [axis for axis, pair in enumerate(zip(before, after, strict=True)) if min(pair) < 0]
     if axes:
         starts = [max(0, -before[axis]) for axis in axes]
         ends = [dims_of(value)[axis] - max(0, -after[axis]) for axis in axes]
-        bounds = [backward.emit.constant(one) for one in (starts, ends, axes)]
-        value = backward.op("Slice", value, *bounds)
+        bounds = [context.emit.constant(one) for one in (starts, ends, axes)]
+        value = context.op("Slice", value, *bounds)
     amounts = [max(0, amount) for amount in (*before, *after)]
-    return backward.op("Pad", value, backward.emit.constant(amounts)) if any(amounts) else value
+    return context.op("Pad", value, context.emit.constant(amounts)) if any(amounts) else value
 
 
 # --- choices ----------------------------------------------------------------------------------
 
 
 @vjp("Gather")
-def _gather(backward: Backward) -> Parts:
-    dims = dims_of(backward.inputs[0])
-    axis = backward.integer("axis", 0) % len(dims)
-    indices = backward.known(1)
+def _gather(context: VjpContext) -> Parts:
+    dims = dims_of(context.inputs[0])
+    axis = context.integer("axis", 0) % len(dims)
+    indices = context.known(1)
     flat = (*dims[:axis], indices.size, *dims[axis + 1 :])
-    gradient = _shaped(backward, backward.gradient, flat)
-    return _gathered_back(backward, gradient, axis, indices.reshape(-1), dims[axis]), None
+    gradient = _shaped(context, context.gradient, flat)
+    return _gathered_back(context, gradient, axis, indices.reshape(-1), dims[axis]), None
 
 
 def _gathered_back(
-    backward: Backward, gradient: onnx_ir.Value, axis: int, indices: Array, size: int
+    context: VjpContext, gradient: onnx_ir.Value, axis: int, indices: Array, size: int
 ) -> onnx_ir.Value:
     """What each place of an axis gave, added up: a product with a matrix of zeros and ones."""
     dims = dims_of(gradient)
     matrix = numpy.zeros((size, len(indices)))
     matrix[indices, numpy.arange(len(indices))] = 1
     stack = (math.prod(dims[:axis]), dims[axis], math.prod(dims[axis + 1 :]))
-    product = backward.op("MatMul", backward.tensor(matrix), _shaped(backward, gradient, stack))
-    return _shaped(backward, product, (*dims[:axis], size, *dims[axis + 1 :]))
+    product = context.op("MatMul", context.tensor(matrix), _shaped(context, gradient, stack))
+    return _shaped(context, product, (*dims[:axis], size, *dims[axis + 1 :]))
 
 
 @vjp("Resize")
-def _resize(backward: Backward) -> Parts:
+def _resize(context: VjpContext) -> Parts:
     """Nearest by whole factors: each number gets the sum of the block that it filled."""
-    dims, sizes = dims_of(backward.inputs[0]), dims_of(backward.gradient)
-    if not _fills_blocks(backward):
+    dims, sizes = dims_of(context.inputs[0]), dims_of(context.gradient)
+    if not _fills_blocks(context):
         raise LoweringError(
-            f"{backward.origin}: `Resize` has a gradient only for nearest by whole factors"
+            f"{context.origin}: `Resize` has a gradient only for nearest by whole factors"
         )
     factors = [after // before for before, after in zip(dims, sizes, strict=True)]
     pairs = list(zip(dims, factors, strict=True))
-    blocks = _shaped(backward, backward.gradient, tuple(size for pair in pairs for size in pair))
-    axes = backward.emit.constant([2 * at + 1 for at in range(len(dims))])
-    part = backward.op("ReduceSum", blocks, axes, keepdims=0)
-    return (part, *[None for _ in backward.inputs[1:]])
+    blocks = _shaped(context, context.gradient, tuple(size for pair in pairs for size in pair))
+    axes = context.emit.constant([2 * at + 1 for at in range(len(dims))])
+    part = context.op("ReduceSum", blocks, axes, keepdims=0)
+    return (part, *[None for _ in context.inputs[1:]])
 
 
-def _fills_blocks(backward: Backward) -> bool:
+def _fills_blocks(context: VjpContext) -> bool:
     """Whether each number of the input fills a block of the output."""
-    dims, sizes = dims_of(backward.inputs[0]), dims_of(backward.gradient)
-    places = backward.text("coordinate_transformation_mode", "half_pixel")
-    rounding = backward.text("nearest_mode", "round_prefer_floor")
+    dims, sizes = dims_of(context.inputs[0]), dims_of(context.gradient)
+    places = context.text("coordinate_transformation_mode", "half_pixel")
+    rounding = context.text("nearest_mode", "round_prefer_floor")
     return (
-        backward.text("mode", "nearest") == "nearest"
+        context.text("mode", "nearest") == "nearest"
         and (places == "half_pixel" or (places, rounding) == ("asymmetric", "floor"))
         and all(after % before == 0 for before, after in zip(dims, sizes, strict=True))
     )
 
 
-def _shaped(backward: Backward, value: onnx_ir.Value, dims: tuple[int, ...]) -> onnx_ir.Value:
+def _shaped(context: VjpContext, value: onnx_ir.Value, dims: tuple[int, ...]) -> onnx_ir.Value:
     if dims_of(value) == dims:
         return value
-    return backward.op("Reshape", value, backward.emit.constant(list(dims)))
+    return context.op("Reshape", value, context.emit.constant(list(dims)))

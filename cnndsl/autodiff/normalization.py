@@ -15,7 +15,7 @@ import numpy
 import onnx_ir
 
 from cnndsl.autodiff.reduction import reduced_axes
-from cnndsl.autodiff.rules import Backward, dims_of, vjp
+from cnndsl.autodiff.rules import VjpContext, dims_of, vjp
 
 __all__: list[str] = []
 
@@ -26,67 +26,67 @@ Parts = Sequence[onnx_ir.Value | None]
 
 
 @vjp("BatchNormalization")
-def _batch_normalization(backward: Backward) -> Parts:
+def _batch_normalization(context: VjpContext) -> Parts:
     """With given statistics, or with the batch's own, as layers emit it for training."""
-    source, _, _, mean, variance = backward.inputs
+    source, _, _, mean, variance = context.inputs
     centred = _batch_centred(source, mean, variance)
-    wants_source, _, _, wants_mean, wants_variance = backward.wants
+    wants_source, _, _, wants_mean, wants_variance = context.needs_grad
     if centred is not None and wants_source and wants_mean and wants_variance:
-        return _with_own_statistics(backward, centred)
-    return _with_given_statistics(backward)
+        return _with_own_statistics(context, centred)
+    return _with_given_statistics(context)
 
 
-def _with_own_statistics(backward: Backward, centred: onnx_ir.Value) -> Parts:
+def _with_own_statistics(context: VjpContext, centred: onnx_ir.Value) -> Parts:
     """The closed form: all that the input does, also by way of mean and variance.
 
     As a g + (b d + c): BatchNormalization takes one pass over memory for the second part.
     """
-    source, scale, _, _, variance = backward.inputs
+    source, scale, _, _, variance = context.inputs
     count = math.prod(dims_of(source)) // dims_of(source)[1]
-    spread = _spread(backward, variance)
-    slope = backward.op("Div", scale, spread)
-    total = _channel_sum(backward, backward.gradient)
-    moment = _channel_sum(backward, backward.op("Mul", backward.gradient, centred))
-    normal = backward.op("Div", moment, spread)
-    share = backward.op("Mul", slope, backward.scalar(-1 / count))
-    rest = backward.op(
+    spread = _spread(context, variance)
+    slope = context.op("Div", scale, spread)
+    total = _channel_sum(context, context.gradient)
+    moment = _channel_sum(context, context.op("Mul", context.gradient, centred))
+    normal = context.op("Div", moment, spread)
+    share = context.op("Mul", slope, context.scalar(-1 / count))
+    rest = context.op(
         "BatchNormalization",
         centred,
-        backward.op("Mul", share, normal),
-        backward.op("Mul", share, total),
-        backward.tensor(numpy.zeros(dims_of(scale))),
+        context.op("Mul", share, normal),
+        context.op("Mul", share, total),
+        context.tensor(numpy.zeros(dims_of(scale))),
         variance,
-        epsilon=backward.number("epsilon", 1e-5),
+        epsilon=context.number("epsilon", 1e-5),
     )
-    direct = backward.op("Mul", backward.gradient, _column(backward, slope))
-    return backward.op("Add", direct, rest), normal, total, None, None
+    direct = context.op("Mul", context.gradient, _column(context, slope))
+    return context.op("Add", direct, rest), normal, total, None, None
 
 
-def _with_given_statistics(backward: Backward) -> Parts:
-    source, scale, _, mean, variance = backward.inputs
-    wants_source, wants_scale, wants_bias, wants_mean, wants_variance = backward.wants
-    gradient, parts = backward.gradient, list[onnx_ir.Value | None]([None] * 5)
+def _with_given_statistics(context: VjpContext) -> Parts:
+    source, scale, _, mean, variance = context.inputs
+    wants_source, wants_scale, wants_bias, wants_mean, wants_variance = context.needs_grad
+    gradient, parts = context.gradient, list[onnx_ir.Value | None]([None] * 5)
     if wants_bias or wants_mean:
-        parts[2] = _channel_sum(backward, gradient)
+        parts[2] = _channel_sum(context, gradient)
     if not (wants_source or wants_scale or wants_mean or wants_variance):
         return parts
-    spread = _spread(backward, variance)
+    spread = _spread(context, variance)
     if wants_scale or wants_variance:
-        centred = backward.op("Sub", source, _column(backward, mean))
-        moment = _channel_sum(backward, backward.op("Mul", gradient, centred))
-        parts[1] = backward.op("Div", moment, spread)
+        centred = context.op("Sub", source, _column(context, mean))
+        moment = _channel_sum(context, context.op("Mul", gradient, centred))
+        parts[1] = context.op("Div", moment, spread)
     if not (wants_source or wants_mean or wants_variance):
         return parts
-    slope = backward.op("Div", scale, spread)
+    slope = context.op("Div", scale, spread)
     if wants_source:
-        parts[0] = backward.op("Mul", gradient, _column(backward, slope))
+        parts[0] = context.op("Mul", gradient, _column(context, slope))
     if wants_mean:
         assert parts[2] is not None
-        parts[3] = backward.op("Neg", backward.op("Mul", parts[2], slope))
+        parts[3] = context.op("Neg", context.op("Mul", parts[2], slope))
     if wants_variance:
         assert parts[1] is not None
-        share = backward.op("Div", backward.op("Mul", parts[1], slope), spread)
-        parts[4] = backward.op("Mul", share, backward.scalar(-0.5))
+        share = context.op("Div", context.op("Mul", parts[1], slope), spread)
+        parts[4] = context.op("Mul", share, context.scalar(-0.5))
     return parts
 
 
@@ -129,118 +129,118 @@ def _inputs_of(value: onnx_ir.Value | None, *op_types: str) -> Sequence[onnx_ir.
     return producer.inputs if producer is not None and producer.op_type in op_types else ()
 
 
-def _spread(backward: Backward, variance: onnx_ir.Value) -> onnx_ir.Value:
+def _spread(context: VjpContext, variance: onnx_ir.Value) -> onnx_ir.Value:
     """The standard deviation."""
-    epsilon = backward.scalar(backward.number("epsilon", 1e-5))
-    return backward.op("Sqrt", backward.op("Add", variance, epsilon))
+    epsilon = context.scalar(context.number("epsilon", 1e-5))
+    return context.op("Sqrt", context.op("Add", variance, epsilon))
 
 
-def _channel_sum(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
-    axes = backward.emit.constant([0, *range(2, len(dims_of(value)))])
-    return backward.op("ReduceSum", value, axes, keepdims=0)
+def _channel_sum(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+    axes = context.emit.constant([0, *range(2, len(dims_of(value)))])
+    return context.op("ReduceSum", value, axes, keepdims=0)
 
 
-def _column(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
+def _column(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
     """One number for each channel, in a shape that stretches over feature maps."""
-    channels, *spatial = dims_of(backward.inputs[0])[1:]
+    channels, *spatial = dims_of(context.inputs[0])[1:]
     if not spatial:
         return value
-    return backward.op("Reshape", value, backward.emit.constant([channels, *[1] * len(spatial)]))
+    return context.op("Reshape", value, context.emit.constant([channels, *[1] * len(spatial)]))
 
 
 # --- over a layer or an instance --------------------------------------------------------------
 
 
 @vjp("LayerNormalization")
-def _layer_normalization(backward: Backward) -> Parts:
-    source, scale, *_ = backward.inputs
+def _layer_normalization(context: VjpContext) -> Parts:
+    source, scale, *_ = context.inputs
     rank = len(dims_of(source))
-    axes = list(range(backward.integer("axis", -1) % rank, rank))
-    parts: list[onnx_ir.Value | None] = [None, None, backward.gradient]
-    if backward.wants[0] or backward.wants[1]:
-        normal, spread = _normalized(backward, axes)
-        if backward.wants[0]:
-            scaled = backward.op("Mul", backward.gradient, scale)
-            parts[0] = _through_normalizing(backward, scaled, normal, spread, axes)
-        if backward.wants[1]:
-            parts[1] = backward.op("Mul", backward.gradient, normal)
-    return parts[: len(backward.inputs)]
+    axes = list(range(context.integer("axis", -1) % rank, rank))
+    parts: list[onnx_ir.Value | None] = [None, None, context.gradient]
+    if context.needs_grad[0] or context.needs_grad[1]:
+        normal, spread = _normalized(context, axes)
+        if context.needs_grad[0]:
+            scaled = context.op("Mul", context.gradient, scale)
+            parts[0] = _through_normalizing(context, scaled, normal, spread, axes)
+        if context.needs_grad[1]:
+            parts[1] = context.op("Mul", context.gradient, normal)
+    return parts[: len(context.inputs)]
 
 
 @vjp("InstanceNormalization")
-def _instance_normalization(backward: Backward) -> Parts:
-    source, scale, _ = backward.inputs
+def _instance_normalization(context: VjpContext) -> Parts:
+    source, scale, _ = context.inputs
     axes = list(range(2, len(dims_of(source))))
     parts: list[onnx_ir.Value | None] = [None, None, None]
-    if backward.wants[0] or backward.wants[1]:
-        normal, spread = _normalized(backward, axes)
-        if backward.wants[0]:
-            scaled = backward.op("Mul", backward.gradient, _column(backward, scale))
-            parts[0] = _through_normalizing(backward, scaled, normal, spread, axes)
-        if backward.wants[1]:
-            parts[1] = _channel_sum(backward, backward.op("Mul", backward.gradient, normal))
-    if backward.wants[2]:
-        parts[2] = _channel_sum(backward, backward.gradient)
+    if context.needs_grad[0] or context.needs_grad[1]:
+        normal, spread = _normalized(context, axes)
+        if context.needs_grad[0]:
+            scaled = context.op("Mul", context.gradient, _column(context, scale))
+            parts[0] = _through_normalizing(context, scaled, normal, spread, axes)
+        if context.needs_grad[1]:
+            parts[1] = _channel_sum(context, context.op("Mul", context.gradient, normal))
+    if context.needs_grad[2]:
+        parts[2] = _channel_sum(context, context.gradient)
     return parts
 
 
-def _normalized(backward: Backward, axes: list[int]) -> tuple[onnx_ir.Value, onnx_ir.Value]:
+def _normalized(context: VjpContext, axes: list[int]) -> tuple[onnx_ir.Value, onnx_ir.Value]:
     """The input with mean 0 and variance 1 over some axes, and the deviation it had."""
-    source = backward.inputs[0]
-    centred = backward.op("Sub", source, _mean(backward, source, axes))
-    variance = _mean(backward, backward.op("Mul", centred, centred), axes)
-    spread = _spread(backward, variance)
-    return backward.op("Div", centred, spread), spread
+    source = context.inputs[0]
+    centred = context.op("Sub", source, _mean(context, source, axes))
+    variance = _mean(context, context.op("Mul", centred, centred), axes)
+    spread = _spread(context, variance)
+    return context.op("Div", centred, spread), spread
 
 
 def _through_normalizing(
-    backward: Backward,
+    context: VjpContext,
     scaled: onnx_ir.Value,
     normal: onnx_ir.Value,
     spread: onnx_ir.Value,
     axes: list[int],
 ) -> onnx_ir.Value:
-    shift = backward.op("Sub", scaled, _mean(backward, scaled, axes))
-    moment = _mean(backward, backward.op("Mul", scaled, normal), axes)
-    return backward.op("Div", backward.op("Sub", shift, backward.op("Mul", normal, moment)), spread)
+    shift = context.op("Sub", scaled, _mean(context, scaled, axes))
+    moment = _mean(context, context.op("Mul", scaled, normal), axes)
+    return context.op("Div", context.op("Sub", shift, context.op("Mul", normal, moment)), spread)
 
 
-def _mean(backward: Backward, value: onnx_ir.Value, axes: list[int]) -> onnx_ir.Value:
-    return backward.op("ReduceMean", value, backward.emit.constant(axes), keepdims=1)
+def _mean(context: VjpContext, value: onnx_ir.Value, axes: list[int]) -> onnx_ir.Value:
+    return context.op("ReduceMean", value, context.emit.constant(axes), keepdims=1)
 
 
 # --- over neighbouring channels ---------------------------------------------------------------
 
 
 @vjp("LRN")
-def _local_response_normalization(backward: Backward) -> Parts:
+def _local_response_normalization(context: VjpContext) -> Parts:
     """In closed form, where y = x s^-beta and s = bias + alpha/size (sum of x^2 over a window).
 
     It is g s^-beta - 2 alpha beta/size x (sum of g y/s over the mirrored window). The sums are
     convolutions along the channels, and the power is Exp(-beta Log(s)): both several times faster
     than AveragePool, Slices or Pow on ONNX Runtime.
     """
-    source, gradient = backward.inputs[0], backward.gradient
-    size = backward.integer("size", 1)
-    alpha, beta = backward.number("alpha", 1e-4), backward.number("beta", 0.75)
+    source, gradient = context.inputs[0], context.gradient
+    size = context.integer("size", 1)
+    alpha, beta = context.number("alpha", 1e-4), context.number("beta", 0.75)
     before, after = (size - 1) // 2, size // 2
-    squares = backward.op("Mul", source, source)
-    sums = _window_sum(backward, squares, alpha / size, before, after)
-    scale = backward.op("Add", sums, backward.scalar(backward.number("bias", 1.0)))
-    exponent = backward.op("Mul", backward.op("Log", scale), backward.scalar(-beta))
-    direct = backward.op("Mul", gradient, backward.op("Exp", exponent))
-    shares = backward.op("Div", backward.op("Mul", gradient, backward.output), scale)
-    crossed = _window_sum(backward, shares, 2 * alpha * beta / size, after, before)
-    return (backward.op("Sub", direct, backward.op("Mul", source, crossed)),)
+    squares = context.op("Mul", source, source)
+    sums = _window_sum(context, squares, alpha / size, before, after)
+    scale = context.op("Add", sums, context.scalar(context.number("bias", 1.0)))
+    exponent = context.op("Mul", context.op("Log", scale), context.scalar(-beta))
+    direct = context.op("Mul", gradient, context.op("Exp", exponent))
+    shares = context.op("Div", context.op("Mul", gradient, context.output), scale)
+    crossed = _window_sum(context, shares, 2 * alpha * beta / size, after, before)
+    return (context.op("Sub", direct, context.op("Mul", source, crossed)),)
 
 
 def _window_sum(
-    backward: Backward, value: onnx_ir.Value, weight: float, before: int, after: int
+    context: VjpContext, value: onnx_ir.Value, weight: float, before: int, after: int
 ) -> onnx_ir.Value:
     """The weighted sum of each channel, some channels before it and some after."""
     dims = dims_of(value)
     rows = (dims[0], 1, dims[1], math.prod(dims[2:]))
-    plane = backward.op("Reshape", value, backward.emit.constant(list(rows)))
-    kernel = backward.tensor(numpy.full((1, 1, before + 1 + after, 1), weight))
-    sums = backward.op("Conv", plane, kernel, pads=[before, 0, after, 0])
-    return backward.op("Reshape", sums, backward.emit.constant(list(dims)))
+    plane = context.op("Reshape", value, context.emit.constant(list(rows)))
+    kernel = context.tensor(numpy.full((1, 1, before + 1 + after, 1), weight))
+    sums = context.op("Conv", plane, kernel, pads=[before, 0, after, 0])
+    return context.op("Reshape", sums, context.emit.constant(list(dims)))

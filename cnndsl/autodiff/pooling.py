@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy
 import onnx_ir
 
-from cnndsl.autodiff.rules import Array, Backward, dims_of, vjp
+from cnndsl.autodiff.rules import Array, VjpContext, dims_of, vjp
 
 __all__: list[str] = []
 
@@ -50,19 +50,19 @@ class _Window:
         return place * self.dilation - self.before
 
 
-def _windows(backward: Backward) -> tuple[_Window, ...]:
-    assert backward.text("auto_pad", "NOTSET") == "NOTSET"
-    assert not backward.integer("ceil_mode", 0)
-    kernel = backward.integers("kernel_shape")
+def _windows(context: VjpContext) -> tuple[_Window, ...]:
+    assert context.text("auto_pad", "NOTSET") == "NOTSET"
+    assert not context.integer("ceil_mode", 0)
+    kernel = context.integers("kernel_shape")
     ones = (1,) * len(kernel)
-    pads = backward.integers("pads", (0, 0) * len(kernel))
+    pads = context.integers("pads", (0, 0) * len(kernel))
     columns = zip(
         range(2, 2 + len(kernel)),
-        dims_of(backward.inputs[0])[2:],
-        dims_of(backward.output)[2:],
+        dims_of(context.inputs[0])[2:],
+        dims_of(context.output)[2:],
         kernel,
-        backward.integers("strides", ones),
-        backward.integers("dilations", ones),
+        context.integers("strides", ones),
+        context.integers("dilations", ones),
         pads[: len(kernel)],
         pads[len(kernel) :],
         strict=True,
@@ -74,32 +74,32 @@ def _windows(backward: Backward) -> tuple[_Window, ...]:
 
 
 @vjp("AveragePool")
-def _average_pool(backward: Backward) -> Parts:
+def _average_pool(context: VjpContext) -> Parts:
     """Each cell gets its share of every window that it lies in."""
-    windows = _windows(backward)
+    windows = _windows(context)
     if all(window.plain for window in windows):
-        return [_spread(backward, windows)]
-    counts = bool(backward.integer("count_include_pad", 0))
-    result = backward.gradient
+        return [_spread(context, windows)]
+    counts = bool(context.integer("count_include_pad", 0))
+    result = context.gradient
     for window in reversed(windows):
-        result = _times(backward, result, _shares(window, counts=counts), window.axis)
+        result = _times(context, result, _shares(window, counts=counts), window.axis)
     return [result]
 
 
-def _spread(backward: Backward, windows: Sequence[_Window]) -> onnx_ir.Value:
+def _spread(context: VjpContext, windows: Sequence[_Window]) -> onnx_ir.Value:
     """Where windows lie side by side, an enlarged picture of the gradient.
 
     Resize took 0.14 ms at LeNet-5's first pooling (batch 64), the two matrices 0.34,
     a depthwise ConvTranspose 0.21, Concat 0.30, PyTorch's own kernel 0.86.
     """
     cells = math.prod(window.kernel for window in windows)
-    share = backward.op("Mul", backward.gradient, backward.scalar(1 / cells))
+    share = context.op("Mul", context.gradient, context.scalar(1 / cells))
     scales = numpy.array([1, 1, *(window.kernel for window in windows)], numpy.float32)
-    large = backward.op(
+    large = context.op(
         "Resize",
         share,
         None,
-        backward.emit.tensor(scales),
+        context.emit.tensor(scales),
         mode="nearest",
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
@@ -108,7 +108,7 @@ def _spread(backward: Backward, windows: Sequence[_Window]) -> onnx_ir.Value:
     if not any(missing):
         return large
     amounts = [0] * (2 + len(windows)) + [0, 0, *missing]
-    return backward.op("Pad", large, backward.emit.constant(amounts))
+    return context.op("Pad", large, context.emit.constant(amounts))
 
 
 def _shares(window: _Window, *, counts: bool) -> Array:
@@ -125,34 +125,34 @@ def _shares(window: _Window, *, counts: bool) -> Array:
     return shares
 
 
-def _times(backward: Backward, value: onnx_ir.Value, matrix: Array, axis: int) -> onnx_ir.Value:
+def _times(context: VjpContext, value: onnx_ir.Value, matrix: Array, axis: int) -> onnx_ir.Value:
     """The product with a matrix [old size, new size] along an axis."""
     dims = dims_of(value)
     if axis == len(dims) - 1:
-        return backward.op("MatMul", value, backward.tensor(matrix))
-    turned = backward.tensor(numpy.ascontiguousarray(matrix.T))
+        return context.op("MatMul", value, context.tensor(matrix))
+    turned = context.tensor(numpy.ascontiguousarray(matrix.T))
     if axis == len(dims) - 2:
-        return backward.op("MatMul", turned, value)
+        return context.op("MatMul", turned, value)
     shape = [*dims[:axis], dims[axis], math.prod(dims[axis + 1 :])]
-    flat = backward.op("Reshape", value, backward.emit.constant(shape))
-    product = backward.op("MatMul", turned, flat)
+    flat = context.op("Reshape", value, context.emit.constant(shape))
+    product = context.op("MatMul", turned, flat)
     shape = [*dims[:axis], matrix.shape[1], *dims[axis + 1 :]]
-    return backward.op("Reshape", product, backward.emit.constant(shape))
+    return context.op("Reshape", product, context.emit.constant(shape))
 
 
 @vjp("GlobalAveragePool")
-def _global_average_pool(backward: Backward) -> Parts:
+def _global_average_pool(context: VjpContext) -> Parts:
     """Every cell gets the same share."""
-    spatial = dims_of(backward.inputs[0])[2:]
+    spatial = dims_of(context.inputs[0])[2:]
     shares = numpy.full((1, 1, *spatial), 1 / math.prod(spatial))
-    return [backward.op("Mul", backward.gradient, backward.tensor(shares))]
+    return [context.op("Mul", context.gradient, context.tensor(shares))]
 
 
 # --- maxima -----------------------------------------------------------------------------------
 
 
 @vjp("MaxPool")
-def _max_pool(backward: Backward) -> Parts:
+def _max_pool(context: VjpContext) -> Parts:
     """The first of a window's largest cells, row by row, gets its gradient.
 
     A window's maximum is the maximum of its rows' maxima, and its first largest cell lies in the
@@ -160,25 +160,25 @@ def _max_pool(backward: Backward) -> Parts:
     of a window are compared instead of k*k, the first k at a part of the input's size. MaxPool's
     own output of places is not used: with it, ONNX Runtime's MaxPool takes thirteen times as long.
     """
-    windows = [window for window in _windows(backward) if window.kernel * window.stride > 1]
-    maxima = {len(windows): backward.inputs[0], 0: backward.output}
+    windows = [window for window in _windows(context) if window.kernel * window.stride > 1]
+    maxima = {len(windows): context.inputs[0], 0: context.output}
 
     def along(at: int) -> onnx_ir.Value:
         """The maxima along all axes from this one on."""
         if at not in maxima:
-            maxima[at] = _pooled(backward, along(at + 1), windows[at])
+            maxima[at] = _pooled(context, along(at + 1), windows[at])
         return maxima[at]
 
-    gradient = backward.gradient
+    gradient = context.gradient
     for at, window in enumerate(windows):
         parts = {window.places[-1]: gradient}
         if len(window.places) > 1:
-            parts = _shared_out(backward, window, along(at + 1), along(at), gradient)
-        gradient = _joined(backward, parts, window)
+            parts = _shared_out(context, window, along(at + 1), along(at), gradient)
+        gradient = _joined(context, parts, window)
     return [gradient]
 
 
-def _pooled(backward: Backward, source: onnx_ir.Value, window: _Window) -> onnx_ir.Value:
+def _pooled(context: VjpContext, source: onnx_ir.Value, window: _Window) -> onnx_ir.Value:
     """The maxima along one axis."""
     rank = len(dims_of(source)) - 2
     at = window.axis - 2
@@ -186,7 +186,7 @@ def _pooled(backward: Backward, source: onnx_ir.Value, window: _Window) -> onnx_
     def along(number: int, other: int) -> list[int]:
         return [number if axis == at else other for axis in range(rank)]
 
-    return backward.op(
+    return context.op(
         "MaxPool",
         source,
         kernel_shape=along(window.kernel, 1),
@@ -197,7 +197,7 @@ def _pooled(backward: Backward, source: onnx_ir.Value, window: _Window) -> onnx_
 
 
 def _shared_out(
-    backward: Backward,
+    context: VjpContext,
     window: _Window,
     source: onnx_ir.Value,
     result: onnx_ir.Value,
@@ -211,48 +211,50 @@ def _shared_out(
     *places, final = window.places
     parts = {}
     for place in places:
-        mask = backward.op("Equal", _cells(backward, source, window, place), result)
+        mask = context.op("Equal", _cells(context, source, window, place), result)
         # A product with 0 and 1 took 1.2 ms where a Where took 2.1.
-        parts[place] = backward.op("Mul", _number(backward, mask), gradient)
-        gradient = backward.op("Sub", gradient, parts[place])
+        parts[place] = context.op("Mul", _number(context, mask), gradient)
+        gradient = context.op("Sub", gradient, parts[place])
     return parts | {final: gradient}
 
 
-def _cells(backward: Backward, source: onnx_ir.Value, window: _Window, place: int) -> onnx_ir.Value:
+def _cells(
+    context: VjpContext, source: onnx_ir.Value, window: _Window, place: int
+) -> onnx_ir.Value:
     """The cells that stand at one place of every window; those of the padding are minus infinity.
 
     What reaches over the border is padded after cutting: it is a part of the input's size.
     """
-    constant, stride = backward.emit.constant, window.stride
+    constant, stride = context.emit.constant, window.stride
     standing = window.standing(place)
     start = standing[0] * stride + window.offset(place)
     end = standing[-1] * stride + window.offset(place) + 1
     if (start, end, stride) != (0, window.size, 1):
         bounds = [[start], [end], [window.axis], [stride]]
-        source = backward.op("Slice", source, *(constant(bound) for bound in bounds))
+        source = context.op("Slice", source, *(constant(bound) for bound in bounds))
     margins = standing.start, window.output - standing.stop
-    return _padded(backward, source, window.axis, margins, -math.inf)
+    return _padded(context, source, window.axis, margins, -math.inf)
 
 
-def _number(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
-    assert backward.gradient.dtype is not None
-    return backward.op("Cast", value, to=backward.gradient.dtype.value)
+def _number(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+    assert context.gradient.dtype is not None
+    return context.op("Cast", value, to=context.gradient.dtype.value)
 
 
 def _padded(
-    backward: Backward, value: onnx_ir.Value, axis: int, margins: tuple[int, int], number: float
+    context: VjpContext, value: onnx_ir.Value, axis: int, margins: tuple[int, int], number: float
 ) -> onnx_ir.Value:
     if not any(margins):
         return value
     rank = len(dims_of(value))
     amounts = [0] * (2 * rank)
     amounts[axis], amounts[rank + axis] = margins
-    given = [backward.scalar(number)] if number else []
-    return backward.op("Pad", value, backward.emit.constant(amounts), *given)
+    given = [context.scalar(number)] if number else []
+    return context.op("Pad", value, context.emit.constant(amounts), *given)
 
 
 def _joined(
-    backward: Backward, parts: Mapping[int, onnx_ir.Value], window: _Window
+    context: VjpContext, parts: Mapping[int, onnx_ir.Value], window: _Window
 ) -> onnx_ir.Value:
     """The sum of the parts of a window's places, each cell where it came from, along one axis.
 
@@ -263,61 +265,61 @@ def _joined(
     phases: list[list[onnx_ir.Value]] = [[] for _ in range(window.stride)]
     for place, part in parts.items():
         shift, phase = divmod(window.offset(place), window.stride)
-        phases[phase].append(_moved(backward, part, window.axis, shift, count))
-    result = _interleaved(backward, [_sum(backward, phase) for phase in phases], window.axis)
+        phases[phase].append(_moved(context, part, window.axis, shift, count))
+    result = _interleaved(context, [_sum(context, phase) for phase in phases], window.axis)
     if dims_of(result)[window.axis] == window.size:
         return result
     bounds = [[0], [window.size], [window.axis]]
-    return backward.op("Slice", result, *(backward.emit.constant(bound) for bound in bounds))
+    return context.op("Slice", result, *(context.emit.constant(bound) for bound in bounds))
 
 
-def _sum(backward: Backward, values: Sequence[onnx_ir.Value]) -> onnx_ir.Value | None:
+def _sum(context: VjpContext, values: Sequence[onnx_ir.Value]) -> onnx_ir.Value | None:
     if len(values) < 2:
         return values[0] if values else None
-    return backward.op("Add" if len(values) == 2 else "Sum", *values)
+    return context.op("Add" if len(values) == 2 else "Sum", *values)
 
 
 def _moved(
-    backward: Backward, part: onnx_ir.Value, axis: int, shift: int, count: int
+    context: VjpContext, part: onnx_ir.Value, axis: int, shift: int, count: int
 ) -> onnx_ir.Value:
     """A part moved along an axis and made ``count`` long; what comes in is zero."""
-    constant = backward.emit.constant
+    constant = context.emit.constant
     size = dims_of(part)[axis]
     start, end = max(0, -shift), min(size, count - shift)
     if (start, end) != (0, size):
-        part = backward.op("Slice", part, constant([start]), constant([end]), constant([axis]))
+        part = context.op("Slice", part, constant([start]), constant([end]), constant([axis]))
     before = max(0, shift)
-    return _padded(backward, part, axis, (before, count - before - (end - start)), 0)
+    return _padded(context, part, axis, (before, count - before - (end - start)), 0)
 
 
 def _interleaved(
-    backward: Backward, phases: Sequence[onnx_ir.Value | None], axis: int
+    context: VjpContext, phases: Sequence[onnx_ir.Value | None], axis: int
 ) -> onnx_ir.Value:
     """Phases dealt out in turn along an axis; None is one of zeros, which no window reaches."""
     present = [phase for phase in phases if phase is not None]
     if len(phases) == 1:
         return present[0]
-    constant = backward.emit.constant
+    constant = context.emit.constant
     dims = list(dims_of(present[0]))
     shape = [math.prod(dims[: axis + 1]), 1, math.prod(dims[axis + 1 :])]
     planes: dict[onnx_ir.Value | None, onnx_ir.Value] = {
-        phase: backward.op("Reshape", phase, constant(shape)) for phase in present
+        phase: context.op("Reshape", phase, constant(shape)) for phase in present
     }
     if len(present) < len(phases):
-        planes[None] = _number(backward, backward.op("ConstantOfShape", constant(shape)))
-    joined = backward.op("Concat", *(planes[phase] for phase in phases), axis=1)
+        planes[None] = _number(context, context.op("ConstantOfShape", constant(shape)))
+    joined = context.op("Concat", *(planes[phase] for phase in phases), axis=1)
     dims[axis] *= len(phases)
-    return backward.op("Reshape", joined, constant(dims))
+    return context.op("Reshape", joined, constant(dims))
 
 
 @vjp("GlobalMaxPool")
-def _global_max_pool(backward: Backward) -> Parts:
+def _global_max_pool(context: VjpContext) -> Parts:
     """The first of the largest cells gets the gradient: ArgMax gives the first."""
-    batch, channels, *spatial = dims_of(backward.inputs[0])
-    constant, cells = backward.emit.constant, math.prod(spatial)
-    flat = backward.op("Reshape", backward.inputs[0], constant([batch, channels, cells]))
-    place = backward.op("ArgMax", flat, axis=2, keepdims=1)
-    mask = backward.op("Equal", place, constant([*range(cells)]))
-    gradient = backward.op("Reshape", backward.gradient, constant([batch, channels, 1]))
-    product = backward.op("Mul", _number(backward, mask), gradient)
-    return [backward.op("Reshape", product, constant([batch, channels, *spatial]))]
+    batch, channels, *spatial = dims_of(context.inputs[0])
+    constant, cells = context.emit.constant, math.prod(spatial)
+    flat = context.op("Reshape", context.inputs[0], constant([batch, channels, cells]))
+    place = context.op("ArgMax", flat, axis=2, keepdims=1)
+    mask = context.op("Equal", place, constant([*range(cells)]))
+    gradient = context.op("Reshape", context.gradient, constant([batch, channels, 1]))
+    product = context.op("Mul", _number(context, mask), gradient)
+    return [context.op("Reshape", product, constant([batch, channels, *spatial]))]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import onnx_ir
 
-from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, Backward, constant_of, dims_of, vjp
-from cnndsl.graph.emitter import LoweringError
+from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, VjpContext, constant_of, dims_of, vjp
+from cnndsl.graph.builder import LoweringError
 
 __all__ = ["reduced_axes"]
 
@@ -25,59 +25,59 @@ Parts = Sequence[onnx_ir.Value | None]
 
 
 @vjp("ReduceSum")
-def _reduce_sum(backward: Backward) -> Parts:
-    return _parts(backward, _stretched(backward, backward.gradient))
+def _reduce_sum(context: VjpContext) -> Parts:
+    return _parts(context, _stretched(context, context.gradient))
 
 
 @vjp("ReduceMean")
-def _reduce_mean(backward: Backward) -> Parts:
-    (source, *_), gradient = backward.inputs, backward.gradient
+def _reduce_mean(context: VjpContext) -> Parts:
+    (source, *_), gradient = context.inputs, context.gradient
     share = math.prod(dims_of(gradient)) / math.prod(dims_of(source))
-    scaled = backward.op("Mul", gradient, backward.scalar(share))
-    return _parts(backward, _stretched(backward, scaled))
+    scaled = context.op("Mul", gradient, context.scalar(share))
+    return _parts(context, _stretched(context, scaled))
 
 
 @vjp("ReduceSumSquare")
-def _reduce_sum_square(backward: Backward) -> Parts:
-    double = backward.op("Mul", backward.gradient, backward.scalar(2))
-    return _parts(backward, backward.op("Mul", _aligned(backward, double), backward.inputs[0]))
+def _reduce_sum_square(context: VjpContext) -> Parts:
+    double = context.op("Mul", context.gradient, context.scalar(2))
+    return _parts(context, context.op("Mul", _aligned(context, double), context.inputs[0]))
 
 
 @vjp("ReduceL1")
-def _reduce_l1(backward: Backward) -> Parts:
-    signs = backward.op("Sign", backward.inputs[0])
-    return _parts(backward, backward.op("Mul", _aligned(backward, backward.gradient), signs))
+def _reduce_l1(context: VjpContext) -> Parts:
+    signs = context.op("Sign", context.inputs[0])
+    return _parts(context, context.op("Mul", _aligned(context, context.gradient), signs))
 
 
 @vjp("ReduceL2")
-def _reduce_l2(backward: Backward) -> Parts:
+def _reduce_l2(context: VjpContext) -> Parts:
     """x/|x|, and 0 where the norm is 0."""
-    norm = backward.op("Max", backward.output, backward.scalar(_TINY))
-    share = _aligned(backward, backward.op("Div", backward.gradient, norm))
-    return _parts(backward, backward.op("Mul", share, backward.inputs[0]))
+    norm = context.op("Max", context.output, context.scalar(_TINY))
+    share = _aligned(context, context.op("Div", context.gradient, norm))
+    return _parts(context, context.op("Mul", share, context.inputs[0]))
 
 
 @vjp("ReduceLogSumExp")
-def _reduce_log_sum_exp(backward: Backward) -> Parts:
-    logits = backward.op("Sub", backward.inputs[0], _aligned(backward, backward.output))
-    softmax = backward.op("Exp", logits)
-    return _parts(backward, backward.op("Mul", _aligned(backward, backward.gradient), softmax))
+def _reduce_log_sum_exp(context: VjpContext) -> Parts:
+    logits = context.op("Sub", context.inputs[0], _aligned(context, context.output))
+    softmax = context.op("Exp", logits)
+    return _parts(context, context.op("Mul", _aligned(context, context.gradient), softmax))
 
 
 @vjp("ReduceMax", "ReduceMin")
-def _reduce_extreme(backward: Backward) -> Parts:
+def _reduce_extreme(context: VjpContext) -> Parts:
     """All places that hold the extreme get an equal share."""
-    source, gradient = backward.inputs[0], backward.gradient
-    extreme = _aligned(backward, backward.output)
-    holds = backward.op("Cast", backward.op("Equal", source, extreme), to=_type(gradient))
-    count = backward.op("ReduceSum", holds, backward.emit.constant([*_axes(backward)]), keepdims=1)
-    share = backward.op("Div", _aligned(backward, gradient), count)
-    return _parts(backward, backward.op("Mul", holds, share))
+    source, gradient = context.inputs[0], context.gradient
+    extreme = _aligned(context, context.output)
+    holds = context.op("Cast", context.op("Equal", source, extreme), to=_type(gradient))
+    count = context.op("ReduceSum", holds, context.emit.constant([*_axes(context)]), keepdims=1)
+    share = context.op("Div", _aligned(context, gradient), count)
+    return _parts(context, context.op("Mul", holds, share))
 
 
-def _parts(backward: Backward, part: onnx_ir.Value) -> Parts:
+def _parts(context: VjpContext, part: onnx_ir.Value) -> Parts:
     """The axes, where they are an input, have no gradient."""
-    return (part, *[None for _ in backward.inputs[1:]])
+    return (part, *[None for _ in context.inputs[1:]])
 
 
 def reduced_axes(node: onnx_ir.Node) -> tuple[int, ...] | None:
@@ -93,29 +93,29 @@ def reduced_axes(node: onnx_ir.Node) -> tuple[int, ...] | None:
     return None if known is None else tuple(sorted(axis % rank for axis in known.tolist()))
 
 
-def _axes(backward: Backward) -> tuple[int, ...]:
-    axes = reduced_axes(backward.node)
+def _axes(context: VjpContext) -> tuple[int, ...]:
+    axes = reduced_axes(context.node)
     if axes is None:
-        raise LoweringError(f"{backward.origin}: its axes must be constant, to have a gradient")
+        raise LoweringError(f"{context.origin}: its axes must be constant, to have a gradient")
     return axes
 
 
-def _aligned(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
+def _aligned(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
     """A value of the output's shape with the reduced axes as sizes of 1, so that it stretches."""
-    sizes = list(dims_of(backward.inputs[0]))
-    for axis in _axes(backward):
+    sizes = list(dims_of(context.inputs[0]))
+    for axis in _axes(context):
         sizes[axis] = 1
     if len(dims_of(value)) in (0, len(sizes)):
         return value
-    return backward.op("Reshape", value, backward.emit.constant(sizes))
+    return context.op("Reshape", value, context.emit.constant(sizes))
 
 
-def _stretched(backward: Backward, value: onnx_ir.Value) -> onnx_ir.Value:
-    sizes = dims_of(backward.inputs[0])
-    aligned = _aligned(backward, value)
+def _stretched(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+    sizes = dims_of(context.inputs[0])
+    aligned = _aligned(context, value)
     if dims_of(aligned) == sizes:
         return aligned
-    return backward.op("Expand", aligned, backward.emit.constant(list(sizes)))
+    return context.op("Expand", aligned, context.emit.constant(list(sizes)))
 
 
 def _type(value: onnx_ir.Value) -> int:

@@ -21,14 +21,14 @@ from cnndsl.autodiff import movement as _movement  # noqa: F401
 from cnndsl.autodiff import normalization as _normalization  # noqa: F401
 from cnndsl.autodiff import pooling as _pooling  # noqa: F401
 from cnndsl.autodiff import reduction as _reduction  # noqa: F401
-from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, RULES, Backward, Target, dims_of
-from cnndsl.graph.emitter import GraphEmitter, LoweringError
+from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, RULES, Target, VjpContext, dims_of
+from cnndsl.graph.builder import GraphBuilder, LoweringError
 
 __all__ = ["differentiate"]
 
 
 def differentiate(
-    emit: GraphEmitter,
+    emit: GraphBuilder,
     result: onnx_ir.Value,
     wanted: Iterable[onnx_ir.Value],
     target: Target = "cpu",
@@ -81,33 +81,33 @@ def _is_float(value: onnx_ir.Value) -> bool:
 
 
 def _backward(
-    emit: GraphEmitter,
+    emit: GraphBuilder,
     node: onnx_ir.Node,
     gradient: onnx_ir.Value,
     active: set[onnx_ir.Value],
     target: Target,
 ) -> Iterable[tuple[onnx_ir.Value, onnx_ir.Value]]:
     """What a node passes on: pairs of an input and a part of its gradient."""
-    wants = tuple(value in active for value in node.inputs if value is not None)
-    if not any(wants):  # A wanted value that does not depend on another.
+    needs_grad = tuple(value in active for value in node.inputs if value is not None)
+    if not any(needs_grad):  # A wanted value that does not depend on another.
         return
     rule = RULES.get(node.op_type)
     if rule is None:
         raise LoweringError(f"{node.doc_string or node.name}: `{node.op_type}` has no gradient")
-    backward = Backward(emit, node, gradient, wants, target)
-    for value, part, want in zip(backward.inputs, rule(backward), wants, strict=True):
+    context = VjpContext(emit, node, gradient, needs_grad, target)
+    for value, part, want in zip(context.inputs, rule(context), needs_grad, strict=True):
         if part is not None and want:
             yield value, _summed_back(emit, part, dims_of(value))
 
 
-def _total(emit: GraphEmitter, parts: Sequence[onnx_ir.Value]) -> onnx_ir.Value:
+def _total(emit: GraphBuilder, parts: Sequence[onnx_ir.Value]) -> onnx_ir.Value:
     if len(parts) == 1:
         return parts[0]
     return emit.op("Add" if len(parts) == 2 else "Sum", *parts)
 
 
 def _summed_back(
-    emit: GraphEmitter, gradient: onnx_ir.Value, dims: tuple[int, ...]
+    emit: GraphBuilder, gradient: onnx_ir.Value, dims: tuple[int, ...]
 ) -> onnx_ir.Value:
     """The gradient of a value that was broadcast, in the value's own shape."""
     have = dims_of(gradient)

@@ -16,16 +16,16 @@ import numpy
 import numpy.typing
 import onnx_ir
 
-from cnndsl.graph.emitter import GraphEmitter, LoweringError
+from cnndsl.graph.builder import GraphBuilder, LoweringError
 from cnndsl.layers.base import Attribute
 
 __all__ = [
     "NOT_DIFFERENTIABLE",
     "RULES",
     "Array",
-    "Backward",
     "Rule",
     "Target",
+    "VjpContext",
     "constant_of",
     "dims_of",
     "vjp",
@@ -39,17 +39,17 @@ Target: TypeAlias = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True, eq=False)
-class Backward:
+class VjpContext:
     """What a rule needs to know of a node, and the door to the graph it emits into.
 
     ``gradient`` is that of the node's output, of its shape. ``wants`` says for each input whether
     its gradient is needed at all: where not, a rule gives None and emits nothing.
     """
 
-    emit: GraphEmitter
+    emit: GraphBuilder
     node: onnx_ir.Node
     gradient: onnx_ir.Value
-    wants: tuple[bool, ...]
+    needs_grad: tuple[bool, ...]
     target: Target = "cpu"
 
     @property
@@ -115,7 +115,7 @@ class Backward:
         return default if attribute is None else attribute.as_string()
 
 
-Rule: TypeAlias = Callable[[Backward], Sequence[onnx_ir.Value | None]]
+Rule: TypeAlias = Callable[[VjpContext], Sequence[onnx_ir.Value | None]]
 """Gives the gradient of each of the node's inputs, or None where it is not wanted or is zero."""
 
 RULES: dict[str, Rule] = {}

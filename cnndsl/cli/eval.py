@@ -22,7 +22,7 @@ from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
     from cnndsl.api import Network
-    from cnndsl.data.parts import Split
+    from cnndsl.data.splits import Split
 
 __all__ = ["eval"]
 

@@ -13,7 +13,7 @@ from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
 
 if TYPE_CHECKING:
-    from cnndsl.semantics.summary import LayerSummary, Summary
+    from cnndsl.analysis.summary import LayerSummary, Summary
 
 __all__ = ["summary"]
 
@@ -46,8 +46,8 @@ def summary(spec: str, batch: int | None, parameters: dict[str, object], style: 
 
     SPEC is a path or the name of a shipped spec.
     """
+    from cnndsl.analysis.summary import summarize
     from cnndsl.pipeline import load
-    from cnndsl.semantics.summary import summarize
 
     counted = summarize(load(spec, parameters), batch)
     match style:

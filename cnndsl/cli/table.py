@@ -9,7 +9,7 @@ from cnndsl.cli.columns import WIDTH, cut, folded, padded, scoped, width
 from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
-    from cnndsl.semantics.table import Row
+    from cnndsl.typecheck.table import Row
 
 __all__ = ["layer_table"]
 

@@ -106,7 +106,7 @@ def _setting(name: str) -> tuple[str, str]:
 
     Both are empty where it sets none.
     """
-    from cnndsl.semantics.recipe import LABELLED, NAMES, SCALARS, VARIANTS
+    from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
 
     for ours, names in _OTHER_SETTINGS.items():
         if name in names.split():
@@ -121,8 +121,8 @@ def _setting(name: str) -> tuple[str, str]:
 
 def _example(setting: str) -> str:
     """A value that the setting can have."""
-    from cnndsl.semantics.findings import value_example
-    from cnndsl.semantics.recipe import SCALARS, VARIANTS
+    from cnndsl.elaborate.schema_errors import value_example
+    from cnndsl.recipe.recipe import SCALARS, VARIANTS
 
     name, _, attribute = setting.partition(".")
     if name in SCALARS:

@@ -18,9 +18,9 @@ import numpy
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
 from cnndsl.data.arraysets import Column, demand_takable
 from cnndsl.data.naming import array_names
-from cnndsl.data.parts import Wanted
-from cnndsl.data.preparing import in_spec_order
+from cnndsl.data.normalize import in_spec_order
 from cnndsl.data.sources import Array, ModelInput, UnreadableError
+from cnndsl.data.splits import Wanted
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy
 
-from cnndsl.data.preparing import in_spec_order, taken_values
+from cnndsl.data.normalize import in_spec_order, taken_values
 from cnndsl.data.raw import demand_bytes, demand_range, needs_no_preparing, raw_values
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError

@@ -13,9 +13,9 @@ import numpy.typing
 from typing_extensions import override
 
 from cnndsl.data.arrays import check_elements, is_single, prepare_array
-from cnndsl.data.fitting import fit_pictures, resamples
+from cnndsl.data.batch_resize import fit_pictures, resamples
 from cnndsl.data.images import MAX_PIXELS, check_size
-from cnndsl.data.preparing import Floats, taken_values
+from cnndsl.data.normalize import Floats, taken_values
 from cnndsl.data.raw import needs_no_preparing, raw_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput

@@ -18,12 +18,12 @@ import numpy
 import numpy.typing
 
 from cnndsl.data.moving import angles, cut_out, mirrored, moved, turned
-from cnndsl.data.preparing import Floats
+from cnndsl.data.normalize import Floats
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.augmentation_checks import misfit
-from cnndsl.semantics.augmentations import Crop, Cutout, Flip, Move, Noise, Rotate, Shift
-from cnndsl.semantics.settings import Augmentation
+from cnndsl.recipe.augmentations import Crop, Cutout, Flip, Move, Noise, Rotate, Shift
+from cnndsl.recipe.settings import Augmentation
+from cnndsl.typecheck.augmentation_checks import misfit
 
 __all__ = ["Augmenter"]
 

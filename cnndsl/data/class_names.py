@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from cnndsl.data.parts import Wanted, not_understood
 from cnndsl.data.samples import LISTED, Indices
 from cnndsl.data.sources import natural
+from cnndsl.data.splits import Wanted, not_understood
 from cnndsl.diagnostics.model import UserError
 
 __all__ = [

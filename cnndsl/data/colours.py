@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from cnndsl.data.raw import demand_bytes, raw_values
 from cnndsl.data.sources import Array, ModelInput
-from cnndsl.semantics.preparation import Layout
+from cnndsl.recipe.preparation import Layout
 
 __all__ = ["luma", "picture_values"]
 

@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
-from cnndsl.data.archives import open_npz
-from cnndsl.data.cifar import cifar_kinds, is_pickled_cifar, open_cifar
-from cnndsl.data.digits import DIGITS, open_digits
-from cnndsl.data.folders import list_folder, open_classes, open_parts, parts_of
-from cnndsl.data.idx import is_idx, open_idx
-from cnndsl.data.memory import ArrayData, open_arrays
-from cnndsl.data.parts import Split, Wanted, not_understood, refuse_valid
+from cnndsl.data.formats.cifar import cifar_kinds, is_pickled_cifar, open_cifar
+from cnndsl.data.formats.digits import DIGITS, open_digits
+from cnndsl.data.formats.folders import list_folder, open_classes, open_parts, parts_of
+from cnndsl.data.formats.idx import is_idx, open_idx
+from cnndsl.data.formats.memory import ArrayData, open_arrays
+from cnndsl.data.formats.npz import open_npz
+from cnndsl.data.formats.tables import open_table
+from cnndsl.data.formats.tiny_imagenet import open_tiny_imagenet
+from cnndsl.data.holdout import divide
 from cnndsl.data.pictures import pictures_in
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import PICTURE_SUFFIXES, ModelInput
-from cnndsl.data.splitting import divide
-from cnndsl.data.tables import open_table
-from cnndsl.data.tiny_imagenet import open_tiny_imagenet
+from cnndsl.data.splits import Split, Wanted, not_understood, refuse_valid
 from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason
 

@@ -19,13 +19,13 @@ import numpy
 from PIL import Image, UnidentifiedImageError
 
 from cnndsl.data.colours import picture_values
-from cnndsl.data.preparing import taken_values
-from cnndsl.data.resizing import fit_picture
+from cnndsl.data.normalize import taken_values
+from cnndsl.data.resize import fit_picture
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, ModelInput, UnreadableError
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
-from cnndsl.semantics.preparation import Layout
+from cnndsl.recipe.preparation import Layout
 
 __all__ = ["MAX_PIXELS", "check_size", "read_picture"]
 

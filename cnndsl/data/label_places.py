@@ -10,8 +10,8 @@ import numpy
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.augmentations import Flip, Move
-from cnndsl.semantics.settings import Augmentation
+from cnndsl.recipe.augmentations import Flip, Move
+from cnndsl.recipe.settings import Augmentation
 from cnndsl.types import TensorType
 
 __all__ = ["labels_move", "note_of_moving"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy
 
-from cnndsl.data.parts import not_understood
 from cnndsl.data.sources import Array
+from cnndsl.data.splits import not_understood
 from cnndsl.data.stores import MEMORY_LIMIT, Store, StoredArray, unpack
 from cnndsl.files import open_regular
 from cnndsl.graph.npy import read_npy_header

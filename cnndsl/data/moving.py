@@ -12,9 +12,9 @@ import numpy
 import numpy.typing
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cnndsl.data.preparing import Floats
+from cnndsl.data.normalize import Floats
 from cnndsl.data.sources import Array
-from cnndsl.semantics.augmentations import Flip
+from cnndsl.recipe.augmentations import Flip
 
 __all__ = ["angles", "cut_out", "mirrored", "moved", "turned"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnndsl.data.parts import Split, Wanted, no_part, not_understood, refuse_valid
+from cnndsl.data.splits import Split, Wanted, no_part, not_understood, refuse_valid
 
 __all__ = ["array_names", "unused_arrays"]
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cnndsl.data.parts import Split
+from cnndsl.data.splits import Split
 
 __all__ = ["FALLBACKS", "PartName", "part_folders", "part_named"]
 

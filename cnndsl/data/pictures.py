@@ -13,9 +13,9 @@ import numpy
 from typing_extensions import override
 
 from cnndsl.data.images import check_size, read_picture
-from cnndsl.data.parts import Wanted, not_understood, only_input
 from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, walk_files
+from cnndsl.data.splits import Wanted, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason
 

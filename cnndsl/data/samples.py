@@ -20,8 +20,8 @@ import numpy
 import numpy.typing
 from typing_extensions import override
 
-from cnndsl.data.ahead import in_order
-from cnndsl.data.preparing import Floats
+from cnndsl.data.normalize import Floats
+from cnndsl.data.prefetch import in_order
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 

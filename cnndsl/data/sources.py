@@ -20,7 +20,7 @@ import numpy.typing
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import check_regular
 from cnndsl.graph.files import reason
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.recipe.preparation import Preparation
 from cnndsl.types import TensorType
 
 __all__ = [

@@ -16,9 +16,9 @@ from typing import BinaryIO, Protocol
 
 import numpy
 
-from cnndsl.data.parts import not_understood
 from cnndsl.data.samples import Indices
 from cnndsl.data.sources import Array
+from cnndsl.data.splits import not_understood
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from cnndsl.data.dataset import Dataset, divide, open_dataset
-from cnndsl.data.memory import ArrayData
-from cnndsl.data.parts import NoPartError, Split
+from cnndsl.data.formats.memory import ArrayData
 from cnndsl.data.samples import LISTED, find_broken, without
 from cnndsl.data.sources import ModelInput
+from cnndsl.data.splits import NoPartError, Split
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.class_names import is_writable, with_classes
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.elaborate.class_names import is_writable, with_classes
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.recipe.recipe import Recipe
 
 __all__ = ["named_as", "open_part", "open_training_data"]
 

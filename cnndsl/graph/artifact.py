@@ -12,8 +12,8 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 from cnndsl.graph.checksum import sealed
 from cnndsl.graph.files import write_atomically
 from cnndsl.graph.manifest import MODEL_GRAPH, Manifest, read_artifact
+from cnndsl.graph.protobuf import header
 from cnndsl.graph.weights import Array, raw_bytes
-from cnndsl.graph.wire import header
 
 __all__ = ["Artifact", "Manifest", "read_artifact"]
 

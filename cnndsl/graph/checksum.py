@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import onnx
 
-from cnndsl.graph.wire import Field, WireError, fields, header, size_of
+from cnndsl.graph.protobuf import Field, ProtobufError, fields, header, size_of
 
 __all__ = ["CHECKSUM_KEY", "checksum_of", "sealed", "stored_checksum"]
 
@@ -49,7 +49,7 @@ def checksum_of(file: BinaryIO) -> str:
     """The checksum that a model's file should have; its memory does not grow with the file's.
 
     Raises:
-        WireError: where the file is no model.
+        ProtobufError: where the file is no model.
     """
     digest = hashlib.sha256()
     for run in _in_order(file, 0, size_of(file)):
@@ -66,7 +66,7 @@ def stored_checksum(file: BinaryIO) -> str | None:
     """The checksum that a model's file carries; None where it carries none.
 
     Raises:
-        WireError: where the file is no model.
+        ProtobufError: where the file is no model.
     """
     entries = [
         entry
@@ -74,7 +74,7 @@ def stored_checksum(file: BinaryIO) -> str | None:
         if (entry := _checksum_entry(file, field)) is not None
     ]
     if len(entries) > 1:
-        raise WireError("it has two checksums")
+        raise ProtobufError("it has two checksums")
     return entries[0] if entries else None
 
 
@@ -95,7 +95,7 @@ def _in_order(file: BinaryIO, start: int, stop: int) -> list[Field]:
         else:
             runs.append(field)
         if len(runs) > _MOST_RUNS:
-            raise WireError("its parts stand in no order")
+            raise ProtobufError("its parts stand in no order")
     return sorted(runs, key=lambda run: run.number)
 
 
@@ -118,6 +118,6 @@ def _feed(digest: hashlib._Hash, file: BinaryIO, start: int, stop: int) -> None:
     while start < stop:
         piece = file.read(min(_PIECE, stop - start))
         if not piece:
-            raise WireError("the file is cut short")
+            raise ProtobufError("the file is cut short")
         digest.update(piece)
         start += len(piece)

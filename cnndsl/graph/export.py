@@ -15,18 +15,18 @@ import onnx
 import onnx_ir
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import InputNode, TypedNetwork
+from cnndsl.elaborate.values import show
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.emitter import DEFAULT_OPSET
+from cnndsl.graph.builder import DEFAULT_OPSET
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import lower, network_weights
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
-from cnndsl.graph.preparation import raw_inputs
+from cnndsl.graph.raw_inputs import raw_inputs
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import not_finite
 from cnndsl.layers.base import Init
-from cnndsl.semantics.answers import answers_of
-from cnndsl.semantics.network import InputNode, TypedNetwork
-from cnndsl.semantics.values import show
+from cnndsl.typecheck.answers import answers_of
 from cnndsl.version import __version__
 
 __all__ = [

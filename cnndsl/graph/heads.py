@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.layers.activation import LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh
 from cnndsl.layers.conv import Conv, Depthwise
 from cnndsl.layers.dense import Dense, Flatten
@@ -12,7 +13,6 @@ from cnndsl.layers.normalization import BatchNorm
 from cnndsl.layers.pool import GlobalPooling, Pooling
 from cnndsl.layers.regularization import Dropout, Noise
 from cnndsl.layers.shape import Identity
-from cnndsl.semantics.network import InputNode, LayerNode, TypedNetwork
 
 __all__ = ["Head", "head_of"]
 

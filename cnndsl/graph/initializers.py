@@ -12,10 +12,10 @@ from typing import assert_never
 
 import numpy
 
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.weights import Array
 from cnndsl.layers.base import Init
-from cnndsl.semantics.network import TypedNetwork
 
 __all__ = ["draw", "fans_of", "initialise"]
 

@@ -16,14 +16,14 @@ from typing import TypeAlias
 
 import onnx_ir
 
+from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Span
-from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS, GraphEmitter
+from cnndsl.elaborate.network import InputNode, LayerNode, Node, TypedNetwork
+from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS, GraphBuilder
 from cnndsl.graph.manifest import LAYERS_KEY
-from cnndsl.graph.preparation import emit_preparation
-from cnndsl.layers.base import Site, Weight
-from cnndsl.semantics.liveness import live_nodes
-from cnndsl.semantics.network import InputNode, LayerNode, Node, TypedNetwork
+from cnndsl.graph.raw_inputs import emit_preparation
+from cnndsl.layers.base import LoweringContext, Weight
 
 __all__ = [
     "Forward",
@@ -57,9 +57,13 @@ def lower(
         LoweringError: where a layer's operators do not compute what its size rule promises.
     """
     check_opset(opset)
-    emit = GraphEmitter(batch, opset)
+    emit = GraphBuilder(batch, opset)
     forward = lower_into(
-        emit, typed, typed.network.outputs, lambda node, site: node.layer.lower(emit, site), raw
+        emit,
+        typed,
+        typed.network.outputs,
+        lambda node, context: node.layer.lower(emit, context),
+        raw,
     )
     aliases = _aliases(typed, forward)
     model = onnx_ir.Model(
@@ -79,7 +83,7 @@ def lower(
     return model
 
 
-LowerLayer: TypeAlias = Callable[[LayerNode, Site[onnx_ir.Value]], onnx_ir.Value]
+LowerLayer: TypeAlias = Callable[[LayerNode, LoweringContext[onnx_ir.Value]], onnx_ir.Value]
 """Which of a layer's lowerings is taken."""
 
 
@@ -94,7 +98,7 @@ class Forward:
 
 
 def lower_into(
-    emit: GraphEmitter,
+    emit: GraphBuilder,
     typed: TypedNetwork,
     outputs: Mapping[str, int],
     lower_layer: LowerLayer,
@@ -185,7 +189,7 @@ class _Lowering:
     """The state of one run."""
 
     typed: TypedNetwork
-    emit: GraphEmitter
+    emit: GraphBuilder
     outputs: Mapping[str, int]
     lower_layer: LowerLayer
     raw: Collection[str] = ()
@@ -222,7 +226,9 @@ class _Lowering:
         inputs = tuple(self.forward.values[read] for read in node.inputs)
         output = self.typed.types[position]
         self.emit.enter(node.name, origin(node))
-        value = self.lower_layer(node, Site(inputs, self.typed.input_types(node), output, weights))
+        value = self.lower_layer(
+            node, LoweringContext(inputs, self.typed.input_types(node), output, weights)
+        )
         # Identity and dropout give back what they got: it keeps the name it has.
         if value not in inputs:
             self.emit.settle(value, self._free_name(node.name), output)

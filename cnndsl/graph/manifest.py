@@ -39,9 +39,9 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.checksum import CHECKSUM_KEY, checksum_of, stored_checksum
 from cnndsl.graph.files import reason
-from cnndsl.graph.wire import WireError, fields, read_without, size_of
-from cnndsl.semantics.answers import Answers
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.graph.protobuf import ProtobufError, fields, read_without, size_of
+from cnndsl.recipe.preparation import Preparation
+from cnndsl.typecheck.answers import Answers
 
 __all__ = ["FORMAT_KEY", "LAYERS_KEY", "MODEL_GRAPH", "Manifest", "read_artifact", "sha256"]
 
@@ -178,7 +178,7 @@ def read_artifact(path: str | os.PathLike[str], *, verify: bool = True) -> Manif
                 raise _not_ours(path, f"is not of format {_FORMAT}: another cnndsl wrote it")
             if verify:
                 _verify(path, file, properties)
-    except (WireError, DecodeError) as error:
+    except (ProtobufError, DecodeError) as error:
         raise _not_ours(path, "is not an ONNX model") from error
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)

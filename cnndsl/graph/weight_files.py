@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
 from cnndsl.graph.npy import read_npy_header
-from cnndsl.graph.stored import numbers_of, read_model
+from cnndsl.graph.onnx_weights import numbers_of, read_model
 from cnndsl.graph.weight_checksum import verify_weights
 from cnndsl.graph.weights import Array, compare_classes, listed, quoted, refuse_not_finite
-from cnndsl.semantics.network import TypedNetwork
 
 __all__ = ["StoredTensor", "WeightsFile", "classes_of_weights", "open_weights", "read_weights"]
 

@@ -6,7 +6,16 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import POINT, WHOLE, Bounds, Emitter, Layer, Reach, ShapeFault, Site
+from cnndsl.layers.base import (
+    POINT,
+    WHOLE,
+    Bounds,
+    Builder,
+    Footprint,
+    Layer,
+    LoweringContext,
+    ShapeFault,
+)
 from cnndsl.types import TensorType
 
 __all__ = ["LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
@@ -26,8 +35,8 @@ class Relu(Layer):
         return max(0.0, least), max(0.0, most)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Relu", site.inputs[0])
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Relu", context.inputs[0])
 
 
 class LeakyRelu(Layer):
@@ -49,8 +58,8 @@ class LeakyRelu(Layer):
         return min(least, least * self.slope), max(most, most * self.slope)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("LeakyRelu", site.inputs[0], alpha=float(self.slope))
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("LeakyRelu", context.inputs[0], alpha=float(self.slope))
 
 
 class Tanh(Layer):
@@ -64,8 +73,8 @@ class Tanh(Layer):
         return -1.0, 1.0
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Tanh", site.inputs[0])
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Tanh", context.inputs[0])
 
 
 class ScaledTanh(Layer):
@@ -79,9 +88,9 @@ class ScaledTanh(Layer):
         return -1.7159, 1.7159
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         slope, amplitude = emit.constant(2 / 3), emit.constant(1.7159)
-        tanh = emit.op("Tanh", emit.op("Mul", site.inputs[0], slope))
+        tanh = emit.op("Tanh", emit.op("Mul", context.inputs[0], slope))
         return emit.op("Mul", tanh, amplitude)
 
 
@@ -96,8 +105,8 @@ class Sigmoid(Layer):
         return 0.0, 1.0
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Sigmoid", site.inputs[0])
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Sigmoid", context.inputs[0])
 
 
 class Softmax(Layer):
@@ -117,7 +126,7 @@ class Softmax(Layer):
             )
 
     @override
-    def reach(self, *inputs: TensorType) -> Reach:
+    def footprint(self, *inputs: TensorType) -> Footprint:
         """A unit of a vector sees all units; a cell of feature maps its own place only."""
         return POINT if inputs[0].spatial else WHOLE
 
@@ -126,5 +135,5 @@ class Softmax(Layer):
         return 0.0, 1.0
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Softmax", site.inputs[0], axis=1)
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Softmax", context.inputs[0], axis=1)

@@ -2,7 +2,7 @@
 
 A layer knows nothing of source text. Its problems are :class:`ShapeFault` values that blame
 *parameters* by name; the checker turns those into places in the text. It knows nothing of ONNX
-libraries either: it lowers itself through an :class:`Emitter`.
+libraries either: it lowers itself through an :class:`Builder`.
 
 To add a layer, write one class in the file of its family (or in a package of your own that
 declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.md``.
@@ -29,18 +29,18 @@ __all__ = [
     "WHOLE",
     "Attribute",
     "Bounds",
+    "Builder",
     "Count",
-    "Emitter",
+    "Footprint",
     "Init",
     "InitWord",
     "Layer",
-    "Reach",
+    "LoweringContext",
     "RoundingWord",
     "Schema",
     "ShapeFault",
-    "Site",
     "Sizes",
-    "TrainingEmitter",
+    "TrainingBuilder",
     "Weight",
     "spread",
 ]
@@ -199,14 +199,14 @@ Bounds: TypeAlias = tuple[float, float]
 
 POINT: Literal["point"] = "point"
 WHOLE: Literal["whole"] = "whole"
-Reach: TypeAlias = Literal["point", "whole"] | tuple[Window, ...]
+Footprint: TypeAlias = Literal["point", "whole"] | tuple[Window, ...]
 """What of its input one output cell sees: the same cell, all of it, or a window."""
 
 
 # --- lowering ---------------------------------------------------------------------------------
 
 
-class Emitter(Protocol[V]):
+class Builder(Protocol[V]):
     """The door to the graph that a layer is lowered into. ``V`` is the graph's kind of value."""
 
     def op(self, op_type: str, *inputs: V | None, **attributes: Attribute) -> V:
@@ -218,7 +218,7 @@ class Emitter(Protocol[V]):
         ...
 
 
-class TrainingEmitter(Emitter[V], Protocol[V]):
+class TrainingBuilder(Builder[V], Protocol[V]):
     """The door to a graph that trains: it has chance, and buffers that change at every step."""
 
     @property
@@ -240,7 +240,7 @@ class TrainingEmitter(Emitter[V], Protocol[V]):
 
 
 @frozen
-class Site(Generic[V]):
+class LoweringContext(Generic[V]):
     """Where a layer is lowered: its input values and types, its output's type, its weights."""
 
     inputs: tuple[V, ...]
@@ -305,7 +305,7 @@ class Layer(Schema):
         """Whether it gives its input's numbers as they are, in training too."""
         return self.shares == "always"
 
-    def promise(self) -> TensorType | None:
+    def fixed_output(self) -> TensorType | None:
         """The output's type where it does not depend on the input at all, as for ``dense``."""
         return None
 
@@ -317,17 +317,17 @@ class Layer(Schema):
         """Multiply-accumulates of convolutions and dense layers for one sample; biases excluded."""
         return 0
 
-    def reach(self, *inputs: TensorType) -> Reach:
+    def footprint(self, *inputs: TensorType) -> Footprint:
         """What of its input one output cell sees."""
         return POINT
 
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Emit the ONNX nodes that compute this layer and give the output's value."""
         raise NotImplementedError
 
-    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+    def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """The same for training, for layers that do something else there."""
-        return self.lower(emit, site)
+        return self.lower(emit, context)
 
 
 def spread(sizes: tuple[int, ...], rank: int) -> tuple[int, ...]:

@@ -8,7 +8,16 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Count, Emitter, Init, InitWord, ShapeFault, Site, Sizes, Weight
+from cnndsl.layers.base import (
+    Builder,
+    Count,
+    Init,
+    InitWord,
+    LoweringContext,
+    ShapeFault,
+    Sizes,
+    Weight,
+)
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.types import TensorType
 
@@ -68,19 +77,19 @@ class Convolution(Sliding):
         return weight.elements * math.prod(self.output(*inputs).spatial)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Conv. It has no ceil mode: the padding at the end reaches as far as the last window."""
-        windows = self.windows(site.types[0])
+        windows = self.windows(context.types[0])
         return emit.op(
             "Conv",
-            site.inputs[0],
-            site.weights["weight"],
-            *([site.weights["bias"]] if self.bias else []),
+            context.inputs[0],
+            context.weights["weight"],
+            *([context.weights["bias"]] if self.bias else []),
             kernel_shape=[window.kernel for window in windows],
             strides=[window.stride for window in windows],
             dilations=[window.dilation for window in windows],
             pads=list(pads(windows)),
-            group=self.divisions(site.types[0]),
+            group=self.divisions(context.types[0]),
         )
 
 

@@ -8,14 +8,14 @@ from typing_extensions import override
 
 from cnndsl.layers.base import (
     WHOLE,
+    Builder,
     Count,
-    Emitter,
+    Footprint,
     Init,
     InitWord,
     Layer,
-    Reach,
+    LoweringContext,
     ShapeFault,
-    Site,
     Weight,
 )
 from cnndsl.types import TensorType
@@ -36,11 +36,11 @@ class Flatten(Layer):
         return TensorType((inputs[0].elements,))
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Flatten; nothing where the input is a vector already."""
-        if not site.types[0].spatial:
-            return site.inputs[0]
-        return emit.op("Flatten", site.inputs[0], axis=1)
+        if not context.types[0].spatial:
+            return context.inputs[0]
+        return emit.op("Flatten", context.inputs[0], axis=1)
 
 
 class Dense(Layer):
@@ -78,7 +78,7 @@ class Dense(Layer):
         return TensorType((self.units,))
 
     @override
-    def promise(self) -> TensorType | None:
+    def fixed_output(self) -> TensorType | None:
         return TensorType((self.units,))
 
     @override
@@ -95,11 +95,11 @@ class Dense(Layer):
         return self.units * inputs[0].elements
 
     @override
-    def reach(self, *inputs: TensorType) -> Reach:
+    def footprint(self, *inputs: TensorType) -> Footprint:
         return WHOLE
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Gemm with the weight transposed: its shape is (units, inputs)."""
-        bias = [site.weights["bias"]] if self.bias else []
-        return emit.op("Gemm", site.inputs[0], site.weights["weight"], *bias, transB=1)
+        bias = [context.weights["bias"]] if self.bias else []
+        return emit.op("Gemm", context.inputs[0], context.weights["weight"], *bias, transB=1)

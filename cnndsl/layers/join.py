@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from cnndsl.layers.base import Bounds, Emitter, Layer, ShapeFault, Site
+from cnndsl.layers.base import Bounds, Builder, Layer, LoweringContext, ShapeFault
 from cnndsl.types import TensorType
 
 __all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]
@@ -79,8 +79,8 @@ class Add(Join):
         return sum(least for least, _ in inputs), sum(most for _, most in inputs)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return reduce(lambda left, right: emit.op("Add", left, right), site.inputs)
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return reduce(lambda left, right: emit.op("Add", left, right), context.inputs)
 
 
 class Maximum(Join):
@@ -94,8 +94,8 @@ class Maximum(Join):
         return max(least for least, _ in inputs), max(most for _, most in inputs)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return reduce(lambda left, right: emit.op("Max", left, right), site.inputs)
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return reduce(lambda left, right: emit.op("Max", left, right), context.inputs)
 
 
 class Multiply(Join):
@@ -122,13 +122,13 @@ class Multiply(Join):
         return "inputs of one shape, or sizes of 1 to stretch"
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Mul, which stretches sizes of 1 itself; vectors become columns first."""
         columns = [
             value
-            if len(source.dims) == len(site.output.dims)
-            else emit.op("Unsqueeze", value, emit.constant(_new_axes(site.output)))
-            for value, source in zip(site.inputs, site.types, strict=True)
+            if len(source.dims) == len(context.output.dims)
+            else emit.op("Unsqueeze", value, emit.constant(_new_axes(context.output)))
+            for value, source in zip(context.inputs, context.types, strict=True)
         ]
         return reduce(lambda left, right: emit.op("Mul", left, right), columns)
 
@@ -172,5 +172,5 @@ class Concat(Join):
         return min(least for least, _ in inputs), max(most for _, most in inputs)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Concat", *site.inputs, axis=1)
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Concat", *context.inputs, axis=1)

@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field
 from typing_extensions import override
 
 from cnndsl.layers.base import (
+    Builder,
     Count,
-    Emitter,
     Init,
     Layer,
+    LoweringContext,
     ShapeFault,
-    Site,
-    TrainingEmitter,
+    TrainingBuilder,
     Weight,
 )
 from cnndsl.layers.sliding import vector_fault
@@ -56,38 +56,43 @@ class BatchNorm(Layer):
         )
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """BatchNormalization in its inference form: with the running mean and variance."""
         names = ("scale", "bias", "mean", "var")
-        weights = [site.weights[name] for name in names]
-        return emit.op("BatchNormalization", site.inputs[0], *weights, epsilon=float(self.eps))
+        weights = [context.weights[name] for name in names]
+        return emit.op("BatchNormalization", context.inputs[0], *weights, epsilon=float(self.eps))
 
     @override
-    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+    def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """The inference form, with the batch's own mean and variance (Ioffe & Szegedy 2015).
 
         ONNX's training mode has no kernel on CUDA. As in PyTorch, the running variance is fed
         with the unbiased variance, and the batch is normalised with the biased one.
         """
-        (source,), (kind,) = site.inputs, site.types
+        (source,), (kind,) = context.inputs, context.types
         axes = emit.constant([0, *range(2, len(kind.dims) + 1)])
         mean = emit.op("ReduceMean", source, axes, keepdims=1)
         centred = emit.op("Sub", source, mean)
         variance = emit.op("ReduceMean", emit.op("Mul", centred, centred), axes, keepdims=0)
         flat = emit.op("Reshape", mean, emit.constant([kind.channels]))
-        self._follow(emit, site, "mean", flat, 1.0)
+        self._follow(emit, context, "mean", flat, 1.0)
         count = emit.batch * math.prod(kind.spatial)
-        self._follow(emit, site, "var", variance, count / max(1, count - 1))
-        weights = site.weights["scale"], site.weights["bias"], flat, variance
+        self._follow(emit, context, "var", variance, count / max(1, count - 1))
+        weights = context.weights["scale"], context.weights["bias"], flat, variance
         return emit.op("BatchNormalization", source, *weights, epsilon=float(self.eps))
 
     def _follow(
-        self, emit: TrainingEmitter[V], site: Site[V], name: str, seen: V, factor: float
+        self,
+        emit: TrainingBuilder[V],
+        context: LoweringContext[V],
+        name: str,
+        seen: V,
+        factor: float,
     ) -> None:
         """Let a running statistic move towards what the batch has."""
-        kept = emit.op("Mul", site.weights[name], emit.constant(1 - float(self.momentum)))
+        kept = emit.op("Mul", context.weights[name], emit.constant(1 - float(self.momentum)))
         share = emit.op("Mul", seen, emit.constant(float(self.momentum) * factor))
-        emit.update(site.weights[name], emit.op("Add", kept, share))
+        emit.update(context.weights[name], emit.op("Add", kept, share))
 
 
 def _odd(size: int) -> int:
@@ -126,9 +131,9 @@ class LocalResponseNorm(Layer):
             yield vector_fault(self, inputs[0])
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """LRN. ONNX Runtime has it for two dimensions only: others are taken as two."""
-        (source,), dims = site.inputs, site.output.dims
+        (source,), dims = context.inputs, context.output.dims
         is_flat = len(dims) == 3
         if not is_flat:
             source = _reshaped(emit, source, (dims[0], math.prod(dims[1:-1]), dims[-1]))
@@ -143,13 +148,13 @@ class LocalResponseNorm(Layer):
         return normalized if is_flat else _reshaped(emit, normalized, dims)
 
     @override
-    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+    def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """The formula itself, x*(k + alpha/size * sum of squares)^-beta; a convolution sums.
 
         ONNX Runtime's own LRN is slow on a CPU: forward and backward of AlexNet's first with 16
         pictures take 52 ms so, and 190 by LRN and its gradient.
         """
-        (source,), dims = site.inputs, site.output.dims
+        (source,), dims = context.inputs, context.output.dims
         weight = emit.constant([float(self.alpha) / self.size] * self.size)
         kernel = emit.op("Reshape", weight, emit.constant([1, 1, self.size, 1]))
         squares = emit.op("Mul", source, source)
@@ -161,6 +166,6 @@ class LocalResponseNorm(Layer):
         return emit.op("Mul", source, emit.op("Exp", power))
 
 
-def _reshaped(emit: Emitter[V], value: V, dims: tuple[int, ...]) -> V:
+def _reshaped(emit: Builder[V], value: V, dims: tuple[int, ...]) -> V:
     """The same numbers with other dimensions; 0 keeps the batch's."""
     return emit.op("Reshape", value, emit.constant((0, *dims)))

@@ -10,11 +10,11 @@ from typing_extensions import override
 from cnndsl.layers.base import (
     WHOLE,
     Bounds,
-    Emitter,
+    Builder,
+    Footprint,
     Layer,
-    Reach,
+    LoweringContext,
     ShapeFault,
-    Site,
     Sizes,
 )
 from cnndsl.layers.sliding import Sliding, dimension_names, pads, vector_fault
@@ -83,10 +83,10 @@ class MaxPool(Pooling):
         return inputs[0]
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """MaxPool, without its ceil mode: padding at the end reaches as far as the last window."""
-        windows = self.windows(site.types[0])
-        source, borders = site.inputs[0], pads(windows)
+        windows = self.windows(context.types[0])
+        source, borders = context.inputs[0], pads(windows)
         kernels = [window.kernel for window in windows]
         if any(border >= kernel for border, kernel in zip(borders, kernels * 2, strict=True)):
             # ONNX Runtime refuses padding as large as the kernel even where dilation spreads it.
@@ -121,14 +121,14 @@ class AvgPool(Pooling):
         return (min(least, 0.0), max(most, 0.0)) if self.count_padding else (least, most)
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """AveragePool, without its ceil mode, which older runtimes get wrong where padding counts.
 
         Padding at the end reaches as far as the last window does. Where padding counts but the
         overhang must not, the padding is made part of the input.
         """
-        windows = self.windows(site.types[0])
-        source, borders, counts = site.inputs[0], pads(windows), self.count_padding
+        windows = self.windows(context.types[0])
+        source, borders, counts = context.inputs[0], pads(windows), self.count_padding
         if counts and any(window.overhang for window in windows):
             margins = (*(w.before for w in windows), *(w.after for w in windows))
             source = _padded(emit, source, margins, 0.0) if any(margins) else source
@@ -143,19 +143,19 @@ class SumPool(Pooling):
     keyword = "sumpool"
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """The mean with all padding counted, times the cells of the kernel.
 
         LpPool with p = 1 would add up absolute values, and has no kernel on CUDA.
         """
-        windows = self.windows(site.types[0])
-        mean = _average(emit, site.inputs[0], windows, pads(windows), counts=True)
+        windows = self.windows(context.types[0])
+        mean = _average(emit, context.inputs[0], windows, pads(windows), counts=True)
         cells = math.prod(window.kernel for window in windows)
         return emit.op("Mul", mean, emit.constant(float(cells))) if cells > 1 else mean
 
 
 def _average(
-    emit: Emitter[V],
+    emit: Builder[V],
     source: V,
     windows: tuple[Window, ...],
     borders: tuple[int, ...],
@@ -172,7 +172,7 @@ def _average(
     )
 
 
-def _padded(emit: Emitter[V], source: V, borders: tuple[int, ...], value: float) -> V:
+def _padded(emit: Builder[V], source: V, borders: tuple[int, ...], value: float) -> V:
     """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only."""
     rank = len(borders) // 2
     amounts = [0, 0, *borders[:rank], 0, 0, *borders[rank:]]
@@ -229,7 +229,7 @@ class GlobalPooling(Layer):
         return inputs[0]
 
     @override
-    def reach(self, *inputs: TensorType) -> Reach:
+    def footprint(self, *inputs: TensorType) -> Footprint:
         return WHOLE
 
 
@@ -239,8 +239,8 @@ class GlobalAvgPool(GlobalPooling):
     keyword = "globalavgpool"
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Flatten", emit.op("GlobalAveragePool", site.inputs[0]), axis=1)
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Flatten", emit.op("GlobalAveragePool", context.inputs[0]), axis=1)
 
 
 class GlobalMaxPool(GlobalPooling):
@@ -250,5 +250,5 @@ class GlobalMaxPool(GlobalPooling):
     saves = ("inputs", "output")
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return emit.op("Flatten", emit.op("GlobalMaxPool", site.inputs[0]), axis=1)
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return emit.op("Flatten", emit.op("GlobalMaxPool", context.inputs[0]), axis=1)

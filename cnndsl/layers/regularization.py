@@ -5,7 +5,7 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Emitter, Layer, Site, TrainingEmitter
+from cnndsl.layers.base import Builder, Layer, LoweringContext, TrainingBuilder
 
 __all__ = ["Dropout", "Noise"]
 
@@ -33,14 +33,14 @@ class Dropout(Layer):
         return self.rate == 0
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Nothing: the inverted dropout of training needs no correction in inference."""
-        return site.inputs[0]
+        return context.inputs[0]
 
     @override
-    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+    def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """A product with a mask of 0 and 1/(1 - rate) (Srivastava et al. 2014, inverted)."""
-        (source,) = site.inputs
+        (source,) = context.inputs
         if self.rate == 0:
             return source
         dropped = emit.op("Less", emit.uniform(source), emit.constant(float(self.rate)))
@@ -65,14 +65,14 @@ class Noise(Layer):
         return self.std == 0
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Nothing: the noise's mean is zero."""
-        return site.inputs[0]
+        return context.inputs[0]
 
     @override
-    def lower_training(self, emit: TrainingEmitter[V], site: Site[V]) -> V:
+    def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """A sum with fresh normal numbers (Bishop 1995)."""
-        (source,) = site.inputs
+        (source,) = context.inputs
         if self.std == 0:
             return source
         noise = emit.op("Mul", emit.normal(source), emit.constant(float(self.std)))

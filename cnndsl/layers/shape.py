@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from cnndsl.layers.base import Emitter, Layer, Site
+from cnndsl.layers.base import Builder, Layer, LoweringContext
 
 __all__ = ["Identity"]
 
@@ -18,5 +18,5 @@ class Identity(Layer):
     shares = "always"
 
     @override
-    def lower(self, emit: Emitter[V], site: Site[V]) -> V:
-        return site.inputs[0]
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return context.inputs[0]

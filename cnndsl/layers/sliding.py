@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Layer, Reach, RoundingWord, ShapeFault, Sizes, spread
+from cnndsl.layers.base import Footprint, Layer, RoundingWord, ShapeFault, Sizes, spread
 from cnndsl.layers.padding import Padding, margins
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
@@ -130,7 +130,7 @@ class Sliding(Layer):
         return TensorType((self.channels(source), *sizes))
 
     @override
-    def reach(self, *inputs: TensorType) -> Reach:
+    def footprint(self, *inputs: TensorType) -> Footprint:
         return self.windows(inputs[0])
 
 

@@ -2,7 +2,7 @@
 
 It stands here once. With dilation ``D`` a kernel of ``K`` covers ``D(K - 1) + 1`` cells; where
 the padding differs on the two sides, their sum takes the place of ``2P``. The rule's inverse,
-the changes that mend a size that does not fit, is :mod:`cnndsl.semantics.repair`.
+the changes that mend a size that does not fit, is :mod:`cnndsl.repair.repair`.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Checkpoint:
     weights so far, None before the first evaluation.
     """
 
-    identity: Mapping[str, Any]
+    fingerprint: Mapping[str, Any]
     environment: Mapping[str, str]
     position: Position
     weights: Mapping[str, Array]
@@ -188,7 +188,7 @@ def _chunks(checkpoint: Checkpoint) -> Iterator[bytes | memoryview]:
         "best": "present" if present else "none" if best is None else "apart",
         "environment": json.dumps(dict(checkpoint.environment)),
         "format": FORMAT,
-        "identity": json.dumps(dict(checkpoint.identity), ensure_ascii=False),
+        "identity": json.dumps(dict(checkpoint.fingerprint), ensure_ascii=False),
         "position": json.dumps(checkpoint.position.to_json()),
     }
     digest = hashlib.sha256()
@@ -216,7 +216,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
                 parts[part][rest] = numpy.asarray(file.get_tensor(name))
         best = {"none": None, "present": parts["weight"], "apart": parts["best"]}
         return Checkpoint(
-            identity=json.loads(metadata["identity"]),
+            fingerprint=json.loads(metadata["identity"]),
             environment=json.loads(metadata["environment"]),
             position=Position.from_json(json.loads(metadata["position"])),
             weights=parts["weight"],

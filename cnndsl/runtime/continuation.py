@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.checkpoint import Checkpoint, Position
-from cnndsl.runtime.identity import TRAINING_DATA, VALIDATION_DATA
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.runtime.fingerprint import TRAINING_DATA, VALIDATION_DATA
 from cnndsl.training.schedules import Patience
 
 __all__ = ["Continuation", "allowed_changes", "continued"]
@@ -55,9 +55,9 @@ def continued(
     the training data.
     """
     changes = {
-        name: (found.identity.get(name), value)
+        name: (found.fingerprint.get(name), value)
         for name, value in wanted.items()
-        if found.identity.get(name) != value
+        if found.fingerprint.get(name) != value
     }
     position = _patient(found.position, changes, recipe)
     if changes.keys() & {TRAINING_DATA, "train.batch"}:

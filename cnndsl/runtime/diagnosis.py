@@ -11,10 +11,10 @@ import numpy
 import numpy.typing
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.device import target_of
 from cnndsl.runtime.session import Session
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
 from cnndsl.training.probe import Probe, ProbeKind
 from cnndsl.training.step import build_step
 

@@ -9,7 +9,7 @@ from typing import Self, TypedDict
 
 from cnndsl.runtime.checkpoint import Position
 from cnndsl.runtime.evaluate import Evaluation
-from cnndsl.runtime.stepper import StepResult
+from cnndsl.runtime.train_step import StepResult
 from cnndsl.training.metrics import Metric
 
 __all__ = ["EpochSums", "Means", "Measures"]

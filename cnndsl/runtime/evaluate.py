@@ -18,14 +18,19 @@ import onnx
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from cnndsl.data.feeding import evaluation_batches, not_finite_error
 from cnndsl.data.labels import check_labels, check_shares, encoder
+from cnndsl.data.loader import evaluation_batches, not_finite_error
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
+from cnndsl.elaborate.canonical import canonical_text
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.export import make_manifest, to_graph_only
 from cnndsl.graph.lower import lower
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest
+from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.settings import Loss
 from cnndsl.runtime.session import Session
 from cnndsl.runtime.tally import (
     ClassScores,
@@ -36,12 +41,7 @@ from cnndsl.runtime.tally import (
     ValueTally,
     class_scores,
 )
-from cnndsl.semantics.canonical import canonical_text
-from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.scores import main_output, scores
-from cnndsl.semantics.settings import Loss
+from cnndsl.typecheck.scores import main_output, scores
 
 __all__ = [
     "Evaluation",

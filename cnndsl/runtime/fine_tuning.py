@@ -16,10 +16,10 @@ import numpy
 from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.heads import head_of
 from cnndsl.graph.weight_files import open_weights
 from cnndsl.graph.weights import quoted, refuse_not_finite
-from cnndsl.semantics.network import TypedNetwork
 
 __all__ = ["Start", "start_from"]
 

@@ -26,7 +26,7 @@ class Interrupt:
 def interruptible() -> Iterator[Interrupt]:
     """Take the first Ctrl-C or SIGTERM as a wish; the second one does what it did before.
 
-    Job schedulers and containers send SIGTERM some seconds before they kill. Only the main thread
+    Plan schedulers and containers send SIGTERM some seconds before they kill. Only the main thread
     may handle signals; in another one nothing changes.
     """
     interrupt = Interrupt()

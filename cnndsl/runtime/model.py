@@ -19,12 +19,12 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.suggest import closest
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
-from cnndsl.graph.stored import read_model
+from cnndsl.graph.onnx_weights import read_model
 from cnndsl.runtime.batching import fixed_batch, run_batch
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.ports import check_ports, model_inputs
 from cnndsl.runtime.session import Port, Session
-from cnndsl.semantics.answers import Answers
+from cnndsl.typecheck.answers import Answers
 
 __all__ = ["Answer", "Model", "Prediction"]
 

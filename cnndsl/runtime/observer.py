@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy
 
-from cnndsl.data.feeding import Batch, not_finite_error
+from cnndsl.data.loader import Batch, not_finite_error
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.weights import not_finite
 from cnndsl.runtime.diagnosis import Examiner, diverged, unhealthy
 from cnndsl.runtime.events import Listener
-from cnndsl.runtime.job import Job
+from cnndsl.runtime.plan import Plan
 from cnndsl.runtime.preflight import first_impressions
 
 __all__ = ["Observer"]
@@ -23,17 +23,17 @@ __all__ = ["Observer"]
 class Observer:
     """Whoever watches over a run; ``step`` counts an epoch's steps from 1."""
 
-    def __init__(self, job: Job, listener: Listener) -> None:
-        self._job = job
+    def __init__(self, plan: Plan, listener: Listener) -> None:
+        self._plan = plan
         self._listener = listener
         self._noted: set[str] = set()
 
     def first(self, batch: Batch, loss: float) -> None:
         """Note what is odd about the first batch and the loss on it."""
-        request = self._job.request
+        request = self._plan.request
         fresh = request.weights is None
         for note in first_impressions(
-            request.network, self._job.recipe, batch.inputs, loss, fresh=fresh
+            request.network, self._plan.recipe, batch.inputs, loss, fresh=fresh
         ):
             self._listener.note(note)
 
@@ -44,7 +44,7 @@ class Observer:
 
         That is done after epoch 1, 2, 4, 8 and so on: it builds a graph of more outputs.
         """
-        if not self._job.request.examine or epoch & (epoch - 1):
+        if not self._plan.request.examine or epoch & (epoch - 1):
             return
         for note in unhealthy(self._examiner().examine(self._feeds(batch, values, lr, number))):
             kind = re.sub(r"[0-9][0-9.e%+-]*", "", note)
@@ -62,7 +62,7 @@ class Observer:
         place: tuple[int, int],
     ) -> UserError:
         """Why the loss is no number; ``values`` are weights and state before, ``place`` where."""
-        if error := not_finite_error(self._job.request.data, batch):
+        if error := not_finite_error(self._plan.request.data, batch):
             return error
         measured = self._examiner().examine(self._feeds(batch, values, lr, number))
         return diverged(measured, loss, *place)
@@ -81,9 +81,9 @@ class Observer:
         )
 
     def _examiner(self) -> Examiner:
-        job = self._job
-        request = job.request
-        return Examiner(request.network, job.recipe, job.batch, job.device, request.threads)
+        plan = self._plan
+        request = plan.request
+        return Examiner(request.network, plan.recipe, plan.batch, plan.device, request.threads)
 
     def _feeds(
         self, batch: Batch, values: Mapping[str, Array], lr: float, number: int
@@ -91,6 +91,6 @@ class Observer:
         scalars: dict[str, Any] = {
             "lr": numpy.array(lr, numpy.float32),
             "step": numpy.array(number, numpy.int64),
-            "seed": numpy.array(self._job.recipe.seed, numpy.int64),
+            "seed": numpy.array(self._plan.recipe.seed, numpy.int64),
         }
         return {**batch.inputs, "labels": batch.labels, **values, **scalars}

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.recipe.preparation import Preparation
 from cnndsl.runtime.session import Port
-from cnndsl.semantics.preparation import Preparation
 from cnndsl.types import DType, TensorType
 
 __all__ = ["check_ports", "model_inputs"]

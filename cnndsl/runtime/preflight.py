@@ -9,9 +9,9 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from cnndsl.semantics.losses import CrossEntropy
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.recipe.losses import CrossEntropy
+from cnndsl.recipe.recipe import Recipe
 
 __all__ = ["LARGEST_INPUT", "first_impressions"]
 

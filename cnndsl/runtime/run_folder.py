@@ -246,11 +246,11 @@ class RunFolder:
     ) -> None:
         """Draw the curves, and the confusion matrix where there is one."""
         if records:
-            from cnndsl.data.charts import draw_curves
+            from cnndsl.plots.charts import draw_curves
 
             self._write_picture("curves.png", draw_curves(records, title))
         if evaluation is not None and evaluation.confusion is not None:
-            from cnndsl.data.confusion import draw_confusion
+            from cnndsl.plots.confusion import draw_confusion
 
             picture = draw_confusion(evaluation.confusion, evaluation.class_names, title)
             self._write_picture("confusion.png", picture)

@@ -18,22 +18,22 @@ import numpy
 import onnx
 from numpy.typing import NDArray
 
+from cnndsl.analysis.summary import summarize
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
+from cnndsl.recipe.optimizers import Adam, Sgd
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.settings import WeightDecay
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
 from cnndsl.runtime.device import CUDA, choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
 from cnndsl.runtime.evaluate import inference_model, sample_losses, scores_value
 from cnndsl.runtime.session import Session
 from cnndsl.runtime.slopes import Slopes, Tensor
-from cnndsl.runtime.stepper import Stepper
-from cnndsl.semantics.network import LayerNode, TypedNetwork
-from cnndsl.semantics.optimizers import Adam, Sgd
-from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.settings import WeightDecay
-from cnndsl.semantics.summary import summarize
+from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import Step, build_step
 
 __all__ = ["Check", "Verdict", "selftest"]
@@ -198,24 +198,24 @@ class _Bench:
             return Check(name, result.reason, "skipped")
         losses = []
         for device in ("cpu", "cuda"):
-            stepper, feeds = self._stepper(self.typed, self.recipe, device=device)
-            losses.append([_run(stepper, feeds, number) for number in range(_STEPS)])
+            train_step, feeds = self._train_step(self.typed, self.recipe, device=device)
+            losses.append([_run(train_step, feeds, number) for number in range(_STEPS)])
         error = max(abs(a - b) / max(abs(a), 1e-3) for a, b in zip(*losses, strict=True))
         measured = f"losses of {_STEPS} steps differ by {error:.1e}"
         return _check(name, measured, error < _DEVICE_TOLERANCE)
 
     def resume(self) -> Check:
         """Saved in the middle and resumed from the file: the same weights to the bit."""
-        straight, feeds = self._stepper(self.typed, self.recipe)
+        straight, feeds = self._train_step(self.typed, self.recipe)
         for number in range(_STEPS):
             _run(straight, feeds, number)
-        first, _ = self._stepper(self.typed, self.recipe)
+        first, _ = self._train_step(self.typed, self.recipe)
         for number in range(_STEPS // 2):
             _run(first, feeds, number)
         with tempfile.TemporaryDirectory(prefix="cnndsl-") as folder:
             saved = Checkpoint({}, {}, Position(), first.weights(), first.state())
             found = read_checkpoint(write_checkpoint(Path(folder), saved))
-        second = Stepper(
+        second = TrainStep(
             first.step, found.weights, found.state, device=self.device, threads=self.threads
         )
         for number in range(_STEPS // 2, _STEPS):
@@ -229,10 +229,12 @@ class _Bench:
     def overfit(self) -> Check:
         """A network that can learn anything learns one batch by heart."""
         name = "one batch overfitted"
-        stepper, feeds = self._stepper(_without_chance(self.typed), self._plain(Adam(lr=1e-3)))
+        train_step, feeds = self._train_step(
+            _without_chance(self.typed), self._plain(Adam(lr=1e-3))
+        )
         losses = []
         for number in range(_OVERFIT_STEPS):
-            losses.append(_run(stepper, feeds, number, 1e-3))
+            losses.append(_run(train_step, feeds, number, 1e-3))
             self.told(name, number, _OVERFIT_STEPS)
             if losses[-1] < losses[0] / 2:
                 break
@@ -273,13 +275,13 @@ class _Bench:
     def _session(self, step: Step) -> Session:
         return Session(step.to_proto().SerializeToString(), self.device, threads=self.threads)
 
-    def _stepper(
+    def _train_step(
         self, typed: TypedNetwork, recipe: Recipe, device: str | None = None
-    ) -> tuple[Stepper, Arrays]:
+    ) -> tuple[TrainStep, Arrays]:
         step = self._step(typed, recipe, device)
         where = device or self.device
-        stepper = Stepper(step, self.weights, device=where, threads=self.threads)
-        return stepper, self._feeds(step)
+        train_step = TrainStep(step, self.weights, device=where, threads=self.threads)
+        return train_step, self._feeds(step)
 
     def _learning(self, step: Step) -> list[str]:
         buffers = {
@@ -313,9 +315,9 @@ def _check(name: str, measured: str, holds: bool) -> Check:
     return Check(name, measured, "passed" if holds else "failed")
 
 
-def _run(stepper: Stepper, feeds: Arrays, number: int, lr: float | None = None) -> float:
-    inputs = {name: feeds[name] for name in stepper.step.inputs}
-    return stepper.run(inputs, feeds["labels"], 1e-3 if lr is None else lr, number, 1).loss
+def _run(train_step: TrainStep, feeds: Arrays, number: int, lr: float | None = None) -> float:
+    inputs = {name: feeds[name] for name in train_step.step.inputs}
+    return train_step.run(inputs, feeds["labels"], 1e-3 if lr is None else lr, number, 1).loss
 
 
 def _without_chance(typed: TypedNetwork) -> TypedNetwork:

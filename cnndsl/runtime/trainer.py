@@ -13,20 +13,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 
-from cnndsl.data.feeding import Batch, epoch_order, feed
+from cnndsl.data.loader import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.recipe.schedules import Plateau
 from cnndsl.runtime.advice import advised
 from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
 from cnndsl.runtime.epoch_sums import EpochSums
 from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
-from cnndsl.runtime.job import Job, TrainingRequest, begin, prepare
 from cnndsl.runtime.observer import Observer
+from cnndsl.runtime.plan import Plan, TrainingRequest, begin, prepare
 from cnndsl.runtime.run_folder import RunFolder, opened
-from cnndsl.runtime.stepper import Stepper
-from cnndsl.semantics.schedules import Plateau
+from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.schedules import rate
 
 __all__ = ["TrainingRequest", "train"]
@@ -65,42 +65,42 @@ class _Run:
     need, and they stay as they were.
     """
 
-    def __init__(self, job: Job, listener: Listener, folder: RunFolder, stop: Interrupt) -> None:
-        self.job = job
+    def __init__(self, plan: Plan, listener: Listener, folder: RunFolder, stop: Interrupt) -> None:
+        self.plan = plan
         self.listener = listener
         self.folder = folder
         self.stop = stop
-        start = begin(job, folder.checkpoints, listener)
+        start = begin(plan, folder.checkpoints, listener)
         self.at = start.position
         self.resumed = self.at.number > 0
         self.weights = dict(start.weights)
         self.best = start.best
-        threads = job.request.threads
-        self.stepper = Stepper(
-            job.step, start.weights, start.state, device=job.device, threads=threads
+        threads = plan.request.threads
+        self.train_step = TrainStep(
+            plan.step, start.weights, start.state, device=plan.device, threads=threads
         )
-        self.observer = Observer(job, listener)
-        self.sums = EpochSums.at(self.at, job.step.metric)
+        self.observer = Observer(plan, listener)
+        self.sums = EpochSums.at(self.at, plan.step.metric)
         self.judged: Evaluation | None = None
         self.began = self.saved = self.marked = self.drawn = time.perf_counter()
         self.done = 0
 
     def run(self) -> Outcome:
         """Train, and say how it ended."""
-        job, at = self.job, self.at
-        valid = job.request.valid
+        plan, at = self.plan, self.at
+        valid = plan.request.valid
         self._write_beginning()
         self.listener.start(
             Start(
-                network=job.request.network.name,
-                device=job.device,
-                samples=len(job.request.data),
+                network=plan.request.network.name,
+                device=plan.device,
+                samples=len(plan.request.data),
                 valid_samples=len(valid) if valid else 0,
-                epochs=job.recipe.epochs,
-                steps=job.steps,
-                batch=job.batch,
-                epoch=min(at.epoch + 1, job.recipe.epochs),
-                step=at.step if at.epoch < job.recipe.epochs else job.steps,
+                epochs=plan.recipe.epochs,
+                steps=plan.steps,
+                batch=plan.batch,
+                epoch=min(at.epoch + 1, plan.recipe.epochs),
+                step=at.step if at.epoch < plan.recipe.epochs else plan.steps,
             )
         )
         self.began = self.marked = time.perf_counter()
@@ -117,7 +117,7 @@ class _Run:
         return Outcome(how, at.records, best, at.total)
 
     def _train(self) -> str:
-        while self.at.epoch < self.job.recipe.epochs and not self.at.over:
+        while self.at.epoch < self.plan.recipe.epochs and not self.at.over:
             if not self._steps():
                 return "interrupted"
             try:
@@ -130,22 +130,22 @@ class _Run:
 
     def _steps(self) -> bool:
         """Do what is left of an epoch's steps; false where they were interrupted."""
-        job, at, sums = self.job, self.at, self.sums
-        seed = job.recipe.seed
+        plan, at, sums = self.plan, self.at, self.sums
+        seed = plan.recipe.seed
         source = feed(
-            job.request.data,
-            epoch_order(len(job.request.data), seed, at.epoch),
-            job.batch,
-            labels=job.labels_in(at.epoch),
-            augment=job.augment,
+            plan.request.data,
+            epoch_order(len(plan.request.data), seed, at.epoch),
+            plan.batch,
+            labels=plan.labels_in(at.epoch),
+            augment=plan.augment,
             epoch=at.epoch,
             start=at.step,
         )
         with closing(source) as batches:
-            while sums.step < job.steps:
+            while sums.step < plan.steps:
                 batch = self._next(batches)
                 lr = self._rate(sums.step)
-                result = self.stepper.run(batch.inputs, batch.labels, lr, sums.number, seed)
+                result = self.train_step.run(batch.inputs, batch.labels, lr, sums.number, seed)
                 if not math.isfinite(result.loss):
                     raise self._diverged(batch, result.loss, lr)
                 sums.add(result)
@@ -156,8 +156,8 @@ class _Run:
                     self._save()
                 if self.stop.wanted:
                     return False
-                if sums.step == job.steps:
-                    values = {**self.stepper.weights(), **self.stepper.state()}
+                if sums.step == plan.steps:
+                    values = {**self.train_step.weights(), **self.train_step.state()}
                     self.observer.look(batch, values, lr, sums.number, at.epoch + 1)
         return True
 
@@ -180,27 +180,27 @@ class _Run:
 
     def _diverged(self, batch: Batch, loss: float, lr: float) -> UserError:
         place = (self.at.epoch + 1, self.sums.step + 1)
-        values = self.stepper.before()
+        values = self.train_step.before()
         return self.observer.divergence(batch, values, lr, self.sums.number, loss, place)
 
     def _rate(self, done: int) -> float:
         """The learning rate after so many of the epoch's steps."""
-        time = self.at.epoch + done / self.job.steps
-        return rate(self.job.recipe, time, self.at.plateau.drops, steps=self.job.steps)
+        time = self.at.epoch + done / self.plan.steps
+        return rate(self.plan.recipe, time, self.at.plateau.drops, steps=self.plan.steps)
 
     def _tell(self) -> None:
-        job, at, sums = self.job, self.at, self.sums
+        plan, at, sums = self.plan, self.at, self.sums
         self.done += 1
         seconds = max(time.perf_counter() - self.began, 1e-9)
-        left = (job.recipe.epochs - at.epoch) * job.steps - sums.step
+        left = (plan.recipe.epochs - at.epoch) * plan.steps - sums.step
         self.listener.progress(
             Progress(
                 epoch=at.epoch + 1,
-                epochs=job.recipe.epochs,
+                epochs=plan.recipe.epochs,
                 step=sums.step,
-                steps=job.steps,
+                steps=plan.steps,
                 loss=sums.loss / sums.step,
-                rate=self.done * job.batch / seconds,
+                rate=self.done * plan.batch / seconds,
                 seconds_left=left * seconds / self.done,
                 **sums.means(),
             )
@@ -208,10 +208,10 @@ class _Run:
 
     def _due(self) -> bool:
         """Whether it is time for a checkpoint."""
-        every = self.job.request.checkpoint_steps
+        every = self.plan.request.checkpoint_steps
         if every is not None and self.sums.number % every == 0:
             return True
-        return time.perf_counter() - self.saved >= self.job.request.checkpoint_seconds
+        return time.perf_counter() - self.saved >= self.plan.request.checkpoint_seconds
 
     def _settle(self) -> None:
         """Bring ``at`` to where the run is, with the time that has passed."""
@@ -240,7 +240,7 @@ class _Run:
         trained = self.at.seconds
         weights = self._weights()
         self.observer.check(weights, self.at.epoch + 1)
-        valid = self.job.request.valid
+        valid = self.plan.request.valid
         evaluation = None
         if valid is not None:
             evaluator = self._evaluator(weights)
@@ -253,7 +253,7 @@ class _Run:
         judged = record.loss if record.valid_loss is None else record.valid_loss
         if not math.isfinite(judged):
             raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
-        at, recipe = self.at, self.job.recipe
+        at, recipe = self.at, self.plan.recipe
         plateau, early_stop = at.plateau, at.early_stop
         if isinstance(recipe.schedule, Plateau):
             plateau = plateau.after(judged, recipe.schedule.patience)
@@ -272,12 +272,12 @@ class _Run:
             best=len(at.records) if record.best else at.best,
             over=early_stop.drops > 0 and at.epoch + 1 < recipe.epochs,
         )
-        self.sums = EpochSums.at(self.at, self.job.step.metric)
+        self.sums = EpochSums.at(self.at, self.plan.step.metric)
         if record.best:
             self.best = weights
             self._write_best(evaluation)
         self._write_weights("last", weights)
-        self.folder.write_records(self.at.records, self.job.step.metric.measure)
+        self.folder.write_records(self.at.records, self.plan.step.metric.measure)
         self._save()
         if time.perf_counter() - self.drawn > _PICTURES:
             self.folder.draw(self.at.records, self.judged, self._title)
@@ -286,15 +286,15 @@ class _Run:
 
     def _record(self, evaluation: Evaluation | None, trained: float) -> EpochRecord:
         """An epoch's numbers; ``trained`` are the seconds that its steps took."""
-        job, at = self.job, self.at
+        plan, at = self.plan, self.at
         record = EpochRecord(
             epoch=at.epoch + 1,
             step=at.number,
-            loss=at.loss / job.steps,
+            loss=at.loss / plan.steps,
             valid_loss=evaluation.loss if evaluation else None,
-            lr=self._rate(job.steps - 1),
+            lr=self._rate(plan.steps - 1),
             seconds=at.seconds,
-            rate=job.steps * job.batch / max(trained, 1e-9),
+            rate=plan.steps * plan.batch / max(trained, 1e-9),
             best=False,
             **self.sums.measures(evaluation),
         )
@@ -308,43 +308,43 @@ class _Run:
         """
         if record.valid_loss is None:
             return 0.0, -record.loss
-        right = self.job.step.metric.measure == "accuracy"
+        right = self.plan.step.metric.measure == "accuracy"
         return (record.valid_accuracy or 0.0) if right else 0.0, -record.valid_loss
 
     def _weights(self) -> dict[str, Array]:
-        return {**self.weights, **self.stepper.weights()}
+        return {**self.weights, **self.train_step.weights()}
 
     def _evaluator(self, weights: Mapping[str, Array]) -> Evaluator:
-        job = self.job
-        model = replace(job.model, weights=weights)
-        threads, loss = job.request.threads, job.recipe.loss
-        taken = scores_value(job.request.network, model.manifest, loss)
-        return Evaluator(model, loss, scores=taken, device=job.device, threads=threads)
+        plan = self.plan
+        model = replace(plan.model, weights=weights)
+        threads, loss = plan.request.threads, plan.recipe.loss
+        taken = scores_value(plan.request.network, model.manifest, loss)
+        return Evaluator(model, loss, scores=taken, device=plan.device, threads=threads)
 
     @property
     def _evaluated(self) -> int:
-        return max(self.job.batch, _EVALUATED)
+        return max(self.plan.batch, _EVALUATED)
 
     # --- files --------------------------------------------------------------------------------
 
     @property
     def _title(self) -> str:
-        return self.job.request.network.name
+        return self.plan.request.network.name
 
     def _write_beginning(self) -> None:
         """What is known before the first step; after a kill, what it may have left undone."""
-        self.folder.write_text("spec.cnn", self.job.model.manifest.spec)
-        request = self.job.request
+        self.folder.write_text("spec.cnn", self.plan.model.manifest.spec)
+        request = self.plan.request
         if request.command:
             self.folder.add_command(request.command, anew=not request.resume)
-        self.folder.write_records(self.at.records, self.job.step.metric.measure)
+        self.folder.write_records(self.at.records, self.plan.step.metric.measure)
         if self.best is not None:
             self._write_best(None)
 
     def _write_best(self, evaluation: Evaluation | None) -> None:
         assert self.best is not None
         self._write_weights("best", self.best)
-        self.folder.write_model(replace(self.job.model, weights=self.best))
+        self.folder.write_model(replace(self.plan.model, weights=self.best))
         if evaluation is not None:
             self._confuse(evaluation)
 
@@ -353,7 +353,7 @@ class _Run:
         self.folder.write_confusion(evaluation)
 
     def _write_weights(self, name: str, weights: Mapping[str, Array]) -> None:
-        self.folder.write_weights(name, weights, self.job.model.manifest)
+        self.folder.write_weights(name, weights, self.plan.model.manifest)
 
     def _save(self) -> None:
         """Write a checkpoint.
@@ -365,12 +365,12 @@ class _Run:
         weights = self._weights()
         self.observer.check(weights, self.at.epoch + 1)
         checkpoint = Checkpoint(
-            self.job.identity,
-            self.job.environment,
+            self.plan.fingerprint,
+            self.plan.environment,
             self.at,
             weights,
-            self.stepper.state(),
+            self.train_step.state(),
             self.best,
         )
-        write_checkpoint(self.folder.checkpoints, checkpoint, self.job.request.keep)
+        write_checkpoint(self.folder.checkpoints, checkpoint, self.plan.request.keep)
         self.saved = time.perf_counter()

@@ -12,16 +12,16 @@ from typing import TypeAlias, TypedDict
 import typing_extensions
 from typing_extensions import Unpack
 
-from cnndsl.data.memory import ArrayData
+from cnndsl.data.formats.memory import ArrayData
 from cnndsl.data.samples import Dataset
 from cnndsl.data.training_data import named_as, open_training_data
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.elaborate.overrides import override
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.runtime.evaluate import Evaluation, evaluate
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.trainer import TrainingRequest, train
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.overrides import override
 
 __all__ = ["Training", "TrainingOptions", "default_folder", "run_training"]
 

@@ -5,7 +5,7 @@ joined by ``->``, each link an element with an optional label and claims), and *
 
 A layer is a :class:`Phrase`: a name and the expressions behind it, in order. Which expression is
 the positional argument, which an attribute's name and which its value is the layer's own schema's
-business (:mod:`cnndsl.semantics.phrases`), as is whether a bare name handed to a block is a number
+business (:mod:`cnndsl.elaborate.bind`), as is whether a bare name handed to a block is a number
 or a stream.
 """
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.syntax.builder import OPERATORS, Builder
-from cnndsl.syntax.problems import Refusal
+from cnndsl.syntax.ast_builder import OPERATORS, AstBuilder
+from cnndsl.syntax.collector import Refusal
 from cnndsl.syntax.tables import END, Rule, Tables
 
 __all__ = ["Automaton"]
@@ -26,7 +26,7 @@ _TALL = 1_000
 class Automaton:
     """The parser's stack, as parallel lists: states, pieces of the tree, and their places."""
 
-    def __init__(self, tables: Tables, source: Source, builder: Builder) -> None:
+    def __init__(self, tables: Tables, source: Source, builder: AstBuilder) -> None:
         self._tables = tables
         self._source = source
         self._methods: list[Callable[..., Any] | None] = [

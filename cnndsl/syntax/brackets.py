@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.frozen import frozen
+from cnndsl.syntax.collector import Collector
 from cnndsl.syntax.lexer import NEWLINE, Tokens
-from cnndsl.syntax.problems import Problems
 
 __all__ = ["CLOSER", "balance"]
 
@@ -22,11 +22,11 @@ _OPENER = {closer: opener for opener, closer in CLOSER.items()}
 _SIGN = dict(zip((*CLOSER, *_OPENER), "([{)]}", strict=True))
 
 
-def balance(tokens: Tokens, problems: Problems) -> Tokens:
+def balance(tokens: Tokens, collector: Collector) -> Tokens:
     """Tokens whose brackets are balanced: the same ones, where they are already."""
     if _is_balanced(tokens.kinds):
         return tokens
-    return _Balancer(tokens, problems).run()
+    return _Balancer(tokens, collector).run()
 
 
 def _is_balanced(kinds: list[str]) -> bool:
@@ -51,10 +51,10 @@ class _Open:
 class _Balancer:
     """Finds the brackets that have no partner, reports each, and supplies or drops partners."""
 
-    def __init__(self, tokens: Tokens, problems: Problems) -> None:
+    def __init__(self, tokens: Tokens, collector: Collector) -> None:
         self.tokens = tokens
-        self.problems = problems
-        self.text = problems.source.text
+        self.collector = collector
+        self.text = collector.source.text
         self.waiting: list[_Open] = []
         self.dropped: set[int] = set()
         self.replaced: dict[int, str] = {}
@@ -125,11 +125,11 @@ class _Balancer:
         place = self.end_of_lines(opening) if has_lines else self.end_of_line(opening)
         self.supplied.setdefault(place, []).append(CLOSER[opening.kind])
         start = self.tokens.starts[opening.at]
-        self.problems.add(
+        self.collector.add(
             Diagnostic(
                 "CNN003",
                 f"this `{sign}` is never closed",
-                self.problems.span(start, start + 1),
+                self.collector.span(start, start + 1),
                 help=f"close it with `{closer}`",
             )
         )
@@ -138,13 +138,13 @@ class _Balancer:
         right = CLOSER[opening.kind]
         self.replaced[at] = right
         start = self.tokens.starts[opening.at]
-        span = self.problems.span(self.tokens.starts[at], self.tokens.ends[at])
-        self.problems.add(
+        span = self.collector.span(self.tokens.starts[at], self.tokens.ends[at])
+        self.collector.add(
             Diagnostic(
                 "CNN003",
                 f"`{_SIGN[kind]}` closes a `{_SIGN[opening.kind]}`",
                 span,
-                labels=(Label(self.problems.span(start, start + 1), "opened here"),),
+                labels=(Label(self.collector.span(start, start + 1), "opened here"),),
                 help=f"write `{_SIGN[right]}`",
                 fixes=(Fix(f"write `{_SIGN[right]}`", (Edit(span, _SIGN[right]),)),),
             )
@@ -152,8 +152,8 @@ class _Balancer:
 
     def closes_nothing(self, at: int, kind: str) -> None:
         self.dropped.add(at)
-        span = self.problems.span(self.tokens.starts[at], self.tokens.ends[at])
-        self.problems.add(
+        span = self.collector.span(self.tokens.starts[at], self.tokens.ends[at])
+        self.collector.add(
             Diagnostic(
                 "CNN003",
                 f"this `{_SIGN[kind]}` closes nothing",

@@ -14,7 +14,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.syntax.ast import Broken, Passage
 from cnndsl.syntax.foreign_layers import caffe_layer, darknet_layer
-from cnndsl.syntax.refusals import shown
+from cnndsl.syntax.post_parse_errors import shown
 
 __all__ = ["find_passages", "without"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
+from cnndsl.syntax.ast_builder import OPERATORS
 from cnndsl.syntax.brackets import CLOSER, balance
-from cnndsl.syntax.builder import OPERATORS
+from cnndsl.syntax.collector import Collector, Stop
 from cnndsl.syntax.lexer import NEWLINE, Tokens
-from cnndsl.syntax.problems import Problems, Stop
 
 __all__ = ["STATEMENT_WORDS", "arrange", "begins_statement"]
 
@@ -45,14 +45,14 @@ _CLOSERS = frozenset(CLOSER.values())
 _NESTING = _OPERATORS | _SEPARATORS | CLOSER.keys() | _CLOSERS
 
 
-def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
+def arrange(tokens: Tokens, collector: Collector, limits: Limits) -> Tokens:
     """Balance the brackets and drop the line ends that mean nothing.
 
     Raises:
         Stop: where brackets are nested too deeply.
     """
-    _check_depth(tokens, problems, limits.depth)
-    tokens = balance(tokens, problems)
+    _check_depth(tokens, collector, limits.depth)
+    tokens = balance(tokens, collector)
     result = Tokens(comments=tokens.comments)
     kinds, starts, ends = tokens.kinds, tokens.starts, tokens.ends
     depth = _Depth(limits.depth)
@@ -61,7 +61,7 @@ def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
         if kind == NEWLINE and _is_free(tokens, at, result, openers):
             continue
         if kind in _NESTING and not depth.follows(kind):
-            problems.add(_too_deep(problems, starts[at], ends[at], limits.depth))
+            collector.add(_too_deep(collector, starts[at], ends[at], limits.depth))
             raise Stop
         if kind in CLOSER:
             openers.append(len(result))
@@ -74,14 +74,14 @@ def arrange(tokens: Tokens, problems: Problems, limits: Limits) -> Tokens:
     return result
 
 
-def _check_depth(tokens: Tokens, problems: Problems, most: int) -> None:
+def _check_depth(tokens: Tokens, collector: Collector, most: int) -> None:
     """Brackets alone, matching or not: what is nested too deeply is not worth balancing."""
     depth = 0
     for at, kind in enumerate(tokens.kinds):
         if kind in CLOSER:
             depth += 1
             if depth > most:
-                problems.add(_too_deep(problems, tokens.starts[at], tokens.ends[at], most))
+                collector.add(_too_deep(collector, tokens.starts[at], tokens.ends[at], most))
                 raise Stop
         elif kind in _CLOSERS and depth:
             depth -= 1
@@ -135,10 +135,10 @@ def begins_statement(tokens: Tokens, at: int) -> bool:
     return after not in ("ARROW", "CLAIM") and (after != "COLON" or kind not in _LABELS)
 
 
-def _too_deep(problems: Problems, start: int, end: int, most: int) -> Diagnostic:
+def _too_deep(collector: Collector, start: int, end: int, most: int) -> Diagnostic:
     return Diagnostic(
         "CNN902",
         f"brackets and operators are nested more than {most} deep",
-        problems.span(start, end),
+        collector.span(start, end),
         help="name parts with `let`, or move them into a block of their own",
     )

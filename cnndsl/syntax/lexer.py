@@ -1,7 +1,7 @@
 """Turns text into tokens.
 
 The terminals are the grammar's; between them stand the misspelled ones of
-:mod:`cnndsl.syntax.spelling`, which are reported here, once.
+:mod:`cnndsl.syntax.lexical_errors`, which are reported here, once.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
-from cnndsl.syntax.problems import Problems, Stop
+from cnndsl.syntax.collector import Collector, Stop
 from cnndsl.syntax.tables import load
 
 __all__ = ["CHARACTERS_PER_TOKEN", "NEWLINE", "Tokens", "tokenize"]
@@ -66,28 +66,28 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(f"{blank}?+(?:{tokens})|{blank}")
 
 
-def tokenize(problems: Problems, limits: Limits, text: str | None = None) -> Tokens:
+def tokenize(collector: Collector, limits: Limits, text: str | None = None) -> Tokens:
     """The tokens of the text, all line ends among them.
 
     Args:
-        problems: whose text it is, and what takes its mistakes.
+        collector: whose text it is, and what takes its mistakes.
         limits: how large it may be.
         text: the text where something in it is left out, with spaces in its place.
 
     Raises:
         Stop: where the text is too large or holds too many mistakes.
     """
-    text = problems.source.text if text is None else text
+    text = collector.source.text if text is None else text
     most = max(limits.text // CHARACTERS_PER_TOKEN, 1)
     tokens = Tokens()
     at = 1 if text.startswith("\ufeff") else 0
     while (stopped := _read(text, at, tokens, most)) < len(text):
         if len(tokens) + len(tokens.comments) >= most:
-            problems.add(_too_long(problems, most, stopped))
+            collector.add(_too_long(collector, most, stopped))
             raise Stop
-        from cnndsl.syntax.spelling import misspelled  # a right spec does not need it
+        from cnndsl.syntax.lexical_errors import misspelled  # a right spec does not need it
 
-        kind, at = misspelled(problems, stopped)
+        kind, at = misspelled(collector, stopped)
         if kind is not None:
             tokens.add(kind, stopped, at)
     return tokens
@@ -123,10 +123,10 @@ def _read(text: str, at: int, tokens: Tokens, most: int) -> int:
     return len(text)
 
 
-def _too_long(problems: Problems, most: int, place: int) -> Diagnostic:
+def _too_long(collector: Collector, most: int, place: int) -> Diagnostic:
     return Diagnostic(
         "CNN901",
         f"the text has more than {most} words and signs",
-        problems.span(place, place + 1),
+        collector.span(place, place + 1),
         help="split the file, use `repeat`, or raise the limit `text`",
     )

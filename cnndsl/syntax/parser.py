@@ -16,9 +16,9 @@ from cnndsl.diagnostics.model import Diagnostic, Report
 from cnndsl.diagnostics.source import Source
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Module, Passage
+from cnndsl.syntax.collector import Collector, Stop
 from cnndsl.syntax.layout import arrange
 from cnndsl.syntax.lexer import tokenize
-from cnndsl.syntax.problems import Problems, Stop
 from cnndsl.syntax.recovery import Reader
 
 __all__ = ["parse"]
@@ -51,21 +51,21 @@ def parse(source: Source, report: Report, limits: Limits | None = None) -> Modul
 
 
 def _parse(source: Source, report: Report, limits: Limits) -> Module:
-    problems = Problems(source, report, limits.diagnostics)
+    collector = Collector(source, report, limits.diagnostics)
     passages: tuple[Passage, ...] = ()
     text = source.text
     try:
-        _check_text(problems, limits)
+        _check_text(collector, limits)
         if re.search(_FOREIGN, text, re.MULTILINE) is not None:
             from cnndsl.syntax.foreign_text import find_passages, without
 
             passages = find_passages(source)
             text = without(text, passages)
             for passage in passages:
-                problems.add(passage.diagnostic)
-        tokens = tokenize(problems, limits, text)
-        comments = tuple(problems.span(start, end) for start, end in tokens.comments)
-        reader = Reader(arrange(tokens, problems, limits), problems)
+                collector.add(passage.diagnostic)
+        tokens = tokenize(collector, limits, text)
+        comments = tuple(collector.span(start, end) for start, end in tokens.comments)
+        reader = Reader(arrange(tokens, collector, limits), collector)
     except Stop:
         return Module(source, ())
     with suppress(Stop):
@@ -74,16 +74,16 @@ def _parse(source: Source, report: Report, limits: Limits) -> Module:
     return Module(source, reader.statements, comments, broken, passages)
 
 
-def _check_text(problems: Problems, limits: Limits) -> None:
-    text = problems.source.text
+def _check_text(collector: Collector, limits: Limits) -> None:
+    text = collector.source.text
     if len(text) > limits.text:
         message = f"the text has {len(text)} characters, more than the limit of {limits.text}"
         help = "split the file, or raise the limit `text`"
-        problems.add(Diagnostic("CNN901", message, problems.span(0, 0), help=help))
+        collector.add(Diagnostic("CNN901", message, collector.span(0, 0), help=help))
         raise Stop
     nul = text.find("\0")
     if nul >= 0:
         message = "the file holds a NUL byte, so it is not a text"
         help = "save it as plain text in UTF-8"
-        problems.add(Diagnostic("CNN005", message, problems.span(nul, nul + 1), help=help))
+        collector.add(Diagnostic("CNN005", message, collector.span(nul, nul + 1), help=help))
         raise Stop

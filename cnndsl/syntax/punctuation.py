@@ -1,6 +1,6 @@
 """Complaints about signs of punctuation: colons, equal signs, commas and the signs of comments.
 
-Each function knows one mistake that people make, as in :mod:`cnndsl.syntax.complaints`, and
+Each function knows one mistake that people make, as in :mod:`cnndsl.syntax.syntax_errors`, and
 answers None where it is another one.
 """
 
@@ -9,25 +9,25 @@ from __future__ import annotations
 import re
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
-from cnndsl.syntax.layout import STATEMENT_WORDS
-from cnndsl.syntax.refusals import RESERVED, arrow_missing, name_not_definable, shown
-from cnndsl.syntax.situation import (
+from cnndsl.syntax.error_context import (
     BODIES,
     ENDS,
     SETTINGS,
     VALUES,
-    Situation,
+    ErrorContext,
     between,
     error,
     replacing,
 )
+from cnndsl.syntax.layout import STATEMENT_WORDS
+from cnndsl.syntax.post_parse_errors import RESERVED, arrow_missing, name_not_definable, shown
 
 __all__ = ["colon", "comma", "comment", "equal"]
 
 # --- signs that other languages write -----------------------------------------------------------
 
 
-def colon(here: Situation) -> Diagnostic | None:
+def colon(here: ErrorContext) -> Diagnostic | None:
     """``stride: 2``, ``if wide:``, ``let k: 3``."""
     if here.kind() != "COLON":
         return None
@@ -39,8 +39,8 @@ def colon(here: Situation) -> Diagnostic | None:
         return error(message, span, "put the body between `{` and `}`")
     if "EQUAL" in here.expected and here.statement() in ("LET", "PARAM", "BLOCK"):
         message = f"`{here.text(-1)}` is given its value with `:`, not with `=`"
-        if here.problems.source.text.startswith("=", span.end):  # `let k := 3`
-            span = here.problems.span(span.start, span.end + 1)
+        if here.collector.source.text.startswith("=", span.end):  # `let k := 3`
+            span = here.collector.span(span.start, span.end + 1)
             message = message.replace("with `:`", "with `:=`")
         fix = replacing("write `=`", span, " =", safe=True)
         return error(message, span, "write `=`", fix)
@@ -52,7 +52,7 @@ def colon(here: Situation) -> Diagnostic | None:
     return None
 
 
-def equal(here: Situation) -> Diagnostic | None:
+def equal(here: ErrorContext) -> Diagnostic | None:
     """``stride = 2``, ``if k = 3``, ``relu = 6x28x28``."""
     if here.kind() != "EQUAL":
         return None
@@ -63,7 +63,7 @@ def equal(here: Situation) -> Diagnostic | None:
     if here.statement() == "CLASSES" and here.kind(1) == "NUMBER":
         help = f"write `param classes = {here.text(1)}`"
         start = here.span(-1).start
-        fix = replacing(help, here.problems.span(start, start), "param ")
+        fix = replacing(help, here.collector.span(start, start), "param ")
         return error("`classes` takes the names of the classes", span, help, fix)
     if here.nearest(frozenset(("IF",))) is not None:
         fix = replacing("write `==`", span, "==", safe=True)
@@ -78,7 +78,7 @@ def equal(here: Situation) -> Diagnostic | None:
     return None
 
 
-def _plain(here: Situation, sign: str) -> Diagnostic:
+def _plain(here: ErrorContext, sign: str) -> Diagnostic:
     """``stride = 2``, ``loss: mse``: a name and its value with a sign between them."""
     word = here.text(-1)
     message = f"`{word}` takes its value without `{sign}`"
@@ -100,7 +100,7 @@ def _plain(here: Situation, sign: str) -> Diagnostic:
         text = here.span(offset + 1).text
         if before_a_word and _bare(text) != text:
             edits = (*edits, Edit(here.span(offset + 1), _bare(text)))
-            here.problems.withdraw(here.span(offset + 1))
+            here.collector.withdraw(here.span(offset + 1))
     fix = Fix(f"remove `{sign}`", edits, safe=True)
     return error(message, here.span(), f"write `{word} {value}`", fix)
 
@@ -111,12 +111,12 @@ def _bare(text: str) -> str:
     return word[2] if word else text
 
 
-def comment(here: Situation) -> Diagnostic | None:
+def comment(here: ErrorContext) -> Diagnostic | None:
     """``relu // the nonlinearity``, ``/* so */``."""
     back = here.nearest(frozenset(("DOUBLE_SLASH",)))
     if here.kind() == "STAR" and here.kind(-1) == "SLASH":
         back = -1
-    if back is None or "\n" in here.problems.span(here.span(back).start, here.span().start).text:
+    if back is None or "\n" in here.collector.span(here.span(back).start, here.span().start).text:
         return None
     if back == -1 and here.kind() == "NAME":
         return None
@@ -124,16 +124,16 @@ def comment(here: Situation) -> Diagnostic | None:
     return error(f"a comment begins with `#`, not with `{word}`", here.span(back), "write `#`")
 
 
-def comma(here: Situation) -> Diagnostic | None:
+def comma(here: ErrorContext) -> Diagnostic | None:
     """``input 3,32,32``, ``expect params 1,000``, ``loss mse, batch 64``, ``conv 8@3, relu``."""
     if here.kind() != "COMMA":
         return None
-    text = here.problems.source.text
+    text = here.collector.source.text
     if here.kind(-1) == "NUMBER" and here.statement() == "EXPECT":
         number = re.compile(r"[0-9]+(?:,[0-9]{3})+(?![0-9])").match(text, here.span(-1).start)
         if number is not None:
             plain = number.group().replace(",", "")
-            span = here.problems.span(number.start(), number.end())
+            span = here.collector.span(number.start(), number.end())
             fix = replacing(f"write `{plain}`", span, plain, safe=True)
             message = f"the number `{shown(number.group())}` has commas between its digits"
             return error(message, span, f"write `{plain}`", fix)
@@ -146,22 +146,22 @@ def comma(here: Situation) -> Diagnostic | None:
     return None
 
 
-def _sizes_with_commas(here: Situation) -> Diagnostic | None:
+def _sizes_with_commas(here: ErrorContext) -> Diagnostic | None:
     """``input 3, 32, 32``."""
     pattern = re.compile(r"[0-9]+(?:[ \t]*,[ \t]*[0-9]+)+(?![\w.])")
     if here.statement() != "INPUT" or here.kind(-1) != "NUMBER":
         return None
-    numbers = pattern.match(here.problems.source.text, here.span(-1).start)
+    numbers = pattern.match(here.collector.source.text, here.span(-1).start)
     if numbers is None:
         return None
-    span = here.problems.span(numbers.start(), numbers.end())
+    span = here.collector.span(numbers.start(), numbers.end())
     written = "x".join(re.findall("[0-9]+", numbers.group()))
     fix = replacing(f"write `{shown(written)}`", span, written, safe=True)
     message = f"the sizes `{shown(span.text)}` are written with `,`, not with `x`"
     return error(message, span, f"write `{shown(written)}`", fix)
 
 
-def _in_recipe(here: Situation) -> bool:
+def _in_recipe(here: ErrorContext) -> bool:
     """Whether the statement stands in the braces of ``train``."""
     kinds, opened = here.tokens.kinds, here.first - 1
     while opened > 0 and kinds[opened] not in ("LBRACE", "RBRACE"):
@@ -169,7 +169,7 @@ def _in_recipe(here: Situation) -> bool:
     return opened > 0 and kinds[opened - 1 : opened + 1] == ["TRAIN", "LBRACE"]
 
 
-def _setting_behind_comma(here: Situation) -> Diagnostic | None:
+def _setting_behind_comma(here: ErrorContext) -> Diagnostic | None:
     """``train { loss mse, optimizer sgd }``."""
     tokens = here.tokens
     if not _in_recipe(here):
@@ -181,8 +181,8 @@ def _setting_behind_comma(here: Situation) -> Diagnostic | None:
     ]
     edits = []
     for at in commas:
-        begins = here.problems.span(tokens.starts[at + 1], tokens.ends[at + 1]).text in SETTINGS
-        gap = here.problems.span(tokens.ends[at - 1], tokens.starts[at + 1])
+        begins = here.collector.span(tokens.starts[at + 1], tokens.ends[at + 1]).text in SETTINGS
+        gap = here.collector.span(tokens.ends[at - 1], tokens.starts[at + 1])
         edits.append(Edit(gap, "\n" if begins else " "))
     help = "write each setting on a line of its own"
     if edits and edits[0].text == " ":

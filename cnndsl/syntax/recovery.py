@@ -11,11 +11,11 @@ from typing import Any
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.syntax.ast import Broken, Statement
+from cnndsl.syntax.ast_builder import AstBuilder
 from cnndsl.syntax.automaton import Automaton
-from cnndsl.syntax.builder import Builder
+from cnndsl.syntax.collector import Collector, Refusal
 from cnndsl.syntax.layout import STATEMENT_WORDS, begins_statement
 from cnndsl.syntax.lexer import NEWLINE, Tokens
-from cnndsl.syntax.problems import Problems, Refusal
 from cnndsl.syntax.tables import END, load
 
 __all__ = ["Reader"]
@@ -33,14 +33,14 @@ _BEFORE_ELEMENT = frozenset(
 class Reader:
     """Reads the tokens of one text."""
 
-    def __init__(self, tokens: Tokens, problems: Problems) -> None:
+    def __init__(self, tokens: Tokens, collector: Collector) -> None:
         self.tokens = tokens
-        self.problems = problems
+        self.collector = collector
         self.words = frozenset(load().words.values())
         self.ambiguous = self.words | {"MINUS", "LPAR"}
-        self.automaton = Automaton(load(), problems.source, Builder(problems))
+        self.automaton = Automaton(load(), collector.source, AstBuilder(collector))
         self.broken: list[Broken] = []
-        length = len(problems.source.text)
+        length = len(collector.source.text)
         tokens.add(END, length, length)
 
     @property
@@ -79,16 +79,18 @@ class Reader:
             return False
         if tokens.kinds[at - 1] == NEWLINE or not self.automaton.accepts(NEWLINE):
             return False
-        from cnndsl.syntax.refusals import new_line_missing  # a right spec does not need it
+        from cnndsl.syntax.post_parse_errors import (
+            new_line_missing,  # a right spec does not need it
+        )
 
-        before = self.problems.span(tokens.starts[at - 1], tokens.ends[at - 1])
-        word = self.problems.span(place, tokens.ends[at])
+        before = self.collector.span(tokens.starts[at - 1], tokens.ends[at - 1])
+        word = self.collector.span(place, tokens.ends[at])
         try:
             if not self.automaton.feed(NEWLINE, place, place):
                 return False
         except Refusal:
             return False
-        self.problems.add(new_line_missing(before, word))
+        self.collector.add(new_line_missing(before, word))
         return True
 
     # --- tokens that mean several things ----------------------------------------------------
@@ -142,13 +144,13 @@ class Reader:
         bodies = not _BODIED.isdisjoint(tokens.kinds[first : at + 1])
         after = self.skipped(at, bodies and automaton.accepts("LBRACE"))
         end = max(tokens.ends[max(after - 1, first)], begin)
-        self.broken.append(Broken(self.names(first, after), self.problems.span(begin, end)))
-        if not self.problems.within(begin, max(end, place + 1)):
-            from cnndsl.syntax.complaints import unexpected  # a right spec does not need them
-            from cnndsl.syntax.situation import Situation
+        self.broken.append(Broken(self.names(first, after), self.collector.span(begin, end)))
+        if not self.collector.within(begin, max(end, place + 1)):
+            from cnndsl.syntax.error_context import ErrorContext
+            from cnndsl.syntax.syntax_errors import unexpected  # a right spec does not need them
 
-            here = Situation(tokens, at, first, expected, self.problems)
-            self.problems.add(problem or unexpected(here))
+            here = ErrorContext(tokens, at, first, expected, self.collector)
+            self.collector.add(problem or unexpected(here))
         return after
 
     def skipped(self, at: int, bodies: bool = True) -> int:
@@ -173,7 +175,7 @@ class Reader:
         """The names that some tokens seem to define."""
         kinds = self.tokens.kinds
         texts = [
-            self.problems.span(self.tokens.starts[at], self.tokens.ends[at]).text
+            self.collector.span(self.tokens.starts[at], self.tokens.ends[at]).text
             for at in range(first, after)
         ]
         in_capitals = bool(texts) and texts[0].lower() == "block"  # `Block f(x) { … }`

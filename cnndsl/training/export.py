@@ -13,13 +13,13 @@ import onnx
 from onnx import TensorProto, helper
 
 from cnndsl.autodiff.rules import Target
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS
+from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.graph.export import check_size, make_manifest
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weights import Array
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.step import Step, build_step
 from cnndsl.version import __version__
 

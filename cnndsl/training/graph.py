@@ -6,8 +6,8 @@ import onnx_ir
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.graph.emitter import DEFAULT_OPSET, GraphEmitter
-from cnndsl.layers.base import TrainingEmitter
+from cnndsl.graph.builder import DEFAULT_OPSET, GraphBuilder
+from cnndsl.layers.base import TrainingBuilder
 from cnndsl.training.random import Draws
 
 __all__ = [
@@ -35,7 +35,7 @@ NEXT = ".next"
 """What the name of a weight's value after the step ends with."""
 
 
-class StepGraph(GraphEmitter, TrainingEmitter[onnx_ir.Value]):
+class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
     """Collects the nodes of a training step.
 
     ``rate``, ``step`` and ``seed`` are its scalar inputs, ``updates`` the new values of buffers.

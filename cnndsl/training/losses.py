@@ -1,6 +1,6 @@
 """Turns a network's scores and its labels into the loss.
 
-Which numbers the scores are, :mod:`cnndsl.semantics.scores` says. Losses that are made of
+Which numbers the scores are, :mod:`cnndsl.typecheck.scores` says. Losses that are made of
 probabilities take those before the last softmax or sigmoid: the logarithm of a probability that
 was rounded to 0 is infinite, that of a LogSoftmax is not, and neither is its gradient.
 
@@ -17,9 +17,9 @@ import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.emitter import GraphEmitter
-from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
-from cnndsl.semantics.settings import Loss
+from cnndsl.graph.builder import GraphBuilder
+from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
+from cnndsl.recipe.settings import Loss
 
 __all__ = ["emit_loss", "labels_type"]
 
@@ -47,7 +47,7 @@ def labels_type(
 
 
 def emit_loss(
-    emit: GraphEmitter, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
+    emit: GraphBuilder, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
 ) -> onnx_ir.Value:
     """Emit a loss, a scalar; the labels are as :func:`labels_type` says.
 
@@ -72,7 +72,7 @@ def emit_loss(
 
 
 def _cross_entropy(
-    emit: GraphEmitter, loss: CrossEntropy, logits: onnx_ir.Value, labels: onnx_ir.Value
+    emit: GraphBuilder, loss: CrossEntropy, logits: onnx_ir.Value, labels: onnx_ir.Value
 ) -> onnx_ir.Value:
     """Minus the sum of target * log(probability); the mean's divisor lies in the targets."""
     classes = dims_of(logits)[1]
@@ -89,7 +89,7 @@ def _cross_entropy(
 
 
 def _binary_cross_entropy(
-    emit: GraphEmitter, logits: onnx_ir.Value, labels: onnx_ir.Value
+    emit: GraphBuilder, logits: onnx_ir.Value, labels: onnx_ir.Value
 ) -> onnx_ir.Value:
     """log(1 + e^x) - x*y, which is -y*log(p) - (1-y)*log(1-p) for p = sigmoid(x)."""
     difference = emit.op("Sub", emit.op("Softplus", logits), emit.op("Mul", logits, labels))
@@ -97,7 +97,7 @@ def _binary_cross_entropy(
 
 
 def _hinge(
-    emit: GraphEmitter, loss: Hinge, scores: onnx_ir.Value, labels: onnx_ir.Value
+    emit: GraphBuilder, loss: Hinge, scores: onnx_ir.Value, labels: onnx_ir.Value
 ) -> onnx_ir.Value:
     """The right class's own term is relu(0): exactly 0, and so is its gradient."""
     is_label, zero = _is_label(emit, scores, labels), emit.scalar(0, scores)
@@ -109,7 +109,7 @@ def _hinge(
     return emit.op("Mul", mean, emit.scalar(dims_of(scores)[1], scores))
 
 
-def _is_label(emit: GraphEmitter, scores: onnx_ir.Value, labels: onnx_ir.Value) -> onnx_ir.Value:
+def _is_label(emit: GraphBuilder, scores: onnx_ir.Value, labels: onnx_ir.Value) -> onnx_ir.Value:
     """For each score whether it is that of the label's class."""
     classes, *places = dims_of(scores)[1:]
     numbers = emit.tensor(numpy.arange(classes).reshape(1, classes, *(1 for _ in places)))

@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.graph.emitter import GraphEmitter
-from cnndsl.semantics.losses import BinaryCrossEntropy, MeanSquaredError
-from cnndsl.semantics.settings import Loss
+from cnndsl.graph.builder import GraphBuilder
+from cnndsl.recipe.losses import BinaryCrossEntropy, MeanSquaredError
+from cnndsl.recipe.settings import Loss
 from cnndsl.training.graph import ABSOLUTE_ERROR, CORRECT
 
 __all__ = ["Measure", "Metric", "emit_metric", "measure_of"]
@@ -42,7 +42,7 @@ def measure_of(loss: Loss) -> Measure:
 
 
 def emit_metric(
-    emit: GraphEmitter, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
+    emit: GraphBuilder, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
 ) -> tuple[Metric, onnx_ir.Value]:
     """Emit the metric of a loss: the number of right answers (int64), or the mean error (float32).
 
@@ -61,6 +61,6 @@ def emit_metric(
     return metric, _count(emit, emit.op("Equal", answer, labels))
 
 
-def _count(emit: GraphEmitter, right: onnx_ir.Value) -> onnx_ir.Value:
+def _count(emit: GraphBuilder, right: onnx_ir.Value) -> onnx_ir.Value:
     hits = emit.op("Cast", right, to=onnx_ir.DataType.INT64.value)
     return emit.op("ReduceSum", hits, keepdims=0)

@@ -15,9 +15,9 @@ import numpy
 import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.graph.emitter import GraphEmitter
-from cnndsl.semantics.optimizers import Adam, AdamW, RmsProp, Sgd
-from cnndsl.semantics.settings import Optimizer
+from cnndsl.graph.builder import GraphBuilder
+from cnndsl.recipe.optimizers import Adam, AdamW, RmsProp, Sgd
+from cnndsl.recipe.settings import Optimizer
 
 __all__ = ["Parameter", "Updates", "emit_updates"]
 
@@ -48,7 +48,7 @@ class Updates:
 
 
 def emit_updates(
-    emit: GraphEmitter,
+    emit: GraphBuilder,
     optimizer: Optimizer,
     clip: float | None,
     parameters: Sequence[Parameter],
@@ -92,7 +92,7 @@ class _Update:
     ``scale`` is the factor of all gradients, where they are clipped.
     """
 
-    def __init__(self, emit: GraphEmitter, lr: onnx_ir.Value, step: onnx_ir.Value) -> None:
+    def __init__(self, emit: GraphBuilder, lr: onnx_ir.Value, step: onnx_ir.Value) -> None:
         self.emit = emit
         self.lr = lr
         self.step = step
@@ -172,7 +172,7 @@ class _Update:
         self.state[str(old.name)] = (old, new)
 
 
-def _clip_factor(emit: GraphEmitter, clip: float, parameters: Sequence[Parameter]) -> onnx_ir.Value:
+def _clip_factor(emit: GraphBuilder, clip: float, parameters: Sequence[Parameter]) -> onnx_ir.Value:
     """The factor clip / (norm + 1e-6), at most 1, as ``torch.nn.utils.clip_grad_norm_``."""
     # Sorted, as a sum of float32 depends on its order, and the step must not depend on theirs.
     gradients = [one.gradient for one in sorted(parameters, key=lambda one: one.name)]

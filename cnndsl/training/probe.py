@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.lower import Forward, origin
-from cnndsl.semantics.network import LayerNode, TypedNetwork
 from cnndsl.training.graph import StepGraph
 
 __all__ = ["Probe", "ProbeKind", "emit_probes"]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy
 import onnx_ir
 
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.builder import GraphBuilder
 
 __all__ = ["Draws"]
 
@@ -40,7 +40,7 @@ class Draws:
     ``seed`` and ``step`` are int64 scalars of the graph, of any value.
     """
 
-    def __init__(self, emit: GraphEmitter, seed: onnx_ir.Value, step: onnx_ir.Value) -> None:
+    def __init__(self, emit: GraphBuilder, seed: onnx_ir.Value, step: onnx_ir.Value) -> None:
         self._emit = emit
         self._seed = seed
         self._step = step

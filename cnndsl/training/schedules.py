@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.schedules import (
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.schedules import (
     Constant,
     Cosine,
     Exponential,
@@ -19,7 +19,7 @@ from cnndsl.semantics.schedules import (
     Polynomial,
     Step,
 )
-from cnndsl.semantics.settings import Schedule
+from cnndsl.recipe.settings import Schedule
 
 __all__ = ["Patience", "rate"]
 

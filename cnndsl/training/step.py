@@ -35,19 +35,19 @@ from onnx_ir.passes import common
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.emitter import DEFAULT_OPSET, IR_VERSIONS
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.graph.export import self_check
 from cnndsl.graph.lower import Forward, check_opset, lower_into
-from cnndsl.layers.base import Site, Weight
-from cnndsl.semantics.network import LayerNode, TypedNetwork
-from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.recipe_checks import recipe_errors
-from cnndsl.semantics.scores import scores
+from cnndsl.layers.base import LoweringContext, Weight
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.graph import LABELS, LOSS, NEXT, StepGraph
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.probe import Probe, emit_probes
+from cnndsl.typecheck.recipe_checks import recipe_errors
+from cnndsl.typecheck.scores import scores
 from cnndsl.version import __version__
 
 __all__ = ["Labels", "Step", "build_step"]
@@ -163,10 +163,10 @@ def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
 def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
     """The training form of the network; frozen layers keep that of inference."""
 
-    def lower_layer(node: LayerNode, site: Site[onnx_ir.Value]) -> onnx_ir.Value:
-        if site.weights and recipe.freezes(node.name):
-            return node.layer.lower(graph, site)
-        return node.layer.lower_training(graph, site)
+    def lower_layer(node: LayerNode, context: LoweringContext[onnx_ir.Value]) -> onnx_ir.Value:
+        if context.weights and recipe.freezes(node.name):
+            return node.layer.lower(graph, context)
+        return node.layer.lower_training(graph, context)
 
     name, position = next(iter(typed.network.outputs.items()))
     return lower_into(graph, typed, {name: position}, lower_layer)

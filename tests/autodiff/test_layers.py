@@ -12,12 +12,12 @@ import pytest
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
+from cnndsl.elaborate.network import LayerNode
 from cnndsl.layers import find, keywords
-from cnndsl.layers.base import Layer, Site
+from cnndsl.layers.base import Layer, LoweringContext
 from cnndsl.layers.window import Rounding
 from cnndsl.pipeline import load
 from cnndsl.resources import specs
-from cnndsl.semantics.network import LayerNode
 from cnndsl.training.graph import StepGraph
 from cnndsl.types import TensorType
 
@@ -113,7 +113,7 @@ def assert_trainable(layer: Layer, types: tuple[TensorType, ...], target: Target
     }
     learnt = [weights[weight.name] for weight in layer.weights(*types) if weight.trainable]
     emit.enter("place", "spec.cnn:1: here")
-    site = Site(inputs, types, layer.output(*types), weights)
+    site = LoweringContext(inputs, types, layer.output(*types), weights)
     result = layer.lower_training(emit, site)
     assert dims_of(result) == (2, *site.output.dims)
     if result in inputs:

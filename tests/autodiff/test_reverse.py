@@ -11,15 +11,15 @@ from gradients import Array, check_gradients, emitted
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, RULES, dims_of, vjp
-from cnndsl.graph.emitter import GraphEmitter, LoweringError
+from cnndsl.graph.builder import GraphBuilder, LoweringError
 
 
 def numbers(*dims: int, seed: int = 0) -> Array:
     return numpy.random.default_rng(seed).normal(size=dims)
 
 
-def placeholders(*dims: tuple[int, ...]) -> tuple[GraphEmitter, list[onnx_ir.Value]]:
-    emit = GraphEmitter()
+def placeholders(*dims: tuple[int, ...]) -> tuple[GraphBuilder, list[onnx_ir.Value]]:
+    emit = GraphBuilder()
     values = [
         emit.placeholder(f"v{at}", one, onnx_ir.DataType.FLOAT) for at, one in enumerate(dims)
     ]
@@ -27,7 +27,7 @@ def placeholders(*dims: tuple[int, ...]) -> tuple[GraphEmitter, list[onnx_ir.Val
     return emit, values
 
 
-def added(emit: GraphEmitter, before: int) -> list[str]:
+def added(emit: GraphBuilder, before: int) -> list[str]:
     return [node.op_type for node in emit.nodes[before:] if node.op_type != "Constant"]
 
 
@@ -50,7 +50,7 @@ def test_nothing_is_summed_back_for_what_is_not_wanted() -> None:
 
 def test_nodes_in_front_of_the_first_wanted_value_are_not_visited() -> None:
     def build(
-        emit: GraphEmitter, x: onnx_ir.Value, first: onnx_ir.Value, second: onnx_ir.Value
+        emit: GraphBuilder, x: onnx_ir.Value, first: onnx_ir.Value, second: onnx_ir.Value
     ) -> onnx_ir.Value:
         hidden = emit.op("Tanh", emit.op("MatMul", emit.op("Exp", x), first))
         return emit.op("MatMul", hidden, second)
@@ -99,7 +99,7 @@ def test_whole_numbers_and_truths_on_the_way_stop_the_gradient() -> None:
 
 
 def test_a_value_that_is_used_several_times_gets_the_sum() -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         one, other = emit.op("Tanh", x), emit.op("Exp", x)
         return emit.op("Add", emit.op("Mul", one, other), emit.op("Mul", x, other))
 

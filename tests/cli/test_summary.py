@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from cnndsl.cli.columns import WIDTH
 from cnndsl.cli.summary import summary
+from cnndsl.elaborate.modules import shipped_specs
+from cnndsl.elaborate.quantities import Quantity
 from cnndsl.resources import docs
-from cnndsl.semantics.cost import QUANTITIES
-from cnndsl.semantics.modules import shipped_specs
 
 SPEC = """\
 network small
@@ -193,7 +193,7 @@ def test_the_page_shows_what_is_printed() -> None:
 def test_the_page_explains_every_number() -> None:
     page = (docs() / "summary.md").read_text(encoding="utf-8")
     data = json.loads(printed("lenet5", "--format", "json"))
-    names = {*data, *data["layers"][0], *QUANTITIES} - {"layers"}
+    names = {*data, *data["layers"][0], *Quantity} - {"layers"}
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
     for name in totals(printed("lenet5")):
         assert name.split()[-1] in page

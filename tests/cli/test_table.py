@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from cnndsl.cli import main
 from cnndsl.cli.columns import WIDTH
-from cnndsl.semantics.modules import shipped_specs
+from cnndsl.elaborate.modules import shipped_specs
 
 
 def cnndsl(*arguments: str | Path, input: str | bytes | None = None) -> Result:

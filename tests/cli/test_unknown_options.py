@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from cnndsl.cli import VERBS, main
+from cnndsl.elaborate.overrides import override
 from cnndsl.pipeline import load
-from cnndsl.semantics.overrides import override
 
 
 def said(*words: str) -> str:

@@ -11,7 +11,7 @@ from typing_extensions import override
 from cnndsl.data.array_files import read_npy, read_npz
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.recipe.preparation import Preparation
 from cnndsl.types import DType, TensorType
 
 INPUT = ModelInput("input", TensorType((1, 2, 3)), Preparation(scale=0.5))

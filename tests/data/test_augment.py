@@ -14,8 +14,8 @@ import pytest
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.augmentations import Crop, Cutout, Flip, Noise, Rotate, Shift
-from cnndsl.semantics.settings import Augmentation
+from cnndsl.recipe.augmentations import Crop, Cutout, Flip, Noise, Rotate, Shift
+from cnndsl.recipe.settings import Augmentation
 from cnndsl.types import DType, TensorType
 
 Array = numpy.typing.NDArray[Any]

@@ -269,7 +269,7 @@ def test_a_large_idx_file_is_unpacked_into_a_file(
         write_idx(tmp_path / f"train-images-idx3-ubyte{end}", noise(30, 28, 28))
         write_idx(tmp_path / f"train-labels-idx1-ubyte{end}", noise(30))
         if end:
-            monkeypatch.setattr("cnndsl.data.idx.MEMORY_LIMIT", 200)
+            monkeypatch.setattr("cnndsl.data.formats.idx.MEMORY_LIMIT", 200)
             made = watched_stores(monkeypatch, stores)
             packed = open_dataset(tmp_path, [GRAY])
             assert len(made) == 1

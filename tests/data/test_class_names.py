@@ -16,7 +16,7 @@ from cnndsl.data.class_names import (
     numbers_are_names,
     text_indices,
 )
-from cnndsl.data.parts import Wanted
+from cnndsl.data.splits import Wanted
 from cnndsl.diagnostics.model import UserError
 
 COMPOSED, TAKEN_APART = (unicodedata.normalize(form, "Z\u00fcrich") for form in ("NFC", "NFD"))

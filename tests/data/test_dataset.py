@@ -8,7 +8,7 @@ import pytest
 from training_data import complaint, model_input, noise, write_idx, write_picture
 
 from cnndsl.data.dataset import open_dataset
-from cnndsl.data.parts import NoPartError, Split
+from cnndsl.data.splits import NoPartError, Split
 from cnndsl.diagnostics.model import UserError
 
 GRAY = model_input(1, 4, 4)

@@ -15,7 +15,7 @@ from cnndsl.data import images
 from cnndsl.data.images import read_picture
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.recipe.preparation import Preparation
 from cnndsl.types import TensorType
 
 

@@ -16,8 +16,8 @@ from cnndsl.data.label_places import labels_move, note_of_moving
 from cnndsl.data.moving import turned
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.augmentations import Crop, Cutout, Flip, Noise, Rotate, Shift
-from cnndsl.semantics.settings import Augmentation
+from cnndsl.recipe.augmentations import Crop, Cutout, Flip, Noise, Rotate, Shift
+from cnndsl.recipe.settings import Augmentation
 from cnndsl.types import TensorType
 
 Array = numpy.typing.NDArray[Any]

@@ -7,8 +7,8 @@ import pytest
 from training_data import complaint, content, model_input, tree
 
 from cnndsl.data.dataset import open_dataset
-from cnndsl.data.parts import Split
 from cnndsl.data.samples import Dataset
+from cnndsl.data.splits import Split
 from cnndsl.diagnostics.model import UserError
 
 GRAY = model_input(1, 2, 2)

@@ -11,8 +11,8 @@ from training_data import complaint, model_input, noise, write_picture
 
 from cnndsl import resources
 from cnndsl.data.dataset import open_dataset
-from cnndsl.data.feeding import epoch_order, feed
 from cnndsl.data.images import read_picture
+from cnndsl.data.loader import epoch_order, feed
 from cnndsl.data.samples import Dataset, find_broken
 from cnndsl.diagnostics.model import UserError
 

@@ -10,7 +10,7 @@ from training_data import array_set, complaint, model_input, noise, write_pictur
 from cnndsl.data import samples
 from cnndsl.data.arraysets import ArraySet, as_column
 from cnndsl.data.dataset import open_dataset
-from cnndsl.data.feeding import evaluation_batches
+from cnndsl.data.loader import evaluation_batches
 from cnndsl.data.samples import Dataset, Subset, find_broken, without
 
 HELP = "repair what is broken or take it away, or go on without it: `--skip-broken`"

@@ -11,9 +11,9 @@ from training_data import write_idx
 
 from cnndsl.data.training_data import named_as, open_part, open_training_data
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.canonical import canonical_text
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.pipeline import check_text, typed
-from cnndsl.semantics.canonical import canonical_text
-from cnndsl.semantics.network import TypedNetwork
 
 SPEC = "network tiny\ninput 1x4x4\nflatten\ndense 2\ntrain { seed %d }\n"
 

@@ -12,18 +12,18 @@ import pytest
 from gradients import Array, Build, check_gradients, emitted
 from pulling_back import pull_back
 
-from cnndsl.autodiff import convolution, forms
-from cnndsl.autodiff.forms import (
-    INPUT_FORMS,
-    KERNEL_FORMS,
+from cnndsl.autodiff import algorithms, convolution
+from cnndsl.autodiff.algorithms import (
+    INPUT_ALGORITHMS,
+    KERNEL_ALGORITHMS,
+    Algorithm,
     Convolved,
-    Form,
     Geometry,
-    choose_input_form,
-    choose_kernel_form,
+    choose_input_algorithm,
+    choose_kernel_algorithm,
 )
-from cnndsl.autodiff.rules import Backward, Target, dims_of
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.autodiff.rules import Target, VjpContext, dims_of
+from cnndsl.graph.builder import GraphBuilder
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,21 @@ def _random_cases() -> Iterator[tuple[str, Case]]:
 CASES |= dict(case for case, _ in zip(_random_cases(), range(30), strict=False))
 
 FORMS = [
-    *((name, "choose_input_form", form) for name in CASES for form in INPUT_FORMS),
-    *((name, "choose_kernel_form", form) for name in CASES for form in KERNEL_FORMS),
+    *(
+        (name, "choose_input_algorithm", algorithm)
+        for name in CASES
+        for algorithm in INPUT_ALGORITHMS
+    ),
+    *(
+        (name, "choose_kernel_algorithm", algorithm)
+        for name in CASES
+        for algorithm in KERNEL_ALGORITHMS
+    ),
 ]
 
 
 def _build(geometry: Geometry, op_type: str = "Conv") -> Build:
-    def build(emit: GraphEmitter, /, *values: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, /, *values: onnx_ir.Value) -> onnx_ir.Value:
         return emit.op(
             op_type,
             *values,
@@ -185,17 +193,17 @@ def _weights(geometry: Geometry) -> Array:
 @pytest.mark.parametrize(
     ("name", "chooser", "form"),
     [
-        pytest.param(name, chooser, form, id=f"{form.__name__}: {name}")
-        for name, chooser, form in FORMS
-        if {**INPUT_FORMS, **KERNEL_FORMS}[form](CASES[name].geometry)
+        pytest.param(name, chooser, algorithm, id=f"{algorithm.__name__}: {name}")
+        for name, chooser, algorithm in FORMS
+        if {**INPUT_ALGORITHMS, **KERNEL_ALGORITHMS}[algorithm](CASES[name].geometry)
     ],
 )
 def test_every_form_gives_the_gradient(
-    name: str, chooser: str, form: Form, monkeypatch: pytest.MonkeyPatch
+    name: str, chooser: str, algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     geometry = CASES[name].geometry
-    monkeypatch.setattr(convolution, chooser, lambda geometry, target: form)
-    at = int(chooser == "choose_kernel_form")
+    monkeypatch.setattr(convolution, chooser, lambda geometry, target: algorithm)
+    at = int(chooser == "choose_kernel_algorithm")
     check_gradients(_build(geometry), *_arrays(geometry), wanted=[at], targets=["cpu"], samples=12)
 
 
@@ -284,40 +292,40 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
 @pytest.mark.parametrize(
     ("geometry", "form"),
     [
-        (RESNET_BODY, forms.flipped),
-        (RESNET_HALVING, forms.transposed),
-        (RESNET_PROJECTION, forms.transposed),
-        (_square(16, 96, 27, 256, 5, 1, 2, 2), forms.transposed),
-        (_square(8, 16, 28, 32, 5, 1, 2), forms.transposed),  # few channels
-        (LENET_SECOND, forms.transposed),
-        (_square(8, 64, 14, 64, 5), forms.transposed),  # padding would enlarge it
-        (SMALL_MAPS, forms.transposed),  # turning the kernels would cost more
-        (DEPTHWISE, forms.flipped),
+        (RESNET_BODY, algorithms.flipped),
+        (RESNET_HALVING, algorithms.transposed),
+        (RESNET_PROJECTION, algorithms.transposed),
+        (_square(16, 96, 27, 256, 5, 1, 2, 2), algorithms.transposed),
+        (_square(8, 16, 28, 32, 5, 1, 2), algorithms.transposed),  # few channels
+        (LENET_SECOND, algorithms.transposed),
+        (_square(8, 64, 14, 64, 5), algorithms.transposed),  # padding would enlarge it
+        (SMALL_MAPS, algorithms.transposed),  # turning the kernels would cost more
+        (DEPTHWISE, algorithms.flipped),
     ],
 )
 def test_on_the_cpu_the_input_gradient_has_the_form_that_measured_best(
-    geometry: Geometry, form: Form
+    geometry: Geometry, algorithm: Algorithm
 ) -> None:
-    assert choose_input_form(geometry, "cpu") is form
-    assert choose_input_form(geometry, "cuda") is forms.transposed
+    assert choose_input_algorithm(geometry, "cpu") is algorithm
+    assert choose_input_algorithm(geometry, "cuda") is algorithms.transposed
 
 
 @pytest.mark.parametrize(
     ("geometry", "cpu", "cuda"),
     [
-        (RESNET_STEM, forms.swept, forms.columns),
-        (RESNET_BODY, forms.swept, forms.columns),
-        (RESNET_PROJECTION, forms.pointwise, forms.pointwise),
-        (_square(8, 512, 7, 2048, 1), forms.columns, forms.columns),  # matrices of 32 MiB
-        (DEPTHWISE, forms.depthwise, forms.depthwise),
-        (CASES["dilation"].geometry, forms.columns, forms.columns),
+        (RESNET_STEM, algorithms.swept, algorithms.columns),
+        (RESNET_BODY, algorithms.swept, algorithms.columns),
+        (RESNET_PROJECTION, algorithms.pointwise, algorithms.pointwise),
+        (_square(8, 512, 7, 2048, 1), algorithms.columns, algorithms.columns),  # matrices of 32 MiB
+        (DEPTHWISE, algorithms.depthwise, algorithms.depthwise),
+        (CASES["dilation"].geometry, algorithms.columns, algorithms.columns),
     ],
 )
 def test_the_kernel_gradient_has_the_form_that_measured_best(
-    geometry: Geometry, cpu: Form, cuda: Form
+    geometry: Geometry, cpu: Algorithm, cuda: Algorithm
 ) -> None:
-    assert choose_kernel_form(geometry, "cpu") is cpu
-    assert choose_kernel_form(geometry, "cuda") is cuda
+    assert choose_kernel_algorithm(geometry, "cpu") is cpu
+    assert choose_kernel_algorithm(geometry, "cuda") is cuda
 
 
 def _random_geometries() -> list[Geometry]:
@@ -329,17 +337,19 @@ def test_no_form_is_chosen_for_a_convolution_that_it_is_wrong_for(target: Target
     for geometry in _random_geometries():
         for size in (1, 64):  # small and large by the cost rule
             wide = replace(geometry, channels=geometry.channels * size, batch=size)
-            assert INPUT_FORMS[choose_input_form(wide, target)](wide)
-            assert KERNEL_FORMS[choose_kernel_form(wide, target)](wide)
+            assert INPUT_ALGORITHMS[choose_input_algorithm(wide, target)](wide)
+            assert KERNEL_ALGORITHMS[choose_kernel_algorithm(wide, target)](wide)
 
 
 def test_columns_are_cut_into_pieces_where_they_would_be_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     geometry = CASES["padding"].geometry
-    monkeypatch.setattr(convolution, "choose_kernel_form", lambda geometry, target: forms.columns)
+    monkeypatch.setattr(
+        convolution, "choose_kernel_algorithm", lambda geometry, target: algorithms.columns
+    )
     whole = emitted(_build(geometry), _arrays(geometry), [1])
-    monkeypatch.setattr(forms, "COLUMNS", 4 * geometry.channels * geometry.cells)
+    monkeypatch.setattr(algorithms, "COLUMNS", 4 * geometry.channels * geometry.cells)
     pieces = emitted(_build(geometry), _arrays(geometry), [1])
     assert whole.op_types.count("MatMul") == 1
     assert pieces.op_types.count("MatMul") == math.ceil(9 / 4)
@@ -352,7 +362,7 @@ def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
 ) -> None:
     """VGG's second layer with 32 pictures: its columns would take 3.7 GB."""
     geometry = _square(32, 64, 224, 64, 3, 1, 1)
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     source, kernels, _ = (
         emit.placeholder(f"input{at}", dims, onnx_ir.DataType.FLOAT)
         for at, dims in enumerate(_shapes(geometry))
@@ -360,10 +370,10 @@ def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
     gradient = emit.placeholder("gradient", dims_of(source), onnx_ir.DataType.FLOAT)
     emit.enter("gradient")
     result = _build(geometry)(emit, source, kernels)
-    backward = Backward(emit, emit.nodes[-1], gradient, (False, True), target)
-    form = choose_kernel_form(geometry, target)
+    backward = VjpContext(emit, emit.nodes[-1], gradient, (False, True), target)
+    algorithm = choose_kernel_algorithm(geometry, target)
     assert dims_of(result) == dims_of(gradient)
-    form(Convolved(backward, geometry, source, kernels, gradient))
+    algorithm(Convolved(backward, geometry, source, kernels, gradient))
     sizes = [math.prod(dims_of(output)) for node in emit.nodes for output in node.outputs]
     assert max(sizes) <= 1.02 * math.prod(dims_of(source))
 

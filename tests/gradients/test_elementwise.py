@@ -7,7 +7,7 @@ import onnx_ir
 import pytest
 from gradients import Array, check_gradients, constant_like, emitted, gradients_of_sum
 
-from cnndsl.graph.emitter import GraphEmitter, LoweringError
+from cnndsl.graph.builder import GraphBuilder, LoweringError
 
 SHAPES = [(7,), (3, 4), (2, 3, 2, 2)]
 
@@ -74,7 +74,7 @@ def test_relu_passes_the_gradient_of_the_smallest_numbers() -> None:
 
 
 def gradient_at(op_type: str, array: Array, **attributes: float) -> Array:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         return emit.op(op_type, x, **attributes)
 
     return gradients_of_sum(build, [array], [0])[0]
@@ -205,7 +205,7 @@ def test_where_divides_the_gradient(left: tuple[int, ...], right: tuple[int, ...
 
 
 def test_where_with_a_condition_that_depends_on_what_is_wanted() -> None:
-    def build(emit: GraphEmitter, a: onnx_ir.Value, b: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, a: onnx_ir.Value, b: onnx_ir.Value) -> onnx_ir.Value:
         return emit.op("Where", emit.op("Greater", a, b), emit.op("Mul", a, a), b)
 
     check_gradients(build, numbers(3, 4, seed=1), numbers(3, 4, seed=2))
@@ -213,7 +213,7 @@ def test_where_with_a_condition_that_depends_on_what_is_wanted() -> None:
 
 @pytest.mark.parametrize("bounds", [(-1.0, 1.2), (-1.0, None), (None, 1.2), (None, None)])
 def test_clip_between_bounds(bounds: tuple[float | None, float | None]) -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         given = [None if bound is None else constant_like(emit, bound, x) for bound in bounds]
         while given and given[-1] is None:
             given.pop()
@@ -237,7 +237,7 @@ def test_bounds_of_clip_have_no_gradient() -> None:
 
 
 def test_cast_between_floats_passes_the_gradient_on_in_its_own_type() -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         wide = emit.op("Cast", x, to=onnx_ir.DataType.DOUBLE.value)
         assert x.dtype is not None
         return emit.op("Cast", emit.op("Mul", wide, wide), to=x.dtype.value)
@@ -246,7 +246,7 @@ def test_cast_between_floats_passes_the_gradient_on_in_its_own_type() -> None:
 
 
 def test_cast_to_whole_numbers_passes_nothing_on() -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         whole = emit.op("Cast", x, to=onnx_ir.DataType.INT64.value)
         assert x.dtype is not None
         return emit.op("Mul", x, emit.op("Cast", whole, to=x.dtype.value))

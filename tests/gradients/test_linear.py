@@ -7,7 +7,7 @@ import onnx_ir
 import pytest
 from gradients import Array, check_gradients, emitted
 
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.builder import GraphBuilder
 
 
 def numbers(*dims: int, seed: int = 0) -> Array:
@@ -23,7 +23,7 @@ def test_gemm_in_every_form(
     right = numbers(*((5, 4) if turned_right else (4, 5)), seed=2)
     more = [] if addend is None else [numbers(*addend, seed=3)]
 
-    def build(emit: GraphEmitter, *values: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, *values: onnx_ir.Value) -> onnx_ir.Value:
         return emit.op(
             "Gemm", *values, transA=turned_left, transB=turned_right, alpha=0.7, beta=1.3
         )
@@ -81,7 +81,7 @@ def test_a_dense_layers_gradients_are_one_product_each(wanted: int) -> None:
 
 
 def test_a_bias_is_summed_in_one_node_and_for_a_single_row_in_none() -> None:
-    def build(emit: GraphEmitter, *values: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, *values: onnx_ir.Value) -> onnx_ir.Value:
         return emit.op("Gemm", *values, transB=1)
 
     batch = emitted(build, [numbers(3, 4), numbers(5, 4), numbers(5)], [2])

@@ -7,7 +7,7 @@ import onnx_ir
 import pytest
 from gradients import Array, check_gradients, constant_like, emitted
 
-from cnndsl.graph.emitter import GraphEmitter, LoweringError
+from cnndsl.graph.builder import GraphBuilder, LoweringError
 
 END = 2**31 - 1
 
@@ -81,7 +81,7 @@ def test_concat_of_a_value_with_itself() -> None:
 def test_slices_forwards_backwards_and_with_steps(
     starts: list[int], ends: list[int], axes: list[int] | None, steps: list[int] | None
 ) -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         given = [starts, ends, axes, steps]
         return emit.op("Slice", x, *[emit.constant(one) for one in given if one is not None])
 
@@ -119,7 +119,7 @@ def test_padding_that_cuts_and_reflects_is_refused() -> None:
 
 
 def test_padding_of_some_axes_with_a_value() -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         amounts, axes = emit.constant([1, 0, 2, 1]), emit.constant([-1, 0])
         return emit.op("Pad", x, amounts, constant_like(emit, 2.5, x), axes)
 
@@ -156,7 +156,7 @@ def test_gather_needs_known_indices() -> None:
     [{}, {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}],
 )
 def test_nearest_resize_by_whole_factors(scales: list[int], attributes: dict[str, str]) -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
         factors = emit.constant([float(scale) for scale in scales])
         return emit.op("Resize", x, None, factors, mode="nearest", **attributes)
 

@@ -9,7 +9,7 @@ from gradients import Array, check_gradients, emitted
 from pulling_back import pull_back
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.builder import GraphBuilder
 
 SHAPES = [(5, 3), (2, 3, 4), (3, 4, 2, 2), (2, 3, 2, 2, 2), (1, 2, 3, 3), (4, 4, 1, 1)]
 
@@ -26,7 +26,7 @@ def positive(*dims: int, seed: int = 0) -> Array:
 
 
 def batch_norm(
-    emit: GraphEmitter, x: onnx_ir.Value, scale: onnx_ir.Value, bias: onnx_ir.Value
+    emit: GraphBuilder, x: onnx_ir.Value, scale: onnx_ir.Value, bias: onnx_ir.Value
 ) -> onnx_ir.Value:
     """As the layer is lowered for training."""
     axes = emit.constant([0, *range(2, len(dims_of(x)))])
@@ -71,19 +71,19 @@ def test_the_batchs_own_statistics_have_a_closed_form_that_few_nodes_touch_memor
     assert "Expand" not in graph.op_types
 
 
-def other_axes(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+def other_axes(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
     """The mean over the channels and not over the batch: as many numbers, by chance."""
     axes = emit.constant([1, 2, 3])
     return emit.op("ReduceMean", x, axes, keepdims=0)
 
 
-def half(emit: GraphEmitter, x: onnx_ir.Value) -> onnx_ir.Value:
+def half(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
     return emit.op("Mul", x, emit.scalar(0.5, x))
 
 
 @pytest.mark.parametrize("which", ["mean", "variance", "subtrahend", "minuend", "factor", "source"])
 def test_statistics_that_are_only_similar_are_not_mistaken_for_the_batchs_own(which: str) -> None:
-    def build(emit: GraphEmitter, x: onnx_ir.Value, scale: onnx_ir.Value) -> onnx_ir.Value:
+    def build(emit: GraphBuilder, x: onnx_ir.Value, scale: onnx_ir.Value) -> onnx_ir.Value:
         axes = emit.constant([0, 2, 3])
         other = half(emit, x)
         mean = emit.op("ReduceMean", other if which == "subtrahend" else x, axes, keepdims=1)

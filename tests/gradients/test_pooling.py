@@ -12,7 +12,7 @@ import pytest
 from gradients import Array, Build, check_gradients, emitted
 from pulling_back import pull_back
 
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.builder import GraphBuilder
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Case:
         if op_type == "MaxPool":
             lists["dilations"] = self.dilations or (1,) * len(self.kernel)
 
-        def build(emit: GraphEmitter, /, *values: onnx_ir.Value) -> onnx_ir.Value:
+        def build(emit: GraphBuilder, /, *values: onnx_ir.Value) -> onnx_ir.Value:
             return emit.op(op_type, *values, **lists, **attributes)
 
         return build

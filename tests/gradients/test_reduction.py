@@ -6,7 +6,7 @@ import numpy
 import pytest
 from gradients import Array, check_gradients, emitted, gradients_of_sum
 
-from cnndsl.graph.emitter import LoweringError
+from cnndsl.graph.builder import LoweringError
 
 OP_TYPES = ["ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin"]
 OP_TYPES += ["ReduceSum", "ReduceSumSquare"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.elaborate.network import InputNode, LayerNode, Network, Node, TypedNetwork
 from cnndsl.layers.activation import Relu, ScaledTanh, Softmax, Tanh
 from cnndsl.layers.base import Init, Layer
 from cnndsl.layers.conv import Conv
@@ -15,9 +16,8 @@ from cnndsl.layers.join import Add
 from cnndsl.layers.normalization import BatchNorm
 from cnndsl.layers.pool import AvgPool
 from cnndsl.layers.regularization import Dropout
-from cnndsl.semantics.network import InputNode, LayerNode, Network, Node, TypedNetwork
-from cnndsl.semantics.preparation import Preparation
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.recipe.preparation import Preparation
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import Module
 from cnndsl.types import TensorType
 

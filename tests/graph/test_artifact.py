@@ -13,12 +13,12 @@ import pytest
 from onnx import numpy_helper
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.export import compile_network
-from cnndsl.graph.wire import header
+from cnndsl.graph.protobuf import header
 from cnndsl.layers.activation import Relu
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.recipe.preparation import Preparation
 
 SPEC = 'network lenet5\ninput 1x32x32\nclasses "ä", "b\\"c"\n'
 

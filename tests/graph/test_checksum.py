@@ -17,8 +17,8 @@ from cnndsl.cli import main
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact, read_artifact
 from cnndsl.graph.checksum import checksum_of, stored_checksum
-from cnndsl.graph.stored import weights_of_model
-from cnndsl.graph.wire import WireError, header
+from cnndsl.graph.onnx_weights import weights_of_model
+from cnndsl.graph.protobuf import ProtobufError, header
 from cnndsl.runtime.model import Model
 
 SPEC = """network small
@@ -168,5 +168,5 @@ def test_parts_in_no_order_take_no_memory(tmp_path: Path) -> None:
     content = (header(7, 0) + header(14, 0)) * 20_000
     path = tmp_path / "odd.onnx"
     path.write_bytes(content)
-    with open(path, "rb") as file, pytest.raises(WireError, match="no order"):
+    with open(path, "rb") as file, pytest.raises(ProtobufError, match="no order"):
         checksum_of(file)

@@ -15,14 +15,14 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.export import LARGEST, compile_network, self_check
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.layers.base import Init
 from cnndsl.layers.dense import Dense
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.recipe.recipe import Recipe
 
 
 def answers(artifact: Artifact, x: Array) -> tuple[list[Array], list[Array]]:

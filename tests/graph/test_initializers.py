@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import draw, initialise
 from cnndsl.layers.base import Init
 from cnndsl.layers.conv import Conv, Depthwise
 from cnndsl.layers.dense import Dense, Flatten
-from cnndsl.semantics.network import TypedNetwork
 from cnndsl.types import TensorType
 
 HE = Init("he")

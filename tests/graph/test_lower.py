@@ -11,13 +11,13 @@ import pytest
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Source, Span
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.lower import lower, network_weights, origin
 from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.layers.activation import Relu, Tanh
 from cnndsl.layers.dense import Dense
 from cnndsl.layers.regularization import Dropout
 from cnndsl.layers.shape import Identity
-from cnndsl.semantics.network import LayerNode, TypedNetwork
 
 Build = Callable[..., TypedNetwork]
 

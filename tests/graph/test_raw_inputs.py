@@ -12,11 +12,11 @@ from onnx.reference import ReferenceEvaluator
 
 import cnndsl
 from cnndsl import pipeline
-from cnndsl.data.preparing import prepare_values
+from cnndsl.data.normalize import prepare_values
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.manifest import Manifest
-from cnndsl.semantics.network import TypedNetwork
 
 FULL = """\
 network full

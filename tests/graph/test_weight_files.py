@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from cnndsl import pipeline
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.layers.base import Init
-from cnndsl.semantics.network import TypedNetwork
 
 
 def pytorch() -> tuple[Any, Any]:

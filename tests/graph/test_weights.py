@@ -17,12 +17,12 @@ from safetensors.numpy import load_file, save_file
 
 from cnndsl import pipeline
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import Array, not_finite, write_weights
 from cnndsl.layers.activation import Relu
 from cnndsl.layers.base import Init
-from cnndsl.semantics.network import TypedNetwork
 
 
 @pytest.fixture

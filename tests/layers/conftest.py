@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cnndsl.layers.base import Attribute, Layer, Site
+from cnndsl.layers.base import Attribute, Layer, LoweringContext
 from cnndsl.types import TensorType
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
@@ -49,13 +49,13 @@ class Graph:
 
     def add(self, layer: Layer, arrays: Sequence[Array], weights: dict[str, Array]) -> None:
         types = tuple(TensorType(array.shape[1:]) for array in arrays)
-        site = Site(
+        context = LoweringContext(
             tuple(self.feed(array) for array in arrays),
             types,
             layer.output(*types),
             {name: self.feed(array) for name, array in weights.items()},
         )
-        self.give(layer.lower(self, site))
+        self.give(layer.lower(self, context))
 
     def give(self, value: str) -> None:
         output = self.op("Identity", value)

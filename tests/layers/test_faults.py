@@ -237,7 +237,7 @@ def test_dense_on_feature_maps_asks_for_flatten() -> None:
     assert fault.help == "put `flatten` before it: it makes a vector of 400"
     assert fault.insert == "flatten"
     assert layer.output(TensorType((16, 5, 5))).dims == (10,)
-    assert layer.promise() == TensorType((10,))
+    assert layer.fixed_output() == TensorType((10,))
 
 
 @pytest.mark.parametrize("keyword", ["add", "maximum"])

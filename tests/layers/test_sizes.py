@@ -73,7 +73,7 @@ def test_same_keeps_ceil_of_size_over_stride(size: int) -> None:
 
 def test_same_puts_the_odd_cell_at_the_end() -> None:
     conv = make("conv", filters=1, kernel=4, padding="same")
-    assert [(w.before, w.after) for w in conv.reach(TensorType((1, 9)))] == [(1, 2)]  # type: ignore[union-attr]
+    assert [(w.before, w.after) for w in conv.footprint(TensorType((1, 9)))] == [(1, 2)]  # type: ignore[union-attr]
 
 
 def test_full_padding_is_all_but_one_cell_of_the_dilated_kernel() -> None:
@@ -96,9 +96,9 @@ def test_full_padding_is_all_but_one_cell_of_the_dilated_kernel() -> None:
 def test_padding_is_one_size_one_for_each_or_all_begins_then_all_ends(
     padding: object, shape: tuple[int, ...], borders: list[tuple[int, int]]
 ) -> None:
-    reach = make("conv", filters=1, kernel=7, padding=padding).reach(TensorType(shape))
-    assert isinstance(reach, tuple)
-    assert [(window.before, window.after) for window in reach] == borders
+    footprint = make("conv", filters=1, kernel=7, padding=padding).footprint(TensorType(shape))
+    assert isinstance(footprint, tuple)
+    assert [(window.before, window.after) for window in footprint] == borders
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def make(keyword: str, **parameters: Any) -> Layer:
 
 
 def windows_of(layer: Layer, x: Tensor) -> tuple[Window, ...]:
-    windows = layer.reach(TensorType(tuple(x.shape[1:])))
+    windows = layer.footprint(TensorType(tuple(x.shape[1:])))
     assert isinstance(windows, tuple)
     return windows
 

@@ -104,15 +104,15 @@ def test_layers_without_weights_compute_no_macs() -> None:
 
 def test_windows_reach_a_window_and_dense_reaches_all() -> None:
     source = TensorType((4, 9, 9))
-    reach = make("maxpool", kernel=(3, 2), stride=2, rounding="floor").reach(source)
-    assert isinstance(reach, tuple)
-    assert [(window.extent, window.stride) for window in reach] == [(3, 2), (2, 2)]
+    footprint = make("maxpool", kernel=(3, 2), stride=2, rounding="floor").footprint(source)
+    assert isinstance(footprint, tuple)
+    assert [(window.extent, window.stride) for window in footprint] == [(3, 2), (2, 2)]
     for keyword in ("globalavgpool", "globalmaxpool"):
-        assert make(keyword).reach(source) == WHOLE
-    assert make("dense", units=3).reach(TensorType((5,))) == WHOLE
-    assert make("relu").reach(source) == make("flatten").reach(source) == POINT
-    assert make("softmax").reach(source) == POINT
-    assert make("softmax").reach(TensorType((5,))) == WHOLE
+        assert make(keyword).footprint(source) == WHOLE
+    assert make("dense", units=3).footprint(TensorType((5,))) == WHOLE
+    assert make("relu").footprint(source) == make("flatten").footprint(source) == POINT
+    assert make("softmax").footprint(source) == POINT
+    assert make("softmax").footprint(TensorType((5,))) == WHOLE
 
 
 def test_global_pooling_and_flatten_give_vectors() -> None:

@@ -15,7 +15,7 @@ from torch_networks import NETWORKS, Weights, probabilities
 
 import cnndsl
 from cnndsl.api import Network
-from cnndsl.semantics.modules import shipped_specs
+from cnndsl.elaborate.modules import shipped_specs
 
 SLOW = {"alexnet", "alexnet-ungrouped", "vgg16", "vgg19", "resnet152"}
 

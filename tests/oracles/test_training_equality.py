@@ -16,12 +16,12 @@ from torch_training import LAYERS, TorchTrainer
 from training_steps import StepTrainer, masks_of
 
 from cnndsl import pipeline
+from cnndsl.elaborate.modules import find_spec
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers import keywords
 from cnndsl.layers.regularization import Dropout, Noise
-from cnndsl.semantics.modules import find_spec
-from cnndsl.semantics.network import LayerNode, TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.step import build_step
 
 STEPS = 20

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from cnndsl.analysis.summary import summarize
+from cnndsl.elaborate.canonical import canonical_text
 from cnndsl.limits import DEEPEST, Limits
 from cnndsl.pipeline import check_text, compile, typed
-from cnndsl.semantics.canonical import canonical_text
-from cnndsl.semantics.summary import summarize
 
 HEAD = "input 3x8x8\n"
 
@@ -68,7 +68,7 @@ def test_the_largest_depth_that_can_be_asked_for_is_reached(name: str) -> None:
     program = (
         "from cnndsl.pipeline import check_text\n"
         "from cnndsl.limits import Limits\n"
-        "from cnndsl.semantics.canonical import canonical_text\n"
+        "from cnndsl.elaborate.canonical import canonical_text\n"
         f"checked = check_text({TEXTS[name](DEEPEST - 20)!r}, limits=Limits(depth={DEEPEST}))\n"
         "print(checked.network and len(canonical_text(checked.network.network)))\n"
     )

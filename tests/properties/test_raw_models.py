@@ -15,8 +15,8 @@ from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
 from cnndsl import pipeline
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.runtime.model import Model
-from cnndsl.semantics.network import TypedNetwork
 
 Array = NDArray[Any]
 

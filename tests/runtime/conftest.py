@@ -9,8 +9,8 @@ from onnx import TensorProto, helper
 
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.manifest import Manifest, sha256
-from cnndsl.semantics.answers import Answers
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.recipe.preparation import Preparation
+from cnndsl.typecheck.answers import Answers
 
 MakeModel = Callable[..., Artifact]
 

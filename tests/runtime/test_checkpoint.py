@@ -34,7 +34,7 @@ def checkpoint(number: int = 7, *, best: str = "apart") -> Checkpoint:
     }
     others = {name: array + 1 for name, array in weights.items()}
     return Checkpoint(
-        identity={"the network": "tiny", "train.batch": 8, "train.clip": None},
+        fingerprint={"the network": "tiny", "train.batch": 8, "train.clip": None},
         environment={"cnndsl": "1"},
         position=Position(
             epoch=1,
@@ -60,7 +60,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path, best: str) -> None:
     assert path.name == "step-00000007.ckpt"
     found = read_checkpoint(path)
     assert found.position == written.position
-    assert found.identity == written.identity
+    assert found.fingerprint == written.fingerprint
     assert found.environment == written.environment
     for old, new in (
         (written.weights, found.weights),

@@ -15,6 +15,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
+from cnndsl.recipe.losses import CrossEntropy
 from cnndsl.runtime.evaluate import (
     Evaluation,
     Evaluator,
@@ -24,8 +25,7 @@ from cnndsl.runtime.evaluate import (
     sample_losses,
     scores_value,
 )
-from cnndsl.runtime.stepper import Stepper
-from cnndsl.semantics.losses import CrossEntropy
+from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import build_step
 
 RANDOM = numpy.random.default_rng(3)
@@ -75,7 +75,7 @@ def test_loss_and_accuracy_are_those_of_the_training_step(case: str) -> None:
     typed = network(f"loss {loss}; batch 24", body)
     weights = initialise(typed, 1, Init("normal", 1.0))
     step = build_step(typed)
-    result = Stepper(step, weights, device="cpu", threads=1).run(
+    result = TrainStep(step, weights, device="cpu", threads=1).run(
         {"input": samples}, answers, 0.0, 0, 0
     )
     whole = answers.dtype.kind == "i"

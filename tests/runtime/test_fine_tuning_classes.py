@@ -11,6 +11,7 @@ from safetensors import safe_open
 from training_runs import Array, ArrayData, Recorder, network, request, stripes
 
 from cnndsl import pipeline
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import write_weights
@@ -18,7 +19,6 @@ from cnndsl.layers.base import Init
 from cnndsl.runtime.fine_tuning import Start, start_from
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.trainer import train
-from cnndsl.semantics.network import TypedNetwork
 
 DENSE = """input 2x6x6
 {}

@@ -13,6 +13,7 @@ import numpy
 import pytest
 from training_runs import ArrayData, Recorder, network, request, results
 
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.runtime.checkpoint import (
     Position,
     list_checkpoints,
@@ -21,7 +22,6 @@ from cnndsl.runtime.checkpoint import (
 )
 from cnndsl.runtime.events import EpochRecord, Progress
 from cnndsl.runtime.trainer import train
-from cnndsl.semantics.network import TypedNetwork
 
 
 class EnoughError(Exception):

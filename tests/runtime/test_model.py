@@ -10,9 +10,9 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.checksum import CHECKSUM_KEY
 from cnndsl.graph.manifest import FORMAT_KEY
+from cnndsl.recipe.preparation import Preparation
 from cnndsl.runtime.model import Model
-from cnndsl.semantics.answers import Answers
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.typecheck.answers import Answers
 
 MakeModel = Callable[..., Artifact]
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_runs import Array, ArrayData
 
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
 from cnndsl.pipeline import check_text, typed
 from cnndsl.runtime.evaluate import evaluate
-from cnndsl.runtime.stepper import Stepper
-from cnndsl.semantics.network import TypedNetwork
+from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import build_step
 
 COUNT = 6
@@ -37,7 +37,7 @@ ENDINGS = [
     "beside()",
 ]
 BLOCKS = """
-block wrapped() { softmax -> identity }
+block wrapped() { softmax -> fingerprint }
 block doubled() { sigmoid -> sigmoid }
 block beside() { concat(softmax, sigmoid) }
 """
@@ -65,7 +65,7 @@ def both(body: str, ending: tuple[str, ...], loss: str) -> tuple[float, float]:
     step = build_step(network)
     whole = step.labels.dtype.kind == "i"
     answers = labels_of(network, step.labels.dims, random, whole=whole)
-    result = Stepper(step, weights, device="cpu", threads=1).run(
+    result = TrainStep(step, weights, device="cpu", threads=1).run(
         {"input": samples}, answers, 0.0, 0, 0
     )
     data = ArrayData(

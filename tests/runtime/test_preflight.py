@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from cnndsl import pipeline
 from cnndsl.cli import main
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.preflight import first_impressions
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.recipe import Recipe
 
 GOOD = {"input": numpy.linspace(-1, 1, 40, dtype=numpy.float32).reshape(10, 4)}
 

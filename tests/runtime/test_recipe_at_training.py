@@ -9,10 +9,10 @@ import pytest
 from training_runs import ArrayData, Recorder, network, refused, request, stripes
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.elaborate.overrides import override
 from cnndsl.pipeline import check_text, compile_training, typed
 from cnndsl.runtime.trainer import TrainingRequest, train
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.overrides import override
 
 HEADS = """
 input 1x6x6

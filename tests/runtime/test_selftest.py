@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 
 from cnndsl import pipeline
-from cnndsl.autodiff.rules import RULES, Backward
+from cnndsl.autodiff.rules import RULES, VjpContext
 from cnndsl.cli import main
 from cnndsl.layers.activation import Tanh
 from cnndsl.runtime import selftest as module
 from cnndsl.runtime.selftest import Check, selftest
-from cnndsl.runtime.stepper import Stepper
+from cnndsl.runtime.train_step import TrainStep
 
 SPEC = """input 1x8x8
 conv 3@3 -> batchnorm -> tanh -> dropout 0.2 -> maxpool 2 -> flatten -> dense 4 -> softmax
@@ -63,7 +63,7 @@ def wrong_tanh(monkeypatch: pytest.MonkeyPatch) -> None:
     """The gradient of tanh is half of what it should be."""
     right = RULES["Tanh"]
 
-    def half(backward: Backward) -> Iterator[onnx_ir.Value | None]:
+    def half(backward: VjpContext) -> Iterator[onnx_ir.Value | None]:
         for part in right(backward):
             yield None if part is None else backward.op("Mul", part, backward.scalar(0.5))
 
@@ -87,24 +87,24 @@ def test_a_training_form_that_is_another_network_is_noticed(
 
 
 def test_a_state_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def empty(stepper: Stepper) -> dict[str, object]:
-        return {name: 0 * array for name, array in state(stepper).items()}
+    def empty(train_step: TrainStep) -> dict[str, object]:
+        return {name: 0 * array for name, array in state(train_step).items()}
 
-    state = Stepper.state
-    monkeypatch.setattr(Stepper, "state", empty)
+    state = TrainStep.state
+    monkeypatch.setattr(TrainStep, "state", empty)
     found = checks()["save and resume"]
     assert found.verdict == "failed"
     assert found.measured.endswith("differs")
 
 
 def test_a_network_that_learns_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Stepper.run
+    run = TrainStep.run
 
-    def idle(stepper: Stepper, *arguments: object) -> object:
+    def idle(train_step: TrainStep, *arguments: object) -> object:
         inputs, labels, _, number, seed = arguments
-        return run(stepper, inputs, labels, 0.0, number, seed)  # type: ignore[arg-type]
+        return run(train_step, inputs, labels, 0.0, number, seed)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Stepper, "run", idle)
+    monkeypatch.setattr(TrainStep, "run", idle)
     assert checks()["one batch overfitted"].verdict == "failed"
 
 

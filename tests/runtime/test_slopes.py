@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from cnndsl import pipeline
-from cnndsl.autodiff.rules import RULES, Backward
+from cnndsl.autodiff.rules import RULES, VjpContext
 from cnndsl.runtime.doubles import DoubleGraph
 from cnndsl.runtime.selftest import Check, selftest
 from cnndsl.runtime.slopes import Slopes, Tensor
@@ -51,7 +51,7 @@ block bottleneck(width, stride = 1, project = no) {
     conv width@1 bias no -> batchnorm -> relu
       -> conv width@3 stride stride padding 1 -> batchnorm -> relu
       -> conv 4*width@1 bias no -> batchnorm -> scaled(4*width),
-    if project { conv 4*width@1 stride stride bias no -> batchnorm } else { identity }
+    if project { conv 4*width@1 stride stride bias no -> batchnorm } else { fingerprint }
   ) -> relu
 }
 input 3x32x32
@@ -83,7 +83,7 @@ def test_every_broken_gradient_is_noticed(
 ) -> None:
     right = RULES[rule]
 
-    def wrong(backward: Backward) -> Iterator[onnx_ir.Value | None]:
+    def wrong(backward: VjpContext) -> Iterator[onnx_ir.Value | None]:
         for part in right(backward):
             yield None if part is None else backward.op("Mul", part, backward.scalar(factor))
 

@@ -15,7 +15,7 @@ from cnndsl.autodiff.rules import Target
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
 from cnndsl.runtime.device import CUDA, trial
-from cnndsl.runtime.stepper import Stepper
+from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import Step, build_step
 
 DEVICES = ("cpu", "cuda")
@@ -71,10 +71,10 @@ def test_a_device_trains_as_the_reference_does(network: str, optimizer: str, dev
     feeds["input"] = random.normal(size=step.inputs["input"]).astype(numpy.float32)
     feeds["labels"] = random.integers(3, size=BATCH)
     feeds |= {"lr": numpy.array(0.01, numpy.float32), "seed": numpy.array(0)}
-    stepper = Stepper(step, feeds, device=device)
+    train_step = TrainStep(step, feeds, device=device)
     inputs = {"input": feeds["input"]}
-    found = [stepper.run(inputs, feeds["labels"], 0.01, n, 0).loss for n in range(STEPS)]
+    found = [train_step.run(inputs, feeds["labels"], 0.01, n, 0).loss for n in range(STEPS)]
     losses, weights = reference_steps(step, feeds)
     numpy.testing.assert_allclose(found, losses, rtol=1e-3 if device == "cuda" else 1e-5)
-    for name, value in stepper.weights().items():
+    for name, value in train_step.weights().items():
         numpy.testing.assert_allclose(value, weights[name], rtol=1e-2, atol=1e-3)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import pytest
 
 from cnndsl import resources
+from cnndsl.analysis.summary import summarize
+from cnndsl.elaborate.canonical import canonical_text
+from cnndsl.elaborate.modules import shipped_specs
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.pipeline import check, check_text, typed
-from cnndsl.semantics.canonical import canonical_text
-from cnndsl.semantics.modules import shipped_specs
-from cnndsl.semantics.network import TypedNetwork
-from cnndsl.semantics.summary import summarize
 
 
 class Counts(NamedTuple):

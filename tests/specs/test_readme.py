@@ -9,10 +9,10 @@ import pytest
 from documents import ROOT, fences
 
 from cnndsl import resources
+from cnndsl.analysis.summary import summarize
 from cnndsl.diagnostics.render import render_text
+from cnndsl.elaborate.modules import shipped_specs
 from cnndsl.pipeline import check, check_text, typed
-from cnndsl.semantics.modules import shipped_specs
-from cnndsl.semantics.summary import summarize
 
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")

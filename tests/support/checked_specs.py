@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.limits import Limits
 from cnndsl.pipeline import Checked, check_text, typed
-from cnndsl.semantics.network import TypedNetwork
 
 __all__ = ["codes", "network", "only", "outputs", "shapes"]
 

@@ -23,7 +23,7 @@ from sliding_reference import AveragePool, Conv, ConvTranspose, GlobalMaxPool, M
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
-from cnndsl.graph.emitter import IR_VERSIONS, GraphEmitter
+from cnndsl.graph.builder import IR_VERSIONS, GraphBuilder
 
 __all__ = [
     "CPU_ONLY",
@@ -69,7 +69,7 @@ class Gradients:
         return tuple(added[2:])
 
 
-def constant_like(emit: GraphEmitter, numbers: object, like: onnx_ir.Value) -> onnx_ir.Value:
+def constant_like(emit: GraphBuilder, numbers: object, like: onnx_ir.Value) -> onnx_ir.Value:
     """A constant of another value's element type, so that a test's graph has a float32 twin."""
     assert like.dtype is not None
     return emit.tensor(numpy.asarray(numbers, like.dtype.numpy()))
@@ -284,8 +284,8 @@ def _weights(dims: Sequence[int]) -> Array:
 
 def _placeholders(
     arrays: Sequence[Array], opset: int
-) -> tuple[GraphEmitter, tuple[onnx_ir.Value, ...]]:
-    emit = GraphEmitter(opset=opset)
+) -> tuple[GraphBuilder, tuple[onnx_ir.Value, ...]]:
+    emit = GraphBuilder(opset=opset)
     values = tuple(
         emit.placeholder(f"input{at}", array.shape, onnx_ir.DataType.from_numpy(array.dtype))
         for at, array in enumerate(arrays)
@@ -299,7 +299,7 @@ def _numpy_type(value: onnx_ir.Value) -> numpy.dtype[Any]:
 
 
 def _model(
-    emit: GraphEmitter,
+    emit: GraphBuilder,
     inputs: Sequence[onnx_ir.Value],
     outputs: Mapping[str, onnx_ir.Value],
     opset: int,

@@ -11,7 +11,7 @@ from gradients import OPERATORS
 from onnx.reference import ReferenceEvaluator
 
 from cnndsl.autodiff.reverse import differentiate
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.builder import GraphBuilder
 
 __all__ = ["pull_back"]
 
@@ -22,7 +22,7 @@ def pull_back(
     build: Callable[..., onnx_ir.Value], gradient: Array, *arrays: Array
 ) -> tuple[Array, ...]:
     """The gradients of all arrays, for that of the result which ``build`` makes of them."""
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     given = {f"input{at}": array for at, array in enumerate([gradient, *arrays])}
     values = [
         emit.placeholder(name, array.shape, onnx_ir.DataType.DOUBLE)

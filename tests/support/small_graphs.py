@@ -12,7 +12,7 @@ import onnx_ir
 import onnxruntime
 from onnx.reference import ReferenceEvaluator
 
-from cnndsl.graph.emitter import IR_VERSIONS, GraphEmitter
+from cnndsl.graph.builder import IR_VERSIONS, GraphBuilder
 
 __all__ = ["Array", "Run", "interpreted", "interpreter", "model_of", "ran", "runner"]
 
@@ -23,7 +23,7 @@ Run: TypeAlias = Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
 def model_of(
-    emit: GraphEmitter,
+    emit: GraphBuilder,
     inputs: Sequence[onnx_ir.Value],
     outputs: Mapping[str, onnx_ir.Value],
     opset: int = 18,

@@ -15,9 +15,9 @@ import numpy
 import pytest
 from oracle import Array
 
+from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.layers.window import Window
-from cnndsl.semantics.network import InputNode, LayerNode, TypedNetwork
-from cnndsl.semantics.recipe import Recipe
+from cnndsl.recipe.recipe import Recipe
 
 __all__ = ["LAYERS", "TorchTrainer"]
 

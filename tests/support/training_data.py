@@ -20,7 +20,7 @@ from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import ModelInput
 from cnndsl.data.stores import StoredArray
 from cnndsl.diagnostics.model import UserError
-from cnndsl.semantics.preparation import Preparation
+from cnndsl.recipe.preparation import Preparation
 from cnndsl.types import TensorType
 
 __all__ = [

@@ -15,10 +15,10 @@ from typing_extensions import override
 from cnndsl.data.samples import Broken, Dataset, Indices
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.pipeline import check_text, typed
 from cnndsl.runtime.events import EpochRecord, Outcome, Progress, Start
 from cnndsl.runtime.trainer import TrainingRequest, train
-from cnndsl.semantics.network import TypedNetwork
 
 __all__ = [
     "BODY",

@@ -12,7 +12,7 @@ from lark.exceptions import GrammarError, LarkError
 
 from cnndsl import resources
 from cnndsl.syntax import tables
-from cnndsl.syntax.builder import Builder
+from cnndsl.syntax.ast_builder import AstBuilder
 
 GRAMMAR = resources.grammar().read_text(encoding="utf-8")
 
@@ -63,8 +63,8 @@ def test_tables_that_are_stale_broken_or_missing_are_built_from_the_grammar(
 
 def test_every_rule_has_its_builder() -> None:
     names = {rule.build for rule in tables.load().rules if rule.build}
-    assert not {name for name in names if not callable(getattr(Builder, name, None))}
-    public = {name for name in vars(Builder) if not name.startswith("_")}
+    assert not {name for name in names if not callable(getattr(AstBuilder, name, None))}
+    public = {name for name in vars(AstBuilder) if not name.startswith("_")}
     assert not public - names
 
 

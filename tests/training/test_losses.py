@@ -14,9 +14,9 @@ from small_graphs import Array, interpreted, model_of, ran
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.emitter import GraphEmitter
-from cnndsl.semantics.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
-from cnndsl.semantics.settings import Loss
+from cnndsl.graph.builder import GraphBuilder
+from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
+from cnndsl.recipe.settings import Loss
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import emit_metric, measure_of
 
@@ -38,7 +38,7 @@ DIMS = [(1, 2), (6, 10), (3, 5, 4), (2, 3, 4, 5), (2, 4, 3, 2, 2)]
 
 def graph_of(loss: Loss, dims: tuple[int, ...], dtype: onnx_ir.DataType = FLOAT) -> onnx.ModelProto:
     """The loss, the count and the gradient for scores."""
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     scores = emit.placeholder("scores", dims, dtype)
     label_dtype, label_dims = labels_type(loss, dims)
     if label_dtype == FLOAT:
@@ -225,7 +225,7 @@ def test_every_operator_has_a_kernel_on_cuda(name: str) -> None:
 )
 def test_few_operators_are_needed(name: str, most: int) -> None:
     """Each costs microseconds, which tell where the batch is small."""
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     scores = emit.placeholder("scores", (1, 10), FLOAT)
     dtype, dims = labels_type(LOSSES[name], (1, 10))
     labels = emit.placeholder("labels", dims, dtype)

@@ -16,9 +16,9 @@ from small_graphs import Array, Run, interpreter, model_of, runner
 from training_steps import in_double
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.graph.emitter import GraphEmitter
-from cnndsl.semantics.optimizers import Adam, AdamW, RmsProp, Sgd
-from cnndsl.semantics.settings import Optimizer
+from cnndsl.graph.builder import GraphBuilder
+from cnndsl.recipe.optimizers import Adam, AdamW, RmsProp, Sgd
+from cnndsl.recipe.settings import Optimizer
 from cnndsl.training.optimizers import Parameter, emit_updates
 
 FLOAT, INT64 = onnx_ir.DataType.FLOAT, onnx_ir.DataType.INT64
@@ -74,7 +74,7 @@ BATCH = 3
 
 def model_for(case: Case) -> onnx.ModelProto:
     """The update alone; its new values are called ``NAME.next``."""
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
     inputs, parameters = [lr, step], []
     for name in case.names:
@@ -314,7 +314,7 @@ def test_a_matrix_product_takes_the_rest_of_the_update_in(name: str) -> None:
 
 
 def test_a_product_that_something_else_needs_is_left_as_it_is() -> None:
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
     left, right, value = (emit.placeholder(name, (4, 4), FLOAT) for name in "abw")
     gradient = emit.op("Gemm", left, right)
@@ -325,7 +325,7 @@ def test_a_product_that_something_else_needs_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize("sizes", [(9, 2), (2, 9)])
 def test_of_a_products_factors_the_smaller_one_is_scaled(sizes: tuple[int, int]) -> None:
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
     factors = [emit.placeholder(f"f{size}", (3, size), FLOAT) for size in sizes]
     parameter = Parameter("w", lr, emit.op("Gemm", *factors, transA=1))
@@ -340,7 +340,7 @@ def test_of_a_products_factors_the_smaller_one_is_scaled(sizes: tuple[int, int])
 def test_any_matrix_product_keeps_its_meaning(
     momentum: float, turns: tuple[int, int], alpha: float
 ) -> None:
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
     left = emit.placeholder("a", (3, 7) if turns[0] else (7, 3), FLOAT)
     right = emit.placeholder("b", (2, 3) if turns[1] else (3, 2), FLOAT)

@@ -17,7 +17,7 @@ import pytest
 from gradients import CPU_ONLY
 from small_graphs import Array, interpreted, model_of, ran
 
-from cnndsl.graph.emitter import GraphEmitter
+from cnndsl.graph.builder import GraphBuilder
 from cnndsl.training.random import Draws
 
 SHAPES = [(), (1,), (7,), (1, 5), (6, 1), (3, 50), (2, 3, 4), (2, 3, 5, 7), (1, 1, 8, 8)]
@@ -30,7 +30,7 @@ def feeds(seed: int, step: int) -> dict[str, Array]:
 
 def drawing(draw: Callable[[Draws], Sequence[onnx_ir.Value]]) -> onnx.ModelProto:
     """A model of some draws; its outputs are numbered from 0."""
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     inputs = [emit.placeholder(name, (), onnx_ir.DataType.INT64) for name in ("seed", "step")]
     values = draw(Draws(emit, inputs[0], inputs[1]))
     return model_of(emit, inputs, {str(number): value for number, value in enumerate(values)})
@@ -109,7 +109,7 @@ def test_another_runtime_draws_the_same_numbers() -> None:
 
 
 def test_the_model_stays_small_and_knows_its_shape_however_much_it_draws() -> None:
-    emit = GraphEmitter()
+    emit = GraphBuilder()
     inputs = [emit.placeholder(name, (), onnx_ir.DataType.INT64) for name in ("seed", "step")]
     value = Draws(emit, *inputs).uniform((64, 64, 112, 112))
     assert value.shape == onnx_ir.Shape((64, 64, 112, 112))
@@ -241,7 +241,7 @@ def test_normal_numbers_are_distributed_so() -> None:
 def test_the_smallest_and_largest_even_numbers_give_normal_ones() -> None:
     """The radius at 0 and at 1 - 2^-24, which no test of chance would meet."""
     for number, radius in ((0.0, 0.0), (1 - 2**-24, math.sqrt(48 * math.log(2)))):
-        emit = GraphEmitter()
+        emit = GraphBuilder()
         draws = Draws(emit, *(emit.placeholder(n, (), onnx_ir.DataType.INT64) for n in "st"))
         given = emit.tensor(numpy.array([[number] * 4, [0.0, 0.25, 0.5, 0.75]], numpy.float32))
         draws.uniform = lambda dims, given=given: given  # type: ignore[method-assign,misc]

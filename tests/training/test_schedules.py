@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnndsl.semantics.optimizers import Adam, Sgd
-from cnndsl.semantics.recipe import Recipe
-from cnndsl.semantics.schedules import (
+from cnndsl.recipe.optimizers import Adam, Sgd
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.schedules import (
     Constant,
     Cosine,
     Exponential,
@@ -23,7 +23,7 @@ from cnndsl.semantics.schedules import (
     Polynomial,
     Step,
 )
-from cnndsl.semantics.settings import Schedule
+from cnndsl.recipe.settings import Schedule
 from cnndsl.training.schedules import Patience, rate
 
 EPOCHS = 12

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from cnndsl import pipeline
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
 from cnndsl.resources import docs
-from cnndsl.semantics.network import TypedNetwork
 from cnndsl.training.step import Step, build_step
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -1,0 +1,1 @@
+"""Works out what a network costs and sees: numbers, memory, receptive fields."""

@@ -1,0 +1,101 @@
+"""What a network costs in numbers: parameters, buffers, multiply-accumulates.
+
+Counted as papers do: parameters are the learnable numbers (a batch normalisation's running
+statistics are buffers), one MAC is one multiply-accumulate of a convolution or dense layer for one
+sample, biases left out. A FLOP count that tells multiplication and addition apart is twice that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cnndsl.analysis.memory import learning_parameters, peak_activations, weight_bytes
+from cnndsl.analysis.receptive_fields import receptive_fields
+from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
+from cnndsl.elaborate.quantities import Quantity
+from cnndsl.recipe.recipe import Recipe
+
+__all__ = [
+    "buffers_of",
+    "depth",
+    "macs_of",
+    "params_of",
+    "quantity",
+    "total",
+    "trainable_params",
+]
+
+
+# --- one layer --------------------------------------------------------------------------------
+
+
+def params_of(typed: TypedNetwork, position: int) -> int:
+    """The learnable numbers of a node, frozen or not."""
+    return sum(weight.elements for weight in typed.weights[position] if weight.trainable)
+
+
+def buffers_of(typed: TypedNetwork, position: int) -> int:
+    """The numbers of a node that are state, not learnt."""
+    return sum(weight.elements for weight in typed.weights[position] if not weight.trainable)
+
+
+def macs_of(typed: TypedNetwork, position: int) -> int:
+    """The multiply-accumulates of a node for one sample."""
+    node = typed.network.nodes[position]
+    return node.layer.macs(*typed.input_types(node)) if isinstance(node, LayerNode) else 0
+
+
+# --- the network ------------------------------------------------------------------------------
+
+
+def total(count: Callable[[TypedNetwork, int], int], typed: TypedNetwork) -> int:
+    """A count, summed over all nodes."""
+    return sum(count(typed, position) for position in range(len(typed.network.nodes)))
+
+
+def trainable_params(typed: TypedNetwork) -> int:
+    """The parameters that training changes: all but the frozen ones."""
+    recipe = typed.network.recipe or Recipe()
+    return total(lambda network, position: learning_parameters(network, position, recipe), typed)
+
+
+def depth(typed: TypedNetwork) -> int:
+    """Convolutions and dense layers on the longest path: the 16 of VGG-16, the 50 of ResNet-50."""
+    depths: list[int] = []
+    for position, node in enumerate(typed.network.nodes):
+        if isinstance(node, InputNode):
+            depths.append(0)
+        else:
+            counts = 1 if macs_of(typed, position) else 0
+            depths.append(counts + max(depths[source] for source in node.inputs))
+    return max((depths[position] for position in typed.network.outputs.values()), default=0)
+
+
+# --- what `expect` knows ----------------------------------------------------------------------
+
+
+def _layers(typed: TypedNetwork) -> int:
+    return sum(isinstance(node, LayerNode) for node in typed.network.nodes)
+
+
+def _main_output(typed: TypedNetwork) -> int:
+    return next(iter(typed.network.outputs.values()))
+
+
+_COMPUTED: Mapping[Quantity, Callable[[TypedNetwork], tuple[int, ...]]] = {
+    Quantity.PARAMS: lambda typed: (total(params_of, typed),),
+    Quantity.TRAINABLE_PARAMS: lambda typed: (trainable_params(typed),),
+    Quantity.BUFFERS: lambda typed: (total(buffers_of, typed),),
+    Quantity.MACS: lambda typed: (total(macs_of, typed),),
+    Quantity.OUTPUT: lambda typed: typed.types[_main_output(typed)].dims,
+    Quantity.RECEPTIVE_FIELD: lambda typed: receptive_fields(typed)[_main_output(typed)].sizes,
+    Quantity.LAYERS: lambda typed: (_layers(typed),),
+    Quantity.DEPTH: lambda typed: (depth(typed),),
+    Quantity.WEIGHT_BYTES: lambda typed: (weight_bytes(typed),),
+    Quantity.PEAK_ACTIVATION_BYTES: lambda typed: (peak_activations(typed),),
+}
+
+
+def quantity(typed: TypedNetwork, name: str) -> tuple[int, ...]:
+    """The true value of a :class:`Quantity`, given by its name."""
+    return _COMPUTED[Quantity(name)](typed)

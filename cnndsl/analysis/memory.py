@@ -1,0 +1,156 @@
+"""Memory: what a network's values take while it answers, and what a training step takes.
+
+All numbers are bytes of the tensors themselves, exact; what a runtime adds (working space of a
+convolution, rounding of its arena) is not in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
+from cnndsl.frozen import frozen
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.types import DType
+
+__all__ = [
+    "TrainingMemory",
+    "learning_parameters",
+    "peak_activations",
+    "training_memory",
+    "weight_bytes",
+]
+
+NUMBER = DType.FLOAT32.size
+"""Bytes of a weight, a gradient and a number of the optimizer's state."""
+
+MASK = 1
+"""Bytes of an element of a mask: ONNX's bool."""
+
+
+# --- inference --------------------------------------------------------------------------------
+
+
+def peak_activations(typed: TypedNetwork, batch: int = 1) -> int:
+    """The most bytes of values alive at once when the layers run one after another, as listed.
+
+    A value lives from the layer that makes it to the last one that reads it, both included; the
+    inputs live from the beginning, the outputs to the end. What shares its input's memory (a
+    reshaped view; dropout, which does nothing at inference) takes none of its own.
+    """
+    nodes = typed.network.nodes
+    owners = _owners(typed, training=False)
+    dying: list[list[int]] = [[] for _ in nodes]
+    for owner, reader in _last_readers(typed, owners).items():
+        dying[reader].append(owner)
+    alive = sum(
+        typed.types[position].bytes
+        for position, node in enumerate(nodes)
+        if isinstance(node, InputNode)
+    )
+    peak = alive
+    for position, node in enumerate(nodes):
+        if isinstance(node, LayerNode) and owners[position] == position:
+            alive += typed.types[position].bytes
+            peak = max(peak, alive)
+        alive -= sum(typed.types[owner].bytes for owner in dying[position])
+    return peak * batch
+
+
+def _owners(typed: TypedNetwork, *, training: bool) -> Sequence[int]:
+    """For each node, the one whose output's memory holds its own output."""
+    sharing = ("always",) if training else ("always", "inference")
+    owners: list[int] = []
+    for position, node in enumerate(typed.network.nodes):
+        if isinstance(node, LayerNode) and node.layer.shares in sharing:
+            owners.append(owners[node.inputs[0]])
+        else:
+            owners.append(position)
+    return owners
+
+
+def _last_readers(typed: TypedNetwork, owners: Sequence[int]) -> dict[int, int]:
+    """The last node that reads each memory (itself, where nobody does); outputs have none."""
+    last = {owner: owner for owner in owners}
+    for position, node in enumerate(typed.network.nodes):
+        if isinstance(node, LayerNode):
+            for source in node.inputs:
+                last[owners[source]] = position
+    for position in typed.network.outputs.values():
+        last.pop(owners[position], None)
+    return last
+
+
+# --- weights ----------------------------------------------------------------------------------
+
+
+def weight_bytes(typed: TypedNetwork) -> int:
+    """Bytes of all parameters and buffers."""
+    return NUMBER * sum(weight.elements for weights in typed.weights for weight in weights)
+
+
+def learning_parameters(typed: TypedNetwork, position: int, recipe: Recipe) -> int:
+    """How many numbers of a node's weights training changes: none of a frozen layer's."""
+    if recipe.freezes(typed.network.nodes[position].name):
+        return 0
+    return sum(weight.elements for weight in typed.weights[position] if weight.trainable)
+
+
+# --- training ---------------------------------------------------------------------------------
+
+
+@frozen
+class TrainingMemory:
+    """What a training step holds at once, in bytes."""
+
+    weights: int
+    """Parameters, frozen ones too, and buffers."""
+    gradients: int
+    """A number for each parameter that learns."""
+    optimizer: int
+    """The optimizer's state: its slots for each parameter that learns."""
+    activations: int
+    """The values that the backward pass needs of the forward pass, for the whole batch."""
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def training_memory(typed: TypedNetwork, recipe: Recipe, batch: int) -> TrainingMemory:
+    """What a training step of this recipe takes with a batch of this size."""
+    learning = [learning_parameters(typed, at, recipe) for at in range(len(typed.network.nodes))]
+    gradients = NUMBER * sum(learning)
+    return TrainingMemory(
+        weights=weight_bytes(typed),
+        gradients=gradients,
+        optimizer=gradients * recipe.optimizer.slots,
+        activations=batch * _saved(typed, learning),
+    )
+
+
+def _saved(typed: TypedNetwork, learning: Sequence[int]) -> int:
+    """Bytes that the backward pass of one sample needs; a value that several need counts once.
+
+    No gradient goes below the first layer that learns, so what lies there saves nothing.
+    """
+    owners = _owners(typed, training=True)
+    has_gradient: list[bool] = []
+    saved: set[int] = set()
+    masks = 0
+    for position, node in enumerate(typed.network.nodes):
+        if isinstance(node, InputNode):
+            has_gradient.append(False)
+            continue
+        below = any(has_gradient[source] for source in node.inputs)
+        has_gradient.append(below or learning[position] > 0)
+        if not has_gradient[position]:
+            continue
+        if "inputs" in node.layer.saves:
+            saved.update(owners[source] for source in node.inputs)
+        if "output" in node.layer.saves:
+            saved.add(owners[position])
+        if "mask" in node.layer.saves:
+            masks += MASK * typed.types[position].elements
+    return masks + sum(typed.types[owner].bytes for owner in saved)

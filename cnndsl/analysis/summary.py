@@ -1,0 +1,181 @@
+"""The summary of a network: what each layer costs, and the totals, as data.
+
+The command line prints it; the Python API hands it over. What each number means, and how it is
+counted, is in ``docs/summary.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from typing_extensions import override
+
+from cnndsl.analysis.cost import buffers_of, depth, macs_of, params_of, trainable_params
+from cnndsl.analysis.memory import (
+    TrainingMemory,
+    peak_activations,
+    training_memory,
+    weight_bytes,
+)
+from cnndsl.analysis.receptive_fields import receptive_fields
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.elaborate.values import show
+from cnndsl.frozen import frozen
+from cnndsl.recipe.recipe import Recipe
+
+__all__ = ["LayerSummary", "Summary", "phrase", "summarize"]
+
+
+@frozen
+class LayerSummary:
+    """One layer.
+
+    ``layer`` is its keyword, ``phrase`` what a spec writes for it, with all numbers filled in.
+    ``receptive_field`` is empty where the network's input is a vector.
+    """
+
+    name: str
+    layer: str
+    phrase: str
+    output: tuple[int, ...]
+    params: int
+    buffers: int
+    macs: int
+    activation_bytes: int
+    receptive_field: tuple[int, ...]
+
+
+@frozen
+class Summary:
+    """A network's layers and totals.
+
+    Bytes of activations are for ``batch`` samples, those of ``training`` for ``training_batch``;
+    MACs are for one sample. ``params`` has the frozen ones, ``trainable_params`` has not.
+    """
+
+    name: str
+    inputs: dict[str, tuple[int, ...]]
+    outputs: dict[str, tuple[int, ...]]
+    layers: tuple[LayerSummary, ...]
+    params: int
+    trainable_params: int
+    buffers: int
+    macs: int
+    depth: int
+    weight_bytes: int
+    batch: int
+    peak_activation_bytes: int
+    optimizer: str
+    training_batch: int
+    training: TrainingMemory
+
+    @override
+    def __repr__(self) -> str:
+        inputs, outputs = (
+            ", ".join(map(_sizes, dims.values())) for dims in (self.inputs, self.outputs)
+        )
+        return (
+            f"<Summary of {self.name}: {inputs} -> {outputs}, {len(self.layers)} layers,"
+            f" {self.params:,} parameters, {self.macs:,} MACs>"
+        )
+
+    def to_json(self) -> dict[str, object]:
+        """The summary as plain data; sizes are texts (``6x28x28``), the main output's is given."""
+        return {
+            "name": self.name,
+            "input": ", ".join(_sizes(dims) for dims in self.inputs.values()),
+            "output": _sizes(next(iter(self.outputs.values()))),
+            "layers": [
+                {
+                    "name": layer.name,
+                    "layer": layer.layer,
+                    "output": _sizes(layer.output),
+                    "params": layer.params,
+                    "macs": layer.macs,
+                    "activation_bytes": layer.activation_bytes,
+                    "receptive_field": _sizes(layer.receptive_field) or None,
+                }
+                for layer in self.layers
+            ],
+            "params": self.params,
+            "buffers": self.buffers,
+            "trainable_params": self.trainable_params,
+            "macs": self.macs,
+            "weight_bytes": self.weight_bytes,
+            "peak_activation_bytes": self.peak_activation_bytes,
+            "training_bytes": self.training.total,
+        }
+
+
+def summarize(typed: TypedNetwork, batch: int | None = None) -> Summary:
+    """Count everything.
+
+    Args:
+        typed: the network.
+        batch: samples at once; by default one at inference, and in training the recipe's batch.
+    """
+    network = typed.network
+    recipe = network.recipe or Recipe()
+    layers = tuple(_layers(typed, batch or 1))
+    return Summary(
+        name=network.name,
+        inputs={node.name: node.type.dims for node in network.inputs},
+        outputs={name: typed.types[position].dims for name, position in network.outputs.items()},
+        layers=layers,
+        params=sum(layer.params for layer in layers),
+        trainable_params=trainable_params(typed),
+        buffers=sum(layer.buffers for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        depth=depth(typed),
+        weight_bytes=weight_bytes(typed),
+        batch=batch or 1,
+        peak_activation_bytes=peak_activations(typed, batch or 1),
+        optimizer=recipe.optimizer.keyword,
+        training_batch=batch or recipe.batch,
+        training=training_memory(typed, recipe, batch or recipe.batch),
+    )
+
+
+def _layers(typed: TypedNetwork, batch: int) -> Iterator[LayerSummary]:
+    fields = receptive_fields(typed)
+    for position, node in enumerate(typed.network.nodes):
+        if isinstance(node, LayerNode):
+            yield LayerSummary(
+                name=node.name,
+                layer=node.layer.keyword,
+                phrase=phrase(node),
+                output=typed.types[position].dims,
+                params=params_of(typed, position),
+                buffers=buffers_of(typed, position),
+                macs=macs_of(typed, position),
+                activation_bytes=batch * typed.types[position].bytes,
+                receptive_field=fields[position].sizes,
+            )
+
+
+def phrase(node: LayerNode) -> str:
+    """A layer as the spec writes it, but with the values that it has (not ``conv width@3``).
+
+    Attributes that were given their default (``stride 1``) are left out.
+    """
+    layer, fields = node.layer, type(node.layer).model_fields
+    positional = [name for name in layer.positional if name in node.places]
+    words = [layer.keyword]
+    if positional:
+        words.append("@".join(_word(getattr(layer, name)) for name in positional))
+    for name in node.places:
+        value = getattr(layer, name)
+        if name not in positional and value != fields[name].default:
+            words += [name, _word(value)]
+    return " ".join(words)
+
+
+def _word(value: object) -> str:
+    """A value; sizes in one word, ``5x5``, but the four or six of a padding as a list."""
+    if isinstance(value, tuple) and 0 < len(value) <= 3:
+        return _sizes(value)
+    return show(value)  # type: ignore[arg-type]
+
+
+def _sizes(dims: tuple[int, ...]) -> str:
+    return "x".join(map(str, dims))

@@ -1,0 +1,1 @@
+"""Reads training data, one file per format."""

@@ -1,0 +1,146 @@
+"""Turns a dataset and an order of its samples into batches, read ahead in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy
+
+from cnndsl.data.prefetch import in_order
+from cnndsl.data.samples import BrokenSampleError, Dataset, Indices, broken_error
+from cnndsl.data.sources import Array
+from cnndsl.diagnostics.model import UserError
+
+__all__ = ["Augment", "Batch", "epoch_order", "evaluation_batches", "feed", "not_finite_error"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Samples that enter the network together.
+
+    ``inputs`` are float32 arrays ``[n, *dims]`` by the inputs' names, ``labels`` what the network
+    should answer, ``indices`` the samples' places in their dataset.
+    """
+
+    inputs: Mapping[str, Array]
+    labels: Array
+    indices: Indices
+
+
+class Augment(Protocol):
+    """A random change of samples; the same for the same epoch and index."""
+
+    def __call__(
+        self, arrays: dict[str, Array], epoch: int, indices: Indices, /
+    ) -> dict[str, Array]:
+        """The samples of these indices, changed."""
+        ...
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> Indices:
+    """A random order of all samples, another one in every epoch.
+
+    It is made of raw random bits, which NumPy promises never to change, and so stays the same
+    over all versions.
+
+    >>> sorted(epoch_order(4, seed=1, epoch=0).tolist())
+    [0, 1, 2, 3]
+    """
+    bits = numpy.random.PCG64(numpy.random.SeedSequence([seed, epoch]))
+    keys = bits.random_raw(count)
+    return numpy.argsort(keys, kind="stable").astype(numpy.int64)
+
+
+def feed(
+    dataset: Dataset,
+    order: Indices,
+    batch: int,
+    *,
+    labels: Callable[[Indices], Array] | None = None,
+    augment: Augment | None = None,
+    epoch: int = 0,
+    start: int = 0,
+    ahead: int = 3,
+    threads: int | None = None,
+    drop_last: bool = True,
+) -> Generator[Batch, None, None]:
+    """Batches of samples in a given order; the next ones are read while the last one is used.
+
+    Whoever stops early closes the generator, and no thread is left. What comes out does not
+    depend on the number of threads.
+
+    Args:
+        dataset: the samples.
+        order: which of them, in this order.
+        batch: how many in one batch.
+        labels: gives the labels of samples; by default the dataset's labels or targets.
+        augment: applied to every batch, in the background too.
+        epoch: what ``augment`` is told.
+        start: how many batches to pass over, for a run that goes on within an epoch.
+        ahead: how many batches are read ahead at most.
+        threads: by default as many as the dataset is worth.
+        drop_last: leave out an incomplete last batch.
+
+    Raises:
+        UserError: what reading raises: CNN803 for broken samples, CNN804 for changed data.
+    """
+    answers = labels or _own_labels(dataset)
+
+    def read(indices: Indices) -> Batch:
+        arrays = dataset.load(indices)
+        if augment is not None:
+            arrays = augment(arrays, epoch, indices)
+        return Batch(arrays, answers(indices), indices)
+
+    end = len(order) - (len(order) % batch if drop_last else 0)
+    pieces = (order[at : min(at + batch, end)] for at in range(start * batch, end, batch))
+    workers = threads or dataset.threads
+    batches = in_order(read, pieces, threads=workers, ahead=max(ahead, workers))
+    try:
+        yield from batches
+    except BrokenSampleError as error:
+        # Searched here, where all readers have stopped, and not by each of them.
+        raise broken_error(dataset, error.broken) from error
+
+
+def evaluation_batches(
+    dataset: Dataset,
+    batch: int,
+    *,
+    labels: Callable[[Indices], Array] | None = None,
+    threads: int | None = None,
+) -> Generator[Batch, None, None]:
+    """All samples in order, without augmentation; the last batch may be smaller.
+
+    Raises:
+        UserError: as :func:`feed`.
+    """
+    order = numpy.arange(len(dataset))
+    return feed(dataset, order, batch, labels=labels, threads=threads, drop_last=False)
+
+
+def not_finite_error(dataset: Dataset, batch: Batch) -> UserError | None:
+    """CNN803 for the first sample of a batch that holds a NaN or an infinity, where one does."""
+    for array in batch.inputs.values():
+        finite = numpy.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if not finite.all():
+            name = dataset.name_of(int(batch.indices[int(finite.argmin())]))
+            return UserError(
+                "CNN803",
+                f"`{name}` holds numbers that are not finite",
+                help="repair what is broken or take it away",
+            )
+    return None
+
+
+def _own_labels(dataset: Dataset) -> Callable[[Indices], Array]:
+    answers: Array | None = dataset.targets if dataset.labels is None else dataset.labels
+    assert answers is not None
+    held = answers
+
+    def take(indices: Indices) -> Array:
+        return held[indices]
+
+    return take

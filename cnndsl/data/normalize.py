@@ -1,0 +1,76 @@
+"""Turns raw numbers into those that a model takes: the arithmetic of :class:`Preparation`.
+
+A model that was compiled to take raw pictures does the same in its graph
+(:mod:`cnndsl.graph.raw_inputs`); it gets bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy
+import numpy.typing
+
+from cnndsl.data.sources import Array, ModelInput
+from cnndsl.recipe.preparation import Preparation
+
+__all__ = ["Floats", "in_spec_order", "prepare_values", "taken_values"]
+
+Floats: TypeAlias = "numpy.typing.NDArray[numpy.float32]"
+
+
+def taken_values(raw: Array, model_input: ModelInput, channel_axis: int = 0) -> Array:
+    """Raw values in the spec's order as the model takes them.
+
+    They are prepared; but where the model does that, they are bytes with their channels last.
+    """
+    if not model_input.is_raw:
+        return prepare_values(raw, model_input.preparation, channel_axis)
+    assert raw.dtype == numpy.uint8, "whoever reads data has refused what is not bytes"
+    pictures = numpy.moveaxis(raw, channel_axis, -1)
+    return numpy.ascontiguousarray(pictures[..., ::-1] if _is_bgr(model_input) else pictures)
+
+
+def in_spec_order(values: Array, model_input: ModelInput) -> Array:
+    """Samples ``[n, ...]`` in one of the shapes that an input takes, as ``[n, *dims]``."""
+    dims = model_input.type.dims
+    if model_input.is_raw and values.shape[1:] == (*dims[1:], dims[0]):
+        channels_first = numpy.moveaxis(values, -1, 1)
+        return channels_first[:, ::-1] if _is_bgr(model_input) else channels_first
+    return values.reshape(len(values), *dims)
+
+
+def _is_bgr(model_input: ModelInput) -> bool:
+    return model_input.preparation.layout_for(model_input.type) == "bgr"
+
+
+def prepare_values(
+    raw: numpy.typing.ArrayLike, preparation: Preparation, channel_axis: int = 0
+) -> Floats:
+    """Apply ``invert``, ``scale``, ``mean`` and ``std`` in float32; the result is a new array.
+
+    Args:
+        raw: values from 0 to 255, bytes or floating-point numbers (:mod:`cnndsl.data.raw`).
+        preparation: what to apply.
+        channel_axis: the axis that ``mean`` and ``std`` run along.
+
+    >>> prepare_values([[0, 255]], Preparation(scale=1 / 255, mean=(0.5,), std=(0.5,))).tolist()
+    [[-1.0, 1.0]]
+    """
+    values: Floats = numpy.array(raw, dtype=numpy.float32)
+    with numpy.errstate(all="ignore"):  # What float32 cannot hold counts as broken.
+        if preparation.invert:
+            numpy.subtract(numpy.float32(255), values, out=values)
+        if preparation.scale != 1:
+            values *= numpy.float32(preparation.scale)
+        if preparation.mean != (0.0,):
+            values -= _per_channel(preparation.mean, values.ndim, channel_axis)
+        if preparation.std != (1.0,):
+            values /= _per_channel(preparation.std, values.ndim, channel_axis)
+    return values
+
+
+def _per_channel(numbers: tuple[float, ...], rank: int, axis: int) -> Floats:
+    shape = [1] * rank
+    shape[axis] = len(numbers)
+    return numpy.array(numbers, dtype=numpy.float32).reshape(shape)

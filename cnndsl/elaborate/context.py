@@ -1,0 +1,238 @@
+"""What expansion works on: the growing list of nodes, the names in it, and the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.elaborate.aliases import label_before_stream
+from cnndsl.elaborate.draft import Draft, Poison
+from cnndsl.elaborate.network import InputNode, LayerNode
+from cnndsl.elaborate.schema_errors import foreign_letters, shorten
+from cnndsl.elaborate.scope import BlockDefinition, Frame, Stream
+from cnndsl.elaborate.values import EvaluationError
+from cnndsl.layers import is_shipped
+from cnndsl.limits import DEEPEST, Limits
+from cnndsl.syntax.ast import Chain, Identifier, Name
+
+__all__ = ["ElaborationContext", "LimitError", "count"]
+
+
+class LimitError(Exception):
+    """A limit was reached; the report says which."""
+
+
+class ElaborationContext:
+    """The draft under construction, and what every part of expansion does to it."""
+
+    def __init__(self, draft: Draft, report: Report, limits: Limits) -> None:
+        self.draft = draft
+        self.report = report
+        self.limits = limits
+        self.steps = 0
+        self.loops: list[Span] = []
+        self.active: list[BlockDefinition] = []
+        self.named: set[int] = set()
+        """The nodes that a ``name = chain`` names."""
+        self.bound: dict[Span, tuple[str, bool]] = {}
+        """Every stream that a statement names: its name and whether it was ever read."""
+        self.labels: dict[str, Span] = {}
+        """The full name of every label, and where it stands."""
+        self.paths: dict[str, int] = {}
+        """The node behind every full name: labels, layers, calls."""
+        self.broken: set[str] = set()
+        """The names that statements would define which could not be read."""
+
+    def lookup(self, name: str, frame: Frame) -> int | None:
+        """The node that a stream's name or a dotted path means here."""
+        stream = frame.streams.get(name)
+        if stream is not None:
+            if stream.span in self.bound:
+                self.bound[stream.span] = (name, True)
+            return stream.node
+        if "." not in name:
+            return None
+        paths = (scope.prefix + name for scope in frame.naming.scopes())
+        return next((self.paths[path] for path in paths if path in self.paths), None)
+
+    def twice(self, what: str, name: Identifier, first: Span) -> None:
+        """CNN104, with the place of the first definition."""
+        self.fail(
+            "CNN104",
+            f"the {what} `{name.name}` is given twice",
+            name.span,
+            labels=(Label(first, "first here"),) if first != name.span else (),
+            help=f"call one of them `{name.name}_2`, say",
+        )
+
+    def unknown_stream(self, head: Identifier | Name, frame: Frame) -> None:
+        """CNN103, with the name that was probably meant."""
+        root, _, inside = head.name.partition(".")
+        scope = self.lookup(root, frame) if inside else None
+        if root in self.broken or (scope is not None and self.is_poison(scope)):
+            return
+        if not root.isascii():
+            self.report.add(foreign_letters(head.name, head.span))
+            return
+        if frame.constants.find(root) is not None:
+            self._number_for_a_stream(head, frame)
+            return
+        known = list(frame.streams)
+        if "." in head.name:
+            prefix = [*frame.naming.scopes()][-1].prefix
+            known += [path.removeprefix(prefix) for path in self.paths if path.startswith(prefix)]
+        near = closest(head.name, known)
+        help = f"label the layer that is meant: `{shorten(head.name)}: conv …`"
+        if frame.in_block and (self._stands_outside(root)):
+            near = ()
+            help = f"hand it over: declare the parameter `stream {shorten(root)}`"
+        self.fail(
+            "CNN103",
+            f"no stream or label is called `{shorten(head.name)}` here",
+            head.span,
+            help=f"did you mean `{near[0]}`?" if near else help,
+            fixes=replacements(head.span, near),
+        )
+
+    def _stands_outside(self, name: str) -> bool:
+        """Whether a name that a block does not see is that of a stream outside."""
+        bound = (known for known, _ in self.bound.values())
+        return name == "input" or name in self.labels or name in bound
+
+    def _number_for_a_stream(self, head: Identifier | Name, frame: Frame) -> None:
+        """CNN209: a constant, or a parameter that is no stream, where a stream should stand."""
+        help = "label the layer that is meant, and write its label"
+        if frame.in_block:
+            help = f"declare the parameter as `stream {head.name}`, and hand over a stream"
+        message = f"`{head.name}` is a number, and a stream is needed here"
+        self.fail("CNN209", message, head.span, help=help)
+
+    def label(
+        self,
+        chain: Chain,
+        position: int,
+        streams: tuple[int, ...],
+        frame: Frame,
+        *,
+        is_stream: bool = False,
+    ) -> None:
+        """Give the label of a link, if it has one, the link's result."""
+        label = chain.links[position].label
+        if label is None:
+            return
+        misnamed = None if position else label_before_stream(chain, is_stream=is_stream)
+        if misnamed is not None:
+            self.draft.misnamed.append(misnamed)
+        full = frame.naming.prefix + label.name
+        first = self.labels.get(full) or self.input_span(full)
+        if first is not None:
+            self.twice("label", label, first)
+        elif is_shipped(label.name) or label.name in frame.file.blocks:
+            self.fail(
+                "CNN007",
+                f"`{label.name}` already names a layer or block, and cannot be a label",
+                label.span,
+                help=f"call it `{label.name}_1`, say",
+            )
+        self.labels.setdefault(full, label.span)
+        node = streams[0] if streams else self.poison(label.span, frame)
+        frame.streams[label.name] = Stream(node, label.span, misnamed)
+        self.paths[full] = node
+
+    def input_span(self, name: str) -> Span | None:
+        """Where the input of this name is declared."""
+        node = self.draft.nodes[self.paths[name]] if name in self.paths else None
+        return node.span if isinstance(node, InputNode) else None
+
+    # --- nodes, steps, problems ---
+
+    def append(self, node: LayerNode) -> int:
+        """Add a node to the network and give its position."""
+        nodes = self.draft.nodes
+        if len(nodes) >= self.limits.layers:
+            self.exhaust("CNN903", f"the network has more than {self.limits.layers:,} layers")
+        nodes.append(node)
+        position = len(nodes) - 1
+        self.paths.setdefault(node.name, position)
+        return position
+
+    def poison(self, span: Span, frame: Frame, inputs: tuple[int, ...] = ()) -> int:
+        """Add a node that stands for what could not be understood."""
+        name = frame.naming.prefix + frame.naming.generate("unknown")
+        return self.append(LayerNode(name, Poison(), inputs, span, trace=frame.trace))
+
+    def is_poison(self, position: int) -> bool:
+        """Whether a node stands for what could not be understood."""
+        layer = getattr(self.draft.nodes[position], "layer", None)
+        return isinstance(layer, Poison) and position not in self.draft.pending
+
+    def one(self, streams: tuple[int, ...], span: Span) -> int:
+        """The single stream that is needed here."""
+        if len(streams) == 1:
+            return streams[0]
+        if streams:
+            self.fail(
+                "CNN111",
+                f"this gives {len(streams)} streams where one is needed",
+                span,
+                help=f"name them: `{', '.join('abcdefgh'[: len(streams)])} = {shorten(span.text)}`",
+            )
+            return streams[0]
+        self.fail(
+            "CNN105",
+            "there is no stream here: no `input` comes before it",
+            span,
+            help="write `input 3x224x224` above it, with the sizes of yours",
+        )
+        return self.append(LayerNode(f"unknown{len(self.draft.nodes)}", Poison(), (), span))
+
+    def step(self, span: Span) -> None:
+        """Count a step of expansion; with very many mistakes, none is made any more."""
+        if len(self.report) >= self.limits.findings:
+            raise LimitError
+        self.steps += 1
+        if self.steps > self.limits.steps:
+            self.loops.append(span)
+            self.exhaust("CNN904", f"expanding it takes more than {self.limits.steps:,} steps")
+
+    def exhaust(self, code: str, message: str) -> NoReturn:
+        """Report that a limit is reached, at the outermost loop, and give up."""
+        name = {"CNN902": "depth", "CNN903": "layers", "CNN904": "steps"}[code]
+        value = DEEPEST if name == "depth" else 10 * getattr(self.limits, name)
+        self.fail(
+            code,
+            message,
+            self.loops[0] if self.loops else self.draft.nodes[-1].span,
+            help=f"repeat less, or raise the limit: CNNDSL_LIMITS={name}={value}",
+        )
+        raise LimitError
+
+    def fail(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        help: str,
+        labels: tuple[Label, ...] = (),
+        fixes: tuple[Fix, ...] = (),
+    ) -> None:
+        """Report an error."""
+        self.report.add(Diagnostic(code, message, span, labels=labels, help=help, fixes=fixes))
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Report an expression without a value, and go on with the next statement."""
+        try:
+            yield
+        except EvaluationError as error:
+            self.report.add(error.diagnostic)
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: ``1 name``, ``2 names``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,131 @@
+"""Networks: a spec with its blocks expanded and names resolved, and the same with types.
+
+``resolve`` makes a :class:`Network`: a list of nodes in topological order, each an input or a
+layer with its parameters validated. ``infer`` makes a :class:`TypedNetwork` of it: the type of
+every node's output. Nodes name each other by their position in the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from functools import cached_property
+
+import typing_extensions
+
+from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.scope import BlockDefinition
+from cnndsl.elaborate.values import Value
+from cnndsl.frozen import frozen
+from cnndsl.layers.base import Layer, Weight
+from cnndsl.recipe.preparation import Preparation
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.syntax.ast import Module
+from cnndsl.types import TensorType
+
+__all__ = ["Expectation", "InputNode", "LayerNode", "Network", "Node", "NodeClaim", "TypedNetwork"]
+
+
+@frozen
+class InputNode:
+    """An input of the network. ``vocabulary`` is the number of token ids, for token inputs.
+
+    ``assumed`` are the positions of sizes that are a ``?``, while no number is found for it.
+    """
+
+    name: str
+    type: TensorType
+    preparation: Preparation
+    span: Span
+    vocabulary: int | None = None
+    assumed: frozenset[int] = frozenset()
+
+
+@frozen
+class LayerNode:
+    """A layer in its place.
+
+    ``name`` is unique in the network and prefixes its weights: ``layer1.2.conv1``. ``inputs`` are
+    the positions of the nodes it reads. ``span`` covers the layer and its arguments, ``places``
+    the value of each parameter that was written; ``trace`` are the calls that led here through
+    blocks, the outermost first.
+    """
+
+    name: str
+    layer: Layer
+    inputs: tuple[int, ...]
+    span: Span
+    places: Mapping[str, Span] = field(default_factory=dict)
+    trace: tuple[Span, ...] = ()
+
+
+Node = InputNode | LayerNode
+
+
+@frozen
+class NodeClaim:
+    """``=> 6x28x28`` about a node's output."""
+
+    node: int
+    dims: tuple[int, ...]
+    span: Span
+
+
+@frozen
+class Expectation:
+    """``expect params 61706``: a quantity and what it must be (a number, or sizes)."""
+
+    quantity: str
+    value: tuple[int, ...]
+    span: Span
+    value_span: Span
+
+
+@frozen
+class Network:
+    """A whole network: ``nodes`` in topological order, inputs first, ``outputs`` by name.
+
+    The first output is the main one: the stream at the end of the file.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    outputs: Mapping[str, int]
+    scopes: Mapping[str, int]
+    """The nodes that labels and calls of blocks name, besides each node's own name."""
+    claims: tuple[NodeClaim, ...]
+    expectations: tuple[Expectation, ...]
+    classes: tuple[str, ...]
+    recipe: Recipe | None
+    parameters: Mapping[str, Value]
+    module: Module
+    imported: tuple[BlockDefinition, ...] = ()
+    """The blocks that the file brings in from others."""
+
+    @cached_property
+    def inputs(self) -> tuple[InputNode, ...]:
+        """The input nodes."""
+        return tuple(node for node in self.nodes if isinstance(node, InputNode))
+
+
+@frozen
+class TypedNetwork:
+    """A network with the type of every node's output and every layer's weights: all known."""
+
+    network: Network
+    types: tuple[TensorType, ...]
+    weights: tuple[tuple[Weight, ...], ...]
+    """The weights of each node, by position; names are local (``weight``)."""
+
+    @typing_extensions.override
+    def __repr__(self) -> str:
+        return f"<TypedNetwork {self.name}: {len(self.network.nodes)} nodes>"
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.network.name
+
+    def input_types(self, node: LayerNode) -> tuple[TensorType, ...]:
+        """The types of what a node reads."""
+        return tuple(self.types[position] for position in node.inputs)

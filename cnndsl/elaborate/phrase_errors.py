@@ -1,0 +1,153 @@
+"""Says what is meant by arguments that no layer takes: signs for arrows, activations, new lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
+from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.foreign_words import ACTIVATION_WORDS, STATEMENTS
+from cnndsl.elaborate.schema_errors import shorten
+from cnndsl.frozen import replace
+from cnndsl.layers import FOREIGN, find
+from cnndsl.syntax.ast import (
+    At,
+    Binary,
+    Call,
+    Claim,
+    Expr,
+    Identifier,
+    Name,
+    Number,
+    Size,
+    Text,
+    Unary,
+)
+
+__all__ = [
+    "activation_attribute",
+    "at_missing",
+    "claimed_layer",
+    "number_of_initialiser",
+    "sign_for_arrow",
+    "statement_behind",
+]
+
+
+def sign_for_arrow(
+    arguments: Sequence[Expr], is_constant: Callable[[Expr], bool]
+) -> tuple[Diagnostic, Sequence[Expr]] | None:
+    """``conv 8@3 > relu`` and ``- relu``: the error, and the arguments before the sign."""
+    for at, argument in enumerate(arguments):
+        last = argument.size if isinstance(argument, At) else argument
+        found: Binary | None = None
+        while isinstance(last, Binary):
+            if _is_layer(last.right) and not is_constant(last.right):
+                found = last
+            last = last.left
+        if found is not None:
+            kept = replace(argument, size=found.left) if isinstance(argument, At) else found.left
+            return _no_arrow(_between(found.left.span, found.right.span)), (*arguments[:at], kept)
+    return None
+
+
+def claimed_layer(claim: Claim) -> Diagnostic | None:
+    """``conv 8@3 => relu``: a layer where a size is claimed."""
+    if len(claim.dims) != 1 or not _is_layer(claim.dims[0]):
+        return None
+    span = claim.span
+    message = "`=>` claims a size, and joins no layers; `->` does"
+    return _no_arrow(Span(span.source, span.start, span.start + 2), message)
+
+
+def _is_layer(expr: Expr) -> bool:
+    if isinstance(expr, Call):
+        return find(expr.callee.name) is not None
+    return isinstance(expr, Name) and find(expr.name) is not None
+
+
+def _between(left: Span, right: Span) -> Span:
+    """The sign between two operands, without the white space around it."""
+    gap = Span(left.source, left.end, right.start)
+    sign = gap.text.strip(" \t()\n")
+    start = gap.start + gap.text.index(sign)
+    return Span(gap.source, start, start + len(sign))
+
+
+def _no_arrow(sign: Span, message: str = "") -> Diagnostic:
+    message = message or f"`{sign.text}` joins no layers; `->` does"
+    fix = Fix("write `->`", (Edit(sign, "->"),), safe=sign.text in (">", "-", ">=", "=>"))
+    return Diagnostic("CNN001", message, sign, help="write `->`", fixes=(fix,))
+
+
+def activation_attribute(
+    head: Identifier, name: Name, following: Sequence[Expr]
+) -> Diagnostic | None:
+    """``conv 8@3 activation relu``: an activation is a layer of its own."""
+    if name.name not in ACTIVATION_WORDS or not following:
+        return None
+    value, *rest = following
+    word = value.value if isinstance(value, Text) else getattr(value, "name", "")
+    keyword = FOREIGN.get(word, word)
+    if find(keyword) is None:
+        return None
+    span = name.span.to(value.span)
+    help = f"write `-> {keyword}` behind the layer"
+    edits: tuple[Edit, ...] = (Edit(span, f"-> {keyword}"),)
+    if rest:
+        gap = Span(span.source, span.start, rest[0].span.start)
+        end = rest[-1].span.end
+        edits = (Edit(gap, ""), Edit(Span(span.source, end, end), f" -> {keyword}"))
+    message = f"`{shorten(head.name)}` has no activation: `{keyword}` is a layer of its own"
+    fixes = (Fix(help, edits, safe=True),)
+    return Diagnostic("CNN201", message, span, help=help, fixes=fixes)
+
+
+def at_missing(head: Identifier, names: Sequence[str], first: Expr, second: Expr) -> Diagnostic:
+    """``conv 64 3``, and ``conv 3x3 64`` the other way round."""
+    one, other = shorten(first.span.text), shorten(second.span.text)
+    gap = Span(first.span.source, first.span.end, second.span.start)
+    message = f"`{head.name}` needs {'@'.join(names)}: there is no `@` before `{other}`"
+    span = first.span.to(second.span)
+    if isinstance(second, Unary):
+        help = f"write `{one} - {shorten(second.operand.span.text)}` to subtract"
+        return Diagnostic("CNN202", message, span, help=help)
+    joined, swapped = f"{one}@{other}", isinstance(first, Size) and isinstance(second, Number)
+    if swapped:
+        joined = f"{other}@{one}"
+        message = f"`{head.name}` needs {'@'.join(names)}, not how large before how many"
+    fixes: tuple[Fix, ...] = ()
+    if gap.text.isspace():
+        certain = isinstance(first, Number) and isinstance(second, Size | Number)
+        edit = Edit(span, joined) if swapped else Edit(gap, "@")
+        fixes = (Fix(f"write `{joined}`", (edit,), safe=certain),)
+    help = f"write `{head.name} {joined}`"
+    return Diagnostic("CNN202", message, span, help=help, fixes=fixes)
+
+
+def statement_behind(name: Name) -> Diagnostic | None:
+    """``conv 8@3 output c1``: a statement that begins in the middle of a line."""
+    if name.name not in STATEMENTS:
+        return None
+    word = name.name
+    text, start = name.span.source.text, name.span.start
+    gap = Span(name.span.source, len(text[:start].rstrip()), start)
+    message = f"`{word}` begins a statement of its own"
+    if "\n" in gap.text:
+        help = "close the parenthesis or brace that is open before it"
+        return Diagnostic("CNN001", message, name.span, help=help)
+    help = f"begin a new line before `{word}`"
+    fixes = (Fix(help, (Edit(gap, "\n"),), safe=True),)
+    return Diagnostic("CNN001", message, name.span, help=help, fixes=fixes)
+
+
+def number_of_initialiser(written: Sequence[Expr], number: Expr) -> Diagnostic | None:
+    """``init normal 0.01``: its number stands in parentheses."""
+    word = written[-1] if written else None
+    if not isinstance(word, Name) or word.name not in ("uniform", "normal", "constant"):
+        return None
+    text = f"{word.name}({number.span.text})"
+    span = word.span.to(number.span)
+    fixes = (Fix(f"write `{text}`", (Edit(span, text),), safe=True),)
+    message = f"`{word.name}` takes its number in parentheses"
+    return Diagnostic("CNN203", message, span, help=f"write `{text}`", fixes=fixes)

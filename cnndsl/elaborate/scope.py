@@ -1,0 +1,177 @@
+"""Names while a spec is expanded: who is called what, and what a name means where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.values import Constants
+from cnndsl.layers.window import Rounding
+from cnndsl.syntax.ast import (
+    Bind,
+    Block,
+    Branch,
+    Broken,
+    Call,
+    Chain,
+    ChainStatement,
+    For,
+    Phrase,
+    Repeat,
+    Return,
+    Statement,
+)
+
+__all__ = ["BlockDefinition", "File", "Frame", "Naming", "Stream", "labels_in", "opens_scope"]
+
+
+@dataclass(eq=False)
+class BlockDefinition:
+    """A block and the file it stands in, whose constants and blocks its body sees."""
+
+    block: Block
+    file: File
+    used: bool = False
+
+
+@dataclass(eq=False)
+class File:
+    """What the statements of one file can see."""
+
+    path: Path
+    blocks: dict[str, BlockDefinition] = field(default_factory=dict)
+    constants: Constants = field(default_factory=Constants)
+    rounding: Rounding = Rounding.EXACT
+    broken: tuple[Broken, ...] = ()
+    """The statements that could not be read."""
+    incomplete: bool = False
+    """Whether blocks may be missing, because an import failed."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """A named value: the position of its node, and where it was named."""
+
+    node: int
+    span: Span
+    misnamed: Diagnostic | None = None
+    """What is wrong with its label, where that stands before another stream's name."""
+
+
+@dataclass
+class Naming:
+    """Gives the unlabelled layers and calls of one scope their stable names.
+
+    They are counted by keyword (``conv1``, ``conv2``); a number that the author uses in a label
+    of the same scope is passed over.
+    """
+
+    prefix: str = ""
+    reserved: frozenset[str] = frozenset()
+    counters: dict[str, int] = field(default_factory=dict)
+    outer: Naming | None = None
+    """The scope around a loop's, whose names are in sight too; a block sees none but its own."""
+
+    def scopes(self) -> Iterator[Naming]:
+        """This scope and those around it that are in sight, the innermost first."""
+        scope: Naming | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.outer
+
+    def generate(self, keyword: str) -> str:
+        """The next name for this keyword, without the prefix."""
+        while True:
+            count = self.counters.get(keyword, 0) + 1
+            self.counters[keyword] = count
+            if f"{keyword}{count}" not in self.reserved:
+                return f"{keyword}{count}"
+
+
+@dataclass
+class Frame:
+    """Where expansion stands: the names in sight, the current stream, the calls that led here."""
+
+    file: File
+    constants: Constants
+    naming: Naming
+    rounding: Rounding
+    streams: dict[str, Stream] = field(default_factory=dict)
+    current: int | None = None
+    trace: tuple[Span, ...] = ()
+    returned: tuple[int, ...] | None = None
+
+    @property
+    def in_block(self) -> bool:
+        """Whether a ``return`` makes sense here."""
+        return bool(self.trace)
+
+    def misnamed(self, chain: Chain, before: int | None = None) -> Diagnostic | None:
+        """What is wrong with the label of the stream that a chain is the name of, up to a link."""
+        element = chain.links[0].element
+        if len(chain.links[:before]) != 1 or not isinstance(element, Phrase) or element.arguments:
+            return None
+        stream = self.streams.get(element.head.name)
+        return stream.misnamed if stream else None
+
+    def names_a_stream(self, chain: Chain) -> bool:
+        """Whether a chain begins with a label that should have named its result."""
+        label = chain.links[0].label
+        stream = self.streams.get(label.name) if label else None
+        return stream is not None and stream.misnamed is not None
+
+    def inner(self, naming: Naming | None = None) -> Frame:
+        """The frame of a body in braces: it shares streams, and has constants of its own."""
+        return Frame(
+            file=self.file,
+            constants=Constants(self.constants),
+            naming=naming or self.naming,
+            rounding=self.rounding,
+            streams=self.streams,
+            current=self.current,
+            trace=self.trace,
+        )
+
+
+def labels_in(statements: Iterable[Statement]) -> Iterator[str]:
+    """The labels of the scope that these statements form; those of inner scopes excluded."""
+    for statement in statements:
+        match statement:
+            case ChainStatement() | Bind():
+                yield from _labels_in_chain(statement.chain)
+            case Return():
+                for chain in statement.chains:
+                    yield from _labels_in_chain(chain)
+            case _:
+                pass
+
+
+def _labels_in_chain(chain: Chain) -> Iterator[str]:
+    for link in chain.links:
+        if link.label is not None:
+            yield link.label.name
+        match link.element:
+            case Call(arguments=arguments):
+                for argument in arguments:
+                    if isinstance(argument.value, Chain):
+                        yield from _labels_in_chain(argument.value)
+            case Branch():
+                yield from _labels_in_branch(link.element)
+            case _:
+                pass
+
+
+def _labels_in_branch(branch: Branch) -> Iterator[str]:
+    yield from labels_in(branch.then.statements)
+    if isinstance(branch.otherwise, Branch):
+        yield from _labels_in_branch(branch.otherwise)
+    elif branch.otherwise is not None:
+        yield from labels_in(branch.otherwise.statements)
+
+
+def opens_scope(element: Repeat | For, *, labelled: bool) -> bool:
+    """Whether each round of a loop has names of its own: it is labelled, or labels within."""
+    return labelled or any(True for _ in labels_in(element.body.statements))

@@ -1,0 +1,187 @@
+"""Turns a ``train { }`` into the recipe that it states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TypeVar
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
+from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.elaborate.bind import bind
+from cnndsl.elaborate.header import given_twice, joined, unknown_setting, validated
+from cnndsl.elaborate.schema_errors import shorten
+from cnndsl.elaborate.values import Constants
+from cnndsl.layers.base import Schema
+from cnndsl.recipe.recipe import Recipe, SettingValue
+from cnndsl.syntax.ast import Call, Expr, Identifier, Name, Setting, Train
+
+__all__ = ["recipe"]
+
+S = TypeVar("S", bound=Schema)
+
+
+def recipe(
+    statement: Train,
+    constants: Constants,
+    known: Mapping[str, int],
+    report: Report,
+) -> Recipe:
+    """The recipe of a ``train { }``; ``known`` are the names that ``freeze`` may use."""
+    from cnndsl.recipe.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, build
+
+    names = (*VARIANTS, *SCALARS, *LABELLED, *NAMES)
+    found: list[tuple[str, SettingValue]] = []
+    first: dict[str, Span] = {}
+    for setting in statement.settings:
+        name = setting.name.name
+        if name not in names:
+            report.add(unknown_setting(setting, names, "train"))
+            continue
+        if name in first and name not in REPEATABLE:
+            report.add(given_twice(setting, first[name]))
+            continue
+        first.setdefault(name, setting.name.span)
+        apart = joined(setting, names, known if name in (*NAMES, *LABELLED) else ())
+        if apart is not None:
+            report.add(apart)
+            continue
+        value = _setting_value(setting, constants, known, report)
+        if value is not None:
+            found.append((name, value))
+    made = build(found)
+    if made.schedule.warmup >= made.epochs:
+        report.add(_long_warmup(statement, made, first.get("epochs")))
+    return made
+
+
+def _long_warmup(statement: Train, made: Recipe, epochs: Span | None) -> Diagnostic:
+    """The schedules are formulas over the epochs behind the warm-up: one must be left."""
+    values = next(s.values for s in statement.settings if s.name.name == "schedule")
+    span = next(
+        after.span
+        for before, after in pairwise(values)
+        if isinstance(before, Name) and before.name == "warmup"
+    )
+    less = "`warmup 0`" if made.epochs == 1 else f"`warmup {made.epochs - 1}` or less"
+    count = "1 epoch" if made.epochs == 1 else f"{made.epochs} epochs"
+    return Diagnostic(
+        "CNN205",
+        f"`warmup` must be less than the {count} of training, not {made.schedule.warmup}",
+        span,
+        labels=(Label(epochs, count),) if epochs else (),
+        help=f"write {less}, or more `epochs`",
+    )
+
+
+def _setting_value(
+    setting: Setting, constants: Constants, known: Mapping[str, int], report: Report
+) -> SettingValue | None:
+    from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
+
+    name = setting.name.name
+    if name in NAMES:
+        return _labels(setting, setting.values, known, report)
+    if name in LABELLED:
+        if not _labels(setting, setting.values[:1], known, report):
+            return None
+        label = setting.values[0]
+        assert isinstance(label, Name)
+        if len(setting.values) == 1:
+            message, help = f"`{name}` needs a value", f"write `{name} {label.name} 0.1`"
+            report.add(Diagnostic("CNN202", message, setting.name.span, help=help))
+            return None
+        values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)
+        return validated(bind(LABELLED[name], setting.name, values, constants, report), report)
+    if name in SCALARS:
+        return validated(
+            bind(SCALARS[name], setting.name, setting.values, constants, report), report
+        )
+    variants = VARIANTS[name]
+    word = setting.values[0] if setting.values else None
+    if isinstance(word, Name) and word.name in variants:
+        head = Identifier(word.name, word.span)
+        return validated(
+            bind(variants[word.name], head, setting.values[1:], constants, report), report
+        )
+    report.add(_unknown_variant(setting, word, tuple(variants)))
+    return None
+
+
+def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:
+    from cnndsl.recipe.absent import absent_word, same_word  # only mistakes need them
+
+    name = setting.name.name
+    choices = ", ".join(f"`{variant}`" for variant in variants)
+    if word is None:
+        return Diagnostic(
+            "CNN202", f"`{name}` needs to say which", setting.name.span, help=f"choose {choices}"
+        )
+    text = shorten(word.span.text)
+    absent = absent_word(name, text)
+    near = () if absent else closest(text, variants)
+    fixes = replacements(word.span, near)
+    help = f"did you mean `{near[0]}`?" if near else f"choose {choices}"
+    if (same := same_word(text, variants)) is not None:
+        absent, help = None, f"in cnndsl it is called `{same}`"
+        fixes = (Fix(f"write `{same}`", (Edit(word.span, same),), safe=True),)
+    elif isinstance(word, Call) and same_word(word.callee.name, variants) is not None:
+        absent, fixes = None, ()
+        help = f"write `{name} {shorten(_spread(word, variants))}`"
+        if any(argument.name is None for argument in word.arguments):
+            help = "write its attributes by name, without parentheses"
+    if absent is not None:
+        help = absent if absent.startswith("write") else f"{absent}: choose {choices}"
+    return Diagnostic(
+        "CNN208",
+        f"`{name}` cannot be `{text}`",
+        word.span,
+        help=help,
+        fixes=fixes,
+    )
+
+
+def _labels(
+    setting: Setting, values: Sequence[Expr], known: Mapping[str, int], report: Report
+) -> tuple[str, ...] | None:
+    """The labels that a setting names, each the name of a layer or a scope."""
+    if not values:
+        report.add(
+            Diagnostic(
+                "CNN202",
+                f"`{setting.name.name}` needs the labels of layers",
+                setting.name.span,
+                help=f"write `{setting.name.name} C1`, with a label of yours",
+            )
+        )
+        return None
+    labels: list[str] = []
+    for value in values:
+        name = value.name if isinstance(value, Name) else ""
+        if name in known or any(path.startswith(f"{name}.") for path in known if name):
+            labels.append(name)
+            continue
+        near = closest(value.span.text, tuple(known))
+        report.add(
+            Diagnostic(
+                "CNN103",
+                f"no layer or label is called `{shorten(value.span.text)}`",
+                value.span,
+                help=f"did you mean `{near[0]}`?"
+                if near
+                else "name a label; `cnndsl summary` lists the names of all layers",
+            )
+        )
+    return tuple(labels) if len(labels) == len(values) else None
+
+
+def _spread(call: Call, variants: Sequence[str]) -> str:
+    """``sgd(lr=0.1)`` as a setting has it: ``sgd lr 0.1``."""
+    from cnndsl.recipe.absent import same_word
+
+    parts = [same_word(call.callee.name, variants) or call.callee.name]
+    for argument in call.arguments:
+        parts += [argument.name.name] if argument.name else []
+        parts.append(argument.value.span.text)
+    return " ".join(parts)

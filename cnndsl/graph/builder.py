@@ -1,0 +1,244 @@
+"""Turns calls such as ``emit.op("Conv", x, w)`` into typed, named, documented graph nodes.
+
+Layers know only the :class:`~cnndsl.layers.base.Builder` protocol; :class:`GraphBuilder` is the
+one class behind it. The type of every value is inferred the moment it is emitted, by the
+operator's own rule in the ``onnx`` package, so that no value is ever untyped and a wrong lowering
+is met where it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import numpy
+import numpy.typing
+import onnx
+import onnx.defs
+import onnx.numpy_helper
+import onnx.shape_inference
+import onnx_ir
+import onnx_ir.tape
+from typing_extensions import override
+
+from cnndsl.layers.base import Attribute, Builder
+from cnndsl.types import DType, TensorType
+
+__all__ = ["BATCH", "DEFAULT_OPSET", "IR_VERSIONS", "GraphBuilder", "LoweringError"]
+
+BATCH = "N"
+"""The batch dimension's name where its size is free."""
+
+DEFAULT_OPSET = 18
+
+IR_VERSIONS = MappingProxyType({18: 8, 19: 9, 20: 9, 21: 10})
+"""The opsets that can be compiled for, each with the least IR version that has it."""
+
+_DTYPES = {DType.FLOAT32: onnx_ir.DataType.FLOAT, DType.INT64: onnx_ir.DataType.INT64}
+
+
+class LoweringError(RuntimeError):
+    """A layer's lowering is wrong: a mistake in the layer's class, never in a spec."""
+
+
+class GraphBuilder(Builder[onnx_ir.Value]):
+    """Collects the nodes of a graph.
+
+    Nodes are named after the place they are emitted for, which :meth:`enter` sets: ``C1/Conv``,
+    then ``C1/Conv_2``; the value that a node gives has the node's name until :meth:`settle`
+    gives it a better one.
+    """
+
+    reserved: frozenset[str] = frozenset()
+    """Names that no layer's value may have, since the graph's own inputs and outputs do."""
+
+    def __init__(self, batch: int | None = None, opset: int = DEFAULT_OPSET) -> None:
+        self._batch = batch
+        self._opset = opset
+        self._tape = onnx_ir.tape.Tape()
+        self._scope = ""
+        self._origin = ""
+        self._counts: dict[str, int] = {}
+        self._types: dict[onnx_ir.Value, onnx.TypeProto] = {}
+        self._constants: dict[onnx_ir.Value, onnx.TensorProto] = {}
+        self._opsets = [onnx.OperatorSetIdProto(domain="", version=opset)]
+
+    @property
+    def opset(self) -> int:
+        """The version of the operator set that is emitted."""
+        return self._opset
+
+    @property
+    def nodes(self) -> Sequence[onnx_ir.Node]:
+        """The nodes so far, in the order they were emitted."""
+        return self._tape.nodes
+
+    def enter(self, scope: str, origin: str = "") -> None:
+        """From here on, emit for this place: its name, and the line of the spec it stands on."""
+        self._scope = scope
+        self._origin = origin
+
+    def input(self, name: str, type: TensorType) -> onnx_ir.Value:
+        """A batch of values of a type that comes from outside."""
+        return self._value(name, (self._batch or BATCH, *type.dims), type.dtype)
+
+    def pictures(self, name: str, dims: tuple[int, ...]) -> onnx_ir.Value:
+        """A batch of bytes that comes from outside."""
+        return self.placeholder(name, (self._batch or BATCH, *dims), onnx_ir.DataType.UINT8)
+
+    def weight(self, name: str, shape: tuple[int, ...]) -> onnx_ir.Value:
+        """A float32 tensor without a batch dimension; its numbers come later."""
+        return self._value(name, shape, DType.FLOAT32)
+
+    @override
+    def op(
+        self, op_type: str, *inputs: onnx_ir.Value | None, **attributes: Attribute
+    ) -> onnx_ir.Value:
+        """Emit one node of the standard domain and give its first output, typed."""
+        name = self._name(op_type)
+        value = self._tape.op(
+            op_type,
+            inputs,
+            {key: _attribute(key, given) for key, given in attributes.items()},
+            name=name,
+            doc_string=self._origin or None,
+        )
+        value.name = name
+        self._infer(value)
+        return value
+
+    @override
+    def constant(self, value: float | Sequence[int] | Sequence[float]) -> onnx_ir.Value:
+        """A constant: float32 for floats, int64 for ints, a scalar or one dimension.
+
+        It becomes a node, not an initializer, so that a model's initializers are its weights.
+        """
+        array = numpy.asarray(value)
+        array = array.astype(numpy.float32 if array.dtype.kind == "f" else numpy.int64)
+        return self.tensor(array)
+
+    def tensor(self, array: numpy.typing.NDArray[numpy.generic]) -> onnx_ir.Value:
+        """A constant of an array's own type and shape."""
+        name = self._name("Constant")
+        result = self._tape.op(
+            "Constant",
+            (),
+            {"value": onnx_ir.tensor(array)},
+            name=name,
+            doc_string=self._origin or None,
+        )
+        result.name = name
+        self._infer(result)
+        self._constants[result] = onnx.numpy_helper.from_array(array, name)
+        return result
+
+    def scalar(self, number: float, like: onnx_ir.Value) -> onnx_ir.Value:
+        """A number of the type that another value's elements have."""
+        assert like.dtype is not None
+        return self.tensor(numpy.array(number, like.dtype.numpy()))
+
+    def placeholder(
+        self, name: str, dims: tuple[int | str, ...], dtype: onnx_ir.DataType
+    ) -> onnx_ir.Value:
+        """A value that comes from outside, of any type."""
+        value = onnx_ir.Value(name=name)
+        self._set_type(value, _type_proto(dtype, dims))
+        return value
+
+    def rename(self, value: onnx_ir.Value, name: str) -> None:
+        """Name a value for good; its type stays the one that was inferred."""
+        value.name = name
+
+    def settle(self, value: onnx_ir.Value, name: str, type: TensorType) -> None:
+        """Name a value for good and give it the type that the checker proved.
+
+        Raises:
+            LoweringError: if the operators make something else of it.
+        """
+        expected = _type_proto(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
+        found = self._types[value]
+        if not _agrees(found, expected):
+            raise LoweringError(
+                f"{self._origin or name}: the checker says {_text(expected)}, "
+                f"the operators say {_text(found)}"
+            )
+        value.name = name
+        self._set_type(value, expected)
+
+    def _name(self, op_type: str) -> str:
+        name = f"{self._scope}/{op_type}"
+        count = self._counts[name] = self._counts.get(name, 0) + 1
+        return f"{name}_{count}" if count > 1 else name
+
+    def _value(self, name: str, dims: tuple[int | str, ...], dtype: DType) -> onnx_ir.Value:
+        return self.placeholder(name, dims, _DTYPES[dtype])
+
+    def _set_type(self, value: onnx_ir.Value, type: onnx.TypeProto) -> None:
+        self._types[value] = type
+        value.dtype = onnx_ir.DataType(type.tensor_type.elem_type)
+        value.shape = onnx_ir.Shape(_dims(type))
+
+    def _infer(self, value: onnx_ir.Value) -> None:
+        node = value.producer()
+        assert node is not None
+        inputs = [given for given in node.inputs if given is not None]
+        try:
+            schema = onnx.defs.get_schema(node.op_type, self._opset, "")
+            types = onnx.shape_inference.infer_node_outputs(
+                schema,
+                onnx_ir.serde.serialize_node(node),
+                {str(given.name): self._types[given] for given in inputs},
+                {str(given.name): data for given in inputs if (data := self._constants.get(given))},
+                opset_imports=self._opsets,
+                ir_version=IR_VERSIONS[self._opset],
+            )
+        except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError) as error:
+            raise LoweringError(f"{self._origin or node.name}: {error}") from error
+        type = types.get(str(value.name))
+        if type is None or not type.tensor_type.HasField("shape"):
+            raise LoweringError(f"{self._origin or node.name}: no type follows for {value.name}")
+        self._set_type(value, type)
+
+
+def _attribute(name: str, value: Attribute) -> int | float | str | onnx_ir.Attr:
+    """An attribute as onnx-ir takes it; it finds out a list's type itself, but slowly."""
+    if isinstance(value, int | float | str):
+        return value
+    numbers = list(value)
+    if all(isinstance(number, int) for number in numbers):
+        return onnx_ir.AttrInt64s(name, [int(number) for number in numbers])
+    return onnx_ir.AttrFloat32s(name, [float(number) for number in numbers])
+
+
+def _type_proto(dtype: onnx_ir.DataType, dims: tuple[int | str, ...]) -> onnx.TypeProto:
+    type = onnx.TypeProto()
+    type.tensor_type.elem_type = dtype.value
+    type.tensor_type.shape.SetInParent()
+    for dim in dims:
+        if isinstance(dim, int):
+            type.tensor_type.shape.dim.add(dim_value=dim)
+        else:
+            type.tensor_type.shape.dim.add(dim_param=dim)
+    return type
+
+
+def _dims(type: onnx.TypeProto) -> list[int | str | None]:
+    return [
+        getattr(dim, dim.WhichOneof("value")) if dim.WhichOneof("value") else None
+        for dim in type.tensor_type.shape.dim
+    ]
+
+
+def _agrees(found: onnx.TypeProto, expected: onnx.TypeProto) -> bool:
+    """Whether what was inferred is the expected type, where it is known at all."""
+    pairs = list(zip(_dims(found), _dims(expected), strict=False))
+    return (
+        found.tensor_type.elem_type == expected.tensor_type.elem_type
+        and len(_dims(found)) == len(_dims(expected))
+        and all(one is None or one == other for one, other in pairs)
+    )
+
+
+def _text(type: onnx.TypeProto) -> str:
+    dims = "x".join("?" if dim is None else str(dim) for dim in _dims(type))
+    return f"{onnx_ir.DataType(type.tensor_type.elem_type).name.lower()} {dims}"

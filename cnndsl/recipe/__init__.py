@@ -1,0 +1,1 @@
+"""What training is made of: settings, losses, optimizers, schedules, augmentations."""

@@ -1,0 +1,227 @@
+"""The recipe of `train { }`: its tables of settings, and what they make together.
+
+A setting is a phrase: its name, for some a word that picks a variant (`optimizer sgd`), then
+attributes and values. Four tables say which is which, and the checker binds by them alone:
+:data:`VARIANTS` (a word picks the schema), :data:`SCALARS` (a value, then attributes),
+:data:`LABELLED` (a label, then as a scalar) and :data:`NAMES` (labels only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
+from functools import cached_property
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from typing_extensions import override
+
+from cnndsl.frozen import frozen
+from cnndsl.layers.base import Init
+from cnndsl.recipe.settings import (
+    Augmentation,
+    Batch,
+    Clip,
+    Constant,
+    EarlyStop,
+    Epochs,
+    Initializer,
+    Loss,
+    Optimizer,
+    RateFactor,
+    Scalar,
+    Schedule,
+    Seed,
+    Variant,
+    WeightDecay,
+)
+
+__all__ = [
+    "LABELLED",
+    "NAMES",
+    "REPEATABLE",
+    "SCALARS",
+    "VARIANTS",
+    "Family",
+    "Recipe",
+    "SettingValue",
+    "build",
+    "scopes",
+]
+
+
+class Family(Mapping[str, type[Variant]]):
+    """The kinds of a setting by their words: the classes of a module, loaded when one is wanted."""
+
+    def __init__(self, module: str, base: type[Variant]) -> None:
+        self.module = module
+        self.base = base
+
+    @cached_property
+    def _kinds(self) -> dict[str, type[Variant]]:
+        members = vars(import_module(f"cnndsl.recipe.{self.module}")).values()
+        kinds = [m for m in members if isinstance(m, type) and issubclass(m, self.base)]
+        return {kind.keyword: kind for kind in kinds if "keyword" in vars(kind)}
+
+    @override
+    def __getitem__(self, word: str) -> type[Variant]:
+        return self._kinds[word]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+
+VARIANTS: Mapping[str, Mapping[str, type[Variant]]] = {
+    "loss": Family("losses", Loss),
+    "optimizer": Family("optimizers", Optimizer),
+    "schedule": Family("schedules", Schedule),
+    "augment": Family("augmentations", Augmentation),
+}
+"""Settings whose next word picks the schema of what follows: ``optimizer sgd lr 0.01``."""
+
+SCALARS: Mapping[str, type[Scalar]] = {
+    "weight_decay": WeightDecay,
+    "clip": Clip,
+    "batch": Batch,
+    "epochs": Epochs,
+    "seed": Seed,
+    "early_stop": EarlyStop,
+    "init": Initializer,
+}
+"""Settings of a value and perhaps attributes: ``weight_decay 5e-4 all yes``."""
+
+LABELLED: Mapping[str, type[Scalar]] = {"lr_factor": RateFactor}
+"""Settings whose next word is a label, the schema's ``label``; the rest is as for a scalar."""
+
+NAMES: frozenset[str] = frozenset({"freeze"})
+"""Settings that are a list of labels: ``freeze stem layer1``."""
+
+REPEATABLE: frozenset[str] = frozenset({"augment", "freeze", "lr_factor"})
+"""Settings that may stand more than once, and add up in the order written."""
+
+
+# --- the recipe -------------------------------------------------------------------------------
+
+
+def _default(setting: str, word: str) -> Any:
+    return VARIANTS[setting][word].model_construct()
+
+
+def scopes(name: str) -> Iterator[str]:
+    """A layer's name and the labels that it lies under, the nearest first.
+
+    >>> list(scopes("layer1.0.conv1"))
+    ['layer1.0.conv1', 'layer1.0', 'layer1']
+    """
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+@frozen
+class Recipe:
+    """A whole recipe: what was set, and the defaults of what was not.
+
+    ``clip`` and ``early_stop`` are None where they were not asked for.
+    """
+
+    # The defaults are right: unvalidated, they save the start-up their validators.
+    loss: Loss = field(default_factory=lambda: _default("loss", "crossentropy"))
+    optimizer: Optimizer = field(default_factory=lambda: _default("optimizer", "sgd"))
+    schedule: Schedule = field(default_factory=Constant.model_construct)
+    weight_decay: WeightDecay = field(
+        default_factory=lambda: WeightDecay.model_construct(value=0.0)
+    )
+    clip: float | None = None
+    batch: int = 32
+    epochs: int = 10
+    seed: int = 0
+    early_stop: int | None = None
+    augment: tuple[Augmentation, ...] = ()
+    init: Init = field(default_factory=lambda: Init("he"))
+    freeze: tuple[str, ...] = ()
+    lr_factors: tuple[RateFactor, ...] = ()
+
+    @cached_property
+    def _frozen(self) -> frozenset[str]:
+        return frozenset(self.freeze)
+
+    @cached_property
+    def _factors(self) -> Mapping[str, float]:
+        return {factor.label: factor.value for factor in self.lr_factors}
+
+    def freezes(self, name: str) -> bool:
+        """Whether the layer of this name does not learn.
+
+        >>> recipe = Recipe(freeze=("stem",))
+        >>> recipe.freezes("stem.conv1"), recipe.freezes("stem2")
+        (True, False)
+        """
+        return any(scope in self._frozen for scope in scopes(name))
+
+    def rate_factor(self, name: str) -> float:
+        """What the layer's learning rate is multiplied by: its nearest label decides.
+
+        >>> recipe = Recipe(lr_factors=(RateFactor(label="stem", value=0.1),))
+        >>> recipe.rate_factor("stem.conv1"), recipe.rate_factor("head")
+        (0.1, 1.0)
+        """
+        return next((self._factors[scope] for scope in scopes(name) if scope in self._factors), 1.0)
+
+    def to_json(self) -> dict[str, object]:
+        """The recipe as plain data; a variant carries its keyword as ``name``."""
+        return {
+            "loss": _plain(self.loss),
+            "optimizer": _plain(self.optimizer),
+            "schedule": _plain(self.schedule),
+            "weight_decay": self.weight_decay.model_dump(mode="json"),
+            "clip": self.clip,
+            "batch": self.batch,
+            "epochs": self.epochs,
+            "seed": self.seed,
+            "early_stop": self.early_stop,
+            "augment": [_plain(change) for change in self.augment],
+            "init": {"name": self.init.name, "value": self.init.value},
+            "freeze": list(self.freeze),
+            "lr_factors": [factor.model_dump(mode="json") for factor in self.lr_factors],
+        }
+
+
+def _plain(variant: Variant) -> dict[str, object]:
+    return {"name": variant.keyword, **variant.model_dump(mode="json")}
+
+
+SettingValue: TypeAlias = Variant | Scalar | tuple[str, ...]
+"""What a setting's line says, validated: its schema's instance, or its labels."""
+
+
+def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
+    """The recipe that settings make, given by name in the order written.
+
+    Of a setting that cannot be repeated the last one counts.
+
+    >>> build([("batch", Batch(value=64)), ("freeze", ("stem",))]).freeze
+    ('stem',)
+    """
+    values: dict[str, Any] = {}
+    augment: list[Augmentation] = []
+    factors: list[RateFactor] = []
+    freeze: list[str] = []
+    for name, value in settings:
+        if isinstance(value, tuple):
+            freeze.extend(value)
+        elif isinstance(value, Augmentation):
+            augment.append(value)
+        elif isinstance(value, RateFactor):
+            factors.append(value)
+        elif isinstance(value, Variant | WeightDecay):
+            values[name] = value
+        else:
+            values[name] = value.value
+    freeze = list(dict.fromkeys(freeze))
+    return Recipe(**values, augment=tuple(augment), freeze=tuple(freeze), lr_factors=tuple(factors))

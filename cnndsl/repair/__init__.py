@@ -1,0 +1,1 @@
+"""Turns failures into edits, each proved by checking the edited text."""

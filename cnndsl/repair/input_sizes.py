@@ -1,0 +1,179 @@
+"""Goes back from a window that does not fit to the network's input: which sizes would make it fit.
+
+An input size is carried forward through the layers on the way to the failure; the nearest ones
+above and below for which every window on that way fits are candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
+
+from cnndsl.diagnostics.model import Edit
+from cnndsl.elaborate.draft import Poison
+from cnndsl.elaborate.network import InputNode
+from cnndsl.frozen import replace
+from cnndsl.layers.sliding import Sliding
+from cnndsl.repair.candidates import Candidate, Case, Rank, fits, literal
+from cnndsl.repair.what_if import Budget
+from cnndsl.syntax.ast import Expr, Input, List, Size
+from cnndsl.types import TensorType
+
+__all__ = ["input_changes"]
+
+REACH = 256
+"""No size farther from the one written is looked at."""
+
+CHOICES = 8
+"""So many sizes are combined, where dimensions have different ones."""
+
+SHRINKING = 4
+"""A larger input is preferred unless it is so many times as far off."""
+
+
+def input_changes(case: Case, budget: Budget) -> Iterator[Iterator[Candidate]]:
+    """Larger inputs, nearest first, and smaller ones; of each, the nearest that works is wanted."""
+    way = _way(case)
+    inputs = [at for at in way if isinstance(case.inference.network.nodes[at], InputNode)]
+    if len(inputs) != 1:
+        return
+    search = _Search(case, way, inputs[0], budget)
+    if len(search.node.type.spatial) == len(case.windows):
+        yield search.candidates(1)
+        if case.code == "CNN301":
+            yield search.candidates(-1)
+
+
+def _way(case: Case) -> list[int]:
+    """The nodes that lead to the failure, in order, and the failing one."""
+    nodes = case.inference.network.nodes
+    found: set[int] = set()
+    waiting = [case.failing[0]]
+    while waiting:
+        position = waiting.pop()
+        if position not in found:
+            found.add(position)
+            waiting.extend(getattr(nodes[position], "inputs", ()))
+    return sorted(found)
+
+
+class _Search:
+    """Looks for sizes of one input."""
+
+    def __init__(self, case: Case, way: Sequence[int], position: int, budget: Budget) -> None:
+        node = case.inference.network.nodes[position]
+        assert isinstance(node, InputNode)
+        self.case = case
+        self.way = way
+        self.position = position
+        self.node = node
+        self.budget = budget
+
+    def candidates(self, direction: int) -> Iterator[Candidate]:
+        """Inputs with larger or smaller sizes along the dimensions at fault."""
+        for sizes in self._sizes(direction):
+            kind = TensorType((self.node.type.channels, *sizes), self.node.type.dtype)
+            written = self._written(kind)
+            if written is not None:
+                action, edits = written
+                changed = {self.position: replace(self.node, type=kind)}
+                rank, distance = self._order(sizes, direction)
+                yield Candidate(rank, action, edits, changed, distance=distance)
+
+    def _order(self, sizes: Sequence[int], direction: int) -> tuple[Rank, int]:
+        """How likely these sizes are meant; smaller ones count as farther, they lose cells."""
+        pairs = [*zip(sizes, self.node.type.spatial, strict=True)]
+        near = all(abs(size - old) <= max(old // 4, 4) for size, old in pairs)
+        distance = sum(abs(size - old) for size, old in pairs)
+        rank = Rank.INPUT if near else Rank.FAR_INPUT
+        return rank, distance if direction > 0 else SHRINKING * distance
+
+    def _sizes(self, direction: int) -> Iterator[tuple[int, ...]]:
+        """All spatial sizes, the least changed first; equal ones that are wrong stay equal."""
+        current = self.node.type.spatial
+        wrong = self.case.wrong
+        together = len({current[at] for at in wrong}) == 1
+        groups = [wrong] if together else [(at,) for at in wrong]
+        if together:
+            for size in self._along(wrong, direction):
+                yield _put(current, groups, (size,))
+            return
+        options = [[*islice(self._along(group, direction), CHOICES)] for group in groups]
+        combined = [_put(current, groups, sizes) for sizes in product(*options)]
+        yield from sorted(combined, key=lambda sizes: abs(sum(sizes) - sum(current)))
+
+    def _along(self, dimensions: tuple[int, ...], direction: int) -> Iterator[int]:
+        """The sizes along some dimensions, alike in all, for which the windows on the way fit."""
+        current = self.node.type.dims
+        start = current[1 + dimensions[0]]
+        for size in range(start + direction, start + direction * REACH, direction):
+            if size < max(1, start // 2) or not self.budget.grant(len(self.way)):
+                return
+            dims = list(current)
+            for at in dimensions:
+                dims[1 + at] = size
+            if self._fits(TensorType(tuple(dims), self.node.type.dtype), dimensions):
+                yield size
+
+    def _fits(self, kind: TensorType, dimensions: Sequence[int]) -> bool:
+        """Whether all windows on the way fit along these dimensions."""
+        types: dict[int, TensorType] = {self.position: kind}
+        for position in self.way:
+            node = self.case.inference.network.nodes[position]
+            if isinstance(node, InputNode):
+                continue
+            if isinstance(node.layer, Poison):
+                return False
+            sources = [types[i] for i in node.inputs]
+            if isinstance(node.layer, Sliding):
+                windows = node.layer.windows(sources[0])
+                same_rank = len(windows) == len(self.case.windows)
+                if not same_rank or not all(fits(node.layer, windows[at]) for at in dimensions):
+                    return False
+            types[position] = node.layer.output(*sources)
+        return True
+
+    # --- edits ---
+
+    def _written(self, kind: TensorType) -> tuple[str, tuple[Edit, ...]] | None:
+        """What to do and the edits that do it; None where the sizes are computed."""
+        expr = self._expression()
+        several = len(self.case.inference.network.inputs) > 1
+        named = f"the input `{self.node.name}`" if several else "the input"
+        action = f"change {named} to {kind}"
+        if isinstance(expr, Size):
+            return action, (Edit(expr.span, str(kind)),)
+        if not isinstance(expr, List):
+            return None
+        edits: dict[Edit, None] = {}
+        for item, new, old in zip(expr.items, kind.dims, self.node.type.dims, strict=True):
+            if new == old:
+                continue
+            found = literal(item.span, self.case.module)
+            if found is None:
+                return None
+            if found.constant:
+                action = f"change `{found.constant}` to {new}"
+            edits[Edit(found.span, str(new))] = None
+        if len({edit.span for edit in edits}) < len(edits):
+            return None  # one constant cannot have two values
+        return action, tuple(edits)
+
+    def _expression(self) -> Expr | None:
+        """The expression of the sizes."""
+        for statement in self.case.module.statements:
+            if isinstance(statement, Input) and statement.span == self.node.span:
+                sizes = (e for e in statement.arguments if isinstance(e, Size | List))
+                return next(sizes, None)
+        return None
+
+
+def _put(
+    current: tuple[int, ...], groups: Sequence[tuple[int, ...]], sizes: Sequence[int]
+) -> tuple[int, ...]:
+    """The sizes with new ones for the dimensions of each group."""
+    changed = list(current)
+    for group, size in zip(groups, sizes, strict=True):
+        for at in group:
+            changed[at] = size
+    return tuple(changed)

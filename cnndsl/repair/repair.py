@@ -1,0 +1,279 @@
+"""Turns failures of the size rule into computed repairs, each proven on the text itself.
+
+For each window that does not fit, the size rule is solved for what could be different (the padding,
+the input's size, the rounding, the kernel, the stride), and every candidate is tried out: first on
+the network, which is cheap (:mod:`.trial`), then by checking the edited text once more. Only what
+makes this error go away and brings no other is offered.
+
+A repair is *safe*, so that ``--fix`` makes it unasked, only where the spec leaves no choice: there
+are no holes, a claim about this value or one that follows from it says what must come out, of all
+candidates only one agrees with it (all of them were tried), and that one is a likely padding or an
+input near the size written, which leave the weights as they are and throw nothing away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+from cnndsl import resources
+from cnndsl.diagnostics.edit import apply_edits
+from cnndsl.diagnostics.model import Diagnostic, Fix
+from cnndsl.diagnostics.source import Source, Span
+from cnndsl.elaborate.network import LayerNode
+from cnndsl.frozen import frozen, replace
+from cnndsl.layers.sliding import Sliding
+from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
+from cnndsl.repair.input_sizes import input_changes
+from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, place_after
+from cnndsl.repair.solve import changes
+from cnndsl.repair.what_if import Budget, WhatIf
+from cnndsl.typecheck.infer import Fact, Inference
+
+__all__ = ["Retry", "repair"]
+
+CODES = frozenset(("CNN301", "CNN302", "CNN303"))
+"""The failures of the size rule."""
+
+HOLES = frozenset(("CNN403", "CNN404", "CNN405"))
+"""What is said of holes."""
+
+FIXES = 6
+"""So many repairs of one failure are offered."""
+
+RETRIES = 10
+"""So many are tried on the text."""
+
+TRIED = 20_000
+"""So many nodes are inferred again in all trials."""
+
+RETRIED = 10_000
+"""So many in all retries, of which at least one is made."""
+
+CASES = 100
+"""So many failures are repaired: as many diagnostics as are shown."""
+
+HOLE_SEARCH = 10_000
+"""What looking for the numbers of holes adds to a retry, in nodes."""
+
+CHARACTERS = 20
+"""So many characters take as long to parse as one node to infer."""
+
+SETTLED = frozenset((Rank.PADDING, Rank.INPUT))
+"""What may be safe."""
+
+
+def repair(
+    inference: Inference,
+    diagnostics: tuple[Diagnostic, ...],
+    retry: Retry,
+    edited: Mapping[Path, str],
+) -> tuple[Diagnostic, ...]:
+    """The diagnostics, with repairs for the failures of the size rule among them.
+
+    Args:
+        inference: what was found, failures included.
+        diagnostics: all that was reported about the spec.
+        retry: checks the spec with other texts in place of its files, by resolved path.
+        edited: the texts that stand for files already.
+    """
+    cases = _cases(inference)
+    if not cases:
+        return diagnostics
+    workshop = _Workshop(inference, diagnostics, retry, edited)
+    waiting = min(len(cases), CASES)
+    repaired: list[Diagnostic] = []
+    for diagnostic in diagnostics:
+        case = cases.get((diagnostic.code, diagnostic.span))
+        if case is not None:
+            diagnostic = workshop.repaired(diagnostic, case, waiting)
+            waiting -= waiting > 0
+        repaired.append(diagnostic)
+    return tuple(repaired)
+
+
+def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
+    """The failures, by what is reported of them: a block called twice fails in one place."""
+    nodes = inference.network.nodes
+    failing: dict[tuple[str, Span], list[int]] = {}
+    for failure in inference.failures:
+        node = nodes[failure.node]
+        sliding = isinstance(node, LayerNode) and isinstance(node.layer, Sliding)
+        if sliding and failure.fault.code in CODES:
+            key = (failure.fault.code, failure.diagnostic.span)
+            failing.setdefault(key, []).append(failure.node)
+    alike: dict[Span, list[int]] = {nodes[found[0]].span: [] for found in failing.values()}
+    for position, node in enumerate(nodes if alike else ()):
+        if node.span in alike:
+            alike[node.span].append(position)
+    around = Surroundings(inference, Counter(code for code, _ in failing))
+    return {
+        (code, place): Case(around, code, tuple(found), tuple(alike[nodes[found[0]].span]))
+        for (code, place), found in failing.items()
+    }
+
+
+@frozen
+class _Proposal:
+    """A candidate that passed its trial, and the fix that it would be."""
+
+    candidate: Candidate
+    fix: Fix
+
+
+class _Workshop:
+    """Repairs the failures of one spec, one after the other, while the budget lasts."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        diagnostics: Sequence[Diagnostic],
+        retry: Retry,
+        edited: Mapping[Path, str],
+    ) -> None:
+        self.inference = inference
+        self.diagnostics = diagnostics
+        self.retry = retry
+        self.edited = edited
+        self.trial = WhatIf(inference)
+        self.trials = Budget(TRIED)
+        self.retries = Budget(max(RETRIED, self._cost))
+
+    def repaired(self, diagnostic: Diagnostic, case: Case, waiting: int) -> Diagnostic:
+        """The diagnostic with the repairs of its failure.
+
+        ``waiting`` failures, with this one, are still to be repaired; none: it gets advice only.
+        """
+        verified, complete = self._verified(diagnostic, case, waiting) if waiting else ([], False)
+        if not verified:
+            return replace(diagnostic, help=diagnostic.help or _advice(case))
+        fixes = [proposal.fix for proposal in verified]
+        if complete and len(fixes) == 1 and self._is_settled(verified[0].candidate, case):
+            fixes = [replace(fixes[0], safe=True)]
+        if diagnostic.fixes:  # what was seen in the words themselves comes first
+            return replace(diagnostic, fixes=(*diagnostic.fixes, *fixes))
+        return replace(diagnostic, help=fixes[0].title, fixes=tuple(fixes))
+
+    def _verified(
+        self, diagnostic: Diagnostic, case: Case, waiting: int
+    ) -> tuple[list[_Proposal], bool]:
+        """The candidates that mend the text, best first, and whether all of them were tried."""
+        self.trials.begin(waiting)
+        proposals = self._proposals(case)
+        self.retries.begin(waiting, self._cost)
+        found: list[_Proposal] = []
+        for tried, proposal in enumerate(proposals):
+            if len(found) == FIXES or tried == RETRIES or not self.retries.grant(self._cost):
+                return found, False
+            if self._works(proposal.fix, diagnostic):
+                found.append(proposal)
+        return found, not self.trials.refused
+
+    def _proposals(self, case: Case) -> list[_Proposal]:
+        """What passes on the network, best first."""
+        found: dict[str, _Proposal] = {}
+        for kind in chain(changes(case), input_changes(case, self.trials)):
+            for candidate in kind:
+                if any(edit.span.source in self._shipped for edit in candidate.edits):
+                    continue
+                facts = self.trial.facts(candidate.changed, case.mends, self.trials)
+                if facts is not None:
+                    title = f"{candidate.action}: {_reason(candidate, case, facts)}"
+                    proposal = _Proposal(candidate, Fix(title, candidate.edits))
+                    found.setdefault(candidate.action, proposal)
+                    break
+        return _ranked(found.values())
+
+    @cached_property
+    def _shipped(self) -> frozenset[Source]:
+        """The texts of the shipped library, which is not the user's to change."""
+        library = resources.specs().resolve() / "std"
+        sources = {node.span.source for node in self.inference.network.nodes}
+        return frozenset(s for s in sources if Path(s.name).resolve().is_relative_to(library))
+
+    @cached_property
+    def _cost(self) -> int:
+        """What one retry costs, in nodes."""
+        network = self.inference.network
+        characters = len(network.module.source.text)
+        return len(network.nodes) + characters // CHARACTERS + self._has_holes * HOLE_SEARCH
+
+    @cached_property
+    def _has_holes(self) -> bool:
+        """Whether the spec leaves numbers open."""
+        return any(diagnostic.code in HOLES for diagnostic in self.diagnostics)
+
+    def _works(self, fix: Fix, diagnostic: Diagnostic) -> bool:
+        """Whether the edited text has all the problems that it had, but for this one, at most."""
+        texts = dict(self.edited)
+        for source, edits in edits_by_source(fix.edits).items():
+            texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
+        others = [item for item in self.diagnostics if item is not diagnostic]
+        allowed = Counter((item.code, *place_after(item, fix.edits)) for item in others)
+        holes = {place_after(item, fix.edits) for item in others if item.code in HOLES}
+        found = [
+            (item.code, *place_after(item))
+            for item in self.retry(texts)
+            if item.code not in SOLVABLE or place_after(item) not in holes
+        ]
+        return Counter(found) <= allowed
+
+    def _is_settled(self, candidate: Candidate, case: Case) -> bool:
+        """Whether a claim says what must come out, so that there is no choice."""
+        if candidate.rank not in SETTLED or self._has_holes:
+            return False
+        network = self.inference.network
+        reached = set(case.failing)
+        for position, node in enumerate(network.nodes):
+            if isinstance(node, LayerNode) and not reached.isdisjoint(node.inputs):
+                reached.add(position)
+        return any(claim.node in reached for claim in network.claims)
+
+
+def _ranked(proposals: Iterable[_Proposal]) -> list[_Proposal]:
+    """The proposals, best first; of two of one kind, the second comes after those of others."""
+    taken: set[Rank] = set()
+    ranked: list[tuple[Rank, _Proposal]] = []
+    for proposal in sorted(proposals, key=lambda p: (p.candidate.rank, p.candidate.distance)):
+        rank = proposal.candidate.rank
+        ranked.append((max(rank, Rank.SECOND) if rank in taken else rank, proposal))
+        taken.add(rank)
+    return [proposal for _, proposal in sorted(ranked, key=lambda pair: pair[0])]
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def _reason(candidate: Candidate, case: Case, facts: Sequence[Fact]) -> str:
+    """Why a change mends it: the size rule with the new numbers."""
+    if candidate.reason:
+        return candidate.reason
+    node = candidate.changed.get(case.failing[0], case.node)
+    assert isinstance(node, LayerNode)
+    assert isinstance(node.layer, Sliding)
+    kind = facts[node.inputs[0]].type
+    assert kind is not None
+    windows = node.layer.windows(kind)
+    if node.layer.padding == "same":
+        sizes = {f"ceil({windows[at].size}/{windows[at].stride})": at for at in case.wrong}
+        return ", ".join(f"keeps {rule} = {windows[at].output}" for rule, at in sizes.items())
+    return ", ".join(dict.fromkeys(windows[at].formula for at in case.wrong))
+
+
+def _advice(case: Case) -> str:
+    """What is true of the size rule here, where there is no repair to promise."""
+    window = case.windows[case.wrong[0]]
+    padding = window.before + window.after
+    if case.code == "CNN302":
+        return (
+            f"make the input at least {window.extent - padding} or what the kernel covers at most"
+            f" {window.size + padding}"
+        )
+    added = f" + {padding}" if padding else ""
+    return (
+        f"choose numbers for which the stride {window.stride} divides"
+        f" {window.size} - {window.extent}{added}"
+    )

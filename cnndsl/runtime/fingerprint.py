@@ -1,0 +1,95 @@
+"""Turns a run's request into facts that tell it from other runs, and compares them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from cnndsl.data.samples import Dataset
+from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.canonical import standalone
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.frozen import replace
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.syntax.ast import Train
+from cnndsl.syntax.printer import print_module
+
+__all__ = ["TRAINING_DATA", "VALIDATION_DATA", "fingerprint_of", "same_run"]
+
+TRAINING_DATA = "the fingerprint of the training data"
+VALIDATION_DATA = "the fingerprint of the validation data"
+
+
+def fingerprint_of(
+    network: TypedNetwork, recipe: Recipe, batch: int, data: Dataset, valid: Dataset | None
+) -> dict[str, Any]:
+    """The facts that decide how a run goes, by the words that a message calls them."""
+    module = standalone(network.network)
+    kept = tuple(one for one in module.statements if not isinstance(one, Train))
+    settings = dict(_flat(recipe.to_json()))
+    settings["train.batch"] = batch
+    return {
+        "the network": network.name,
+        "the spec": print_module(replace(module, statements=kept)),
+        # Before the data: another seed divides it in another way.
+        **settings,
+        TRAINING_DATA: data.fingerprint,
+        VALIDATION_DATA: valid.fingerprint if valid else None,
+    }
+
+
+def _flat(recipe: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, value in recipe.items():
+        if isinstance(value, dict):
+            for attribute, one in value.items():
+                name = f"train.{key}" if attribute in ("name", "value") else ""
+                # An initialiser has both a name and a value.
+                name = "" if attribute == "value" and "name" in value else name
+                yield name or f"train.{key}.{attribute}", one
+        else:
+            yield f"train.{key}", value
+
+
+def same_run(
+    path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any], allowed: Collection[str] = ()
+) -> None:
+    """Make sure that a checkpoint is of the run that is to go on.
+
+    The facts named in ``allowed`` may be others.
+
+    Raises:
+        UserError: CNN807, which names what differs, with both values.
+    """
+    notes: list[str] = []
+    for name in dict.fromkeys((*wanted, *stored)):
+        old, new = stored.get(name), wanted.get(name)
+        if old == new or name in allowed:
+            continue
+        if isinstance(old, str) and isinstance(new, str) and name == "the spec":
+            name, old, new = _first_difference(old, new)
+        notes.append(f"{name} is {_shown(old)} in the checkpoint, {_shown(new)} now")
+    if notes:
+        raise UserError(
+            "CNN807",
+            f"the checkpoint `{path}` is of another run: {notes[0]}",
+            notes=notes[1:],
+            help="go on with what that run began with, or start another one with `--out`",
+        )
+
+
+def _first_difference(old: str, new: str) -> tuple[str, str | None, str | None]:
+    lines = zip_longest(old.splitlines(), new.splitlines())
+    number, before, now = next(
+        (number, before, now) for number, (before, now) in enumerate(lines, 1) if before != now
+    )
+    return f"line {number} of the spec", before, now
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not there"
+    text = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"

@@ -1,0 +1,270 @@
+"""Turns a request to train into all that a run needs before its first step.
+
+Whatever is wrong with the request is found here, before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from cnndsl.data.augment import Augmenter
+from cnndsl.data.baseline import notes_of_balance
+from cnndsl.data.label_places import labels_move, note_of_moving
+from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
+from cnndsl.data.samples import Dataset, Indices
+from cnndsl.data.sources import Array, ModelInput
+from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.initializers import initialise
+from cnndsl.graph.lower import network_weights
+from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.runtime import library
+from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
+from cnndsl.runtime.continuation import allowed_changes, continued
+from cnndsl.runtime.device import choose, target_of
+from cnndsl.runtime.evaluate import inference_model
+from cnndsl.runtime.events import Listener
+from cnndsl.runtime.fine_tuning import start_from
+from cnndsl.runtime.fingerprint import fingerprint_of, same_run
+from cnndsl.training.step import Step, build_step
+from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
+from cnndsl.typecheck.scores import flattened_places
+from cnndsl.version import __version__
+
+__all__ = ["Plan", "TrainingRequest", "begin", "prepare"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingRequest:
+    """What to train, with what, and where the results go.
+
+    ``network`` carries its recipe, with whatever was set for this run. ``weights`` is a file of
+    which the run takes what fits to begin with; with ``verify``, its checksum is compared first.
+    ``resume`` is empty for a new run, or ``latest``, ``previous``, or a checkpoint's path.
+    ``command`` are the words of the command line.
+
+    A checkpoint is written after every epoch, after ``checkpoint_seconds``, and after every
+    ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``examine`` lets the
+    run look into the network after some epochs, and note what does not learn well.
+    """
+
+    network: TypedNetwork
+    data: Dataset
+    folder: Path
+    valid: Dataset | None = None
+    weights: Path | None = None
+    verify: bool = True
+    device: str = "auto"
+    threads: int | None = None
+    resume: str = ""
+    command: tuple[str, ...] = ()
+    keep: int = 3
+    checkpoint_seconds: float = 120.0
+    checkpoint_steps: int | None = None
+    examine: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What follows from a request.
+
+    ``batch`` is the recipe's, or the number of samples where there are fewer; an epoch has
+    ``steps`` steps. ``labels`` gives those of samples as the step takes them, which ``augment``
+    moves where ``moved``. ``model`` is the inference model without weights.
+    """
+
+    request: TrainingRequest
+    recipe: Recipe
+    device: str
+    batch: int
+    steps: int
+    step: Step
+    labels: Callable[[Indices], Array]
+    augment: Augmenter | None
+    moved: bool
+    model: Artifact
+    fingerprint: Mapping[str, Any]
+    environment: Mapping[str, str]
+
+    def labels_in(self, epoch: int) -> Callable[[Indices], Array]:
+        """A function that gives the labels of samples as they are changed in an epoch."""
+        augment, labels = self.augment, self.labels
+        if augment is None or not self.moved:
+            return labels
+        return lambda indices: augment.move_labels(labels(indices), epoch, indices)
+
+
+def prepare(request: TrainingRequest) -> Plan:
+    """Work out everything that a run needs, and see that it can begin.
+
+    Raises:
+        UserError: CNN701 and CNN705 for the device, CNN802 for labels that do not fit, CNN808
+            where nothing can be learnt, CNN809 for a loss that does not suit the network, CNN313
+            where a batch normalises a single value, CNN830 for an augmentation that does not suit
+            the data.
+    """
+    network, data = request.network, request.data
+    recipe = network.network.recipe or Recipe()
+    device = choose(request.device).name
+    batch = min(recipe.batch, len(data))
+    if batch < recipe.batch:
+        _check_batch(network, recipe, data)
+    step = build_step(network, recipe, batch=batch, target=target_of(device))
+    classes = isinstance(recipe.loss, CrossEntropy | Hinge)
+    for dataset in (data, request.valid):
+        if dataset is not None:
+            learnt = dataset is data
+            encoder(dataset, step.labels.dtype, step.labels.dims[1:], learnt=learnt)
+            if classes:
+                output = next(iter(network.network.outputs.values()))
+                check_labels(dataset, network.types[output].channels, learnt=learnt)
+            elif isinstance(recipe.loss, BinaryCrossEntropy):
+                check_shares(dataset)
+    _check_classes(data)
+    inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
+    augment = Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None
+    # Where the loss compares numbers, the output's channels stand before the places.
+    places = step.labels.dims[1 if classes else 2 :]
+    return Plan(
+        request=request,
+        recipe=recipe,
+        device=device,
+        batch=batch,
+        steps=len(data) // batch,
+        step=step,
+        labels=encoder(data, step.labels.dtype, step.labels.dims[1:]),
+        augment=augment,
+        moved=augment is not None
+        and labels_move(
+            recipe.augment, data, augment.sizes, places, flattened=flattened_places(network)
+        ),
+        model=inference_model(network),
+        fingerprint=fingerprint_of(network, recipe, batch, data, request.valid),
+        environment={
+            "cnndsl": __version__,
+            "ONNX Runtime": library.load().__version__,
+            "the device": device,
+        },
+    )
+
+
+def _check_batch(network: TypedNetwork, recipe: Recipe, data: Dataset) -> None:
+    """Raise CNN313 where so few samples are a batch that normalisation needs more values."""
+    for problem in single_values(network, recipe, len(data)):
+        raise UserError(
+            problem.code,
+            problem.message,
+            (f"the recipe's batch is {recipe.batch}, but `{data.name}` gives only {len(data)}",),
+            "give 2 samples or more",
+        )
+
+
+def _check_classes(data: Dataset) -> None:
+    """Raise CNN808 where a class that has a name has no sample."""
+    balance = imbalance(data)
+    empty = [name for name, count in balance.counts if not count] if balance else []
+    if empty and data.classes:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise UserError(
+            "CNN808",
+            f"no sample of `{data.name}` is of the class `{empty[0]}`{more}",
+            help="give samples of every class, or take the class out of the data and the spec",
+        )
+
+
+# --- beginning --------------------------------------------------------------------------------
+
+
+def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
+    """Where a run begins: at the checkpoint that its request asks for, or anew.
+
+    Raises:
+        UserError: CNN601 and CNN602 for a file of weights, CNN806 for a damaged checkpoint,
+            CNN807 for one of another run.
+    """
+    request = plan.request
+    if request.resume:
+        path = choose_checkpoint(checkpoints, request.resume)
+        if path is not None:
+            return _found(plan, path, listener)
+        listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
+    _note_data(plan, listener)
+    _note_recipe(plan, listener)
+    weights = initialise(request.network, plan.recipe.seed, plan.recipe.init)
+    if request.weights is not None:
+        start = start_from(request.weights, weights, request.network, verify=request.verify)
+        for note in start.notes(request.weights):
+            listener.note(note)
+        weights = dict(start.weights)
+    state = {name: numpy.zeros(dims, numpy.float32) for name, dims in plan.step.state.items()}
+    return Checkpoint(plan.fingerprint, plan.environment, Position(), weights, state)
+
+
+def _found(plan: Plan, path: Path, listener: Listener) -> Checkpoint:
+    found = read_checkpoint(path)
+    allowed = allowed_changes(found, all_samples=plan.batch < plan.recipe.batch)
+    same_run(path, found.fingerprint, plan.fingerprint, allowed)
+    point = continued(found, plan.fingerprint, plan.recipe, divided=_is_divided(plan.request))
+    for note in point.notes:
+        listener.note(note)
+    for name, now in plan.environment.items():
+        before = found.environment.get(name)
+        if before != now:
+            listener.note(f"{name} was {before} before, and is {now} now: last digits may differ")
+    # Files are sorted by name; in the network's order the model's bytes are the same again.
+    names = network_weights(plan.request.network)
+    best = found.best
+    return replace(
+        found,
+        position=point.position,
+        weights={name: found.weights[name] for name in names},
+        best=None if best is None else {name: best[name] for name in names},
+    )
+
+
+def _is_divided(request: TrainingRequest) -> bool:
+    """Whether the validation data was kept aside of the training data."""
+    return request.valid is not None and request.valid.name == request.data.name
+
+
+def _note_recipe(plan: Plan, listener: Listener) -> None:
+    """What the checker says of a recipe in a spec, for the one that this run has."""
+    for problem in recipe_problems(plan.request.network, plan.recipe):
+        listener.note("; ".join((problem.message, *problem.notes)))
+
+
+def _note_data(plan: Plan, listener: Listener) -> None:
+    data = plan.request.data
+    if note := note_of_moving(plan.recipe.augment, data, moved=plan.moved):
+        listener.note(note)
+    if plan.batch < plan.recipe.batch:
+        count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
+        listener.note(
+            f"`{data.name}` gives only {count} to train with: the batch is {plan.batch}, not"
+            f" {plan.recipe.batch}"
+        )
+    balance = imbalance(data)
+    if balance is not None and isinstance(plan.recipe.loss, CrossEntropy | Hinge):
+        units = plan.request.network.types[
+            next(iter(plan.request.network.network.outputs.values()))
+        ].channels
+        empty = units - sum(1 for _, count in balance.counts if count)
+        if empty:
+            listener.note(
+                f"{empty} of the {units} classes that the network tells apart have no sample in"
+                f" `{data.name}`: it cannot learn them"
+            )
+    loss = plan.recipe.loss
+    classes, yes_or_no = (
+        isinstance(loss, CrossEntropy | Hinge),
+        isinstance(loss, BinaryCrossEntropy),
+    )
+    for note in notes_of_balance(data, classes=classes, yes_or_no=yes_or_no):
+        listener.note(note)

@@ -1,0 +1,89 @@
+"""What a network's outputs mean, by its last layers and its loss: probabilities, scores, values.
+
+The numbers themselves do not tell: scores may sum to 1 by chance, and the corners of a box are no
+ranking. So a compiled model carries this with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, cast, get_args
+
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.frozen import frozen
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.settings import Loss
+
+__all__ = ["Answers", "Kind", "answers_of"]
+
+Kind: TypeAlias = Literal["probability", "score", "value"]
+"""What one number of an output is: ``value`` is one to be met, as a coordinate."""
+
+
+@frozen
+class Answers:
+    """What an output's numbers are, and whether they are ``ranked``.
+
+    Ranked ones belong to classes that exclude each other: the largest is the answer. Others stand
+    for themselves: labels of which several may hold, or quantities.
+    """
+
+    kind: Kind = "value"
+    ranked: bool = False
+
+    def to_json(self) -> dict[str, object]:
+        """The same as plain data."""
+        return {"kind": self.kind, "ranked": self.ranked}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> Answers:
+        """What :meth:`to_json` gave.
+
+        Raises:
+            KeyError, ValueError: for anything else.
+        """
+        if data["kind"] not in get_args(Kind):
+            raise ValueError(f"there are no answers of the kind {data['kind']!r}")
+        return cls(cast("Kind", data["kind"]), bool(data["ranked"]))
+
+
+def answers_of(typed: TypedNetwork) -> dict[str, Answers]:
+    """What each output's numbers are, by the output's name.
+
+    A softmax gives the probabilities of classes, whatever it was trained with. A sigmoid gives a
+    probability for each label, unless the loss is ``mse``, whose outputs are quantities. The
+    loss is the main output's; of others, what has neither layer behind it is a value.
+    """
+    outputs = typed.network.outputs
+    main = next(iter(outputs))
+    loss = (typed.network.recipe or Recipe()).loss
+    return {
+        name: _answers(typed, position, loss if name == main else None)
+        for name, position in outputs.items()
+    }
+
+
+def _answers(typed: TypedNetwork, output: int, loss: Loss | None) -> Answers:
+    position = _last_layer(typed, output)
+    node = typed.network.nodes[position]
+    last = node.layer.keyword if isinstance(node, LayerNode) else ""
+    if last == "softmax":
+        # Flattened, the distributions of several places are no distribution.
+        dims = typed.types[output].dims
+        return Answers("probability", len(dims) > 1 or dims[0] == typed.types[position].channels)
+    if loss is not None and loss.keyword == "mse":
+        return Answers("value")
+    if last == "sigmoid":
+        return Answers("probability")
+    if loss is None:
+        return Answers("value")
+    return Answers("score", ranked=loss.keyword != "binarycrossentropy")
+
+
+def _last_layer(typed: TypedNetwork, position: int) -> int:
+    """The layer that makes an output's numbers: those behind it only pass them on."""
+    node = typed.network.nodes[position]
+    while isinstance(node, LayerNode) and node.layer.shares != "never":
+        position = node.inputs[0]
+        node = typed.network.nodes[position]
+    return position

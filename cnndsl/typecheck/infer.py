@@ -1,0 +1,398 @@
+"""Proves the type of every value, node by node, and says where it cannot be.
+
+After a mistake the checker goes on with the type that the output would most likely have, and
+remembers which of its sizes are merely *assumed*. What depends on an assumed size is not
+reported: one mistake, one error. A claim (``=> 6x28x28``) makes sizes certain again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from typing_extensions import override
+
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
+from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.draft import Poison
+from cnndsl.elaborate.network import (
+    InputNode,
+    LayerNode,
+    Network,
+    Node,
+    NodeClaim,
+    TypedNetwork,
+)
+from cnndsl.frozen import frozen, replace
+from cnndsl.layers import find
+from cnndsl.layers.base import Layer, ShapeFault, Weight
+from cnndsl.limits import Limits
+from cnndsl.types import DType, TensorType
+
+__all__ = ["Fact", "Failure", "Inference", "infer", "infer_node", "stated_dims"]
+
+
+@frozen
+class Fact:
+    """What is known of a value: its type, and the positions of sizes that are only assumed.
+
+    A type of None: nothing at all, because of an earlier mistake.
+    """
+
+    type: TensorType | None
+    assumed: frozenset[int] = frozenset()
+
+    @property
+    def certain(self) -> bool:
+        """Whether the whole type is proven."""
+        return self.type is not None and not self.assumed
+
+    @override
+    def __str__(self) -> str:
+        if self.type is None:
+            return "?"
+        return "x".join(
+            "?" if position in self.assumed else str(dim)
+            for position, dim in enumerate(self.type.dims)
+        )
+
+
+UNKNOWN = Fact(None)
+
+
+@frozen
+class Failure:
+    """A fault of a layer in its place, and the diagnostic that tells of it."""
+
+    node: int
+    fault: ShapeFault
+    diagnostic: Diagnostic
+
+
+@dataclass
+class Inference:
+    """What inference found: a fact for every node, and the failures on the way."""
+
+    network: Network
+    facts: list[Fact] = field(default_factory=list)
+    """What is known of every node's output, its claims believed or doubted."""
+    computed: list[Fact] = field(default_factory=list)
+    """The same as the layers alone say it."""
+    weights: list[tuple[Weight, ...] | None] = field(default_factory=list)
+    """The weights of every node; None where an earlier mistake leaves them open."""
+    failures: list[Failure] = field(default_factory=list)
+    doubted: set[int] = field(default_factory=set)
+    """The nodes about which a claim does not hold."""
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    wrong_claims: list[int] = field(default_factory=list)
+    """Which of the diagnostics are about claims."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether every type is proven."""
+        return all(fact.certain for fact in self.facts)
+
+    def typed(self) -> TypedNetwork:
+        """The network with its types. Needs :attr:`certain`."""
+        types = tuple(fact.type for fact in self.facts if fact.type is not None)
+        return TypedNetwork(self.network, types, tuple(own or () for own in self.weights))
+
+
+def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference:
+    """Infer the types of all nodes and check the claims about them.
+
+    Args:
+        network: what to check; layers that nobody understood are poison.
+        limits: how large a tensor may become.
+        claims: whether to check claims; without, only layers are checked (for ``--annotate``).
+    """
+    inference = Inference(network)
+    claimed: dict[int, list[NodeClaim]] = {}
+    if claims:
+        for claim in network.claims:
+            claimed.setdefault(claim.node, []).append(claim)
+    seen: dict[object, tuple[Weight, ...]] = {}
+    for position, node in enumerate(network.nodes):
+        looking = len(inference.diagnostics) < limits.findings
+        fact, faults = infer_node(node, inference.facts) if looking else (UNKNOWN, ())
+        for fault in faults:
+            diagnostic = _diagnose(fault, node, network, inference.facts)
+            inference.failures.append(Failure(position, fault, diagnostic))
+            inference.diagnostics.append(diagnostic)
+        inference.weights.append(_weights(node, faults, inference, seen))
+        fact = _bounded(fact, node, limits, inference)
+        inference.computed.append(fact)
+        for claim in claimed.get(position, ()):
+            fact = _check_claim(claim, fact, node, inference)
+        inference.facts.append(fact)
+    _withdraw_fixes(inference, claimed)
+    _check_total(inference, limits)
+    return inference
+
+
+# --- one node ---------------------------------------------------------------------------------
+
+
+def infer_node(
+    node: Node, facts: Sequence[Fact], *, tolerated: Container[str] | None = None
+) -> tuple[Fact, tuple[ShapeFault, ...]]:
+    """The fact about a node's output, and the faults of its layer that are certain.
+
+    Where a fault has a code that is not ``tolerated``, the output is not worked out.
+    """
+    if isinstance(node, InputNode):
+        return Fact(node.type, node.assumed), ()
+    inputs = [facts[position] for position in node.inputs]
+    layer = node.layer
+    types = [fact.type for fact in inputs if fact.type is not None]
+    if isinstance(layer, Poison) or len(types) < len(inputs) or not types:
+        return Fact(layer.fixed_output()), ()
+    assumed = any(fact.assumed for fact in inputs)
+    faults = tuple(
+        fault for fault in _faults(layer, tuple(types)) if not assumed or _is_certain(fault, inputs)
+    )
+    if any(fault.fatal for fault in faults):
+        return Fact(layer.fixed_output()), faults
+    if tolerated is not None and any(fault.code not in tolerated for fault in faults):
+        return UNKNOWN, faults
+    if not assumed and not faults:
+        return Fact(layer.output(*types)), ()
+    return _assume(layer, inputs, types, faults), faults
+
+
+def _faults(layer: Layer, types: tuple[TensorType, ...]) -> tuple[ShapeFault, ...]:
+    """A layer's faults, one for each parameter or set of parameters at fault."""
+    if any(kind.dtype is DType.INT64 for kind in types) and not layer.takes_tokens:
+        return (
+            ShapeFault(
+                "CNN310",
+                f"`{layer.keyword}` computes with numbers, but its input are token ids",
+                help="put `embedding 300` before it, with the size of your word vectors"
+                if find("embedding")
+                else "token ids need an `embedding`, which this version does not have yet",
+                fatal=True,
+            ),
+        )
+    return tuple({fault.blame[:1] or fault.code: fault for fault in layer.faults(*types)}.values())
+
+
+def _is_certain(fault: ShapeFault, inputs: Sequence[Fact]) -> bool:
+    """Whether a fault does not depend on an assumed size."""
+    for fact in inputs:
+        if fault.spatial and fact.assumed - {0}:
+            return False
+        if not fault.spatial and 0 in fact.assumed:
+            return False
+    return True
+
+
+def _assume(
+    layer: Layer,
+    inputs: Sequence[Fact],
+    types: Sequence[TensorType],
+    faults: Sequence[ShapeFault],
+) -> Fact:
+    """The most likely output, and which of its sizes hang on a fault or an assumed size.
+
+    An output size is assumed where it changes when the assumed input sizes do.
+    """
+    promised = layer.fixed_output()
+    if promised is not None:
+        return Fact(promised)
+    output = layer.output(*types)
+    moved = [_moved(fact) for fact in inputs]
+    if any(fault.fatal for fault in layer.faults(*moved)):
+        return UNKNOWN
+    other = layer.output(*moved)
+    assumed = {i for i, (a, b) in enumerate(zip(output.dims, other.dims, strict=False)) if a != b}
+    if len(output.dims) != len(other.dims):
+        return UNKNOWN
+    for fault in faults:
+        if fault.spatial:
+            assumed.update(range(1, len(output.dims)))
+        elif fault.code in ("CNN305", "CNN310"):
+            assumed.update(range(len(output.dims)))
+    return Fact(output, frozenset(assumed))
+
+
+def _moved(fact: Fact) -> TensorType:
+    """The type with other numbers in place of its assumed sizes."""
+    assert fact.type is not None
+    dims = tuple(
+        2 * dim + 1000 if position in fact.assumed else dim
+        for position, dim in enumerate(fact.type.dims)
+    )
+    return TensorType(dims, fact.type.dtype)
+
+
+# --- diagnostics ------------------------------------------------------------------------------
+
+
+def _diagnose(fault: ShapeFault, node: Node, network: Network, facts: Sequence[Fact]) -> Diagnostic:
+    """A fault as a diagnostic: parameters become places, inputs become labels."""
+    assert isinstance(node, LayerNode)
+    span = next((node.places[name] for name in fault.blame if name in node.places), node.span)
+    labels = [
+        Label(source.span, f"`{source.name}` gives {facts[position]}")
+        for index, position in enumerate(node.inputs)
+        if index in fault.inputs
+        and (source := network.nodes[position]).span.start != node.span.start
+    ]
+    if len(node.inputs) == 1 and fault.inputs:
+        label = f"its input is {facts[node.inputs[0]]}"
+    else:
+        label = ""
+    labels += [Label(call, "in this call") for call in reversed(node.trace[-3:])]
+    fixes: tuple[Fix, ...] = ()
+    if fault.insert:
+        at = Span(node.span.source, node.span.start, node.span.start)
+        fixes = (
+            Fix(f"put `{fault.insert}` before it", (Edit(at, f"{fault.insert} -> "),), safe=True),
+        )
+    return Diagnostic(
+        fault.code,
+        fault.message,
+        span,
+        label=fault.label or label,
+        labels=_distinct(labels),
+        notes=fault.notes,
+        help=fault.help,
+        fixes=fixes,
+    )
+
+
+def _distinct(labels: Sequence[Label]) -> tuple[Label, ...]:
+    return tuple({(label.span, label.message): label for label in labels}.values())
+
+
+def _weights(
+    node: Node,
+    faults: Sequence[ShapeFault],
+    inference: Inference,
+    seen: dict[object, tuple[Weight, ...]],
+) -> tuple[Weight, ...] | None:
+    """The weights of a layer, or None where an assumed size decides them.
+
+    Equal layers with equal inputs share theirs.
+    """
+    if isinstance(node, InputNode):
+        return ()
+    facts = [inference.facts[i] for i in node.inputs]
+    types = tuple(fact.type for fact in facts if fact.type is not None)
+    unusable = isinstance(node.layer, Poison) or not types or len(types) < len(facts)
+    if unusable or not all(fault.spatial for fault in faults):
+        return None
+    key = (id(node.layer), types)
+    if key not in seen:
+        seen[key] = node.layer.weights(*types)
+    assumed = any(fact.assumed for fact in facts)
+    if assumed and node.layer.weights(*map(_moved, facts)) != seen[key]:
+        return None
+    return seen[key]
+
+
+def _bounded(fact: Fact, node: Node, limits: Limits, inference: Inference) -> Fact:
+    """Refuse tensors and weights that no machine holds."""
+    if fact.type is None or fact.assumed:
+        return fact
+    largest, what = fact.type.elements, "its output"
+    for weight in inference.weights[-1] or ():
+        if weight.elements > largest:
+            largest, what = weight.elements, f"its {weight.name}"
+    if largest <= limits.elements:
+        return fact
+    inference.diagnostics.append(
+        Diagnostic(
+            "CNN905",
+            f"{what} has {largest:,} numbers, more than {limits.elements:,}",
+            node.span,
+            help=f"make it smaller, or raise the limit: CNNDSL_LIMITS=elements={largest}",
+        )
+    )
+    return UNKNOWN
+
+
+def _check_total(inference: Inference, limits: Limits) -> None:
+    """Refuse networks whose parameters no machine holds, even where each tensor is small enough."""
+    total = 0
+    for position, own in enumerate(inference.weights):
+        total += sum(weight.elements for weight in own or ())
+        if total > limits.elements >= max((weight.elements for weight in own or ()), default=0):
+            inference.diagnostics.append(
+                Diagnostic(
+                    "CNN905",
+                    f"the parameters up to here are {total:,}, more than {limits.elements:,}",
+                    inference.network.nodes[position].span,
+                    help=f"make layers smaller, or raise the limit: CNNDSL_LIMITS=elements={total}",
+                )
+            )
+            return
+
+
+def _check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference) -> Fact:
+    """Hold a claim against what is known; where that is merely assumed, believe the claim."""
+    claimed = TensorType(claim.dims, fact.type.dtype if fact.type else DType.FLOAT32)
+    if fact.type is None or fact.assumed:
+        return Fact(claimed) if min(claim.dims, default=0) > 0 else fact
+    if claim.dims == fact.type.dims:
+        return fact
+    inference.doubted.add(claim.node)
+    inference.wrong_claims.append(len(inference.diagnostics))
+    inference.diagnostics.append(_wrong_claim(claim, fact.type, node, inference))
+    if len(claim.dims) != len(fact.type.dims):
+        return Fact(fact.type, frozenset(range(len(fact.type.dims))))
+    pairs = enumerate(zip(fact.type.dims, claim.dims, strict=True))
+    return Fact(fact.type, frozenset(i for i, (true, said) in pairs if true != said))
+
+
+def _wrong_claim(
+    claim: NodeClaim, true: TensorType, node: Node, inference: Inference
+) -> Diagnostic:
+    said = "x".join(map(str, claim.dims))
+    stated = stated_dims(claim.span)
+    return Diagnostic(
+        "CNN401",
+        f"the output here is {true}, not {said}",
+        stated,
+        label=f"claims {said}",
+        labels=(Label(node.span, f"gives {true}"),),
+        notes=_arithmetic(node, inference),
+        help=f"write `=> {true}` if the network is right, or change the layer if the claim is",
+        fixes=(Fix(f"write `{true}`", (Edit(stated, str(true)),)),),
+    )
+
+
+def _withdraw_fixes(inference: Inference, claimed: Mapping[int, Sequence[NodeClaim]]) -> None:
+    """Let no fix make a claim true here that is carried out elsewhere with unlike outputs."""
+    if not inference.wrong_claims:
+        return
+    outputs: dict[Span, dict[str, None]] = {}
+    for node, claims in claimed.items():
+        for claim in claims:
+            outputs.setdefault(stated_dims(claim.span), {})[str(inference.computed[node])] = None
+    for at in inference.wrong_claims:
+        item = inference.diagnostics[at]
+        several = [*outputs[item.span]]
+        if len(several) > 1:
+            some = ", ".join(several[:3]) + (", …" if len(several) > 3 else "")
+            help = f"leave it out: what is written once gives several outputs here ({some})"
+            inference.diagnostics[at] = replace(item, help=help, fixes=())
+
+
+def stated_dims(claim: Span) -> Span:
+    """The sizes of a claim, without its arrow."""
+    sizes = claim.text.removeprefix("=>").lstrip()
+    return Span(claim.source, claim.end - len(sizes), claim.end)
+
+
+def _arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
+    """The size rule with the node's numbers, as notes."""
+    if not isinstance(node, LayerNode):
+        return ()
+    types = [kind for i in node.inputs if (kind := inference.facts[i].type) is not None]
+    if len(types) < len(node.inputs) or not types:
+        return ()
+    reach = node.layer.footprint(*types)
+    if not isinstance(reach, tuple):
+        return ()
+    return tuple(dict.fromkeys(window.formula for window in reach))

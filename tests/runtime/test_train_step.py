@@ -1,0 +1,180 @@
+"""A stepper does what plain runs of its graph do, and keeps its hands off its caller's arrays."""
+
+from __future__ import annotations
+
+import numpy
+import onnxruntime
+import pytest
+from training_runs import Array, network, stripes
+
+from cnndsl.graph.initializers import initialise
+from cnndsl.layers.base import Init
+from cnndsl.runtime.train_step import TrainStep, aligned
+from cnndsl.training.step import Step, build_step
+
+TRAIN = "optimizer sgd lr 0.1 momentum 0.9; batch 8"
+
+
+@pytest.fixture(scope="module")
+def step() -> Step:
+    return build_step(network(TRAIN))
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, Array]:
+    return dict(initialise(network(TRAIN), 0, Init("he")))
+
+
+def batch(number: int) -> tuple[dict[str, Array], Array]:
+    data = stripes(24)
+    indices = numpy.arange(8) + 8 * (number % 3)
+    assert data.labels is not None
+    return data.load(indices), data.labels[indices]
+
+
+def stepper_of(step: Step, weights: dict[str, Array], **options: object) -> TrainStep:
+    return TrainStep(step, weights, device="cpu", threads=1, **options)  # type: ignore[arg-type]
+
+
+def test_steps_are_bit_equal_to_plain_runs_without_shared_buffers(
+    step: Step, weights: dict[str, Array]
+) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    plain = onnxruntime.InferenceSession(
+        step.to_proto().SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=["NchwcTransformer"],
+    )
+    names = [one.name for one in plain.get_outputs()]
+    values = {name: weights[name] for name in step.weights}
+    values |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
+    train_step = stepper_of(step, weights)
+    for number in range(7):
+        inputs, labels = batch(number)
+        lr = 0.1 / (number + 1)
+        scalars = {
+            "lr": numpy.array(lr, numpy.float32),
+            "step": numpy.array(number, numpy.int64),
+            "seed": numpy.array(5, numpy.int64),
+        }
+        found = plain.run(None, {**inputs, "labels": labels, **scalars, **values})
+        outputs = dict(zip(names, found, strict=True))
+        result = train_step.run(inputs, labels, lr, number, 5)
+        assert (result.loss, result.metric) == (outputs["loss"].item(), outputs["correct"].item())
+        values |= {name: outputs[f"{name}.next"] for name in (*step.updated, *step.state)}
+        now = {**train_step.weights(), **train_step.state()}
+        assert set(now) == set(values)
+        for name, array in values.items():
+            assert now[name].tobytes() == array.tobytes(), (number, name)
+
+
+def test_no_buffer_is_read_and_written_by_one_step(step: Step, weights: dict[str, Array]) -> None:
+    train_step = stepper_of(step, weights)
+    old = {slot.value.data_ptr() for slot in train_step._now.values()}
+    new = {slot.value.data_ptr() for slot in train_step._next.values()}
+    assert len(old) == len(new) == len(step.updated) + len(step.state)
+    assert not old & new
+
+
+def test_arrays_that_are_given_or_got_are_nobodys_buffers(
+    step: Step, weights: dict[str, Array]
+) -> None:
+    given = {name: array.copy() for name, array in weights.items()}
+    train_step = stepper_of(step, given)
+    first = train_step.weights()
+    kept = {name: array.copy() for name, array in first.items()}
+    inputs, labels = batch(0)
+    before = inputs["input"].copy()
+    for number in range(2):
+        train_step.run(inputs, labels, 0.1, number, 0)
+    assert all(given[name].tobytes() == weights[name].tobytes() for name in given)
+    assert all(first[name].tobytes() == kept[name].tobytes() for name in first)
+    assert inputs["input"].tobytes() == before.tobytes()
+    after = train_step.weights()
+    for array in given.values():
+        array[...] = 7
+    assert train_step.weights()["F2.weight"].tobytes() == after["F2.weight"].tobytes()
+    assert after["F2.weight"].tobytes() != first["F2.weight"].tobytes()
+
+
+def test_a_stepper_goes_on_where_another_stopped(step: Step, weights: dict[str, Array]) -> None:
+    straight = stepper_of(step, weights)
+    for number in range(6):
+        if number == 3:
+            other = stepper_of(step, straight.weights(), state=straight.state())
+        straight.run(*batch(number), 0.1, number, 0)
+    for number in range(3, 6):
+        other.run(*batch(number), 0.1, number, 0)
+    for name, array in straight.weights().items():
+        assert other.weights()[name].tobytes() == array.tobytes(), name
+
+
+def test_the_step_and_the_seed_reach_the_dropout(step: Step, weights: dict[str, Array]) -> None:
+    losses = set()
+    for number, seed in ((0, 0), (1, 0), (0, 1)):
+        losses.add(stepper_of(step, weights).run(*batch(0), 0.1, number, seed).loss)
+    assert len(losses) == 3
+
+
+def test_what_the_last_step_began_with_can_be_looked_at(
+    step: Step, weights: dict[str, Array]
+) -> None:
+    train_step = stepper_of(step, weights)
+    train_step.run(*batch(0), 0.1, 0, 0)
+    expected = {**train_step.weights(), **train_step.state()}
+    train_step.run(*batch(1), 0.1, 1, 0)
+    found = train_step.before()
+    assert set(found) == set(expected)
+    assert all(found[name].tobytes() == array.tobytes() for name, array in expected.items())
+
+
+def test_frozen_weights_stay(weights: dict[str, Array]) -> None:
+    frozen = build_step(network(f"{TRAIN}; freeze C1"))
+    train_step = stepper_of(frozen, weights)
+    assert "C1.weight" not in frozen.updated
+    train_step.run(*batch(0), 0.1, 0, 0)
+    after = train_step.weights()
+    assert after["C1.weight"].tobytes() == weights["C1.weight"].tobytes()
+    assert after["F2.weight"].tobytes() != weights["F2.weight"].tobytes()
+
+
+def test_an_array_of_another_shape_is_refused_before_anything_runs(
+    step: Step, weights: dict[str, Array]
+) -> None:
+    train_step = stepper_of(step, weights)
+    inputs, labels = batch(0)
+    for wrong, right in (
+        ({"input": inputs["input"][:1]}, labels),
+        (inputs, labels[:1]),
+        ({"input": inputs["input"][0, 0]}, labels),
+    ):
+        with pytest.raises(ValueError, match="is not one of"):
+            train_step.run(wrong, right, 0.1, 0, 0)
+    assert train_step.weights()["F2.weight"].tobytes() == weights["F2.weight"].tobytes()
+    with pytest.raises(ValueError, match=r"F2\.weight"):
+        stepper_of(step, {**weights, "F2.weight": weights["F2.weight"][:2]})
+
+
+def test_a_session_keeps_plain_layouts(monkeypatch: pytest.MonkeyPatch, step: Step) -> None:
+    """ONNX Runtime's blocked layouts cost more than they give where weights are inputs."""
+    seen: dict[str, object] = {}
+    original = onnxruntime.InferenceSession
+
+    def start(*args: object, **options: object) -> object:
+        seen.update(options)
+        return original(*args, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", start)
+    stepper_of(step, dict(initialise(network(TRAIN), 0, Init("he"))))
+    assert seen["disabled_optimizers"] == ["NchwcTransformer"]
+    assert seen["enable_fallback"] == 0
+
+
+def test_buffers_begin_at_cache_lines() -> None:
+    for count in range(1, 40):
+        array = aligned((count, 3), numpy.dtype(numpy.float32))
+        assert array.ctypes.data % 64 == 0
+        assert array.shape == (count, 3)
+    assert aligned((), numpy.dtype(numpy.int64)).shape == ()
