@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from built_networks import build_network
-
-from cnndsl.elaborate.network import TypedNetwork
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,9 +24,3 @@ def ctrl_c_reaches_the_tests() -> Iterator[None]:
     yield
     if before is signal.SIG_IGN:
         signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture(scope="session")
-def build() -> Callable[..., TypedNetwork]:
-    """The function that builds typed networks by hand."""
-    return build_network

@@ -55,7 +55,7 @@ class VerbGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         ctx.meta[LINE] = tuple(args)
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from cnndsl.diagnostics.suggest import closest
+            from cnndsl.diagnostics.words import closest
 
             near = closest(args[0], VERBS)
             hint = f" Did you mean '{near[0]}'?" if near else ""

@@ -31,7 +31,7 @@ def _known(code: str) -> str:
     name = name if name.startswith("CNN") else f"CNN{name}"
     if name in CODES:
         return name
-    from cnndsl.diagnostics.suggest import closest
+    from cnndsl.diagnostics.words import closest
 
     near = " or ".join(closest(name, CODES))
     hint = f"did you mean {near}?" if near else "`cnndsl explain` lists them all"

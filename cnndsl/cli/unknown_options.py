@@ -14,7 +14,7 @@ import click
 
 from cnndsl.cli import VERBS
 from cnndsl.cli.options import LINE
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest
 
 __all__ = ["explained"]
 

@@ -11,7 +11,7 @@ import re
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Severity
 from cnndsl.diagnostics.source import Span
-from cnndsl.elaborate.schema_errors import shorten
+from cnndsl.diagnostics.words import shorten
 from cnndsl.syntax.ast import Chain, Element, Phrase
 
 __all__ = ["label_before_stream"]

@@ -14,15 +14,9 @@ from pydantic import ValidationError
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.evaluate import evaluate
-from cnndsl.elaborate.schema_errors import (
-    diagnose,
-    example,
-    foreign_letters,
-    shorten,
-    value_example,
-)
+from cnndsl.elaborate.schema_errors import diagnose, example, foreign_letters, value_example
 from cnndsl.elaborate.values import (
     EVERY_WORD,
     Constants,

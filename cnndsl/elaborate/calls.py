@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.evaluate import evaluate
-from cnndsl.elaborate.schema_errors import shorten
 from cnndsl.elaborate.scope import BlockDefinition, Frame, Naming, Stream
 from cnndsl.elaborate.values import KNOWN_WORDS, Constants, EvaluationError, Value
 from cnndsl.layers import find

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, Severity, UserError
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.modules import read_text
 from cnndsl.elaborate.network import TypedNetwork
-from cnndsl.elaborate.schema_errors import shorten
 from cnndsl.frozen import replace
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Classes, ClassesFile, Input, Text

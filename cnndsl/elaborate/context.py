@@ -8,11 +8,11 @@ from typing import NoReturn
 
 from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.aliases import label_before_stream
 from cnndsl.elaborate.draft import Draft, Poison
 from cnndsl.elaborate.network import InputNode, LayerNode
-from cnndsl.elaborate.schema_errors import foreign_letters, shorten
+from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.scope import BlockDefinition, Frame, Stream
 from cnndsl.elaborate.values import EvaluationError
 from cnndsl.layers import is_shipped

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.calls import as_chain, bind_arguments
 from cnndsl.elaborate.context import ElaborationContext, count

@@ -15,8 +15,8 @@ from typing import assert_never
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
-from cnndsl.elaborate.schema_errors import foreign_letters, shorten
+from cnndsl.diagnostics.words import closest, shorten
+from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.values import (
     EVERY_WORD,
     INITIALISERS,

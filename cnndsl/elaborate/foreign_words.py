@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest, shorten
 from cnndsl.elaborate.foreign_calls import ours, without_root
-from cnndsl.elaborate.schema_errors import example, shorten, unknown_layer, value_example
+from cnndsl.elaborate.schema_errors import example, unknown_layer, value_example
 from cnndsl.layers import FOREIGN, FOREIGN_ATTRIBUTES, find, keywords
 from cnndsl.syntax.ast import (
     ChainStatement,

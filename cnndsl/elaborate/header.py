@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.bind import Bound, bind
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.network import InputNode
-from cnndsl.elaborate.schema_errors import element, foreign_letters, shorten
+from cnndsl.elaborate.schema_errors import element, foreign_letters
 from cnndsl.elaborate.values import Constants, Value, brief, holes_in
 from cnndsl.layers.base import MAX_SIZE, Schema, ShapeFault
 from cnndsl.recipe.preparation import Preparation

@@ -14,7 +14,7 @@ from pathlib import Path
 from cnndsl import resources
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.diagnostics.suggest import closest, is_slip
+from cnndsl.diagnostics.words import closest, is_slip
 from cnndsl.files import open_regular
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Import, Module, Text

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, is_slip
+from cnndsl.diagnostics.words import closest, is_slip, shorten
 from cnndsl.elaborate.calls import signature
 from cnndsl.elaborate.error_nodes import names_in
-from cnndsl.elaborate.schema_errors import example, shorten, unknown_layer
+from cnndsl.elaborate.schema_errors import example, unknown_layer
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.syntax.ast import Broken as BrokenStatement

@@ -12,9 +12,8 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest, shorten
 from cnndsl.elaborate.network import Network, TypedNetwork
-from cnndsl.elaborate.schema_errors import shorten
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unparse import train_statement
 from cnndsl.elaborate.values import Constants

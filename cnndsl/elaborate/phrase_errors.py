@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.foreign_words import ACTIVATION_WORDS, STATEMENTS
-from cnndsl.elaborate.schema_errors import shorten
 from cnndsl.frozen import replace
 from cnndsl.layers import FOREIGN, find
 from cnndsl.syntax.ast import (

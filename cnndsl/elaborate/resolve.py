@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest
 from cnndsl.elaborate.class_names import class_names
 from cnndsl.elaborate.context import LimitError
 from cnndsl.elaborate.draft import Draft, PendingExpectation

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, is_slip, replacements
+from cnndsl.diagnostics.words import closest, is_slip, replacements, shorten
 from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief, show
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
@@ -18,7 +18,6 @@ __all__ = [
     "element",
     "example",
     "foreign_letters",
-    "shorten",
     "unknown_layer",
     "unknown_quantity",
     "value_example",
@@ -197,12 +196,6 @@ def value_example(schema: type[Schema], name: str) -> str:
     if isinstance(default, tuple):
         return "x".join(map(str, default))
     return show(default)
-
-
-def shorten(text: str, limit: int = 40) -> str:
-    """A piece of a spec for a message: on one line, not too long."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def foreign_letters(name: str, span: Span) -> Diagnostic:

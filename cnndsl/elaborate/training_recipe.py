@@ -8,10 +8,9 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.suggest import closest, replacements
+from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.header import given_twice, joined, unknown_setting, validated
-from cnndsl.elaborate.schema_errors import shorten
 from cnndsl.elaborate.values import Constants
 from cnndsl.layers.base import Schema
 from cnndsl.recipe.recipe import Recipe, SettingValue

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from cnndsl.diagnostics.suggest import closest, is_slip
+from cnndsl.diagnostics.words import closest, is_slip
 from cnndsl.frozen import frozen
 
 __all__ = ["Absence", "absence", "absent_names"]

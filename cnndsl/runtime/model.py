@@ -16,7 +16,7 @@ from cnndsl.data.arrays import as_batch
 from cnndsl.data.reading import read_samples
 from cnndsl.data.sources import Array, ModelInput, batches, find_files, stack
 from cnndsl.diagnostics.model import UserError
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.onnx_weights import read_model

@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterator
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
+from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.elaborate.schema_errors import shorten
 from cnndsl.layers.activation import LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh
 from cnndsl.layers.base import Bounds, Layer
 from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge

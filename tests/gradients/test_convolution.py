@@ -13,15 +13,7 @@ from gradients import Array, Build, check_gradients, emitted
 from pulling_back import pull_back
 
 from cnndsl.autodiff import algorithms, convolution
-from cnndsl.autodiff.algorithms import (
-    INPUT_ALGORITHMS,
-    KERNEL_ALGORITHMS,
-    Algorithm,
-    Convolved,
-    Geometry,
-    choose_input_algorithm,
-    choose_kernel_algorithm,
-)
+from cnndsl.autodiff.algorithms import Algorithm, Convolved, Geometry
 from cnndsl.autodiff.rules import Target, VjpContext, dims_of
 from cnndsl.graph.builder import GraphBuilder
 
@@ -142,17 +134,12 @@ def _random_cases() -> Iterator[tuple[str, Case]]:
 
 CASES |= dict(case for case, _ in zip(_random_cases(), range(30), strict=False))
 
-FORMS = [
-    *(
-        (name, "choose_input_algorithm", algorithm)
-        for name in CASES
-        for algorithm in INPUT_ALGORITHMS
-    ),
-    *(
-        (name, "choose_kernel_algorithm", algorithm)
-        for name in CASES
-        for algorithm in KERNEL_ALGORITHMS
-    ),
+CHOICES = {
+    "choose_input_algorithm": algorithms.INPUT_ALGORITHMS,
+    "choose_kernel_algorithm": algorithms.KERNEL_ALGORITHMS,
+}
+ALGORITHMS = [
+    (name, chooser, one) for chooser, ones in CHOICES.items() for name in CASES for one in ones
 ]
 
 
@@ -191,11 +178,13 @@ def _weights(geometry: Geometry) -> Array:
 
 
 @pytest.mark.parametrize(
-    ("name", "chooser", "form"),
+    ("name", "chooser", "algorithm"),
     [
         pytest.param(name, chooser, algorithm, id=f"{algorithm.__name__}: {name}")
-        for name, chooser, algorithm in FORMS
-        if {**INPUT_ALGORITHMS, **KERNEL_ALGORITHMS}[algorithm](CASES[name].geometry)
+        for name, chooser, algorithm in ALGORITHMS
+        if {**algorithms.INPUT_ALGORITHMS, **algorithms.KERNEL_ALGORITHMS}[algorithm](
+            CASES[name].geometry
+        )
     ],
 )
 def test_every_form_gives_the_gradient(
@@ -290,7 +279,7 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
 
 
 @pytest.mark.parametrize(
-    ("geometry", "form"),
+    ("geometry", "algorithm"),
     [
         (RESNET_BODY, algorithms.flipped),
         (RESNET_HALVING, algorithms.transposed),
@@ -306,8 +295,8 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
 def test_on_the_cpu_the_input_gradient_has_the_form_that_measured_best(
     geometry: Geometry, algorithm: Algorithm
 ) -> None:
-    assert choose_input_algorithm(geometry, "cpu") is algorithm
-    assert choose_input_algorithm(geometry, "cuda") is algorithms.transposed
+    assert algorithms.choose_input_algorithm(geometry, "cpu") is algorithm
+    assert algorithms.choose_input_algorithm(geometry, "cuda") is algorithms.transposed
 
 
 @pytest.mark.parametrize(
@@ -324,8 +313,8 @@ def test_on_the_cpu_the_input_gradient_has_the_form_that_measured_best(
 def test_the_kernel_gradient_has_the_form_that_measured_best(
     geometry: Geometry, cpu: Algorithm, cuda: Algorithm
 ) -> None:
-    assert choose_kernel_algorithm(geometry, "cpu") is cpu
-    assert choose_kernel_algorithm(geometry, "cuda") is cuda
+    assert algorithms.choose_kernel_algorithm(geometry, "cpu") is cpu
+    assert algorithms.choose_kernel_algorithm(geometry, "cuda") is cuda
 
 
 def _random_geometries() -> list[Geometry]:
@@ -337,8 +326,12 @@ def test_no_form_is_chosen_for_a_convolution_that_it_is_wrong_for(target: Target
     for geometry in _random_geometries():
         for size in (1, 64):  # small and large by the cost rule
             wide = replace(geometry, channels=geometry.channels * size, batch=size)
-            assert INPUT_ALGORITHMS[choose_input_algorithm(wide, target)](wide)
-            assert KERNEL_ALGORITHMS[choose_kernel_algorithm(wide, target)](wide)
+            assert algorithms.INPUT_ALGORITHMS[algorithms.choose_input_algorithm(wide, target)](
+                wide
+            )
+            assert algorithms.KERNEL_ALGORITHMS[algorithms.choose_kernel_algorithm(wide, target)](
+                wide
+            )
 
 
 def test_columns_are_cut_into_pieces_where_they_would_be_large(
@@ -371,7 +364,7 @@ def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
     emit.enter("gradient")
     result = _build(geometry)(emit, source, kernels)
     backward = VjpContext(emit, emit.nodes[-1], gradient, (False, True), target)
-    algorithm = choose_kernel_algorithm(geometry, target)
+    algorithm = algorithms.choose_kernel_algorithm(geometry, target)
     assert dims_of(result) == dims_of(gradient)
     algorithm(Convolved(backward, geometry, source, kernels, gradient))
     sizes = [math.prod(dims_of(output)) for node in emit.nodes for output in node.outputs]

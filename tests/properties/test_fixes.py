@@ -99,7 +99,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, str]]:
         counts[frame.f_globals["__name__"], frame.f_code.co_name] += 1
         return Fix(*arguments, **named)  # type: ignore[arg-type]
 
-    for name in {module for module, _ in kinds()} | {"cnndsl.diagnostics.suggest"}:
+    for name in {module for module, _ in kinds()} | {"cnndsl.diagnostics.words"}:
         module = importlib.import_module(name)
         if hasattr(module, "Fix"):  # the others build theirs with `replacements`
             monkeypatch.setattr(module, "Fix", recording)

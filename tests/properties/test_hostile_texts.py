@@ -47,7 +47,7 @@ TEXTS: dict[str, str] = {
     + "block b50() { relu }\nb0()\n",
     "blocks without layers that double": HEAD
     + "".join(f"block b{i}() {{ b{i + 1}() -> b{i + 1}() }}\n" for i in range(50))
-    + "block b50() { fingerprint }\nif no { b0() }\nb0()\n",
+    + "block b50() { identity }\nif no { b0() }\nb0()\n",
     "repeat 1e9": f"{HEAD}repeat 1000000000 {{ conv 8@3 padding 1 }}\n",
     "repeat nested": f"{HEAD}repeat 90000 {{ repeat 90000 {{ repeat 90000 {{ relu }} }} }}\n",
     "repeat of nothing": f"{HEAD}repeat 90000 {{ repeat 90000 {{ }} }}\nrelu\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from checked_specs import only
 
-from cnndsl.diagnostics.suggest import closest, is_slip
+from cnndsl.diagnostics.words import closest, is_slip
 from cnndsl.layers import FOREIGN, keywords
 from cnndsl.layers.absent import absent_names
 from cnndsl.pipeline import check_text

@@ -37,7 +37,7 @@ ENDINGS = [
     "beside()",
 ]
 BLOCKS = """
-block wrapped() { softmax -> fingerprint }
+block wrapped() { softmax -> identity }
 block doubled() { sigmoid -> sigmoid }
 block beside() { concat(softmax, sigmoid) }
 """

@@ -51,7 +51,7 @@ block bottleneck(width, stride = 1, project = no) {
     conv width@1 bias no -> batchnorm -> relu
       -> conv width@3 stride stride padding 1 -> batchnorm -> relu
       -> conv 4*width@1 bias no -> batchnorm -> scaled(4*width),
-    if project { conv 4*width@1 stride stride bias no -> batchnorm } else { fingerprint }
+    if project { conv 4*width@1 stride stride bias no -> batchnorm } else { identity }
   ) -> relu
 }
 input 3x32x32

@@ -1,4 +1,6 @@
-"""Did you mean: from a word that is unknown and the words that exist to the ones it may have meant.
+"""Words for messages: what a misspelt one may have meant, and pieces of a text made short.
+
+Did you mean: from a word that is unknown and the words that exist to the ones it may have meant.
 
 Nearness is the Damerau-Levenshtein distance (optimal string alignment): how many letters were
 added, left out, replaced or swapped with their neighbour. Case, underscores and hyphens do not
@@ -17,7 +19,7 @@ from itertools import islice
 from cnndsl.diagnostics.model import Edit, Fix
 from cnndsl.diagnostics.source import Span
 
-__all__ = ["closest", "is_slip", "replacements"]
+__all__ = ["closest", "is_slip", "replacements", "shorten"]
 
 _MOST = 3
 _CONSIDERED = 1_000
@@ -153,3 +155,9 @@ def _distance(left: str, right: str, limit: int) -> int | None:
             return None
         before = above
     return row[-1] if row[-1] <= limit else None
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """A piece of a spec for a message: on one line, not too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

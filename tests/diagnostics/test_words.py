@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnndsl.diagnostics.suggest import closest
+from cnndsl.diagnostics.words import closest
 
 LAYERS = ("conv", "maxpool", "minpool", "batchnorm", "dropout", "dense", "relu", "leakyrelu")
 
