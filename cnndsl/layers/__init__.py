@@ -1,30 +1,29 @@
 """The layers, one class each, one file per family; found by the word that a spec writes.
 
-Adding a layer is adding a class to a module of this package, or to a package of one's own that
-names it in its ``pyproject.toml``: ``KEYWORD = "module:Class"`` under
-``[project.entry-points."cnndsl.layers"]``.
+Adding a layer is adding a class to a module of this package and running ``python -m
+cnndsl.registry``, or adding it to a package of one's own that names it in its ``pyproject.toml``:
+``KEYWORD = "module:Class"`` under ``[project.entry-points."cnndsl.layers"]``.
 """
 
 from __future__ import annotations
 
-import re
-from functools import cache
-from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from cnndsl.registry import Registry
 
+if TYPE_CHECKING:
     from cnndsl.layers.base import Layer
 
-__all__ = ["ENTRY_POINTS", "FOREIGN", "FOREIGN_ATTRIBUTES", "find", "is_shipped", "keywords"]
+__all__ = ["FOREIGN", "FOREIGN_ATTRIBUTES", "LAYERS", "find", "is_shipped", "keywords"]
 
-_KEYWORD = re.compile(r'^    keyword(?:: ClassVar\[str\])? = "(\w+)"$', re.MULTILINE)
-
-ENTRY_POINTS = "cnndsl.layers"
-"""The entry point group that third-party layers are named in."""
+LAYERS: Registry[Layer] = Registry(
+    "layer",
+    "cnndsl.layers.base:Layer",
+    package="cnndsl.layers",
+    group="cnndsl.layers",
+    code="CNN101",
+)
+"""The layers, by keyword: ours, and those of other packages in the group ``cnndsl.layers``."""
 
 
 def find(keyword: str) -> type[Layer] | None:
@@ -36,72 +35,17 @@ def find(keyword: str) -> type[Layer] | None:
     >>> find("conv").__name__, find("fc")
     ('Conv', None)
     """
-    module = _homes().get(keyword)
-    return _installed(keyword) if module is None else _layers_in(module)[keyword]
+    return LAYERS.find(keyword)
 
 
 def is_shipped(keyword: str) -> bool:
     """Whether a layer of this package has the name; never looks elsewhere as :func:`find` does."""
-    return keyword in _homes()
+    return LAYERS.is_shipped(keyword)
 
 
 def keywords() -> tuple[str, ...]:
     """All layers' names, sorted."""
-    return tuple(sorted({*_homes(), *_entry_points()}))
-
-
-@cache
-def _homes() -> dict[str, str]:
-    """The module of every layer of this package, by the layer's keyword.
-
-    It is read off the modules' texts, so that a spec loads only the families that it uses: to
-    create all the classes would be a tenth of the time of a whole check.
-    """
-    homes: dict[str, str] = {}
-    for info in iter_modules(__path__):
-        text = (Path(__path__[0]) / f"{info.name}.py").read_text(encoding="utf-8")
-        homes.update((keyword, info.name) for keyword in _KEYWORD.findall(text))
-    return homes
-
-
-@cache
-def _layers_in(module: str) -> dict[str, type[Layer]]:
-    """The layers of a module: its classes that have a keyword of their own."""
-    from cnndsl.layers.base import Layer
-
-    members = vars(import_module(f"{__name__}.{module}"))
-    return {
-        value.keyword: value
-        for value in members.values()
-        if isinstance(value, type) and issubclass(value, Layer) and "keyword" in vars(value)
-    }
-
-
-@cache
-def _entry_points() -> dict[str, EntryPoint]:
-    # Only for a word that is no layer of ours: reading the installed packages takes a while.
-    from importlib.metadata import entry_points
-
-    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-
-
-@cache
-def _installed(keyword: str) -> type[Layer] | None:
-    """A layer of another package."""
-    point = _entry_points().get(keyword)
-    if point is None:
-        return None
-    from cnndsl.diagnostics.model import UserError
-    from cnndsl.layers.base import Layer
-
-    try:
-        layer = point.load()
-    except Exception as error:
-        message = f"the layer `{keyword}` of `{point.value}` does not load: {error}"
-        raise UserError("CNN101", message) from error
-    if not (isinstance(layer, type) and issubclass(layer, Layer) and layer.keyword == keyword):
-        raise UserError("CNN101", f"`{point.value}` is not a layer called `{keyword}`")
-    return layer
+    return LAYERS.keywords()
 
 
 _OTHER_NAMES = {

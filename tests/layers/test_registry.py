@@ -8,17 +8,18 @@ from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
-import cnndsl.layers
 from cnndsl import resources
 from cnndsl.diagnostics.model import UserError
 from cnndsl.layers import FOREIGN, find, keywords
 from cnndsl.layers.base import Layer
 from cnndsl.layers.reference import parameter_table, refreshed
+from cnndsl.registry import Registry
 
 ISSUE_2 = (
     "conv depthwise maxpool avgpool sumpool globalavgpool globalmaxpool flatten dense dropout relu"
     " tanh sigmoid softmax leakyrelu scaledtanh batchnorm lrn identity add multiply maximum concat"
 )
+GROUP = "cnndsl.layers"
 PAGES = resources.docs() / "layers"
 
 
@@ -96,21 +97,17 @@ class Swirl(Layer):
 
 
 def install(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    point = EntryPoint(name, value, "cnndsl.layers")
-    for cached in (cnndsl.layers._entry_points, cnndsl.layers._installed):
-        cached.cache_clear()
-        monkeypatch.setattr(cnndsl.layers, cached.__name__, cached)
+    point = EntryPoint(name, value, GROUP)
+    # A registry that has not looked yet, so that nothing of the test stays.
+    monkeypatch.setattr("cnndsl.layers.LAYERS", layers())
     monkeypatch.setattr(
         "importlib.metadata.entry_points",
-        lambda group: EntryPoints([point]) if group == "cnndsl.layers" else EntryPoints(),
+        lambda group: EntryPoints([point]) if group == GROUP else EntryPoints(),
     )
 
 
-@pytest.fixture(autouse=True)
-def _forget_other_packages() -> object:
-    yield
-    cnndsl.layers._entry_points.cache_clear()
-    cnndsl.layers._installed.cache_clear()
+def layers() -> Registry[Layer]:
+    return Registry("layer", "cnndsl.layers.base:Layer", package=GROUP, group=GROUP, code="CNN101")
 
 
 def test_layers_of_other_packages_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
