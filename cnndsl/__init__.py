@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from cnndsl.api import load as load
     from cnndsl.api import parse as parse
     from cnndsl.api import train as train
+    from cnndsl.diagnostics.compile_error import CompileError as CompileError
     from cnndsl.diagnostics.model import CnndslError as CnndslError
-    from cnndsl.diagnostics.model import CompileError as CompileError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
     from cnndsl.runtime.evaluate import Evaluation as Evaluation
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
-    "CompileError": "cnndsl.diagnostics.model",
+    "CompileError": "cnndsl.diagnostics.compile_error",
     "Diagnostic": "cnndsl.diagnostics.model",
     "Evaluation": "cnndsl.runtime.evaluate",
     "Model": "cnndsl.runtime.model",

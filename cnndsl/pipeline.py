@@ -12,7 +12,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Report, UserError
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Report, UserError
 from cnndsl.diagnostics.source import Source
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.modules import Loader, find_spec

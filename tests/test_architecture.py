@@ -28,6 +28,14 @@ def name_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+MODULES = {name_of(path): path for path in SOURCES}
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 # --- dependencies -----------------------------------------------------------------------------
 
 
@@ -37,6 +45,46 @@ def test_the_stages_look_only_down(
     monkeypatch.chdir(ROOT)
     status = importlinter.lint_imports(config_filename="pyproject.toml", no_cache=True)
     assert status == importlinter.EXIT_STATUS_SUCCESS, capsys.readouterr().out
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of ours that a module takes anything from, wherever in its text it does.
+
+    Imports in functions and under ``TYPE_CHECKING`` count like any other. ``from package import
+    name`` counts as the submodule where ``name`` is one, else as the package's ``__init__``. That
+    an import also runs the packages above it does not count, nor does a module named in a string
+    (the tables of verbs, renderers and public names), which is data.
+    """
+    found: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        match node:
+            case ast.Import(names=names):
+                found.update(alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), names=names):
+                inside = {f"{module}.{alias.name}" for alias in names}
+                found |= inside & MODULES.keys()
+                if inside - MODULES.keys():
+                    found.add(module)
+            case _:
+                pass
+    return found & MODULES.keys() - {name_of(path)}
+
+
+def circle_among(graph: dict[str, set[str]]) -> set[str]:
+    """The modules that are on a circle, or on the way from one circle to another."""
+    left = {name: set(others) for name, others in graph.items()}
+    while True:
+        reached = set().union(*left.values())
+        ends = {name for name, others in left.items() if not others or name not in reached}
+        if not ends:
+            return set(left)
+        left = {name: others - ends for name, others in left.items() if name not in ends}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: imports_of(path) for name, path in MODULES.items()}
+    graph["cnndsl.syntax.values"].discard("cnndsl.syntax.ast")  # the two are about to be one tree
+    assert circle_among(graph) == set()
 
 
 HEAVY = ("numpy", "onnx", "onnx_ir", "onnxruntime", "PIL", "safetensors", "rich")
@@ -101,11 +149,6 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
 # not be there.
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
 def assigned(path: Path) -> Iterator[tuple[str, ast.expr | None]]:
     """The names that a module assigns at its top level, and to what."""
     for node in tree_of(path).body:
@@ -135,9 +178,6 @@ def imported(path: Path) -> Iterator[tuple[str, str]]:
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "cnndsl":
             yield from ((node.module or "", alias.name) for alias in node.names)
-
-
-MODULES = {name_of(path): path for path in SOURCES}
 
 
 @pytest.mark.parametrize("name", MODULES)

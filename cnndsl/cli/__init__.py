@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -12,26 +10,12 @@ from typing_extensions import override
 
 from cnndsl.cli.errors import exit_code_of, report
 from cnndsl.cli.options import LINE, color_option
-from cnndsl.diagnostics.model import CompileError, UserError
+from cnndsl.cli.verbs import VERBS, command
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import UserError
 from cnndsl.version import __version__
 
-__all__ = ["VERBS", "VerbGroup", "main"]
-
-VERBS = MappingProxyType(
-    {
-        "check": ("cnndsl.cli.check:check", "Say what is wrong with a spec, and how to mend it."),
-        "summary": ("cnndsl.cli.summary:summary", "Count a network's parameters, MACs and memory."),
-        "compile": ("cnndsl.cli.compile:compile", "Make an ONNX model of a spec."),
-        "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
-        "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
-        "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),
-        "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
-        "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
-        "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
-        "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
-    }
-)
-"""Where the command of each verb is, and its help: known without loading it."""
+__all__ = ["VerbGroup", "main"]
 
 
 class VerbGroup(click.Group):
@@ -45,9 +29,7 @@ class VerbGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module, _, name = VERBS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        return command(cmd_name)
 
     @override
     def resolve_command(

@@ -15,7 +15,8 @@ from errno import EPIPE
 import click
 
 from cnndsl.cli.options import wants_color
-from cnndsl.diagnostics.model import CompileError, UserError
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import UserError
 
 __all__ = ["DEBUG", "exit_code_of", "report"]
 

@@ -7,13 +7,12 @@ option of another verb.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from shlex import quote
 
 import click
 
-from cnndsl.cli import VERBS
 from cnndsl.cli.options import LINE
+from cnndsl.cli.verbs import VERBS, command
 from cnndsl.diagnostics.words import closest
 
 __all__ = ["explained"]
@@ -87,7 +86,7 @@ def _hints(ctx: click.Context, option: str, name: str) -> Iterator[str]:
     verbs = [
         f"`cnndsl {other}`"
         for other in VERBS
-        if other != verb and f"--{name.replace('_', '-')}" in _options(_command(other))
+        if other != verb and f"--{name.replace('_', '-')}" in _options(command(other))
     ]
     if verbs:
         yield f"It is an option of {' and '.join(verbs)}."
@@ -143,12 +142,6 @@ def _value(ctx: click.Context, option: str) -> str:
         if word == option and at + 1 < len(words) and not words[at + 1].startswith("--"):
             return words[at + 1]
     return ""
-
-
-def _command(verb: str) -> click.Command:
-    module, _, name = VERBS[verb][0].partition(":")
-    command: click.Command = getattr(import_module(module), name)
-    return command
 
 
 def _options(command: click.Command) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from cnndsl.frozen import frozen
 
 __all__ = [
     "CnndslError",
-    "CompileError",
     "Diagnostic",
     "Edit",
     "Fix",
@@ -156,22 +155,3 @@ class UserError(CnndslError):
     def __str__(self) -> str:
         # A path that is no UTF-8 holds halves of characters, which no stream takes.
         return self.message.encode(errors="backslashreplace").decode()
-
-
-class CompileError(CnndslError):
-    """A spec that cannot be compiled; ``str()`` is the text that ``cnndsl check`` shows."""
-
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics = tuple(diagnostics)
-        super().__init__(self.diagnostics)
-
-    @override
-    def __repr__(self) -> str:
-        more = f" and {len(self.diagnostics) - 1} more" if len(self.diagnostics) > 1 else ""
-        return f"<CompileError: {self.diagnostics[0]!r}{more}>"
-
-    @override
-    def __str__(self) -> str:
-        from cnndsl.diagnostics.render import render_text
-
-        return render_text(self.diagnostics)

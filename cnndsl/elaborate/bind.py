@@ -7,7 +7,6 @@ attribute's name and its value, in any order. Problems become diagnostics at the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Generic, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, replacements, shorten
+from cnndsl.elaborate.bound import Bound, validate
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.schema_errors import diagnose, example, foreign_letters, value_example
 from cnndsl.elaborate.values import (
@@ -25,42 +25,18 @@ from cnndsl.elaborate.values import (
     Value,
     holes_in,
 )
-from cnndsl.frozen import frozen, replace
+from cnndsl.frozen import replace
 from cnndsl.layers import FOREIGN_ATTRIBUTES, find
 from cnndsl.layers.base import Layer, Schema
 from cnndsl.syntax.ast import At, Binary, Expr, Identifier, List, Name, Number, Size, Text, Unary
 from cnndsl.syntax.post_parse_errors import comment_in_slashes
 
-__all__ = ["Bound", "bind"]
+__all__ = ["bind"]
 
 S = TypeVar("S", bound=Schema)
 
 MOST_SIZES = 16
 """No layer works along more dimensions."""
-
-
-@frozen
-class Bound(Generic[S]):
-    """A phrase understood: the schema, the values written, where each of them stands."""
-
-    schema: type[S]
-    values: Mapping[str, Value]
-    places: Mapping[str, Span]
-
-    def validate(self, **defaults: Value) -> S:
-        """The schema's object of these values; equal values give the same object.
-
-        Raises:
-            ValidationError: where the schema refuses them, which :func:`bind` has ruled out for
-                a phrase without holes.
-        """
-        values = {**defaults, **self.values}
-        return _validate(self.schema, values)
-
-    @property
-    def has_holes(self) -> bool:
-        """Whether a value is still to be found."""
-        return any(True for value in self.values.values() for _ in holes_in(value))
 
 
 def bind(
@@ -339,19 +315,6 @@ class _Binder(Generic[S]):
         return usage
 
 
-def _validate(schema: type[S], values: Mapping[str, Value]) -> S:
-    found: S = _validated(schema, tuple(values.items()), repr(values))
-    return found
-
-
-@lru_cache(maxsize=4096)
-def _validated(schema: type[S], values: tuple[tuple[str, Value], ...], written: str) -> S:
-    # `written` tells apart what Python holds to be equal: 1, 1.0 and `yes`.
-    if not values and not any(field.is_required() for field in schema.model_fields.values()):
-        return schema.model_construct()  # the defaults, without building a validator first
-    return schema.model_validate(dict(values))
-
-
 def _problems(
     bound: Bound[S], head: Identifier, written: Mapping[str, Expr], constants: Constants
 ) -> tuple[Diagnostic, ...]:
@@ -364,7 +327,7 @@ def _problems(
     if open_names:
         values = {name: 1 if name in open_names else value for name, value in values.items()}
     try:
-        _validate(bound.schema, values)
+        validate(bound.schema, values)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=True)
         found = [

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, replacements, shorten
+from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.scope import BlockDefinition, Frame, Naming, Stream
 from cnndsl.elaborate.values import KNOWN_WORDS, Constants, EvaluationError, Value
 from cnndsl.layers import find
 from cnndsl.syntax.ast import Argument, Call, Chain, Identifier, Link, Name, Parameter, Phrase
 
-if TYPE_CHECKING:
-    from cnndsl.elaborate.elaborate import Elaborator
-
 __all__ = ["as_chain", "bind_arguments", "signature"]
 
 
 def bind_arguments(
-    expander: Elaborator,
+    context: ElaborationContext,
     definition: BlockDefinition,
     call: Call,
     frame: Frame,
     current: int | None,
 ) -> Frame | None:
     """The frame of the block's body, or None where the arguments are wrong; the report says how."""
-    given = _match(expander, definition, call)
+    given = _match(context, definition, call)
     if given is None:
         return None
     inner = Frame(
@@ -43,7 +39,7 @@ def bind_arguments(
         argument = given.get(parameter.name.name)
         if parameter.is_stream and argument is not None:
             chain = as_chain(argument)
-            node = expander.one(expander.chain(chain, frame, current), chain.span)
+            node = context.one(context.chain(chain, frame, current), chain.span)
             misnamed = frame.misnamed(chain)
             inner.streams[parameter.name.name] = Stream(node, parameter.name.span, misnamed)
         elif argument is not None:
@@ -57,7 +53,7 @@ def bind_arguments(
 
 
 def _match(
-    expander: Elaborator, definition: BlockDefinition, call: Call
+    context: ElaborationContext, definition: BlockDefinition, call: Call
 ) -> dict[str, Argument] | None:
     """Which argument goes to which parameter."""
     block = definition.block
@@ -95,7 +91,7 @@ def _match(
         ]
         if missing:
             problems.append(_missing(missing, definition, call))
-    expander.report.extend(problems)
+    context.report.extend(problems)
     return None if problems else given
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -17,7 +18,7 @@ from cnndsl.elaborate.scope import BlockDefinition, Frame, Stream
 from cnndsl.elaborate.values import EvaluationError
 from cnndsl.layers import is_shipped
 from cnndsl.limits import DEEPEST, Limits
-from cnndsl.syntax.ast import Chain, Identifier, Name
+from cnndsl.syntax.ast import Body, Chain, Identifier, Name
 
 __all__ = ["ElaborationContext", "LimitError", "count"]
 
@@ -26,8 +27,16 @@ class LimitError(Exception):
     """A limit was reached; the report says which."""
 
 
-class ElaborationContext:
+class ElaborationContext(ABC):
     """The draft under construction, and what every part of expansion does to it."""
+
+    @abstractmethod
+    def run(self, body: Body, frame: Frame) -> None:
+        """Carry out the statements of a body."""
+
+    @abstractmethod
+    def chain(self, chain: Chain, frame: Frame, current: int | None) -> tuple[int, ...]:
+        """The results of a chain that starts from ``current``, or from the stream it names."""
 
     def __init__(self, draft: Draft, report: Report, limits: Limits) -> None:
         self.draft = draft

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.evaluate import truth
 from cnndsl.elaborate.loops import rounds
 from cnndsl.elaborate.scope import Frame, Naming, labels_in, opens_scope
 from cnndsl.syntax.ast import Body, Branch, For, Identifier, Repeat
-
-if TYPE_CHECKING:
-    from cnndsl.elaborate.elaborate import Elaborator
 
 __all__ = ["branch", "loop"]
 
@@ -19,59 +15,59 @@ FAULTY_ROUNDS = 20
 
 
 def branch(
-    expander: Elaborator, element: Branch, frame: Frame, current: int | None
+    context: ElaborationContext, element: Branch, frame: Frame, current: int | None
 ) -> tuple[int, ...]:
     """The streams that the body chosen by the condition gives; without one, the stream itself."""
     body = element.then if truth(element.condition, frame.constants) else element.otherwise
     if isinstance(body, Branch):
-        return branch(expander, body, frame, current)
-    return () if body is None and current is None else _body(expander, body, frame, current)
+        return branch(context, body, frame, current)
+    return () if body is None and current is None else _body(context, body, frame, current)
 
 
 def _body(
-    expander: Elaborator, body: Body | None, frame: Frame, current: int | None
+    context: ElaborationContext, body: Body | None, frame: Frame, current: int | None
 ) -> tuple[int, ...]:
     inner = frame.inner()
     inner.current = current
     if body is not None:
-        expander.run(body, inner)
+        context.run(body, inner)
     frame.returned = inner.returned
     return () if inner.current is None else (inner.current,)
 
 
 def loop(
-    expander: Elaborator,
+    context: ElaborationContext,
     element: Repeat | For,
     label: Identifier | None,
     frame: Frame,
     current: int | None,
 ) -> tuple[int, ...]:
     """The stream that the last round gives; each round starts from the one before."""
-    every_round = rounds(expander, element, frame)
+    every_round = rounds(context, element, frame)
     scope = label.name if label else ""
     scoped = opens_scope(element, labelled=label is not None)
     if scoped and not label:
         scope = frame.naming.generate("repeat" if isinstance(element, Repeat) else "for")
     labels = frozenset(labels_in(element.body.statements)) if scoped else frozenset[str]()
-    expander.loops.append(element.span)
-    known = len(expander.report)
+    context.loops.append(element.span)
+    known = len(context.report)
     try:
         for number, define in enumerate(every_round, start=1):
-            expander.step(element.span)
+            context.step(element.span)
             prefix = f"{frame.naming.prefix}{scope}.{number}."
             inner = frame.inner(Naming(prefix, labels, outer=frame.naming) if scoped else None)
             inner.current = current
             define(inner.constants)
-            expander.run(element.body, inner)
+            context.run(element.body, inner)
             current = inner.current
             if scoped and current is not None:
-                expander.paths[prefix[:-1]] = current
+                context.paths[prefix[:-1]] = current
             if inner.returned is not None:
                 frame.returned = inner.returned
                 break
-            if number >= FAULTY_ROUNDS and len(expander.report) > known:
-                current = expander.poison(element.span, frame)
+            if number >= FAULTY_ROUNDS and len(context.report) > known:
+                current = context.poison(element.span, frame)
                 break
     finally:
-        expander.loops.pop()
+        context.loops.pop()
     return () if current is None else (current,)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
-from cnndsl.elaborate.bind import Bound
+from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.network import Expectation, InputNode, Network, Node, NodeClaim
 from cnndsl.elaborate.scope import BlockDefinition
 from cnndsl.elaborate.values import OpenHole, Value

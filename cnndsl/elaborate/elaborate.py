@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest
@@ -73,6 +75,7 @@ class Elaborator(ElaborationContext):
 
     # --- statements ---
 
+    @override
     def run(self, body: Body, frame: Frame) -> None:
         """Carry out the statements of a body."""
         before: Statement | BrokenStatement | None = None
@@ -183,6 +186,7 @@ class Elaborator(ElaborationContext):
 
     # --- chains ---
 
+    @override
     def chain(self, chain: Chain, frame: Frame, current: int | None) -> tuple[int, ...]:
         """The results of a chain that starts from ``current``, or from the stream it names."""
         streams: tuple[int, ...] = () if current is None else (current,)

@@ -9,7 +9,8 @@ from typing import TypeVar
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, replacements, shorten
-from cnndsl.elaborate.bind import Bound, bind
+from cnndsl.elaborate.bind import bind
+from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.network import InputNode
 from cnndsl.elaborate.schema_errors import element, foreign_letters

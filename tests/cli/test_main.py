@@ -11,8 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from cnndsl.cli import VERBS, main
-from cnndsl.diagnostics.model import CompileError, Diagnostic, UserError
+from cnndsl.cli import main
+from cnndsl.cli.verbs import VERBS
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.source import Source, Span
 
 

@@ -8,7 +8,8 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from cnndsl.cli import VERBS, main
+from cnndsl.cli import main
+from cnndsl.cli.verbs import VERBS
 from cnndsl.elaborate.overrides import override
 from cnndsl.pipeline import load
 

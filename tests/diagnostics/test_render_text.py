@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnndsl.diagnostics.model import CompileError, Diagnostic, Edit, Fix, Label, Severity, UserError
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Severity, UserError
 from cnndsl.diagnostics.render import render_text, render_user_error
 from cnndsl.diagnostics.source import Source, Span
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 import numpy
 
-from cnndsl.cli import VERBS, main
+from cnndsl.cli import main
+from cnndsl.cli.verbs import VERBS
 from tests.hunt.command import call
 
 __all__ = ["odd_commands"]

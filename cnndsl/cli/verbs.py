@@ -1,0 +1,33 @@
+"""The verbs: where the command of each is, found without loading the others."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import MappingProxyType
+
+import click
+
+__all__ = ["VERBS", "command"]
+
+VERBS = MappingProxyType(
+    {
+        "check": ("cnndsl.cli.check:check", "Say what is wrong with a spec, and how to mend it."),
+        "summary": ("cnndsl.cli.summary:summary", "Count a network's parameters, MACs and memory."),
+        "compile": ("cnndsl.cli.compile:compile", "Make an ONNX model of a spec."),
+        "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
+        "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
+        "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),
+        "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
+        "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
+        "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
+        "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
+    }
+)
+"""Where the command of each verb is, and its help: known without loading it."""
+
+
+def command(verb: str) -> click.Command:
+    """The command of a verb."""
+    module, _, name = VERBS[verb][0].partition(":")
+    found: click.Command = getattr(import_module(module), name)
+    return found
