@@ -65,7 +65,7 @@ def main() -> None:
         folder = Path(name)
         small, large = chain(1_000, folder), chain(10_000, folder)
         rows = [
-            ("check lenet5 / importing lark, pydantic, click", check("lenet5"), BARE, 1.5),
+            ("check lenet5 / importing lark, pydantic, click", check("lenet5"), BARE, 1.9),
             ("check resnet152 / check lenet5", check("resnet152"), check("lenet5"), 3.0),
             ("check 10,000 layers / 1,000 layers", check(large), check(small), 12.0),
         ]

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from types import FrameType, ModuleType
+from types import FrameType
 
 __all__ = ["run"]
 
@@ -35,7 +35,8 @@ def run() -> None:
     import gc
 
     gc.set_threshold(500_000, 20, 20)  # imports allocate much and leave no garbage
-    _skip_plugin_search()
+    # Pydantic would read the metadata of every installed package to look for plugins.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from cnndsl.cli import main
 
     try:
@@ -48,20 +49,6 @@ def run() -> None:
         raise
     except KeyboardInterrupt:  # a second one, while the first was being told of
         _leave(130)
-
-
-def _skip_plugin_search() -> None:
-    """Tell pydantic that it has no plugins.
-
-    It looks for them when it builds its first validator, by reading the metadata of every installed
-    package; that and the import of ``importlib.metadata`` cost more than the check itself, and its
-    variable PYDANTIC_DISABLE_PLUGINS spares only the former.
-    """
-    name = "pydantic.plugin._loader"
-    if name not in sys.modules:
-        loader = ModuleType(name)
-        vars(loader)["get_plugins"] = tuple
-        sys.modules[name] = loader
 
 
 def _leave(code: int) -> None:
