@@ -44,8 +44,7 @@ class Network:
     @override
     def __repr__(self) -> str:
         inputs = ", ".join(str(node.type) for node in self._typed.network.inputs)
-        main = self._typed.types[self._typed.network.outputs["output"]]
-        return f"<Network {self.name}: {inputs} -> {main}>"
+        return f"<Network {self.name}: {inputs} -> {self._typed.main_type}>"
 
     @property
     def name(self) -> str:

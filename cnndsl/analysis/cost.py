@@ -78,17 +78,15 @@ def _layers(typed: TypedNetwork) -> int:
     return sum(isinstance(node, LayerNode) for node in typed.network.nodes)
 
 
-def _main_output(typed: TypedNetwork) -> int:
-    return next(iter(typed.network.outputs.values()))
-
-
 _COMPUTED: Mapping[Quantity, Callable[[TypedNetwork], tuple[int, ...]]] = {
     Quantity.PARAMS: lambda typed: (total(params_of, typed),),
     Quantity.TRAINABLE_PARAMS: lambda typed: (trainable_params(typed),),
     Quantity.BUFFERS: lambda typed: (total(buffers_of, typed),),
     Quantity.MACS: lambda typed: (total(macs_of, typed),),
-    Quantity.OUTPUT: lambda typed: typed.types[_main_output(typed)].dims,
-    Quantity.RECEPTIVE_FIELD: lambda typed: receptive_fields(typed)[_main_output(typed)].sizes,
+    Quantity.OUTPUT: lambda typed: typed.main_type.dims,
+    Quantity.RECEPTIVE_FIELD: lambda typed: (
+        receptive_fields(typed)[typed.network.main_output].sizes
+    ),
     Quantity.LAYERS: lambda typed: (_layers(typed),),
     Quantity.DEPTH: lambda typed: (depth(typed),),
     Quantity.WEIGHT_BYTES: lambda typed: (weight_bytes(typed),),

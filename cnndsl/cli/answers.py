@@ -88,7 +88,7 @@ def _heading(prediction: Prediction) -> str:
 def _label(prediction: Prediction, answer: Answer) -> str:
     """What an answer is called; a single number without a name is the output itself."""
     if len(prediction.main) == 1 and not prediction.classes:
-        return next(iter(prediction.outputs))
+        return prediction.main_name
     return answer.name
 
 

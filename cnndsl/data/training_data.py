@@ -104,7 +104,7 @@ def open_part(
     Raises:
         UserError: as ``open_dataset`` does.
     """
-    output = network.types[next(iter(network.network.outputs.values()))]
+    output = network.main_type
     # One output tells two classes apart; their names are in no model.
     several = output.channels > 1
     classes = network.network.classes
@@ -139,7 +139,7 @@ def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
     Raises:
         UserError: CNN802 for a name that cannot be written into a spec.
     """
-    output = network.types[next(iter(network.network.outputs.values()))]
+    output = network.main_type
     if network.network.classes or not data.classes or len(data.classes) != output.channels:
         return network
     for name in data.classes:

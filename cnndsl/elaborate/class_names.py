@@ -120,7 +120,7 @@ def with_classes(typed: TypedNetwork, classes: Sequence[str]) -> TypedNetwork:
     main output has channels, or cannot be written into a spec, change nothing.
     """
     network = typed.network
-    output = typed.types[next(iter(network.outputs.values()))]
+    output = typed.main_type
     if network.classes or not classes or len(classes) != output.channels:
         return typed
     if not all(map(is_writable, classes)):

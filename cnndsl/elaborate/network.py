@@ -107,6 +107,16 @@ class Network:
         """The input nodes."""
         return tuple(node for node in self.nodes if isinstance(node, InputNode))
 
+    @property
+    def main(self) -> str:
+        """The name of the main output."""
+        return next(iter(self.outputs))
+
+    @property
+    def main_output(self) -> int:
+        """The position of the node that the main output is."""
+        return self.outputs[self.main]
+
 
 @frozen
 class TypedNetwork:
@@ -125,6 +135,11 @@ class TypedNetwork:
     def name(self) -> str:
         """The network's name."""
         return self.network.name
+
+    @property
+    def main_type(self) -> TensorType:
+        """The type of the main output."""
+        return self.types[self.network.main_output]
 
     def input_types(self, node: LayerNode) -> tuple[TensorType, ...]:
         """The types of what a node reads."""

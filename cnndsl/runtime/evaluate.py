@@ -41,7 +41,7 @@ from cnndsl.runtime.tally import (
     ValueTally,
     class_scores,
 )
-from cnndsl.typecheck.scores import main_output, scores
+from cnndsl.typecheck.scores import scores
 
 __all__ = [
     "Evaluation",
@@ -191,7 +191,7 @@ def scores_value(network: TypedNetwork, manifest: Manifest, loss: Loss) -> str:
     has no logarithm.
     """
     position = scores(network, loss)
-    if position == main_output(network):
+    if position == network.network.main_output:
         return ""
     return manifest.value_of(network.network.nodes[position].name)
 

@@ -66,12 +66,17 @@ class Prediction:
     @property
     def main(self) -> Array:
         """The main output: the stream at the end of the spec."""
-        return next(iter(self.outputs.values()))
+        return self.outputs[self.main_name]
+
+    @property
+    def main_name(self) -> str:
+        """The name of the main output."""
+        return next(iter(self.outputs))
 
     @property
     def meaning(self) -> Answers:
         """What the main output's numbers are: probabilities, scores or values."""
-        return _meaning(self.answers, next(iter(self.outputs)), self.classes)
+        return _meaning(self.answers, self.main_name, self.classes)
 
     def top(self, count: int) -> tuple[Answer, ...]:
         """The best classes, the best first; none where the main output's are not ranked.

@@ -123,8 +123,7 @@ def prepare(request: TrainingRequest) -> Plan:
             learnt = dataset is data
             encoder(dataset, step.labels.dtype, step.labels.dims[1:], learnt=learnt)
             if classes:
-                output = next(iter(network.network.outputs.values()))
-                check_labels(dataset, network.types[output].channels, learnt=learnt)
+                check_labels(dataset, network.main_type.channels, learnt=learnt)
             elif isinstance(recipe.loss, BinaryCrossEntropy):
                 check_shares(dataset)
     _check_classes(data)
@@ -252,9 +251,7 @@ def _note_data(plan: Plan, listener: Listener) -> None:
         )
     balance = imbalance(data)
     if balance is not None and isinstance(plan.recipe.loss, CrossEntropy | Hinge):
-        units = plan.request.network.types[
-            next(iter(plan.request.network.network.outputs.values()))
-        ].channels
+        units = plan.request.network.main_type.channels
         empty = units - sum(1 for _, count in balance.counts if count)
         if empty:
             listener.note(

@@ -57,7 +57,7 @@ def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> 
     """A network that knows nothing has the loss ln(classes): every class is as likely."""
     if not fresh or not isinstance(recipe.loss, CrossEntropy):
         return
-    classes = typed.types[next(iter(typed.network.outputs.values()))].channels
+    classes = typed.main_type.channels
     expected = math.log(classes)
     if expected > 0 and first > _FAR * expected:
         yield (

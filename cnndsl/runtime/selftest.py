@@ -298,7 +298,7 @@ class _Bench:
         feeds |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
         for name, dims in step.inputs.items():
             feeds[name] = random.normal(size=dims).astype(numpy.float32)
-        output = self.typed.types[next(iter(self.typed.network.outputs.values()))]
+        output = self.typed.main_type
         labels = random.integers(max(2, output.channels), size=step.labels.dims)
         if step.labels.dtype == numpy.int64:
             labels %= output.channels

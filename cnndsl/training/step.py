@@ -168,8 +168,8 @@ def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
             return node.layer.lower(graph, context)
         return node.layer.lower_training(graph, context)
 
-    name, position = next(iter(typed.network.outputs.items()))
-    return lower_into(graph, typed, {name: position}, lower_layer)
+    network = typed.network
+    return lower_into(graph, typed, {network.main: network.main_output}, lower_layer)
 
 
 def _measure(typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward) -> _Measured:

@@ -55,10 +55,9 @@ def answers_of(typed: TypedNetwork) -> dict[str, Answers]:
     loss is the main output's; of others, what has neither layer behind it is a value.
     """
     outputs = typed.network.outputs
-    main = next(iter(outputs))
     loss = (typed.network.recipe or Recipe()).loss
     return {
-        name: _answers(typed, position, loss if name == main else None)
+        name: _answers(typed, position, loss if name == typed.network.main else None)
         for name, position in outputs.items()
     }
 

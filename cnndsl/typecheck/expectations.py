@@ -60,7 +60,7 @@ def check_expectations(network: TypedNetwork, draft: Draft, report: Report) -> N
 def check_outputs(network: TypedNetwork, report: Report) -> None:
     """Whether there are as many class names as the main output has units."""
     names = network.network.classes
-    output = network.types[network.network.outputs["output"]]
+    output = network.main_type
     if not names or len(names) == output.channels:
         return
     statement = next(

@@ -18,7 +18,7 @@ from cnndsl.layers.base import Bounds, Layer
 from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import Loss
-from cnndsl.typecheck.scores import main_output, maker, scores
+from cnndsl.typecheck.scores import maker, scores
 from cnndsl.typecheck.spans import layer_place, setting_labels, setting_place
 
 __all__ = ["loss_problems"]
@@ -28,7 +28,7 @@ _ACTIVATIONS = (Relu, LeakyRelu, Tanh, ScaledTanh, Sigmoid, Softmax)
 
 def loss_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """What the loss and the last layers have against each other."""
-    loss, output = recipe.loss, main_output(typed)
+    loss, output = recipe.loss, typed.network.main_output
     if isinstance(loss, CrossEntropy | Hinge) and typed.types[output].channels < 2:
         yield Diagnostic(
             "CNN809",

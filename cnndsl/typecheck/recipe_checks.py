@@ -16,7 +16,6 @@ from cnndsl.frozen import replace
 from cnndsl.layers.normalization import BatchNorm
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.typecheck.loss_checks import loss_problems
-from cnndsl.typecheck.scores import main_output
 from cnndsl.typecheck.setting_checks import setting_problems
 from cnndsl.typecheck.spans import layer_place, output_places, setting_labels, setting_place
 
@@ -52,7 +51,7 @@ def _learns(typed: TypedNetwork, recipe: Recipe, position: int) -> bool:
 
 
 def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
-    live = live_nodes(typed.network, [main_output(typed)])
+    live = live_nodes(typed.network, [typed.network.main_output])
     if any(_learns(typed, recipe, at) for at in live):
         return
     weights = any(weight.trainable for at in live for weight in typed.weights[at])
@@ -70,7 +69,7 @@ def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
 
 def _untrained_outputs(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Further outputs with layers of their own, which the main output's loss does not reach."""
-    trained = set(live_nodes(typed.network, [main_output(typed)]))
+    trained = set(live_nodes(typed.network, [typed.network.main_output]))
     # Nodes that depend on a layer that could learn and does not.
     left: set[int] = set()
     for at, node in enumerate(typed.network.nodes):
@@ -121,7 +120,7 @@ def single_values(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
     """Batch normalisation over one value gives 0, and the variance that it remembers falls to 0."""
     if batch > 1:
         return
-    for at in live_nodes(typed.network, [main_output(typed)]):
+    for at in live_nodes(typed.network, [typed.network.main_output]):
         node = typed.network.nodes[at]
         if not isinstance(node, LayerNode) or not isinstance(node.layer, BatchNorm):
             continue

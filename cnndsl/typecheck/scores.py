@@ -16,12 +16,7 @@ from cnndsl.layers.dense import Flatten
 from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy
 from cnndsl.recipe.settings import Loss
 
-__all__ = ["flattened_places", "main_output", "maker", "scores"]
-
-
-def main_output(typed: TypedNetwork) -> int:
-    """The position of the node that the loss is about."""
-    return next(iter(typed.network.outputs.values()))
+__all__ = ["flattened_places", "maker", "scores"]
 
 
 def scores(typed: TypedNetwork, loss: Loss, output: int | None = None) -> int:
@@ -30,7 +25,7 @@ def scores(typed: TypedNetwork, loss: Loss, output: int | None = None) -> int:
     They are as many as the output's, and stand in its order, though perhaps in another shape: a
     softmax over 10x1x1 may be flattened behind.
     """
-    output = main_output(typed) if output is None else output
+    output = typed.network.main_output if output is None else output
     last = maker(typed, output)
     node = typed.network.nodes[last]
     activation = _probabilities(loss)
@@ -58,7 +53,7 @@ def flattened_places(typed: TypedNetwork) -> tuple[int, ...]:
 
     Empty where it is no such thing: behind a ``dense``, numbers belong to no place.
     """
-    position = main_output(typed)
+    position = typed.network.main_output
     node = typed.network.nodes[position]
     while isinstance(node, LayerNode) and len(node.inputs) == 1:
         position = node.inputs[0]
