@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,6 +127,52 @@ def test_checking_loads_nothing_heavy(program: str) -> None:
 
 def test_what_compiles_does_load_onnx() -> None:
     assert "onnx" in loaded_by("import cnndsl; cnndsl.load('lenet5').compile()")
+
+
+# --- codes ------------------------------------------------------------------------------------
+
+
+def is_code(node: ast.AST | None) -> bool:
+    """Whether an expression is the text of a diagnostic's code."""
+    text = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(text, str) and re.fullmatch(r"CNN\d*", text) is not None
+
+
+def asks_for_codes(path: Path) -> Iterator[int]:
+    """The lines at which a module decides by the code of a diagnostic, which is for people.
+
+    That is a comparison with a code or with a diagnostic's ``code`` (numbers and None are what
+    the code of an exit is compared with), a pattern or a prefix that is one, and a table or a set
+    of nothing but codes.
+    """
+    for node in ast.walk(tree_of(path)):
+        match node:
+            case ast.Compare(left=left, comparators=others):
+                sides = [left, *others]
+                codes = any(isinstance(one, ast.Attribute) and one.attr == "code" for one in sides)
+                exits = any(
+                    isinstance(one, ast.Constant) and not isinstance(one.value, str)
+                    for one in sides
+                )
+                if (codes and not exits) or any(is_code(one) for one in sides):
+                    yield node.lineno
+            case ast.MatchValue(value=value) if is_code(value):
+                yield node.lineno
+            case ast.Call(func=ast.Attribute(attr="startswith"), args=[value]) if is_code(value):
+                yield node.lineno
+            case ast.Set(elts=items) | ast.List(elts=items) | ast.Tuple(elts=items):
+                if items and all(is_code(item) for item in items):
+                    yield node.lineno
+            case ast.Dict(keys=keys) if any(is_code(key) for key in keys):
+                yield node.lineno
+            case _:
+                pass
+
+
+def test_nothing_is_decided_by_a_code() -> None:
+    table = PACKAGE / "diagnostics" / "codes.py"
+    found = [f"{path}:{line}" for path in SOURCES if path != table for line in asks_for_codes(path)]
+    assert found == []
 
 
 # --- files ------------------------------------------------------------------------------------

@@ -27,8 +27,7 @@ def explain(code: str | None) -> None:
 
 def _known(code: str) -> str:
     """The code as the table has it: ``cnn301`` and ``301`` mean ``CNN301``."""
-    name = code.strip("[]").upper()
-    name = name if name.startswith("CNN") else f"CNN{name}"
+    name = f"CNN{code.strip('[]').upper().removeprefix('CNN')}"
     if name in CODES:
         return name
     from cnndsl.diagnostics.words import closest

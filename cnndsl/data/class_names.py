@@ -333,12 +333,9 @@ def number_indices(values: Indices, data: str, classes: Sequence[str]) -> LabelI
     if wrong.any():
         surplus = [str(value) for value in numpy.unique(values[wrong])[: LISTED + 1].tolist()]
         error = _other_classes(surplus, (), classes, data, "labels")
-        raise UserError(
-            error.code,
-            error.message,
-            notes=error.notes,
-            help="label by the numbers that the spec's `classes` have; for indices, counted from 0,"
-            " take `classes` out of the spec",
+        raise error.amended(
+            "label by the numbers that the spec's `classes` have; for indices, counted from 0,"
+            " take `classes` out of the spec"
         )
     note = (
         f"the labels of `{data}` are names of classes, as the spec has a class `{classes[first]}`"

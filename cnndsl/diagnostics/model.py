@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import Self
 
 from typing_extensions import override
 
@@ -15,6 +16,7 @@ __all__ = [
     "Diagnostic",
     "Edit",
     "Fix",
+    "HoleState",
     "Label",
     "Report",
     "Severity",
@@ -27,6 +29,16 @@ class Severity(StrEnum):
 
     ERROR = "error"
     WARNING = "warning"
+
+
+class HoleState(StrEnum):
+    """What is known of a number that a spec leaves open with ``?``."""
+
+    SOLVED = "solved"
+    """Numbers fit, and they are said."""
+    IMPOSSIBLE = "impossible"
+    UNDETERMINED = "undetermined"
+    """Nothing around it says which number is meant, or there are too many to try."""
 
 
 @frozen
@@ -72,6 +84,8 @@ class Diagnostic:
     help: str = ""
     fixes: tuple[Fix, ...] = ()
     severity: Severity = Severity.ERROR
+    hole: HoleState | None = None
+    """What is known of the `?` that it is about, if it is about one."""
 
     @override
     def __repr__(self) -> str:
@@ -150,6 +164,11 @@ class UserError(CnndslError):
         self.notes = tuple(notes)
         self.help = help
         super().__init__(message)
+
+    def amended(self, help: str | None = None, notes: Iterable[str] = ()) -> Self:
+        """The same error with another help, and with further notes."""
+        help = self.help if help is None else help
+        return type(self)(self.code, self.message, (*self.notes, *notes), help)
 
     @override
     def __str__(self) -> str:

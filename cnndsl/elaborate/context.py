@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
@@ -163,7 +163,7 @@ class ElaborationContext(ABC):
         """Add a node to the network and give its position."""
         nodes = self.draft.nodes
         if len(nodes) >= self.limits.layers:
-            self.exhaust("CNN903", f"the network has more than {self.limits.layers:,} layers")
+            self.exhaust("layers", f"the network has more than {self.limits.layers:,} layers")
         nodes.append(node)
         position = len(nodes) - 1
         self.paths.setdefault(node.name, position)
@@ -206,11 +206,11 @@ class ElaborationContext(ABC):
         self.steps += 1
         if self.steps > self.limits.steps:
             self.loops.append(span)
-            self.exhaust("CNN904", f"expanding it takes more than {self.limits.steps:,} steps")
+            self.exhaust("steps", f"expanding it takes more than {self.limits.steps:,} steps")
 
-    def exhaust(self, code: str, message: str) -> NoReturn:
-        """Report that a limit is reached, at the outermost loop, and give up."""
-        name = {"CNN902": "depth", "CNN903": "layers", "CNN904": "steps"}[code]
+    def exhaust(self, name: Literal["depth", "layers", "steps"], message: str) -> NoReturn:
+        """Report that the limit of this name is reached, at the outermost loop, and give up."""
+        code = {"depth": "CNN902", "layers": "CNN903", "steps": "CNN904"}[name]
         value = DEEPEST if name == "depth" else 10 * getattr(self.limits, name)
         self.fail(
             code,

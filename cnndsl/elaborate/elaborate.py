@@ -370,7 +370,7 @@ class Elaborator(ElaborationContext):
             )
             return (self.poison(call.span, frame),)
         if len(self.active) >= self.limits.depth:
-            self.exhaust("CNN902", f"blocks call each other more than {self.limits.depth} deep")
+            self.exhaust("depth", f"blocks call each other more than {self.limits.depth} deep")
         inner = bind_arguments(self, definition, call, frame, current)
         if inner is None:
             return (self.poison(call.span, frame),)

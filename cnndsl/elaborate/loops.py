@@ -34,7 +34,7 @@ def rounds(
 def _check_rounds(context: ElaborationContext, times: int, expr: Expr) -> None:
     if times > context.limits.steps:
         context.loops.append(expr.span)
-        context.exhaust("CNN904", f"{times:,} rounds are more than {context.limits.steps:,}")
+        context.exhaust("steps", f"{times:,} rounds are more than {context.limits.steps:,}")
 
 
 def _cannot_loop(expr: Expr, value: Value, rule: str) -> EvaluationError:

@@ -12,11 +12,15 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import UserError
 
-__all__ = ["cannot_write", "is_full", "reason", "write_atomically"]
+__all__ = ["CannotWriteError", "cannot_write", "is_full", "reason", "write_atomically"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MAKE_ROOM = "make room on the disk, or choose another place for the file"
 _ELSEWHERE = "choose another place for the file"
+
+
+class CannotWriteError(UserError):
+    """CNN603: the system does not take a file."""
 
 
 def write_atomically(
@@ -45,7 +49,7 @@ def write_atomically(
     return size
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError) -> UserError:
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> CannotWriteError:
     """CNN603 for a file that the system does not take, with a help that suits the reason."""
     return _cannot_write(path, reason(error), _MAKE_ROOM if is_full(error) else _ELSEWHERE)
 
@@ -61,8 +65,10 @@ def reason(error: OSError) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _cannot_write(path: str | os.PathLike[str], why: str, help: str = _ELSEWHERE) -> UserError:
-    return UserError("CNN603", f"cannot write `{os.fspath(path)}`: {why}", help=help)
+def _cannot_write(
+    path: str | os.PathLike[str], why: str, help: str = _ELSEWHERE
+) -> CannotWriteError:
+    return CannotWriteError("CNN603", f"cannot write `{os.fspath(path)}`: {why}", help=help)
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, int | None]:

@@ -16,6 +16,7 @@ from cnndsl.layers.base import (
     LoweringContext,
     ShapeFault,
 )
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.types import TensorType
 
 __all__ = ["LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]
@@ -120,7 +121,7 @@ class Softmax(Layer):
         if inputs[0].channels == 1:
             what = "channel" if inputs[0].spatial else "unit"
             yield ShapeFault(
-                "CNN310",
+                FaultKind.UNSUITED,
                 f"`softmax` over a single {what} is always 1",
                 help="write `sigmoid` for the probability of one class, or give it two or more",
             )

@@ -20,6 +20,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticKnownError
 
 from cnndsl.frozen import frozen
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
 
@@ -176,7 +177,7 @@ class ShapeFault:
     failed. ``insert`` is a layer that, put before this one, mends it.
     """
 
-    code: str
+    kind: FaultKind
     message: str
     blame: tuple[str, ...] = ()
     inputs: tuple[int, ...] = (0,)
@@ -187,6 +188,11 @@ class ShapeFault:
     fatal: bool = False
     windows: tuple[Window, ...] = ()
     insert: str = ""
+
+    @property
+    def code(self) -> str:
+        """The code that a person reads."""
+        return self.kind.value
 
 
 # --- bounds -----------------------------------------------------------------------------------

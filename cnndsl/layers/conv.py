@@ -18,6 +18,7 @@ from cnndsl.layers.base import (
     Sizes,
     Weight,
 )
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.types import TensorType
 
@@ -116,16 +117,16 @@ class Conv(Convolution):
     @override
     def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
         splits = (
-            ("input channels", source.channels, "CNN304"),
-            ("filters", self.filters, "CNN309"),
+            ("input channels", source.channels, FaultKind.CHANNEL_GROUPS),
+            ("filters", self.filters, FaultKind.FILTER_GROUPS),
         )
-        for what, count, code in splits:
+        for what, count, kind in splits:
             if count % self.groups:
                 yield ShapeFault(
-                    code,
+                    kind,
                     f"{count} {what} do not split into {self.groups} groups:"
                     f" {count} = {count // self.groups}*{self.groups} + {count % self.groups}",
-                    blame=("groups", "filters") if code == "CNN309" else ("groups",),
+                    blame=("groups", "filters") if kind is FaultKind.FILTER_GROUPS else ("groups",),
                     help=self._fitting_groups(source),
                 )
 

@@ -18,6 +18,7 @@ from cnndsl.layers.base import (
     ShapeFault,
     Weight,
 )
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.types import TensorType
 
 __all__ = ["Dense", "Flatten"]
@@ -67,7 +68,7 @@ class Dense(Layer):
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         if inputs[0].spatial:
             yield ShapeFault(
-                "CNN307",
+                FaultKind.FEATURE_MAPS,
                 f"`dense` needs a vector, and its input is feature maps of {inputs[0]}",
                 help=f"put `flatten` before it: it makes a vector of {inputs[0].elements}",
                 insert="flatten",

@@ -8,6 +8,7 @@ from typing import TypeVar
 from typing_extensions import override
 
 from cnndsl.layers.base import Bounds, Builder, Layer, LoweringContext, ShapeFault
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.types import TensorType
 
 __all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]
@@ -42,7 +43,7 @@ class Join(Layer):
             named = sorted([first, *wrong])
             shapes = ", ".join(f"input {at + 1} is {inputs[at]}" for at in named)
             yield ShapeFault(
-                "CNN305",
+                FaultKind.UNLIKE,
                 f"`{self.keyword}` needs {self.wants}: {shapes}",
                 inputs=tuple(named),
                 help=self._advice(inputs[wrong[0]], inputs[first]),

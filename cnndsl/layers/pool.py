@@ -17,6 +17,7 @@ from cnndsl.layers.base import (
     ShapeFault,
     Sizes,
 )
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.sliding import Sliding, dimension_names, pads, vector_fault
 from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
@@ -206,7 +207,9 @@ def _blindness(windows: tuple[Window, ...], blind: list[int]) -> ShapeFault:
             " some windows would see nothing but padding"
         )
         help = f"write a dilation of at most {window.size}"
-    return ShapeFault("CNN303", message, blame=("padding", "kernel"), help=help, spatial=True)
+    return ShapeFault(
+        FaultKind.BLIND, message, blame=("padding", "kernel"), help=help, spatial=True
+    )
 
 
 # --- whole feature maps -----------------------------------------------------------------------

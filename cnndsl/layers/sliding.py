@@ -11,6 +11,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from cnndsl.layers.base import Footprint, Layer, RoundingWord, ShapeFault, Sizes, spread
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.padding import Padding, margins
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
@@ -100,7 +101,7 @@ class Sliding(Layer):
             f"`{self.keyword}` works along 1, 2 or 3 dimensions; its input {source} has {rank}"
         )
         help = "let the input have channels and 1, 2 or 3 sizes, as in `3x224x224`"
-        return ShapeFault("CNN310", message, help=help, fatal=True)
+        return ShapeFault(FaultKind.UNSUITED, message, help=help, fatal=True)
 
     def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with the channels."""
@@ -150,7 +151,7 @@ def dimension_names(rank: int) -> tuple[str, ...]:
 def vector_fault(layer: Layer, source: TensorType, *, fatal: bool = False) -> ShapeFault:
     """The fault of a layer that needs feature maps and gets a vector."""
     return ShapeFault(
-        "CNN306",
+        FaultKind.VECTOR,
         f"`{layer.keyword}` needs feature maps, and its input is a vector of {source.channels}",
         help=f"put `{layer.keyword}` before the layer that makes a vector of the feature maps",
         fatal=fatal,
@@ -174,7 +175,7 @@ def _miscount(name: str, sizes: tuple[int, ...], rank: int) -> ShapeFault:
     if rank == 3 and len(sizes) == 2:
         allowed += "; if the input's first size is the batch, leave it out"
     return ShapeFault(
-        "CNN308",
+        FaultKind.SIZE_COUNT,
         f"`{name} {written}` has {len(sizes)} sizes, and the input has {dimensions}: {names}",
         blame=(name,),
         help=f"write {allowed}",
@@ -203,7 +204,7 @@ def _remainder(windows: tuple[Window, ...]) -> ShapeFault:
         where = ""
         arithmetic = "; ".join(f"{names[position]} {text}" for position, text in formulas.items())
     return ShapeFault(
-        "CNN301",
+        FaultKind.REMAINDER,
         f"the kernel does not tile the input{where}: {arithmetic}",
         blame=_BLAME,
         spatial=True,
@@ -222,7 +223,7 @@ def _too_large(windows: tuple[Window, ...]) -> ShapeFault:
         arithmetic = "; ".join(f"{names[at]} {text}" for at, text in comparisons.items())
     padded = "padded " if any(windows[at].before or windows[at].after for at in wrong) else ""
     return ShapeFault(
-        "CNN302",
+        FaultKind.TOO_LARGE,
         f"the kernel is larger than the {padded}input{where}: {arithmetic}",
         blame=_BLAME,
         spatial=True,

@@ -24,6 +24,7 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Count, Schema, ShapeFault
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.types import DType, TensorType
 
 __all__ = [
@@ -354,7 +355,7 @@ def prepare(settings: Mapping[str, Schema]) -> Preparation:
 
 
 def _fault(setting: str, message: str, help: str) -> ShapeFault:
-    return ShapeFault("CNN503", message, blame=(setting,), help=help)
+    return ShapeFault(FaultKind.PREPARATION, message, blame=(setting,), help=help)
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import LayerNode, Node
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Layer
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.pool import Pooling
 from cnndsl.layers.sliding import Sliding
 from cnndsl.layers.window import Rounding, Window
@@ -85,8 +86,8 @@ class Surroundings:
     """What the failures of one spec have in common."""
 
     inference: Inference
-    codes: Mapping[str, int]
-    """In how many places of the text each code fails."""
+    kinds: Mapping[FaultKind, int]
+    """How many places of the text have each kind of fault."""
 
     @cached_property
     def floored(self) -> Mapping[int, Node]:
@@ -111,7 +112,7 @@ class Case:
     """
 
     around: Surroundings
-    code: str
+    kind: FaultKind
     failing: tuple[int, ...]
     alike: tuple[int, ...]
 
@@ -123,7 +124,7 @@ class Case:
     @property
     def accompanied(self) -> bool:
         """Whether the same is wrong in other places of the text too."""
-        return self.around.codes[self.code] > 1
+        return self.around.kinds[self.kind] > 1
 
     @property
     def node(self) -> LayerNode:
@@ -162,9 +163,9 @@ class Case:
         return self.inference.network.module
 
     @property
-    def mends(self) -> frozenset[tuple[int, str]]:
+    def mends(self) -> frozenset[tuple[int, FaultKind]]:
         """The failures that a repair must make go away."""
-        return frozenset((position, self.code) for position in self.failing)
+        return frozenset((position, self.kind) for position in self.failing)
 
     def fits(self, window: Window) -> bool:
         """Whether a window of this layer fits its input."""

@@ -13,6 +13,7 @@ from cnndsl.diagnostics.model import Edit
 from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import InputNode
 from cnndsl.frozen import replace
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.sliding import Sliding
 from cnndsl.repair.candidates import Candidate, Case, Rank, fits, literal
 from cnndsl.repair.what_if import Budget
@@ -40,7 +41,7 @@ def input_changes(case: Case, budget: Budget) -> Iterator[Iterator[Candidate]]:
     search = _Search(case, way, inputs[0], budget)
     if len(search.node.type.spatial) == len(case.windows):
         yield search.candidates(1)
-        if case.code == "CNN301":
+        if case.kind is FaultKind.REMAINDER:
             yield search.candidates(-1)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cnndsl.diagnostics.edit import apply_edits, compatible
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Severity
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import replace
 
@@ -23,7 +23,10 @@ __all__ = ["SOLVABLE", "Retry", "edits_by_source", "place_after", "proved"]
 Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
 """Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
 
-SOLVABLE = frozenset(("CNN403", "CNN405"))
+_Known: TypeAlias = tuple[str, HoleState | None, str, int]
+"""What was reported before: the code, what is known of a hole, and the place."""
+
+SOLVABLE = frozenset((HoleState.SOLVED, HoleState.UNDETERMINED))
 """What is said of holes that numbers fit; a fix may turn one into the other."""
 
 ROUNDS = 4
@@ -128,7 +131,7 @@ class _Court:
         fixes = compatible(self.wanted[at] for at in sorted(group))
         mended = {at for at in group if any(self.wanted[at] is fix for fix in fixes)}
         others = [item for at, item in enumerate(self.diagnostics) if at not in mended]
-        allowed = [(item.code, *place_after(item)) for item in others]
+        allowed = [(item.code, item.hole, *place_after(item)) for item in others]
         texts = dict(self.edited)
         found: list[Diagnostic] = [self.diagnostics[group[0]]]
         for _ in range(ROUNDS):
@@ -138,7 +141,9 @@ class _Court:
             edits = [edit for fix in fixes for edit in fix.edits]
             for source, own in edits_by_source(edits).items():
                 texts[Path(source.name).resolve()] = apply_edits(source.text, own)
-            allowed = [(code, name, _moved(name, at, edits)) for code, name, at in allowed]
+            allowed = [
+                (code, hole, name, _moved(name, at, edits)) for code, hole, name, at in allowed
+            ]
             found = _unexpected(self.retry(texts), allowed)
             if not found:
                 return None
@@ -149,16 +154,14 @@ class _Court:
         return found[0]
 
 
-def _unexpected(
-    diagnostics: Iterable[Diagnostic], allowed: Sequence[tuple[str, str, int]]
-) -> list[Diagnostic]:
+def _unexpected(diagnostics: Iterable[Diagnostic], allowed: Sequence[_Known]) -> list[Diagnostic]:
     """The errors that are not among those allowed."""
-    left = Counter(allowed)
-    holes = {(name, start) for code, name, start in allowed if code in SOLVABLE}
+    left = Counter((code, name, start) for code, _, name, start in allowed)
+    holes = {(name, start) for _, hole, name, start in allowed if hole in SOLVABLE}
     found: list[Diagnostic] = []
     for item in diagnostics:
         place = place_after(item)
-        solvable = item.code in SOLVABLE and place in holes
+        solvable = item.hole in SOLVABLE and place in holes
         if item.severity is Severity.ERROR and not solvable:
             left[(item.code, *place)] -= 1
             if left[(item.code, *place)] < 0:

@@ -25,6 +25,7 @@ from cnndsl.diagnostics.model import Diagnostic, Fix
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.network import LayerNode
 from cnndsl.frozen import frozen, replace
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.sliding import Sliding
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
@@ -35,11 +36,8 @@ from cnndsl.typecheck.infer import Fact, Inference
 
 __all__ = ["Retry", "repair"]
 
-CODES = frozenset(("CNN301", "CNN302", "CNN303"))
+SIZE_RULE = frozenset((FaultKind.REMAINDER, FaultKind.TOO_LARGE, FaultKind.BLIND))
 """The failures of the size rule."""
-
-HOLES = frozenset(("CNN403", "CNN404", "CNN405"))
-"""What is said of holes."""
 
 FIXES = 6
 """So many repairs of one failure are offered."""
@@ -98,21 +96,21 @@ def repair(
 def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
     """The failures, by what is reported of them: a block called twice fails in one place."""
     nodes = inference.network.nodes
-    failing: dict[tuple[str, Span], list[int]] = {}
+    failing: dict[tuple[FaultKind, Span], list[int]] = {}
     for failure in inference.failures:
         node = nodes[failure.node]
         sliding = isinstance(node, LayerNode) and isinstance(node.layer, Sliding)
-        if sliding and failure.fault.code in CODES:
-            key = (failure.fault.code, failure.diagnostic.span)
+        if sliding and failure.fault.kind in SIZE_RULE:
+            key = (failure.fault.kind, failure.diagnostic.span)
             failing.setdefault(key, []).append(failure.node)
     alike: dict[Span, list[int]] = {nodes[found[0]].span: [] for found in failing.values()}
     for position, node in enumerate(nodes if alike else ()):
         if node.span in alike:
             alike[node.span].append(position)
-    around = Surroundings(inference, Counter(code for code, _ in failing))
+    around = Surroundings(inference, Counter(kind for kind, _ in failing))
     return {
-        (code, place): Case(around, code, tuple(found), tuple(alike[nodes[found[0]].span]))
-        for (code, place), found in failing.items()
+        (kind.value, place): Case(around, kind, tuple(found), tuple(alike[nodes[found[0]].span]))
+        for (kind, place), found in failing.items()
     }
 
 
@@ -204,7 +202,7 @@ class _Workshop:
     @cached_property
     def _has_holes(self) -> bool:
         """Whether the spec leaves numbers open."""
-        return any(diagnostic.code in HOLES for diagnostic in self.diagnostics)
+        return any(diagnostic.hole is not None for diagnostic in self.diagnostics)
 
     def _works(self, fix: Fix, diagnostic: Diagnostic) -> bool:
         """Whether the edited text has all the problems that it had, but for this one, at most."""
@@ -213,11 +211,11 @@ class _Workshop:
             texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
         others = [item for item in self.diagnostics if item is not diagnostic]
         allowed = Counter((item.code, *place_after(item, fix.edits)) for item in others)
-        holes = {place_after(item, fix.edits) for item in others if item.code in HOLES}
+        holes = {place_after(item, fix.edits) for item in others if item.hole is not None}
         found = [
             (item.code, *place_after(item))
             for item in self.retry(texts)
-            if item.code not in SOLVABLE or place_after(item) not in holes
+            if item.hole not in SOLVABLE or place_after(item) not in holes
         ]
         return Counter(found) <= allowed
 
@@ -267,7 +265,7 @@ def _advice(case: Case) -> str:
     """What is true of the size rule here, where there is no repair to promise."""
     window = case.windows[case.wrong[0]]
     padding = window.before + window.after
-    if case.code == "CNN302":
+    if case.kind is FaultKind.TOO_LARGE:
         return (
             f"make the input at least {window.extent - padding} or what the kernel covers at most"
             f" {window.size + padding}"

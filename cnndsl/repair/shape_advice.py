@@ -9,6 +9,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.layers.conv import Conv
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.typecheck.infer import Failure, Inference
 
 __all__ = ["advise", "swapped"]
@@ -25,11 +26,11 @@ def advise(inference: Inference) -> None:
     for at, failure in enumerate(inference.failures):
         node = inference.network.nodes[failure.node]
         assert isinstance(node, LayerNode)
-        code = failure.fault.code
+        kind = failure.fault.kind
         advised = failure.diagnostic
-        if code == "CNN306":
+        if kind is FaultKind.VECTOR:
             advised = _behind_a_vector(node, inference, failure)
-        elif code == "CNN302" and isinstance(node.layer, Conv):
+        elif kind is FaultKind.TOO_LARGE and isinstance(node.layer, Conv):
             advised = _swap(node, node.layer, inference, failure)
         if advised is not failure.diagnostic:
             found = inference.diagnostics

@@ -13,6 +13,7 @@ from itertools import chain, islice
 from cnndsl.diagnostics.model import Edit
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import replace
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.repair.candidates import (
     Candidate,
@@ -36,9 +37,9 @@ CHOICES = 4
 def changes(case: Case) -> Iterator[Iterator[Candidate]]:
     """The kinds of changes to the layer itself; of each, the nearest that works is wanted."""
     yield _paddings(case)
-    if case.code == "CNN303":
+    if case.kind is FaultKind.BLIND:
         return
-    if case.code == "CNN301":
+    if case.kind is FaultKind.REMAINDER:
         yield chain(_rounding(case, Rounding.FLOOR), _floor_everywhere(case))
         if case.accompanied:
             yield _floor_everywhere(case)
@@ -47,7 +48,7 @@ def changes(case: Case) -> Iterator[Iterator[Candidate]]:
     dilations = [range(max(1, w.dilation - REACH), w.dilation + 1) for w in case.windows]
     yield _parameters(case, "dilation", Rank.DILATION, dilations)
     yield _same(case)
-    if case.code == "CNN301":
+    if case.kind is FaultKind.REMAINDER:
         smaller = [range(max(1, w.stride - REACH), w.stride + 1) for w in case.windows]
         larger = [range(w.stride, min(w.stride + REACH, w.extent) + 1) for w in case.windows]
         yield _parameters(case, "stride", Rank.STRIDE, smaller)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cnndsl.elaborate.network import LayerNode, Node, NodeClaim
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.typecheck.infer import Fact, Inference, infer_node
 from cnndsl.types import TensorType
 
 __all__ = ["Budget", "WhatIf"]
 
-Inferred: TypeAlias = tuple[Fact, tuple[str, ...]]
+Inferred: TypeAlias = tuple[Fact, tuple[FaultKind, ...]]
 
 
 @dataclass
@@ -52,24 +53,24 @@ class WhatIf:
     """Tries changes of one inferred network out."""
 
     inference: Inference
-    known: frozenset[tuple[int, str]] = field(init=False)
+    known: frozenset[tuple[int, FaultKind]] = field(init=False)
     claims: dict[int, list[NodeClaim]] = field(init=False, default_factory=dict)
     seen: dict[tuple[int, tuple[Fact, ...]], Inferred] = field(init=False, default_factory=dict)
     """What was inferred of the network's own layers; many are equal and read equal values."""
 
     def __post_init__(self) -> None:
-        self.known = frozenset((f.node, f.fault.code) for f in self.inference.failures)
+        self.known = frozenset((f.node, f.fault.kind) for f in self.inference.failures)
         for claim in self.inference.network.claims:
             self.claims.setdefault(claim.node, []).append(claim)
 
     def facts(
-        self, changed: Mapping[int, Node], mends: Collection[tuple[int, str]], budget: Budget
+        self, changed: Mapping[int, Node], mends: Collection[tuple[int, FaultKind]], budget: Budget
     ) -> list[Fact] | None:
         """The facts of the changed network, or None where the change is no good.
 
         Args:
             changed: the nodes that take the place of others, by position.
-            mends: the failures that must go away, each a node's position and a code.
+            mends: the failures that must go away, each a node's position and a kind of fault.
             budget: pays for every node that is inferred again.
         """
         facts = list(self.inference.facts)
@@ -82,8 +83,8 @@ class WhatIf:
                 continue
             if not budget.grant(1):
                 return None
-            fact, codes = self._inferred(node, facts, fresh=position in changed)
-            met = {(position, code) for code in codes}
+            fact, kinds = self._inferred(node, facts, fresh=position in changed)
+            met = {(position, kind) for kind in kinds}
             if not met <= self.known or not met.isdisjoint(mends):
                 return None
             for claim in self.claims.get(position, ()):
@@ -99,12 +100,12 @@ class WhatIf:
         return facts
 
     def _inferred(self, node: Node, facts: Sequence[Fact], *, fresh: bool) -> Inferred:
-        """The fact about a node's output, and the codes of its layer's faults."""
+        """The fact about a node's output, and the kinds of its layer's faults."""
         if fresh or not isinstance(node, LayerNode):
             fact, faults = infer_node(node, facts)
-            return fact, tuple(fault.code for fault in faults)
+            return fact, tuple(fault.kind for fault in faults)
         key = (id(node.layer), tuple(facts[position] for position in node.inputs))
         if key not in self.seen:
             fact, faults = infer_node(node, facts)
-            self.seen[key] = fact, tuple(fault.code for fault in faults)
+            self.seen[key] = fact, tuple(fault.kind for fault in faults)
         return self.seen[key]

@@ -32,6 +32,7 @@ from cnndsl.training.schedules import Patience
 
 __all__ = [
     "Checkpoint",
+    "CheckpointError",
     "Position",
     "choose_checkpoint",
     "list_checkpoints",
@@ -115,6 +116,10 @@ class Checkpoint:
 # --- files ------------------------------------------------------------------------------------
 
 
+class CheckpointError(UserError):
+    """CNN806: a checkpoint is not there, damaged, or none of ours."""
+
+
 def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 3) -> Path:
     """Write a checkpoint into a folder, then remove all but the last ``keep`` up to it.
 
@@ -153,7 +158,7 @@ def choose_checkpoint(folder: Path, resume: str | os.PathLike[str]) -> Path | No
     if resume == "latest":
         return found[-1] if found else None
     if len(found) < 2:
-        raise UserError(
+        raise CheckpointError(
             "CNN806",
             f"there is no checkpoint before the last one in `{folder}`",
             help="resume from the last one, or start again with another `--out`",
@@ -269,12 +274,12 @@ def _header(path: Path, text: bytes, size: int) -> tuple[str, int]:
     return stored, int(whole)
 
 
-def _damaged(path: Path, why: str) -> UserError:
+def _damaged(path: Path, why: str) -> CheckpointError:
     others = [one for one in list_checkpoints(path.parent) if one != path]
     number = _number(path)
     # One after it may be as damaged, and would lead back here.
     before = [one for one in others if number < 0 or _number(one) < number]
-    return UserError(
+    return CheckpointError(
         "CNN806",
         f"the checkpoint `{path}` {why}",
         help=f"go on from the one before it with `--resume {shlex.quote(str(before[-1]))}`"

@@ -18,7 +18,16 @@ from cnndsl.runtime.session import Session
 from cnndsl.training.probe import Probe, ProbeKind
 from cnndsl.training.step import build_step
 
-__all__ = ["DEAD", "EXPLODING", "VANISHING", "Examiner", "Measured", "diverged", "unhealthy"]
+__all__ = [
+    "DEAD",
+    "EXPLODING",
+    "VANISHING",
+    "DivergedError",
+    "Examiner",
+    "Measured",
+    "diverged",
+    "unhealthy",
+]
 
 DEAD = 0.5
 """From this share of a ReLU's units on that answer nothing in a batch, it is reported."""
@@ -71,7 +80,11 @@ class Examiner:
         return Measured({probe: float(results[probe.output]) for probe in self._probes})
 
 
-def diverged(measured: Measured, loss: float, epoch: int, step: int) -> UserError:
+class DivergedError(UserError):
+    """CNN805: the loss or a weight is no number any more."""
+
+
+def diverged(measured: Measured, loss: float, epoch: int, step: int) -> DivergedError:
     """The error of a step whose loss is no number: where that began, by the line of the spec."""
     where = _origin(measured)
     said = "not a number" if math.isnan(loss) else "infinite"
@@ -79,13 +92,13 @@ def diverged(measured: Measured, loss: float, epoch: int, step: int) -> UserErro
     help = "use a smaller `lr`, a `warmup`, or `clip 1`"
     if where is None:
         what = "all layers' outputs and gradients are finite: the loss itself is beyond float32"
-        return UserError("CNN805", message, notes=[what], help=help)
+        return DivergedError("CNN805", message, notes=[what], help=help)
     what = {
         "weight": f"the weight `{where.of}` has numbers that are not finite",
         "activation": f"the first layer whose output is not finite is `{where.of}`",
         "gradient": f"the gradient of `{where.of}` is not finite",
     }[where.kind]
-    return UserError("CNN805", message, notes=[what, f"it stands at {where.place}"], help=help)
+    return DivergedError("CNN805", message, notes=[what, f"it stands at {where.place}"], help=help)
 
 
 def _origin(measured: Measured) -> Probe | None:

@@ -17,10 +17,14 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import Train
 from cnndsl.syntax.printer import print_module
 
-__all__ = ["TRAINING_DATA", "VALIDATION_DATA", "fingerprint_of", "same_run"]
+__all__ = ["TRAINING_DATA", "VALIDATION_DATA", "OtherRunError", "fingerprint_of", "same_run"]
 
 TRAINING_DATA = "the fingerprint of the training data"
 VALIDATION_DATA = "the fingerprint of the validation data"
+
+
+class OtherRunError(UserError):
+    """CNN807: a checkpoint is of another run than the one that is to go on."""
 
 
 def fingerprint_of(
@@ -72,7 +76,7 @@ def same_run(
             name, old, new = _first_difference(old, new)
         notes.append(f"{name} is {_shown(old)} in the checkpoint, {_shown(new)} now")
     if notes:
-        raise UserError(
+        raise OtherRunError(
             "CNN807",
             f"the checkpoint `{path}` is of another run: {notes[0]}",
             notes=notes[1:],

@@ -12,7 +12,7 @@ from cnndsl.data.loader import Batch, not_finite_error
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.weights import not_finite
-from cnndsl.runtime.diagnosis import Examiner, diverged, unhealthy
+from cnndsl.runtime.diagnosis import DivergedError, Examiner, diverged, unhealthy
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.plan import Plan
 from cnndsl.runtime.preflight import first_impressions
@@ -74,7 +74,7 @@ class Observer:
 
     def no_number(self, what: str, epoch: int) -> UserError:
         """The error of a run whose loss was still a number in its last step."""
-        return UserError(
+        return DivergedError(
             "CNN805",
             f"training diverged in epoch {epoch}: {what}",
             help="use a smaller `lr`, a `warmup`, or `clip 1`",

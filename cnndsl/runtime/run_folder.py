@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import read_regular
 from cnndsl.graph.artifact import Artifact, Manifest
-from cnndsl.graph.files import is_full, reason, write_atomically
+from cnndsl.graph.files import CannotWriteError, is_full, reason, write_atomically
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
 from cnndsl.runtime.evaluate import Evaluation
@@ -85,7 +85,7 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
         except OSError as error:
             place = (error.filename or found.path / _LOCK) if found.path.is_dir() else found.path
             help = "choose another folder with `--out`"
-            raise UserError(
+            raise CannotWriteError(
                 "CNN603",
                 f"cannot write `{place}`: {reason(error)}",
                 help=f"make room on the disk, or {help}" if is_full(error) else help,

@@ -175,8 +175,7 @@ class _Run:
             return error
         self.at = replace(self.at, stopped_by_data=True)
         self._save()
-        help = f"{error.help}; add `--resume` to go on from here"
-        return UserError(error.code, error.message, error.notes, help)
+        return error.amended(f"{error.help}; add `--resume` to go on from here")
 
     def _diverged(self, batch: Batch, loss: float, lr: float) -> UserError:
         place = (self.at.epoch + 1, self.sums.step + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.analysis.cost import quantity
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Report
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.values import holes_in
@@ -42,6 +42,7 @@ def check_expectations(network: TypedNetwork, draft: Draft, report: Report) -> N
                     span,
                     help=f"write `expect {name} {written(true)}`",
                     fixes=(Fix(edit.title, edit.edits, safe=True),),
+                    hole=HoleState.SOLVED,
                 )
             )
         elif expected.value != true:

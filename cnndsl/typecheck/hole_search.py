@@ -19,6 +19,7 @@ from cnndsl.elaborate.draft import Draft, PendingClaim
 from cnndsl.elaborate.network import InputNode, LayerNode, Node
 from cnndsl.elaborate.values import OpenHole, Value, holes_in
 from cnndsl.frozen import replace
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.typecheck.infer import Fact, infer_node
 from cnndsl.types import TensorType
 
@@ -33,7 +34,9 @@ SOLUTIONS = 1000
 NUMBERS = 200_000
 """So many numbers are kept in all solutions together."""
 
-STRUCTURAL = frozenset({"CNN306", "CNN307", "CNN308", "CNN310"})
+STRUCTURAL = frozenset(
+    {FaultKind.VECTOR, FaultKind.FEATURE_MAPS, FaultKind.SIZE_COUNT, FaultKind.UNSUITED}
+)
 """Faults that no number mends: the search goes on past them."""
 
 Assignment: TypeAlias = dict[Span, int]
@@ -172,7 +175,7 @@ class Search:
         if node is None:
             return None
         fact, faults = infer_node(node, facts, tolerated=STRUCTURAL if self.bound else None)
-        if self.bound and any(fault.code not in STRUCTURAL for fault in faults):
+        if self.bound and any(fault.kind not in STRUCTURAL for fault in faults):
             return None
         for claim in self.claims.get(position, ()):
             if fact.certain and not self._holds(claim, fact):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.network import Network
@@ -125,6 +125,7 @@ def _diagnose(
                 "there are too many `?` to try all numbers together",
                 span,
                 help="write some of the numbers, or state sizes between them, as in `=> 96x55x55`",
+                hole=HoleState.UNDETERMINED,
             ),
         )
     if not values:
@@ -135,6 +136,7 @@ def _diagnose(
                 span,
                 label=f"0 to {search.domain[-1]} were tried",
                 help="check the layers and claims around it: with any number, one of them fails",
+                hole=HoleState.IMPOSSIBLE,
             ),
         )
     return (_found(hole, places, values, search),)
@@ -148,6 +150,7 @@ def _disputed(span: Span, numbers: tuple[int, ...]) -> Diagnostic:
             "the output here has another number of sizes than the claim",
             span,
             help="write a `?` for each of them, as in `=> ?x?x?`",
+            hole=HoleState.IMPOSSIBLE,
         )
     first, other = numbers
     return Diagnostic(
@@ -156,6 +159,7 @@ def _disputed(span: Span, numbers: tuple[int, ...]) -> Diagnostic:
         span,
         label=f"{first}, then {other}",
         help="move the claim out of what is carried out several times, or leave it out",
+        hole=HoleState.IMPOSSIBLE,
     )
 
 
@@ -173,6 +177,7 @@ def _found(
             "nothing around it determines this `?`",
             places[0],
             help="state what must come out, as in `=> 96x55x55`, or write a number",
+            hole=HoleState.UNDETERMINED,
         )
     complete = not search.exhausted and not _goes_on(numbers, search.domain[-1])
     safe = complete and hole not in search.disproved
@@ -188,7 +193,12 @@ def _found(
     if not safe:
         help = f"write {best}, say"
     return Diagnostic(
-        "CNN403", _possible(numbers, complete=complete), places[0], help=help, fixes=fixes
+        "CNN403",
+        _possible(numbers, complete=complete),
+        places[0],
+        help=help,
+        fixes=fixes,
+        hole=HoleState.SOLVED,
     )
 
 

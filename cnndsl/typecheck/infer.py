@@ -26,6 +26,7 @@ from cnndsl.elaborate.network import (
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer, ShapeFault, Weight
+from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.limits import Limits
 from cnndsl.types import DType, TensorType
 
@@ -134,11 +135,11 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
 
 
 def infer_node(
-    node: Node, facts: Sequence[Fact], *, tolerated: Container[str] | None = None
+    node: Node, facts: Sequence[Fact], *, tolerated: Container[FaultKind] | None = None
 ) -> tuple[Fact, tuple[ShapeFault, ...]]:
     """The fact about a node's output, and the faults of its layer that are certain.
 
-    Where a fault has a code that is not ``tolerated``, the output is not worked out.
+    Where a fault is of a kind that is not ``tolerated``, the output is not worked out.
     """
     if isinstance(node, InputNode):
         return Fact(node.type, node.assumed), ()
@@ -153,7 +154,7 @@ def infer_node(
     )
     if any(fault.fatal for fault in faults):
         return Fact(layer.fixed_output()), faults
-    if tolerated is not None and any(fault.code not in tolerated for fault in faults):
+    if tolerated is not None and any(fault.kind not in tolerated for fault in faults):
         return UNKNOWN, faults
     if not assumed and not faults:
         return Fact(layer.output(*types)), ()
@@ -165,7 +166,7 @@ def _faults(layer: Layer, types: tuple[TensorType, ...]) -> tuple[ShapeFault, ..
     if any(kind.dtype is DType.INT64 for kind in types) and not layer.takes_tokens:
         return (
             ShapeFault(
-                "CNN310",
+                FaultKind.UNSUITED,
                 f"`{layer.keyword}` computes with numbers, but its input are token ids",
                 help="put `embedding 300` before it, with the size of your word vectors"
                 if find("embedding")
@@ -173,7 +174,7 @@ def _faults(layer: Layer, types: tuple[TensorType, ...]) -> tuple[ShapeFault, ..
                 fatal=True,
             ),
         )
-    return tuple({fault.blame[:1] or fault.code: fault for fault in layer.faults(*types)}.values())
+    return tuple({fault.blame[:1] or fault.kind: fault for fault in layer.faults(*types)}.values())
 
 
 def _is_certain(fault: ShapeFault, inputs: Sequence[Fact]) -> bool:
@@ -210,7 +211,7 @@ def _assume(
     for fault in faults:
         if fault.spatial:
             assumed.update(range(1, len(output.dims)))
-        elif fault.code in ("CNN305", "CNN310"):
+        elif fault.kind in (FaultKind.UNLIKE, FaultKind.UNSUITED):
             assumed.update(range(len(output.dims)))
     return Fact(output, frozenset(assumed))
 
