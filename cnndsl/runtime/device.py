@@ -21,25 +21,18 @@ from typing import Any, Literal
 import numpy
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.limits import processors
 from cnndsl.runtime import library
+from cnndsl.runtime.start import CUDA, TRIAL, start
 
 __all__ = [
-    "CPU",
-    "CUDA",
     "Device",
     "Driver",
     "Trial",
     "choose",
-    "cuda_options",
     "read_driver",
-    "session_options",
     "target_of",
     "trial",
 ]
-
-CPU = "CPUExecutionProvider"
-CUDA = "CUDAExecutionProvider"
 
 DRIVERS = {12: 525, 13: 580}
 """The first NVIDIA driver release for each major version of CUDA (CUDA's release notes)."""
@@ -111,23 +104,6 @@ def choose(word: str) -> Device:
     return Device(f"cuda:{index}", "as asked")
 
 
-def session_options(ort: Any, threads: int | None = None) -> Any:
-    """Options of a session whose problems come as exceptions, not as lines on standard error.
-
-    Of ``threads`` those count that the machine has processors for.
-
-    Raises:
-        ValueError: for a number of threads that is none.
-    """
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    if threads is not None:
-        if type(threads) is not int or threads < 1:  # a yes is an int too
-            raise ValueError(f"`threads` must be a whole number from 1 on, not {threads!r}")
-        options.intra_op_num_threads = min(threads, processors())
-    return options
-
-
 def target_of(device: str) -> Literal["cpu", "cuda"]:
     """What a graph that runs on a device is emitted for.
 
@@ -135,11 +111,6 @@ def target_of(device: str) -> Literal["cpu", "cuda"]:
     ('cpu', 'cuda')
     """
     return "cpu" if device == "cpu" else "cuda"
-
-
-def cuda_options(index: int) -> dict[str, str]:
-    """The CUDA provider's options: full float32 precision, and a quick start."""
-    return {"device_id": str(index), "use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
 
 
 # --- trying -----------------------------------------------------------------------------------
@@ -158,23 +129,15 @@ def trial(provider: str, index: int = 0) -> Trial:
     printed = _preload(ort) if provider == CUDA else []
     try:
         with library.captured_stderr() as log:
-            _run_one_node(ort, provider, index)
+            _run_one_node(provider, index)
     except Exception as error:
         return _explain(ort, provider, index, printed, [*log, library.plain(error)])
     gpus = driver.gpus if provider == CUDA and (driver := read_driver()) else ()
     return Trial(True, gpus[index] if index < len(gpus) else "works")
 
 
-def _run_one_node(ort: Any, provider: str, index: int) -> None:
-    options = session_options(ort)
-    chosen: list[object] = [provider]
-    if provider == CUDA:
-        chosen = [(provider, cuda_options(index))]
-    if provider != CPU:
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    session = ort.InferenceSession(_one_node(), options, providers=chosen, enable_fallback=0)
-    if session.get_providers()[0] != provider:
-        raise RuntimeError(f"the session got {session.get_providers()[0]} instead")
+def _run_one_node(provider: str, index: int) -> None:
+    session = start(_one_node(), provider, TRIAL, index=index)
     result = session.run(None, {"x": numpy.full((1, 1, 2, 2), 2, numpy.float32)})[0]
     if result.tolist() != [[[[8.0]]]]:
         raise RuntimeError(f"a convolution gave {result.tolist()} instead of 8")

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
-from cnndsl.runtime.device import CPU, CUDA, Driver, read_driver, trial
+from cnndsl.runtime.device import Driver, read_driver, trial
+from cnndsl.runtime.start import CPU, CUDA
 
 __all__ = ["DEPENDENCIES", "Checkup", "Problem", "ProviderState", "examine"]
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy
-import onnx
 from numpy.typing import NDArray
 from typing_extensions import override
 
@@ -31,7 +30,7 @@ from cnndsl.graph.manifest import LAYERS_KEY, Manifest
 from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import Loss
-from cnndsl.runtime.session import Session
+from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.tally import (
     ClassScores,
     ClassTally,
@@ -229,14 +228,9 @@ class Evaluator:
     ) -> None:
         self.loss = loss
         self._classes = model.manifest.classes
-        proto = onnx.ModelProto()
-        proto.CopyFrom(model.graph_only)
-        self._output = proto.graph.output[0].name
+        self._output = model.graph_only.graph.output[0].name
         self._scores = scores or self._output
-        if self._scores not in (output.name for output in proto.graph.output):
-            # Its type is inferred by ONNX Runtime.
-            proto.graph.output.add(name=self._scores)
-        whole = replace(model, graph_only=proto).for_runtime()
+        whole = with_outputs(model, [self._scores]).for_runtime()
         self._session = Session(whole, device, threads=threads)
         shape = self._session.outputs[0].shape
         self._dims = tuple(size for size in shape[1:] if isinstance(size, int))

@@ -23,7 +23,7 @@ from cnndsl.graph.onnx_weights import read_model
 from cnndsl.runtime.batching import fixed_batch, run_batch
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.ports import check_ports, model_inputs
-from cnndsl.runtime.session import Port, Session
+from cnndsl.runtime.session import Port, Session, add_outputs
 from cnndsl.typecheck.answers import Answers
 
 __all__ = ["Answer", "Model", "Prediction"]
@@ -329,10 +329,7 @@ class Model:
             if layer not in values:
                 raise _unknown_layer(layer, values)
         own = {one.name for one in proto.graph.output}
-        for value in dict.fromkeys(values[layer] for layer in layers):
-            if value not in own:
-                # Its type is inferred by ONNX Runtime.
-                proto.graph.output.add(name=value)
+        add_outputs(proto, [values[layer] for layer in layers])
         session = self._start(
             replace(source, graph_only=proto).for_runtime()
             if isinstance(source, Artifact)

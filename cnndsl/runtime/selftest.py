@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy
-import onnx
 from numpy.typing import NDArray
 
 from cnndsl.analysis.summary import summarize
@@ -28,11 +27,12 @@ from cnndsl.recipe.optimizers import Adam, Sgd
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import WeightDecay
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
-from cnndsl.runtime.device import CUDA, choose, target_of, trial
+from cnndsl.runtime.device import choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
 from cnndsl.runtime.evaluate import inference_model, sample_losses, scores_value
-from cnndsl.runtime.session import Session
+from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.slopes import Slopes, Tensor
+from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import Step, build_step
 
@@ -244,12 +244,10 @@ class _Bench:
     def _scores(self, typed: TypedNetwork, recipe: Recipe, inputs: Arrays) -> NDArray[Any]:
         """What the loss takes, as the inference graph computes it."""
         model = inference_model(typed)
-        proto = onnx.ModelProto()
-        proto.CopyFrom(model.graph_only)
-        taken = scores_value(typed, model.manifest, recipe.loss) or proto.graph.output[0].name
-        if taken not in (output.name for output in proto.graph.output):
-            proto.graph.output.add(name=taken)
-        whole = dataclasses.replace(model, graph_only=proto, weights=self.weights).for_runtime()
+        output = model.graph_only.graph.output[0].name
+        taken = scores_value(typed, model.manifest, recipe.loss) or output
+        given = dataclasses.replace(model, weights=self.weights)
+        whole = with_outputs(given, [taken]).for_runtime()
         session = Session(whole, self.device, threads=self.threads)
         found = session.run(inputs, [taken])[taken]
         shape = session.outputs[0].shape

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
+import onnx
 
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
+from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.files import reason
 from cnndsl.runtime import library
-from cnndsl.runtime.device import CPU, CUDA, Device, choose, cuda_options, session_options
+from cnndsl.runtime.device import Device, choose
+from cnndsl.runtime.start import ANSWERING, CPU, CUDA, MisplacedError, Purpose, start
 
-__all__ = ["Port", "Session", "run_failure"]
+__all__ = ["Port", "Session", "add_outputs", "run_failure", "started", "with_outputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +57,9 @@ class Session:
         *,
         threads: int | None = None,
     ) -> None:
-        ort = library.load()
         self.device = choose(device)
         source = model if isinstance(model, bytes) else _loadable(os.fspath(model))
-        self._session = _start(ort, source, self.device, threads)
+        self._session = started(source, self.device, ANSWERING, threads, _refused(source))
         self.inputs = _ports(self._session.get_inputs())
         self.outputs = _ports(self._session.get_outputs())
 
@@ -78,6 +80,23 @@ class Session:
         return {name: numpy.asarray(array) for name, array in zip(names, arrays, strict=True)}
 
 
+def with_outputs(model: Artifact, values: Iterable[str]) -> Artifact:
+    """A model that gives these values of its graph as outputs too."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.graph_only)
+    add_outputs(proto, values)
+    return replace(model, graph_only=proto)
+
+
+def add_outputs(model: onnx.ModelProto, values: Iterable[str]) -> None:
+    """Let a model give these values of its graph as outputs too."""
+    own = {output.name for output in model.graph.output}
+    for value in dict.fromkeys(values):
+        if value not in own:
+            # Its type is inferred by ONNX Runtime.
+            model.graph.output.add(name=value)
+
+
 def _loadable(path: str) -> str | bytes:
     """A path as ONNX Runtime takes it; the file's bytes, where its name is no UTF-8."""
     try:
@@ -95,27 +114,37 @@ def _loadable(path: str) -> str | bytes:
     return path
 
 
-def _start(ort: Any, source: bytes | str, device: Device, threads: int | None) -> Any:
-    on_cuda = device.name != "cpu"
-    # The CPU stands behind CUDA for the arithmetic on shapes that a free batch brings.
-    providers = [(CUDA, cuda_options(device.index)), CPU] if on_cuda else [CPU]
-    options = session_options(ort, threads)
+def started(
+    model: bytes | str,
+    device: Device,
+    purpose: Purpose,
+    threads: int | None,
+    refused: Callable[[str], UserError],
+) -> Any:
+    """ONNX Runtime's session of a model on a device; ``refused`` is for one it does not take.
+
+    Raises:
+        UserError: that of ``refused``, and CNN701 where it would run elsewhere.
+    """
+    provider = CPU if device.name == "cpu" else CUDA
     try:
-        session = ort.InferenceSession(source, options, providers=providers, enable_fallback=0)
-    except Exception as error:
-        where = "the model" if isinstance(source, bytes) else f"`{source}`"
-        raise UserError(
-            "CNN604",
-            f"ONNX Runtime cannot load {where}: {library.plain(error)}",
-            help="compile the model again with `cnndsl compile`",
-        ) from error
-    if on_cuda and session.get_providers()[0] != CUDA:
+        return start(model, provider, purpose, index=device.index, threads=threads, refused=refused)
+    except MisplacedError as error:
         raise UserError(
             "CNN701",
             f"`{device.name}` works, but ONNX Runtime put this model on the CPU",
             help="run `cnndsl doctor`, or use `--device cpu`",
-        )
-    return session
+        ) from error
+
+
+def _refused(model: bytes | str) -> Callable[[str], UserError]:
+    """CNN604: what is said of a model that ONNX Runtime does not take."""
+    where = "the model" if isinstance(model, bytes) else f"`{model}`"
+    return lambda text: UserError(
+        "CNN604",
+        f"ONNX Runtime cannot load {where}: {text}",
+        help="compile the model again with `cnndsl compile`",
+    )
 
 
 def run_failure(error: Exception, device: Device, what: str, advice: str) -> UserError:

@@ -17,8 +17,9 @@ from typing_extensions import override
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
-from cnndsl.runtime.device import CPU, CUDA, Device, choose, session_options
-from cnndsl.runtime.session import run_failure
+from cnndsl.runtime.device import Device, choose
+from cnndsl.runtime.session import run_failure, started
+from cnndsl.runtime.start import TRAINING
 from cnndsl.training.step import Step
 
 __all__ = ["StepResult", "TrainStep", "aligned"]
@@ -233,41 +234,12 @@ def aligned(shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> Array:
 
 
 def _start(step: Step, device: Device, threads: int | None) -> Any:
-    ort = library.load()
-    options = session_options(ort, threads)
-    # Memory planned ahead lies beside what the first run took, and is no faster: without the
-    # plan ResNet-18's step takes a third less.
-    options.enable_mem_pattern = False
-    providers: list[Any] = [CPU]
-    if device.name != "cpu":
-        # Static shapes leave no arithmetic for the CPU: whatever falls back to it is a mistake.
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        providers = [(CUDA, _cuda_options(device.index))]
-    try:
-        return ort.InferenceSession(
-            step.to_proto().SerializeToString(),
-            options,
-            providers=providers,
-            enable_fallback=0,
-            # Weights that come as inputs stay in NCHW: blocked layouts would only be converted
-            # to and fro around the pooling layers.
-            disabled_optimizers=["NchwcTransformer"],
-        )
-    except Exception as error:
-        raise UserError(
+    def refused(text: str) -> UserError:
+        return UserError(
             "CNN701",
-            f"`{device.name}` cannot run this training step: {library.plain(error)}",
+            f"`{device.name}` cannot run this training step: {text}",
             help="run `cnndsl doctor`" + (", or use `--device cpu`" * (device.name != "cpu")),
-        ) from error
+        )
 
-
-def _cuda_options(index: int) -> dict[str, str]:
-    """Tensor cores as ONNX Runtime has them; NHWC would move nodes of the backward pass off it.
-
-    Algorithms are found by rule, not by trial, so that a resumed run finds the same ones.
-    """
-    return {
-        "device_id": str(index),
-        "prefer_nhwc": "0",
-        "cudnn_conv_algo_search": "HEURISTIC",
-    }
+    model = step.to_proto().SerializeToString()
+    return started(model, device, TRAINING, threads, refused)

@@ -8,7 +8,8 @@ import pytest
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import device, library
-from cnndsl.runtime.device import CPU, CUDA, Driver, choose, trial
+from cnndsl.runtime.device import Driver, choose, trial
+from cnndsl.runtime.start import CPU, CUDA
 
 H100 = Driver((13, 0), ("NVIDIA H100",))
 

@@ -11,8 +11,9 @@ from cnndsl.cli.doctor import doctor
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import doctor as module
 from cnndsl.runtime import library
-from cnndsl.runtime.device import CPU, CUDA, Trial, trial
+from cnndsl.runtime.device import Trial, trial
 from cnndsl.runtime.doctor import DEPENDENCIES, examine
+from cnndsl.runtime.start import CPU, CUDA
 
 
 @pytest.fixture(autouse=True)

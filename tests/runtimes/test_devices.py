@@ -12,9 +12,9 @@ from onnx.reference import ReferenceEvaluator
 
 import cnndsl
 from cnndsl import pipeline
-from cnndsl.runtime import library
-from cnndsl.runtime.device import CUDA, cuda_options, session_options, trial
+from cnndsl.runtime.device import trial
 from cnndsl.runtime.model import Model
+from cnndsl.runtime.start import CUDA, TRIAL, start
 
 DEVICES = ("cpu", "cuda")
 
@@ -122,12 +122,4 @@ def test_on_cuda_no_node_of_a_preparation_is_left_to_the_cpu() -> None:
 
 
 def demand_all_on_cuda(proto: onnx.ModelProto) -> None:
-    strict = session_options(library.load())
-    strict.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    session = library.load().InferenceSession(
-        proto.SerializeToString(),
-        strict,
-        providers=[(CUDA, cuda_options(0))],
-        enable_fallback=0,
-    )
-    assert session.get_providers()[0] == CUDA
+    assert start(proto.SerializeToString(), CUDA, TRIAL).get_providers()[0] == CUDA

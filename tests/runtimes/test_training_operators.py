@@ -11,7 +11,8 @@ import pytest
 
 from cnndsl import pipeline
 from cnndsl.autodiff.rules import Target
-from cnndsl.runtime.device import CUDA, trial
+from cnndsl.runtime.device import trial
+from cnndsl.runtime.start import CUDA
 from cnndsl.training.step import build_step
 
 FLOAT, UINT64, INT64, BOOL, DOUBLE = "float", "uint64", "int64", "bool", "double"

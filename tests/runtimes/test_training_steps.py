@@ -14,7 +14,8 @@ from cnndsl import pipeline
 from cnndsl.autodiff.rules import Target
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
-from cnndsl.runtime.device import CUDA, trial
+from cnndsl.runtime.device import trial
+from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import Step, build_step
 
