@@ -79,10 +79,6 @@ def emit_updates(
     return Updates(update.weights, update.state)
 
 
-_LARGE = 2**20
-"""From so many numbers on, a buffer matters more than three further nodes."""
-
-
 # --- what all optimizers share ----------------------------------------------------------------
 
 
@@ -124,25 +120,7 @@ class _Update:
 
     def plus(self, value: onnx_ir.Value, other: onnx_ir.Value, factor: float) -> onnx_ir.Value:
         """Give value + factor * other, where the factor may be 0."""
-        if not factor:
-            return value
-        if math.prod(dims_of(value)) < _LARGE:
-            return self.op("Add", value, self.times(other, factor))
-        return self._sum_in_one_pass(value, other, self.number(factor))
-
-    def _sum_in_one_pass(
-        self, value: onnx_ir.Value, other: onnx_ir.Value, factor: onnx_ir.Value
-    ) -> onnx_ir.Value:
-        """Give value + factor * other as a matrix product: of 1x1 and 1xN, plus 1xN.
-
-        Mul and Add are as fast, but ONNX Runtime's CPU kernels never work in place: they would
-        hold a further buffer, of 151 MB for AlexNet's `fc6`.
-        """
-        row, one = self.emit.constant([1, -1]), self.emit.constant([1, 1])
-        scale = self.shared(("1x1", factor), lambda: self.op("Reshape", factor, one))
-        sides = [self.op("Reshape", side, row) for side in (other, value)]
-        total = self.op("Gemm", scale, *sides)
-        return self.op("Reshape", total, self.emit.constant(list(dims_of(value))))
+        return self.op("Add", value, self.times(other, factor)) if factor else value
 
     def shrunk(self, parameter: Parameter) -> onnx_ir.Value:
         """The weight times 1 - lr*decay: weight decay apart from the gradient."""
@@ -210,9 +188,6 @@ def _velocity(
 ) -> onnx_ir.Value:
     """The new velocity: mu * (v + decay/mu * w) + g."""
     rest = update.plus(old, parameter.value, parameter.decay / momentum)
-    if _is_product(parameter.gradient):
-        # The product adds the rest itself: the gradient takes no pass of its own.
-        return _product_plus(update, parameter.gradient, rest, momentum)
     return update.op("Add", update.times(rest, momentum), update.clipped(parameter).gradient)
 
 
@@ -222,47 +197,7 @@ def _descended(update: _Update, parameter: Parameter) -> onnx_ir.Value:
     if update.scale is not None:
         scale = update.scale
         rate = update.shared(("scaled", parameter.rate), lambda: update.op("Mul", rate, scale))
-    elif _is_product(parameter.gradient):
-        return _product_plus(update, parameter.gradient, kept, 1.0, minus=rate)
     return update.op("Sub", kept, update.op("Mul", parameter.gradient, rate))
-
-
-def _is_product(gradient: onnx_ir.Value) -> bool:
-    """Whether a gradient is a plain matrix product that nothing else needs, clipping included."""
-    node = gradient.producer()
-    return (
-        node is not None
-        and node.op_type == "Gemm"
-        and len(node.inputs) == 2
-        and not gradient.uses()
-    )
-
-
-def _product_plus(
-    update: _Update,
-    product: onnx_ir.Value,
-    addend: onnx_ir.Value,
-    beta: float,
-    minus: onnx_ir.Value | None = None,
-) -> onnx_ir.Value:
-    """Make product + beta * addend one operator; the product's own is left without use.
-
-    With ``minus`` the product is taken minus so many times.
-    """
-    node = product.producer()
-    assert node is not None
-    factors = [value for value in node.inputs if value is not None]
-    if minus is not None:
-        smaller = min((0, 1), key=lambda position: math.prod(dims_of(factors[position])))
-        factors[smaller] = update.op("Mul", factors[smaller], minus)
-    turns = {
-        name: attribute.as_int()
-        for name in ("transA", "transB")
-        if (attribute := node.attributes.get(name)) is not None
-    }
-    alpha = node.attributes.get("alpha")
-    factor = (1.0 if alpha is None else alpha.as_float()) * (1 if minus is None else -1)
-    return update.emit.op("Gemm", *factors, addend, **turns, alpha=factor, beta=beta)
 
 
 # --- with moving means ------------------------------------------------------------------------

@@ -30,7 +30,6 @@ from dataclasses import dataclass
 import numpy
 import onnx
 import onnx_ir
-from onnx_ir.passes import common
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
@@ -45,6 +44,7 @@ from cnndsl.training.graph import LABELS, LOSS, NEXT, StepGraph
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
+from cnndsl.training.passes import simplify
 from cnndsl.training.probe import Probe, emit_probes
 from cnndsl.typecheck.recipe_checks import recipe_errors
 from cnndsl.typecheck.scores import scores
@@ -260,7 +260,7 @@ def _model(
     inputs: Sequence[onnx_ir.Value],
     outputs: Sequence[onnx_ir.Value],
 ) -> onnx_ir.Model:
-    """The model, without nodes that nothing needs and without the same node twice."""
+    """The model, simplified."""
     model = onnx_ir.Model(
         onnx_ir.Graph(
             [*inputs, graph.rate, graph.step, graph.seed],
@@ -272,6 +272,5 @@ def _model(
         ir_version=IR_VERSIONS[graph.opset],
         producer_name="cnndsl",
     )
-    common.RemoveUnusedNodesPass()(model)
-    common.CommonSubexpressionEliminationPass()(model)
+    simplify(model)
     return model

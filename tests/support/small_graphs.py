@@ -14,7 +14,17 @@ from onnx.reference import ReferenceEvaluator
 
 from cnndsl.graph.builder import IR_VERSIONS, GraphBuilder
 
-__all__ = ["Array", "Run", "interpreted", "interpreter", "model_of", "ran", "runner"]
+__all__ = [
+    "Array",
+    "Run",
+    "checked",
+    "graph_of",
+    "interpreted",
+    "interpreter",
+    "model_of",
+    "ran",
+    "runner",
+]
 
 Array: TypeAlias = numpy.typing.NDArray[Any]
 
@@ -29,14 +39,27 @@ def model_of(
     opset: int = 18,
 ) -> onnx.ModelProto:
     """A model of all that was emitted so far, checked in full; outputs get the names given."""
+    return checked(graph_of(emit, inputs, outputs, opset))
+
+
+def graph_of(
+    emit: GraphBuilder,
+    inputs: Sequence[onnx_ir.Value],
+    outputs: Mapping[str, onnx_ir.Value],
+    opset: int = 18,
+) -> onnx_ir.Model:
+    """The same as onnx-ir has it, for passes to change."""
     for name, value in outputs.items():
         emit.rename(value, name)
     graph = onnx_ir.Graph(
         inputs, [*outputs.values()], nodes=emit.nodes, opset_imports={"": opset}, name="test"
     )
-    proto: onnx.ModelProto = onnx_ir.serde.serialize_model(
-        onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset])
-    )
+    return onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset])
+
+
+def checked(model: onnx_ir.Model) -> onnx.ModelProto:
+    """A model as the ``onnx`` package has it, checked in full."""
+    proto: onnx.ModelProto = onnx_ir.serde.serialize_model(model)
     onnx.checker.check_model(proto, full_check=True)
     return proto
 

@@ -12,14 +12,14 @@ import onnx_ir
 import pytest
 from gradients import CPU_ONLY
 from oracle import relative_error
-from small_graphs import Array, Run, interpreter, model_of, runner
+from small_graphs import Array, Run, checked, graph_of, interpreter, runner
 from training_steps import in_double
 
-from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
 from cnndsl.recipe.optimizers import Adam, AdamW, RmsProp, Sgd
 from cnndsl.recipe.settings import Optimizer
 from cnndsl.training.optimizers import Parameter, emit_updates
+from cnndsl.training.passes import simplify
 
 FLOAT, INT64 = onnx_ir.DataType.FLOAT, onnx_ir.DataType.INT64
 
@@ -73,7 +73,7 @@ BATCH = 3
 
 
 def model_for(case: Case) -> onnx.ModelProto:
-    """The update alone; its new values are called ``NAME.next``."""
+    """The update alone, simplified; its new values are called ``NAME.next``."""
     emit = GraphBuilder()
     lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
     inputs, parameters = [lr, step], []
@@ -96,7 +96,9 @@ def model_for(case: Case) -> onnx.ModelProto:
         assert old.shape == new.shape == onnx_ir.Shape(DIMS[name.rpartition(".")[0]])
     outputs = {f"{name}.next": value for name, value in updates.weights.items()}
     outputs |= {f"{name}.next": new for name, (_, new) in updates.state.items()}
-    return model_of(emit, [*inputs, *(old for old, _ in updates.state.values())], outputs)
+    model = graph_of(emit, [*inputs, *(old for old, _ in updates.state.values())], outputs)
+    simplify(model)
+    return checked(model)
 
 
 def lr_at(step: int) -> float:
@@ -311,57 +313,6 @@ def test_a_matrix_product_takes_the_rest_of_the_update_in(name: str) -> None:
     apart, within = nodes_of(case), nodes_of(replace(case, products=["fc.weight"]))
     assert within.count("Gemm") == 1
     assert len(within) < len(apart) + len(["Gemm"])
-
-
-def test_a_product_that_something_else_needs_is_left_as_it_is() -> None:
-    emit = GraphBuilder()
-    lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
-    left, right, value = (emit.placeholder(name, (4, 4), FLOAT) for name in "abw")
-    gradient = emit.op("Gemm", left, right)
-    emit.op("Relu", gradient)
-    emit_updates(emit, Sgd(), None, [Parameter("w", value, gradient)], lr, step)
-    assert [node.op_type for node in emit.nodes].count("Gemm") == 1
-
-
-@pytest.mark.parametrize("sizes", [(9, 2), (2, 9)])
-def test_of_a_products_factors_the_smaller_one_is_scaled(sizes: tuple[int, int]) -> None:
-    emit = GraphBuilder()
-    lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
-    factors = [emit.placeholder(f"f{size}", (3, size), FLOAT) for size in sizes]
-    parameter = Parameter("w", lr, emit.op("Gemm", *factors, transA=1))
-    emit_updates(emit, Sgd(), None, [parameter], lr, step)
-    [scaled] = [node.outputs[0] for node in emit.nodes if node.op_type == "Mul"]
-    assert dims_of(scaled) == (3, 2)
-
-
-@pytest.mark.parametrize("alpha", [1.0, 0.5])
-@pytest.mark.parametrize("turns", [(0, 0), (0, 1), (1, 0), (1, 1)])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_any_matrix_product_keeps_its_meaning(
-    momentum: float, turns: tuple[int, int], alpha: float
-) -> None:
-    emit = GraphBuilder()
-    lr, step = emit.placeholder("lr", (), FLOAT), emit.placeholder("step", (), INT64)
-    left = emit.placeholder("a", (3, 7) if turns[0] else (7, 3), FLOAT)
-    right = emit.placeholder("b", (2, 3) if turns[1] else (3, 2), FLOAT)
-    value = emit.placeholder("w", (7, 2), FLOAT)
-    gradient = emit.op("Gemm", left, right, transA=turns[0], transB=turns[1], alpha=alpha)
-    updates = emit_updates(
-        emit, Sgd(momentum=momentum), None, [Parameter("w", value, gradient)], lr, step
-    )
-    state = [old for old, _ in updates.state.values()]
-    inputs = [left, right, value, lr, *state]
-    chance = numpy.random.default_rng(1)
-    feeds = {str(one.name): chance.standard_normal(dims_of(one)).astype("f") for one in inputs}
-    proto = model_of(emit, [*inputs, step], {"next": updates.weights["w"]})
-    found = runner(proto)(feeds | {"step": numpy.array(0)})["next"]
-    a, b = (
-        array.T if turn else array
-        for turn, array in zip(turns, (feeds["a"], feeds["b"]), strict=True)
-    )
-    velocity = momentum * feeds["w.velocity"] if state else 0.0
-    expected = feeds["w"] - feeds["lr"] * (velocity + alpha * (a @ b))
-    assert relative_error(found, expected) < 1e-6
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

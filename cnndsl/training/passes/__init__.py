@@ -1,0 +1,37 @@
+"""Turns a finished step graph into one that computes the same with fewer operators.
+
+Each pass is a file of its own: what it looks for, when it keeps away, and why that is faster. What
+is emitted before can stay as it reads in a paper.
+"""
+
+from __future__ import annotations
+
+import onnx_ir
+import onnx_ir.passes
+from onnx_ir.passes import common
+
+from cnndsl.training.passes.decay import DecayAsProduct
+from cnndsl.training.passes.descent import DescentIntoProduct
+from cnndsl.training.passes.momentum import MomentumIntoProduct
+
+__all__ = ["PASSES", "simplify"]
+
+PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
+    common.RemoveUnusedNodesPass,
+    MomentumIntoProduct,
+    DescentIntoProduct,
+    DecayAsProduct,
+    common.RemoveUnusedNodesPass,
+    common.CommonSubexpressionEliminationPass,
+)
+"""All that is done to a step graph, in this order.
+
+What nothing needs goes first, since a pass asks who uses a value, and last, since a pass leaves
+what it has made needless.
+"""
+
+
+def simplify(model: onnx_ir.Model) -> None:
+    """Run all passes over a model, in place."""
+    for kind in PASSES:
+        kind()(model)

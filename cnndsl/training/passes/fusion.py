@@ -1,0 +1,123 @@
+"""What all fusions share: a pass over a step graph, and what it asks of nodes and values."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import onnx_ir
+import onnx_ir.passes
+from typing_extensions import override
+
+from cnndsl.autodiff.rules import dims_of
+
+__all__ = ["Fusion", "made_for", "product_plus", "size_of", "typed"]
+
+
+class Fusion(onnx_ir.passes.InPlacePass):
+    """Puts fewer or quicker nodes in the place of some that end in an operator.
+
+    Every value has a type and fixed sizes, before and behind.
+    """
+
+    op_type: str
+    """The operator of the last of the nodes."""
+
+    @abstractmethod
+    def fused(self, node: onnx_ir.Node) -> Sequence[onnx_ir.Node]:
+        """What is to stand in the place of a node, the last one giving its result.
+
+        Nothing, where the pass keeps away.
+        """
+
+    @override
+    def requires(self, model: onnx_ir.Model) -> None:
+        if (untyped := _untyped(model)) is not None:
+            raise onnx_ir.passes.PreconditionError(f"`{untyped.name}` has no fixed type")
+
+    @override
+    def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
+        is_changed = False
+        for node in tuple(model.graph):
+            if node.domain == "" and node.op_type == self.op_type and (new := self.fused(node)):
+                _replace(model.graph, node, new)
+                is_changed = True
+        return onnx_ir.passes.PassResult(model, is_changed)
+
+    @override
+    def ensures(self, model: onnx_ir.Model) -> None:
+        if (untyped := _untyped(model)) is not None:
+            raise onnx_ir.passes.PostconditionError(f"`{untyped.name}` has no fixed type")
+
+
+def _untyped(model: onnx_ir.Model) -> onnx_ir.Value | None:
+    """The first value whose element type or sizes are not known."""
+    for node in model.graph:
+        for value in node.outputs:
+            sizes = None if value.shape is None else tuple(value.shape)
+            if value.dtype is None or sizes is None or not all(isinstance(n, int) for n in sizes):
+                return value
+    return None
+
+
+def _replace(graph: onnx_ir.Graph, old: onnx_ir.Node, new: Sequence[onnx_ir.Node]) -> None:
+    """Put nodes in the place of one; the last one's result takes over that one's name.
+
+    All get the old node's line of the spec, and names beside its own.
+    """
+    scope, _, _ = str(old.name).rpartition("/")
+    others = [node for node in graph if node is not old]
+    taken = {node.name for node in others} | {node.outputs[0].name for node in others}
+    for node in new:
+        name, count = f"{scope}/{node.op_type}", 1
+        while name in taken:
+            count += 1
+            name = f"{scope}/{node.op_type}_{count}"
+        taken.add(name)
+        node.name, node.doc_string = name, old.doc_string
+        node.outputs[0].name = name
+    onnx_ir.convenience.replace_nodes_and_values(
+        graph, old, [old], new, old.outputs, new[-1].outputs
+    )
+
+
+def made_for(value: onnx_ir.Value | None, op_type: str) -> onnx_ir.Node | None:
+    """The node that makes a value, where it has that operator and nothing else needs its result."""
+    node = None if value is None else value.producer()
+    if node is None or node.domain != "" or node.op_type != op_type:
+        return None
+    result = node.outputs[0]
+    return None if result.is_graph_output() or len(result.uses()) != 1 else node
+
+
+def size_of(value: onnx_ir.Value) -> int:
+    """How many numbers a value has."""
+    return math.prod(dims_of(value))
+
+
+def typed(node: onnx_ir.Node, like: onnx_ir.Value, dims: Sequence[int]) -> onnx_ir.Node:
+    """The node, its result having the element type of a value, and these sizes."""
+    node.outputs[0].type, node.outputs[0].shape = like.type, onnx_ir.Shape(dims)
+    return node
+
+
+def product_plus(
+    product: onnx_ir.Node,
+    factors: Sequence[onnx_ir.Value | None],
+    addend: onnx_ir.Value,
+    *,
+    alpha: float,
+    beta: float,
+) -> onnx_ir.Node:
+    """A matrix product times alpha, of other factors, plus beta times something of its shape."""
+    turns = {
+        name: attribute.as_int()
+        for name in ("transA", "transB")
+        if (attribute := product.attributes.get(name)) is not None
+    }
+    own = product.attributes.get("alpha")
+    factor = alpha * (1.0 if own is None else own.as_float())
+    attributes = {**turns, "alpha": factor, "beta": beta}
+    node = onnx_ir.node("Gemm", [*factors, addend], attributes)
+    return typed(node, product.outputs[0], dims_of(product.outputs[0]))
