@@ -8,6 +8,11 @@ Along each dimension, the cell at position ``i`` of a value sees the input's cel
     low' = low - before*low_step                  low_step' = stride*low_step
     high' = high + (extent - 1 - before)*high_step    high_step' = stride*high_step
 
+Behind a transposed window of stride ``S`` neighbours do not see alike: the field of a cell follows
+from ``i mod S``, its *phase*, and moves on by one cell every ``S`` positions. So an axis has the
+``low`` and ``high`` of each phase, and the steps from one position to the next of its phase. Where
+the stride is larger than the kernel, the cells of some phases see nothing.
+
 A join takes the hull of its branches. Padding counts as if the input went on beyond its border,
 so a field can be larger than the input, as the literature reports it (483 for the ResNet-50
 of the paper). From a layer that sees all of its input on (``dense``, global pooling), the field is
@@ -17,7 +22,7 @@ cut to the input and is the same for every cell.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import override
@@ -28,64 +33,124 @@ from cnndsl.layers.base import Footprint
 from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
-__all__ = ["Axis", "ReceptiveField", "receptive_fields"]
+__all__ = ["MOST_PHASES", "Axis", "ReceptiveField", "receptive_fields"]
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 Cells: TypeAlias = "int | Fraction"
-"""A place among the input's cells; a fraction where the network upsamples."""
+"""A place among the input's cells; a fraction between branches that step differently."""
+
+Ends: TypeAlias = "tuple[Cells, Cells] | None"
+"""The first and the last input cell that a position sees; None where it sees nothing."""
+
+MOST_PHASES = 64
+"""Of more phases (the product of the strides of all transposed windows), one hull is made."""
 
 
 @frozen
 class Axis:
     """What the cells of a value see along one dimension of the network's input.
 
-    ``low`` and ``high`` are the first and the last input cell that position 0 sees, the steps are
-    by how much each moves from one position to the next of the ``positions``. ``length`` is the
+    ``phases`` are the ends of what the first ``positions`` see, one for each phase; the steps are
+    by how much each end moves from one position to the next of the same phase. ``length`` is the
     input's.
     """
 
     length: int
     positions: int
-    low: Cells
-    high: Cells
+    phases: tuple[Ends, ...]
     low_step: Cells
     high_step: Cells
 
     @classmethod
     def of_input(cls, length: int) -> Axis:
         """Each cell of the input sees itself."""
-        return cls(length, length, 0, 0, 1, 1)
+        return cls(length, length, ((0, 0),), 1, 1)
 
     @property
     def size(self) -> int:
         """How many input cells a position sees, at most over all positions."""
-        way = self.high - self.low
-        growth = (self.positions - 1) * (self.high_step - self.low_step)
-        return math.ceil(max(way, way + growth)) + 1
+        largest: Cells = -1
+        for phase, ends in enumerate(self.phases[: self.positions]):
+            if ends is not None:
+                way = ends[1] - ends[0]
+                last = (self.positions - 1 - phase) // len(self.phases)
+                growth = last * (self.high_step - self.low_step)
+                largest = max(largest, way, way + growth)
+        return math.ceil(largest) + 1
 
     @property
     def is_fixed(self) -> bool:
         """Whether all positions see the same cells."""
         return self.low_step == 0 and self.high_step == 0
 
+    def ends(self, position: int) -> Ends:
+        """The first and the last cell that any position sees, of the input as if it went on."""
+        turn, phase = divmod(position, len(self.phases))
+        ends = self.phases[phase]
+        if ends is None:
+            return None
+        return ends[0] + turn * self.low_step, ends[1] + turn * self.high_step
+
     def through(self, window: Window) -> Axis:
-        """What the positions of a window that slides along this axis see."""
+        """What the positions of a window along this axis see."""
+        count = len(self.phases)
+        positions, cells = window.pace
+        turns = count // math.gcd(count, cells)  # until the window meets the same phase again
+        if turns * positions > MOST_PHASES:
+            return self._alike().through(window) if count > 1 else self._blurred(window)
+        phases = tuple(self._seen(window.cells(at)) for at in range(turns * positions))
+        moved = turns * cells // count
         return Axis(
-            self.length,
-            window.output,
-            self.low - window.before * self.low_step,
-            self.high + (window.extent - 1 - window.before) * self.high_step,
-            self.low_step * window.stride,
-            self.high_step * window.stride,
+            self.length, window.output, phases, moved * self.low_step, moved * self.high_step
         )
+
+    def _seen(self, cells: range) -> Ends:
+        """The hull of what some cells, evenly apart, see.
+
+        Of the cells of one phase the first sees the lowest, and the last the highest.
+        """
+        count = len(self.phases)
+        return _hull(self.ends(cell) for part in (cells[:count], cells[-count:]) for cell in part)
+
+    def _alike(self) -> Axis:
+        """The same with a single phase, which sees what every phase sees and perhaps more."""
+        count = len(self.phases)
+        low_step, high_step = _ratio(self.low_step, count), _ratio(self.high_step, count)
+        shifted = (
+            ends and (ends[0] - at * low_step, ends[1] - at * high_step)
+            for at, ends in enumerate(self.phases)
+        )
+        return Axis(self.length, self.positions, (_hull(shifted),), low_step, high_step)
+
+    def _blurred(self, window: Window) -> Axis:
+        """What a transposed window of too large a stride sees, as if all its positions did alike.
+
+        ``extent`` cells of the output meet a cell, so that a position sees ``extent/stride``.
+        """
+        low_step, high_step = (
+            _ratio(step, window.stride) for step in (self.low_step, self.high_step)
+        )
+        ends = self.ends(0)
+        if ends is not None:
+            ends = (
+                ends[0] + (window.before - window.extent + 1) * low_step,
+                ends[1] + window.before * high_step,
+            )
+        return Axis(self.length, window.output, (ends,), low_step, high_step)
 
     def whole(self, positions: int) -> Axis:
         """What somebody sees who sees all positions: their hull, cut to the input."""
-        low = max(0, self.low)
-        high = min(self.length - 1, self.high + (self.positions - 1) * self.high_step)
-        return Axis(self.length, positions, low, high, 0, 0)
+        count = len(self.phases)
+        firsts = range(min(count, self.positions))
+        lasts = range(max(0, self.positions - count), self.positions)
+        low, high = _hull(self.ends(at) for part in (firsts, lasts) for at in part) or (0, -1)
+        return self._fixed(max(0, low), min(self.length - 1, high), positions)
+
+    def _fixed(self, low: Cells, high: Cells, positions: int) -> Axis:
+        """Positions that all see the same cells."""
+        return Axis(self.length, positions, ((low, high) if low <= high else None,), 0, 0)
 
     def hull(self, other: Axis) -> Axis:
         """What those see who see what two branches see.
@@ -97,24 +162,47 @@ class Axis:
         """
         positions = max(self.positions, other.positions)
         if self.is_fixed or other.is_fixed or self.positions != other.positions:
-            one, two = self.whole(positions), other.whole(positions)
-            return Axis(
-                self.length, positions, min(one.low, two.low), max(one.high, two.high), 0, 0
-            )
-        low, high = min(self.low, other.low), max(self.high, other.high)
-        if self.low_step == other.low_step and self.high_step == other.high_step:
-            return Axis(self.length, positions, low, high, self.low_step, self.high_step)
-        last = positions - 1
-        last_low = min(self.low + last * self.low_step, other.low + last * other.low_step)
-        last_high = max(self.high + last * self.high_step, other.high + last * other.high_step)
-        low_step, high_step = _ratio(last_low - low, last), _ratio(last_high - high, last)
-        return Axis(self.length, positions, low, high, low_step, high_step)
+            seen = _hull(axis.whole(positions).ends(0) for axis in (self, other))
+            return self._fixed(*(seen or (0, -1)), positions)
+        count = math.lcm(len(self.phases), len(other.phases))
+        one, two = self._repeated(count), other._repeated(count)
+        if count > MOST_PHASES or (one.low_step, one.high_step) != (two.low_step, two.high_step):
+            return self._alike()._between(other._alike())
+        phases = tuple(_hull(pair) for pair in zip(one.phases, two.phases, strict=True))
+        return Axis(self.length, positions, phases, one.low_step, one.high_step)
+
+    def _repeated(self, count: int) -> Axis:
+        """The same with more phases, a multiple of those that it has."""
+        times = count // len(self.phases)
+        if times == 1 or count > MOST_PHASES:
+            return self
+        phases = tuple(self.ends(at) for at in range(count))
+        steps = times * self.low_step, times * self.high_step
+        return Axis(self.length, self.positions, phases, *steps)
+
+    def _between(self, other: Axis) -> Axis:
+        """The hull of two axes of one phase each, exact for the first and the last position."""
+        last = self.positions - 1
+        first, end = (_hull((self.ends(at), other.ends(at))) for at in (0, last))
+        if first is None or end is None:
+            return self._fixed(0, -1, self.positions)
+        low_step, high_step = (
+            _ratio(b - a, last) if last else 1 for a, b in zip(first, end, strict=True)
+        )
+        return Axis(self.length, self.positions, (first,), low_step, high_step)
+
+
+def _hull(seen: Iterable[Ends]) -> Ends:
+    known = [ends for ends in seen if ends is not None]
+    if not known:
+        return None
+    return min(low for low, _ in known), max(high for _, high in known)
 
 
 def _ratio(way: Cells, steps: int) -> Cells:
     from fractions import Fraction  # here, for it is rare and loading it takes milliseconds
 
-    return Fraction(way, steps) if steps else 1
+    return Fraction(way, steps)
 
 
 @frozen

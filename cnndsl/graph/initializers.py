@@ -36,7 +36,7 @@ def draw(
     shape: tuple[int, ...],
     seed: int,
     init: Init,
-    fans: tuple[int, int] | None = None,
+    fans: tuple[float, float] | None = None,
 ) -> Array:
     """One weight's first values; the same name, shape and seed give the same ones.
 

@@ -28,12 +28,19 @@ class Relu(Layer):
     """max(0, x): the rectified linear unit (Nair & Hinton 2010)."""
 
     keyword = "relu"
+    activation = True
+    per_channel = True
     saves = ("output",)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:
         least, most = inputs[0]
         return max(0.0, least), max(0.0, most)
+
+    @property
+    @override
+    def slope_below_zero(self) -> float:
+        return 0.0
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
@@ -44,6 +51,8 @@ class LeakyRelu(Layer):
     """x where x is positive, slope*x elsewhere (Maas et al. 2013)."""
 
     keyword = "leakyrelu"
+    activation = True
+    per_channel = True
     positional = ("slope",)
     saves = ("inputs",)
 
@@ -58,6 +67,11 @@ class LeakyRelu(Layer):
             return max(0.0, least), max(0.0, most)
         return min(least, least * self.slope), max(most, most * self.slope)
 
+    @property
+    @override
+    def slope_below_zero(self) -> float:
+        return self.slope
+
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         return emit.op("LeakyRelu", context.inputs[0], alpha=float(self.slope))
@@ -67,6 +81,8 @@ class Tanh(Layer):
     """The hyperbolic tangent, between -1 and 1."""
 
     keyword = "tanh"
+    activation = True
+    per_channel = True
     saves = ("output",)
 
     @override
@@ -82,6 +98,8 @@ class ScaledTanh(Layer):
     """1.7159 tanh(2x/3), which maps 1 to 1 and -1 to -1 (LeCun et al. 1998, appendix A)."""
 
     keyword = "scaledtanh"
+    activation = True
+    per_channel = True
     saves = ("output",)
 
     @override
@@ -99,6 +117,9 @@ class Sigmoid(Layer):
     """1/(1 + exp(-x)), between 0 and 1."""
 
     keyword = "sigmoid"
+    activation = True
+    per_channel = True
+    makes = "probabilities"
     saves = ("output",)
 
     @override
@@ -114,6 +135,9 @@ class Softmax(Layer):
     """exp(x_i)/sum_j exp(x_j) over the units of a vector, or over the channels at each place."""
 
     keyword = "softmax"
+    activation = True
+    per_channel = True
+    makes = "distribution"
     saves = ("output",)
 
     @override

@@ -145,8 +145,8 @@ class Weight:
     statistics. ``decays`` says whether weight decay applies: not to biases and normalisation.
 
     ``fans`` are what ``he``, ``glorot`` and ``lecun`` scale by: how many inputs one output sums
-    over, and how many outputs one input reaches. None where they follow from the shape alone, as
-    for the weights (out, in) of a dense layer.
+    over, and how many outputs one input reaches, on average. None where they follow from the shape
+    alone, as for the weights (out, in) of a dense layer.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Weight:
     init: Init | None = None
     trainable: bool = True
     decays: bool = True
-    fans: tuple[int, int] | None = None
+    fans: tuple[float, float] | None = None
 
     @property
     def elements(self) -> int:
@@ -290,6 +290,18 @@ class Layer(Schema):
     shares: ClassVar[Literal["never", "inference", "always"]] = "never"
     """When its output is its input's memory: a reshaped view always, `dropout` at inference."""
 
+    per_channel: ClassVar[bool] = False
+    """Whether it treats all channels alike, each by itself (softmax: by all alike)."""
+
+    normalises_batch: ClassVar[bool] = False
+    """Whether it takes, in training, the mean and variance of its batch."""
+
+    activation: ClassVar[bool] = False
+    """Whether it is a function of each number, or of the channels at each place."""
+
+    makes: ClassVar[Literal["anything", "distribution", "probabilities"]] = "anything"
+    """What its numbers are: a distribution over the channels (softmax), probabilities (sigmoid)."""
+
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with these inputs; nothing where all is well."""
         yield from ()
@@ -305,6 +317,31 @@ class Layer(Schema):
     def bounds(self, *inputs: Bounds) -> Bounds:
         """Between which numbers its output lies, where its inputs lie between these."""
         return (-math.inf, math.inf) if self.shares == "never" else inputs[0]
+
+    @property
+    def slope_below_zero(self) -> float:
+        """What share of a change of a number below 0 it passes on; 1 where that is nothing special.
+
+        0 is a relu's: what is below 0 does not learn.
+        """
+        return 1.0
+
+    @property
+    def filter_bank(self) -> tuple[int, tuple[int, ...]] | None:
+        """Its filters and their size, where the two could be written in each other's place."""
+        return None
+
+    @property
+    def is_dense_on_vectors(self) -> bool:
+        """Whether it would do what ``dense`` does, were its input a vector: a 1x1 convolution."""
+        return False
+
+    def keeps_rows(self, source: TensorType) -> bool:
+        """Whether other rows of its input, or of its weights, give the same rows in that order.
+
+        A row is what belongs to one channel; so classes in another order are rows in another one.
+        """
+        return self.per_channel and self.output(source).channels == source.channels
 
     @property
     def passes_on(self) -> bool:
@@ -323,9 +360,17 @@ class Layer(Schema):
         """Multiply-accumulates of convolutions and dense layers for one sample; biases excluded."""
         return 0
 
+    def windows(self, *inputs: TensorType) -> tuple[Window, ...]:
+        """The window along each spatial dimension, in its direction; none where none slides."""
+        return ()
+
+    def accepts(self, window: Window) -> bool:
+        """Whether a window of this layer works."""
+        return window.works
+
     def footprint(self, *inputs: TensorType) -> Footprint:
         """What of its input one output cell sees."""
-        return POINT
+        return self.windows(*inputs) or POINT
 
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Emit the ONNX nodes that compute this layer and give the output's value."""

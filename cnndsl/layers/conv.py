@@ -106,6 +106,21 @@ class Conv(Convolution):
         description="the channels are split into so many groups, each seen by its own filters",
     )
 
+    @property
+    @override
+    def filter_bank(self) -> tuple[int, tuple[int, ...]]:
+        return self.filters, self.kernel
+
+    @property
+    @override
+    def is_dense_on_vectors(self) -> bool:
+        still = not isinstance(self.padding, tuple) or not any(self.padding)
+        return still and {*self.kernel} == {*self.stride} == {1} and self.groups == 1
+
+    @override
+    def keeps_rows(self, source: TensorType) -> bool:
+        return self.groups == 1
+
     @override
     def channels(self, source: TensorType) -> int:
         return self.filters
@@ -143,6 +158,7 @@ class Depthwise(Convolution):
     """Convolution of each channel on its own, the first half of a separable convolution."""
 
     keyword = "depthwise"
+    per_channel = True
     positional = ("kernel",)
 
     multiplier: Count = Field(default=1, description="how many filters each channel has")

@@ -1,5 +1,6 @@
 """Fully connected layers: ``flatten`` and ``dense``."""
 
+import math
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -35,6 +36,11 @@ class Flatten(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].elements,))
+
+    @override
+    def keeps_rows(self, source: TensorType) -> bool:
+        """A channel with several places becomes several numbers."""
+        return math.prod(source.spatial) == 1
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
@@ -90,6 +96,10 @@ class Dense(Layer):
             return (weight,)
         init = self.bias_init or Init("constant", 0.0)
         return (weight, Weight("bias", (self.units,), init, decays=False, fans=fans))
+
+    @override
+    def keeps_rows(self, source: TensorType) -> bool:
+        return True
 
     @override
     def macs(self, *inputs: TensorType) -> int:

@@ -17,7 +17,7 @@ from cnndsl.layers.base import (
     TrainingBuilder,
     Weight,
 )
-from cnndsl.layers.sliding import vector_fault
+from cnndsl.layers.windowed import vector_fault
 from cnndsl.types import TensorType
 
 __all__ = ["BatchNorm", "LocalResponseNorm"]
@@ -29,6 +29,8 @@ class BatchNorm(Layer):
     """Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."""
 
     keyword = "batchnorm"
+    per_channel = True
+    normalises_batch = True
     saves = ("inputs",)
 
     eps: float = Field(

@@ -1,7 +1,7 @@
 """Pooling: a window that keeps the largest, the mean or the sum of the cells it sees."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from pydantic import Field
@@ -18,8 +18,9 @@ from cnndsl.layers.base import (
     Sizes,
 )
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.layers.sliding import Sliding, dimension_names, pads, vector_fault
+from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.layers.window import Window
+from cnndsl.layers.windowed import dimension_names, vector_fault
 from cnndsl.types import TensorType
 
 __all__ = [
@@ -45,6 +46,7 @@ class Pooling(Sliding):
     """What the pooling layers with a window share."""
 
     positional = ("kernel",)
+    per_channel = True
 
     @override
     def per_dimension(self) -> dict[str, tuple[int, ...]]:
@@ -54,6 +56,11 @@ class Pooling(Sliding):
     @override
     def channels(self, source: TensorType) -> int:
         return source.channels
+
+    @override
+    def accepts(self, window: Window) -> bool:
+        """A window must work, and not stand where it sees nothing but padding."""
+        return window.works and max(window.before, window.after) < window.extent
 
     @override
     def size_faults(self, windows: tuple[Window, ...]) -> Iterator[ShapeFault]:
@@ -158,7 +165,7 @@ class SumPool(Pooling):
 def _average(
     emit: Builder[V],
     source: V,
-    windows: tuple[Window, ...],
+    windows: Sequence[Window],
     borders: tuple[int, ...],
     *,
     counts: bool,
@@ -217,6 +224,8 @@ def _blindness(windows: tuple[Window, ...], blind: list[int]) -> ShapeFault:
 
 class GlobalPooling(Layer):
     """What the global pools share: each feature map becomes one number."""
+
+    per_channel = True
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:

@@ -16,6 +16,7 @@ class Dropout(Layer):
     """In training, sets each number to zero at random; passes everything on in inference."""
 
     keyword = "dropout"
+    per_channel = True
     positional = ("rate",)
     saves = ("mask",)
     shares = "inference"
@@ -52,6 +53,7 @@ class Noise(Layer):
     """In training, adds Gaussian noise to each number; passes everything on in inference."""
 
     keyword = "noise"
+    per_channel = True
     positional = ("std",)
     shares = "inference"
 

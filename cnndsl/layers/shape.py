@@ -15,6 +15,7 @@ class Identity(Layer):
     """The stream itself: the shortcut of a residual block."""
 
     keyword = "identity"
+    per_channel = True
     shares = "always"
 
     @override

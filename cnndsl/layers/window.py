@@ -1,17 +1,32 @@
-"""The size rule of sliding windows, ``(W - K + 2P)/S + 1``, in exact integer arithmetic.
+"""The size rules of windows, in exact integer arithmetic, as values that know their direction.
 
-It stands here once. With dilation ``D`` a kernel of ``K`` covers ``D(K - 1) + 1`` cells; where
-the padding differs on the two sides, their sum takes the place of ``2P``. The rule's inverse,
-the changes that mend a size that does not fit, is :mod:`cnndsl.repair.repair`.
+*Forward*, a window slides over its input, as in a convolution or a pool: ``(W - K + 2P)/S + 1``.
+*Transposed*, each cell of the input is spread over a window of the output, as in the gradient of a
+convolution: ``(W - 1)S - 2P + D(K - 1) + 1 + output padding``. With dilation ``D`` a kernel of
+``K`` covers ``D(K - 1) + 1`` cells; where the padding differs on the two sides, their sum takes
+the place of ``2P``.
+
+The rules stand here once, with what follows from them: which cells one output cell depends on,
+and which other values of a parameter may mend a size that does not fit.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from typing_extensions import override
 
 from cnndsl.frozen import frozen
 
-__all__ = ["Rounding", "Window"]
+__all__ = ["REACH", "ForwardWindow", "Parameter", "Rounding", "TransposedWindow", "Window"]
+
+REACH = 64
+"""Values farther than this from the one written are no small change."""
+
+Parameter: TypeAlias = Literal["kernel", "stride", "padding", "dilation", "output_padding"]
+"""What a repair can change of a window; ``padding`` is the same on both sides."""
 
 
 class Rounding(StrEnum):
@@ -23,14 +38,8 @@ class Rounding(StrEnum):
 
 
 @frozen
-class Window:
-    """A window sliding along one spatial dimension.
-
-    >>> Window(size=227, kernel=11, stride=4).output
-    55
-    >>> Window(size=224, kernel=11, stride=4).formula
-    '(224 - 11)/4 + 1 = 54.25'
-    """
+class Window(ABC):
+    """A window along one spatial dimension, in one of the two directions."""
 
     size: int
     kernel: int
@@ -38,7 +47,6 @@ class Window:
     before: int = 0
     after: int = 0
     dilation: int = 1
-    rounding: Rounding = Rounding.EXACT
 
     @property
     def extent(self) -> int:
@@ -46,11 +54,108 @@ class Window:
         return self.dilation * (self.kernel - 1) + 1
 
     @property
+    @abstractmethod
+    def fits(self) -> bool:
+        """Whether there is an output at all."""
+
+    @property
+    @abstractmethod
+    def works(self) -> bool:
+        """Whether it fits, and nothing else is wrong with its numbers."""
+
+    @property
+    @abstractmethod
+    def output(self) -> int:
+        """The output size. Needs :attr:`fits`."""
+
+    @property
+    @abstractmethod
+    def formula(self) -> str:
+        """The rule with its numbers in it, exact."""
+
+    @property
+    def overhang(self) -> int:
+        """The cells by which the last window reaches beyond the padded input."""
+        return 0
+
+    @property
+    def dropped(self) -> int:
+        """The cells of the input that the stride would leave out at the end."""
+        return 0
+
+    @property
+    @abstractmethod
+    def same_formula(self) -> str:
+        """What ``padding same`` does, with the numbers."""
+
+    @property
+    @abstractmethod
+    def advice(self) -> str:
+        """What is true of the rule where the window does not work, as an imperative."""
+
+    # --- the footprint ---
+
+    @property
+    @abstractmethod
+    def pace(self) -> tuple[int, int]:
+        """After how many positions of the output the footprint is how many cells further."""
+
+    @abstractmethod
+    def cells(self, position: int) -> range:
+        """The cells of the input that a cell of the output depends on, as if it went on forever.
+
+        What lies outside of ``range(size)`` is padding.
+        """
+
+    # --- the inverse ---
+
+    def value(self, name: Parameter) -> int:
+        """The value of a parameter."""
+        return self.before if name == "padding" else int(getattr(self, name))
+
+    @abstractmethod
+    def nearby(self, name: Parameter) -> range:
+        """Values of a parameter, with the one it has, among which those that mend it are.
+
+        They are not all right: each is to be tried.
+        """
+
+    @property
+    def _padding(self) -> str:
+        """``2*2``, or ``1 + 2`` where the sides differ; empty without padding."""
+        if self.before == self.after:
+            return f"2*{self.before}" if self.before else ""
+        return f"{self.before} + {self.after}"
+
+    @property
+    def _kernel(self) -> str:
+        """The cells that the kernel covers: ``3``, or ``(2*(3 - 1) + 1)`` where it is dilated."""
+        if self.dilation > 1 and self.kernel > 1:
+            return f"({self.dilation}*({self.kernel} - 1) + 1)"
+        return str(self.kernel)
+
+
+@frozen
+class ForwardWindow(Window):
+    """A window sliding along one spatial dimension.
+
+    >>> ForwardWindow(size=227, kernel=11, stride=4).output
+    55
+    >>> ForwardWindow(size=224, kernel=11, stride=4).formula
+    '(224 - 11)/4 + 1 = 54.25'
+    >>> [*ForwardWindow(size=28, kernel=3, stride=2, before=1).cells(1)]
+    [1, 2, 3]
+    """
+
+    rounding: Rounding = Rounding.EXACT
+
+    @property
     def span(self) -> int:
         """``W - K + 2P``: how far the window can slide. Negative: the kernel does not fit."""
         return self.size - self.extent + self.before + self.after
 
     @property
+    @override
     def fits(self) -> bool:
         """Whether the kernel fits into the padded input."""
         return self.span >= 0
@@ -61,6 +166,13 @@ class Window:
         return self.span % self.stride == 0
 
     @property
+    @override
+    def works(self) -> bool:
+        """Whether it lies within its input and tiles it, or may leave something over."""
+        return self.fits and (self.tiles or self.rounding is not Rounding.EXACT)
+
+    @property
+    @override
     def output(self) -> int:
         """The output size. Needs :attr:`fits`; what does not tile is rounded as ``rounding`` says.
 
@@ -74,22 +186,23 @@ class Window:
         return steps + (2 if (steps + 1) * self.stride < self.size + self.before else 1)
 
     @property
+    @override
     def overhang(self) -> int:
         """The cells by which the last window of a ``ceil`` reaches beyond the padded input."""
         return max(0, (self.output - 1) * self.stride - self.span)
 
     @property
+    @override
+    def dropped(self) -> int:
+        """The cells of the input that ``floor`` would leave out at the end."""
+        return max(0, self.span % self.stride - self.after)
+
+    @property
+    @override
     def formula(self) -> str:
         """The rule with its numbers in it, exact: ``(224 - 11 + 2*2)/4 + 1 = 55.25``."""
-        padding = ""
-        if self.before == self.after:
-            padding = f" + 2*{self.before}" if self.before else ""
-        else:
-            padding = f" + {self.before} + {self.after}"
-        kernel = str(self.kernel)
-        if self.dilation > 1 and self.kernel > 1:
-            kernel = f"({self.dilation}*({self.kernel} - 1) + 1)"
-        way = f"{self.size} - {kernel}{padding}"
+        padding = f" + {self._padding}" if self._padding else ""
+        way = f"{self.size} - {self._kernel}{padding}"
         return f"({way})/{self.stride} + 1 = {self._quotient()}"
 
     def _quotient(self) -> str:
@@ -102,3 +215,163 @@ class Window:
         while (text := f"{value:.{digits}f}").endswith("0" * digits):
             digits += 2  # a remainder must show, however small beside the stride
         return text.rstrip("0")
+
+    @property
+    @override
+    def same_formula(self) -> str:
+        return f"keeps ceil({self.size}/{self.stride}) = {self.output}"
+
+    @property
+    @override
+    def advice(self) -> str:
+        padding = self.before + self.after
+        if not self.fits:
+            return (
+                f"make the input at least {self.extent - padding} or what the kernel covers at most"
+                f" {self.size + padding}"
+            )
+        added = f" + {padding}" if padding else ""
+        return (
+            f"choose numbers for which the stride {self.stride} divides"
+            f" {self.size} - {self.extent}{added}"
+        )
+
+    @property
+    @override
+    def pace(self) -> tuple[int, int]:
+        return 1, self.stride
+
+    @override
+    def cells(self, position: int) -> range:
+        start = position * self.stride - self.before
+        return range(start, start + self.extent, self.dilation)
+
+    @override
+    def nearby(self, name: Parameter) -> range:
+        """Values near the one written.
+
+        Of paddings those below the kernel's extent: more would add windows that see nothing. Of
+        kernels those more than half as large; smaller ones only where there is room for no other.
+        """
+        match name:
+            case "padding":
+                lowest = max(0, -((self.size - self.extent) // 2))  # below it, it does not fit
+                start = min(max(lowest, self.before), self.extent - 1)
+                reach = min(self.stride, REACH)
+                return range(max(lowest, start - reach), min(self.extent - 1, start + reach) + 1)
+            case "kernel":
+                padded = self.size + self.before + self.after
+                largest = (padded - 1) // self.dilation + 1
+                start, reach = min(self.kernel, largest), min(self.stride, REACH)
+                smallest = min(self.kernel // 2 + 1, largest)
+                return range(max(smallest, start - reach), min(largest, start + reach) + 1)
+            case "dilation":
+                return range(max(1, self.dilation - REACH), self.dilation + 1)
+            case "stride":
+                largest = max(self.stride, min(self.stride + REACH, self.extent))
+                return range(max(1, self.stride - REACH), largest + 1)
+            case "output_padding":
+                return range(0)
+
+
+@frozen
+class TransposedWindow(Window):
+    """A window of the output over which each cell of the input is spread, and the parts added.
+
+    ``size`` is still the input's; ``before`` and ``after`` are cropped off the output, as the
+    convolution of which this is the gradient pads its input. ``output_padding`` adds to the end
+    of the output, fewer cells than the stride: there the convolution dropped a remainder.
+
+    >>> TransposedWindow(size=14, kernel=4, stride=2, before=1, after=1).formula
+    '(14 - 1)*2 - 2*1 + 4 = 28'
+    >>> [*TransposedWindow(size=14, kernel=4, stride=2, before=1, after=1).cells(1)]
+    [0, 1]
+    """
+
+    output_padding: int = 0
+
+    @property
+    @override
+    def fits(self) -> bool:
+        """Whether the padding leaves anything of the output."""
+        return self.output > 0
+
+    @property
+    @override
+    def works(self) -> bool:
+        """Whether something is left, and less than a stride is added."""
+        return self.fits and self.output_padding < self.stride
+
+    @property
+    @override
+    def output(self) -> int:
+        """``(W - 1)S - 2P + D(K - 1) + 1 + output padding``; it is below 1 where nothing fits."""
+        cropped = self.before + self.after
+        return (self.size - 1) * self.stride - cropped + self.extent + self.output_padding
+
+    @property
+    @override
+    def formula(self) -> str:
+        """The rule with its numbers in it: ``(14 - 1)*2 - 2*1 + 3 + 1 = 28``."""
+        padding = self._padding
+        if self.before != self.after:
+            padding = f"({padding})"
+        cropped = f" - {padding}" if padding else ""
+        added = f" + {self.output_padding}" if self.output_padding else ""
+        return f"({self.size} - 1)*{self.stride}{cropped} + {self._kernel}{added} = {self.output}"
+
+    @property
+    @override
+    def same_formula(self) -> str:
+        return f"makes {self.size}*{self.stride} = {self.output}"
+
+    @property
+    @override
+    def advice(self) -> str:
+        if not self.fits:
+            full = self.output + self.before + self.after
+            return f"let the padding of both sides together be at most {full - 1}"
+        return f"write an output padding of at most {self.stride - 1}"
+
+    @property
+    @override
+    def pace(self) -> tuple[int, int]:
+        return self.stride, 1
+
+    @override
+    def cells(self, position: int) -> range:
+        """Those cells ``j`` for which some ``k`` of the kernel has ``jS + kD = position + before``.
+
+        There is none where the stride is larger than the kernel and the position lies in a gap.
+        """
+        from math import gcd
+
+        place = position + self.before
+        common = gcd(self.stride, self.dilation)
+        if place % common:
+            return range(0)
+        # The places of the kernel that meet a cell lie `step` apart, the cells `back` apart.
+        step, back = self.stride // common, self.dilation // common
+        first = place // common * pow(back, -1, step) % step
+        taps = (self.kernel - 1 - first) // step + 1
+        last = (place - first * self.dilation) // self.stride
+        return range(last - (taps - 1) * back, last + 1, back) if taps > 0 else range(0)
+
+    @override
+    def nearby(self, name: Parameter) -> range:
+        """Values near the one written, or near the first that leaves something of the output."""
+        value, missing = self.value(name), max(0, 1 - self.output)
+        match name:
+            case "padding":
+                start = min(value, (self.output + self.before + self.after - 1) // 2)
+                return range(max(0, start - REACH), max(value, start) + 1)
+            case "kernel":
+                lowest = value + -(-missing // self.dilation)
+            case "dilation":
+                lowest = value + (-(-missing // (self.kernel - 1)) if self.kernel > 1 else 0)
+            case "stride":
+                lowest = value + (-(-missing // (self.size - 1)) if self.size > 1 else 0)
+                lowest = max(lowest, self.output_padding + 1)
+            case "output_padding":
+                return range(min(self.stride, REACH))
+        return range(max(1, lowest - REACH), lowest + REACH + 1)

@@ -13,8 +13,6 @@ from cnndsl.elaborate.network import LayerNode, Node
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Layer
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.layers.pool import Pooling
-from cnndsl.layers.sliding import Sliding
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.syntax.ast import Let, Module, Number, Param
 from cnndsl.typecheck.infer import Inference
@@ -27,7 +25,6 @@ __all__ = [
     "Rank",
     "Surroundings",
     "edit_of",
-    "fits",
     "literal",
     "spelled",
     "with_parameters",
@@ -134,9 +131,8 @@ class Case:
         return node
 
     @property
-    def layer(self) -> Sliding:
+    def layer(self) -> Layer:
         """Its layer."""
-        assert isinstance(self.node.layer, Sliding)
         return self.node.layer
 
     @cached_property
@@ -145,6 +141,10 @@ class Case:
         kind = self.inference.facts[self.node.inputs[0]].type
         assert kind is not None
         return kind
+
+    def written(self, name: str) -> object:
+        """The value of one of its layer's parameters; None where it has no such parameter."""
+        return getattr(self.layer, name, None)
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -169,19 +169,12 @@ class Case:
 
     def fits(self, window: Window) -> bool:
         """Whether a window of this layer fits its input."""
-        return fits(self.layer, window)
+        return self.layer.accepts(window)
 
     def with_layer(self, **values: object) -> dict[int, Node]:
         """The nodes that this text makes, with other values of their parameters."""
         nodes = self.inference.network.nodes
         return {at: with_parameters(nodes[at], values) for at in self.alike}
-
-
-def fits(layer: Layer, window: Window) -> bool:
-    """Whether a window lies within its input, tiles it, and never sees nothing but padding."""
-    if not window.fits or not (window.tiles or window.rounding is not Rounding.EXACT):
-        return False
-    return not isinstance(layer, Pooling) or max(window.before, window.after) < window.extent
 
 
 # --- edits ---------------------------------------------------------------------------------------

@@ -14,8 +14,7 @@ from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import InputNode
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.layers.sliding import Sliding
-from cnndsl.repair.candidates import Candidate, Case, Rank, fits, literal
+from cnndsl.repair.candidates import Candidate, Case, Rank, literal
 from cnndsl.repair.what_if import Budget
 from cnndsl.syntax.ast import Expr, Input, List, Size
 from cnndsl.types import TensorType
@@ -126,10 +125,10 @@ class _Search:
             if isinstance(node.layer, Poison):
                 return False
             sources = [types[i] for i in node.inputs]
-            if isinstance(node.layer, Sliding):
-                windows = node.layer.windows(sources[0])
+            windows = node.layer.windows(*sources)
+            if windows:
                 same_rank = len(windows) == len(self.case.windows)
-                if not same_rank or not all(fits(node.layer, windows[at]) for at in dimensions):
+                if not same_rank or not all(node.layer.accepts(windows[at]) for at in dimensions):
                     return False
             types[position] = node.layer.output(*sources)
         return True

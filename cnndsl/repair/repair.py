@@ -26,7 +26,7 @@ from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.network import LayerNode
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.layers.sliding import Sliding
+from cnndsl.layers.window import Window
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, place_after
@@ -98,9 +98,7 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
     nodes = inference.network.nodes
     failing: dict[tuple[FaultKind, Span], list[int]] = {}
     for failure in inference.failures:
-        node = nodes[failure.node]
-        sliding = isinstance(node, LayerNode) and isinstance(node.layer, Sliding)
-        if sliding and failure.fault.kind in SIZE_RULE:
+        if failure.fault.kind in SIZE_RULE and _windows(inference, failure.node):
             key = (failure.fault.kind, failure.diagnostic.span)
             failing.setdefault(key, []).append(failure.node)
     alike: dict[Span, list[int]] = {nodes[found[0]].span: [] for found in failing.values()}
@@ -112,6 +110,15 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
         (kind.value, place): Case(around, kind, tuple(found), tuple(alike[nodes[found[0]].span]))
         for (kind, place), found in failing.items()
     }
+
+
+def _windows(inference: Inference, position: int) -> tuple[Window, ...]:
+    """The windows of a node's layer; none where it has none, or its inputs are not known."""
+    node = inference.network.nodes[position]
+    if not isinstance(node, LayerNode):
+        return ()
+    types = [kind for at in node.inputs if (kind := inference.facts[at].type) is not None]
+    return node.layer.windows(*types) if len(types) == len(node.inputs) else ()
 
 
 @frozen
@@ -251,27 +258,14 @@ def _reason(candidate: Candidate, case: Case, facts: Sequence[Fact]) -> str:
         return candidate.reason
     node = candidate.changed.get(case.failing[0], case.node)
     assert isinstance(node, LayerNode)
-    assert isinstance(node.layer, Sliding)
     kind = facts[node.inputs[0]].type
     assert kind is not None
-    windows = node.layer.windows(kind)
-    if node.layer.padding == "same":
-        sizes = {f"ceil({windows[at].size}/{windows[at].stride})": at for at in case.wrong}
-        return ", ".join(f"keeps {rule} = {windows[at].output}" for rule, at in sizes.items())
-    return ", ".join(dict.fromkeys(windows[at].formula for at in case.wrong))
+    wrong = [window for at, window in enumerate(node.layer.windows(kind)) if at in case.wrong]
+    same = getattr(node.layer, "padding", None) == "same"
+    return ", ".join(dict.fromkeys(w.same_formula if same else w.formula for w in wrong))
 
 
 def _advice(case: Case) -> str:
     """What is true of the size rule here, where there is no repair to promise."""
-    window = case.windows[case.wrong[0]]
-    padding = window.before + window.after
-    if case.kind is FaultKind.TOO_LARGE:
-        return (
-            f"make the input at least {window.extent - padding} or what the kernel covers at most"
-            f" {window.size + padding}"
-        )
-    added = f" + {padding}" if padding else ""
-    return (
-        f"choose numbers for which the stride {window.stride} divides"
-        f" {window.size} - {window.extent}{added}"
-    )
+    wrong = [case.windows[at] for at in case.wrong]
+    return next((window for window in wrong if not window.fits), wrong[0]).advice

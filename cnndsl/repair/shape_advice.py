@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from math import isqrt
+from typing import TypeAlias
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.frozen import replace
-from cnndsl.layers.conv import Conv
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.typecheck.infer import Failure, Inference
 
@@ -16,6 +16,9 @@ __all__ = ["advise", "swapped"]
 
 LARGE = 16
 """From here on a kernel is larger than those of any known network of pictures."""
+
+Bank: TypeAlias = tuple[int, tuple[int, ...]]
+"""How many filters a layer has, and their size."""
 
 FEW = 11
 """As many filters could be a kernel."""
@@ -30,8 +33,8 @@ def advise(inference: Inference) -> None:
         advised = failure.diagnostic
         if kind is FaultKind.VECTOR:
             advised = _behind_a_vector(node, inference, failure)
-        elif kind is FaultKind.TOO_LARGE and isinstance(node.layer, Conv):
-            advised = _swap(node, node.layer, inference, failure)
+        elif kind is FaultKind.TOO_LARGE and node.layer.filter_bank:
+            advised = _swap(node, node.layer.filter_bank, inference, failure)
         if advised is not failure.diagnostic:
             found = inference.diagnostics
             found[:] = [advised if item is failure.diagnostic else item for item in found]
@@ -44,7 +47,7 @@ def advise(inference: Inference) -> None:
 def _behind_a_vector(node: LayerNode, inference: Inference, failure: Failure) -> Diagnostic:
     """``conv`` or a pool behind a global pool, ``flatten`` or an input without spatial sizes."""
     diagnostic, layer = failure.diagnostic, node.layer
-    if isinstance(layer, Conv) and _is_dense(layer):
+    if layer.is_dense_on_vectors:
         text = _as_dense(node)
         help = f"write `{text}`, which is what a 1x1 convolution of a vector is"
         return replace(diagnostic, help=help, fixes=(Fix(help, (Edit(node.span, text),)),))
@@ -61,11 +64,6 @@ def _behind_a_vector(node: LayerNode, inference: Inference, failure: Failure) ->
     sizes = _picture(maker.type.channels)
     help = f"write the sizes as channels x height x width, as in `input {sizes}`"
     return replace(diagnostic, help=help)
-
-
-def _is_dense(layer: Conv) -> bool:
-    still = not isinstance(layer.padding, tuple) or not any(layer.padding)
-    return still and {*layer.kernel} == {*layer.stride} == {1} and layer.groups == 1
 
 
 def _as_dense(node: LayerNode) -> str:
@@ -87,42 +85,44 @@ def _picture(numbers: int) -> str:
 # --- filters and kernel -------------------------------------------------------------------------
 
 
-def _swap(node: LayerNode, layer: Conv, inference: Inference, failure: Failure) -> Diagnostic:
+def _swap(node: LayerNode, bank: Bank, inference: Inference, failure: Failure) -> Diagnostic:
     """``conv 3@64``: the kernel does not fit, and as filters it would."""
+    filters, kernel = bank
     source = inference.facts[node.inputs[0]].type
-    fix = _swapping(node, layer)
-    fits = source is not None and all(layer.filters <= size for size in source.spatial)
-    if fix is None or not fits or not layer.filters <= FEW < layer.kernel[0]:
+    fix = _swapping(node, bank)
+    fits = source is not None and all(filters <= size for size in source.spatial)
+    if fix is None or not fits or not filters <= FEW < kernel[0]:
         return failure.diagnostic
     help = f"{fix.title}, if they are swapped"
     return replace(failure.diagnostic, help=help, fixes=(fix, *failure.diagnostic.fixes))
 
 
-def _swapping(node: LayerNode, layer: Conv) -> Fix | None:
+def _swapping(node: LayerNode, bank: Bank) -> Fix | None:
     """The two numbers changed for each other, where they are written as numbers."""
     filters, kernel = node.places.get("filters"), node.places.get("kernel")
-    if filters is None or kernel is None or len({*layer.kernel}) != 1:
+    if filters is None or kernel is None or len({*bank[1]}) != 1:
         return None
-    if filters.text != str(layer.filters) or kernel.source is not filters.source:
+    if filters.text != str(bank[0]) or kernel.source is not filters.source:
         return None
-    text = f"{layer.kernel[0]}@{filters.text}"
+    text = f"{bank[1][0]}@{filters.text}"
     whole = Span(filters.source, filters.start, kernel.end)
-    return Fix(f"write `conv {text}`", (Edit(whole, text),))
+    return Fix(f"write `{node.layer.keyword} {text}`", (Edit(whole, text),))
 
 
 def swapped(network: TypedNetwork) -> list[Diagnostic]:
     """CNN126: convolutions of few filters whose kernels are larger than any that is used."""
     found = []
     for node in network.network.nodes:
-        layer = node.layer if isinstance(node, LayerNode) else None
-        if not isinstance(node, LayerNode) or not isinstance(layer, Conv) or layer.filters > FEW:
+        bank = node.layer.filter_bank if isinstance(node, LayerNode) else None
+        if not isinstance(node, LayerNode) or bank is None or bank[0] > FEW:
             continue
+        count, sizes = bank
         source = network.types[node.inputs[0]]
-        large = LARGE <= layer.kernel[0] < min(source.spatial, default=0)
-        fix = _swapping(node, layer) if large and len(source.spatial) > 1 else None
+        large = LARGE <= sizes[0] < min(source.spatial, default=0)
+        fix = _swapping(node, bank) if large and len(source.spatial) > 1 else None
         if fix is not None:
-            kernel = "x".join(map(str, layer.kernel * (3 - len(layer.kernel))))
-            filters = "1 filter" if layer.filters == 1 else f"{layer.filters} filters"
+            kernel = "x".join(map(str, sizes * (3 - len(sizes))))
+            filters = "1 filter" if count == 1 else f"{count} filters"
             message = f"{filters} of {kernel} are unusual: are filters and kernel swapped?"
             span, help = fix.edits[0].span, f"{fix.title} if they are"
             found.append(

@@ -14,7 +14,7 @@ from cnndsl.diagnostics.model import Edit
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.layers.window import Rounding, Window
+from cnndsl.layers.window import Parameter, Rounding, Window
 from cnndsl.repair.candidates import (
     Candidate,
     Case,
@@ -26,9 +26,6 @@ from cnndsl.repair.candidates import (
 from cnndsl.syntax.ast import NetworkName, RoundingRule
 
 __all__ = ["changes"]
-
-REACH = 64
-"""Values farther than this from the one written are no small change."""
 
 CHOICES = 4
 """So many values of one parameter are tried."""
@@ -44,15 +41,12 @@ def changes(case: Case) -> Iterator[Iterator[Candidate]]:
         if case.accompanied:
             yield _floor_everywhere(case)
         yield _rounding(case, Rounding.CEIL)
-    yield _parameters(case, "kernel", Rank.KERNEL, [_kernels(w) for w in case.windows])
-    dilations = [range(max(1, w.dilation - REACH), w.dilation + 1) for w in case.windows]
-    yield _parameters(case, "dilation", Rank.DILATION, dilations)
+    yield _parameters(case, "kernel", Rank.KERNEL)
+    yield _parameters(case, "dilation", Rank.DILATION)
     yield _same(case)
     if case.kind is FaultKind.REMAINDER:
-        smaller = [range(max(1, w.stride - REACH), w.stride + 1) for w in case.windows]
-        larger = [range(w.stride, min(w.stride + REACH, w.extent) + 1) for w in case.windows]
-        yield _parameters(case, "stride", Rank.STRIDE, smaller)
-        yield _parameters(case, "stride", Rank.STRIDE, larger)
+        yield _parameters(case, "stride", Rank.STRIDE, larger=False)
+        yield _parameters(case, "stride", Rank.STRIDE, larger=True)
 
 
 # --- the values in question -------------------------------------------------------------------
@@ -60,24 +54,16 @@ def changes(case: Case) -> Iterator[Iterator[Candidate]]:
 
 def _paddings(case: Case) -> Iterator[Candidate]:
     """Another padding, below the kernel's extent: more would add windows that see nothing."""
-    if case.layer.padding == "same":
+    written, rank = case.written("padding"), len(case.windows)
+    if written == "same":
         return
-    rank = len(case.windows)
-    written = case.layer.padding
     if isinstance(written, tuple) and len(written) == 2 * rank:
         yield from _ends(case, written)
         return
     halves = tuple(window.extent // 2 for window in case.windows)
-    for sizes in _nearest(case, "padding", [_margins(w) for w in case.windows]):
+    for sizes in _nearest(case, "padding"):
         likely = all(size <= half for size, half in zip(sizes, halves, strict=True))
         yield from _written(case, "padding", sizes, Rank.PADDING if likely else Rank.WIDE_PADDING)
-
-
-def _margins(window: Window) -> range:
-    lowest = max(0, -((window.size - window.extent) // 2))  # below it, the kernel does not fit
-    start = min(max(lowest, window.before), window.extent - 1)
-    reach = min(window.stride, REACH)
-    return range(max(lowest, start - reach), min(window.extent - 1, start + reach) + 1)
 
 
 def _ends(case: Case, written: tuple[int, ...]) -> Iterator[Candidate]:
@@ -86,7 +72,8 @@ def _ends(case: Case, written: tuple[int, ...]) -> Iterator[Candidate]:
     ends = list(written[rank:])
     for at in case.wrong:
         window = case.windows[at]
-        near = sorted(_margins(replace(window, before=window.after)), key=_closest_to(window.after))
+        alike = replace(window, before=window.after)
+        near = sorted(alike.nearby("padding"), key=_closest_to(window.after))
         good = (end for end in near if case.fits(replace(window, after=end)))
         ends[at] = next(good, window.after)
     sizes = (*written[:rank], *ends)
@@ -94,36 +81,31 @@ def _ends(case: Case, written: tuple[int, ...]) -> Iterator[Candidate]:
         yield from _written(case, "padding", sizes, Rank.PADDING)
 
 
-def _kernels(window: Window) -> range:
-    """Kernels more than half as large; smaller ones only where there is room for no other."""
-    padded = window.size + window.before + window.after
-    largest = (padded - 1) // window.dilation + 1
-    start = min(window.kernel, largest)
-    reach = min(window.stride, REACH)
-    smallest = min(window.kernel // 2 + 1, largest)
-    return range(max(smallest, start - reach), min(largest, start + reach) + 1)
-
-
-def _parameters(case: Case, name: str, rank: Rank, ranges: Sequence[range]) -> Iterator[Candidate]:
-    """Another value of a parameter that the layer has."""
+def _parameters(
+    case: Case, name: Parameter, rank: Rank, *, larger: bool | None = None
+) -> Iterator[Candidate]:
+    """Another value of a parameter that the layer has; only larger or smaller ones, if asked."""
     if name in type(case.layer).model_fields:
-        for sizes in _nearest(case, name, ranges):
+        for sizes in _nearest(case, name, larger=larger):
             yield from _written(case, name, sizes, rank)
 
 
-def _nearest(case: Case, name: str, ranges: Sequence[range]) -> Iterator[tuple[int, ...]]:
+def _nearest(
+    case: Case, name: Parameter, *, larger: bool | None = None
+) -> Iterator[tuple[int, ...]]:
     """Values with which the window fits along every dimension, the nearest first.
 
     One value for all dimensions where they had one, then one for each that is wrong.
     """
-    current = tuple(_current(window, name) for window in case.windows)
+    current = tuple(window.value(name) for window in case.windows)
     allowed = [
         [
             value
-            for value in sorted({*values, now}, key=_closest_to(now))
+            for value in sorted({*window.nearby(name), now}, key=_closest_to(now))
+            if larger in (None, value > now) or value == now
             if case.fits(_varied(case, name, value)[at])
         ]
-        for at, (values, now) in enumerate(zip(ranges, current, strict=True))
+        for at, (window, now) in enumerate(zip(case.windows, current, strict=True))
     ]
     found: dict[tuple[int, ...], None] = {}
     if len(set(current)) == 1:
@@ -138,18 +120,8 @@ def _nearest(case: Case, name: str, ranges: Sequence[range]) -> Iterator[tuple[i
     yield from (sizes for sizes in found if sizes != current)
 
 
-def _varied(case: Case, name: str, value: int) -> tuple[Window, ...]:
+def _varied(case: Case, name: Parameter, value: int) -> tuple[Window, ...]:
     return case.layer.model_copy(update={name: (value,)}).windows(case.source)
-
-
-def _current(window: Window, name: str) -> int:
-    values = {
-        "padding": window.before,
-        "kernel": window.kernel,
-        "stride": window.stride,
-        "dilation": window.dilation,
-    }
-    return values[name]
 
 
 def _closest_to(value: int) -> Callable[[int], tuple[int, int]]:
@@ -159,9 +131,9 @@ def _closest_to(value: int) -> Callable[[int], tuple[int, int]]:
 
 def _same(case: Case) -> Iterator[Candidate]:
     """``padding same``, where no equal padding on both sides does it."""
-    if case.layer.padding == "same":
+    if case.written("padding") == "same":
         return
-    if next(_nearest(case, "padding", [_margins(w) for w in case.windows]), None) is None:
+    if next(_nearest(case, "padding"), None) is None:
         edit = edit_of(case, "padding", "same")
         if edit is not None:
             changed = case.with_layer(padding="same")
@@ -189,7 +161,7 @@ def _floor(case: Case) -> tuple[Rank, str]:
         return Rank.FREE_FLOOR, "drops nothing but padding"
     if len(case.alike) > 1:
         return Rank.FLOOR, "drops what is left over each time"
-    lost = [max(0, window.span % window.stride - window.after) for window in case.windows]
+    lost = [window.dropped for window in case.windows]
     if not any(lost):
         return Rank.FREE_FLOOR, "drops nothing but padding"
     return Rank.FLOOR, f"drops the last {_counted(lost)}"

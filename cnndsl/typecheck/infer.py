@@ -393,7 +393,5 @@ def _arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
     types = [kind for i in node.inputs if (kind := inference.facts[i].type) is not None]
     if len(types) < len(node.inputs) or not types:
         return ()
-    reach = node.layer.footprint(*types)
-    if not isinstance(reach, tuple):
-        return ()
-    return tuple(dict.fromkeys(window.formula for window in reach))
+    windows = node.layer.windows(*types)
+    return tuple(dict.fromkeys(window.formula for window in windows))

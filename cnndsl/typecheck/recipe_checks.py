@@ -13,7 +13,6 @@ from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.model import Diagnostic, Severity
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
-from cnndsl.layers.normalization import BatchNorm
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.typecheck.loss_checks import loss_problems
 from cnndsl.typecheck.setting_checks import setting_problems
@@ -122,7 +121,7 @@ def single_values(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
         return
     for at in live_nodes(typed.network, [typed.network.main_output]):
         node = typed.network.nodes[at]
-        if not isinstance(node, LayerNode) or not isinstance(node.layer, BatchNorm):
+        if not isinstance(node, LayerNode) or not node.layer.normalises_batch:
             continue
         if typed.types[at].elements > typed.types[at].channels or recipe.freezes(node.name):
             continue

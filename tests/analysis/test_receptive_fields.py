@@ -19,7 +19,8 @@ from cnndsl.layers.conv import Conv
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.join import Add, Concat, Multiply
 from cnndsl.layers.pool import AvgPool, GlobalAvgPool, MaxPool
-from cnndsl.layers.window import Rounding, Window
+from cnndsl.layers.window import ForwardWindow as Window
+from cnndsl.layers.window import Rounding
 from cnndsl.types import TensorType
 
 Build: TypeAlias = Callable[..., TypedNetwork]

@@ -12,7 +12,8 @@ import pytest
 
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
-from cnndsl.layers.window import Rounding, Window
+from cnndsl.layers.window import ForwardWindow as Window
+from cnndsl.layers.window import Rounding
 from cnndsl.types import TensorType
 
 ROUNDINGS = list(Rounding)
