@@ -88,7 +88,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circle_among(graph) == set()
 
 
-HEAVY = ("numpy", "onnx", "onnx_ir", "onnxruntime", "PIL", "safetensors", "rich")
+HEAVY = ("numpy", "onnx", "onnx_ir", "onnxruntime", "PIL", "safetensors", "rich", "matplotlib")
 
 
 def loaded_by(program: str) -> list[str]:

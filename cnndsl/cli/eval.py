@@ -23,6 +23,7 @@ from cnndsl.diagnostics.render.characters import visible
 if TYPE_CHECKING:
     from cnndsl.api import Network
     from cnndsl.data.splits import Split
+    from cnndsl.runtime.evaluate import Evaluation
 
 __all__ = ["eval"]
 
@@ -55,6 +56,11 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
     metavar="FILE",
     help="The weights of a SPEC: a safetensors or .npz file or a compiled model.",
 )
+@click.option(
+    "--confusion",
+    metavar="FILE",
+    help="Draw what is mistaken for what: a .png, .svg or .pdf file.",
+)
 @click.option("--skip-broken", is_flag=True, help="Leave out pictures that cannot be read.")
 @device_option
 @click.option(
@@ -78,6 +84,7 @@ def eval(
     split: Split | None,
     valid: float | None,
     weights: str | None,
+    confusion: str | None,
     skip_broken: bool,
     device: str,
     batch: int,
@@ -107,6 +114,10 @@ def eval(
         raise click.UsageError(
             "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
         )
+    if confusion is not None:
+        from cnndsl.plots.figure import format_of
+
+        format_of(confusion)  # now: an evaluation may take long
     network = _network(model, parameters, compiled=compiled, verify=verify)
     tell_device(device)
     evaluation = network.evaluate(
@@ -123,12 +134,23 @@ def eval(
     )
     from cnndsl.cli.scores import as_json, as_text
 
+    if confusion is not None:
+        _draw(evaluation, confusion, network.name)
     if style == "json":
         part = "train" if valid is not None else split or "test"
         what = {"model": model, "data": data, "split": part, "valid": valid}
         click.echo(json.dumps({**what, **as_json(evaluation)}, ensure_ascii=False))
     else:
         click.echo(as_text(evaluation))
+
+
+def _draw(evaluation: Evaluation, file: str, title: str) -> None:
+    """Draw the confusion matrix; where there is none, say so and go on."""
+    if evaluation.confusion is None:
+        note = "note: nothing is drawn: answers are not one class of several"
+        click.echo(note, err=True)
+        return
+    evaluation.draw_confusion(file, title)
 
 
 def _network(model: str, parameters: Parameters, *, compiled: bool, verify: bool) -> Network:

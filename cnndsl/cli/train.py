@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 from typing_extensions import override
@@ -132,6 +132,13 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     help="Go on with the run in DIR: from its last checkpoint, the one before it, or this one.",
 )
 @click.option(
+    "--figures",
+    type=click.Choice(["png", "svg", "pdf"]),
+    default="png",
+    show_default=True,
+    help="The format of the curves and the confusion matrix in DIR.",
+)
+@click.option(
     "--keep",
     type=click.IntRange(min=1),
     default=3,
@@ -157,6 +164,7 @@ def train(
     weights: str | None,
     verify: bool,
     resume: str | None,
+    figures: Literal["png", "svg", "pdf"],
     keep: int,
     skip_broken: bool,
     device: str,
@@ -193,12 +201,13 @@ def train(
             threads=threads,
             skip_broken=skip_broken,
             keep=keep,
+            figures=figures,
             command=("cnndsl", "train", *words),
         )
     if training.how == "interrupted":
         click.echo("\n".join(_interrupted(training, words)))
         return _INTERRUPTED
-    click.echo("\n".join(_finished(training, data, valid)))
+    click.echo("\n".join(_finished(training, data, valid, figures)))
     return 0
 
 
@@ -211,13 +220,15 @@ def _network(spec: str, parameters: Parameters) -> Network:
 # --- the end ------------------------------------------------------------------------------------
 
 
-def _finished(training: Training, data: str, valid: float | str | None) -> Iterator[str]:
+def _finished(
+    training: Training, data: str, valid: float | str | None, figures: str
+) -> Iterator[str]:
     """How it went, where the model is, and what to do next."""
     epochs = len(training.records)
     count = "1 epoch" if epochs == 1 else f"{epochs} epochs"
     yield f"{training.how} after {count} in {duration(training.seconds)}{_best(training)}"
     model = str(training.folder / "model.onnx")
-    yield f"the model is {model}; beside it are its weights, metrics.csv and curves.png"
+    yield f"the model is {model}; beside it are its weights, metrics.csv and curves.{figures}"
     yield ""
     yield f"  cnndsl run {shlex.quote(model)} INPUT"
     words = ["cnndsl", "eval", model, "--data", valid if isinstance(valid, str) else data]

@@ -8,6 +8,7 @@ anew from the outputs in float64.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -130,6 +131,21 @@ class Evaluation:
     def class_accuracy(self) -> tuple[float | None, ...]:
         """The share of right answers for each class; None for a class without samples."""
         return tuple(one.recall for one in self.class_scores)
+
+    def draw_confusion(self, path: str | os.PathLike[str], title: str = "") -> None:
+        """Draw what is mistaken for what into a file: true classes down, answers across.
+
+        Raises:
+            UserError: CNN609 where the path does not end in ``.png``, ``.svg`` or ``.pdf``,
+                CNN603 where the file cannot be written.
+            ValueError: where answers are no classes that exclude each other.
+        """
+        from cnndsl.plots.confusion_matrix import draw_confusion
+        from cnndsl.plots.figure import save_figure
+
+        if self.confusion is None:
+            raise ValueError("there is no confusion matrix: answers are not one class of several")
+        save_figure(path, draw_confusion(self.confusion, self.class_names, title))
 
     @property
     def class_scores(self) -> tuple[ClassScores, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy
 
@@ -51,7 +51,8 @@ class TrainingRequest:
     ``command`` are the words of the command line.
 
     A checkpoint is written after every epoch, after ``checkpoint_seconds``, and after every
-    ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``examine`` lets the
+    ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``figures`` is the
+    format of what is drawn. ``examine`` lets the
     run look into the network after some epochs, and note what does not learn well.
     """
 
@@ -66,6 +67,7 @@ class TrainingRequest:
     resume: str = ""
     command: tuple[str, ...] = ()
     keep: int = 3
+    figures: Literal["png", "svg", "pdf"] = "png"
     checkpoint_seconds: float = 120.0
     checkpoint_steps: int | None = None
     examine: bool = True

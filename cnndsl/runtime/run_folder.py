@@ -37,7 +37,7 @@ from cnndsl.runtime.events import EpochRecord
 from cnndsl.training.metrics import Measure
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 __all__ = ["RunFolder", "opened"]
 
@@ -242,23 +242,24 @@ class RunFolder:
         self.write_text("confusion.csv", text.getvalue())
 
     def draw(
-        self, records: Sequence[EpochRecord], evaluation: Evaluation | None, title: str
+        self,
+        records: Sequence[EpochRecord],
+        evaluation: Evaluation | None,
+        title: str,
+        figures: str = "png",
     ) -> None:
-        """Draw the curves, and the confusion matrix where there is one."""
+        """Draw the curves, and the confusion matrix where there is one; ``figures`` ends names."""
+        from cnndsl.plots.figure import save_figure
+
         if records:
-            from cnndsl.plots.charts import draw_curves
+            from cnndsl.plots.curves import draw_curves
 
-            self._write_picture("curves.png", draw_curves(records, title))
+            save_figure(self.path / f"curves.{figures}", draw_curves(records, title))
         if evaluation is not None and evaluation.confusion is not None:
-            from cnndsl.plots.confusion import draw_confusion
+            from cnndsl.plots.confusion_matrix import draw_confusion
 
-            picture = draw_confusion(evaluation.confusion, evaluation.class_names, title)
-            self._write_picture("confusion.png", picture)
-
-    def _write_picture(self, name: str, picture: Image.Image) -> None:
-        data = io.BytesIO()
-        picture.save(data, "PNG")
-        write_atomically(self.path / name, data.getvalue())
+            figure = draw_confusion(evaluation.confusion, evaluation.class_names, title)
+            save_figure(self.path / f"confusion.{figures}", figure)
 
 
 def _plain(value: float | None) -> float | None:

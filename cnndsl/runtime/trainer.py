@@ -112,7 +112,7 @@ class _Run:
             # A killed process may have left the matrix of another epoch.
             self._confuse(self._evaluator(self.best).run(valid, batch=self._evaluated))
         at = self.at
-        self.folder.draw(at.records, self.judged, self._title)
+        self._draw()
         best = None if at.best is None else at.records[at.best]
         return Outcome(how, at.records, best, at.total)
 
@@ -279,9 +279,13 @@ class _Run:
         self.folder.write_records(self.at.records, self.plan.step.metric.measure)
         self._save()
         if time.perf_counter() - self.drawn > _PICTURES:
-            self.folder.draw(self.at.records, self.judged, self._title)
+            self._draw()
             self.drawn = time.perf_counter()
         self.listener.epoch(record)
+
+    def _draw(self) -> None:
+        figures = self.plan.request.figures
+        self.folder.draw(self.at.records, self.judged, self._title, figures)
 
     def _record(self, evaluation: Evaluation | None, trained: float) -> EpochRecord:
         """An epoch's numbers; ``trained`` are the seconds that its steps took."""

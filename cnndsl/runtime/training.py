@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 import typing_extensions
 from typing_extensions import Unpack
@@ -73,6 +73,9 @@ class TrainingOptions(TypedDict, total=False):
     keep: int
     """How many checkpoints stay, by default 3."""
 
+    figures: Literal["png", "svg", "pdf"]
+    """The format of the curves and the confusion matrix in the folder, by default ``png``."""
+
     command: Sequence[str]
     """The words that the folder notes as the command that was run."""
 
@@ -122,6 +125,18 @@ class Training:
             return None
         weights = read_weights(self.folder / "best.safetensors", self.network)
         return evaluate(self.network, weights, self.valid, device=self.device)
+
+    def draw_curves(self, path: Place) -> None:
+        """Draw the loss and the accuracy (or the error) of every epoch into a file.
+
+        Raises:
+            UserError: CNN609 where the path does not end in ``.png``, ``.svg`` or ``.pdf``,
+                CNN603 where the file cannot be written.
+        """
+        from cnndsl.plots.curves import draw_curves
+        from cnndsl.plots.figure import save_figure
+
+        save_figure(path, draw_curves(self.records, self.network.name))
 
 
 def default_folder(network: TypedNetwork) -> Path:
@@ -175,6 +190,7 @@ def run_training(
         resume="latest" if resume is True else os.fspath(resume) if resume else "",
         command=tuple(options.get("command", ())),
         keep=options.get("keep", 3),
+        figures=options.get("figures", "png"),
     )
     outcome = train(request, listener)
     return Training(

@@ -267,3 +267,45 @@ def test_the_help_on_broken_samples_leads_on(tmp_path: Path) -> None:
         )
         counts.append(found.count)
     assert {*counts} == {1, 2}
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_what_is_mistaken_for_what_is_drawn(tmp_path: Path, ending: str) -> None:
+    data = write_data(tmp_path, labels=[0, 0, 1, 2], signs=[-1, 1, 1, -1])
+    figure = tmp_path / f"confusion.{ending}"
+    result = evaluate(
+        write_spec(tmp_path), "--weights", write_weights(tmp_path), "--data", data,
+        "--confusion", str(figure),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert figure.stat().st_size > 1000
+    assert "top1" in result.stdout
+
+
+def test_a_figure_of_another_format_is_one_error(tmp_path: Path) -> None:
+    data = write_data(tmp_path, labels=[0, 1], signs=[-1, 1])
+    result = evaluate(
+        write_spec(tmp_path), "--weights", write_weights(tmp_path), "--data", data,
+        "--confusion", str(tmp_path / "confusion.jpg"),
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[CNN609]: ")
+
+
+def test_of_answers_that_are_no_classes_nothing_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "v.cnn").write_text(
+        "network v\ninput 1x4x4\nflatten\nOUTPUT: dense 1\ntrain { loss mse }\n"
+    )
+    weights = {
+        "OUTPUT.weight": numpy.ones((1, 16), numpy.float32),
+        "OUTPUT.bias": numpy.zeros(1, numpy.float32),
+    }
+    save_file(weights, tmp_path / "v.safetensors")
+    numpy.savez(tmp_path / "v.npz", x=numpy.ones((3, 1, 4, 4), numpy.float32), y=numpy.ones((3, 1)))
+    result = evaluate(
+        str(tmp_path / "v.cnn"), "--weights", str(tmp_path / "v.safetensors"),
+        "--data", str(tmp_path / "v.npz"), "--confusion", str(tmp_path / "c.png"),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "note: nothing is drawn: answers are not one class of several" in result.stderr
+    assert not (tmp_path / "c.png").exists()

@@ -126,6 +126,14 @@ def test_the_folder_has_what_the_documentation_lists() -> None:
     )
 
 
+@pytest.mark.parametrize("ending", ["svg", "pdf"])
+def test_figures_may_have_another_format(ending: str) -> None:
+    trained("--valid", "0.25", "--out", "out", "--figures", ending)
+    names = {path.name for path in Path("out").iterdir()}
+    assert {f"curves.{ending}", f"confusion.{ending}"} <= names
+    assert not any(name.endswith(".png") for name in names)
+
+
 def test_options_go_before_settings_and_these_before_the_recipe() -> None:
     result = trained(
         "--epochs", "2", "--set", "train.epochs=5", "--set", "train.optimizer.lr=0.02",

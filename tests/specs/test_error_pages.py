@@ -167,6 +167,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN606": a_huge_network,
     "CNN607": a_changed_bit,
     "CNN608": a_network_of_vectors,
+    "CNN609": nothing,
     "CNN702": half_a_picture,
     "CNN703": channels_last,
     "CNN704": a_picture,
