@@ -15,7 +15,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy
 import onnxruntime
 from training_worker import batch_of, recipe_of
 
@@ -35,11 +34,12 @@ def profile(name: str, batch: int, threads: int) -> None:
     recipe = recipe_of(network)
     step = build_step(network, recipe, batch=batch)
     pictures, labels = batch_of(network, batch)
-    feeds: dict[str, Any] = {network.network.inputs[0].name: pictures, "labels": labels}
-    feeds |= initialise(network, 0, recipe.init)
-    feeds |= {one: numpy.zeros(dims, numpy.float32) for one, dims in step.state.items()}
-    feeds |= {"lr": numpy.array(0.01, numpy.float32)}
-    feeds |= {one: numpy.array(0) for one in ("step", "seed")}
+    samples = {network.network.inputs[0].name: pictures}
+    feeds: dict[str, Any] = {
+        **initialise(network, 0, recipe.init),
+        **{name: zeros.copy() for name, zeros in step.signature.initial_state().items()},
+        **step.signature.feeds(samples, labels, lr=0.01),
+    }
     plain, _ = _run(step, feeds, threads, profiling=False)
     _, nodes = _run(step, feeds, threads, profiling=True)
     kernels = sum(one["ms"] for one in nodes)

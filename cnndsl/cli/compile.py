@@ -133,8 +133,8 @@ def _write_training(files: TrainingFiles, target: Path) -> None:
     initial = files.initial.write(beside)
     size = write_atomically(target, files.step_model)
     step = files.step
-    click.echo(f"{target}: {_bytes(size)}, a training step for batches of {step.batch}")
-    click.echo(f"{beside}: {_bytes(initial)}, {len(step.weights)} weights to begin with")
+    click.echo(f"{target}: {_bytes(size)}, a training step for batches of {step.signature.batch}")
+    click.echo(f"{beside}: {_bytes(initial)}, {len(step.signature.weights)} weights to begin with")
 
 
 def _bytes(size: int) -> str:

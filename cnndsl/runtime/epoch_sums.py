@@ -58,7 +58,7 @@ class EpochSums:
         self.step += 1
         self.number += 1
         self.loss += result.loss
-        self.total += result.metric
+        self.total += result.metrics[self.metric.output]
 
     def means(self) -> Means:
         """The metric's mean so far."""

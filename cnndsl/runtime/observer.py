@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
-
-import numpy
 
 from cnndsl.data.loader import Batch, not_finite_error
 from cnndsl.data.sources import Array
@@ -88,9 +85,9 @@ class Observer:
     def _feeds(
         self, batch: Batch, values: Mapping[str, Array], lr: float, number: int
     ) -> dict[str, Array]:
-        scalars: dict[str, Any] = {
-            "lr": numpy.array(lr, numpy.float32),
-            "step": numpy.array(number, numpy.int64),
-            "seed": numpy.array(self._plan.recipe.seed, numpy.int64),
+        seed = self._plan.recipe.seed
+        signature = self._plan.step.signature
+        return {
+            **values,
+            **signature.feeds(batch.inputs, batch.labels, lr=lr, step=number, seed=seed),
         }
-        return {**batch.inputs, "labels": batch.labels, **values, **scalars}

@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy
-
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.baseline import notes_of_balance
 from cnndsl.data.label_places import labels_move, note_of_moving
@@ -119,11 +117,12 @@ def prepare(request: TrainingRequest) -> Plan:
     if batch < recipe.batch:
         _check_batch(network, recipe, data)
     step = build_step(network, recipe, batch=batch, target=target_of(device))
+    (labels,) = step.signature.labels.values()
     classes = isinstance(recipe.loss, CrossEntropy | Hinge)
     for dataset in (data, request.valid):
         if dataset is not None:
             learnt = dataset is data
-            encoder(dataset, step.labels.dtype, step.labels.dims[1:], learnt=learnt)
+            encoder(dataset, labels.dtype, labels.dims[1:], learnt=learnt)
             if classes:
                 check_labels(dataset, network.main_type.channels, learnt=learnt)
             elif isinstance(recipe.loss, BinaryCrossEntropy):
@@ -132,7 +131,7 @@ def prepare(request: TrainingRequest) -> Plan:
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
     augment = Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None
     # Where the loss compares numbers, the output's channels stand before the places.
-    places = step.labels.dims[1 if classes else 2 :]
+    places = labels.dims[1 if classes else 2 :]
     return Plan(
         request=request,
         recipe=recipe,
@@ -140,7 +139,7 @@ def prepare(request: TrainingRequest) -> Plan:
         batch=batch,
         steps=len(data) // batch,
         step=step,
-        labels=encoder(data, step.labels.dtype, step.labels.dims[1:]),
+        labels=encoder(data, labels.dtype, labels.dims[1:]),
         augment=augment,
         moved=augment is not None
         and labels_move(
@@ -204,7 +203,7 @@ def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
         for note in start.notes(request.weights):
             listener.note(note)
         weights = dict(start.weights)
-    state = {name: numpy.zeros(dims, numpy.float32) for name, dims in plan.step.state.items()}
+    state = plan.step.signature.initial_state()
     return Checkpoint(plan.fingerprint, plan.environment, Position(), weights, state)
 
 

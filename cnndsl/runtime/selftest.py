@@ -34,6 +34,7 @@ from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.slopes import Slopes, Tensor
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.train_step import TrainStep
+from cnndsl.training.signature import TensorSpec
 from cnndsl.training.step import Step, build_step
 
 __all__ = ["Check", "Verdict", "selftest"]
@@ -118,8 +119,8 @@ class _Bench:
         step = self._step(self.typed, self._plain(Sgd(lr=1.0)))
         session, feeds = self._session(step), self._feeds(step)
         tensors = self._gradients(step, session, feeds)
-        single = float(session.run(feeds, ["loss"])["loss"])
-        graph = DoubleGraph(step.to_proto(), "loss")
+        single = self._loss(step, session, feeds)
+        graph = DoubleGraph(step.to_proto(), step.signature.loss)
         groups = self._groups(len(tensors))
         total = 2 * groups + 1
         slopes = Slopes(
@@ -137,13 +138,12 @@ class _Bench:
 
     def _gradients(self, step: Step, session: Session, feeds: Arrays) -> list[Tensor]:
         """The gradients, and how much they change where the weights do in their last digit."""
-        feeds = {**feeds, "lr": numpy.asarray(_RATE, numpy.float32)}
         names = self._learning(step)
         random = numpy.random.default_rng(self.recipe.seed)
         eps = numpy.finfo(numpy.float32).eps
         beside = {n: feeds[n] * (1 + eps * random.normal(size=feeds[n].shape)) for n in names}
         first, second = (
-            self._slopes_of(session, {**feeds, **moved}, names)
+            self._slopes_of(step, session, {**feeds, **moved}, names)
             for moved in ({}, {n: array.astype(numpy.float32) for n, array in beside.items()})
         )
         return [
@@ -156,12 +156,19 @@ class _Bench:
             for name in names
         ]
 
-    def _slopes_of(self, session: Session, feeds: Arrays, names: Sequence[str]) -> Arrays:
-        after = session.run(feeds, [f"{name}.next" for name in names])
+    def _slopes_of(
+        self, step: Step, session: Session, feeds: Arrays, names: Sequence[str]
+    ) -> Arrays:
+        after = {name: step.signature.next_names[name] for name in names}
+        found = session.run(feeds, [*after.values()])
         return {
-            name: (feeds[name].astype(numpy.float64) - after[f"{name}.next"]) / _RATE
-            for name in names
+            name: (feeds[name].astype(numpy.float64) - found[output]) / _RATE
+            for name, output in after.items()
         }
+
+    def _loss(self, step: Step, session: Session, feeds: Arrays) -> float:
+        loss = step.signature.loss
+        return float(session.run(feeds, [loss])[loss])
 
     def _groups(self, weights: int) -> int:
         """In how many groups the weights are moved: one each, unless the network is too large."""
@@ -183,9 +190,10 @@ class _Bench:
             return Check(name, "its only weights are a normalisation's", "skipped")
         step = self._step(calm, recipe)
         feeds = self._feeds(step)
-        trained = float(self._session(step).run(feeds, ["loss"])["loss"])
-        output = self._scores(calm, recipe, {n: feeds[n] for n in step.inputs})
-        inferred = float(sample_losses(recipe.loss, output, feeds["labels"]).mean())
+        trained = self._loss(step, self._session(step), feeds)
+        output = self._scores(calm, recipe, {n: feeds[n] for n in step.signature.samples})
+        (labels,) = step.signature.labels.values()
+        inferred = float(sample_losses(recipe.loss, output, feeds[labels.name]).mean())
         error = abs(trained - inferred) / max(abs(inferred), 1e-3)
         measured = f"loss {trained:.6f} and {inferred:.6f}"
         return _check(name, measured, error < _TOLERANCE)
@@ -288,25 +296,28 @@ class _Bench:
             for weight in own
             if not weight.trainable
         }
-        return [name for name in step.updated if name not in buffers]
+        return [name for name in step.signature.updated if name not in buffers]
 
     def _feeds(self, step: Step) -> Arrays:
         random = numpy.random.default_rng(self.recipe.seed)
-        feeds: Arrays = {name: self.weights[name] for name in step.weights}
-        feeds |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
-        for name, dims in step.inputs.items():
-            feeds[name] = random.normal(size=dims).astype(numpy.float32)
-        output = self.typed.main_type
-        labels = random.integers(max(2, output.channels), size=step.labels.dims)
-        if step.labels.dtype == numpy.int64:
-            labels %= output.channels
-        else:
-            labels %= 2
-        feeds["labels"] = labels.astype(step.labels.dtype)
-        feeds["step"] = numpy.asarray(0, numpy.int64)
-        feeds["seed"] = numpy.asarray(self.recipe.seed, numpy.int64)
-        feeds["lr"] = numpy.asarray(1.0, numpy.float32)
-        return feeds
+        signature = step.signature
+        samples = {
+            name: random.normal(size=dims).astype(numpy.float32)
+            for name, dims in signature.samples.items()
+        }
+        labels = {output: self._labels(spec, random) for output, spec in signature.labels.items()}
+        return {
+            **{name: self.weights[name] for name in signature.weights},
+            **signature.initial_state(),
+            **signature.feeds(samples, labels, lr=_RATE, seed=self.recipe.seed),
+        }
+
+    def _labels(self, spec: TensorSpec, random: numpy.random.Generator) -> NDArray[Any]:
+        """Random answers of the kind that an output's loss takes."""
+        output = self.typed.types[self.typed.network.outputs[spec.of]]
+        labels = random.integers(max(2, output.channels), size=spec.dims)
+        labels %= output.channels if spec.dtype == numpy.int64 else 2
+        return labels.astype(spec.dtype)
 
 
 def _check(name: str, measured: str, holds: bool) -> Check:
@@ -314,8 +325,10 @@ def _check(name: str, measured: str, holds: bool) -> Check:
 
 
 def _run(train_step: TrainStep, feeds: Arrays, number: int, lr: float | None = None) -> float:
-    inputs = {name: feeds[name] for name in train_step.step.inputs}
-    return train_step.run(inputs, feeds["labels"], 1e-3 if lr is None else lr, number, 1).loss
+    signature = train_step.step.signature
+    samples = {name: feeds[name] for name in signature.samples}
+    labels = {output: feeds[spec.name] for output, spec in signature.labels.items()}
+    return train_step.run(samples, labels, 1e-3 if lr is None else lr, number, 1).loss
 
 
 def _without_chance(typed: TypedNetwork) -> TypedNetwork:

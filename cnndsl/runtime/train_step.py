@@ -29,10 +29,10 @@ _ALIGNMENT = 64
 
 
 class StepResult(NamedTuple):
-    """What a step says of its batch: the mean loss, and what the step's metric comes to."""
+    """What a step says of its batch: the mean loss, and what each metric comes to, by its name."""
 
     loss: float
-    metric: float
+    metrics: Mapping[str, float]
 
 
 class TrainStep:
@@ -69,54 +69,57 @@ class TrainStep:
         self.device = choose(device)
         self._memory = _Host() if self.device.name == "cpu" else _Gpu(self.device.index)
         self._session = _start(step, self.device, threads)
-        self._inputs = {
-            name: self._memory.slot(numpy.zeros(dims, numpy.float32))
-            for name, dims in step.inputs.items()
+        signature = step.signature
+        lasting = {**signature.weights, **signature.state}
+        self._batch = {
+            spec.name: self._memory.slot(numpy.zeros(spec.dims, spec.dtype))
+            for spec in signature.inputs
+            if spec.name not in lasting
         }
-        self._labels = self._memory.slot(numpy.zeros(step.labels.dims, step.labels.dtype))
-        self._rate = self._memory.slot(numpy.zeros((), numpy.float32))
-        self._number = self._memory.slot(numpy.zeros((), numpy.int64))
-        self._seed = self._memory.slot(numpy.zeros((), numpy.int64))
         # The results come to the host wherever the step runs.
         host = _Host()
-        self._loss = host.slot(numpy.zeros((), numpy.float32))
-        whole = step.metric.measure == "accuracy"
-        self._metric = host.slot(numpy.zeros((), numpy.int64 if whole else numpy.float32))
+        self._results = {
+            spec.name: host.slot(numpy.zeros(spec.dims, spec.dtype))
+            for spec in signature.outputs_of("loss", "metric")
+        }
 
-        changing = {name: step.weights[name] for name in step.updated} | dict(step.state)
-        given = {name: weights[name] for name in step.weights}
+        given = {name: weights[name] for name in signature.weights}
         # All zeros of a state are one zero, stretched: nothing is held beside the slots.
-        zero = numpy.zeros((), numpy.float32)
-        zeros = {name: numpy.broadcast_to(zero, dims) for name, dims in step.state.items()}
-        given |= zeros if state is None else {name: state[name] for name in step.state}
-        for name, dims in (*step.weights.items(), *step.state.items()):
+        zeros = signature.initial_state()
+        given |= zeros if state is None else {name: state[name] for name in zeros}
+        for name, dims in lasting.items():
             if given[name].shape != dims:
                 raise ValueError(f"`{name}` is {given[name].shape}, not {dims}")
+        changing = signature.next_names
         self._fixed = {
-            name: self._memory.slot(given[name]) for name in step.weights if name not in changing
+            name: self._memory.slot(given[name]) for name in lasting if name not in changing
         }
         self._now = {name: self._memory.slot(given[name]) for name in changing}
-        self._next = {name: self._memory.room(dims) for name, dims in changing.items()}
+        self._next = {name: self._memory.room(lasting[name]) for name in changing}
         self._binding = self._bind(self._now, self._next)
         self._other = self._bind(self._next, self._now)
 
     def run(
-        self, inputs: Mapping[str, Array], labels: Array, lr: float, number: int, seed: int
+        self,
+        inputs: Mapping[str, Array],
+        labels: Array | Mapping[str, Array],
+        lr: float,
+        number: int,
+        seed: int,
     ) -> StepResult:
         """Do one step with a batch; ``number`` counts the steps done before.
 
-        Where it raises, the weights are those of before.
+        The labels are by the network's outputs, or one array where only one output has
+        any. Where it raises, the weights are those of before.
 
         Raises:
             UserError: CNN703 where ONNX Runtime cannot run the step, as when memory ends.
             ValueError: for arrays of other shapes than the step's.
         """
-        for name, slot in self._inputs.items():
-            slot.fill(inputs[name])
-        self._labels.fill(labels)
-        self._rate.fill(lr)
-        self._number.fill(number)
-        self._seed.fill(seed)
+        signature = self.step.signature
+        feeds = signature.feeds(inputs, labels, lr=lr, step=number, seed=seed)
+        for name, numbers in feeds.items():
+            self._batch[name].fill(numbers)
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
@@ -124,33 +127,33 @@ class TrainStep:
             raise run_failure(error, self.device, "a training step", advice) from error
         self._binding, self._other = self._other, self._binding
         self._now, self._next = self._next, self._now
-        return StepResult(self._loss.array.item(), self._metric.array.item())
+        found = {name: slot.array.item() for name, slot in self._results.items()}
+        return StepResult(found.pop(signature.loss), found)
 
     def weights(self) -> dict[str, Array]:
         """Copies of all weights that the step has, frozen ones and buffers included."""
         return {
-            name: (self._fixed.get(name) or self._now[name]).read() for name in self.step.weights
+            name: (self._fixed.get(name) or self._now[name]).read()
+            for name in self.step.signature.weights
         }
 
     def state(self) -> dict[str, Array]:
         """Copies of the optimizer's state."""
-        return {name: self._now[name].read() for name in self.step.state}
+        return {name: self._now[name].read() for name in self.step.signature.state}
 
     def before(self) -> dict[str, Array]:
         """Copies of weights and state as the last step found them: to see why it went wrong."""
-        names = (*self.step.weights, *self.step.state)
+        names = (*self.step.signature.weights, *self.step.signature.state)
         return {name: (self._fixed.get(name) or self._next[name]).read() for name in names}
 
     def _bind(self, old: Mapping[str, _Slot], new: Mapping[str, _Slot]) -> Any:
         binding = self._session.io_binding()
-        scalars = {"lr": self._rate, "step": self._number, "seed": self._seed}
-        inputs = {**self._inputs, self.step.labels.name: self._labels, **scalars}
-        for name, slot in (*inputs.items(), *self._fixed.items(), *old.items()):
+        for name, slot in (*self._batch.items(), *self._fixed.items(), *old.items()):
             binding.bind_ortvalue_input(name, slot.value)
-        binding.bind_ortvalue_output("loss", self._loss.value)
-        binding.bind_ortvalue_output(self.step.metric.output, self._metric.value)
-        for name, slot in new.items():
-            binding.bind_ortvalue_output(f"{name}.next", slot.value)
+        for name, slot in self._results.items():
+            binding.bind_ortvalue_output(name, slot.value)
+        for name, output in self.step.signature.next_names.items():
+            binding.bind_ortvalue_output(output, new[name].value)
         return binding
 
 

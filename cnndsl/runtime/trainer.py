@@ -80,7 +80,8 @@ class _Run:
             plan.step, start.weights, start.state, device=plan.device, threads=threads
         )
         self.observer = Observer(plan, listener)
-        self.sums = EpochSums.at(self.at, plan.step.metric)
+        (self.metric,) = plan.step.signature.metrics.values()
+        self.sums = EpochSums.at(self.at, self.metric)
         self.judged: Evaluation | None = None
         self.began = self.saved = self.marked = self.drawn = time.perf_counter()
         self.done = 0
@@ -271,12 +272,12 @@ class _Run:
             best=len(at.records) if record.best else at.best,
             over=early_stop.drops > 0 and at.epoch + 1 < recipe.epochs,
         )
-        self.sums = EpochSums.at(self.at, self.plan.step.metric)
+        self.sums = EpochSums.at(self.at, self.metric)
         if record.best:
             self.best = weights
             self._write_best(evaluation)
         self._write_weights("last", weights)
-        self.folder.write_records(self.at.records, self.plan.step.metric.measure)
+        self.folder.write_records(self.at.records, self.metric.measure)
         self._save()
         if time.perf_counter() - self.drawn > _PICTURES:
             self._draw()
@@ -311,7 +312,7 @@ class _Run:
         """
         if record.valid_loss is None:
             return 0.0, -record.loss
-        right = self.plan.step.metric.measure == "accuracy"
+        right = self.metric.measure == "accuracy"
         return (record.valid_accuracy or 0.0) if right else 0.0, -record.valid_loss
 
     def _weights(self) -> dict[str, Array]:
@@ -340,7 +341,7 @@ class _Run:
         request = self.plan.request
         if request.command:
             self.folder.add_command(request.command, anew=not request.resume)
-        self.folder.write_records(self.at.records, self.plan.step.metric.measure)
+        self.folder.write_records(self.at.records, self.metric.measure)
         if self.best is not None:
             self._write_best(None)
 

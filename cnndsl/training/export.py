@@ -20,6 +20,7 @@ from cnndsl.graph.export import check_size, make_manifest
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weights import Array
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.training.signature import Signature
 from cnndsl.training.step import Step, build_step
 from cnndsl.version import __version__
 
@@ -68,33 +69,33 @@ def compile_training(
         seed = recipe.seed if seed is None else seed
         weights = initialise(typed, seed, recipe.init)
     step = build_step(typed, batch=batch, opset=opset, target=target)
-    first = {name: weights[name] for name in step.weights}
+    first = {name: weights[name] for name in step.signature.weights}
     manifest = make_manifest(typed, text, seed)
     proto = step.to_proto()
     for key, value in manifest.properties().items():
         proto.metadata_props.add(key=key, value=value)
     initial = Artifact(
         manifest=manifest,
-        graph_only=_initial_graph(typed.name, step, opset),
+        graph_only=_initial_graph(typed.name, step.signature, opset),
         weights={name + _INITIAL: array for name, array in first.items()},
     )
     step_model = Artifact(manifest, proto, {}).to_bytes()
     return TrainingFiles(step, step_model, initial, tuple(warnings))
 
 
-def _initial_graph(name: str, step: Step, opset: int) -> onnx.ModelProto:
+def _initial_graph(name: str, signature: Signature, opset: int) -> onnx.ModelProto:
     """Each weight handed out as it is stored, each state as zeros."""
     nodes = [
         helper.make_node("Identity", [weight + _INITIAL], [weight], name=weight)
-        for weight in step.weights
+        for weight in signature.weights
     ]
-    for state, dims in step.state.items():
+    for state, dims in signature.state.items():
         shape = helper.make_tensor("", TensorProto.INT64, [len(dims)], list(dims))
         nodes.append(helper.make_node("Constant", [], [f"{state}/shape"], value=shape))
         nodes.append(helper.make_node("ConstantOfShape", [f"{state}/shape"], [state], name=state))
     outputs = [
         helper.make_tensor_value_info(value, TensorProto.FLOAT, dims)
-        for value, dims in (*step.weights.items(), *step.state.items())
+        for value, dims in (*signature.weights.items(), *signature.state.items())
     ]
     graph = helper.make_graph(nodes, f"{name} before training", [], outputs)
     return helper.make_model(

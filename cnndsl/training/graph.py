@@ -9,30 +9,9 @@ from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import DEFAULT_OPSET, GraphBuilder
 from cnndsl.layers.base import TrainingBuilder
 from cnndsl.training.random import Draws
+from cnndsl.training.signature import RATE, RESERVED, SEED, STEP
 
-__all__ = [
-    "ABSOLUTE_ERROR",
-    "CORRECT",
-    "LABELS",
-    "LOSS",
-    "NEXT",
-    "RATE",
-    "SEED",
-    "STEP",
-    "StepGraph",
-]
-
-LABELS = "labels"
-RATE = "lr"
-STEP = "step"
-SEED = "seed"
-LOSS = "loss"
-CORRECT = "correct"
-ABSOLUTE_ERROR = "absolute_error"
-"""The names of a step's own inputs and outputs."""
-
-NEXT = ".next"
-"""What the name of a weight's value after the step ends with."""
+__all__ = ["StepGraph"]
 
 
 class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
@@ -41,7 +20,7 @@ class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
     ``rate``, ``step`` and ``seed`` are its scalar inputs, ``updates`` the new values of buffers.
     """
 
-    reserved = frozenset({LABELS, RATE, STEP, SEED, LOSS, CORRECT, ABSOLUTE_ERROR})
+    reserved = RESERVED
 
     def __init__(self, batch: int, opset: int = DEFAULT_OPSET) -> None:
         super().__init__(batch, opset)

@@ -16,9 +16,12 @@ from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
 from cnndsl.recipe.losses import BinaryCrossEntropy, MeanSquaredError
 from cnndsl.recipe.settings import Loss
-from cnndsl.training.graph import ABSOLUTE_ERROR, CORRECT
 
-__all__ = ["Measure", "Metric", "emit_metric", "measure_of"]
+__all__ = ["ABSOLUTE_ERROR", "CORRECT", "Measure", "Metric", "emit_metric", "measure_of"]
+
+CORRECT = "correct"
+ABSOLUTE_ERROR = "absolute_error"
+"""The names of the outputs that metrics are."""
 
 Measure: TypeAlias = Literal["accuracy", "mae"]
 """The share of right answers, or the mean absolute error: its root mean square is the loss's."""

@@ -24,10 +24,9 @@ new value under its name with ``.next`` behind it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy
 import onnx
 import onnx_ir
 
@@ -40,29 +39,21 @@ from cnndsl.graph.export import self_check
 from cnndsl.graph.lower import Forward, check_opset, lower_into
 from cnndsl.layers.base import LoweringContext, Weight
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.training.graph import LABELS, LOSS, NEXT, StepGraph
+from cnndsl.training.graph import StepGraph
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.passes import simplify
 from cnndsl.training.probe import Probe, emit_probes
+from cnndsl.training.signature import LABELS, LOSS, Role, Signature, TensorSpec, next_name
 from cnndsl.typecheck.recipe_checks import recipe_errors
 from cnndsl.typecheck.scores import scores
 from cnndsl.version import __version__
 
-__all__ = ["Labels", "Step", "build_step"]
+__all__ = ["Step", "build_step"]
 
 TRAINING_KEY = "cnndsl.training"
 """The property of a step's model that describes its inputs and outputs, in JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The input that holds the right answers: its name, element type, and sizes with the batch."""
-
-    name: str
-    dtype: numpy.dtype[numpy.generic]
-    dims: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +70,11 @@ class _Measured:
 class Step:
     """A training step: its graph, and how that is called.
 
-    ``inputs`` are the network's, with the batch first. ``weights`` are all that the loss depends
-    on, ``updated`` those that a step changes, ``state`` the optimizer's, zero at the start.
-    ``metric`` says what the output beside the loss is, ``probes`` are further ones, where they
-    were asked for.
+    ``probes`` are what some of its outputs measure, where they were asked for.
     """
 
     model: onnx_ir.Model
-    batch: int
-    inputs: Mapping[str, tuple[int, ...]]
-    labels: Labels
-    weights: Mapping[str, tuple[int, ...]]
-    updated: tuple[str, ...]
-    state: Mapping[str, tuple[int, ...]]
-    metric: Metric
+    signature: Signature
     probes: tuple[Probe, ...] = ()
 
     def to_proto(self) -> onnx.ModelProto:
@@ -100,16 +82,8 @@ class Step:
         proto: onnx.ModelProto = onnx_ir.serde.serialize_model(self.model)
         self_check(proto)
         proto.producer_version = __version__
-        description = {
-            "batch": self.batch,
-            "inputs": {name: list(dims) for name, dims in self.inputs.items()},
-            "labels": [self.labels.name, self.labels.dtype.name, list(self.labels.dims)],
-            "weights": {name: list(dims) for name, dims in self.weights.items()},
-            "updated": list(self.updated),
-            "state": {name: list(dims) for name, dims in self.state.items()},
-            "metric": [self.metric.output, self.metric.measure, self.metric.count],
-        }
-        proto.metadata_props.add(key=TRAINING_KEY, value=json.dumps(description))
+        description = json.dumps(self.signature.description())
+        proto.metadata_props.add(key=TRAINING_KEY, value=description)
         return proto
 
 
@@ -231,27 +205,41 @@ def _finished(
 ) -> Step:
     buffers = {str(weight.name): value for weight, value in graph.updates.items()}
     changed = {**updates.weights, **buffers}
-    updated = {name: changed[name] for name in forward.weights if name in changed}
-    for name, value in (*updated.items(), *((n, new) for n, (_, new) in updates.state.items())):
-        graph.rename(value, name + NEXT)
-    state = {name: old for name, (old, _) in updates.state.items()}
-    labels = measured.labels
-    inputs = [*forward.inputs, labels, *forward.weights.values(), *state.values()]
-    outputs = [measured.loss, measured.shown, *updated.values()]
-    outputs += [*(new for _, new in updates.state.values()), *probes.values()]
-    model = _model(typed, graph, inputs, outputs)
-    assert labels.dtype is not None
+    new = {name: changed[name] for name in forward.weights if name in changed}
+    new |= {name: value for name, (_, value) in updates.state.items()}
+    for name, value in new.items():
+        graph.rename(value, next_name(name))
+    output = typed.network.main
+    inputs = {
+        **_specs("sample", forward.inputs),
+        _spec("labels", measured.labels, output): measured.labels,
+        **_specs("weight", forward.weights.values()),
+        **_specs("state", [old for old, _ in updates.state.values()]),
+        _spec("rate", graph.rate): graph.rate,
+        _spec("step", graph.step): graph.step,
+        _spec("seed", graph.seed): graph.seed,
+    }
+    outputs = {
+        _spec("loss", measured.loss): measured.loss,
+        _spec("metric", measured.shown, output): measured.shown,
+        **{_spec("next", value, name): value for name, value in new.items()},
+        **{_spec("probe", value, probe.of): value for probe, value in probes.items()},
+    }
+    metrics = {output: measured.metric}
     return Step(
-        model=model,
-        batch=graph.batch,
-        inputs={str(value.name): dims_of(value) for value in forward.inputs},
-        labels=Labels(LABELS, numpy.dtype(labels.dtype.numpy()), dims_of(labels)),
-        weights={name: dims_of(value) for name, value in forward.weights.items()},
-        updated=tuple(updated),
-        state={name: dims_of(value) for name, value in state.items()},
-        metric=measured.metric,
+        model=_model(typed, graph, [*inputs.values()], [*outputs.values()]),
+        signature=Signature(graph.batch, tuple(inputs), tuple(outputs), metrics),
         probes=tuple(probes),
     )
+
+
+def _specs(role: Role, values: Iterable[onnx_ir.Value]) -> dict[TensorSpec, onnx_ir.Value]:
+    return {_spec(role, value): value for value in values}
+
+
+def _spec(role: Role, value: onnx_ir.Value, of: str = "") -> TensorSpec:
+    assert value.dtype is not None
+    return TensorSpec(str(value.name), role, value.dtype.numpy(), dims_of(value), of)
 
 
 def _model(
@@ -263,7 +251,7 @@ def _model(
     """The model, simplified."""
     model = onnx_ir.Model(
         onnx_ir.Graph(
-            [*inputs, graph.rate, graph.step, graph.seed],
+            inputs,
             outputs,
             nodes=graph.nodes,
             opset_imports={"": graph.opset},

@@ -78,6 +78,7 @@ def test_loss_and_accuracy_are_those_of_the_training_step(case: str) -> None:
     result = TrainStep(step, weights, device="cpu", threads=1).run(
         {"input": samples}, answers, 0.0, 0, 0
     )
+    (metric,) = step.signature.metrics.values()
     whole = answers.dtype.kind == "i"
     data = ArrayData(
         {"input": samples}, labels=answers if whole else None, targets=None if whole else answers
@@ -87,7 +88,7 @@ def test_loss_and_accuracy_are_those_of_the_training_step(case: str) -> None:
     assert found.count == 24
     assert found.loss == pytest.approx(result.loss, rel=2e-6)
     shown = found.mae if loss == "mse" else found.accuracy
-    assert shown == pytest.approx(result.metric / step.metric.count, rel=2e-6)
+    assert shown == pytest.approx(result.metrics[metric.output] / metric.count, rel=2e-6)
 
 
 def fixed(scores: Array, labels: Array, **options: object) -> tuple[Evaluator, ArrayData]:

@@ -63,8 +63,9 @@ def both(body: str, ending: tuple[str, ...], loss: str) -> tuple[float, float]:
     samples = random.normal(0, 1, (COUNT, *BODIES[body][2])).astype(numpy.float32)
     weights = initialise(network, 1, Init("normal", 1.0))
     step = build_step(network)
-    whole = step.labels.dtype.kind == "i"
-    answers = labels_of(network, step.labels.dims, random, whole=whole)
+    labels = step.signature.labels["output"]
+    whole = labels.dtype.kind == "i"
+    answers = labels_of(network, labels.dims, random, whole=whole)
     result = TrainStep(step, weights, device="cpu", threads=1).run(
         {"input": samples}, answers, 0.0, 0, 0
     )

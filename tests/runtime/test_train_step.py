@@ -48,22 +48,19 @@ def test_steps_are_bit_equal_to_plain_runs_without_shared_buffers(
         disabled_optimizers=["NchwcTransformer"],
     )
     names = [one.name for one in plain.get_outputs()]
-    values = {name: weights[name] for name in step.weights}
-    values |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
+    signature = step.signature
+    values = {name: weights[name] for name in signature.weights} | signature.initial_state()
     train_step = stepper_of(step, weights)
     for number in range(7):
         inputs, labels = batch(number)
         lr = 0.1 / (number + 1)
-        scalars = {
-            "lr": numpy.array(lr, numpy.float32),
-            "step": numpy.array(number, numpy.int64),
-            "seed": numpy.array(5, numpy.int64),
-        }
-        found = plain.run(None, {**inputs, "labels": labels, **scalars, **values})
+        feeds = signature.feeds(inputs, labels, lr=lr, step=number, seed=5)
+        found = plain.run(None, {**feeds, **values})
         outputs = dict(zip(names, found, strict=True))
         result = train_step.run(inputs, labels, lr, number, 5)
-        assert (result.loss, result.metric) == (outputs["loss"].item(), outputs["correct"].item())
-        values |= {name: outputs[f"{name}.next"] for name in (*step.updated, *step.state)}
+        assert result.loss == outputs["loss"].item()
+        assert result.metrics == {"correct": outputs["correct"].item()}
+        values |= signature.next_values(outputs)
         now = {**train_step.weights(), **train_step.state()}
         assert set(now) == set(values)
         for name, array in values.items():
@@ -74,7 +71,7 @@ def test_no_buffer_is_read_and_written_by_one_step(step: Step, weights: dict[str
     train_step = stepper_of(step, weights)
     old = {slot.value.data_ptr() for slot in train_step._now.values()}
     new = {slot.value.data_ptr() for slot in train_step._next.values()}
-    assert len(old) == len(new) == len(step.updated) + len(step.state)
+    assert len(old) == len(new) == len(step.signature.next_names)
     assert not old & new
 
 
@@ -133,7 +130,7 @@ def test_what_the_last_step_began_with_can_be_looked_at(
 def test_frozen_weights_stay(weights: dict[str, Array]) -> None:
     frozen = build_step(network(f"{TRAIN}; freeze C1"))
     train_step = stepper_of(frozen, weights)
-    assert "C1.weight" not in frozen.updated
+    assert "C1.weight" not in frozen.signature.updated
     train_step.run(*batch(0), 0.1, 0, 0)
     after = train_step.weights()
     assert after["C1.weight"].tobytes() == weights["C1.weight"].tobytes()

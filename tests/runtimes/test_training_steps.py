@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -45,18 +46,20 @@ def device(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def reference_steps(step: Step, feeds: dict[str, Any]) -> tuple[list[float], dict[str, Any]]:
+def reference_steps(
+    step: Step, weights: Mapping[str, Any], samples: Mapping[str, Any], labels: Any
+) -> tuple[list[float], dict[str, Any]]:
+    signature = step.signature
     reference = ReferenceEvaluator(step.to_proto(), new_ops=[*OPERATORS])
-    losses, values = [], dict(feeds)
+    losses, values = [], {**weights, **signature.initial_state()}
     for number in range(STEPS):
-        values["step"] = numpy.array(number)
+        values |= signature.feeds(samples, labels, lr=0.01, step=number)
         with numpy.errstate(over="ignore"):  # A ReLU's slope is a HardSigmoid of any steepness.
             answers = reference.run(None, values)
         results = dict(zip(reference.output_names, answers, strict=True))
-        losses.append(float(results["loss"]))
-        for name in (*step.updated, *step.state):
-            values[name] = results[f"{name}.next"]
-    return losses, {name: values[name] for name in step.weights}
+        losses.append(float(results[signature.loss]))
+        values |= signature.next_values(results)
+    return losses, {name: values[name] for name in signature.weights}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd lr 0.05 momentum 0.9", "adam lr 0.01"])
@@ -67,15 +70,13 @@ def test_a_device_trains_as_the_reference_does(network: str, optimizer: str, dev
     target: Target = "cpu" if device == "cpu" else "cuda"
     step = build_step(typed, batch=BATCH, target=target)
     random = numpy.random.default_rng(3)
-    feeds: dict[str, Any] = dict(initialise(typed, 0, Init("he")))
-    feeds |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
-    feeds["input"] = random.normal(size=step.inputs["input"]).astype(numpy.float32)
-    feeds["labels"] = random.integers(3, size=BATCH)
-    feeds |= {"lr": numpy.array(0.01, numpy.float32), "seed": numpy.array(0)}
-    train_step = TrainStep(step, feeds, device=device)
-    inputs = {"input": feeds["input"]}
-    found = [train_step.run(inputs, feeds["labels"], 0.01, n, 0).loss for n in range(STEPS)]
-    losses, weights = reference_steps(step, feeds)
+    first = initialise(typed, 0, Init("he"))
+    dims = step.signature.samples["input"]
+    samples = {"input": random.normal(size=dims).astype(numpy.float32)}
+    labels = random.integers(3, size=BATCH)
+    train_step = TrainStep(step, first, device=device)
+    found = [train_step.run(samples, labels, 0.01, n, 0).loss for n in range(STEPS)]
+    losses, weights = reference_steps(step, first, samples, labels)
     numpy.testing.assert_allclose(found, losses, rtol=1e-3 if device == "cuda" else 1e-5)
     for name, value in train_step.weights().items():
         numpy.testing.assert_allclose(value, weights[name], rtol=1e-2, atol=1e-3)

@@ -38,14 +38,16 @@ class StepTrainer:
         proto = step.to_proto()
         for name in watched:
             proto.graph.output.append(onnx.ValueInfoProto(name=name))
+        self._signature = step.signature
         self.dtype = numpy.float64 if double else numpy.float32
-        self.values = {name: self._cast(weights[name]) for name in step.weights}
-        self.values |= {name: numpy.zeros(dims, self.dtype) for name, dims in step.state.items()}
+        self.values = {name: self._cast(weights[name]) for name in self._signature.weights}
+        self.values |= {
+            name: self._cast(zeros) for name, zeros in self._signature.initial_state().items()
+        }
         self.seen: dict[str, Array] = {}
         self.done = 0
         self.seed = seed
         self._watched = watched
-        self._metric = step.metric.output
         self._outputs = [value.name for value in proto.graph.output]
         self._session: Any
         if double:
@@ -59,16 +61,16 @@ class StepTrainer:
 
     def step(self, inputs: Mapping[str, Array], labels: Array, lr: float) -> tuple[float, float]:
         """Learn from a batch: its loss before that, and what that is measured by."""
-        feeds = {name: self._cast(array) for name, array in inputs.items()}
-        feeds |= {"labels": self._cast(labels), "lr": numpy.asarray(lr, self.dtype)}
-        feeds |= {"step": numpy.asarray(self.done), "seed": numpy.asarray(self.seed)}
-        found = self._session.run(None, feeds | self.values)
+        signature = self._signature
+        feeds = signature.feeds(inputs, labels, lr=lr, step=self.done, seed=self.seed)
+        batch = {name: self._cast(array) for name, array in feeds.items()}
+        found = self._session.run(None, batch | self.values)
         outputs = dict(zip(self._outputs, found, strict=True))
-        self.seen = {name: outputs.pop(name) for name in self._watched}
-        loss, shown = float(outputs.pop("loss")), float(outputs.pop(self._metric))
-        self.values |= {name.removesuffix(".next"): array for name, array in outputs.items()}
+        self.seen = {name: outputs[name] for name in self._watched}
+        self.values |= signature.next_values(outputs)
         self.done += 1
-        return loss, shown
+        (metric,) = signature.metrics.values()
+        return float(outputs[signature.loss]), float(outputs[metric.output])
 
     def _cast(self, array: Array) -> Array:
         return array.astype(self.dtype) if array.dtype.kind == "f" else array

@@ -29,9 +29,8 @@ def measured(changes: dict[str, Any], lr: float = 0.5) -> tuple[Step, Measured, 
     step = build_step(typed, probed=True)
     random = numpy.random.default_rng(0)
     feeds: dict[str, Any] = dict(initialise(typed, 0, Init("he"))) | changes
-    feeds["input"] = 100 * random.normal(size=(3, 1, 4, 4)).astype(numpy.float32)
-    feeds["labels"] = numpy.array([0, 1, 1])
-    feeds |= {"lr": numpy.array(lr, numpy.float32), "step": numpy.array(0), "seed": numpy.array(0)}
+    samples = 100 * random.normal(size=(3, 1, 4, 4)).astype(numpy.float32)
+    feeds |= step.signature.feeds({"input": samples}, numpy.array([0, 1, 1]), lr=lr)
     session = onnxruntime.InferenceSession(step.to_proto().SerializeToString())
     names = [output.name for output in session.get_outputs()]
     results = dict(zip(names, session.run(names, feeds), strict=True))

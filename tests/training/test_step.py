@@ -43,11 +43,15 @@ train {
 def feeds(step: Step, typed: TypedNetwork, number: int = 0, seed: int = 7) -> dict[str, Any]:
     random = numpy.random.default_rng(5)
     values: dict[str, Any] = dict(initialise(typed, 1, Init("he")))
-    values |= {name: numpy.zeros(dims, numpy.float32) for name, dims in step.state.items()}
-    values |= {n: random.normal(size=d).astype(numpy.float32) for n, d in step.inputs.items()}
-    values["labels"] = random.integers(3, size=step.labels.dims).astype(step.labels.dtype)
-    values |= {"lr": numpy.float32(0.1), "step": numpy.int64(number), "seed": numpy.int64(seed)}
-    return {name: numpy.asarray(value) for name, value in values.items()}
+    signature = step.signature
+    (labels,) = signature.labels.values()
+    samples = {
+        name: random.normal(size=dims).astype(numpy.float32)
+        for name, dims in signature.samples.items()
+    }
+    answers = random.integers(3, size=labels.dims).astype(labels.dtype)
+    values |= signature.feeds(samples, answers, lr=0.1, step=number, seed=seed)
+    return {**values, **signature.initial_state()}
 
 
 def run(step: Step, values: Arrays, wanted: list[str] | None = None) -> dict[str, Any]:
@@ -68,8 +72,8 @@ def test_inputs_and_outputs_have_the_documented_names() -> None:
     new = [f"{name}.next" for name in (*weights, *state)]
     assert [value.name for value in graph.output] == ["loss", "correct", *new]
     assert not graph.initializer
-    assert step.batch == 6
-    assert step.labels.dims == (6,)
+    assert step.signature.batch == 6
+    assert step.signature.labels["output"].dims == (6,)
 
 
 def test_the_model_describes_itself() -> None:
@@ -79,7 +83,7 @@ def test_the_model_describes_itself() -> None:
     assert described["batch"] == 4
     assert described["labels"] == ["labels", "int64", [4]]
     assert described["state"]["d.bias.velocity"] == [3]
-    assert described["updated"] == list(step.updated)
+    assert described["updated"] == list(step.signature.updated)
 
 
 def test_only_standard_operators_are_used() -> None:
@@ -117,8 +121,8 @@ def test_the_same_step_has_the_same_bytes() -> None:
 def test_frozen_layers_keep_their_weights_and_statistics() -> None:
     text = SMALL.replace("batch 6", "batch 6\n  freeze c batchnorm1")
     step = build_step(spec(text))
-    assert step.updated == ("d.weight", "d.bias")
-    assert set(step.state) == {"d.weight.velocity", "d.bias.velocity"}
+    assert step.signature.updated == ("d.weight", "d.bias")
+    assert set(step.signature.state) == {"d.weight.velocity", "d.bias.velocity"}
     convolutions = [n for n in step.to_proto().graph.node if n.op_type.startswith("Conv")]
     assert len(convolutions) == 1
 
@@ -201,14 +205,14 @@ def test_an_input_must_not_have_a_name_of_the_steps_own() -> None:
 def test_a_layer_may_have_a_name_of_the_steps_own() -> None:
     step = build_step(spec("input 4\nloss: dense 3\nstep: dense 2 -> softmax\n"))
     onnx.checker.check_model(step.to_proto(), full_check=True)
-    assert "loss.weight" in step.weights
+    assert "loss.weight" in step.signature.weights
 
 
 def test_branches_that_do_not_reach_the_main_output_are_left_out() -> None:
     text = "input 4\na: dense 3\nside = a -> b: dense 2\noutput side\na -> dense 2\n"
     step = build_step(spec(text))
-    assert "b.weight" not in step.weights
-    assert "a.weight" in step.updated
+    assert "b.weight" not in step.signature.weights
+    assert "a.weight" in step.signature.updated
 
 
 def test_the_loop_of_the_documentation_learns(tmp_path: Path) -> None:

@@ -1,0 +1,210 @@
+"""Says how a training graph is called: its inputs and outputs, and what each of them is.
+
+Whoever feeds such a graph or reads its results asks its :class:`Signature`; the names stand here
+and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy
+from numpy.typing import NDArray
+
+from cnndsl.training.metrics import ABSOLUTE_ERROR, CORRECT, Metric
+
+__all__ = [
+    "LABELS",
+    "LOSS",
+    "RATE",
+    "RESERVED",
+    "SEED",
+    "STEP",
+    "Role",
+    "Signature",
+    "TensorSpec",
+    "next_name",
+]
+
+Array: TypeAlias = NDArray[Any]
+
+LABELS = "labels"
+RATE = "lr"
+STEP = "step"
+SEED = "seed"
+LOSS = "loss"
+
+RESERVED = frozenset({LABELS, RATE, STEP, SEED, LOSS, CORRECT, ABSOLUTE_ERROR})
+"""Names that an input of the network cannot have, since inputs and outputs of the graph have."""
+
+_NEXT = ".next"
+"""What the name of a value after the step ends with."""
+
+Role: TypeAlias = Literal[
+    "sample", "labels", "weight", "state", "rate", "step", "seed", "loss", "metric", "next", "probe"
+]
+"""What an input or output of a training graph is."""
+
+_NO_ARRAYS: Mapping[str, Array] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """An input or output: its name, what it is, its element type, and its sizes.
+
+    ``of`` is what it belongs to: the network's output that labels, losses and metrics are about
+    (none for the loss that is minimised), the weight or state whose next value this is.
+    """
+
+    name: str
+    role: Role
+    dtype: numpy.dtype[Any]
+    dims: tuple[int, ...]
+    of: str = ""
+
+
+def next_name(name: str) -> str:
+    """What the value of a weight or state after the step is called."""
+    return name + _NEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The inputs and outputs of a training graph for batches of a fixed size, in their order.
+
+    ``metrics`` are by the network's outputs that they judge.
+    """
+
+    batch: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+
+    # --- what there is ------------------------------------------------------------------------
+
+    @property
+    def samples(self) -> dict[str, tuple[int, ...]]:
+        """The network's inputs, with the batch first."""
+        return {spec.name: spec.dims for spec in self.inputs_of("sample")}
+
+    @property
+    def labels(self) -> dict[str, TensorSpec]:
+        """The inputs that hold the right answers, by the network's outputs."""
+        return {spec.of: spec for spec in self.inputs_of("labels")}
+
+    @property
+    def weights(self) -> dict[str, tuple[int, ...]]:
+        """All weights that the graph takes, running statistics included."""
+        return {spec.name: spec.dims for spec in self.inputs_of("weight")}
+
+    @property
+    def state(self) -> dict[str, tuple[int, ...]]:
+        """The optimizer's state; it begins at zero."""
+        return {spec.name: spec.dims for spec in self.inputs_of("state")}
+
+    @property
+    def updated(self) -> tuple[str, ...]:
+        """The weights that the graph changes."""
+        return tuple(name for name in self.next_names if name not in self.state)
+
+    @property
+    def next_names(self) -> dict[str, str]:
+        """The outputs with new values, by the weights and states that these are of."""
+        return {spec.of: spec.name for spec in self.outputs_of("next")}
+
+    @property
+    def loss(self) -> str:
+        """The output that is minimised."""
+        return next(spec.name for spec in self.outputs_of("loss") if not spec.of)
+
+    @property
+    def losses(self) -> dict[str, str]:
+        """The outputs with the losses that it is made of, by the network's outputs."""
+        return {spec.of: spec.name for spec in self.outputs_of("loss") if spec.of}
+
+    def inputs_of(self, *roles: Role) -> tuple[TensorSpec, ...]:
+        """The inputs with one of these roles."""
+        return tuple(spec for spec in self.inputs if spec.role in roles)
+
+    def outputs_of(self, *roles: Role) -> tuple[TensorSpec, ...]:
+        """The outputs with one of these roles."""
+        return tuple(spec for spec in self.outputs if spec.role in roles)
+
+    # --- calling it ---------------------------------------------------------------------------
+
+    def feeds(
+        self,
+        samples: Mapping[str, Array] = _NO_ARRAYS,
+        labels: Array | Mapping[str, Array] = _NO_ARRAYS,
+        *,
+        lr: float = 0.0,
+        step: int = 0,
+        seed: int = 0,
+    ) -> dict[str, Array]:
+        """All that a batch changes: what the graph takes beside weights and state.
+
+        The labels are by the network's outputs, or one array where only one output has any;
+        ``step`` counts the steps done before.
+        """
+        answers = labels if isinstance(labels, Mapping) else dict.fromkeys(self.labels, labels)
+        scalars = {"rate": lr, "step": step, "seed": seed}
+        found: dict[str, Array] = {}
+        for spec in self.inputs:
+            if spec.role == "sample":
+                found[spec.name] = samples[spec.name]
+            elif spec.role == "labels":
+                found[spec.name] = answers[spec.of]
+            elif spec.role in scalars:
+                found[spec.name] = numpy.asarray(scalars[spec.role], spec.dtype)
+        return found
+
+    def initial_state(self) -> dict[str, Array]:
+        """The optimizer's state to begin with; no array has memory of its own."""
+        return {
+            spec.name: numpy.broadcast_to(numpy.zeros((), spec.dtype), spec.dims)
+            for spec in self.inputs_of("state")
+        }
+
+    def next_values(self, results: Mapping[str, Array]) -> dict[str, Array]:
+        """New weights and state in what a run gave, by their names."""
+        return {name: results[output] for name, output in self.next_names.items()}
+
+    # --- in the model -------------------------------------------------------------------------
+
+    def description(self) -> dict[str, object]:
+        """What the model's property says, to be written as JSON.
+
+        ``labels`` and ``metric`` are those of the first output that has a loss; where more have,
+        ``losses`` has them all.
+        """
+        described: dict[str, object] = {
+            "batch": self.batch,
+            "inputs": {name: list(dims) for name, dims in self.samples.items()},
+        }
+        labels = {output: _listed(spec) for output, spec in self.labels.items()}
+        metrics = {
+            output: [metric.output, metric.measure, metric.count]
+            for output, metric in self.metrics.items()
+        }
+        if labels:
+            described["labels"] = next(iter(labels.values()))
+        described |= {
+            "weights": {name: list(dims) for name, dims in self.weights.items()},
+            "updated": list(self.updated),
+            "state": {name: list(dims) for name, dims in self.state.items()},
+        }
+        if metrics:
+            described["metric"] = next(iter(metrics.values()))
+        if len(labels) > 1:
+            described["losses"] = {
+                output: {"labels": listed, "loss": self.losses[output], "metric": metrics[output]}
+                for output, listed in labels.items()
+            }
+        return described
+
+
+def _listed(spec: TensorSpec) -> list[object]:
+    return [spec.name, spec.dtype.name, list(spec.dims)]
