@@ -113,7 +113,7 @@ class TestNames:
 
 
 class TestTexts:
-    """The issue's table: what a label means must not hang on which others stand beside it."""
+    """What a label means must not hang on which others stand beside it."""
 
     def test_names_stay_names_whatever_else_is_there(self) -> None:
         assert texts("1 2 2", "1", "2", "x") == [0, 1, 1]
