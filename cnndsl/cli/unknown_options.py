@@ -113,7 +113,7 @@ def _setting(name: str) -> tuple[str, str]:
     if name in (*VARIANTS, *SCALARS, *LABELLED, *NAMES):
         return name, ""
     for setting in ("optimizer", "schedule", "loss"):
-        if any(name in kind.model_fields for kind in VARIANTS[setting].values()):
+        if any(name in kind.model_fields for kind in VARIANTS[setting].shipped()):
             return f"{setting}.{name}", ""
     return next(((setting, name) for setting, kinds in VARIANTS.items() if name in kinds), ("", ""))
 
@@ -128,7 +128,7 @@ def _example(setting: str) -> str:
         return value_example(SCALARS[name], "value")
     if not attribute:
         return _EXAMPLES.get(name, "LABEL")
-    kinds = VARIANTS[name].values()
+    kinds = VARIANTS[name].shipped()
     found = next(value_example(k, attribute) for k in kinds if attribute in k.model_fields)
     return "yes" if found == "no" else found
 

@@ -21,11 +21,19 @@ from cnndsl.data.moving import angles, cut_out, mirrored, moved, turned
 from cnndsl.data.normalize import Floats
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
-from cnndsl.recipe.augmentations import Crop, Cutout, Flip, Move, Noise, Rotate, Shift
-from cnndsl.recipe.settings import Augmentation
+from cnndsl.recipe.augmentations.base import Augmentation
+from cnndsl.recipe.augmentations.crop import Crop
+from cnndsl.recipe.augmentations.cutout import Cutout
+from cnndsl.recipe.augmentations.flip import Flip
+from cnndsl.recipe.augmentations.noise import Noise
+from cnndsl.recipe.augmentations.rotate import Rotate
+from cnndsl.recipe.augmentations.shift import Shift
 from cnndsl.typecheck.augmentation_checks import misfit
 
-__all__ = ["Augmenter"]
+__all__ = ["Augmenter", "Move"]
+
+Move: TypeAlias = Crop | Flip | Rotate | Shift
+"""What takes cells to other places, and so changes what labels of places say."""
 
 Indices: TypeAlias = "numpy.typing.NDArray[numpy.int64]"
 Bits: TypeAlias = "numpy.typing.NDArray[numpy.uint64]"

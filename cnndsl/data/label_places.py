@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import numpy
 
+from cnndsl.data.augment import Move
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.recipe.augmentations import Flip, Move
-from cnndsl.recipe.settings import Augmentation
+from cnndsl.recipe.augmentations.base import Augmentation
+from cnndsl.recipe.augmentations.flip import Flip
 from cnndsl.types import TensorType
 
 __all__ = ["labels_move", "note_of_moving"]

@@ -11,9 +11,10 @@ from cnndsl.data.class_names import listed
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.recipe.losses.base import LabelKind
 from cnndsl.types import TensorType
 
-__all__ = ["Balance", "check_labels", "check_shares", "encoder", "imbalance"]
+__all__ = ["Balance", "check_answers", "check_labels", "check_shares", "encoder", "imbalance"]
 
 _MOST_CLASSES = 2**24
 
@@ -48,6 +49,18 @@ def imbalance(dataset: Dataset) -> Balance | None:
 
 
 # --- do they fit the network ------------------------------------------------------------------
+
+
+def check_answers(dataset: Dataset, kind: LabelKind, units: int, *, learnt: bool = True) -> None:
+    """See that a dataset's labels are of the kind that a loss takes, for so many channels.
+
+    Raises:
+        UserError: CNN802 where they are not.
+    """
+    if kind is LabelKind.CLASS:
+        check_labels(dataset, units, learnt=learnt)
+    elif kind is LabelKind.SHARE:
+        check_shares(dataset)
 
 
 def check_labels(

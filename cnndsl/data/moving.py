@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from cnndsl.data.normalize import Floats
 from cnndsl.data.sources import Array
-from cnndsl.recipe.augmentations import Flip
+from cnndsl.recipe.augmentations.flip import Flip
 
 __all__ = ["angles", "cut_out", "mirrored", "moved", "turned"]
 

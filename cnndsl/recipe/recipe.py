@@ -11,30 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
-from importlib import import_module
 from typing import Any, TypeAlias
 
 from typing_extensions import override
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Init
+from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
+from cnndsl.recipe.augmentations.base import Augmentation
+from cnndsl.recipe.losses.base import Loss
+from cnndsl.recipe.optimizers.base import Optimizer
+from cnndsl.recipe.schedules.base import Schedule
 from cnndsl.recipe.settings import (
-    Augmentation,
     Batch,
     Clip,
-    Constant,
     EarlyStop,
     Epochs,
     Initializer,
-    Loss,
-    Optimizer,
     RateFactor,
     Scalar,
-    Schedule,
     Seed,
     Variant,
     WeightDecay,
 )
+from cnndsl.registry import Registry
 
 __all__ = [
     "LABELLED",
@@ -51,36 +51,42 @@ __all__ = [
 
 
 class Family(Mapping[str, type[Variant]]):
-    """The kinds of a setting by their words: the classes of a module, loaded when one is wanted."""
+    """The kinds of a setting by their words, each loaded when it is asked for.
 
-    def __init__(self, module: str, base: type[Variant]) -> None:
-        self.module = module
-        self.base = base
+    Args:
+        registry: what finds them.
+        usual: the words that choices are shown by first, in this order.
+    """
 
-    @cached_property
-    def _kinds(self) -> dict[str, type[Variant]]:
-        members = vars(import_module(f"cnndsl.recipe.{self.module}")).values()
-        kinds = [m for m in members if isinstance(m, type) and issubclass(m, self.base)]
-        return {kind.keyword: kind for kind in kinds if "keyword" in vars(kind)}
+    def __init__(self, registry: Registry[Any], usual: str) -> None:
+        self._registry = registry
+        self._usual = tuple(usual.split())
 
     @override
     def __getitem__(self, word: str) -> type[Variant]:
-        return self._kinds[word]
+        kind: type[Variant] | None = self._registry.find(word)
+        if kind is None:
+            raise KeyError(word)
+        return kind
 
     @override
     def __iter__(self) -> Iterator[str]:
-        return iter(self._kinds)
+        return iter(dict.fromkeys((*self._usual, *self._registry.keywords())))
 
     @override
     def __len__(self) -> int:
-        return len(self._kinds)
+        return len(self._registry.keywords())
+
+    def shipped(self) -> Iterator[type[Variant]]:
+        """The kinds of this package, which always load."""
+        return (self[word] for word in self if self._registry.is_shipped(word))
 
 
-VARIANTS: Mapping[str, Mapping[str, type[Variant]]] = {
-    "loss": Family("losses", Loss),
-    "optimizer": Family("optimizers", Optimizer),
-    "schedule": Family("schedules", Schedule),
-    "augment": Family("augmentations", Augmentation),
+VARIANTS: Mapping[str, Family] = {
+    "loss": Family(LOSSES, "crossentropy binarycrossentropy mse hinge"),
+    "optimizer": Family(OPTIMIZERS, "sgd adam adamw rmsprop"),
+    "schedule": Family(SCHEDULES, "constant step multistep cosine exponential polynomial plateau"),
+    "augment": Family(AUGMENTATIONS, "crop flip rotate shift noise cutout"),
 }
 """Settings whose next word picks the schema of what follows: ``optimizer sgd lr 0.01``."""
 
@@ -133,7 +139,7 @@ class Recipe:
     # The defaults are right: unvalidated, they save the start-up their validators.
     loss: Loss = field(default_factory=lambda: _default("loss", "crossentropy"))
     optimizer: Optimizer = field(default_factory=lambda: _default("optimizer", "sgd"))
-    schedule: Schedule = field(default_factory=Constant.model_construct)
+    schedule: Schedule = field(default_factory=lambda: _default("schedule", "constant"))
     weight_decay: WeightDecay = field(
         default_factory=lambda: WeightDecay.model_construct(value=0.0)
     )

@@ -1,7 +1,7 @@
-"""The settings of `train { }`: the simple ones, and the bases of those that come in kinds.
+"""The settings of `train { }`: the simple ones, and what all schemas of settings share.
 
-The kinds themselves stand in :mod:`losses`, :mod:`optimizers`, :mod:`schedules` and
-:mod:`augmentations`, which are loaded when a spec names one.
+Those that come in kinds stand in :mod:`losses`, :mod:`optimizers`, :mod:`schedules` and
+:mod:`augmentations`; a kind is loaded when a spec names it.
 
 Two kinds of time: epochs are counted from 1, as training shows them; *t* is the time in epochs
 with its fraction (the middle of the first epoch is 0.5), taken anew at each step. *E* are all
@@ -18,25 +18,21 @@ from pydantic import Field
 from cnndsl.layers.base import MAX_SIZE, Count, InitWord, Schema
 
 __all__ = [
-    "Augmentation",
     "Batch",
     "BelowOne",
     "Clip",
-    "Constant",
     "EarlyStop",
     "Epochs",
     "Initializer",
-    "Loss",
     "NotNegative",
-    "Optimizer",
     "Portion",
     "Positive",
     "RateFactor",
     "Scalar",
-    "Schedule",
     "Seed",
     "Variant",
     "WeightDecay",
+    "Whole",
 ]
 
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -57,45 +53,6 @@ class Scalar(Schema):
 
     positional = ("value",)
     value: Any
-
-
-# --- the bases of what comes in kinds ---------------------------------------------------------
-
-
-class Loss(Variant):
-    """What training makes small: the mean over the batch of a sample's loss."""
-
-
-class Optimizer(Variant):
-    """How a step follows from the gradients."""
-
-    @property
-    def slots(self) -> int:
-        """How many numbers of state it keeps for each parameter."""
-        return 0
-
-
-class Schedule(Variant):
-    """How the learning rate goes over the epochs: the factor that `lr` is multiplied by."""
-
-    warmup: Whole = Field(
-        default=0, description="epochs over which the learning rate first rises, linearly"
-    )
-    warmup_lr: Positive | None = Field(
-        default=None,
-        description="learning rate of the first step; by default one share of the rise",
-        examples=[1e-4],
-    )
-
-
-class Augmentation(Variant):
-    """A random change of a training sample; several are applied in the order written."""
-
-
-class Constant(Schedule):
-    """Always 1."""
-
-    keyword = "constant"
 
 
 # --- scalars ----------------------------------------------------------------------------------

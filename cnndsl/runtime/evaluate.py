@@ -18,7 +18,7 @@ import numpy
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from cnndsl.data.labels import check_labels, check_shares, encoder
+from cnndsl.data.labels import check_answers, encoder
 from cnndsl.data.loader import evaluation_batches, not_finite_error
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
@@ -28,9 +28,8 @@ from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.export import make_manifest, to_graph_only
 from cnndsl.graph.lower import lower
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest
-from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
+from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.settings import Loss
 from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.tally import (
     ClassScores,
@@ -49,7 +48,6 @@ __all__ = [
     "Stopped",
     "evaluate",
     "inference_model",
-    "sample_losses",
     "scores_value",
 ]
 
@@ -261,16 +259,12 @@ class Evaluator:
             UserError: CNN802 for labels that do not fit, CNN803 for samples with numbers that are
                 not finite, and what reading the data raises.
         """
-        whole = isinstance(self.loss, CrossEntropy | Hinge)
-        dims = self._dims[1:] if whole else self._dims
-        labels = encoder(dataset, numpy.int64 if whole else numpy.float32, dims, learnt=False)
-        if whole:
-            check_labels(dataset, self._dims[0], learnt=False)
-        elif isinstance(self.loss, BinaryCrossEntropy):
-            check_shares(dataset)
+        kind, dims = self.loss.labels, self.loss.label_dims((1, *self._dims))[1:]
+        labels = encoder(dataset, kind.dtype, dims, learnt=False)
+        check_answers(dataset, kind, self._dims[0], learnt=False)
         tally = _Tally(self._dims, self.loss)
         # Areas under curves are those of the probabilities, as a user has them.
-        answer = self._output if isinstance(self.loss, BinaryCrossEntropy) else self._scores
+        answer = self._output if kind is LabelKind.SHARE else self._scores
         wanted = list(dict.fromkeys((self._scores, answer)))
         with closing(evaluation_batches(dataset, batch, labels=labels)) as batches:
             for one in batches:
@@ -284,43 +278,7 @@ class Evaluator:
         return tally.evaluation(dataset.classes or self._classes)
 
 
-# --- losses -----------------------------------------------------------------------------------
-
-
-def sample_losses(loss: Loss, output: Array, labels: Array) -> Doubles:
-    """The loss of each answer, in float64; their mean is what the training step gives.
-
-    ``output`` are logits for the cross-entropies. There is one answer per sample, or per place
-    where the network answers for every place.
-    """
-    x = numpy.asarray(output, numpy.float64)
-    if isinstance(loss, CrossEntropy):
-        x = x - x.max(axis=1, keepdims=True)
-        logs = x - numpy.log(numpy.exp(x).sum(axis=1, keepdims=True))
-        right = numpy.take_along_axis(logs, labels[:, None], 1)[:, 0]
-        smooth = loss.smoothing
-        return numpy.asarray(-(1 - smooth) * right - smooth * logs.mean(axis=1))
-    if isinstance(loss, Hinge):
-        right = numpy.take_along_axis(x, labels[:, None], 1)
-        wrong = numpy.maximum(0.0, loss.margin + x - right)
-        # The right class's own term is the margin.
-        return numpy.asarray(wrong.sum(axis=1) - loss.margin)
-    targets = numpy.asarray(labels, numpy.float64)
-    if isinstance(loss, BinaryCrossEntropy):
-        return numpy.asarray(
-            numpy.maximum(x, 0) - x * targets + numpy.log1p(numpy.exp(-numpy.abs(x)))
-        )
-    return numpy.asarray((x - targets) ** 2)
-
-
-def _broken(loss: Loss, scores: Array) -> Array:
-    """Which answers are no numbers: of classes one for each sample or place, else each number."""
-    if isinstance(loss, CrossEntropy | Hinge):
-        largest = scores.max(axis=1)
-        # A softmax of an infinity is no number.
-        wrong = ~numpy.isfinite(largest) if isinstance(loss, CrossEntropy) else largest != largest
-        return numpy.asarray(wrong)
-    return numpy.isnan(scores)
+# --- what batches add up to ----------------------------------------------------------------------
 
 
 class _Tally:
@@ -334,19 +292,20 @@ class _Tally:
         self.classes: ClassTally | None = None
         self.labels: LabelTally | None = None
         self.values: ValueTally | None = None
-        if isinstance(loss, CrossEntropy | Hinge):
-            self.classes = ClassTally(dims[0])
-        if isinstance(loss, BinaryCrossEntropy):
-            self.labels = LabelTally(dims)
-            self.classes = ClassTally(2) if dims[0] == 1 else None
-        if isinstance(loss, MeanSquaredError):
-            self.values = ValueTally(dims[0])
+        match loss.labels:
+            case LabelKind.CLASS:
+                self.classes = ClassTally(dims[0])
+            case LabelKind.SHARE:
+                self.labels = LabelTally(dims, loss.threshold)
+                self.classes = ClassTally(2) if dims[0] == 1 else None
+            case LabelKind.VALUE:
+                self.values = ValueTally(dims[0])
 
     def add(self, scores: Array, output: Array, labels: Array) -> None:
         with numpy.errstate(invalid="ignore", over="ignore"):
-            losses = sample_losses(self.loss, scores, labels)
+            losses = self.loss.of_answers(scores, labels)
             self.total += float(losses.sum())
-            broken = _broken(self.loss, scores)
+            broken = self.loss.broken(scores)
         self.samples += len(scores)
         self.numbers += losses.size
         self.nan += int(broken.sum())
@@ -355,8 +314,8 @@ class _Tally:
         if self.labels is not None:
             self.labels.add(scores, output, labels, broken)
             if self.classes is not None:
-                # The probability 0.5 is the score 0.
-                answers, truths = numpy.asarray(scores > 0), numpy.asarray(labels > 0.5)
+                answers = numpy.asarray(scores > self.loss.threshold)
+                truths = numpy.asarray(labels > 0.5)
                 self.classes.add_answers(answers, truths, broken)
         elif self.classes is not None:
             self.classes.add(scores, labels, broken)

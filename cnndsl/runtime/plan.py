@@ -13,7 +13,7 @@ from typing import Any, Literal
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.baseline import notes_of_balance
 from cnndsl.data.label_places import labels_move, note_of_moving
-from cnndsl.data.labels import check_labels, check_shares, encoder, imbalance
+from cnndsl.data.labels import check_answers, encoder, imbalance
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -21,7 +21,7 @@ from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import network_weights
-from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge
+from cnndsl.recipe.losses.base import LabelKind
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime import library
 from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
@@ -118,20 +118,17 @@ def prepare(request: TrainingRequest) -> Plan:
         _check_batch(network, recipe, data)
     step = build_step(network, recipe, batch=batch, target=target_of(device))
     (labels,) = step.signature.labels.values()
-    classes = isinstance(recipe.loss, CrossEntropy | Hinge)
+    kind = recipe.loss.labels
     for dataset in (data, request.valid):
         if dataset is not None:
             learnt = dataset is data
             encoder(dataset, labels.dtype, labels.dims[1:], learnt=learnt)
-            if classes:
-                check_labels(dataset, network.main_type.channels, learnt=learnt)
-            elif isinstance(recipe.loss, BinaryCrossEntropy):
-                check_shares(dataset)
+            check_answers(dataset, kind, network.main_type.channels, learnt=learnt)
     _check_classes(data)
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
     augment = Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None
     # Where the loss compares numbers, the output's channels stand before the places.
-    places = labels.dims[1 if classes else 2 :]
+    places = labels.dims[1 if kind is LabelKind.CLASS else 2 :]
     return Plan(
         request=request,
         recipe=recipe,
@@ -250,8 +247,8 @@ def _note_data(plan: Plan, listener: Listener) -> None:
             f"`{data.name}` gives only {count} to train with: the batch is {plan.batch}, not"
             f" {plan.recipe.batch}"
         )
-    balance = imbalance(data)
-    if balance is not None and isinstance(plan.recipe.loss, CrossEntropy | Hinge):
+    balance, kind = imbalance(data), plan.recipe.loss.labels
+    if balance is not None and kind is LabelKind.CLASS:
         units = plan.request.network.main_type.channels
         empty = units - sum(1 for _, count in balance.counts if count)
         if empty:
@@ -259,10 +256,6 @@ def _note_data(plan: Plan, listener: Listener) -> None:
                 f"{empty} of the {units} classes that the network tells apart have no sample in"
                 f" `{data.name}`: it cannot learn them"
             )
-    loss = plan.recipe.loss
-    classes, yes_or_no = (
-        isinstance(loss, CrossEntropy | Hinge),
-        isinstance(loss, BinaryCrossEntropy),
-    )
+    classes, yes_or_no = kind is LabelKind.CLASS, kind is LabelKind.SHARE
     for note in notes_of_balance(data, classes=classes, yes_or_no=yes_or_no):
         listener.note(note)

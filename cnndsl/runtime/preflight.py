@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy
 from numpy.typing import NDArray
 
 from cnndsl.elaborate.network import TypedNetwork
-from cnndsl.recipe.losses import CrossEntropy
 from cnndsl.recipe.recipe import Recipe
 
 __all__ = ["LARGEST_INPUT", "first_impressions"]
@@ -19,7 +17,7 @@ LARGEST_INPUT = 32.0
 """Prepared inputs are a few units large; raw pictures have values up to 255."""
 
 _FAR = 2.0
-"""A first loss of so many times ln(classes) comes from a network that is sure before it learns."""
+"""A first loss of so many times that of guessing: the network is sure before it learns."""
 
 
 def first_impressions(
@@ -54,13 +52,12 @@ def _short(loss: float) -> str:
 
 
 def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> Iterator[str]:
-    """A network that knows nothing has the loss ln(classes): every class is as likely."""
-    if not fresh or not isinstance(recipe.loss, CrossEntropy):
+    """A network that knows nothing has the loss of guessing."""
+    if not fresh:
         return
-    classes = typed.main_type.channels
-    expected = math.log(classes)
+    expected, formula = recipe.loss.of_guessing(typed.main_type.channels) or (0.0, "")
     if expected > 0 and first > _FAR * expected:
         yield (
             f"the first loss is {_short(first)}, that of guessing is"
-            f" ln({classes}) = {expected:.2f}: the first weights or the inputs are too large"
+            f" {formula} = {expected:.2f}: the first weights or the inputs are too large"
         )

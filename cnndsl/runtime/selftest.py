@@ -23,13 +23,14 @@ from cnndsl.frozen import replace
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
-from cnndsl.recipe.optimizers import Adam, Sgd
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import WeightDecay
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
 from cnndsl.runtime.device import choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
-from cnndsl.runtime.evaluate import inference_model, sample_losses, scores_value
+from cnndsl.runtime.evaluate import inference_model, scores_value
 from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.slopes import Slopes, Tensor
 from cnndsl.runtime.start import CUDA
@@ -193,7 +194,7 @@ class _Bench:
         trained = self._loss(step, self._session(step), feeds)
         output = self._scores(calm, recipe, {n: feeds[n] for n in step.signature.samples})
         (labels,) = step.signature.labels.values()
-        inferred = float(sample_losses(recipe.loss, output, feeds[labels.name]).mean())
+        inferred = float(recipe.loss.of_answers(output, feeds[labels.name]).mean())
         error = abs(trained - inferred) / max(abs(inferred), 1e-3)
         measured = f"loss {trained:.6f} and {inferred:.6f}"
         return _check(name, measured, error < _TOLERANCE)

@@ -195,24 +195,25 @@ def _share(part: int, whole: int) -> float | None:
 
 
 class LabelTally:
-    """Answers that say of each label whether it holds: where its probability is above 0.5.
+    """Answers that say of each label whether it holds: where its score is above a threshold.
 
     ``exact`` counts the samples all of whose labels are right.
     """
 
-    def __init__(self, dims: tuple[int, ...]) -> None:
+    def __init__(self, dims: tuple[int, ...], threshold: float = 0.0) -> None:
         self.samples = 0
         self.exact = 0
+        self._threshold = threshold
         self._count = 0
         self._hits, self._false, self._missed = numpy.zeros((3, dims[0]), numpy.int64)
         self._kept: list[tuple[Array, Array]] = []
         self._room = _MOST_KEPT if len(dims) == 1 else 0
 
     def add(self, scores: Array, probabilities: Array, labels: Array, broken: Array) -> None:
-        """Count a batch, all of it [n, labels, …]; scores above 0 say that a label holds."""
+        """Count a batch, all of it [n, labels, …]."""
         truths = labels > 0.5
         # What is no number is wrong: held to hold where it does not, and the other way round.
-        answers = numpy.where(broken, ~truths, scores > 0)
+        answers = numpy.where(broken, ~truths, scores > self._threshold)
         across = (0, *range(2, truths.ndim))
         self._hits += (answers & truths).sum(axis=across)
         self._false += (answers & ~truths).sum(axis=across)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from cnndsl.data.loader import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.recipe.schedules import Plateau
+from cnndsl.recipe.schedules.plateau import Plateau
 from cnndsl.runtime.advice import advised
 from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
 from cnndsl.runtime.epoch_sums import EpochSums

@@ -14,8 +14,7 @@ import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
-from cnndsl.recipe.losses import BinaryCrossEntropy, MeanSquaredError
-from cnndsl.recipe.settings import Loss
+from cnndsl.recipe.losses.base import LabelKind, Loss, LossContext
 
 __all__ = ["ABSOLUTE_ERROR", "CORRECT", "Measure", "Metric", "emit_metric", "measure_of"]
 
@@ -41,29 +40,15 @@ class Metric:
 
 def measure_of(loss: Loss) -> Measure:
     """What training shows beside this loss."""
-    return "mae" if isinstance(loss, MeanSquaredError) else "accuracy"
+    return "mae" if loss.labels is LabelKind.VALUE else "accuracy"
 
 
 def emit_metric(
     emit: GraphBuilder, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
 ) -> tuple[Metric, onnx_ir.Value]:
-    """Emit the metric of a loss: the number of right answers (int64), or the mean error (float32).
-
-    An answer is right where the class with the highest score is the label (of several, the
-    first). For ``binarycrossentropy`` each output is an answer: right on the label's side.
-    """
+    """Emit the metric of a loss: the number of right answers (int64), or the mean error."""
+    context = LossContext(scores, labels, dims_of(scores))
+    shown = loss.lower_metric(emit, context)
     if measure_of(loss) == "mae":
-        error = emit.op("Abs", emit.op("Sub", scores, labels))
-        return Metric(ABSOLUTE_ERROR, "mae", 1), emit.op("ReduceMean", error, keepdims=0)
-    metric = Metric(CORRECT, "accuracy", math.prod(dims_of(labels)))
-    if isinstance(loss, BinaryCrossEntropy):
-        answer = emit.op("Greater", scores, emit.scalar(0, scores))
-        truth = emit.op("Greater", labels, emit.scalar(0.5, labels))
-        return metric, _count(emit, emit.op("Equal", answer, truth))
-    answer = emit.op("ArgMax", scores, axis=1, keepdims=0)
-    return metric, _count(emit, emit.op("Equal", answer, labels))
-
-
-def _count(emit: GraphBuilder, right: onnx_ir.Value) -> onnx_ir.Value:
-    hits = emit.op("Cast", right, to=onnx_ir.DataType.INT64.value)
-    return emit.op("ReduceSum", hits, keepdims=0)
+        return Metric(ABSOLUTE_ERROR, "mae", 1), shown
+    return Metric(CORRECT, "accuracy", math.prod(dims_of(labels))), shown

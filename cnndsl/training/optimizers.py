@@ -16,8 +16,11 @@ import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
-from cnndsl.recipe.optimizers import Adam, AdamW, RmsProp, Sgd
-from cnndsl.recipe.settings import Optimizer
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.adamw import AdamW
+from cnndsl.recipe.optimizers.base import Optimizer
+from cnndsl.recipe.optimizers.rmsprop import RmsProp
+from cnndsl.recipe.optimizers.sgd import Sgd
 
 __all__ = ["Parameter", "Updates", "emit_updates"]
 

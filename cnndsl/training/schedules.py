@@ -10,16 +10,14 @@ import math
 from dataclasses import dataclass
 
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.schedules import (
-    Constant,
-    Cosine,
-    Exponential,
-    MultiStep,
-    Plateau,
-    Polynomial,
-    Step,
-)
-from cnndsl.recipe.settings import Schedule
+from cnndsl.recipe.schedules.base import Schedule
+from cnndsl.recipe.schedules.constant import Constant
+from cnndsl.recipe.schedules.cosine import Cosine
+from cnndsl.recipe.schedules.exponential import Exponential
+from cnndsl.recipe.schedules.multistep import MultiStep
+from cnndsl.recipe.schedules.plateau import Plateau
+from cnndsl.recipe.schedules.polynomial import Polynomial
+from cnndsl.recipe.schedules.step import Step
 
 __all__ = ["Patience", "rate"]
 
@@ -36,7 +34,7 @@ def rate(recipe: Recipe, time: float, drops: int = 0, *, steps: int = 1) -> floa
     >>> [round(rate(recipe, time), 6) for time in (0, 1, 2, 6, 10)]
     [0.003333, 0.006667, 0.01, 0.005, 0.0]
     """
-    full: float = recipe.optimizer.lr  # type: ignore[attr-defined]
+    full = recipe.optimizer.lr
     schedule = recipe.schedule
     if time >= schedule.warmup:
         return _scheduled(schedule, full, time, recipe.epochs, drops)

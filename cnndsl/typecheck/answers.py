@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias, cast, get_args
 
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import frozen
+from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.settings import Loss
 
 __all__ = ["Answers", "Kind", "answers_of"]
 
@@ -65,18 +65,18 @@ def answers_of(typed: TypedNetwork) -> dict[str, Answers]:
 def _answers(typed: TypedNetwork, output: int, loss: Loss | None) -> Answers:
     position = _last_layer(typed, output)
     node = typed.network.nodes[position]
-    last = node.layer.keyword if isinstance(node, LayerNode) else ""
-    if last == "softmax":
+    makes = node.layer.makes if isinstance(node, LayerNode) else "anything"
+    if makes == "distribution":
         # Flattened, the distributions of several places are no distribution.
         dims = typed.types[output].dims
         return Answers("probability", len(dims) > 1 or dims[0] == typed.types[position].channels)
-    if loss is not None and loss.keyword == "mse":
+    if loss is not None and loss.labels is LabelKind.VALUE:
         return Answers("value")
-    if last == "sigmoid":
+    if makes == "probabilities":
         return Answers("probability")
     if loss is None:
         return Answers("value")
-    return Answers("score", ranked=loss.keyword != "binarycrossentropy")
+    return Answers("score", ranked=loss.labels is LabelKind.CLASS)
 
 
 def _last_layer(typed: TypedNetwork, position: int) -> int:

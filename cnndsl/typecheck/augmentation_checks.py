@@ -9,8 +9,13 @@ from cnndsl.diagnostics.model import Diagnostic, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import frozen
-from cnndsl.recipe.augmentations import Crop, Cutout, Flip, Noise, Rotate, Shift
-from cnndsl.recipe.settings import Augmentation
+from cnndsl.recipe.augmentations.base import Augmentation
+from cnndsl.recipe.augmentations.crop import Crop
+from cnndsl.recipe.augmentations.cutout import Cutout
+from cnndsl.recipe.augmentations.flip import Flip
+from cnndsl.recipe.augmentations.noise import Noise
+from cnndsl.recipe.augmentations.rotate import Rotate
+from cnndsl.recipe.augmentations.shift import Shift
 from cnndsl.syntax.ast import Name, Setting, Train
 from cnndsl.types import DType, TensorType
 

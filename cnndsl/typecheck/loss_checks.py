@@ -13,29 +13,23 @@ from collections.abc import Iterator
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
 from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.layers.activation import LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh
 from cnndsl.layers.base import Bounds, Layer
-from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge
+from cnndsl.recipe import LOSSES
+from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.settings import Loss
 from cnndsl.typecheck.scores import maker, scores
 from cnndsl.typecheck.spans import layer_place, setting_labels, setting_place
 
 __all__ = ["loss_problems"]
 
-_ACTIVATIONS = (Relu, LeakyRelu, Tanh, ScaledTanh, Sigmoid, Softmax)
-
 
 def loss_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """What the loss and the last layers have against each other."""
     loss, output = recipe.loss, typed.network.main_output
-    if isinstance(loss, CrossEntropy | Hinge) and typed.types[output].channels < 2:
-        yield Diagnostic(
-            "CNN809",
-            f"the loss `{loss.keyword}` compares classes, but the network has a single output",
-            setting_place(typed.network, "loss"),
-            help="give it an output for each class, or write `loss binarycrossentropy`",
-        )
+    fault = loss.fault(typed.types[output].channels)
+    if fault is not None:
+        place = setting_place(typed.network, "loss")
+        yield Diagnostic("CNN809", fault.message, place, help=fault.help)
         return
     taken, acting = _without_chance(typed, output)
     before = scores(typed, loss, taken)
@@ -97,7 +91,7 @@ def _unsuited(typed: TypedNetwork, loss: Loss, position: int, *, behind: bool) -
     node = typed.network.nodes[at]
     if not isinstance(node, LayerNode):
         return None
-    why = _limit(loss, _bounds(typed, at), typed.types[at].channels) or _dead(loss, node.layer)
+    why = loss.limit(_bounds(typed, at), typed.types[at].channels) or _dead(loss, node.layer)
     if not why:
         return None
     keyword = node.layer.keyword
@@ -117,68 +111,29 @@ def _unsuited(typed: TypedNetwork, loss: Loss, position: int, *, behind: bool) -
     )
 
 
-def _limit(loss: Loss, bounds: Bounds, classes: int) -> str:
-    """What the loss cannot fall below, where the scores are kept between two numbers."""
-    least, most = bounds
-    width = most - least
-    between = f"the scores lie between {least:g} and {most:g}"
-    match loss:
-        case CrossEntropy() if math.isfinite(width):
-            limit = math.log1p((classes - 1) * math.exp(-width))
-            return f"cannot fall below {_short(limit)}: {between}"
-        case Hinge() if width <= loss.margin:
-            limit = (classes - 1) * (loss.margin - width)
-            if limit == 0:
-                return f"falls to 0 in the limit only: {between}, and the margin is {loss.margin:g}"
-            return (
-                f"cannot fall below {_short(limit)}: {between}, and the margin is {loss.margin:g}"
-            )
-        case BinaryCrossEntropy() if math.isfinite(least):
-            limit = _softplus(least)
-            lower = f"no score is below {least:g}"
-            return f"cannot fall below {_short(limit)} for a label of 0: {lower}"
-        case BinaryCrossEntropy() if math.isfinite(most):
-            limit = _softplus(-most)
-            return f"cannot fall below {_short(limit)} for a label of 1: no score is above {most:g}"
-    return ""
-
-
-def _short(loss: float) -> str:
-    """A loss with two digits behind the point, or two digits at all where it is small."""
-    return f"{loss:.2f}" if loss >= 0.1 else f"{loss:.2g}"
-
-
-def _softplus(x: float) -> float:
-    """log(1 + e^x), which no x is too large for."""
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
-
-
 def _dead(loss: Loss, layer: Layer) -> str:
     """Why a class may not learn, where a relu makes its score."""
-    if not isinstance(loss, CrossEntropy | Hinge):
+    slope = layer.slope_below_zero
+    if slope == 1 or loss.labels is not LabelKind.CLASS:
         return ""
-    if isinstance(layer, LeakyRelu) and layer.slope:
-        return f"sees {layer.slope:g} of every score below 0: such a class hardly learns"
-    if isinstance(layer, Relu | LeakyRelu):
-        return "sees no score below 0: a class at 0 does not learn"
-    return ""
+    if slope:
+        return f"sees {slope:g} of every score below 0: such a class hardly learns"
+    return "sees no score below 0: a class at 0 does not learn"
 
 
 def _remedy(typed: TypedNetwork, loss: Loss, node: LayerNode, *, behind: bool) -> tuple[str, str]:
     """What to do, and the word to write in the layer's place where that is all."""
-    keyword = node.layer.keyword
-    if isinstance(loss, Hinge):
+    keyword, word = node.layer.keyword, loss.activation
+    if not word:
         return f"let the network end with the scores: take `{keyword}` out", ""
-    word = "softmax" if isinstance(loss, CrossEntropy) else "sigmoid"
     if behind:
         return f"take `{keyword}` out: `{word}` behind it makes probabilities of any scores", ""
-    if not isinstance(node.layer, _ACTIVATIONS):
+    if not node.layer.activation:
         return f"end with a layer that learns, and `{word}` behind it", ""
     help = f"write `{word}` in its place"
-    if isinstance(node.layer, Sigmoid):
-        help += ", or `loss binarycrossentropy` where several classes may be right"
-    if isinstance(node.layer, Softmax):
-        help += ", or `loss crossentropy` where one class is right"
+    for other in filter(None, map(LOSSES.find, LOSSES.shipped)):
+        if other.activation == keyword and other.suits:
+            help += f", or `loss {other.keyword}` where {other.suits}"
     return help, word
 
 

@@ -10,11 +10,7 @@ from __future__ import annotations
 import math
 
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.layers.activation import LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh
-from cnndsl.layers.base import Layer
-from cnndsl.layers.dense import Flatten
-from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy
-from cnndsl.recipe.settings import Loss
+from cnndsl.recipe.losses.base import Loss
 
 __all__ = ["flattened_places", "maker", "scores"]
 
@@ -28,12 +24,10 @@ def scores(typed: TypedNetwork, loss: Loss, output: int | None = None) -> int:
     output = typed.network.main_output if output is None else output
     last = maker(typed, output)
     node = typed.network.nodes[last]
-    activation = _probabilities(loss)
-    if activation is None or not isinstance(node, LayerNode):
+    if not isinstance(node, LayerNode) or node.layer.keyword != loss.activation:
         return output
-    if not isinstance(node.layer, activation):
-        return output
-    if activation is Softmax and typed.types[last].channels != typed.types[output].channels:
+    flattened = typed.types[last].channels != typed.types[output].channels
+    if flattened and node.layer.makes == "distribution":
         # It is over the channels at each place, and the classes are channels and places together.
         return output
     return node.inputs[0]
@@ -56,21 +50,12 @@ def flattened_places(typed: TypedNetwork) -> tuple[int, ...]:
     position = typed.network.main_output
     node = typed.network.nodes[position]
     while isinstance(node, LayerNode) and len(node.inputs) == 1:
+        flat = not typed.types[position].spatial
         position = node.inputs[0]
         sizes = typed.types[position].spatial
-        if isinstance(node.layer, Flatten) and math.prod(sizes) > 1:
-            return sizes
-        if not (node.layer.passes_on or isinstance(node.layer, _ACTIVATIONS)):
+        if not (node.layer.passes_on or node.layer.activation):
             break
+        if flat and math.prod(sizes) > 1:
+            return sizes
         node = typed.network.nodes[position]
     return ()
-
-
-_ACTIVATIONS = (LeakyRelu, Relu, ScaledTanh, Sigmoid, Softmax, Tanh)
-
-
-def _probabilities(loss: Loss) -> type[Layer] | None:
-    """The activation that makes probabilities of the scores that a loss takes."""
-    if isinstance(loss, CrossEntropy):
-        return Softmax
-    return Sigmoid if isinstance(loss, BinaryCrossEntropy) else None

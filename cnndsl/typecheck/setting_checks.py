@@ -12,7 +12,9 @@ from cnndsl.diagnostics.model import Diagnostic, Label, Severity
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.recipe.recipe import Recipe, scopes
-from cnndsl.recipe.schedules import MultiStep, Plateau, Step
+from cnndsl.recipe.schedules.multistep import MultiStep
+from cnndsl.recipe.schedules.plateau import Plateau
+from cnndsl.recipe.schedules.step import Step
 from cnndsl.typecheck.spans import attribute_place, label_places, setting_labels, setting_place
 
 __all__ = ["setting_problems"]
@@ -62,7 +64,9 @@ def _drops(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
         message = f"no drop at {_these(late)}: training has {_count(epochs, 'epoch')}"
         yield _odd(message, span, "let it drop earlier, or train for more `epochs`", labels)
     if drops[0] == 1:
-        message = f"the drop at epoch 1 comes first of all: the rate is never {_lr(recipe):g}"
+        message = (
+            f"the drop at epoch 1 comes first of all: the rate is never {recipe.optimizer.lr:g}"
+        )
         yield _odd(message, span, "write a smaller `lr`, and the epochs of the later drops")
     early = [epoch for epoch in drops if 1 < epoch <= schedule.warmup]
     if early:
@@ -95,13 +99,8 @@ def _patience(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
 # --- rates ------------------------------------------------------------------------------------
 
 
-def _lr(recipe: Recipe) -> float:
-    rate: float = recipe.optimizer.lr  # type: ignore[attr-defined]
-    return rate
-
-
 def _rates(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
-    schedule, full = recipe.schedule, _lr(recipe)
+    schedule, full = recipe.schedule, recipe.optimizer.lr
     labels = setting_labels(network, "optimizer")
     start = schedule.warmup_lr
     if start is not None:

@@ -20,7 +20,8 @@ from cnndsl.layers.normalization import BatchNorm
 from cnndsl.layers.pool import MaxPool
 from cnndsl.layers.regularization import Dropout
 from cnndsl.layers.shape import Identity
-from cnndsl.recipe.optimizers import Adam, Sgd
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import Recipe
 
 Build: TypeAlias = Callable[..., TypedNetwork]

@@ -20,7 +20,7 @@ from cnndsl.layers.normalization import BatchNorm
 from cnndsl.layers.pool import MaxPool
 from cnndsl.layers.regularization import Dropout
 from cnndsl.layers.window import Rounding
-from cnndsl.recipe.optimizers import Adam
+from cnndsl.recipe.optimizers.adam import Adam
 from cnndsl.recipe.recipe import Recipe
 
 Build: TypeAlias = Callable[..., TypedNetwork]

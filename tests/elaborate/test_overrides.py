@@ -14,11 +14,20 @@ from cnndsl.elaborate.canonical import canonical_text
 from cnndsl.elaborate.overrides import override
 from cnndsl.elaborate.unparse import recipe_text
 from cnndsl.layers.base import Init, Schema
-from cnndsl.recipe.augmentations import Crop, Cutout, Flip, Noise, Rotate, Shift
-from cnndsl.recipe.losses import CrossEntropy, Hinge
-from cnndsl.recipe.optimizers import Adam, Sgd
+from cnndsl.recipe.augmentations.crop import Crop
+from cnndsl.recipe.augmentations.cutout import Cutout
+from cnndsl.recipe.augmentations.flip import Flip
+from cnndsl.recipe.augmentations.noise import Noise
+from cnndsl.recipe.augmentations.rotate import Rotate
+from cnndsl.recipe.augmentations.shift import Shift
+from cnndsl.recipe.losses.crossentropy import CrossEntropy
+from cnndsl.recipe.losses.hinge import Hinge
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS, Recipe
-from cnndsl.recipe.schedules import Cosine, MultiStep, Step
+from cnndsl.recipe.schedules.cosine import Cosine
+from cnndsl.recipe.schedules.multistep import MultiStep
+from cnndsl.recipe.schedules.step import Step
 from cnndsl.recipe.settings import RateFactor, WeightDecay
 
 LAYERS = """\

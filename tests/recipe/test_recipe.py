@@ -11,12 +11,18 @@ from pydantic import ValidationError
 
 import cnndsl
 from cnndsl.layers.base import Init, Schema
-from cnndsl.recipe.augmentations import Crop, Flip
-from cnndsl.recipe.losses import CrossEntropy
-from cnndsl.recipe.optimizers import Adam, RmsProp, Sgd
+from cnndsl.recipe.augmentations.crop import Crop
+from cnndsl.recipe.augmentations.flip import Flip
+from cnndsl.recipe.losses.crossentropy import CrossEntropy
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.base import Optimizer
+from cnndsl.recipe.optimizers.rmsprop import RmsProp
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, Recipe, build
-from cnndsl.recipe.schedules import Cosine, MultiStep, Step
-from cnndsl.recipe.settings import Batch, Initializer, Optimizer, RateFactor, WeightDecay
+from cnndsl.recipe.schedules.cosine import Cosine
+from cnndsl.recipe.schedules.multistep import MultiStep
+from cnndsl.recipe.schedules.step import Step
+from cnndsl.recipe.settings import Batch, Initializer, RateFactor, WeightDecay
 
 SCHEMAS = [
     *(schema for variants in VARIANTS.values() for schema in variants.values()),

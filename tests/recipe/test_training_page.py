@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.layers.base import MAX_SIZE, Schema
 from cnndsl.recipe.recipe import LABELLED, SCALARS, VARIANTS
-from cnndsl.recipe.settings import Schedule
+from cnndsl.recipe.schedules.base import Schedule
 from cnndsl.resources import docs
 
 BEGIN = "<!-- reference: generated from cnndsl/recipe -->"

@@ -15,14 +15,13 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
-from cnndsl.recipe.losses import CrossEntropy
+from cnndsl.recipe.losses.crossentropy import CrossEntropy
 from cnndsl.runtime.evaluate import (
     Evaluation,
     Evaluator,
     Stopped,
     evaluate,
     inference_model,
-    sample_losses,
     scores_value,
 )
 from cnndsl.runtime.train_step import TrainStep
@@ -281,9 +280,8 @@ def test_labels_out_of_range_are_refused() -> None:
 
 
 def test_losses_are_by_sample_and_in_double_precision() -> None:
-    found = sample_losses(
-        CrossEntropy(), numpy.zeros((3, 4), numpy.float32), numpy.array([0, 1, 2])
-    )
+    scores, labels = numpy.zeros((3, 4), numpy.float32), numpy.array([0, 1, 2])
+    found = CrossEntropy().of_answers(scores, labels)
     assert found.dtype == numpy.float64
     assert found.tolist() == pytest.approx([numpy.log(4)] * 3, rel=1e-15)
 

@@ -15,8 +15,11 @@ from small_graphs import Array, interpreted, model_of, ran
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.builder import GraphBuilder
-from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
-from cnndsl.recipe.settings import Loss
+from cnndsl.recipe.losses.base import Loss
+from cnndsl.recipe.losses.binarycrossentropy import BinaryCrossEntropy
+from cnndsl.recipe.losses.crossentropy import CrossEntropy
+from cnndsl.recipe.losses.hinge import Hinge
+from cnndsl.recipe.losses.mse import MeanSquaredError
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import emit_metric, measure_of
 

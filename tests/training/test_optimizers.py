@@ -16,14 +16,17 @@ from small_graphs import Array, Run, checked, graph_of, interpreter, runner
 from training_steps import in_double
 
 from cnndsl.graph.builder import GraphBuilder
-from cnndsl.recipe.optimizers import Adam, AdamW, RmsProp, Sgd
-from cnndsl.recipe.settings import Optimizer
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.adamw import AdamW
+from cnndsl.recipe.optimizers.base import Optimizer
+from cnndsl.recipe.optimizers.rmsprop import RmsProp
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.training.optimizers import Parameter, emit_updates
 from cnndsl.training.passes import simplify
 
 FLOAT, INT64 = onnx_ir.DataType.FLOAT, onnx_ir.DataType.INT64
 
-STEPS = 25
+STEPS, BATCH = 25, 3
 
 DIMS = {"conv.weight": (4, 3, 3, 3), "conv.bias": (4,), "fc.weight": (6, 5), "fc.scale": (1,)}
 DECAYS = {"conv.weight": 0.125, "fc.weight": 0.125}
@@ -67,9 +70,6 @@ class Case:
     rates: Mapping[str, float] = field(default_factory=dict)
     names: Sequence[str] = tuple(DIMS)
     products: Sequence[str] = ()
-
-
-BATCH = 3
 
 
 def model_for(case: Case) -> onnx.ModelProto:

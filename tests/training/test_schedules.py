@@ -12,18 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cnndsl.recipe.optimizers import Adam, Sgd
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.schedules import (
-    Constant,
-    Cosine,
-    Exponential,
-    MultiStep,
-    Plateau,
-    Polynomial,
-    Step,
-)
-from cnndsl.recipe.settings import Schedule
+from cnndsl.recipe.schedules.base import Schedule
+from cnndsl.recipe.schedules.constant import Constant
+from cnndsl.recipe.schedules.cosine import Cosine
+from cnndsl.recipe.schedules.exponential import Exponential
+from cnndsl.recipe.schedules.multistep import MultiStep
+from cnndsl.recipe.schedules.plateau import Plateau
+from cnndsl.recipe.schedules.polynomial import Polynomial
+from cnndsl.recipe.schedules.step import Step
 from cnndsl.training.schedules import Patience, rate
 
 EPOCHS = 12

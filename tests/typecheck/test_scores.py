@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cnndsl.pipeline import check_text, typed
-from cnndsl.recipe.losses import BinaryCrossEntropy, CrossEntropy, Hinge, MeanSquaredError
-from cnndsl.recipe.settings import Loss
+from cnndsl.recipe.losses.base import Loss
+from cnndsl.recipe.losses.binarycrossentropy import BinaryCrossEntropy
+from cnndsl.recipe.losses.crossentropy import CrossEntropy
+from cnndsl.recipe.losses.hinge import Hinge
+from cnndsl.recipe.losses.mse import MeanSquaredError
 from cnndsl.typecheck.scores import scores
 
 CE, BCE, HINGE, MSE = CrossEntropy(), BinaryCrossEntropy(), Hinge(), MeanSquaredError()

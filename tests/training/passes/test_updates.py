@@ -13,7 +13,7 @@ from small_graphs import checked, graph_of, runner
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
-from cnndsl.recipe.optimizers import Sgd
+from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.passes import simplify
 

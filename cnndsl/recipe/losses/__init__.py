@@ -1,0 +1,1 @@
+"""The losses that `loss` can name, one class in one file each."""

@@ -1,0 +1,1 @@
+"""The optimizers that `optimizer` can name, one class in one file each."""

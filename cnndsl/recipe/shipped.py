@@ -1,0 +1,38 @@
+"""Where each class of this package stands that specs name.
+
+Written by ``python -m cnndsl.registry``.
+"""
+
+__all__ = ["MODULES"]
+
+MODULES: dict[str, dict[str, str]] = {
+    "augmentation": {
+        "crop": "augmentations.crop",
+        "cutout": "augmentations.cutout",
+        "flip": "augmentations.flip",
+        "noise": "augmentations.noise",
+        "rotate": "augmentations.rotate",
+        "shift": "augmentations.shift",
+    },
+    "loss": {
+        "binarycrossentropy": "losses.binarycrossentropy",
+        "crossentropy": "losses.crossentropy",
+        "hinge": "losses.hinge",
+        "mse": "losses.mse",
+    },
+    "optimizer": {
+        "adam": "optimizers.adam",
+        "adamw": "optimizers.adamw",
+        "rmsprop": "optimizers.rmsprop",
+        "sgd": "optimizers.sgd",
+    },
+    "schedule": {
+        "constant": "schedules.constant",
+        "cosine": "schedules.cosine",
+        "exponential": "schedules.exponential",
+        "multistep": "schedules.multistep",
+        "plateau": "schedules.plateau",
+        "polynomial": "schedules.polynomial",
+        "step": "schedules.step",
+    },
+}
