@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.data.splits import Split
     from cnndsl.elaborate.network import TypedNetwork
-    from cnndsl.pipeline import Checked
     from cnndsl.runtime.evaluate import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.training import Training, TrainingOptions
+    from cnndsl.typecheck.checked import Checked
 
 __all__ = ["Network", "check", "load", "parse", "train"]
 
@@ -182,7 +183,6 @@ class Network:
         from cnndsl.data.training_data import open_part
         from cnndsl.graph.onnx_weights import weights_of_model
         from cnndsl.graph.weight_files import classes_of_weights, read_weights
-        from cnndsl.runtime.evaluate import evaluate
 
         if os.fspath(weights).lower().endswith(".onnx"):
             numbers = weights_of_model(weights, self._typed, verify=verify, tell=tell)
@@ -197,7 +197,9 @@ class Network:
             skip_broken=skip_broken,
             tell=tell,
         )
-        return evaluate(self._typed, numbers, dataset, device=device, threads=threads, batch=batch)
+        return pipeline.evaluate(
+            self._typed, numbers, dataset, device=device, threads=threads, batch=batch
+        )
 
     def train(
         self,
@@ -225,9 +227,22 @@ class Network:
             TypeError: for an option that there is not, and what is no data.
             ValueError: where ``valid`` is no share between 0 and 1, or ``keep`` is below 1.
         """
-        from cnndsl.runtime.training import run_training
+        from cnndsl.runtime.training import NOBODY, Training, training_request
 
-        return run_training(self._typed, data, listener, **options)
+        listener = listener or NOBODY
+        request = training_request(self._typed, data, listener, options)
+        outcome = pipeline.train(request, listener)
+        return Training(
+            folder=request.folder,
+            how=outcome.how,
+            records=outcome.records,
+            best=outcome.best,
+            seconds=outcome.seconds,
+            network=request.network,
+            valid=request.valid,
+            device=request.device,
+            measure=partial(pipeline.evaluate, request.network, device=request.device),
+        )
 
 
 def _demand_samples(batch: int | None) -> None:

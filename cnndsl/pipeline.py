@@ -7,14 +7,13 @@ without mistakes does not need, since a check takes little longer than its impor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Report, UserError
-from cnndsl.diagnostics.source import Source
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.modules import Loader, find_spec
 from cnndsl.elaborate.network import Network, TypedNetwork
@@ -24,42 +23,37 @@ from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen, replace
 from cnndsl.limits import ENVIRONMENT, Limits
 from cnndsl.repair.shape_advice import advise, swapped
+from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.expectations import check_expectations, check_outputs
 from cnndsl.typecheck.infer import Inference, infer
 from cnndsl.typecheck.input_checks import input_problems
 from cnndsl.typecheck.misnamed_streams import blamed
-from cnndsl.typecheck.table import Row, rows
+from cnndsl.typecheck.table import rows
 
 if TYPE_CHECKING:
     from cnndsl.autodiff.rules import Target
+    from cnndsl.data.samples import Dataset
     from cnndsl.graph.artifact import Artifact
+    from cnndsl.graph.weights import Array
+    from cnndsl.runtime.evaluate import Evaluation
+    from cnndsl.runtime.events import Listener, Outcome
+    from cnndsl.runtime.plan import TrainingRequest
+    from cnndsl.runtime.selftest import Check
     from cnndsl.training.export import TrainingFiles
 
 __all__ = [
-    "Checked",
+    "answering",
     "check",
     "check_text",
     "compile",
     "compile_training",
     "current_limits",
+    "evaluate",
     "load",
+    "selftest",
+    "train",
     "typed",
 ]
-
-
-@frozen
-class Checked:
-    """What checking a spec found: its diagnostics, and as much of the network as is known.
-
-    ``network`` is None where there are errors, and for a file of blocks only.
-    """
-
-    source: Source
-    diagnostics: tuple[Diagnostic, ...]
-    network: TypedNetwork | None = None
-    table: tuple[Row, ...] = ()
-    annotations: tuple[Edit, ...] = ()
-    path: Path | None = None
 
 
 @frozen
@@ -156,6 +150,9 @@ def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> Ty
     return typed(check(spec, parameters))
 
 
+# --- compiling --------------------------------------------------------------------------------
+
+
 def compile(
     network: TypedNetwork,
     *,
@@ -171,22 +168,35 @@ def compile(
     With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
     Where the spec names no classes, those that the weights were trained for name the outputs.
     With ``verify``, the file's checksum is compared first, where it has one.
+
+    Raises:
+        UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
+            weights are too large for one file, CNN608 where no input can be raw.
     """
     from cnndsl.elaborate.canonical import canonical_text
-    from cnndsl.graph.export import compile_network
+    from cnndsl.graph.export import export, make_manifest
+    from cnndsl.graph.lower import lower
+    from cnndsl.graph.raw_inputs import raw_inputs
+    from cnndsl.graph.starting_weights import starting_weights
 
     network = _named(network, weights)
+    names = raw_inputs(network) if raw else ()
+    forward = lower(network, batch, opset, names)
+    given = starting_weights(network, weights, seed, verify=verify)
     text = canonical_text(network.network)
-    return compile_network(
-        network,
-        text=text,
-        weights_path=weights,
-        verify=verify,
-        seed=seed,
-        batch=batch,
-        opset=opset,
-        raw=raw,
-    )
+    manifest = make_manifest(network, text, given.seed, forward, names)
+    return export(forward, manifest, given)
+
+
+def answering(network: TypedNetwork) -> Artifact:
+    """The model that answers, yet without the numbers of its weights, for a batch of any size."""
+    from cnndsl.elaborate.canonical import canonical_text
+    from cnndsl.graph.export import export, make_manifest
+    from cnndsl.graph.lower import lower
+
+    forward = lower(network)
+    manifest = make_manifest(network, canonical_text(network.network), None, forward)
+    return export(forward, manifest)
 
 
 def compile_training(
@@ -199,25 +209,22 @@ def compile_training(
     opset: int = 18,
     target: Target = "cpu",
 ) -> TrainingFiles:
-    """Differentiate a network: the model of its training step, and of what that begins with."""
+    """Differentiate a network: the model of its training step, and of what that begins with.
+
+    Raises:
+        UserError: as ``build_step`` does, and for the weights as :func:`compile` does.
+    """
     from cnndsl.elaborate.canonical import canonical_text
-    from cnndsl.graph.weight_files import read_weights
-    from cnndsl.training.export import compile_training
+    from cnndsl.graph.export import make_manifest
+    from cnndsl.graph.starting_weights import starting_weights
+    from cnndsl.training.export import export_training
+    from cnndsl.training.step import build_step
 
     network = _named(network, weights)
-    said: list[str] = []
-    tell = said.append
-    arrays = None if weights is None else read_weights(weights, network, tell, verify=verify)
-    return compile_training(
-        network,
-        text=canonical_text(network.network),
-        warnings=said,
-        weights=arrays,
-        seed=seed,
-        batch=batch,
-        opset=opset,
-        target=target,
-    )
+    step = build_step(network, batch=batch, opset=opset, target=target)
+    given = starting_weights(network, weights, seed, verify=verify)
+    manifest = make_manifest(network, canonical_text(network.network), given.seed)
+    return export_training(network, step, manifest, given)
 
 
 def _named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:
@@ -228,6 +235,63 @@ def _named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:
     from cnndsl.graph.weight_files import classes_of_weights
 
     return with_classes(network, classes_of_weights(weights) or ())
+
+
+# --- training and measuring -------------------------------------------------------------------
+
+
+def train(request: TrainingRequest, listener: Listener) -> Outcome:
+    """Train as is requested, until the last epoch, an early stop, or Ctrl-C.
+
+    Raises:
+        UserError: as ``opened_run``, ``build_step`` and ``prepare`` do, and for a device that does
+            not work.
+    """
+    from cnndsl.runtime.device import choose, target_of
+    from cnndsl.runtime.plan import batch_of, prepare
+    from cnndsl.runtime.trainer import opened_run
+    from cnndsl.training.step import build_step
+
+    with opened_run(request, listener) as run:
+        device = choose(request.device).name
+        batch = batch_of(request)
+        step = build_step(request.network, batch=batch, target=target_of(device))
+        plan = prepare(request, device, step, answering(request.network))
+        outcome = run(plan)
+    listener.end(outcome)
+    return outcome
+
+
+def evaluate(
+    network: TypedNetwork,
+    weights: Mapping[str, Array],
+    dataset: Dataset,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    batch: int = 64,
+) -> Evaluation:
+    """How good a network is with these weights; its recipe says what the loss is."""
+    from dataclasses import replace
+
+    from cnndsl.runtime.evaluate import measure
+
+    model = replace(answering(network), weights=weights)
+    return measure(network, model, dataset, device=device, threads=threads, batch=batch)
+
+
+def selftest(
+    network: TypedNetwork,
+    *,
+    batch: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    told: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Iterator[Check]:
+    """Put a network to the test, check by check, on random samples."""
+    from cnndsl.runtime.selftest import selftest
+
+    return selftest(network, answering, batch=batch, device=device, threads=threads, told=told)
 
 
 # --- checking ---------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_text
 
 if TYPE_CHECKING:
-    from cnndsl.pipeline import Checked
+    from cnndsl.typecheck.checked import Checked
 
 __all__ = ["check"]
 

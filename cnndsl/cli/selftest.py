@@ -37,11 +37,10 @@ def selftest(
 ) -> None:
     """Test a network's gradients and graphs against each other, and say what was measured."""
     from cnndsl import pipeline
-    from cnndsl.runtime import selftest as bench
 
     network = pipeline.load(spec, parameters)
     failed = []
-    checks = bench.selftest(network, batch=batch, device=device, threads=threads, told=_tell)
+    checks = pipeline.selftest(network, batch=batch, device=device, threads=threads, told=_tell)
     for check in checks:
         _clear()
         verdict: Literal["passed", "failed", "skipped"] = check.verdict

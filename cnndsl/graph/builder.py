@@ -21,6 +21,7 @@ import onnx_ir
 import onnx_ir.tape
 from typing_extensions import override
 
+from cnndsl.diagnostics.model import UserError
 from cnndsl.layers.base import Attribute, Builder
 from cnndsl.types import DType, TensorType
 
@@ -47,12 +48,16 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     Nodes are named after the place they are emitted for, which :meth:`enter` sets: ``C1/Conv``,
     then ``C1/Conv_2``; the value that a node gives has the node's name until :meth:`settle`
     gives it a better one.
+
+    Raises:
+        UserError: CNN605, for an opset that cannot be compiled for.
     """
 
     reserved: frozenset[str] = frozenset()
     """Names that no layer's value may have, since the graph's own inputs and outputs do."""
 
     def __init__(self, batch: int | None = None, opset: int = DEFAULT_OPSET) -> None:
+        _check_opset(opset)
         self._batch = batch
         self._opset = opset
         self._tape = onnx_ir.tape.Tape()
@@ -242,3 +247,19 @@ def _agrees(found: onnx.TypeProto, expected: onnx.TypeProto) -> bool:
 def _text(type: onnx.TypeProto) -> str:
     dims = "x".join("?" if dim is None else str(dim) for dim in _dims(type))
     return f"{onnx_ir.DataType(type.tensor_type.elem_type).name.lower()} {dims}"
+
+
+def _check_opset(opset: int) -> None:
+    if opset in IR_VERSIONS:
+        return
+    least, most = min(IR_VERSIONS), max(IR_VERSIONS)
+    why = (
+        f"layers are lowered to the operators of opset {least}"
+        if opset < least
+        else f"ONNX Runtime's CUDA kernels stop at opset {most}"
+    )
+    raise UserError(
+        "CNN605",
+        f"opset {opset} is not supported: {why}",
+        help=f"choose an opset from {least} to {most}",
+    )

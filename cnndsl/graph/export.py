@@ -1,4 +1,4 @@
-"""Turns a typed network into a finished model: its graph lowered and checked, its weights found.
+"""Turns a graph into a finished model: checked, with its manifest and its weights.
 
 The same network, weights or seed, batch and opset give the same bytes, on every run.
 """
@@ -6,90 +6,40 @@ The same network, weights or seed, batch and opset give the same bytes, on every
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import onnx
 import onnx_ir
 
-from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import InputNode, TypedNetwork
 from cnndsl.elaborate.values import show
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.builder import DEFAULT_OPSET
-from cnndsl.graph.initializers import initialise
-from cnndsl.graph.lower import lower, network_weights
+from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
-from cnndsl.graph.raw_inputs import raw_inputs
-from cnndsl.graph.weight_files import read_weights
+from cnndsl.graph.starting_weights import StartingWeights
 from cnndsl.graph.weights import not_finite
-from cnndsl.layers.base import Init
 from cnndsl.typecheck.answers import answers_of
 from cnndsl.version import __version__
 
 __all__ = [
-    "LARGEST",
-    "check_size",
-    "compile_network",
+    "export",
     "graph_text",
     "make_manifest",
     "self_check",
     "to_graph_only",
 ]
 
-LARGEST = 1_900_000_000
-"""Bytes of weights in one file; protobuf's limit is 2 GiB for all of it."""
 
-
-def compile_network(
-    typed: TypedNetwork,
-    *,
-    text: str,
-    weights_path: str | os.PathLike[str] | None = None,
-    verify: bool = True,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = DEFAULT_OPSET,
-    raw: bool = False,
+def export(
+    model: onnx_ir.Model, manifest: Manifest, given: StartingWeights | None = None
 ) -> Artifact:
-    """The model that computes the network's outputs, with everything it needs inside.
-
-    ``text`` is the spec in its canonical form. The weights come from a file, whose checksum is
-    compared first with ``verify``, or are drawn from ``seed`` (by default the recipe's, else 0).
-    ``batch`` fixes the batch's size. With ``raw``, inputs for pictures take bytes, which the graph
-    prepares.
-
-    Raises:
-        UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
-            weights are too large for one file, CNN608 where no input can be raw.
-    """
-    raw_names = raw_inputs(typed) if raw else ()
-    model = lower(typed, batch, opset, raw_names)
-    check_size(typed)
-    recipe = typed.network.recipe
-    said: list[str] = []
-    if weights_path is not None:
-        drawn = None
-        weights = read_weights(weights_path, typed, said.append, verify=verify)
-    else:
-        drawn = seed if seed is not None else recipe.seed if recipe else 0
-        weights = initialise(typed, drawn, recipe.init if recipe else Init("he"))
-    layers = json.loads(model.metadata_props.get(LAYERS_KEY, "{}"))
-    manifest = make_manifest(typed, text, drawn, layers, raw_names)
-    return Artifact(
-        manifest=manifest,
-        graph_only=to_graph_only(model, manifest),
-        weights=weights,
-        warnings=(
-            *said,
-            *(
-                f"the weight `{name}` holds numbers that are not finite"
-                for name in not_finite(weights)
-            ),
-        ),
-    )
+    """The model that a graph and its manifest make, with its weights where they are given."""
+    graph_only = to_graph_only(model, manifest)
+    if given is None:
+        return Artifact(manifest, graph_only, {})
+    broken = not_finite(given.arrays)
+    said = (f"the weight `{name}` holds numbers that are not finite" for name in broken)
+    return Artifact(manifest, graph_only, given.arrays, (*given.warnings, *said))
 
 
 def to_graph_only(model: onnx_ir.Model, manifest: Manifest) -> onnx.ModelProto:
@@ -144,31 +94,20 @@ def _with_weights_as_inputs(model: onnx_ir.Model) -> onnx.ModelProto:
     return proto
 
 
-def check_size(typed: TypedNetwork) -> None:
-    """Make sure that a network's weights fit into one file.
-
-    Raises:
-        UserError: CNN606, where they do not.
-    """
-    size = 4 * sum(weight.elements for weight in network_weights(typed).values())
-    if size > LARGEST:
-        raise UserError(
-            "CNN606",
-            f"the weights of `{typed.name}` take {size / 1e9:.2f} GB, "
-            f"one ONNX file holds at most {LARGEST / 1e9:.1f} GB",
-            help=f"make the network smaller: at most {LARGEST // 4:,} parameters fit",
-        )
-
-
 def make_manifest(
     typed: TypedNetwork,
     text: str,
     seed: int | None,
-    layers: Mapping[str, str] = MappingProxyType({}),
+    model: onnx_ir.Model | None = None,
     raw: tuple[str, ...] = (),
 ) -> Manifest:
-    """What a model says of itself; ``layers`` are the values that carry other names than theirs."""
+    """What a model says of itself.
+
+    ``text`` is the spec in its canonical form, ``seed`` what its weights were drawn from, ``model``
+    the forward graph, ``raw`` names its inputs that take pictures as bytes.
+    """
     network = typed.network
+    aliases = "{}" if model is None else model.metadata_props.get(LAYERS_KEY, "{}")
     learnable = (weight for weight in network_weights(typed).values() if weight.trainable)
     return Manifest(
         version=__version__,
@@ -182,7 +121,7 @@ def make_manifest(
         classes=network.classes,
         learnable=sum(weight.elements for weight in learnable),
         seed=seed,
-        layers=layers,
+        layers=json.loads(aliases),
         answers=answers_of(typed),
         raw=raw,
     )

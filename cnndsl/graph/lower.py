@@ -17,7 +17,6 @@ from typing import TypeAlias
 import onnx_ir
 
 from cnndsl.analysis.liveness import live_nodes
-from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import InputNode, LayerNode, Node, TypedNetwork
 from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS, GraphBuilder
@@ -27,7 +26,6 @@ from cnndsl.layers.base import LoweringContext, Weight
 
 __all__ = [
     "Forward",
-    "check_opset",
     "lower",
     "lower_into",
     "network_weights",
@@ -56,7 +54,6 @@ def lower(
             float32 cannot hold.
         LoweringError: where a layer's operators do not compute what its size rule promises.
     """
-    check_opset(opset)
     emit = GraphBuilder(batch, opset)
     forward = lower_into(
         emit,
@@ -149,27 +146,6 @@ def _text(span: Span) -> str:
     line = " ".join(first.partition("#")[0].split())
     cut = bool(newline) or len(line) > _TEXT_WIDTH
     return line[:_TEXT_WIDTH].rstrip() + (" …" if cut else "")
-
-
-def check_opset(opset: int) -> None:
-    """Make sure that an opset can be compiled for.
-
-    Raises:
-        UserError: CNN605, where it cannot.
-    """
-    if opset in IR_VERSIONS:
-        return
-    least, most = min(IR_VERSIONS), max(IR_VERSIONS)
-    why = (
-        f"layers are lowered to the operators of opset {least}"
-        if opset < least
-        else f"ONNX Runtime's CUDA kernels stop at opset {most}"
-    )
-    raise UserError(
-        "CNN605",
-        f"opset {opset} is not supported: {why}",
-        help=f"choose an opset from {least} to {most}",
-    )
 
 
 def _aliases(typed: TypedNetwork, forward: Forward) -> dict[str, str]:

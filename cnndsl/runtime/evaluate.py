@@ -7,11 +7,10 @@ anew from the outputs in float64.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy
@@ -22,12 +21,9 @@ from cnndsl.data.labels import check_answers, encoder
 from cnndsl.data.loader import evaluation_batches, not_finite_error
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
-from cnndsl.elaborate.canonical import canonical_text
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.export import make_manifest, to_graph_only
-from cnndsl.graph.lower import lower
-from cnndsl.graph.manifest import LAYERS_KEY, Manifest
+from cnndsl.graph.manifest import Manifest
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.session import Session, with_outputs
@@ -46,8 +42,7 @@ __all__ = [
     "Evaluation",
     "Evaluator",
     "Stopped",
-    "evaluate",
-    "inference_model",
+    "measure",
     "scores_value",
 ]
 
@@ -175,23 +170,22 @@ class Stopped(Exception):  # noqa: N818  # no error: it was asked for
     """An evaluation was given up because ``stop`` said so."""
 
 
-def evaluate(
+def measure(
     network: TypedNetwork,
-    weights: Mapping[str, Array],
+    model: Artifact,
     dataset: Dataset,
     *,
     device: str = "auto",
     threads: int | None = None,
     batch: int = 64,
 ) -> Evaluation:
-    """How good a network is with these weights; its recipe says what the loss is.
+    """How good a network's model is; the network's recipe says what the loss is.
 
     Raises:
         UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime, CNN802 for
             labels that do not fit, and what reading the data raises.
     """
     recipe = network.network.recipe or Recipe()
-    model = replace(inference_model(network), weights=weights)
     taken = scores_value(network, model.manifest, recipe.loss)
     evaluator = Evaluator(model, recipe.loss, scores=taken, device=device, threads=threads)
     return evaluator.run(dataset, batch=batch)
@@ -207,14 +201,6 @@ def scores_value(network: TypedNetwork, manifest: Manifest, loss: Loss) -> str:
     if position == network.network.main_output:
         return ""
     return manifest.value_of(network.network.nodes[position].name)
-
-
-def inference_model(network: TypedNetwork) -> Artifact:
-    """The model that answers, yet without the numbers of its weights."""
-    model = lower(network)
-    layers = json.loads(model.metadata_props.get(LAYERS_KEY, "{}"))
-    manifest = make_manifest(network, canonical_text(network.network), None, layers)
-    return Artifact(manifest, to_graph_only(model, manifest), {})
 
 
 class Evaluator:

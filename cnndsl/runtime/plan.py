@@ -26,17 +26,15 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime import library
 from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
 from cnndsl.runtime.continuation import allowed_changes, continued
-from cnndsl.runtime.device import choose, target_of
-from cnndsl.runtime.evaluate import inference_model
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.fingerprint import fingerprint_of, same_run
-from cnndsl.training.step import Step, build_step
+from cnndsl.training.step import Step
 from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
 from cnndsl.typecheck.scores import flattened_places
 from cnndsl.version import __version__
 
-__all__ = ["Plan", "TrainingRequest", "begin", "prepare"]
+__all__ = ["Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,22 +99,30 @@ class Plan:
         return lambda indices: augment.move_labels(labels(indices), epoch, indices)
 
 
-def prepare(request: TrainingRequest) -> Plan:
-    """Work out everything that a run needs, and see that it can begin.
+def batch_of(request: TrainingRequest) -> int:
+    """How many samples a step takes: those of the recipe, or all where there are fewer.
 
     Raises:
-        UserError: CNN701 and CNN705 for the device, CNN802 for labels that do not fit, CNN808
-            where nothing can be learnt, CNN809 for a loss that does not suit the network, CNN313
-            where a batch normalises a single value, CNN830 for an augmentation that does not suit
-            the data.
+        UserError: CNN313 where these are so few that a batch normalises a single value.
     """
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
-    device = choose(request.device).name
     batch = min(recipe.batch, len(data))
     if batch < recipe.batch:
         _check_batch(network, recipe, data)
-    step = build_step(network, recipe, batch=batch, target=target_of(device))
+    return batch
+
+
+def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) -> Plan:
+    """Work out everything else that a run needs, and see that it can begin.
+
+    Raises:
+        UserError: CNN802 for labels that do not fit, CNN808 where a class has no sample, CNN830 for
+            an augmentation that does not suit the data.
+    """
+    network, data = request.network, request.data
+    recipe = network.network.recipe or Recipe()
+    batch = step.signature.batch
     (labels,) = step.signature.labels.values()
     kind = recipe.loss.labels
     for dataset in (data, request.valid):
@@ -142,7 +148,7 @@ def prepare(request: TrainingRequest) -> Plan:
         and labels_move(
             recipe.augment, data, augment.sizes, places, flattened=flattened_places(network)
         ),
-        model=inference_model(network),
+        model=model,
         fingerprint=fingerprint_of(network, recipe, batch, data, request.valid),
         environment={
             "cnndsl": __version__,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cnndsl.analysis.summary import summarize
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
+from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
@@ -30,7 +31,7 @@ from cnndsl.recipe.settings import WeightDecay
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
 from cnndsl.runtime.device import choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
-from cnndsl.runtime.evaluate import inference_model, scores_value
+from cnndsl.runtime.evaluate import scores_value
 from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.slopes import Slopes, Tensor
 from cnndsl.runtime.start import CUDA
@@ -69,6 +70,7 @@ class Check:
 
 def selftest(
     typed: TypedNetwork,
+    answering: Callable[[TypedNetwork], Artifact],
     *,
     batch: int | None = None,
     device: str = "auto",
@@ -77,6 +79,7 @@ def selftest(
 ) -> Iterator[Check]:
     """Test a network, check by check, on random samples with random answers.
 
+    ``answering`` makes the model that answers, without weights, of a network.
     Without a ``batch`` these are 4 samples, or 2 where a network is large.
     ``told`` is called while a long check runs: with its name, what is done and what there is.
 
@@ -85,7 +88,7 @@ def selftest(
     """
     if batch is None:
         batch = 2 if summarize(typed).macs > _LARGE else 4
-    bench = _Bench(typed, batch, device, threads, told)
+    bench = _Bench(typed, answering, batch, device, threads, told)
     yield bench.gradients()
     yield bench.inference()
     yield bench.devices()
@@ -99,12 +102,14 @@ class _Bench:
     def __init__(
         self,
         typed: TypedNetwork,
+        answering: Callable[[TypedNetwork], Artifact],
         batch: int,
         device: str,
         threads: int | None,
         told: Callable[[str, int, int], None] = lambda name, done, total: None,
     ) -> None:
         self.typed = typed
+        self.answering = answering
         self.told = told
         self.recipe = typed.network.recipe or Recipe()
         self.batch = batch
@@ -252,7 +257,7 @@ class _Bench:
 
     def _scores(self, typed: TypedNetwork, recipe: Recipe, inputs: Arrays) -> NDArray[Any]:
         """What the loss takes, as the inference graph computes it."""
-        model = inference_model(typed)
+        model = self.answering(typed)
         output = model.graph_only.graph.output[0].name
         taken = scores_value(typed, model.manifest, recipe.loss) or output
         given = dataclasses.replace(model, weights=self.weights)

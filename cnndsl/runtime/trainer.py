@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from cnndsl.data.loader import Batch, epoch_order, feed
@@ -24,12 +24,12 @@ from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.observer import Observer
-from cnndsl.runtime.plan import Plan, TrainingRequest, begin, prepare
+from cnndsl.runtime.plan import Plan, TrainingRequest, begin
 from cnndsl.runtime.run_folder import RunFolder, opened
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.schedules import rate
 
-__all__ = ["TrainingRequest", "train"]
+__all__ = ["opened_run"]
 
 _EVALUATED = 64
 """Samples in a batch of evaluation, at least."""
@@ -38,24 +38,23 @@ _PICTURES = 20.0
 """Seconds between two drawings while the run goes on: one takes as long as many small steps."""
 
 
-def train(request: TrainingRequest, listener: Listener) -> Outcome:
-    """Train until the last epoch, an early stop, or Ctrl-C; all is on the disk then.
+@contextmanager
+def opened_run(request: TrainingRequest, listener: Listener) -> Iterator[Callable[[Plan], Outcome]]:
+    """The folder of a run, and what carries out a plan in it; Ctrl-C is waited for meanwhile.
+
+    It trains until the last epoch, an early stop, or Ctrl-C; all is on the disk then.
 
     Raises:
-        UserError: CNN603 where something cannot be written, CNN802 for labels that do not fit,
-            CNN805 where training diverges, CNN806 for a damaged checkpoint, CNN807 for one of
-            another run, CNN808 where nothing can be learnt, CNN809 for a loss that does not suit
-            the network, CNN810 where the folder has a run already, CNN830 for an augmentation that
-            does not suit the data; and what the device, the files of weights and the data raise.
-            The last good checkpoint is still there.
+        UserError: CNN603 where something cannot be written, CNN805 where training diverges, CNN806
+            for a damaged checkpoint, CNN807 for one of another run, CNN810 where the folder has a
+            run already; and what the files of weights and the data raise. The last good checkpoint
+            is still there.
     """
     with opened(request.folder, resume=bool(request.resume)) as folder, interruptible() as stop:
         try:
-            outcome = _Run(prepare(request), listener, folder, stop).run()
+            yield lambda plan: _Run(plan, listener, folder, stop).run()
         except UserError as error:
             raise advised(error, folder) from error
-    listener.end(outcome)
-    return outcome
 
 
 class _Run:

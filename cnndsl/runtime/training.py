@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeAlias, TypedDict
 
 import typing_extensions
-from typing_extensions import Unpack
 
 from cnndsl.data.formats.memory import ArrayData
 from cnndsl.data.samples import Dataset
+from cnndsl.data.sources import Array
 from cnndsl.data.training_data import named_as, open_training_data
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override
 from cnndsl.graph.weight_files import read_weights
-from cnndsl.runtime.evaluate import Evaluation, evaluate
+from cnndsl.runtime.evaluate import Evaluation
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
-from cnndsl.runtime.trainer import TrainingRequest, train
+from cnndsl.runtime.plan import TrainingRequest
 
-__all__ = ["Training", "TrainingOptions", "default_folder", "run_training"]
+__all__ = ["NOBODY", "Training", "TrainingOptions", "default_folder", "training_request"]
 
 Place: TypeAlias = "str | os.PathLike[str]"
 
@@ -98,6 +98,8 @@ class Training:
     """What was trained, with its recipe as it was set for this run."""
     valid: Dataset | None = None
     device: str = "auto"
+    measure: Callable[[Mapping[str, Array], Dataset], Evaluation] | None = None
+    """How weights of the network are judged by data."""
 
     @typing_extensions.override
     def __repr__(self) -> str:
@@ -121,10 +123,10 @@ class Training:
     @cached_property
     def evaluation(self) -> Evaluation | None:
         """How good the best weights are on the validation data; None where there is none."""
-        if self.valid is None or self.best is None:
+        if self.valid is None or self.best is None or self.measure is None:
             return None
         weights = read_weights(self.folder / "best.safetensors", self.network)
-        return evaluate(self.network, weights, self.valid, device=self.device)
+        return self.measure(weights, self.valid)
 
     def draw_curves(self, path: Place) -> None:
         """Draw the loss and the accuracy (or the error) of every epoch into a file.
@@ -144,17 +146,13 @@ def default_folder(network: TypedNetwork) -> Path:
     return Path("runs") / network.name
 
 
-def run_training(
-    network: TypedNetwork,
-    data: Place | ArrayData,
-    listener: Listener | None = None,
-    **options: Unpack[TrainingOptions],
-) -> Training:
-    """Train a network until the last epoch, an early stop or Ctrl-C.
+def training_request(
+    network: TypedNetwork, data: Place | ArrayData, listener: Listener, options: TrainingOptions
+) -> TrainingRequest:
+    """What is to be trained, by what a caller asks: the recipe is set, the data opened.
 
     Raises:
-        UserError: for data, weights and settings that do not fit, a folder that is taken or
-            cannot be written, and a run that diverges.
+        UserError: for data and settings that do not fit.
         TypeError: for an option that there is not.
         ValueError: where no checkpoint is to be kept.
     """
@@ -163,45 +161,29 @@ def run_training(
             raise TypeError(f"training has no option `{name}`")
     if options.get("keep", 3) < 1:
         raise ValueError("at least one checkpoint must be kept")
-    listener = listener or _Nobody()
     network = override(network, _settings(options))
-    valid = options.get("valid")
     training, validation = open_training_data(
         network,
         data,
-        valid,
+        options.get("valid"),
         skip_broken=options.get("skip_broken", False),
         tell=listener.note,
     )
-    network = named_as(network, training)
     resume = options.get("resume", False)
     weights = options.get("weights")
-    folder = Path(options.get("out") or default_folder(network))
-    device = options.get("device", "auto")
-    request = TrainingRequest(
-        network=network,
+    return TrainingRequest(
+        network=named_as(network, training),
         data=training,
         valid=validation,
-        folder=folder,
+        folder=Path(options.get("out") or default_folder(network)),
         weights=None if weights is None else Path(weights),
         verify=options.get("verify", True),
-        device=device,
+        device=options.get("device", "auto"),
         threads=options.get("threads"),
         resume="latest" if resume is True else os.fspath(resume) if resume else "",
         command=tuple(options.get("command", ())),
         keep=options.get("keep", 3),
         figures=options.get("figures", "png"),
-    )
-    outcome = train(request, listener)
-    return Training(
-        folder=folder,
-        how=outcome.how,
-        records=outcome.records,
-        best=outcome.best,
-        seconds=outcome.seconds,
-        network=network,
-        valid=validation,
-        device=device,
     )
 
 
@@ -213,8 +195,6 @@ def _settings(options: TrainingOptions) -> list[str]:
 
 
 class _Nobody:
-    """A listener that lets everything pass."""
-
     def start(self, start: Start) -> None: ...
 
     def progress(self, progress: Progress) -> None: ...
@@ -224,3 +204,7 @@ class _Nobody:
     def note(self, text: str) -> None: ...
 
     def end(self, outcome: Outcome) -> None: ...
+
+
+NOBODY: Listener = _Nobody()
+"""A listener that lets everything pass."""

@@ -6,25 +6,21 @@ gives those to begin with and the optimizer's state, by the names of the step's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
 from onnx import TensorProto, helper
 
-from cnndsl.autodiff.rules import Target
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
-from cnndsl.graph.export import check_size, make_manifest
-from cnndsl.graph.initializers import initialise
-from cnndsl.graph.weights import Array
-from cnndsl.recipe.recipe import Recipe
+from cnndsl.graph.builder import IR_VERSIONS
+from cnndsl.graph.manifest import Manifest
+from cnndsl.graph.starting_weights import StartingWeights
 from cnndsl.training.signature import Signature
-from cnndsl.training.step import Step, build_step
+from cnndsl.training.step import Step
 from cnndsl.version import __version__
 
-__all__ = ["TrainingFiles", "compile_training"]
+__all__ = ["TrainingFiles", "export_training"]
 
 _INITIAL = ".initial"
 """What the names of the first weights end with, where they are stored."""
@@ -43,44 +39,20 @@ class TrainingFiles:
     warnings: tuple[str, ...] = ()
 
 
-def compile_training(
-    typed: TypedNetwork,
-    *,
-    text: str,
-    weights: Mapping[str, Array] | None = None,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = DEFAULT_OPSET,
-    target: Target = "cpu",
-    warnings: Sequence[str] = (),
+def export_training(
+    typed: TypedNetwork, step: Step, manifest: Manifest, given: StartingWeights
 ) -> TrainingFiles:
-    """The models of a network's training step and of what it begins with.
-
-    ``text`` is the spec in its canonical form. The weights are those given, or drawn from
-    ``seed`` (by default the recipe's, else 0).
-
-    Raises:
-        UserError: as :func:`build_step` does, and CNN606 where the weights are too large for a
-            file.
-    """
-    check_size(typed)
-    recipe = typed.network.recipe or Recipe()
-    if weights is None:
-        seed = recipe.seed if seed is None else seed
-        weights = initialise(typed, seed, recipe.init)
-    step = build_step(typed, batch=batch, opset=opset, target=target)
-    first = {name: weights[name] for name in step.signature.weights}
-    manifest = make_manifest(typed, text, seed)
+    """The models of a network's training step and of what it begins with."""
     proto = step.to_proto()
     for key, value in manifest.properties().items():
         proto.metadata_props.add(key=key, value=value)
     initial = Artifact(
         manifest=manifest,
-        graph_only=_initial_graph(typed.name, step.signature, opset),
-        weights={name + _INITIAL: array for name, array in first.items()},
+        graph_only=_initial_graph(typed.name, step.signature, step.model.opset_imports[""]),
+        weights={name + _INITIAL: given.arrays[name] for name in step.signature.weights},
     )
     step_model = Artifact(manifest, proto, {}).to_bytes()
-    return TrainingFiles(step, step_model, initial, tuple(warnings))
+    return TrainingFiles(step, step_model, initial, given.warnings)
 
 
 def _initial_graph(name: str, signature: Signature, opset: int) -> onnx.ModelProto:

@@ -36,7 +36,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.graph.export import self_check
-from cnndsl.graph.lower import Forward, check_opset, lower_into
+from cnndsl.graph.lower import Forward, lower_into
 from cnndsl.layers.base import LoweringContext, Weight
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.graph import StepGraph
@@ -108,7 +108,6 @@ def build_step(
             value, CNN007 where an input has a name of the step's.
     """
     recipe = recipe or typed.network.recipe or Recipe()
-    check_opset(opset)
     for problem in recipe_errors(typed, recipe, batch or recipe.batch):
         raise UserError(problem.code, problem.message, problem.notes, problem.help)
     graph = StepGraph(batch or recipe.batch, opset)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy
 import onnx
 import pytest
+from compiling import compile_network
 from onnx import numpy_helper
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
-from cnndsl.graph.export import compile_network
 from cnndsl.graph.protobuf import header
 from cnndsl.layers.activation import Relu
 from cnndsl.recipe.preparation import Preparation

@@ -12,13 +12,15 @@ import numpy
 import onnx
 import onnxruntime
 import pytest
+from compiling import compile_network
 from onnx.reference import ReferenceEvaluator
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.export import LARGEST, compile_network, self_check
+from cnndsl.graph.export import self_check
 from cnndsl.graph.initializers import initialise
+from cnndsl.graph.starting_weights import LARGEST
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.layers.base import Init
 from cnndsl.layers.dense import Dense
@@ -80,7 +82,7 @@ def test_the_self_check_finds_a_wrong_type(lenet: TypedNetwork) -> None:
 PROGRAM = """
 import hashlib, runpy, sys
 builders = runpy.run_path(sys.argv[1])
-from cnndsl.graph.export import compile_network
+from compiling import compile_network
 for name in ("lenet", "residual"):
     typed = builders[name].__wrapped__()
     data = compile_network(typed, text="x", seed=3).to_bytes()

@@ -11,7 +11,8 @@ from mutation import Mutator, seeds
 from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Severity
 from cnndsl.limits import Limits
-from cnndsl.pipeline import Checked, check_text
+from cnndsl.pipeline import check_text
+from cnndsl.typecheck.checked import Checked
 
 __all__ = ["damaged_texts"]
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from training_runs import ArrayData, network
 
-from cnndsl.runtime.evaluate import Evaluation, evaluate
+from cnndsl.pipeline import evaluate
+from cnndsl.runtime.evaluate import Evaluation
 from cnndsl.runtime.tally import area_under_curve
 
 Array = numpy.typing.NDArray[Any]

@@ -100,7 +100,7 @@ def test_the_audit_finds_nothing_in_a_good_answer() -> None:
 def test_the_audit_can_fail() -> None:
     from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
     from cnndsl.diagnostics.source import Source, Span
-    from cnndsl.pipeline import Checked
+    from cnndsl.typecheck.checked import Checked
 
     source = Source("a.cnn", "relu")
     outside = Span(source, 2, 9)

@@ -9,7 +9,7 @@ import numpy
 import pytest
 from training_runs import Array, ArrayData, Recorder, network, refused, request
 
-from cnndsl.runtime.trainer import train
+from cnndsl.pipeline import train
 
 CLASSES = "input 1x8x8\nconv 8@3 padding 1 -> relu -> conv 2@1 -> softmax\n"
 NUMBERS = "input 1x8x8\nconv 8@3 padding 1 -> relu -> conv 1@1 -> sigmoid\n"

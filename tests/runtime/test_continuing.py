@@ -15,8 +15,9 @@ from typing_extensions import override
 
 from cnndsl.data.samples import Broken, BrokenSampleError, Indices, Subset
 from cnndsl.diagnostics.model import UserError
+from cnndsl.pipeline import train
 from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
-from cnndsl.runtime.trainer import TrainingRequest, train
+from cnndsl.runtime.plan import TrainingRequest
 
 SLOW = "optimizer sgd lr 1e-9; batch 8"
 """The validation loss has a new best in the first epoch, and then hardly one."""

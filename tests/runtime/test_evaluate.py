@@ -15,15 +15,9 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
+from cnndsl.pipeline import answering, evaluate
 from cnndsl.recipe.losses.crossentropy import CrossEntropy
-from cnndsl.runtime.evaluate import (
-    Evaluation,
-    Evaluator,
-    Stopped,
-    evaluate,
-    inference_model,
-    scores_value,
-)
+from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import build_step
 
@@ -98,7 +92,7 @@ def fixed(scores: Array, labels: Array, **options: object) -> tuple[Evaluator, A
         "dense1.weight": numpy.eye(count, dtype=numpy.float32),
         "dense1.bias": numpy.zeros(count, numpy.float32),
     }
-    model = replace(inference_model(typed), weights=weights)
+    model = replace(answering(typed), weights=weights)
     data = ArrayData({"input": scores}, labels=labels, **options)  # type: ignore[arg-type]
     return Evaluator(model, CrossEntropy(), device="cpu", threads=1), data
 
@@ -246,7 +240,7 @@ def test_a_single_output_has_the_name_of_one_class_of_two() -> None:
 def test_a_compiled_file_is_measured_as_its_spec(tmp_path: Path) -> None:
     typed = network("loss crossentropy")
     weights = initialise(typed, 0, Init("he"))
-    model = replace(inference_model(typed), weights=weights)
+    model = replace(answering(typed), weights=weights)
     model.write(tmp_path / "model.onnx")
     again = Artifact(model.manifest, onnx.load(tmp_path / "model.onnx"), {})
     data = stripes(20)

@@ -16,9 +16,9 @@ from cnndsl.graph.initializers import initialise
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.graph.weights import write_weights
 from cnndsl.layers.base import Init
+from cnndsl.pipeline import train
 from cnndsl.runtime.fine_tuning import Start, start_from
 from cnndsl.runtime.model import Model
-from cnndsl.runtime.trainer import train
 
 DENSE = """input 2x6x6
 {}

@@ -14,6 +14,7 @@ import pytest
 from training_runs import ArrayData, Recorder, network, request, results
 
 from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.pipeline import train
 from cnndsl.runtime.checkpoint import (
     Position,
     list_checkpoints,
@@ -21,7 +22,6 @@ from cnndsl.runtime.checkpoint import (
     write_checkpoint,
 )
 from cnndsl.runtime.events import EpochRecord, Progress
-from cnndsl.runtime.trainer import train
 
 
 class EnoughError(Exception):

@@ -13,8 +13,7 @@ from training_runs import Array, ArrayData
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
-from cnndsl.pipeline import check_text, typed
-from cnndsl.runtime.evaluate import evaluate
+from cnndsl.pipeline import check_text, evaluate, typed
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import build_step
 

@@ -11,8 +11,8 @@ from training_runs import ArrayData, Recorder, network, refused, request, stripe
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override
-from cnndsl.pipeline import check_text, compile_training, typed
-from cnndsl.runtime.trainer import TrainingRequest, train
+from cnndsl.pipeline import check_text, compile_training, train, typed
+from cnndsl.runtime.plan import TrainingRequest
 
 HEADS = """
 input 1x6x6

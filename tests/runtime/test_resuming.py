@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from training_runs import SGD, Recorder, network, refused, request, results, stripes
 
+from cnndsl.pipeline import train
 from cnndsl.runtime.checkpoint import list_checkpoints
 from cnndsl.runtime.events import Progress
-from cnndsl.runtime.trainer import train
 
 
 def interrupted_at(number: int, sent: signal.Signals = signal.SIGINT) -> Recorder:

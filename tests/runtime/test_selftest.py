@@ -13,8 +13,9 @@ from cnndsl import pipeline
 from cnndsl.autodiff.rules import RULES, VjpContext
 from cnndsl.cli import main
 from cnndsl.layers.activation import Tanh
+from cnndsl.pipeline import selftest
 from cnndsl.runtime import selftest as module
-from cnndsl.runtime.selftest import Check, selftest
+from cnndsl.runtime.selftest import Check
 from cnndsl.runtime.train_step import TrainStep
 
 SPEC = """input 1x8x8

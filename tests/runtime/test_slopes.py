@@ -15,8 +15,9 @@ from onnx.reference import ReferenceEvaluator
 
 from cnndsl import pipeline
 from cnndsl.autodiff.rules import RULES, VjpContext
+from cnndsl.pipeline import selftest
 from cnndsl.runtime.doubles import DoubleGraph
-from cnndsl.runtime.selftest import Check, selftest
+from cnndsl.runtime.selftest import Check
 from cnndsl.runtime.slopes import Slopes, Tensor
 
 Doubles = NDArray[numpy.float64]

@@ -24,12 +24,11 @@ from training_runs import (
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.artifact import read_artifact
-from cnndsl.pipeline import check_text
+from cnndsl.pipeline import check_text, evaluate, train
 from cnndsl.runtime.checkpoint import list_checkpoints
 from cnndsl.runtime.epoch_sums import EpochSums, Measures
-from cnndsl.runtime.evaluate import Evaluation, Evaluator, evaluate
+from cnndsl.runtime.evaluate import Evaluation, Evaluator
 from cnndsl.runtime.events import Progress
-from cnndsl.runtime.trainer import train
 
 # --- what a run gives -------------------------------------------------------------------------
 

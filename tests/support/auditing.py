@@ -11,7 +11,8 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Severity
 from cnndsl.diagnostics.render import FORMATS, render
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.limits import Limits
-from cnndsl.pipeline import Checked, check_text
+from cnndsl.pipeline import check_text
+from cnndsl.typecheck.checked import Checked
 
 __all__ = ["audit", "complaints"]
 

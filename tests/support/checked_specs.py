@@ -5,7 +5,8 @@ from __future__ import annotations
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.limits import Limits
-from cnndsl.pipeline import Checked, check_text, typed
+from cnndsl.pipeline import check_text, typed
+from cnndsl.typecheck.checked import Checked
 
 __all__ = ["codes", "network", "only", "outputs", "shapes"]
 

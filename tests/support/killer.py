@@ -22,7 +22,8 @@ import onnxruntime as onnxruntime
 from training_runs import Recorder, network, request, stripes
 from typing_extensions import override
 
-from cnndsl.runtime.trainer import TrainingRequest, train
+from cnndsl.pipeline import train
+from cnndsl.runtime.plan import TrainingRequest
 
 SETTINGS = (
     "optimizer adam lr 0.01; schedule cosine warmup 1; augment noise 0.1; early_stop 50;"

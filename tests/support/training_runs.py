@@ -16,9 +16,9 @@ from cnndsl.data.samples import Broken, Dataset, Indices
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
-from cnndsl.pipeline import check_text, typed
+from cnndsl.pipeline import check_text, train, typed
 from cnndsl.runtime.events import EpochRecord, Outcome, Progress, Start
-from cnndsl.runtime.trainer import TrainingRequest, train
+from cnndsl.runtime.plan import TrainingRequest
 
 __all__ = [
     "BODY",
