@@ -180,9 +180,10 @@ def is_label(emit: StepBuilder[V], context: LossContext[V]) -> V:
     """For each score whether it is that of the label's class."""
     import numpy
 
-    numbers = numpy.arange(context.classes).reshape(1, -1, *(1 for _ in context.dims[2:]))
+    shape = (1, context.classes, *(1 for _ in context.dims[2:]))
+    numbers = emit.tensor(numpy.arange(context.classes).reshape(shape))
     labels = emit.op("Unsqueeze", context.labels, emit.constant([1]))
-    return emit.op("Equal", labels, emit.tensor(numbers))
+    return emit.op("Equal", labels, numbers)
 
 
 def shortly(loss: float) -> str:
