@@ -6,6 +6,7 @@ and nowhere else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -26,6 +27,7 @@ __all__ = [
     "Role",
     "Signature",
     "TensorSpec",
+    "gradient_name",
     "next_name",
 ]
 
@@ -44,7 +46,18 @@ _NEXT = ".next"
 """What the name of a value after the step ends with."""
 
 Role: TypeAlias = Literal[
-    "sample", "labels", "weight", "state", "rate", "step", "seed", "loss", "metric", "next", "probe"
+    "sample",
+    "labels",
+    "weight",
+    "state",
+    "gradient",
+    "rate",
+    "step",
+    "seed",
+    "loss",
+    "metric",
+    "next",
+    "probe",
 ]
 """What an input or output of a training graph is."""
 
@@ -56,7 +69,8 @@ class TensorSpec:
     """An input or output: its name, what it is, its element type, and its sizes.
 
     ``of`` is what it belongs to: the network's output that labels, losses and metrics are about
-    (none for the loss that is minimised), the weight or state whose next value this is.
+    (none for the loss that is minimised), the weight whose gradient, or the weight or state whose
+    next value this is.
     """
 
     name: str
@@ -64,6 +78,20 @@ class TensorSpec:
     dtype: numpy.dtype[Any]
     dims: tuple[int, ...]
     of: str = ""
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.dims)
+
+
+_GRADIENT = ".gradient"
+"""What the name of a weight's gradient ends with, where it is an input or output."""
+
+
+def gradient_name(weight: str) -> str:
+    """What the gradient of a weight is called."""
+    return weight + _GRADIENT
 
 
 def next_name(name: str) -> str:
@@ -114,6 +142,11 @@ class Signature:
     def next_names(self) -> dict[str, str]:
         """The outputs with new values, by the weights and states that these are of."""
         return {spec.of: spec.name for spec in self.outputs_of("next")}
+
+    @property
+    def gradients(self) -> tuple[TensorSpec, ...]:
+        """The gradients that the graph gives or takes, in the order in which they are made."""
+        return tuple(spec for spec in (*self.inputs, *self.outputs) if spec.role == "gradient")
 
     @property
     def loss(self) -> str:
@@ -175,27 +208,26 @@ class Signature:
     # --- in the model -------------------------------------------------------------------------
 
     def description(self) -> dict[str, object]:
-        """What the model's property says, to be written as JSON.
+        """What the model's property says, to be written as JSON: what there is, by its role.
 
         ``labels`` and ``metric`` are those of the first output that has a loss; where more have,
-        ``losses`` has them all.
+        ``losses`` has them all. Gradients are listed in their order, each with its size.
         """
-        described: dict[str, object] = {
-            "batch": self.batch,
-            "inputs": {name: list(dims) for name, dims in self.samples.items()},
-        }
+        described: dict[str, object] = {}
         labels = {output: _listed(spec) for output, spec in self.labels.items()}
         metrics = {
             output: [metric.output, metric.measure, metric.count]
             for output, metric in self.metrics.items()
         }
+        if self.samples:
+            described["batch"] = self.batch
+            described["inputs"] = _dims(self.inputs_of("sample"))
         if labels:
             described["labels"] = next(iter(labels.values()))
-        described |= {
-            "weights": {name: list(dims) for name, dims in self.weights.items()},
-            "updated": list(self.updated),
-            "state": {name: list(dims) for name, dims in self.state.items()},
-        }
+        described["weights"] = _dims(self.inputs_of("weight"))
+        described["updated"] = list(self.updated)
+        if not self.outputs_of("gradient"):
+            described["state"] = _dims(self.inputs_of("state"))
         if metrics:
             described["metric"] = next(iter(metrics.values()))
         if len(labels) > 1:
@@ -203,7 +235,22 @@ class Signature:
                 output: {"labels": listed, "loss": self.losses[output], "metric": metrics[output]}
                 for output, listed in labels.items()
             }
+        if self.gradients:
+            described["gradients"] = [
+                {
+                    "name": spec.name,
+                    "weight": spec.of,
+                    "dims": list(spec.dims),
+                    "elements": spec.elements,
+                    "bytes": spec.elements * spec.dtype.itemsize,
+                }
+                for spec in self.gradients
+            ]
         return described
+
+
+def _dims(specs: tuple[TensorSpec, ...]) -> dict[str, list[int]]:
+    return {spec.name: list(spec.dims) for spec in specs}
 
 
 def _listed(spec: TensorSpec) -> list[object]:

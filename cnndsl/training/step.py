@@ -1,7 +1,8 @@
-"""Turns a network and its recipe into one graph that does a whole training step.
+"""Turns a network and its recipe into the graphs that train it.
 
 Forward pass, loss, gradients and the optimizer's update are one plain ONNX model, which any ONNX
-Runtime trains with. Its inputs and outputs:
+Runtime trains with: the step. Or they are two, for many machines that train one network: one ends
+with the gradients, the other begins with them. Their inputs and outputs:
 
 =================  =====================================================================
 input              is
@@ -16,54 +17,49 @@ the network's      a batch of each of its inputs, prepared
 ``seed``           where all chance starts, int64, a scalar
 =================  =====================================================================
 
-It gives ``loss`` (the mean over the batch), its metric (``correct``, how many answers are right;
-for ``mse`` instead ``absolute_error``, a mean) and, for every weight and state that changes, its
-new value under its name with ``.next`` behind it.
+The step gives ``loss`` (the mean over the batch), its metric (``correct``, how many answers are
+right; for ``mse`` instead ``absolute_error``, a mean) and, for every weight and state that changes,
+its new value under its name with ``.next`` behind it. Of the two graphs, the first gives loss,
+metric, the next running statistics, and a ``C1.weight.gradient`` for each weight that learns; the
+second takes these with weights, state, ``lr`` and ``step``, and gives what is next of the others.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import onnx
 import onnx_ir
 
-from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
-from cnndsl.diagnostics.model import UserError
-from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.graph.export import self_check
-from cnndsl.graph.lower import Forward, lower_into
-from cnndsl.layers.base import LoweringContext, Weight
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.training.backward import BackwardPass, emit_backward
 from cnndsl.training.graph import StepGraph
-from cnndsl.training.losses import emit_loss, labels_type
-from cnndsl.training.metrics import Metric, emit_metric
+from cnndsl.training.metrics import Metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.passes import simplify
 from cnndsl.training.probe import Probe, emit_probes
-from cnndsl.training.signature import LABELS, LOSS, Role, Signature, TensorSpec, next_name
-from cnndsl.typecheck.recipe_checks import recipe_errors
-from cnndsl.typecheck.scores import scores
+from cnndsl.training.signature import (
+    Role,
+    Signature,
+    TensorSpec,
+    gradient_name,
+    next_name,
+)
 from cnndsl.version import __version__
 
-__all__ = ["Step", "build_step"]
+__all__ = ["GradientStep", "Step", "UpdateStep", "build_split", "build_step"]
 
 TRAINING_KEY = "cnndsl.training"
 """The property of a step's model that describes its inputs and outputs, in JSON."""
 
-
-@dataclass(frozen=True, eq=False)
-class _Measured:
-    """What a batch shows: the mean loss (float32), and its metric; both are scalars."""
-
-    labels: onnx_ir.Value
-    loss: onnx_ir.Value
-    metric: Metric
-    shown: onnx_ir.Value
+_Named = dict[TensorSpec, onnx_ir.Value]
+"""Inputs or outputs of a graph, in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +83,14 @@ class Step:
         return proto
 
 
+class GradientStep(Step):
+    """The first half: weights and a batch in; loss, metrics, statistics and gradients out."""
+
+
+class UpdateStep(Step):
+    """The second half: weights, state and gradients in, the next weights and state out."""
+
+
 def build_step(
     typed: TypedNetwork,
     recipe: Recipe | None = None,
@@ -108,132 +112,179 @@ def build_step(
             value, CNN007 where an input has a name of the step's.
     """
     recipe = recipe or typed.network.recipe or Recipe()
-    for problem in recipe_errors(typed, recipe, batch or recipe.batch):
-        raise UserError(problem.code, problem.message, problem.notes, problem.help)
-    graph = StepGraph(batch or recipe.batch, opset)
-    _check_names(typed, graph)
-    forward = _forward(typed, recipe, graph)
-    measured = _measure(typed, recipe, graph, forward)
-    learning = _learning(typed, recipe, forward)
-    gradients = differentiate(graph, measured.loss, learning, target)
-    updates = _updates(recipe, graph, learning, gradients)
+    backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target)
+    graph, forward = backward.graph, backward.forward
+    updates = _updates(recipe, graph, backward, forward.weights, backward.gradients)
     probes = {}
     if probed:
-        probes = emit_probes(graph, typed, forward, gradients, updates.weights)
-    return _finished(typed, graph, forward, measured, updates, probes)
+        of = {forward.weights[name]: backward.gradients[name] for name in backward.learning}
+        probes = emit_probes(graph, typed, forward, of, updates.weights)
+    new = _in_order(forward.weights, {**updates.weights, **_statistics(backward)})
+    inputs = {
+        **_batch(backward),
+        **_specs("weight", forward.weights.values()),
+        **_specs("state", [old for old, _ in updates.state.values()]),
+        **_scalars(graph, "rate", "step", "seed"),
+    }
+    outputs = {
+        **_shown(backward),
+        **_next(new),
+        **_next({name: value for name, (_, value) in updates.state.items()}),
+        **{_spec("probe", value, probe.of): value for probe, value in probes.items()},
+    }
+    return Step(
+        _model(f"{typed.name} training step", graph, inputs, outputs),
+        Signature(graph.batch, tuple(inputs), tuple(outputs), _metrics(backward)),
+        tuple(probes),
+    )
 
 
-def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
-    for node in typed.network.inputs:
-        if node.name in graph.reserved:
-            raise UserError(
-                "CNN007",
-                f"the input `{node.name}` has the name of one of a training step's own",
-                help="give the input another name in the spec",
-            )
+def build_split(
+    typed: TypedNetwork,
+    recipe: Recipe | None = None,
+    *,
+    batch: int | None = None,
+    opset: int = DEFAULT_OPSET,
+    target: Target = "cpu",
+) -> tuple[GradientStep, UpdateStep]:
+    """The two graphs that are a training step, one after the other.
+
+    The gradients are those of the mean over the batch. They stand in the order in which the first
+    graph makes them, the last layer's first, so that they can be summed over many machines while
+    others are yet to come. Running statistics belong to the first graph, clipping to the second.
+
+    Raises:
+        UserError: as :func:`build_step` does.
+    """
+    recipe = recipe or typed.network.recipe or Recipe()
+    backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target)
+    return _gradient_step(typed, backward), _update_step(typed, recipe, backward)
 
 
-def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
-    """The training form of the network; frozen layers keep that of inference."""
-
-    def lower_layer(node: LayerNode, context: LoweringContext[onnx_ir.Value]) -> onnx_ir.Value:
-        if context.weights and recipe.freezes(node.name):
-            return node.layer.lower(graph, context)
-        return node.layer.lower_training(graph, context)
-
-    network = typed.network
-    return lower_into(graph, typed, {network.main: network.main_output}, lower_layer)
-
-
-def _measure(typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward) -> _Measured:
-    (output,) = forward.outputs
-    graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
-    dtype, dims = labels_type(recipe.loss, dims_of(output))
-    labels = graph.placeholder(LABELS, dims, dtype)
-    taken = forward.values[scores(typed, recipe.loss)]
-    if dims_of(taken) != dims_of(output):
-        taken = graph.op("Reshape", taken, graph.constant(list(dims_of(output))))
-    loss = emit_loss(graph, recipe.loss, taken, labels)
-    graph.rename(loss, LOSS)
-    metric, shown = emit_metric(graph, recipe.loss, taken, labels)
-    graph.rename(shown, metric.output)
-    return _Measured(labels, loss, metric, shown)
+def _gradient_step(typed: TypedNetwork, backward: BackwardPass) -> GradientStep:
+    graph, weights = backward.graph, backward.forward.weights
+    inputs = {
+        **_batch(backward),
+        **_specs("weight", weights.values()),
+        **_scalars(graph, "step", "seed"),
+    }
+    outputs = {
+        **_shown(backward),
+        **_next(_in_order(weights, _statistics(backward))),
+        **_gradients(backward),
+    }
+    return GradientStep(
+        _model(f"{typed.name} gradient step", graph, inputs, outputs),
+        Signature(graph.batch, tuple(inputs), tuple(outputs), _metrics(backward)),
+    )
 
 
-def _learning(
-    typed: TypedNetwork, recipe: Recipe, forward: Forward
-) -> dict[onnx_ir.Value, tuple[str, Weight]]:
-    """The weights that learn, each with its layer's name and what the layer says of it."""
-    learning = {}
-    for node, weights in zip(typed.network.nodes, typed.weights, strict=True):
-        for weight in weights:
-            value = forward.weights.get(f"{node.name}.{weight.name}")
-            if value is not None and weight.trainable and not recipe.freezes(node.name):
-                learning[value] = (node.name, weight)
-    return learning
+def _update_step(typed: TypedNetwork, recipe: Recipe, backward: BackwardPass) -> UpdateStep:
+    graph = StepGraph(backward.graph.batch, backward.graph.opset)
+    dims = {name: dims_of(backward.forward.weights[name]) for name in backward.learning}
+    weights = {name: graph.weight(name, dims[name]) for name in dims}
+    gradients = {name: graph.weight(gradient_name(name), dims[name]) for name in backward.gradients}
+    updates = _updates(recipe, graph, backward, weights, gradients)
+    inputs = {
+        **_specs("weight", weights.values()),
+        **_specs("state", [old for old, _ in updates.state.values()]),
+        **{_spec("gradient", value, name): value for name, value in gradients.items()},
+        **_scalars(graph, "rate", "step"),
+    }
+    outputs = {
+        **_next(updates.weights),
+        **_next({name: value for name, (_, value) in updates.state.items()}),
+    }
+    return UpdateStep(
+        _model(f"{typed.name} update step", graph, inputs, outputs),
+        Signature(graph.batch, tuple(inputs), tuple(outputs)),
+    )
 
 
 def _updates(
     recipe: Recipe,
     graph: StepGraph,
-    learning: Mapping[onnx_ir.Value, tuple[str, Weight]],
-    gradients: Mapping[onnx_ir.Value, onnx_ir.Value],
+    backward: BackwardPass,
+    weights: Mapping[str, onnx_ir.Value],
+    gradients: Mapping[str, onnx_ir.Value],
 ) -> Updates:
     decay = recipe.weight_decay
     parameters = [
         Parameter(
-            name=str(value.name),
-            value=value,
-            gradient=gradients[value],
+            name=name,
+            value=weights[name],
+            gradient=gradients[name],
             decay=decay.value if weight.decays or decay.all else 0.0,
             rate=recipe.rate_factor(layer),
         )
-        for value, (layer, weight) in learning.items()
-        if value in gradients
+        for name, (layer, weight) in backward.learning.items()
     ]
     return emit_updates(graph, recipe.optimizer, recipe.clip, parameters, graph.rate, graph.step)
 
 
-def _finished(
-    typed: TypedNetwork,
-    graph: StepGraph,
-    forward: Forward,
-    measured: _Measured,
-    updates: Updates,
-    probes: Mapping[Probe, onnx_ir.Value],
-) -> Step:
-    buffers = {str(weight.name): value for weight, value in graph.updates.items()}
-    changed = {**updates.weights, **buffers}
-    new = {name: changed[name] for name in forward.weights if name in changed}
-    new |= {name: value for name, (_, value) in updates.state.items()}
-    for name, value in new.items():
-        graph.rename(value, next_name(name))
-    output = typed.network.main
-    inputs = {
-        **_specs("sample", forward.inputs),
-        _spec("labels", measured.labels, output): measured.labels,
-        **_specs("weight", forward.weights.values()),
-        **_specs("state", [old for old, _ in updates.state.values()]),
-        _spec("rate", graph.rate): graph.rate,
-        _spec("step", graph.step): graph.step,
-        _spec("seed", graph.seed): graph.seed,
-    }
-    outputs = {
-        _spec("loss", measured.loss): measured.loss,
-        _spec("metric", measured.shown, output): measured.shown,
-        **{_spec("next", value, name): value for name, value in new.items()},
-        **{_spec("probe", value, probe.of): value for probe, value in probes.items()},
-    }
-    metrics = {output: measured.metric}
-    return Step(
-        model=_model(typed, graph, [*inputs.values()], [*outputs.values()]),
-        signature=Signature(graph.batch, tuple(inputs), tuple(outputs), metrics),
-        probes=tuple(probes),
-    )
+# --- inputs and outputs -----------------------------------------------------------------------
 
 
-def _specs(role: Role, values: Iterable[onnx_ir.Value]) -> dict[TensorSpec, onnx_ir.Value]:
+def _batch(backward: BackwardPass) -> _Named:
+    labels = {output: one.labels for output, one in backward.measured.items()}
+    return {
+        **_specs("sample", backward.forward.inputs),
+        **{_spec("labels", value, output): value for output, value in labels.items()},
+    }
+
+
+def _shown(backward: BackwardPass) -> _Named:
+    shown = {output: one.shown for output, one in backward.measured.items()}
+    return {
+        _spec("loss", backward.loss): backward.loss,
+        **{_spec("metric", value, output): value for output, value in shown.items()},
+    }
+
+
+def _metrics(backward: BackwardPass) -> dict[str, Metric]:
+    return {output: one.metric for output, one in backward.measured.items()}
+
+
+def _statistics(backward: BackwardPass) -> dict[str, onnx_ir.Value]:
+    """The new values of weights that do not learn but follow the batch."""
+    return {str(weight.name): value for weight, value in backward.graph.updates.items()}
+
+
+def _in_order(
+    weights: Mapping[str, onnx_ir.Value], new: Mapping[str, onnx_ir.Value]
+) -> dict[str, onnx_ir.Value]:
+    return {name: new[name] for name in weights if name in new}
+
+
+def _next(new: Mapping[str, onnx_ir.Value]) -> _Named:
+    return {_named("next", value, next_name(name), name): value for name, value in new.items()}
+
+
+def _gradients(backward: BackwardPass) -> _Named:
+    """Each under a name of its own, where two weights have one gradient too."""
+    graph = backward.graph
+    found: _Named = {}
+    for name, gradient in backward.gradients.items():
+        value = gradient
+        if value in found.values():
+            graph.enter(f"{name}/gradient")
+            value = graph.op("Identity", gradient)
+        found[_named("gradient", value, gradient_name(name), name)] = value
+    return found
+
+
+def _scalars(graph: StepGraph, *roles: Role) -> _Named:
+    values: dict[Role, onnx_ir.Value] = {"rate": graph.rate, "step": graph.step, "seed": graph.seed}
+    return {_spec(role, values[role]): values[role] for role in roles}
+
+
+def _specs(role: Role, values: Iterable[onnx_ir.Value]) -> _Named:
     return {_spec(role, value): value for value in values}
+
+
+def _named(role: Role, value: onnx_ir.Value, name: str, of: str) -> TensorSpec:
+    value.name = name
+    return _spec(role, value, of)
 
 
 def _spec(role: Role, value: onnx_ir.Value, of: str = "") -> TensorSpec:
@@ -241,20 +292,15 @@ def _spec(role: Role, value: onnx_ir.Value, of: str = "") -> TensorSpec:
     return TensorSpec(str(value.name), role, value.dtype.numpy(), dims_of(value), of)
 
 
-def _model(
-    typed: TypedNetwork,
-    graph: StepGraph,
-    inputs: Sequence[onnx_ir.Value],
-    outputs: Sequence[onnx_ir.Value],
-) -> onnx_ir.Model:
+def _model(name: str, graph: StepGraph, inputs: _Named, outputs: _Named) -> onnx_ir.Model:
     """The model, simplified."""
     model = onnx_ir.Model(
         onnx_ir.Graph(
-            inputs,
-            outputs,
+            [*inputs.values()],
+            [*outputs.values()],
             nodes=graph.nodes,
             opset_imports={"": graph.opset},
-            name=f"{typed.name} training step",
+            name=name,
         ),
         ir_version=IR_VERSIONS[graph.opset],
         producer_name="cnndsl",

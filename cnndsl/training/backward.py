@@ -1,0 +1,132 @@
+"""Turns a network and its recipe into a graph from a batch to the gradients of its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import onnx_ir
+
+from cnndsl.autodiff.reverse import differentiate
+from cnndsl.autodiff.rules import Target, dims_of
+from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.graph.lower import Forward, lower_into
+from cnndsl.layers.base import LoweringContext, Weight
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.training.graph import StepGraph
+from cnndsl.training.losses import emit_loss, labels_type
+from cnndsl.training.metrics import Metric, emit_metric
+from cnndsl.training.signature import LABELS, LOSS
+from cnndsl.typecheck.recipe_checks import recipe_errors
+from cnndsl.typecheck.scores import scores
+
+__all__ = ["BackwardPass", "Measured", "emit_backward"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a batch shows of one of the network's outputs: how right it is, a scalar."""
+
+    labels: onnx_ir.Value
+    metric: Metric
+    shown: onnx_ir.Value
+
+
+@dataclass(frozen=True, eq=False)
+class BackwardPass:
+    """A graph with the forward pass, the loss and the gradients of a batch.
+
+    ``loss`` is what is minimised, the mean over the batch; ``measured`` is by the network's
+    outputs. ``learning`` are the weights that learn, by their full names and in the network's
+    order, each with its layer's name. ``gradients`` are by the same names, in the order in which
+    the graph makes them: those of the last layers come first.
+    """
+
+    graph: StepGraph
+    forward: Forward
+    loss: onnx_ir.Value
+    measured: Mapping[str, Measured]
+    learning: Mapping[str, tuple[str, Weight]]
+    gradients: Mapping[str, onnx_ir.Value]
+
+
+def emit_backward(
+    typed: TypedNetwork, recipe: Recipe, batch: int, opset: int, target: Target
+) -> BackwardPass:
+    """Emit all of a training step but the update.
+
+    Raises:
+        UserError: as :func:`cnndsl.training.step.build_step` does.
+    """
+    for problem in recipe_errors(typed, recipe, batch):
+        raise UserError(problem.code, problem.message, problem.notes, problem.help)
+    graph = StepGraph(batch, opset)
+    _check_names(typed, graph)
+    forward = _forward(typed, recipe, graph)
+    loss, measured = _measure(typed, recipe, graph, forward)
+    learning = _learning(typed, recipe, forward)
+    sought = {forward.weights[name]: name for name in learning}
+    gradients = differentiate(graph, loss, sought, target)
+    places = {value: place for place, node in enumerate(graph.nodes) for value in node.outputs}
+    found = sorted(gradients, key=lambda weight: places[gradients[weight]])
+    return BackwardPass(
+        graph=graph,
+        forward=forward,
+        loss=loss,
+        measured=measured,
+        learning={name: learning[name] for weight, name in sought.items() if weight in gradients},
+        gradients={sought[weight]: gradients[weight] for weight in found},
+    )
+
+
+def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
+    for node in typed.network.inputs:
+        if node.name in graph.reserved:
+            raise UserError(
+                "CNN007",
+                f"the input `{node.name}` has the name of one of a training step's own",
+                help="give the input another name in the spec",
+            )
+
+
+def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
+    """The training form of the network; frozen layers keep that of inference."""
+
+    def lower_layer(node: LayerNode, context: LoweringContext[onnx_ir.Value]) -> onnx_ir.Value:
+        if context.weights and recipe.freezes(node.name):
+            return node.layer.lower(graph, context)
+        return node.layer.lower_training(graph, context)
+
+    network = typed.network
+    return lower_into(graph, typed, {network.main: network.main_output}, lower_layer)
+
+
+def _measure(
+    typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward
+) -> tuple[onnx_ir.Value, dict[str, Measured]]:
+    (output,) = forward.outputs
+    graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
+    dtype, dims = labels_type(recipe.loss, dims_of(output))
+    labels = graph.placeholder(LABELS, dims, dtype)
+    taken = forward.values[scores(typed, recipe.loss)]
+    if dims_of(taken) != dims_of(output):
+        taken = graph.op("Reshape", taken, graph.constant(list(dims_of(output))))
+    loss = emit_loss(graph, recipe.loss, taken, labels)
+    graph.rename(loss, LOSS)
+    metric, shown = emit_metric(graph, recipe.loss, taken, labels)
+    graph.rename(shown, metric.output)
+    return loss, {typed.network.main: Measured(labels, metric, shown)}
+
+
+def _learning(
+    typed: TypedNetwork, recipe: Recipe, forward: Forward
+) -> dict[str, tuple[str, Weight]]:
+    """The weights that learn, each with its layer's name and what the layer says of it."""
+    learning = {}
+    for node, weights in zip(typed.network.nodes, typed.weights, strict=True):
+        for weight in weights:
+            name = f"{node.name}.{weight.name}"
+            if name in forward.weights and weight.trainable and not recipe.freezes(node.name):
+                learning[name] = (node.name, weight)
+    return learning
