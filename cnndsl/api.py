@@ -80,8 +80,8 @@ class Network:
     @property
     def weights(self) -> dict[str, tuple[int, ...]]:
         """The shape of every weight, by the name that weight files and the ONNX model use."""
-        pairs = zip(self._typed.network.nodes, self._typed.weights, strict=True)
-        return {f"{node.name}.{one.name}": one.shape for node, own in pairs for one in own}
+        used = map(self._typed.weights_of, range(len(self._typed.weights)))
+        return {name: weight.shape for weights in used for name, weight in weights.items()}
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:

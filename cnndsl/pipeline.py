@@ -28,6 +28,7 @@ from cnndsl.typecheck.expectations import check_expectations, check_outputs
 from cnndsl.typecheck.infer import Inference, infer
 from cnndsl.typecheck.input_checks import input_problems
 from cnndsl.typecheck.misnamed_streams import blamed
+from cnndsl.typecheck.sharing import share_problems
 from cnndsl.typecheck.table import rows
 
 if TYPE_CHECKING:
@@ -337,6 +338,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     found = inference.diagnostics
     if draft.misnamed:
         found = blamed(inference, draft.misnamed_readers, draft.misnamed)
+    found = [*found, *share_problems(inference)]
     report.extend(found)
     report.extend(input_problems(network, failed=report.failed))
 

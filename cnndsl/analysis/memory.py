@@ -144,7 +144,7 @@ def _saved(typed: TypedNetwork, learning: Sequence[int]) -> int:
             has_gradient.append(False)
             continue
         below = any(has_gradient[source] for source in node.inputs)
-        has_gradient.append(below or learning[position] > 0)
+        has_gradient.append(below or learning[typed.network.owners[position]] > 0)
         if not has_gradient[position]:
             continue
         if "inputs" in node.layer.saves:

@@ -22,6 +22,7 @@ from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.elaborate.values import show
 from cnndsl.frozen import frozen
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.syntax.sharing import SHARE
 
 __all__ = ["LayerSummary", "Summary", "phrase", "summarize"]
 
@@ -167,6 +168,8 @@ def phrase(node: LayerNode) -> str:
         value = getattr(layer, name)
         if name not in positional and value != fields[name].default:
             words += [name, _word(value)]
+    if node.share:
+        words += [SHARE, node.owner]
     return " ".join(words)
 
 

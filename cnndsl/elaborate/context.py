@@ -14,7 +14,7 @@ from cnndsl.elaborate.aliases import label_before_stream
 from cnndsl.elaborate.draft import Draft, Poison
 from cnndsl.elaborate.network import InputNode, LayerNode
 from cnndsl.elaborate.schema_errors import foreign_letters
-from cnndsl.elaborate.scope import BlockDefinition, Frame, Stream
+from cnndsl.elaborate.scope import BlockCall, BlockDefinition, Frame, Stream
 from cnndsl.elaborate.values import EvaluationError
 from cnndsl.layers import is_shipped
 from cnndsl.limits import DEEPEST, Limits
@@ -53,6 +53,8 @@ class ElaborationContext(ABC):
         """The full name of every label, and where it stands."""
         self.paths: dict[str, int] = {}
         """The node behind every full name: labels, layers, calls."""
+        self.calls: dict[str, BlockCall] = {}
+        """Every call of a block, by full name."""
         self.broken: set[str] = set()
         """The names that statements would define which could not be read."""
 
@@ -67,6 +69,11 @@ class ElaborationContext(ABC):
             return None
         paths = (scope.prefix + name for scope in frame.naming.scopes())
         return next((self.paths[path] for path in paths if path in self.paths), None)
+
+    def layer_of(self, name: str) -> LayerNode | None:
+        """The layer of this full name; None where nothing, or something else, is called so."""
+        node = self.draft.nodes[self.paths[name]] if name in self.paths else None
+        return node if isinstance(node, LayerNode) and node.name == name else None
 
     def twice(self, what: str, name: Identifier, first: Span) -> None:
         """CNN104, with the place of the first definition."""

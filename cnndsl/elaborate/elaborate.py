@@ -40,6 +40,7 @@ from cnndsl.elaborate.scope import (
     Stream,
     labels_in,
 )
+from cnndsl.elaborate.share import call_share, layer_share, split_share
 from cnndsl.elaborate.values import KNOWN_WORDS, Broken, Constants, EvaluationError, Value
 from cnndsl.frozen import replace
 from cnndsl.layers import find, is_shipped
@@ -66,6 +67,7 @@ from cnndsl.syntax.ast import (
     Statement,
 )
 from cnndsl.syntax.ast import Broken as BrokenStatement
+from cnndsl.syntax.sharing import SHARE
 
 __all__ = ["Elaborator"]
 
@@ -275,6 +277,7 @@ class Elaborator(ElaborationContext):
         span: Span,
     ) -> int:
         """Add a layer to the network and give its position."""
+        arguments, label_of_owner = split_share(schema, arguments)
         bound = bind(schema, head, arguments, frame.constants, self.report)
         if not inputs:
             self.fail(
@@ -290,7 +293,8 @@ class Elaborator(ElaborationContext):
             defaults["rounding"] = frame.rounding.value
         name = frame.naming.prefix + (label.name if label else frame.naming.generate(head.name))
         layer = Poison() if bound.has_holes else bound.validate(**defaults)
-        node = LayerNode(name, layer, inputs, span, bound.places, frame.trace)
+        share = layer_share(self, schema, name, label_of_owner, frame)
+        node = LayerNode(name, layer, inputs, span, bound.places, frame.trace, share)
         position = self.append(node)
         if bound.has_holes:
             self.draft.pending[position] = replace(bound, values={**defaults, **bound.values})
@@ -336,6 +340,8 @@ class Elaborator(ElaborationContext):
                 chain = as_chain(argument)
                 misnamed = misnamed or frame.misnamed(chain)
                 streams.append(self.one(self.chain(chain, frame, current), chain.span))
+        if call.share is not None:
+            attributes += [Name(SHARE, call.share.span), Name(call.share.name, call.share.span)]
         if len(streams) < 2:
             self.fail(
                 "CNN111",
@@ -377,6 +383,7 @@ class Elaborator(ElaborationContext):
         name = label.name if label else frame.naming.generate(block.name.name)
         labels = frozenset(labels_in(block.body.statements))
         inner.naming = Naming(f"{frame.naming.prefix}{name}.", labels)
+        inner.shared = call_share(self, definition, call, inner, frame)
         self.active.append(definition)
         try:
             self.run(block.body, inner)

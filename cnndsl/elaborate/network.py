@@ -23,7 +23,16 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import Module
 from cnndsl.types import TensorType
 
-__all__ = ["Expectation", "InputNode", "LayerNode", "Network", "Node", "NodeClaim", "TypedNetwork"]
+__all__ = [
+    "Expectation",
+    "InputNode",
+    "LayerNode",
+    "Network",
+    "Node",
+    "NodeClaim",
+    "Share",
+    "TypedNetwork",
+]
 
 
 @frozen
@@ -42,13 +51,21 @@ class InputNode:
 
 
 @frozen
+class Share:
+    """``share left``: the layer that has the weights, and where its label stands."""
+
+    owner: str
+    span: Span
+
+
+@frozen
 class LayerNode:
     """A layer in its place.
 
-    ``name`` is unique in the network and prefixes its weights: ``layer1.2.conv1``. ``inputs`` are
-    the positions of the nodes it reads. ``span`` covers the layer and its arguments, ``places``
-    the value of each parameter that was written; ``trace`` are the calls that led here through
-    blocks, the outermost first.
+    ``name`` is unique in the network: ``layer1.2.conv1``. ``inputs`` are the positions of the
+    nodes it reads. ``span`` covers the layer and its arguments, ``places`` the value of each
+    parameter that was written; ``trace`` are the calls that led here through blocks, the outermost
+    first. ``share`` says whose weights it uses, where they are not its own.
     """
 
     name: str
@@ -57,6 +74,12 @@ class LayerNode:
     span: Span
     places: Mapping[str, Span] = field(default_factory=dict)
     trace: tuple[Span, ...] = ()
+    share: Share | None = None
+
+    @property
+    def owner(self) -> str:
+        """The name of the layer that has its weights, and after which they are called."""
+        return self.share.owner if self.share else self.name
 
 
 Node = InputNode | LayerNode
@@ -117,6 +140,15 @@ class Network:
         """The position of the node that the main output is."""
         return self.outputs[self.main]
 
+    @cached_property
+    def owners(self) -> tuple[int, ...]:
+        """For every node, the position of the one that has its weights: nearly always its own."""
+        positions = {node.name: at for at, node in enumerate(self.nodes)}
+        return tuple(
+            positions[node.owner] if isinstance(node, LayerNode) and node.share else at
+            for at, node in enumerate(self.nodes)
+        )
+
 
 @frozen
 class TypedNetwork:
@@ -125,7 +157,7 @@ class TypedNetwork:
     network: Network
     types: tuple[TensorType, ...]
     weights: tuple[tuple[Weight, ...], ...]
-    """The weights of each node, by position; names are local (``weight``)."""
+    """The weights that each node owns, by position; names are local (``weight``)."""
 
     @typing_extensions.override
     def __repr__(self) -> str:
@@ -144,3 +176,12 @@ class TypedNetwork:
     def input_types(self, node: LayerNode) -> tuple[TensorType, ...]:
         """The types of what a node reads."""
         return tuple(self.types[position] for position in node.inputs)
+
+    def weights_of(self, position: int) -> dict[str, Weight]:
+        """The weights that a node computes with, its own or shared, by full names: ``C1.weight``.
+
+        Every name of a weight comes from here.
+        """
+        owner = self.network.owners[position]
+        name = self.network.nodes[owner].name
+        return {f"{name}.{weight.name}": weight for weight in self.weights[owner]}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
-from cnndsl.elaborate.values import Constants
+from cnndsl.elaborate.values import Constants, Value
+from cnndsl.frozen import frozen
 from cnndsl.layers.window import Rounding
 from cnndsl.syntax.ast import (
     Bind,
@@ -25,7 +26,17 @@ from cnndsl.syntax.ast import (
     Statement,
 )
 
-__all__ = ["BlockDefinition", "File", "Frame", "Naming", "Stream", "labels_in", "opens_scope"]
+__all__ = [
+    "BlockCall",
+    "BlockDefinition",
+    "File",
+    "Frame",
+    "Naming",
+    "SharedScope",
+    "Stream",
+    "labels_in",
+    "opens_scope",
+]
 
 
 @dataclass(eq=False)
@@ -91,6 +102,29 @@ class Naming:
                 return f"{keyword}{count}"
 
 
+@frozen
+class BlockCall:
+    """A call that was carried out: of which block, and with which values of its parameters."""
+
+    definition: BlockDefinition
+    values: Mapping[str, Value]
+    span: Span
+
+    @property
+    def block(self) -> str:
+        """The block's name."""
+        return self.definition.block.name.name
+
+
+@frozen
+class SharedScope:
+    """A call that uses another one's weights: what its names begin with, and what theirs do."""
+
+    prefix: str
+    owner: str
+    span: Span
+
+
 @dataclass
 class Frame:
     """Where expansion stands: the names in sight, the current stream, the calls that led here."""
@@ -103,6 +137,8 @@ class Frame:
     current: int | None = None
     trace: tuple[Span, ...] = ()
     returned: tuple[int, ...] | None = None
+    shared: SharedScope | None = None
+    """The call around, the outermost, whose layers have their weights in another call."""
 
     @property
     def in_block(self) -> bool:
@@ -133,6 +169,7 @@ class Frame:
             streams=self.streams,
             current=self.current,
             trace=self.trace,
+            shared=self.shared,
         )
 
 

@@ -95,6 +95,10 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         """A float32 tensor without a batch dimension; its numbers come later."""
         return self._value(name, shape, DType.FLOAT32)
 
+    def latest(self, weight: onnx_ir.Value) -> onnx_ir.Value:
+        """What a layer reads of a weight: here always the weight itself."""
+        return weight
+
     @override
     def op(
         self, op_type: str, *inputs: onnx_ir.Value | None, **attributes: Attribute

@@ -40,11 +40,12 @@ def head_of(typed: TypedNetwork) -> Head:
         if at in seen or isinstance(node, InputNode):
             continue
         seen.add(at)
-        if typed.weights[at]:
-            found.append(at)
-            by_rows = by_rows and all(one.shape[0] == count for one in typed.weights[at])
+        weights = typed.weights_of(at)
+        if weights:
+            found.append(network.owners[at])
+            by_rows = by_rows and all(one.shape[0] == count for one in weights.values())
         by_rows = by_rows and node.layer.keeps_rows(*typed.input_types(node)[:1])
-        if not typed.weights[at] or node.layer.per_channel:
+        if not weights or node.layer.per_channel:
             ends.extend(node.inputs)
-    names = tuple(network.nodes[at].name for at in sorted(found))
+    names = tuple(network.nodes[at].name for at in sorted({*found}))
     return Head(names, by_rows and bool(found))

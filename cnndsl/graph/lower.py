@@ -113,9 +113,9 @@ def lower_into(
 def network_weights(typed: TypedNetwork) -> dict[str, Weight]:
     """The weights that the forward graph has, by their full names (``C1.weight``), in order."""
     return {
-        f"{typed.network.nodes[position].name}.{weight.name}": weight
+        name: weight
         for position in live_nodes(typed.network)
-        for weight in typed.weights[position]
+        for name, weight in typed.weights_of(position).items()
     }
 
 
@@ -194,11 +194,11 @@ class _Lowering:
         return value
 
     def _layer(self, position: int, node: LayerNode) -> onnx_ir.Value:
-        weights = {
-            weight.name: self.emit.weight(f"{node.name}.{weight.name}", weight.shape)
-            for weight in self.typed.weights[position]
-        }
-        self.forward.weights.update((str(value.name), value) for value in weights.values())
+        weights = {}
+        for name, weight in self.typed.weights_of(position).items():
+            if name not in self.forward.weights:
+                self.forward.weights[name] = self.emit.weight(name, weight.shape)
+            weights[weight.name] = self.emit.latest(self.forward.weights[name])
         inputs = tuple(self.forward.values[read] for read in node.inputs)
         output = self.typed.types[position]
         self.emit.enter(node.name, origin(node))

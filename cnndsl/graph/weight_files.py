@@ -312,11 +312,7 @@ class _Misfits:
 
 def _compare(typed: TypedNetwork, stored: Mapping[str, StoredTensor]) -> _Misfits:
     expected = network_weights(typed)
-    known = {
-        f"{node.name}.{weight.name}"
-        for node, weights in zip(typed.network.nodes, typed.weights, strict=True)
-        for weight in weights
-    }
+    known = {name for position in range(len(typed.weights)) for name in typed.weights_of(position)}
     pairs = [
         (quoted(name), weight, stored[name]) for name, weight in expected.items() if name in stored
     ]

@@ -297,9 +297,9 @@ class _Bench:
 
     def _learning(self, step: Step) -> list[str]:
         buffers = {
-            f"{node.name}.{weight.name}"
-            for node, own in zip(self.typed.network.nodes, self.typed.weights, strict=True)
-            for weight in own
+            name
+            for position in range(len(self.typed.weights))
+            for name, weight in self.typed.weights_of(position).items()
             if not weight.trainable
         }
         return [name for name in step.signature.updated if name not in buffers]
@@ -341,9 +341,9 @@ def _without_chance(typed: TypedNetwork) -> TypedNetwork:
     """The network without the layers that have no weights and act in training only."""
     nodes = tuple(
         replace(node, layer=Identity())
-        if isinstance(node, LayerNode) and _acts_in_training(node) and not own
+        if isinstance(node, LayerNode) and _acts_in_training(node) and not typed.weights_of(at)
         else node
-        for node, own in zip(typed.network.nodes, typed.weights, strict=True)
+        for at, node in enumerate(typed.network.nodes)
     )
     return replace(typed, network=replace(typed.network, nodes=nodes))
 

@@ -106,11 +106,15 @@ class Argument:
 
 @frozen
 class Call:
-    """``NAME(arguments)``: a block call, a join of chains, or ``min``/``max`` in an expression."""
+    """``NAME(arguments)``: a block call, a join of chains, or ``min``/``max`` in an expression.
+
+    ``share`` is the label behind a call that uses another one's weights: ``tower() share left``.
+    """
 
     callee: Identifier
     arguments: tuple[Argument, ...]
     span: Span
+    share: Identifier | None = None
 
 
 @frozen

@@ -60,6 +60,7 @@ from cnndsl.syntax.ast import (
 )
 from cnndsl.syntax.collector import Collector, Refusal
 from cnndsl.syntax.post_parse_errors import RESERVED
+from cnndsl.syntax.sharing import is_share, shared_call
 
 __all__ = ["OPERATORS", "AstBuilder", "number"]
 
@@ -220,6 +221,8 @@ class AstBuilder:
         if not arguments:
             return head
         if isinstance(head, Call):
+            if is_share(arguments[0]):
+                return shared_call(span, head, arguments)
             if span.source.text.startswith("(", head.span.end) and len(arguments) == 1:
                 self._problems.withdraw(span)
                 raise Refusal(post_parse_errors.call_of_a_call(span, head, arguments[0]))
@@ -343,7 +346,8 @@ class AstBuilder:
             return chain
         if isinstance(element, Phrase) and not element.arguments:
             return Name(element.head.name, element.head.span)
-        return chain if isinstance(element, Phrase | Branch | Repeat | For) else element
+        shares = isinstance(element, Call) and element.share
+        return chain if shares or isinstance(element, Phrase | Branch | Repeat | For) else element
 
 
 def number(word: str, span: Span) -> Number:

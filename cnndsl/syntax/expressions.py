@@ -78,7 +78,8 @@ class ExpressionPrinter:
             value = argument.value
             text = self._chain(value) if isinstance(value, Chain) else self.alone(value)
             arguments.append(name + text)
-        return f"{call.callee.name}({', '.join(arguments)})"
+        share = f" share {call.share.name}" if call.share else ""
+        return f"{call.callee.name}({', '.join(arguments)}){share}"
 
     def _text(self, expr: Expr, binding: int, *, tight: bool) -> str:
         """An expression where only what binds at least so tightly needs no parentheses."""

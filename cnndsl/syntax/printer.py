@@ -221,7 +221,8 @@ def _broken(element: Element, indent: int) -> str:
         case Call():
             arguments = [_argument(argument, indent + _STEP) for argument in element.arguments]
             inner = ",\n".join(f"{' ' * (indent + _STEP)}{text}" for text in arguments)
-            return f"{element.callee.name}(\n{inner}\n{' ' * indent})"
+            share = f" share {element.share.name}" if element.share else ""
+            return f"{element.callee.name}(\n{inner}\n{' ' * indent}){share}"
         case Repeat():
             return f"repeat {print_expression(element.count)} {_body(element.body, indent)}"
         case For():

@@ -94,7 +94,7 @@ def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
     """The training form of the network; frozen layers keep that of inference."""
 
     def lower_layer(node: LayerNode, context: LoweringContext[onnx_ir.Value]) -> onnx_ir.Value:
-        if context.weights and recipe.freezes(node.name):
+        if context.weights and recipe.freezes(node.owner):
             return node.layer.lower(graph, context)
         return node.layer.lower_training(graph, context)
 
@@ -124,9 +124,9 @@ def _learning(
 ) -> dict[str, tuple[str, Weight]]:
     """The weights that learn, each with its layer's name and what the layer says of it."""
     learning = {}
-    for node, weights in zip(typed.network.nodes, typed.weights, strict=True):
-        for weight in weights:
-            name = f"{node.name}.{weight.name}"
-            if name in forward.weights and weight.trainable and not recipe.freezes(node.name):
-                learning[name] = (node.name, weight)
+    for owner in typed.network.owners:
+        layer = typed.network.nodes[owner].name
+        for name, weight in typed.weights_of(owner).items():
+            if name in forward.weights and weight.trainable and not recipe.freezes(layer):
+                learning[name] = (layer, weight)
     return learning

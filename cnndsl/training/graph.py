@@ -29,6 +29,7 @@ class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
         self.step = self.placeholder(STEP, (), onnx_ir.DataType.INT64)
         self.seed = self.placeholder(SEED, (), onnx_ir.DataType.INT64)
         self.updates: dict[onnx_ir.Value, onnx_ir.Value] = {}
+        self._roots: dict[onnx_ir.Value, onnx_ir.Value] = {}
         self._draws = Draws(self, self.seed, self.step)
 
     @property
@@ -45,5 +46,12 @@ class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
         return self._draws.normal(dims_of(like))
 
     @override
+    def latest(self, weight: onnx_ir.Value) -> onnx_ir.Value:
+        """What the layer before left of a shared buffer, as if they were called in turn."""
+        return self.updates.get(weight, weight)
+
+    @override
     def update(self, weight: onnx_ir.Value, value: onnx_ir.Value) -> None:
-        self.updates[weight] = value
+        root = self._roots.get(weight, weight)
+        self.updates[root] = value
+        self._roots[value] = root

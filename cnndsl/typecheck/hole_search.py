@@ -21,6 +21,7 @@ from cnndsl.elaborate.values import OpenHole, Value, holes_in
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.typecheck.infer import Fact, infer_node
+from cnndsl.typecheck.sharing import differing_setting, unlike_weights
 from cnndsl.types import TensorType
 
 __all__ = ["Assignment", "Search", "filled"]
@@ -95,6 +96,12 @@ class Search:
                 sizes.extend(node.type.dims)
         scale = 8 if self.draft.open_inputs else 1  # an input is larger than what comes of it
         self.domain = range(min(LARGEST, scale * max(64, *sizes, 0)) + 1)
+        positions = {node.name: at for at, node in enumerate(self.draft.nodes)}
+        self.owners = {
+            at: positions[node.owner]
+            for at, node in enumerate(self.draft.nodes)
+            if isinstance(node, LayerNode) and node.share
+        }
         self.assignment: Assignment = {}
         self.bound = 0
         """How many of the numbers in the assignment are of holes that are tried."""
@@ -177,11 +184,21 @@ class Search:
         fact, faults = infer_node(node, facts, tolerated=STRUCTURAL if self.bound else None)
         if self.bound and any(fault.kind not in STRUCTURAL for fault in faults):
             return None
+        if self.bound and not faults and not self._same_as_owner(position, node, facts):
+            return None
         for claim in self.claims.get(position, ()):
             if fact.certain and not self._holds(claim, fact):
                 return None
             fact = _believe(claim, fact)
         return fact
+
+    def _same_as_owner(self, position: int, node: Node, facts: list[Fact]) -> bool:
+        """Whether a layer that uses another's weights can do so with these numbers."""
+        at = self.owners.get(position)
+        owner = self.closed(at, self.assignment) if at is not None else None
+        if not isinstance(node, LayerNode) or not isinstance(owner, LayerNode):
+            return True
+        return differing_setting(node, owner) is None and not unlike_weights(node, owner, facts)
 
     # --- claims ---
 

@@ -80,7 +80,7 @@ class Inference:
     computed: list[Fact] = field(default_factory=list)
     """The same as the layers alone say it."""
     weights: list[tuple[Weight, ...] | None] = field(default_factory=list)
-    """The weights of every node; None where an earlier mistake leaves them open."""
+    """The weights every node owns; None where an earlier mistake leaves them open."""
     failures: list[Failure] = field(default_factory=list)
     doubted: set[int] = field(default_factory=set)
     """The nodes about which a claim does not hold."""
@@ -120,7 +120,8 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
             diagnostic = _diagnose(fault, node, network, inference.facts)
             inference.failures.append(Failure(position, fault, diagnostic))
             inference.diagnostics.append(diagnostic)
-        inference.weights.append(_weights(node, faults, inference, seen))
+        shared = isinstance(node, LayerNode) and node.share is not None
+        inference.weights.append(() if shared else _weights(node, faults, inference, seen))
         fact = _bounded(fact, node, limits, inference)
         inference.computed.append(fact)
         for claim in claimed.get(position, ()):

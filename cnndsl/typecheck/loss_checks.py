@@ -76,7 +76,7 @@ def _last_learner(typed: TypedNetwork, node: LayerNode) -> str:
         before = typed.network.nodes[node.inputs[0]]
         if not isinstance(before, LayerNode) or before.trace:
             return ""
-        if typed.weights[node.inputs[0]]:
+        if typed.weights_of(node.inputs[0]):
             return shorten(before.span.text)
         node = before
     return ""

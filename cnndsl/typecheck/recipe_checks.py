@@ -16,6 +16,7 @@ from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.typecheck.loss_checks import loss_problems
 from cnndsl.typecheck.setting_checks import setting_problems
+from cnndsl.typecheck.sharing import recipe_label_problems
 from cnndsl.typecheck.spans import layer_place, output_places, setting_labels, setting_place
 
 __all__ = ["recipe_errors", "recipe_problems", "single_values"]
@@ -30,7 +31,10 @@ def recipe_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
         yield replace(problem, severity=Severity.WARNING)
     yield from single_values(typed, recipe, recipe.batch)
     yield from loss_problems(typed, recipe)
-    yield from setting_problems(typed, recipe)
+    others = [*recipe_label_problems(typed, recipe)]
+    yield from others
+    told = {problem.span for problem in others}
+    yield from (one for one in setting_problems(typed, recipe) if one.span not in told)
     yield from _untrained_outputs(typed, recipe)
 
 
@@ -38,6 +42,7 @@ def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
     """What keeps a step from being computed at all, for batches of this size."""
     yield from _nothing_learns(typed, recipe)
     yield from single_values(typed, recipe, batch)
+    yield from recipe_label_problems(typed, recipe)
 
 
 # --- what learns ------------------------------------------------------------------------------
@@ -45,15 +50,16 @@ def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
 
 def _learns(typed: TypedNetwork, recipe: Recipe, position: int) -> bool:
     """Whether a node has weights that the recipe lets learn."""
-    weights = any(weight.trainable for weight in typed.weights[position])
-    return weights and not recipe.freezes(typed.network.nodes[position].name)
+    weights = any(weight.trainable for weight in typed.weights_of(position).values())
+    owner = typed.network.nodes[typed.network.owners[position]]
+    return weights and not recipe.freezes(owner.name)
 
 
 def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     live = live_nodes(typed.network, [typed.network.main_output])
     if any(_learns(typed, recipe, at) for at in live):
         return
-    weights = any(weight.trainable for at in live for weight in typed.weights[at])
+    weights = any(weight.trainable for at in live for weight in typed.weights_of(at).values())
     why = "all its layers with weights are frozen" if weights else "it has no weights"
     help = "add a layer with weights, such as `dense 10`"
     if weights:
@@ -123,7 +129,7 @@ def single_values(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
         node = typed.network.nodes[at]
         if not isinstance(node, LayerNode) or not node.layer.normalises_batch:
             continue
-        if typed.types[at].elements > typed.types[at].channels or recipe.freezes(node.name):
+        if typed.types[at].elements > typed.types[at].channels or recipe.freezes(node.owner):
             continue
         yield Diagnostic(
             "CNN313",

@@ -144,7 +144,8 @@ def _weights(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
 def _labels(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Labels of `freeze` and `lr_factor` that reach nothing that they could change."""
     network = typed.network
-    names = [network.nodes[at].name for at in live_nodes(network) if typed.weights[at]]
+    used = dict.fromkeys(network.owners[at] for at in live_nodes(network))
+    names = [network.nodes[at].name for at in used if typed.weights[at]]
     covered = {scope for name in names for scope in scopes(name)}
     whole = setting_place(network, "train")
     places = label_places(network, "freeze")

@@ -85,6 +85,23 @@ add(conv 12@1, conv 12@3x1 padding [1, 0, 1, 0]) -> noise 0.2 -> tanh
 maxpool 2 stride 1 dilation 1
 flatten -> dense 5 bias no -> batchnorm -> softmax
 """,
+    "siamese": """\
+input left 2x12x12
+input right 2x9x10
+block tower(width) {
+  conv width@3 padding 1 bias no -> batchnorm -> relu -> maxpool 2 rounding floor
+  c: conv width@3 padding 1 -> relu
+  conv width@3 padding 1 share c -> tanh
+  globalavgpool
+}
+l = left -> a: tower(4)
+r = right -> b: tower(4) share a
+e = l -> d: dense 6
+f = r -> dense 6 share d
+g = f -> h: dense 6
+add(maximum(e, f), multiply(e, f), g -> dense 6 share h)
+concat(identity, l) -> dense 5 -> softmax
+""",
 }
 NETWORKS["lenet5"] = ""
 NETWORKS["alexnet"] = ""

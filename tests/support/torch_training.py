@@ -94,7 +94,7 @@ class TorchTrainer:
 
     def weight(self, node: LayerNode, name: str) -> Tensor | None:
         """One of a layer's weights; None where it has no such one."""
-        return self.tensors.get(f"{node.name}.{name}")
+        return self.tensors.get(f"{node.owner}.{name}")
 
     def windows(self, node: LayerNode) -> tuple[Window, ...]:
         """How a layer's window slides."""
@@ -191,7 +191,7 @@ def _batchnorm(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
         trainer.weight(node, "var"),
         trainer.weight(node, "scale"),
         trainer.weight(node, "bias"),
-        training=not trainer.recipe.freezes(node.name),
+        training=not trainer.recipe.freezes(node.owner),
         momentum=layer.momentum,
         eps=layer.eps,
     )
