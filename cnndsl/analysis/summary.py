@@ -24,7 +24,7 @@ from cnndsl.frozen import frozen
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.sharing import SHARE
 
-__all__ = ["LayerSummary", "Summary", "phrase", "summarize"]
+__all__ = ["LayerSummary", "Summary", "phrase", "summarize", "word"]
 
 
 @frozen
@@ -32,7 +32,8 @@ class LayerSummary:
     """One layer.
 
     ``layer`` is its keyword, ``phrase`` what a spec writes for it, with all numbers filled in.
-    ``receptive_field`` is empty where the network's input is a vector.
+    ``receptive_field`` is empty where the network's input is a vector. ``weights_of`` names the
+    layer that has its weights, where that is another one; they are counted there.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LayerSummary:
     macs: int
     activation_bytes: int
     receptive_field: tuple[int, ...]
+    weights_of: str = ""
 
 
 @frozen
@@ -80,6 +82,12 @@ class Summary:
             f" {self.params:,} parameters, {self.macs:,} MACs>"
         )
 
+    @property
+    def shared_params(self) -> int:
+        """Of the parameters, those that more than one layer uses."""
+        owners = {layer.weights_of for layer in self.layers if layer.weights_of}
+        return sum(layer.params for layer in self.layers if layer.name in owners)
+
     def to_json(self) -> dict[str, object]:
         """The summary as plain data; sizes are texts (``6x28x28``), the main output's is given."""
         return {
@@ -95,6 +103,7 @@ class Summary:
                     "macs": layer.macs,
                     "activation_bytes": layer.activation_bytes,
                     "receptive_field": _sizes(layer.receptive_field) or None,
+                    **({"weights_of": layer.weights_of} if layer.weights_of else {}),
                 }
                 for layer in self.layers
             ],
@@ -151,6 +160,7 @@ def _layers(typed: TypedNetwork, batch: int) -> Iterator[LayerSummary]:
                 macs=macs_of(typed, position),
                 activation_bytes=batch * typed.types[position].bytes,
                 receptive_field=fields[position].sizes,
+                weights_of=node.owner if node.share else "",
             )
 
 
@@ -163,18 +173,21 @@ def phrase(node: LayerNode) -> str:
     positional = [name for name in layer.positional if name in node.places]
     words = [layer.keyword]
     if positional:
-        words.append("@".join(_word(getattr(layer, name)) for name in positional))
+        words.append("@".join(word(getattr(layer, name)) for name in positional))
     for name in node.places:
         value = getattr(layer, name)
         if name not in positional and value != fields[name].default:
-            words += [name, _word(value)]
+            words += [name, word(value)]
     if node.share:
         words += [SHARE, node.owner]
     return " ".join(words)
 
 
-def _word(value: object) -> str:
-    """A value; sizes in one word, ``5x5``, but the four or six of a padding as a list."""
+def word(value: object) -> str:
+    """A setting's value as a spec writes it.
+
+    Sizes are one word, ``5x5``, but the four or six of a padding a list.
+    """
     if isinstance(value, tuple) and 0 < len(value) <= 3:
         return _sizes(value)
     return show(value)  # type: ignore[arg-type]

@@ -190,6 +190,8 @@ def _totals(counted: Summary) -> Iterator[tuple[str, int, str]]:
     """Name, value and explanation of each total."""
     frozen = counted.params - counted.trainable_params
     yield "parameters", counted.params, "numbers that can be learnt"
+    if counted.shared_params:
+        yield "  shared", counted.shared_params, "those that several layers use, counted once"
     if frozen:
         yield "  learning", counted.trainable_params, "those that training changes"
         yield "  frozen", frozen, "those that `freeze` keeps as they are"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cnndsl.analysis.summary import word
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.elaborate.values import brief
 from cnndsl.layers.base import Init, Weight
 from cnndsl.recipe.recipe import Recipe, scopes
 from cnndsl.typecheck.infer import Fact, Inference
@@ -62,8 +62,8 @@ def _unlike(node: LayerNode, owner: LayerNode) -> Diagnostic | None:
     if setting == "keyword":
         message = f"`{node.layer.keyword}` cannot use the weights of a `{owner.layer.keyword}`"
         return _problem(node, owner, message, "share with a layer of the same kind")
-    here, there = brief(getattr(node.layer, setting)), brief(getattr(owner.layer, setting))
-    message = f"`{setting}` is {here} in `{node.name}`, and {there} in `{owner.name}`"
+    here, there = (word(getattr(one.layer, setting)) for one in (node, owner))
+    message = f"`{setting}` is `{here}` in `{node.name}`, and `{there}` in `{owner.name}`"
     help = f"write the settings of `{owner.name}`: layers that share weights are one layer"
     return _problem(node, owner, message, help)
 
