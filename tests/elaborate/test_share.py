@@ -54,7 +54,7 @@ def test_weights_have_one_name_in_the_model_and_in_training() -> None:
     names = set(network_weights(typed))
     assert not any(name.startswith("b.") for name in names)
     assert names == set(lower(typed).graph.initializers) - {"", *map(str, range(9))} & names
-    assert names == set(build_step(typed).weights)
+    assert names == set(build_step(typed).signature.weights)
     assert names == set(initialise(typed, 0, Recipe().init))
 
 
@@ -228,7 +228,7 @@ def test_the_owner_may_lead_nowhere() -> None:
     text = "input 4\nx = a: dense 4\ndense 4 share a -> softmax\n"
     typed = network(text)
     assert set(network_weights(typed)) == {"a.weight", "a.bias"}
-    assert set(build_step(typed).updated) == {"a.weight", "a.bias"}
+    assert set(build_step(typed).signature.updated) == {"a.weight", "a.bias"}
 
 
 def test_shared_weights_begin_as_their_owner_says() -> None:
@@ -241,7 +241,7 @@ def test_shared_weights_begin_as_their_owner_says() -> None:
 def test_frozen_by_the_owner() -> None:
     text = "input 4\na: dense 4\nb: dense 4 share a -> dense 2 -> softmax\ntrain {{\n {} \n}}\n"
     typed = network(text.format("freeze a"))
-    assert set(build_step(typed).updated) == {"dense1.weight", "dense1.bias"}
+    assert set(build_step(typed).signature.updated) == {"dense1.weight", "dense1.bias"}
     assert [code for _, code in codes(text.format("freeze b"))] == ["CNN130"]
     assert [code for _, code in codes(text.format("freeze a b"))] == ["CNN213"]
     assert [code for _, code in codes(text.format("lr_factor b 2"))] == ["CNN130"]
