@@ -13,6 +13,7 @@ from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option, wants_color
 from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_text
+from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.typecheck.checked import Checked
@@ -157,11 +158,7 @@ def _summary(diagnostics: Sequence[Diagnostic], most: int) -> str:
     if not diagnostics:
         return "no problems"
     counts = Counter(str(diagnostic.severity) for diagnostic in diagnostics)
-    text = ", ".join(
-        f"{counts[kind]} {kind}{'s' if counts[kind] > 1 else ''}"
-        for kind in ("error", "warning")
-        if counts[kind]
-    )
+    text = ", ".join(count(counts[kind], kind) for kind in ("error", "warning") if counts[kind])
     if len(diagnostics) > most:
         text += f" (the first {most} shown)"
     mendable = sum(any(fix.safe for fix in diagnostic.fixes) for diagnostic in diagnostics)

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from cnndsl.cli.options import tell_device, wants_color
 from cnndsl.diagnostics.render.characters import visible
+from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -173,24 +174,20 @@ def _say(text: str, *, err: bool = False) -> None:
 
 
 def _head(start: Start) -> str:
-    samples = _samples(start.samples)
+    samples = count(start.samples, "sample", commas=True)
     if start.valid_samples:
         samples += f", {start.valid_samples:,} to validate"
-    epochs = "1 epoch" if start.epochs == 1 else f"{start.epochs:,} epochs"
-    steps = "1 step" if start.steps == 1 else f"{start.steps:,} steps"
+    epochs = count(start.epochs, "epoch", commas=True)
+    steps = count(start.steps, "step", commas=True)
+    batch = count(start.batch, "sample", commas=True)
     line = (
-        f"training {start.network} on {start.device}: {samples}; {epochs} of {steps},"
-        f" {_samples(start.batch)} each"
+        f"training {start.network} on {start.device}: {samples}; {epochs} of {steps}, {batch} each"
     )
     if (start.epoch, start.step) == (start.epochs, start.steps):
         line += "\nall epochs are done already"
     elif (start.epoch, start.step) != (1, 0):
         line += f"\ngoing on in epoch {start.epoch} after step {start.step}"
     return line
-
-
-def _samples(count: int) -> str:
-    return "1 sample" if count == 1 else f"{count:,} samples"
 
 
 def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str:

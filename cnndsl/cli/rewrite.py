@@ -16,6 +16,7 @@ from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits, compatible
 from cnndsl.diagnostics.model import Diagnostic, Edit, UserError
 from cnndsl.diagnostics.source import Source
+from cnndsl.diagnostics.words import count
 from cnndsl.files import read_regular
 from cnndsl.limits import Limits
 
@@ -55,10 +56,10 @@ def annotated(
     text = _rewrite([edit for edit in edits if edit.span.source in own], piped)
     counts = Counter(edit.span.source for edit in edits)
     told = tuple(
-        f"annotated `{source.name}`: {count} claim{'s' if count > 1 else ''} written"
+        f"annotated `{source.name}`: {count(claims, 'claim')} written"
         if source in own
         else f"left `{source.name}` as it is: it is no file of your own"
-        for source, count in counts.items()
+        for source, claims in counts.items()
     )
     return told, text
 

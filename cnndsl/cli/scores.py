@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cnndsl.cli.columns import Column, cut, table, width
 from cnndsl.cli.progress import number
 from cnndsl.diagnostics.render.characters import visible
+from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.runtime.evaluate import Evaluation
@@ -124,10 +125,10 @@ def _finite(value: float | None) -> float | None:
 
 def as_text(evaluation: Evaluation) -> str:
     """The numbers as aligned lines."""
-    lines = ["  ".join([*_facts(evaluation), _count(evaluation.count, "sample")])]
+    lines = ["  ".join([*_facts(evaluation), count(evaluation.count, "sample", commas=True)])]
     if evaluation.nan:
         verb = "is" if evaluation.nan == 1 else "are"
-        lines.append(f"{_count(evaluation.nan, 'answer')} {verb} NaN and wrong")
+        lines.append(f"{count(evaluation.nan, 'answer', commas=True)} {verb} NaN and wrong")
     if evaluation.confusion is not None:
         lines += _classes(evaluation)
     elif evaluation.labels:
@@ -239,8 +240,8 @@ def _worst_pairs(names: Sequence[str], matrix: Sequence[Sequence[int]]) -> Itera
         yield "no mistakes"
         return
     yield "the most frequent mistakes"
-    for count, true, answer in sorted(pairs)[:_WORST]:
-        yield f"  {-count:>5,} of {names[true]} taken for {names[answer]}"
+    for wrong, true, answer in sorted(pairs)[:_WORST]:
+        yield f"  {-wrong:>5,} of {names[true]} taken for {names[answer]}"
 
 
 # --- labels and values --------------------------------------------------------------------------
@@ -286,10 +287,6 @@ def _values(evaluation: Evaluation) -> Iterator[str]:
 
 def _shown(names: Sequence[str]) -> list[str]:
     return [cut(visible(name), _NAME) for name in names]
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _percent(share: float | None) -> str:

@@ -19,6 +19,7 @@ from cnndsl.cli.options import (
     verify_option,
 )
 from cnndsl.cli.progress import duration, number, percent, watching
+from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.api import Network
@@ -224,9 +225,8 @@ def _finished(
     training: Training, data: str, valid: float | str | None, figures: str
 ) -> Iterator[str]:
     """How it went, where the model is, and what to do next."""
-    epochs = len(training.records)
-    count = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-    yield f"{training.how} after {count} in {duration(training.seconds)}{_best(training)}"
+    epochs = count(len(training.records), "epoch")
+    yield f"{training.how} after {epochs} in {duration(training.seconds)}{_best(training)}"
     model = str(training.folder / "model.onnx")
     yield f"the model is {model}; beside it are its weights, metrics.csv and curves.{figures}"
     yield ""

@@ -22,6 +22,7 @@ from cnndsl.data.normalize import in_spec_order
 from cnndsl.data.sources import Array, ModelInput, UnreadableError
 from cnndsl.data.splits import Wanted
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.graph.npy import read_npy_header
@@ -109,8 +110,8 @@ def _names(
         raise UserError(
             "CNN703",
             f"`{path}` has no array called `{missing[0]}`",
-            notes=[f"it has {_quoted(list(members)) or 'none'}"],
-            help=f"name the arrays after the network's inputs: {_quoted([i.name for i in inputs])}",
+            notes=[f"it has {quoted(members) or 'none'}"],
+            help=f"name the arrays after the network's inputs: {quoted(i.name for i in inputs)}",
         ) from error
 
 
@@ -188,7 +189,3 @@ def _read_header(
 
 def _unreadable(name: str, why: str, help: str = "save the array again") -> UnreadableError:
     return UnreadableError("CNN702", f"cannot read `{name}`: {why}", help=help)
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

@@ -18,6 +18,7 @@ from cnndsl.data.samples import LISTED, Indices
 from cnndsl.data.sources import natural
 from cnndsl.data.splits import Wanted, not_understood
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import abridged
 
 __all__ = [
     "LabelIndices",
@@ -59,8 +60,7 @@ def shortened(name: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """Names in a message: the first ones, and how many more there are."""
-    text = ", ".join(f"`{shortened(name)}`" for name in names[:LISTED])
-    return text if len(names) <= LISTED else f"{text} and {len(names) - LISTED} more"
+    return abridged([f"`{shortened(name)}`" for name in names], LISTED)
 
 
 def numbers_are_names(classes: Sequence[str]) -> bool:

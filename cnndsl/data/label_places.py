@@ -11,6 +11,7 @@ from cnndsl.data.augment import Move
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import count, quoted
 from cnndsl.recipe.augmentations.base import Augmentation
 from cnndsl.recipe.augmentations.flip import Flip
 from cnndsl.types import TensorType
@@ -65,7 +66,7 @@ def note_of_moving(augmentations: Sequence[Augmentation], dataset: Dataset, *, m
     Empty where samples have a class each, or are not moved.
     """
     moves = _moves(augmentations)
-    words = " and ".join(dict.fromkeys(f"`{one.keyword}`" for one in moves))
+    words = quoted(dict.fromkeys(one.keyword for one in moves), " and ")
     if not moved:
         answers = dataset.targets if dataset.labels is None else dataset.labels
         numbers = math.prod(answers.shape[1:]) if answers is not None else 1
@@ -100,7 +101,7 @@ def _says_what_is_there(dataset: Dataset, answers: Array, cells: int) -> bool:
 def _size(dims: tuple[int, ...]) -> str:
     if len(dims) > 1:
         return f"`{TensorType(dims)}`"
-    return "1 number" if math.prod(dims) == 1 else f"{math.prod(dims)} numbers"
+    return count(math.prod(dims), "number")
 
 
 def _unclear(move: Move, dataset: Dataset, what: str) -> UserError:

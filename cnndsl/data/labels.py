@@ -11,6 +11,7 @@ from cnndsl.data.class_names import listed
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import count
 from cnndsl.recipe.losses.base import LabelKind
 from cnndsl.types import TensorType
 
@@ -81,13 +82,14 @@ def check_labels(
     if labels is None:
         return
     if dataset.classes and len(dataset.classes) != units:
-        count = len(dataset.classes)
-        help = f"let the last layer give {count} units"
-        if count == 1:
+        number = len(dataset.classes)
+        help = f"let the last layer give {number} units"
+        if number == 1:
             help = "give samples of another class too: there is nothing to tell one class from"
         raise UserError(
             "CNN802",
-            f"`{dataset.name}` has {_classes(count)}, but the network tells {units} apart",
+            f"`{dataset.name}` has {count(number, 'class', 'classes')}, but the network tells"
+            f" {units} apart",
             notes=[f"the classes are {listed(dataset.classes)}"],
             help=help if learnt else "give data of all the classes that the network has learnt",
         )
@@ -179,10 +181,6 @@ def _as_shares(targets: Array) -> str:
     if len(values) == 2:
         return f"write 0 and 1 for {values[0]:g} and {values[1]:g}"
     return "give the share or probability of each output, or write `loss mse` in the spec"
-
-
-def _classes(count: int) -> str:
-    return "1 class" if count == 1 else f"{count} classes"
 
 
 # --- what a loss takes ------------------------------------------------------------------------

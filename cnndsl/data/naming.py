@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnndsl.data.splits import Split, Wanted, no_part, not_understood, refuse_valid
+from cnndsl.diagnostics.words import quoted
 
 __all__ = ["array_names", "unused_arrays"]
 
@@ -63,15 +64,14 @@ def array_names(members: Collection[str], data: str, wanted: Wanted) -> list[str
         for naming in namings
         if any(naming.names(split, names, members) for split in _SPLITS)
     ]
-    listed = ", ".join(f"`{name}`" for name in members) or "nothing"
+    listed = quoted(members) or "nothing"
     if len(known) > 1:
         firsts = [
             next(filter(None, (naming.names(split, names, members) for split in _SPLITS)))[0]
             for naming in known
         ]
         raise not_understood(
-            f"`{data}` holds {' and '.join(f'`{first}`' for first in firsts)}: which to take is not"
-            " clear",
+            f"`{data}` holds {quoted(firsts, ' and ')}: which to take is not clear",
             "keep one kind of arrays in a file",
         )
     if not known:

@@ -17,6 +17,7 @@ from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indi
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, walk_files
 from cnndsl.data.splits import Wanted, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.graph.files import reason
 
 __all__ = ["PictureSet", "pictures_in"]
@@ -154,9 +155,7 @@ def _states(name: str, files: Sequence[str]) -> Indices:
         else:
             states[at] = status.st_size, status.st_mtime_ns
     if missing:
-        notes = missing[:LISTED]
-        if len(missing) > LISTED:
-            notes.append(f"and {len(missing) - LISTED} more")
+        notes = abridged_lines(missing, LISTED)
         verb = "is" if len(missing) == 1 else "are"
         help = "correct the paths; they count from the folder of the file that lists them"
         if slashed:

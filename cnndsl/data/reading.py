@@ -11,6 +11,7 @@ from cnndsl.data.array_files import read_npy, read_npz
 from cnndsl.data.images import read_picture
 from cnndsl.data.sources import ModelInput, Sample, UnreadableError
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 
 __all__ = ["read_samples"]
 
@@ -74,7 +75,7 @@ def _samples_of(file: Path, inputs: Sequence[ModelInput]) -> Iterator[Sample]:
 
 
 def _one_for_several(file: Path, inputs: Sequence[ModelInput]) -> UserError:
-    names = ", ".join(f"`{one.name}`" for one in inputs)
+    names = quoted(one.name for one in inputs)
     return UserError(
         "CNN703",
         f"`{file}` gives one input, but the network has {len(inputs)}: {names}",

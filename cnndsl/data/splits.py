@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 
 __all__ = [
     "NoPartError",
@@ -49,7 +50,7 @@ def only_input(wanted: Wanted, data: str) -> ModelInput:
     """
     if len(wanted.inputs) == 1:
         return wanted.inputs[0]
-    names = ", ".join(f"`{one.name}`" for one in wanted.inputs)
+    names = quoted(one.name for one in wanted.inputs)
     raise UserError(
         "CNN703",
         f"`{data}` gives one input, but the network has {len(wanted.inputs)}: {names}",

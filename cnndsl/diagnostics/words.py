@@ -1,4 +1,4 @@
-"""Words for messages: what a misspelt one may have meant, and pieces of a text made short.
+"""Words for messages: what a misspelt one may have meant, lists, numbers of things, short pieces.
 
 Did you mean: from a word that is unknown and the words that exist to the ones it may have meant.
 
@@ -19,13 +19,85 @@ from itertools import islice
 from cnndsl.diagnostics.model import Edit, Fix
 from cnndsl.diagnostics.source import Span
 
-__all__ = ["closest", "is_slip", "replacements", "shorten"]
+__all__ = [
+    "abridged",
+    "abridged_lines",
+    "closest",
+    "count",
+    "is_slip",
+    "listed",
+    "quoted",
+    "replacements",
+    "shorten",
+]
 
 _MOST = 3
 _CONSIDERED = 1_000
 _COMPARED = 64
 """So many candidates are compared letter by letter: those that begin and end most like the word."""
 _LONGEST = 64
+
+
+# --- lists and numbers ------------------------------------------------------------------------
+
+
+def count(number: int, noun: str, plural: str = "", *, commas: bool = False) -> str:
+    """A number of things; with ``commas`` between the thousands, where it may be large.
+
+    >>> count(1, "name"), count(2, "name"), count(0, "class", "classes")
+    ('1 name', '2 names', '0 classes')
+    >>> count(1200, "sample", commas=True)
+    '1,200 samples'
+    """
+    name = noun if number == 1 else plural or f"{noun}s"
+    return f"{number:,} {name}" if commas else f"{number} {name}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Words in a sentence.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"], "or")
+    ('a', 'a and b', 'a, b or c')
+    """
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def quoted(words: Iterable[object], between: str = ", ") -> str:
+    """Words as code.
+
+    >>> quoted(["a", "b"]), quoted([1, 2], " or ")
+    ('`a`, `b`', '`1` or `2`')
+    """
+    return between.join(f"`{word}`" for word in words)
+
+
+def abridged(words: Sequence[str], most: int) -> str:
+    """The first of many words, and how many more there are.
+
+    >>> abridged(["a", "b"], 2), abridged(["a", "b", "c", "d"], 2)
+    ('a, b', 'a, b and 2 more')
+    """
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def abridged_lines(lines: Sequence[str], most: int) -> list[str]:
+    """The first of many lines, and one that says how many more there are.
+
+    >>> abridged_lines(["a", "b", "c"], 2), abridged_lines(["a", "b"], 2)
+    (['a', 'b', 'and 1 more'], ['a', 'b'])
+    """
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return [*lines[:most], *more]
+
+
+def shorten(text: str, limit: int = 40) -> str:
+    """A piece of a spec for a message: on one line, not too long."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+# --- did you mean -----------------------------------------------------------------------------
 
 
 def closest(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
@@ -155,9 +227,3 @@ def _distance(left: str, right: str, limit: int) -> int | None:
             return None
         before = above
     return row[-1] if row[-1] <= limit else None
-
-
-def shorten(text: str, limit: int = 40) -> str:
-    """A piece of a spec for a message: on one line, not too long."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest, replacements, shorten
+from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
 from cnndsl.elaborate.bound import Bound, validate
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.schema_errors import diagnose, example, foreign_letters, value_example
@@ -311,7 +311,7 @@ class _Binder(Generic[S]):
         attributes = [n for n in self.schema.model_fields if n not in self.schema.positional]
         usage = f"write `{example(self.schema, self.head)}`"
         if attributes:
-            return f"{usage}; its attributes are {', '.join(f'`{name}`' for name in attributes)}"
+            return f"{usage}; its attributes are {quoted(attributes)}"
         return usage
 
 

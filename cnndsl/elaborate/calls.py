@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest, replacements, shorten
+from cnndsl.diagnostics.words import closest, count, quoted, replacements, shorten
 from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.scope import BlockDefinition, Frame, Naming, Stream
@@ -102,8 +102,7 @@ def signature(definition: BlockDefinition) -> str:
 
 
 def _surplus(argument: Argument, definition: BlockDefinition, call: Call) -> Diagnostic:
-    count = len(definition.block.parameters)
-    takes = f"{count} argument" if count == 1 else f"{count} arguments"
+    takes = count(len(definition.block.parameters), "argument")
     return Diagnostic(
         "CNN203",
         f"`{call.callee.name}` takes {takes}, not {len(call.arguments)}",
@@ -128,7 +127,7 @@ def _unknown(name: Identifier, definition: BlockDefinition) -> Diagnostic:
 
 
 def _missing(missing: list[Parameter], definition: BlockDefinition, call: Call) -> Diagnostic:
-    names = " and ".join(f"`{parameter.name.name}`" for parameter in missing)
+    names = quoted((parameter.name.name for parameter in missing), " and ")
     return Diagnostic(
         "CNN202",
         f"`{call.callee.name}` needs {names}",

@@ -20,7 +20,7 @@ from cnndsl.layers import is_shipped
 from cnndsl.limits import DEEPEST, Limits
 from cnndsl.syntax.ast import Body, Chain, Identifier, Name
 
-__all__ = ["ElaborationContext", "LimitError", "count"]
+__all__ = ["ElaborationContext", "LimitError"]
 
 
 class LimitError(Exception):
@@ -247,8 +247,3 @@ class ElaborationContext(ABC):
             yield
         except EvaluationError as error:
             self.report.add(error.diagnostic)
-
-
-def count(number: int, noun: str) -> str:
-    """A number of things: ``1 name``, ``2 names``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

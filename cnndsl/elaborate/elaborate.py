@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest
+from cnndsl.diagnostics.words import closest, count
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.calls import as_chain, bind_arguments
-from cnndsl.elaborate.context import ElaborationContext, count
+from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.control import branch, loop
 from cnndsl.elaborate.draft import PendingClaim, Poison
 from cnndsl.elaborate.error_nodes import STREAMLESS, begins_with, names_in, with_error_nodes

@@ -7,6 +7,7 @@ from itertools import islice
 
 from cnndsl.diagnostics.model import Report
 from cnndsl.diagnostics.source import Source
+from cnndsl.diagnostics.words import quoted
 from cnndsl.elaborate.foreign_calls import translate
 from cnndsl.frozen import replace
 from cnndsl.syntax.ast import Call, ChainStatement, Passage
@@ -23,7 +24,7 @@ def say_in_our_words(passages: Sequence[Passage], report: Report) -> None:
         layers = list(islice(_layers(passage.calls), _SHOWN))
         if layers:
             more = ", …" if len(passage.calls) > len(layers) else ""
-            shown = ", ".join(f"`{layer}`" for layer in layers)
+            shown = quoted(layers)
             help = f"write each layer on a line, in the order of use: {shown}{more}"
             report.replace(passage.diagnostic, replace(passage.diagnostic, help=help))
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest, replacements, shorten
+from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.evaluate import evaluate
@@ -273,9 +273,7 @@ def unknown_setting(setting: Setting, known: Sequence[str], where: str) -> Diagn
         "CNN501",
         message,
         name.span,
-        help=f"did you mean `{near[0]}`?"
-        if near
-        else f"its settings are {', '.join(f'`{item}`' for item in known)}",
+        help=f"did you mean `{near[0]}`?" if near else f"its settings are {quoted(known)}",
         fixes=fixes,
     )
 

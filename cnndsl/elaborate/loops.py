@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cnndsl.diagnostics.model import Diagnostic
-from cnndsl.elaborate.context import ElaborationContext, count
+from cnndsl.diagnostics.words import count
+from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.evaluate import evaluate, hole_refused
 from cnndsl.elaborate.scope import Frame
 from cnndsl.elaborate.values import KNOWN_WORDS, Constants, EvaluationError, OpenHole, Value, brief

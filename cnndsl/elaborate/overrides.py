@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.diagnostics.words import closest, shorten
+from cnndsl.diagnostics.words import closest, quoted, shorten
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unparse import train_statement
@@ -129,7 +129,7 @@ def _meant(one: _Override, current: Recipe) -> str:
             return f"did you mean `{_PREFIX}{setting}.{one.setting}={value}`?"
     near = closest(one.setting, _SETTINGS)
     if not near:
-        return f"its settings are {', '.join(f'`{name}`' for name in _SETTINGS)}"
+        return f"its settings are {quoted(_SETTINGS)}"
     attribute = f".{one.attribute}" if one.attribute else ""
     return f"did you mean `{_PREFIX}{near[0]}{attribute}={value}`?"
 

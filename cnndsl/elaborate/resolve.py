@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest
+from cnndsl.diagnostics.words import closest, quoted
 from cnndsl.elaborate.class_names import class_names
 from cnndsl.elaborate.context import LimitError
 from cnndsl.elaborate.draft import Draft, PendingExpectation
@@ -294,7 +294,7 @@ class _Resolver:
             if name in known or name in self.expander.broken:
                 continue
             near = closest(name, known)
-            there = f"it has {', '.join(f'`{item}`' for item in known)}" if known else "it has none"
+            there = f"it has {quoted(known)}" if known else "it has none"
             raise UserError(
                 "CNN114",
                 f"`{self.path.stem}` has no parameter `{name}`",

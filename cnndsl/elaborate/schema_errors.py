@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest, is_slip, replacements, shorten
+from cnndsl.diagnostics.words import closest, is_slip, quoted, replacements, shorten
 from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief, show
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
@@ -77,11 +77,7 @@ def diagnose(
             )
             code = "CNN208" if isinstance(value, str) else "CNN204"
             message = f"{what} cannot be `{text}`"
-            help = (
-                f"did you mean `{near[0]}`?"
-                if near
-                else f"write one of {', '.join(f'`{word}`' for word in words)}"
-            )
+            help = f"did you mean `{near[0]}`?" if near else f"write one of {quoted(words)}"
         case "value_error" | "assertion_error":
             code = "CNN208" if isinstance(value, str) else "CNN205"
             message = str(problem["msg"]).removeprefix("Value error, ")
@@ -132,7 +128,7 @@ def _nearest_whole(value: float) -> tuple[str, tuple[str, ...]]:
     if value == lower:
         return f"write `{lower}`", (str(lower),)
     numbers = [lower, lower + 1] if lower > 0 else [1]
-    return f"write {' or '.join(f'`{number}`' for number in numbers)}", ()
+    return f"write {quoted(numbers, ' or ')}", ()
 
 
 def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
@@ -235,7 +231,7 @@ def unknown_quantity(name: Identifier, known: Sequence[str]) -> Diagnostic:
 
     other = other_quantity(name.name)
     near = (other,) if other else closest(name.name, known)
-    help = f"it knows {', '.join(f'`{item}`' for item in known)}"
+    help = f"it knows {quoted(known)}"
     if near:
         help = f"in cnndsl it is called `{other}`" if other else f"did you mean `{near[0]}`?"
     if name.name.casefold() in ("flops", "flop"):

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest, replacements, shorten
+from cnndsl.diagnostics.words import closest, count, quoted, replacements, shorten
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.header import given_twice, joined, unknown_setting, validated
 from cnndsl.elaborate.values import Constants
@@ -64,12 +64,12 @@ def _long_warmup(statement: Train, made: Recipe, epochs: Span | None) -> Diagnos
         if isinstance(before, Name) and before.name == "warmup"
     )
     less = "`warmup 0`" if made.epochs == 1 else f"`warmup {made.epochs - 1}` or less"
-    count = "1 epoch" if made.epochs == 1 else f"{made.epochs} epochs"
+    whole = count(made.epochs, "epoch")
     return Diagnostic(
         "CNN205",
-        f"`warmup` must be less than the {count} of training, not {made.schedule.warmup}",
+        f"`warmup` must be less than the {whole} of training, not {made.schedule.warmup}",
         span,
-        labels=(Label(epochs, count),) if epochs else (),
+        labels=(Label(epochs, whole),) if epochs else (),
         help=f"write {less}, or more `epochs`",
     )
 
@@ -112,7 +112,7 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
     from cnndsl.recipe.absent import absent_word, same_word  # only mistakes need them
 
     name = setting.name.name
-    choices = ", ".join(f"`{variant}`" for variant in variants)
+    choices = quoted(variants)
     if word is None:
         return Diagnostic(
             "CNN202", f"`{name}` needs to say which", setting.name.span, help=f"choose {choices}"

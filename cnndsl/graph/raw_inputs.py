@@ -14,6 +14,7 @@ import numpy
 import onnx_ir
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 from cnndsl.elaborate.network import InputNode, TypedNetwork
 from cnndsl.graph.builder import GraphBuilder
 from cnndsl.graph.weights import Array
@@ -37,7 +38,7 @@ def raw_inputs(typed: TypedNetwork) -> tuple[str, ...]:
         node.name for node in network.inputs if node.preparation.layout_for(node.type) is not None
     )
     if not names:
-        kinds = " and ".join(f"`{node.type}`" for node in network.inputs)
+        kinds = quoted((node.type for node in network.inputs), " and ")
         raise UserError(
             "CNN608",
             f"`{typed.name}` has no input for pictures, only {kinds}",

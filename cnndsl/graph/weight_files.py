@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.files import check_regular, open_regular
 from cnndsl.graph.files import reason
@@ -30,7 +31,7 @@ from cnndsl.graph.manifest import read_artifact
 from cnndsl.graph.npy import read_npy_header
 from cnndsl.graph.onnx_weights import numbers_of, read_model
 from cnndsl.graph.weight_checksum import verify_weights
-from cnndsl.graph.weights import Array, compare_classes, listed, quoted, refuse_not_finite
+from cnndsl.graph.weights import SHOWN, Array, compare_classes, quoted, refuse_not_finite
 
 __all__ = ["StoredTensor", "WeightsFile", "classes_of_weights", "open_weights", "read_weights"]
 
@@ -292,7 +293,9 @@ class _Misfits:
             (self.dtypes, "of another type"),
         )
         counts = ", ".join(f"{len(found)} {kind}" for found, kind in kinds if found)
-        notes = [f"{kind}: {item}" for found, kind in kinds for item in listed(found)]
+        notes = [
+            f"{kind}: {item}" for found, kind in kinds for item in abridged_lines(found, SHOWN)
+        ]
         return UserError(
             "CNN601",
             f"the weights in `{path}` do not fit the network `{network}`: {counts}",

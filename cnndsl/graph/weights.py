@@ -11,13 +11,14 @@ import numpy
 from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.graph.files import write_atomically
 from cnndsl.graph.weight_checksum import WEIGHTS_CHECKSUM_KEY, checksum_of_weights
 
 __all__ = [
+    "SHOWN",
     "Array",
     "compare_classes",
-    "listed",
     "not_finite",
     "quoted",
     "raw_bytes",
@@ -28,7 +29,7 @@ __all__ = [
 
 Array: TypeAlias = NDArray[numpy.float32]
 
-_SHOWN = 10
+SHOWN = 10
 """How many names of one kind an error lists; the rest is counted."""
 
 
@@ -79,7 +80,7 @@ def refuse_not_finite(weights: Mapping[str, Array], path: str | os.PathLike[str]
     raise UserError(
         "CNN601",
         f"the weight {first} in `{os.fspath(path)}` holds numbers that are not finite",
-        notes=[f"so do {', '.join(listed(others))}"] if others else (),
+        notes=[f"so do {', '.join(abridged_lines(others, SHOWN))}"] if others else (),
         help="give weights of a run that did not diverge",
     )
 
@@ -140,12 +141,6 @@ def safetensors_chunks(
 
 
 # --- names for people -------------------------------------------------------------------------
-
-
-def listed(items: Sequence[str]) -> list[str]:
-    """The first of many items, and how many more there are."""
-    rest = len(items) - _SHOWN
-    return [*items[:_SHOWN], f"and {rest} more"] if rest > 0 else list(items)
 
 
 def quoted(name: str) -> str:

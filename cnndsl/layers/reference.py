@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl import resources
+from cnndsl.diagnostics.words import quoted
 from cnndsl.layers import find, keywords
 from cnndsl.layers.base import MAX_SIZE, Schema
 
@@ -65,7 +66,7 @@ def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         kinds = [kind for kind in described["anyOf"] if kind.get("type") != "null"]
         return ", ".join(_takes(kind, definitions) for kind in kinds)
     if "enum" in described:
-        return ", ".join(f"`{word}`" for word in described["enum"])
+        return quoted(described["enum"])
     match described.get("type"):
         case "boolean":
             return "`yes`, `no`"
@@ -76,7 +77,7 @@ def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case "array":
             return f"sizes{_range(described['items'])}"
         case _:
-            return ", ".join(f"`{example}`" for example in described["examples"])
+            return quoted(described["examples"])
 
 
 def _range(described: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pydantic import Field
 from typing_extensions import override
 
+from cnndsl.diagnostics.words import count, listed
 from cnndsl.layers.base import Layer, ShapeFault, Sizes, spread
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.padding import Padding
@@ -129,8 +130,8 @@ def _miscount(name: str, sizes: tuple[int, ...], rank: int) -> ShapeFault:
     written = "x".join(map(str, sizes))
     if name == "padding" and len(sizes) > 3:
         written = f"[{', '.join(map(str, sizes))}]"
-    names = _listed(_NAMES[rank])
-    dimensions = "1 dimension" if rank == 1 else f"{rank} dimensions"
+    names = listed(_NAMES[rank])
+    dimensions = count(rank, "dimension")
     allowed = "one size" if rank == 1 else f"one size for all, or {rank}"
     if name == "padding":
         allowed = f"one size for all, or {2 * rank}: all begins, then all ends"
@@ -156,7 +157,7 @@ def along(rank: int, wrong: Sequence[int], numbers: Sequence[str]) -> tuple[str,
     names = [_NAMES[rank][position] for position in wrong]
     if len(set(numbers)) > 1:
         return "", "; ".join(f"{name} {text}" for name, text in zip(names, numbers, strict=True))
-    where = "" if len(names) == rank else f"'s {_listed(names)}"
+    where = "" if len(names) == rank else f"'s {listed(names)}"
     return where, numbers[0]
 
 
@@ -165,7 +166,3 @@ def size_fault(
 ) -> ShapeFault:
     """A failure of the size rule, of which the windows show the numbers."""
     return ShapeFault(kind, message, blame=blame, spatial=True, windows=windows)
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

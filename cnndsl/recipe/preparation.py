@@ -22,6 +22,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
+from cnndsl.diagnostics.words import count
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Count, Schema, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
@@ -225,7 +226,7 @@ class Preparation:
                 yield _fault(
                     name,
                     f"`{name}` has {len(values)} values, but the input `{input_type}` has"
-                    f" {_count(channels, 'channel')}",
+                    f" {count(channels, 'channel')}",
                     f"give one number, or one per channel: {channels}",
                 )
         if self.layout == "auto":
@@ -240,7 +241,7 @@ class Preparation:
         elif CHANNELS[self.layout] != channels:
             yield _fault(
                 "layout",
-                f"`layout {self.layout}` has {_count(CHANNELS[self.layout], 'channel')}, but the"
+                f"`layout {self.layout}` has {count(CHANNELS[self.layout], 'channel')}, but the"
                 f" input `{input_type}` has {channels}",
                 "make the layout and the input's channels agree",
             )
@@ -356,7 +357,3 @@ def prepare(settings: Mapping[str, Schema]) -> Preparation:
 
 def _fault(setting: str, message: str, help: str) -> ShapeFault:
     return ShapeFault(FaultKind.PREPARATION, message, blame=(setting,), help=help)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

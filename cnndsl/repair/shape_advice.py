@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
@@ -116,13 +117,13 @@ def swapped(network: TypedNetwork) -> list[Diagnostic]:
         bank = node.layer.filter_bank if isinstance(node, LayerNode) else None
         if not isinstance(node, LayerNode) or bank is None or bank[0] > FEW:
             continue
-        count, sizes = bank
+        number, sizes = bank
         source = network.types[node.inputs[0]]
         large = LARGE <= sizes[0] < min(source.spatial, default=0)
         fix = _swapping(node, bank) if large and len(source.spatial) > 1 else None
         if fix is not None:
             kernel = "x".join(map(str, sizes * (3 - len(sizes))))
-            filters = "1 filter" if count == 1 else f"{count} filters"
+            filters = count(number, "filter")
             message = f"{filters} of {kernel} are unusual: are filters and kernel swapped?"
             span, help = fix.edits[0].span, f"{fix.title} if they are"
             found.append(

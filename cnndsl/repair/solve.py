@@ -12,6 +12,7 @@ from itertools import chain, islice
 
 from cnndsl.diagnostics.model import Edit
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import listed
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.window import Parameter, Rounding, Window
@@ -208,7 +209,7 @@ def _counted(counts: Sequence[int]) -> str:
         if count:
             noun = name if count == 1 else f"{name}s"
             words.append(noun if shared and words else f"{count} {noun}")
-    return " and ".join([*filter(None, [", ".join(words[:-1])]), words[-1]])
+    return listed(words)
 
 
 def _written(case: Case, name: str, sizes: tuple[int, ...], rank: Rank) -> Iterator[Candidate]:

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 from cnndsl.runtime import library
 from cnndsl.runtime.start import CUDA, TRIAL, start
 
@@ -229,7 +230,7 @@ def _explain(
     if provider != CUDA:
         return Trial(False, library.plain(log[-1]), said, f"run `{library.reinstall_command()}`")
     missing = _missing_libraries([*printed, *log])
-    notes = (f"CUDA's libraries are missing too: {_listed(missing)}", *said) if missing else said
+    notes = (f"CUDA's libraries are missing too: {quoted(missing)}", *said) if missing else said
     driver = read_driver()
     if driver is None:
         reason = f"NVIDIA's driver is not there (`{_driver_library()}`)"
@@ -244,7 +245,7 @@ def _explain(
         )
         return Trial(False, reason, notes, _driver_help(ort, "update"))
     if missing:
-        reason = f"libraries of CUDA are missing: {_listed(missing)}"
+        reason = f"libraries of CUDA are missing: {quoted(missing)}"
         return Trial(False, reason, said, 'run `pip install "cnndsl[cuda]"`')
     if index >= len(driver.gpus):
         found = ", ".join(f"`cuda:{number}` {name}" for number, name in enumerate(driver.gpus))
@@ -283,7 +284,3 @@ def _missing_libraries(lines: Sequence[str]) -> tuple[str, ...]:
     except OSError:
         names.append(cudnn)
     return tuple(dict.fromkeys(name for name in names if name != _driver_library()))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)

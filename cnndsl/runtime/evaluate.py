@@ -21,6 +21,7 @@ from cnndsl.data.labels import check_answers, encoder
 from cnndsl.data.loader import evaluation_batches, not_finite_error
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.manifest import Manifest
@@ -89,7 +90,7 @@ class Evaluation:
             "rmse": self.rmse,
         }
         known = "".join(f", {name} {one:.4g}" for name, one in shares.items() if one is not None)
-        samples = "1 sample" if self.count == 1 else f"{self.count:,} samples"
+        samples = count(self.count, "sample", commas=True)
         return f"<Evaluation of {samples}: loss {self.loss:.4g}{known}>"
 
     @property

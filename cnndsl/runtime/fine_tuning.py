@@ -16,6 +16,7 @@ import numpy
 from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import abridged
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.heads import head_of
 from cnndsl.graph.weight_files import open_weights
@@ -54,23 +55,23 @@ class Start:
         count = len(self.weights)
         yield f"{len(self.taken)} of {count} weights are taken from `{os.fspath(path)}`"
         if self.missing:
-            yield f"not in the file, so they begin anew: {_listed(self.missing)}"
+            yield f"not in the file, so they begin anew: {abridged(self.missing, _SHOWN)}"
         if self.unfit:
-            yield f"of another kind in the file, so they begin anew: {_listed(self.unfit)}"
+            yield f"of another kind in the file, so they begin anew: {abridged(self.unfit, _SHOWN)}"
         if self.foreign:
             yield (
                 f"of other classes in the file (such as {quoted(self.others)}), so they begin anew:"
-                f" {_listed(self.foreign)}"
+                f" {abridged(self.foreign, _SHOWN)}"
             )
         if self.reordered:
             yield (
                 "for the same classes in another order in the file, so they are reordered:"
-                f" {_listed(self.reordered)}"
+                f" {abridged(self.reordered, _SHOWN)}"
             )
         if self.conversion:
             yield self.conversion
         if self.unused:
-            yield f"in the file, but not in the network: {_listed(self.unused)}"
+            yield f"in the file, but not in the network: {abridged(self.unused, _SHOWN)}"
 
 
 def start_from(
@@ -169,8 +170,3 @@ def _rows(stored: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
 def _kind(shape: Sequence[int], dtype: str = "F32") -> str:
     sizes = "x".join(map(str, shape)) or "a single number"
     return sizes if dtype == "F32" else f"{sizes} of {dtype}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

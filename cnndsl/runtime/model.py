@@ -16,7 +16,7 @@ from cnndsl.data.arrays import as_batch
 from cnndsl.data.reading import read_samples
 from cnndsl.data.sources import Array, ModelInput, batches, find_files, stack
 from cnndsl.diagnostics.model import UserError
-from cnndsl.diagnostics.words import closest
+from cnndsl.diagnostics.words import closest, count, quoted
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.onnx_weights import read_model
@@ -281,10 +281,10 @@ class Model:
     ) -> dict[str, object]:
         given = {**dict(zip(inputs, arrays, strict=False)), **named}
         if set(given) != set(inputs) or len(arrays) + len(named) != len(inputs):
-            names = ", ".join(f"`{name}`" for name in inputs)
+            names = quoted(inputs)
             raise UserError(
                 "CNN703",
-                f"the network has {len(inputs)} input{'s' if len(inputs) > 1 else ''}"
+                f"the network has {count(len(inputs), 'input')}"
                 f" ({names}), not the {len(arrays) + len(named)} given",
                 help=f"give one array for each of {names}",
             )
@@ -379,7 +379,7 @@ def _unknown_layer(layer: str, layers: Iterable[str]) -> UserError:
     return UserError(
         "CNN704",
         f"no layer is called `{layer}`",
-        notes=() if near else [f"there are {', '.join(f'`{name}`' for name in names[:20])}"],
+        notes=() if near else [f"there are {quoted(names[:20])}"],
         help=f"did you mean `{near[0]}`?" if near else "name one of the network's layers",
     )
 

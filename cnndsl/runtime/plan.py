@@ -17,6 +17,7 @@ from cnndsl.data.labels import check_answers, encoder, imbalance
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
@@ -248,10 +249,9 @@ def _note_data(plan: Plan, listener: Listener) -> None:
     if note := note_of_moving(plan.recipe.augment, data, moved=plan.moved):
         listener.note(note)
     if plan.batch < plan.recipe.batch:
-        count = "1 sample" if len(data) == 1 else f"{len(data)} samples"
         listener.note(
-            f"`{data.name}` gives only {count} to train with: the batch is {plan.batch}, not"
-            f" {plan.recipe.batch}"
+            f"`{data.name}` gives only {count(len(data), 'sample')} to train with: the batch is"
+            f" {plan.batch}, not {plan.recipe.batch}"
         )
     balance, kind = imbalance(data), plan.recipe.loss.labels
     if balance is not None and kind is LabelKind.CLASS:

@@ -15,6 +15,7 @@ from cnndsl.data.formats.memory import ArrayData
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
 from cnndsl.data.training_data import named_as, open_training_data
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override
 from cnndsl.graph.weight_files import read_weights
@@ -108,7 +109,7 @@ class Training:
             best += f": loss {self.best.loss:.4g}"
             if self.best.valid_loss is not None:
                 best += f", validation loss {self.best.valid_loss:.4g}"
-        epochs = "1 epoch" if len(self.records) == 1 else f"{len(self.records)} epochs"
+        epochs = count(len(self.records), "epoch")
         return f"<Training of {self.network.name}: {self.how} after {epochs}{best}>"
 
     @cached_property

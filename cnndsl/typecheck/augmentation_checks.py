@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from cnndsl.diagnostics.model import Diagnostic, Report
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import frozen
 from cnndsl.recipe.augmentations.base import Augmentation
@@ -68,19 +69,15 @@ def _misfit_of_one(augmentation: Augmentation, name: str, its_type: TensorType) 
         case Flip(direction="vertical" | "both") if len(sizes) == 1:
             return Misfit(f"{its}, without top and bottom", "write `flip horizontal`", "direction")
         case Crop(padding=cells) | Shift(cells=cells) if cells >= smallest:
-            why = f"{its}, of which a move by {_cells(cells)} may leave nothing"
+            why = f"{its}, of which a move by {count(cells, 'cell')} may leave nothing"
             if smallest == 1:
                 return Misfit(why, without)
             attribute = "padding" if isinstance(augmentation, Crop) else "cells"
             return Misfit(why, f"write a number below {smallest}", attribute)
         case Cutout(size=size) if size > smallest:
-            why = f"{its}, smaller than a square of {_cells(size)}"
+            why = f"{its}, smaller than a square of {count(size, 'cell')}"
             return Misfit(why, f"write a number of at most {smallest}", "size")
     return None
-
-
-def _cells(number: int) -> str:
-    return "1 cell" if number == 1 else f"{number} cells"
 
 
 def _without(augmentation: Augmentation) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import InputNode, LayerNode, Network
 from cnndsl.syntax.ast import Input
 from cnndsl.types import DType
@@ -79,14 +80,15 @@ def _order(network: Network, node: InputNode, right: tuple[int, ...]) -> Diagnos
     better = _written(right)
     places = _written(dims[1:])
     order = {1: "length", 2: "height x width", 3: "depth x height x width"}[len(dims) - 1]
-    help = f"write `{better}` for {_channels(right[0])}"
+    help = f"write `{better}` for {count(right[0], 'channel')}"
     if len(right) == 4:
         help += f", or `{_written((right[0], *right[2:]))}` if {right[1]} is the batch"
     return _warning(
         network,
         node,
         "CNN311",
-        f"`{node.type}` is {_channels(dims[0])} of {places}: the order is channels x {order}",
+        f"`{node.type}` is {count(dims[0], 'channel')} of {places}: the order is channels"
+        f" x {order}",
         help,
         better,
     )
@@ -98,7 +100,8 @@ def _batch(network: Network, node: InputNode, right: tuple[int, ...]) -> Diagnos
         network,
         node,
         "CNN312",
-        f"`{node.type}` is {_channels(dims[0])} of depth {dims[1]}: the batch is not written",
+        f"`{node.type}` is {count(dims[0], 'channel')} of depth {dims[1]}: the batch is not"
+        " written",
         f"write `{_written(right)}` for pictures; a spec holds for batches of any size",
         _written(right),
     )
@@ -112,10 +115,6 @@ def _warning(
     if span.text == str(node.type):
         fixes = (Fix(f"write `{better}`", (Edit(span, better),)),)
     return Diagnostic(code, message, span, help=help, fixes=fixes, severity=Severity.WARNING)
-
-
-def _channels(count: int) -> str:
-    return "1 channel" if count == 1 else f"{count} channels"
 
 
 def _written(dims: tuple[int, ...]) -> str:

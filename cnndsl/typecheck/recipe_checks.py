@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.model import Diagnostic, Severity
+from cnndsl.diagnostics.words import abridged
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
@@ -90,11 +91,12 @@ def _untrained_outputs(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnost
         own = _reached(typed, position, unnamed)
         unnamed.difference_update(own)
         names = [typed.network.nodes[at].name for at in own if _learns(typed, recipe, at)]
+        shown = abridged([f"`{name}`" for name in names], _NAMED)
         yield Diagnostic(
             "CNN504",
             f"the output `{name}` is not trained: the loss is that of the main output alone",
             places[name],
-            notes=(f"layers that stay as they begin: {_listed(names)}",) if names else (),
+            notes=(f"layers that stay as they begin: {shown}",) if names else (),
             help=f"remove `output {name}`, or say with `freeze` that its layers are to stay",
             severity=Severity.WARNING,
         )
@@ -111,11 +113,6 @@ def _reached(typed: TypedNetwork, output: int, among: set[int]) -> list[int]:
             found.add(at)
             pending.extend(node.inputs)
     return sorted(found)
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_NAMED])
-    return f"{shown} and {len(names) - _NAMED} more" if len(names) > _NAMED else shown
 
 
 # --- statistics -------------------------------------------------------------------------------

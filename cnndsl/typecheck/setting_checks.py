@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.model import Diagnostic, Label, Severity
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.recipe.recipe import Recipe, scopes
 from cnndsl.recipe.schedules.multistep import MultiStep
@@ -32,10 +33,6 @@ def setting_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic
 
 def _odd(message: str, span: Span, help: str, labels: tuple[Label, ...] = ()) -> Diagnostic:
     return Diagnostic("CNN213", message, span, labels=labels, help=help, severity=Severity.WARNING)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _these(epochs: list[int]) -> str:
@@ -61,7 +58,7 @@ def _drops(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
     labels = setting_labels(network, "epochs")
     late = [epoch for epoch in drops if epoch > epochs]
     if late:
-        message = f"no drop at {_these(late)}: training has {_count(epochs, 'epoch')}"
+        message = f"no drop at {_these(late)}: training has {count(epochs, 'epoch')}"
         yield _odd(message, span, "let it drop earlier, or train for more `epochs`", labels)
     if drops[0] == 1:
         message = (
@@ -70,7 +67,7 @@ def _drops(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
         yield _odd(message, span, "write a smaller `lr`, and the epochs of the later drops")
     early = [epoch for epoch in drops if 1 < epoch <= schedule.warmup]
     if early:
-        whole = _count(schedule.warmup, "epoch")
+        whole = count(schedule.warmup, "epoch")
         message = f"the drop at {_these(early)} falls into the warm-up, which takes {whole}"
         yield _odd(message, span, "let it drop after the warm-up, or warm up for less long")
 
@@ -78,7 +75,7 @@ def _drops(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
 def _patience(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
     """The first epoch is always a new best: only then the waiting begins."""
     epochs, stop, schedule = recipe.epochs, recipe.early_stop, recipe.schedule
-    whole = _count(epochs, "epoch")
+    whole = count(epochs, "epoch")
     labels = setting_labels(network, "epochs")
     if stop is not None and stop + 1 >= epochs:
         message = f"`early_stop {stop}` never stops a training of {whole}"
@@ -88,7 +85,7 @@ def _patience(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
         return
     span = attribute_place(network, "schedule", "patience")
     if schedule.patience + 1 >= epochs:
-        message = f"a plateau of {_count(schedule.patience, 'epoch')} never drops in {whole}"
+        message = f"a plateau of {count(schedule.patience, 'epoch')} never drops in {whole}"
         yield _odd(message, span, "write a smaller `patience`, or more `epochs`", labels)
     elif stop is not None and stop <= schedule.patience:
         message = f"`early_stop {stop}` ends training before a plateau of {schedule.patience} drops"

@@ -17,6 +17,7 @@ from cnndsl.data.pictures import PictureSet, pictures_in
 from cnndsl.data.sources import PICTURE_SUFFIXES, is_hidden, kinds
 from cnndsl.data.splits import Split, Wanted, no_part, not_understood
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 from cnndsl.graph.files import reason
 
 __all__ = ["list_folder", "open_classes", "open_parts", "parts_of", "pictures_of_class"]
@@ -68,7 +69,7 @@ def parts_of(
         )
     if named and not parts and not others:
         raise not_understood(
-            f"`{data}` has {' and '.join(f'`{name}/`' for name in folders)}, but no folders of"
+            f"`{data}` has {quoted((f'{name}/' for name in folders), ' and ')}, but no folders of"
             " classes in them",
             "make a folder for each class in each of them, and move its pictures there",
         )
@@ -78,8 +79,8 @@ def parts_of(
         same = [name for name, own in named.items() if own == split]
         if len(same) > 1:
             raise not_understood(
-                f"`{data}` has {' and '.join(f'`{name}/`' for name in same)}, which both seem to be"
-                f" its part for {_PURPOSES[split]}",
+                f"`{data}` has {quoted((f'{name}/' for name in same), ' and ')}, which both seem to"
+                f" be its part for {_PURPOSES[split]}",
                 "put their pictures together, or move one of them elsewhere",
             )
     return named

@@ -24,6 +24,7 @@ from cnndsl.data.gzipped import Unpacker
 from cnndsl.data.splits import Split, Wanted, no_part, not_understood, only_input
 from cnndsl.data.stores import MEMORY_LIMIT, Store, StoredArray, demand_few_labels, unpack
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
@@ -103,7 +104,7 @@ def _pair(folder: Path, names: Iterable[str], data: str, split: Split) -> _Pair:
         marks = " or ".join(f"`{mark}-images-idx3-ubyte`" for mark in _MARKS[split])
         raise no_part(data, split, marks)
     if len(pairs) > 1:
-        listed = ", ".join(f"`{prefix}`" for prefix in sorted(pairs))
+        listed = quoted(sorted(pairs))
         raise not_understood(
             f"`{data}` holds several sets of idx files: {listed}",
             "give each set a folder of its own",

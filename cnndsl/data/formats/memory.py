@@ -14,6 +14,7 @@ from cnndsl.data.formats.npz import open_members
 from cnndsl.data.sources import Array
 from cnndsl.data.splits import Wanted, not_understood
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -75,7 +76,7 @@ def _named(data: object, wanted: Wanted) -> Mapping[str, object]:
         if isinstance(samples, Mapping):
             return {**samples, "y": labels}
         if len(wanted.inputs) > 1:
-            names = ", ".join(f"`{one.name}`" for one in wanted.inputs)
+            names = quoted(one.name for one in wanted.inputs)
             pairs = ", ".join(f"{one.name!r}: x{at}" for at, one in enumerate(wanted.inputs, 1))
             raise UserError(
                 "CNN703",

@@ -17,6 +17,7 @@ from cnndsl.data.pictures import PictureSet
 from cnndsl.data.sources import PICTURE_SUFFIXES
 from cnndsl.data.splits import Split, Wanted, no_part, not_understood, refuse_valid
 from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import count
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
@@ -241,7 +242,7 @@ def _nameless(cells: Sequence[str], data: str, *, paths: bool, labels: bool) -> 
 def _row(numbered: tuple[int, list[str]], columns: _Columns, data: str) -> _Row:
     line, cells = numbered
     if len(cells) != columns.width:
-        values = "1 value" if len(cells) == 1 else f"{len(cells)} values"
+        values = count(len(cells), "value")
         raise _strange(line, data, f"has {values}, not {columns.width}")
     path, label = cells[columns.path], cells[columns.label]
     if not path or not label:
