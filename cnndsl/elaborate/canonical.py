@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import Network
 from cnndsl.elaborate.scope import BlockDefinition
 from cnndsl.elaborate.unparse import expression
 from cnndsl.elaborate.values import Value, holes_in
-from cnndsl.frozen import field_names, replace
+from cnndsl.frozen import replace
 from cnndsl.syntax.ast import (
     Block,
     Body,
@@ -36,6 +35,7 @@ from cnndsl.syntax.ast import (
     Text,
 )
 from cnndsl.syntax.printer import print_module
+from cnndsl.syntax.walk import rewritten, walk
 
 __all__ = ["canonical_text", "standalone"]
 
@@ -80,7 +80,8 @@ def _inlined(definition: BlockDefinition) -> Block:
     values = {name: constants[name].value for name in constants if name not in hidden}
     span = block.body.span
     rule = RoundingRule(Identifier(definition.file.rounding.value, span), span)
-    used = [name for name in dict.fromkeys(_names(block.body)) if name in values]
+    names = dict.fromkeys(node.name for node in walk(block.body) if isinstance(node, Name))
+    used = [name for name in names if name in values]
     lets = (Let(Identifier(name, span), expression(values[name], span), span) for name in used)
     body = block.body
     if any(isinstance(s, Let) and s.name.name in used for s in body.statements):
@@ -100,25 +101,12 @@ def _wrapped(body: Body) -> Body:
     return Body((ChainStatement(Chain((link,), span), span),), span)
 
 
-def _names(node: object) -> Iterator[str]:
-    """The names in expressions, wherever they stand in a piece of a tree."""
-    if isinstance(node, Name):
-        yield node.name
-    elif isinstance(node, tuple):
-        for item in node:
-            yield from _names(item)
-    elif node is not None and not isinstance(node, Span | Identifier | str | int | float):
-        for name in field_names(node):
-            yield from _names(getattr(node, name))
-
-
-def _put(node: N, constants: Mapping[str, Value]) -> N:
+def _put(expr: N, constants: Mapping[str, Value]) -> N:
     """An expression with constants written as their values."""
-    if isinstance(node, tuple):
-        return tuple(_put(item, constants) for item in node)  # type: ignore[return-value]
-    if isinstance(node, Name) and node.name in constants:
-        return expression(constants[node.name], node.span)  # type: ignore[return-value]
-    if node is None or isinstance(node, Span | Identifier | str | int | float):
-        return node
-    names = field_names(node)
-    return replace(node, **{name: _put(getattr(node, name), constants) for name in names})
+
+    def value(node: object) -> object | None:
+        if isinstance(node, Name) and node.name in constants:
+            return expression(constants[node.name], node.span)
+        return None
+
+    return rewritten(expr, value)

@@ -15,18 +15,18 @@ from cnndsl.elaborate.values import Broken as BrokenValue
 from cnndsl.elaborate.values import Constants
 from cnndsl.syntax.ast import (
     Bind,
-    Body,
-    Branch,
+    Block,
     Broken,
-    Call,
-    Chain,
-    ChainStatement,
+    Claim,
     Element,
-    For,
+    Identifier,
+    Link,
     Module,
-    Repeat,
+    Phrase,
+    Return,
     Statement,
 )
+from cnndsl.syntax.walk import walk
 
 __all__ = [
     "STREAMLESS",
@@ -94,33 +94,11 @@ def _reported(gap: Broken, report: Report) -> Diagnostic | None:
 
 def names_in(element: Element) -> Iterator[str]:
     """The labels and streams that an element would name if it could be carried out."""
-    match element:
-        case Call(arguments=arguments):
-            for argument in arguments:
-                if isinstance(argument.value, Chain):
-                    yield from _names_in_chain(argument.value)
-        case Repeat(body=body) | For(body=body):
-            yield from _names_in_body(body)
-        case Branch(then=then, otherwise=otherwise):
-            yield from _names_in_body(then)
-            if isinstance(otherwise, Branch):
-                yield from names_in(otherwise)
-            elif otherwise is not None:
-                yield from _names_in_body(otherwise)
-        case _:
-            pass
-
-
-def _names_in_body(body: Body) -> Iterator[str]:
-    for statement in body.statements:
-        if isinstance(statement, Bind):
-            yield from (name.name for name in statement.names)
-        if isinstance(statement, Bind | ChainStatement):
-            yield from _names_in_chain(statement.chain)
-
-
-def _names_in_chain(chain: Chain) -> Iterator[str]:
-    for link in chain.links:
-        if link.label is not None:
-            yield link.label.name
-        yield from names_in(link.element)
+    for node in walk(element, without=(Block, Claim, Phrase, Return)):
+        match node:
+            case Bind(names=names):
+                yield from (name.name for name in names)
+            case Link(label=Identifier(name=name)):
+                yield name
+            case _:
+                pass

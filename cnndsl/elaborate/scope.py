@@ -11,20 +11,8 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.values import Constants, Value
 from cnndsl.frozen import frozen
 from cnndsl.layers.window import Rounding
-from cnndsl.syntax.ast import (
-    Bind,
-    Block,
-    Branch,
-    Broken,
-    Call,
-    Chain,
-    ChainStatement,
-    For,
-    Phrase,
-    Repeat,
-    Return,
-    Statement,
-)
+from cnndsl.syntax.ast import Block, Broken, Chain, Claim, For, Link, Phrase, Repeat, Statement
+from cnndsl.syntax.walk import walk
 
 __all__ = [
     "BlockCall",
@@ -176,37 +164,9 @@ class Frame:
 def labels_in(statements: Iterable[Statement]) -> Iterator[str]:
     """The labels of the scope that these statements form; those of inner scopes excluded."""
     for statement in statements:
-        match statement:
-            case ChainStatement() | Bind():
-                yield from _labels_in_chain(statement.chain)
-            case Return():
-                for chain in statement.chains:
-                    yield from _labels_in_chain(chain)
-            case _:
-                pass
-
-
-def _labels_in_chain(chain: Chain) -> Iterator[str]:
-    for link in chain.links:
-        if link.label is not None:
-            yield link.label.name
-        match link.element:
-            case Call(arguments=arguments):
-                for argument in arguments:
-                    if isinstance(argument.value, Chain):
-                        yield from _labels_in_chain(argument.value)
-            case Branch():
-                yield from _labels_in_branch(link.element)
-            case _:
-                pass
-
-
-def _labels_in_branch(branch: Branch) -> Iterator[str]:
-    yield from labels_in(branch.then.statements)
-    if isinstance(branch.otherwise, Branch):
-        yield from _labels_in_branch(branch.otherwise)
-    elif branch.otherwise is not None:
-        yield from labels_in(branch.otherwise.statements)
+        for node in walk(statement, without=(Block, Claim, For, Phrase, Repeat)):
+            if isinstance(node, Link) and node.label is not None:
+                yield node.label.name
 
 
 def opens_scope(element: Repeat | For, *, labelled: bool) -> bool:
