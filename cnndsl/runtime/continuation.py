@@ -20,9 +20,6 @@ __all__ = ["Continuation", "allowed_changes", "continued"]
 _LENGTH = frozenset({"train.epochs", "train.early_stop", "train.schedule.patience"})
 """Settings that say how long a run goes on, or when it does something: none changes the past."""
 
-_TO_THE_END = frozenset({"cosine", "polynomial"})
-"""Schedules that look at the last epoch from the first one on."""
-
 _NEVER = 2**62
 """A patience that nothing exhausts."""
 
@@ -93,11 +90,10 @@ def _notes(changes: dict[str, tuple[Any, Any]], recipe: Recipe) -> Iterator[str]
     for name in sorted(changes.keys() - {TRAINING_DATA, VALIDATION_DATA}):
         before, now = ("not there" if value is None else value for value in changes[name])
         yield f"{name} was {before} before, and is {now} now"
-    word = recipe.schedule.keyword
-    if "train.epochs" in changes and word in _TO_THE_END:
+    if "train.epochs" in changes and recipe.schedule.to_the_end:
         yield (
-            f"`schedule {word}` goes to the last epoch: from here on the learning rate is another"
-            " one than it would have been"
+            f"`schedule {recipe.schedule.keyword}` goes to the last epoch: from here on the"
+            " learning rate is another one than it would have been"
         )
 
 

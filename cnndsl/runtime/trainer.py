@@ -16,7 +16,6 @@ from dataclasses import replace
 from cnndsl.data.loader import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.recipe.schedules.plateau import Plateau
 from cnndsl.runtime.advice import advised
 from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
 from cnndsl.runtime.epoch_sums import EpochSums
@@ -254,8 +253,8 @@ class _Run:
             raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
         at, recipe = self.at, self.plan.recipe
         plateau, early_stop = at.plateau, at.early_stop
-        if isinstance(recipe.schedule, Plateau):
-            plateau = plateau.after(judged, recipe.schedule.patience)
+        if recipe.schedule.waits is not None:
+            plateau = plateau.after(judged, recipe.schedule.waits)
         if recipe.early_stop is not None:
             early_stop = early_stop.after(judged, recipe.early_stop)
         self.at = replace(

@@ -1,7 +1,6 @@
 """Turns the time in epochs into the learning rate, and validation losses into decisions.
 
-All formulas are those of docs/training.md: *t* is the time in epochs with its fraction, *E* the
-number of epochs, *W* that of the warm-up.
+The formulas behind the warm-up are those of the schedules, :mod:`cnndsl.recipe.schedules`.
 """
 
 from __future__ import annotations
@@ -10,14 +9,6 @@ import math
 from dataclasses import dataclass
 
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.schedules.base import Schedule
-from cnndsl.recipe.schedules.constant import Constant
-from cnndsl.recipe.schedules.cosine import Cosine
-from cnndsl.recipe.schedules.exponential import Exponential
-from cnndsl.recipe.schedules.multistep import MultiStep
-from cnndsl.recipe.schedules.plateau import Plateau
-from cnndsl.recipe.schedules.polynomial import Polynomial
-from cnndsl.recipe.schedules.step import Step
 
 __all__ = ["Patience", "rate"]
 
@@ -30,6 +21,7 @@ def rate(recipe: Recipe, time: float, drops: int = 0, *, steps: int = 1) -> floa
     behind. Without a ``warmup_lr`` the first step has one of the rise's equal shares, and never 0.
     At their end and after, cosine and polynomial schedules stay at their least rate.
 
+    >>> from cnndsl.recipe.schedules.cosine import Cosine
     >>> recipe = Recipe(schedule=Cosine(warmup=2))
     >>> [round(rate(recipe, time), 6) for time in (0, 1, 2, 6, 10)]
     [0.003333, 0.006667, 0.01, 0.005, 0.0]
@@ -37,51 +29,11 @@ def rate(recipe: Recipe, time: float, drops: int = 0, *, steps: int = 1) -> floa
     full = recipe.optimizer.lr
     schedule = recipe.schedule
     if time >= schedule.warmup:
-        return _scheduled(schedule, full, time, recipe.epochs, drops)
+        return schedule.rate(full, time, recipe.epochs, drops)
     start = schedule.warmup_lr
     if start is None:
         start = full / (schedule.warmup * steps + 1)
     return start + (full - start) * time / schedule.warmup
-
-
-def _scheduled(schedule: Schedule, full: float, time: float, epochs: int, drops: int) -> float:
-    """The learning rate once the warm-up is over."""
-    factor = _factor(schedule, time, epochs, drops)
-    match schedule:
-        case Cosine() | Polynomial():
-            return schedule.min_lr + (full - schedule.min_lr) * factor
-        case Plateau() if drops:
-            return max(full * factor, schedule.min_lr)
-        case _:
-            return full * factor
-
-
-def _factor(schedule: Schedule, time: float, epochs: int, drops: int) -> float:
-    """How much of the learning rate is left once the warm-up is over."""
-    since = time - schedule.warmup
-    match schedule:
-        case Constant():
-            return 1.0
-        case Step():
-            return float(schedule.gamma ** (time // schedule.every))
-        case MultiStep():
-            # The epoch shown as 2 begins at time 1.
-            return schedule.gamma ** sum(1 for epoch in schedule.at if epoch - 1 <= time)
-        case Cosine():
-            return (1 + math.cos(math.pi * _progress(since, epochs - schedule.warmup))) / 2
-        case Exponential():
-            return schedule.gamma ** math.floor(since)
-        case Polynomial():
-            return float((1 - _progress(since, epochs - schedule.warmup)) ** schedule.power)
-        case Plateau():
-            return schedule.factor**drops
-        case _:
-            raise NotImplementedError(f"no formula for the schedule `{schedule.keyword}`")
-
-
-def _progress(since: float, span: int) -> float:
-    """How much of the time after the warm-up is over, from 0 to 1."""
-    return min(since / span, 1.0) if span > 0 else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.recipe.recipe import Recipe, scopes
-from cnndsl.recipe.schedules.multistep import MultiStep
-from cnndsl.recipe.schedules.plateau import Plateau
-from cnndsl.recipe.schedules.step import Step
+from cnndsl.recipe.schedules.base import Course
 from cnndsl.typecheck.spans import attribute_place, label_places, setting_labels, setting_place
 
 __all__ = ["setting_problems"]
@@ -24,9 +22,8 @@ __all__ = ["setting_problems"]
 def setting_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """What the settings have against each other and the network."""
     network = typed.network
-    yield from _drops(network, recipe)
-    yield from _patience(network, recipe)
-    yield from _rates(network, recipe)
+    yield from _early_stop(network, recipe)
+    yield from _schedule(network, recipe)
     yield from _weights(typed, recipe)
     yield from _labels(typed, recipe)
 
@@ -35,83 +32,25 @@ def _odd(message: str, span: Span, help: str, labels: tuple[Label, ...] = ()) ->
     return Diagnostic("CNN213", message, span, labels=labels, help=help, severity=Severity.WARNING)
 
 
-def _these(epochs: list[int]) -> str:
-    """``epoch 9``, ``the epochs 7 and 9``."""
-    if len(epochs) == 1:
-        return f"epoch {epochs[0]}"
-    return f"the epochs {', '.join(map(str, epochs[:-1]))} and {epochs[-1]}"
+# --- time and rates ---------------------------------------------------------------------------
 
 
-# --- time -------------------------------------------------------------------------------------
-
-
-def _drops(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
-    """Drops of `step` and `multistep` that never come, or come where the rate still rises."""
-    schedule, epochs = recipe.schedule, recipe.epochs
-    if isinstance(schedule, MultiStep):
-        attribute, drops = "at", list(schedule.at)
-    elif isinstance(schedule, Step):
-        attribute, drops = "every", [schedule.every + 1]
-    else:
-        return
-    span = attribute_place(network, "schedule", attribute)
-    labels = setting_labels(network, "epochs")
-    late = [epoch for epoch in drops if epoch > epochs]
-    if late:
-        message = f"no drop at {_these(late)}: training has {count(epochs, 'epoch')}"
-        yield _odd(message, span, "let it drop earlier, or train for more `epochs`", labels)
-    if drops[0] == 1:
-        message = (
-            f"the drop at epoch 1 comes first of all: the rate is never {recipe.optimizer.lr:g}"
-        )
-        yield _odd(message, span, "write a smaller `lr`, and the epochs of the later drops")
-    early = [epoch for epoch in drops if 1 < epoch <= schedule.warmup]
-    if early:
-        whole = count(schedule.warmup, "epoch")
-        message = f"the drop at {_these(early)} falls into the warm-up, which takes {whole}"
-        yield _odd(message, span, "let it drop after the warm-up, or warm up for less long")
-
-
-def _patience(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
+def _early_stop(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
     """The first epoch is always a new best: only then the waiting begins."""
-    epochs, stop, schedule = recipe.epochs, recipe.early_stop, recipe.schedule
-    whole = count(epochs, "epoch")
-    labels = setting_labels(network, "epochs")
+    epochs, stop = recipe.epochs, recipe.early_stop
     if stop is not None and stop + 1 >= epochs:
-        message = f"`early_stop {stop}` never stops a training of {whole}"
+        message = f"`early_stop {stop}` never stops a training of {count(epochs, 'epoch')}"
         help = "let it wait for fewer epochs, or take it out"
-        yield _odd(message, setting_place(network, "early_stop"), help, labels)
-    if not isinstance(schedule, Plateau):
-        return
-    span = attribute_place(network, "schedule", "patience")
-    if schedule.patience + 1 >= epochs:
-        message = f"a plateau of {count(schedule.patience, 'epoch')} never drops in {whole}"
-        yield _odd(message, span, "write a smaller `patience`, or more `epochs`", labels)
-    elif stop is not None and stop <= schedule.patience:
-        message = f"`early_stop {stop}` ends training before a plateau of {schedule.patience} drops"
-        help = "write a smaller `patience`, or let `early_stop` wait for longer"
-        yield _odd(message, span, help, setting_labels(network, "early_stop"))
+        place, labels = setting_place(network, "early_stop"), setting_labels(network, "epochs")
+        yield _odd(message, place, help, labels)
 
 
-# --- rates ------------------------------------------------------------------------------------
-
-
-def _rates(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
-    schedule, full = recipe.schedule, recipe.optimizer.lr
-    labels = setting_labels(network, "optimizer")
-    start = schedule.warmup_lr
-    if start is not None:
-        span = attribute_place(network, "schedule", "warmup_lr")
-        if not schedule.warmup:
-            yield _odd("`warmup_lr` does nothing without a `warmup`", span, "write `warmup 1`")
-        elif start >= full:
-            message = f"the warm-up from {start:g} does not rise: `lr` is {full:g}"
-            yield _odd(message, span, "write a `warmup_lr` below `lr`", labels)
-    least = getattr(schedule, "min_lr", 0.0)
-    if least >= full:
-        span = attribute_place(network, "schedule", "min_lr")
-        message = f"the rate never falls: `min_lr` is {least:g}, and `lr` {full:g}"
-        yield _odd(message, span, "write a `min_lr` below `lr`", labels)
+def _schedule(network: Network, recipe: Recipe) -> Iterator[Diagnostic]:
+    course = Course(recipe.epochs, recipe.optimizer.lr, recipe.early_stop)
+    for fault in recipe.schedule.faults(course):
+        place = attribute_place(network, "schedule", fault.blame)
+        labels = setting_labels(network, fault.beside) if fault.beside else ()
+        yield _odd(fault.message, place, fault.help, labels)
 
 
 # --- weights ----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
+from typing_extensions import override
+
 from cnndsl.recipe.schedules.base import Schedule
 
 __all__ = ["Constant"]
@@ -11,3 +13,7 @@ class Constant(Schedule):
     """Always 1."""
 
     keyword = "constant"
+
+    @override
+    def multiplier(self, time: float, epochs: int, drops: int) -> float:
+        return 1.0

@@ -2,7 +2,10 @@
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
+import math
+
 from pydantic import Field
+from typing_extensions import override
 
 from cnndsl.recipe.schedules.base import Schedule
 from cnndsl.recipe.settings import Portion
@@ -15,3 +18,7 @@ class Exponential(Schedule):
 
     keyword = "exponential"
     gamma: Portion = Field(default=0.95, description="factor of each epoch")
+
+    @override
+    def multiplier(self, time: float, epochs: int, drops: int) -> float:
+        return self.gamma ** math.floor(time - self.warmup)

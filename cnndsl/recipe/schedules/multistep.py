@@ -2,12 +2,14 @@
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from pydantic import Field, field_validator
+from typing_extensions import override
 
 from cnndsl.layers.base import Count
-from cnndsl.recipe.schedules.base import Schedule
+from cnndsl.recipe.schedules.base import Course, Schedule, ScheduleFault, drop_faults
 from cnndsl.recipe.settings import Portion
 
 __all__ = ["MultiStep"]
@@ -38,3 +40,13 @@ class MultiStep(Schedule):
             if later <= earlier:
                 raise ValueError(f"epochs must rise, but {later} comes after {earlier}")
         return at
+
+    @override
+    def multiplier(self, time: float, epochs: int, drops: int) -> float:
+        # The epoch shown as 2 begins at time 1.
+        return self.gamma ** sum(1 for epoch in self.at if epoch - 1 <= time)
+
+    @override
+    def faults(self, course: Course) -> Iterator[ScheduleFault]:
+        yield from drop_faults(self.at, "at", self.warmup, course)
+        yield from super().faults(course)

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
 from pydantic import Field
+from typing_extensions import override
 
 from cnndsl.recipe.schedules.base import Falling
 from cnndsl.recipe.settings import Positive
@@ -15,3 +16,7 @@ class Polynomial(Falling):
 
     keyword = "polynomial"
     power: Positive = Field(default=1.0, description="the exponent")
+
+    @override
+    def multiplier(self, time: float, epochs: int, drops: int) -> float:
+        return float((1 - self.progress(time, epochs)) ** self.power)
