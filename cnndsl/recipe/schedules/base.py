@@ -137,7 +137,8 @@ def drop_faults(
         yield ScheduleFault(message, help, attribute)
     early = [epoch for epoch in drops if 1 < epoch <= warmup]
     if early:
-        message = f"the drop at {_these(early)} falls into the warm-up, which takes {count(warmup, 'epoch')}"
+        whole = count(warmup, "epoch")
+        message = f"the drop at {_these(early)} falls into the warm-up, which takes {whole}"
         help = "let it drop after the warm-up, or warm up for less long"
         yield ScheduleFault(message, help, attribute)
 

@@ -43,7 +43,8 @@ class Plateau(Schedule):
         """The first epoch is always a new best: only then the waiting begins."""
         waits, stop = self.patience, course.early_stop
         if waits + 1 >= course.epochs:
-            message = f"a plateau of {count(waits, 'epoch')} never drops in {count(course.epochs, 'epoch')}"
+            whole = count(course.epochs, "epoch")
+            message = f"a plateau of {count(waits, 'epoch')} never drops in {whole}"
             help = "write a smaller `patience`, or more `epochs`"
             yield ScheduleFault(message, help, "patience", "epochs")
         elif stop is not None and stop <= waits:
