@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Unpack, override
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.data.splits import Split
     from cnndsl.elaborate.network import TypedNetwork
+    from cnndsl.emit import Stage
     from cnndsl.runtime.evaluate import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
@@ -94,6 +95,29 @@ class Network:
         from cnndsl.elaborate.canonical import canonical_text
 
         return canonical_text(self._typed.network)
+
+    def emit(self, stage: Stage, **options: Any) -> str:
+        """The text of a stage of compiling, as ``cnndsl compile --emit`` shows it.
+
+        Args:
+            stage: ``ast``, ``network``, ``forward``, ``gradients``, ``step`` or ``model``.
+            options: of those of :meth:`compile`, and ``target``, what the stage depends on.
+
+        Raises:
+            UserError: as :meth:`compile` does, and for a step that cannot be made.
+            ValueError: for another stage, or a batch below 1.
+            TypeError: for an option that changes nothing in the stage.
+        """
+        from cnndsl.emit import TAKES, emit
+
+        if stage not in TAKES:
+            raise ValueError(f"there is no stage `{stage}`, but {', '.join(TAKES)}")
+        for name in options.keys() - TAKES[stage]:
+            raise TypeError(f"the stage `{stage}` has no option `{name}`")
+        _demand_samples(options.get("batch"))
+        if options.get("weights") is not None:
+            options["weights"] = Path(options["weights"])
+        return emit(self._checked, stage, **options)
 
     def summary(self, batch: int | None = None) -> Summary:
         """Parameters, MACs, memory and receptive fields, per layer and in total."""

@@ -329,7 +329,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     module = loader.main(request.path)
     draft = resolve(module, path, loader, request.parameters, report, request.limits)
     if draft.exhausted:
-        return Checked(module.source, report.sorted(), path=request.path), None
+        return Checked(module, report.sorted(), path=request.path), None
     understood = not report.failed
     network = _without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
@@ -356,7 +356,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
 
         edits = claim_edits(network, draft, request.limits)
     checked = Checked(
-        source=module.source,
+        module=module,
         diagnostics=report.sorted(),
         network=None if report.failed else result,
         table=rows(inference),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from cnndsl.cli.completion import complete_files, complete_specs
 from cnndsl.cli.options import color_option, parameters_option, verify_option
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.emit import STAGES, TAKES, Stage, emit
 
 if TYPE_CHECKING:
     from cnndsl.training.export import TrainingFiles
+    from cnndsl.typecheck.checked import Checked
 
 __all__ = ["compile"]
 
@@ -63,10 +67,18 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     help="Where the training step is to be fast; it runs on both.",
 )
 @click.option("--opset", type=int, default=18, show_default=True, help="The ONNX opset: 18 to 21.")
+@click.option(
+    "--emit",
+    "stage",
+    type=click.Choice(STAGES),
+    help="Show what a stage makes of the spec, as text: on standard output, or in the file of -o.",
+)
 @verify_option
 @parameters_option
 @color_option
+@click.pass_context
 def compile(
+    ctx: click.Context,
     spec: str,
     output: str | None,
     weights: str | None,
@@ -76,18 +88,23 @@ def compile(
     training: bool,
     target: Literal["cpu", "cuda"] | None,
     opset: int,
+    stage: Stage | None,
     verify: bool,
     parameters: dict[str, int | float | bool | str],
 ) -> None:
     """Make a standard ONNX model of a spec: a file, or the name of a shipped one."""
+    options = {} if stage is None else _options_of(ctx, stage)
     if weights is not None and seed is not None:
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
-    if target is not None and not training:
+    if stage is None and target is not None and not training:
         raise click.UsageError("--target is for training steps: leave it out, or add --training")
     if raw and training:
         raise click.UsageError("--raw is for models that answer: leave it out, or --training")
     from cnndsl import pipeline
 
+    if stage is not None:
+        _show(stage, pipeline.check(spec, parameters), output, options)
+        return
     network = pipeline.load(spec, parameters)
     if training:
         trained = None if weights is None else Path(weights)
@@ -121,6 +138,35 @@ def compile(
             dims = port.type.tensor_type.shape.dim
             sizes = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
             click.echo(f"raw input `{port.name}`: uint8 {sizes}")
+
+
+def _options_of(ctx: click.Context, stage: Stage) -> dict[str, Any]:
+    """The options that were written, which must be some that the stage takes."""
+    written = {
+        name: value
+        for name, value in ctx.params.items()
+        if name not in ("spec", "output", "stage", "parameters")
+        and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    for name in written:
+        if name not in TAKES[stage]:
+            flag = "--no-verify" if name == "verify" else f"--{name}"
+            raise click.UsageError(f"{flag} changes nothing in --emit {stage}: leave it out")
+    if "weights" in written:
+        written["weights"] = Path(written["weights"])
+    return written
+
+
+def _show(stage: Stage, checked: Checked, output: str | None, options: dict[str, Any]) -> None:
+    text = emit(checked, stage, **options)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        from cnndsl.graph.files import write_atomically
+
+        write_atomically(output, text.encode(errors="backslashreplace"))
+    if checked.failed:  # a text with mistakes has a tree too
+        raise CompileError(checked.diagnostics)
 
 
 def _write_training(files: TrainingFiles, target: Path) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "export",
     "graph_text",
     "make_manifest",
+    "model_text",
     "self_check",
     "to_graph_only",
 ]
@@ -65,10 +66,27 @@ def self_check(proto: onnx.ModelProto) -> None:
 
 def graph_text(model: onnx_ir.Model) -> str:
     """A graph as ONNX's own text: a line for each value and node, the weights among the inputs."""
-    text = onnx.printer.to_text(_with_weights_as_inputs(model))
+    return _text(_with_weights_as_inputs(model))
+
+
+def model_text(artifact: Artifact) -> str:
+    """A model as ONNX's own text, then a line for each weight: its shape, and its numbers' range.
+
+    What the model says of itself stands at the head.
+    """
+    lines = [_text(artifact.graph_only), "weights:\n"]
+    for name, array in artifact.weights.items():
+        shape = "x".join(map(str, array.shape))
+        lines.append(f"   {name}: {shape} from {array.min():.6g} to {array.max():.6g}\n")
+    return "".join(lines)
+
+
+def _text(proto: onnx.ModelProto) -> str:
+    graph = onnx.printer.to_text(proto.graph)
+    head = onnx.printer.to_text(proto).removesuffix(graph)
     # The printer puts all values into two lines, in which no change could be seen.
     types = "float|double|int64|uint64|uint8|bool"
-    return re.sub(rf", (?=(?:{types})[ \[])", ",\n   ", text).rstrip("\n") + "\n"
+    return head + re.sub(rf", (?=(?:{types})[ \[])", ",\n   ", graph).rstrip("\n") + "\n"
 
 
 def _with_weights_as_inputs(model: onnx_ir.Model) -> onnx.ModelProto:

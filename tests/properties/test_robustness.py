@@ -100,9 +100,11 @@ def test_the_audit_finds_nothing_in_a_good_answer() -> None:
 def test_the_audit_can_fail() -> None:
     from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
     from cnndsl.diagnostics.source import Source, Span
+    from cnndsl.syntax.ast import Module
     from cnndsl.typecheck.checked import Checked
 
     source = Source("a.cnn", "relu")
+    module = Module(source, ())
     outside = Span(source, 2, 9)
     nothing = Fix("change nothing", (Edit(Span(source, 0, 4), "relu"),))
     unsound = (
@@ -112,10 +114,10 @@ def test_the_audit_can_fail() -> None:
         Diagnostic("CNN001", "fine", Span(source, 0, 4)),
     )
     for diagnostic in unsound:
-        assert [*complaints(Checked(source, (diagnostic,)))]
+        assert [*complaints(Checked(module, (diagnostic,)))]
     good = check_text("input 1x8x8\nrelu\n")
     wrong_place = Diagnostic("CNN001", "fine", outside, help="help")
     with pytest.raises(IndexError):
         wrong_place.span.source.line(9)
-    assert any("the span" in text for text in complaints(Checked(source, (wrong_place,))))
+    assert any("the span" in text for text in complaints(Checked(module, (wrong_place,))))
     assert good.network is not None

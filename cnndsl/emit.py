@@ -1,0 +1,82 @@
+"""Turns a spec into the text of one stage of the road, to see what each makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+if TYPE_CHECKING:
+    from cnndsl.autodiff.rules import Target
+    from cnndsl.typecheck.checked import Checked
+
+__all__ = ["STAGES", "TAKES", "Stage", "emit"]
+
+Stage: TypeAlias = Literal["ast", "network", "forward", "gradients", "step", "model"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""The stages that can be shown, in the order of the road."""
+
+TAKES: dict[Stage, tuple[str, ...]] = {
+    "ast": (),
+    "network": (),
+    "forward": ("batch", "opset", "raw"),
+    "gradients": ("batch", "opset", "target"),
+    "step": ("batch", "opset", "target"),
+    "model": ("weights", "verify", "seed", "batch", "opset", "raw"),
+}
+"""The options of :func:`emit` that change what a stage gives."""
+
+
+def emit(
+    checked: Checked,
+    stage: Stage,
+    *,
+    weights: Path | None = None,
+    verify: bool = True,
+    seed: int | None = None,
+    batch: int | None = None,
+    opset: int = 18,
+    raw: bool = False,
+    target: Target = "cpu",
+) -> str:
+    """The text of a stage; the options are those of ``compile`` and ``compile_training``.
+
+    Raises:
+        CompileError: where the spec is wrong and the stage is not its tree.
+        UserError: as the stages up to this one do.
+    """
+    from cnndsl import pipeline
+
+    if stage == "ast":
+        from cnndsl.syntax.tree_text import tree_text
+
+        return tree_text(checked.module)
+    network = pipeline.typed(checked)
+    if stage == "network":
+        from cnndsl.analysis.network_text import network_text
+
+        return network_text(network)
+    from cnndsl.graph.export import graph_text, model_text
+    from cnndsl.graph.lower import lower
+    from cnndsl.graph.raw_inputs import raw_inputs
+
+    if stage == "forward":
+        return graph_text(lower(network, batch, opset, raw_inputs(network) if raw else ()))
+    if stage == "model":
+        return model_text(
+            pipeline.compile(
+                network,
+                weights=weights,
+                verify=verify,
+                seed=seed,
+                batch=batch,
+                opset=opset,
+                raw=raw,
+            )
+        )
+    from cnndsl.training.step import build_split, build_step
+
+    if stage == "gradients":
+        gradients, _ = build_split(network, batch=batch, opset=opset, target=target)
+        return graph_text(gradients.model)
+    return graph_text(build_step(network, batch=batch, opset=opset, target=target).model)
