@@ -9,6 +9,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from cnndsl.cli import main
+from cnndsl.emit import STAGES
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,11 @@ def test_files_behind_options_are_those_that_fit() -> None:
     assert offered("eval", "mine.onnx", "--data", "no") == ["notes.txt"]
     assert offered("run", "lenet5", "--weights", "b") == ["best.safetensors"]
     assert offered("run", "lenet5", "not") == ["notes.txt"]
+
+
+def test_stages_are_offered() -> None:
+    assert offered("compile", "lenet5", "--emit", "") == list(STAGES)
+    assert offered("compile", "lenet5", "--emit", "f") == ["forward"]
 
 
 def test_codes_are_offered_however_they_are_typed() -> None:
