@@ -62,6 +62,7 @@ EXEMPT = {
             "__main__",
             "cli",
             "api",
+            "emit",
             "pipeline",
             "runtime",
             "plots",
