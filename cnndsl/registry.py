@@ -139,8 +139,10 @@ def table(package: str) -> str:
 
 def main() -> None:
     """Write the table of every package that has one."""
-    for path in sorted(Path(__file__).parent.glob("*/shipped.py")):
-        path.write_text(table(f"cnndsl.{path.parent.name}"), encoding="utf-8")
+    root = Path(__file__).parent
+    for path in sorted(root.rglob("shipped.py")):
+        package = ".".join(("cnndsl", *path.relative_to(root).parent.parts))
+        path.write_text(table(package), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ import cnndsl
 from cnndsl.registry import Registry, main, table
 
 PACKAGE = Path(cnndsl.__file__).parent
-TABLES = sorted(PACKAGE.glob("*/shipped.py"))
+TABLES = sorted(PACKAGE.rglob("shipped.py"))
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: path.parent.name)
 def test_shipped_tables_are_fresh(path: Path) -> None:
-    expected = table(f"cnndsl.{path.parent.name}")
+    expected = table(".".join(("cnndsl", *path.parent.relative_to(PACKAGE).parts)))
     assert path.read_text("utf-8") == expected, "run: python -m cnndsl.registry"
 
 

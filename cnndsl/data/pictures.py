@@ -14,13 +14,13 @@ from typing_extensions import override
 
 from cnndsl.data.images import check_size, read_picture
 from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indices
-from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, walk_files
+from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, kinds, walk_files
 from cnndsl.data.splits import Wanted, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.graph.files import reason
 
-__all__ = ["PictureSet", "pictures_in"]
+__all__ = ["PictureSet", "pictures_in", "pictures_of_class"]
 
 
 _NOWHERE = -1
@@ -174,3 +174,21 @@ def _changed(path: str, how: str) -> UserError:
         f"`{path}` changed after the data was opened: {how}",
         help="put the file back as it was, or start again",
     )
+
+
+def pictures_of_class(folder: Path, data: str, *, learnt: bool) -> list[str]:
+    """The pictures of a class; what is to be learnt must have some.
+
+    Raises:
+        UserError: CNN808 where it has none.
+    """
+    passed: Counter[str] = Counter()
+    found = pictures_in(folder, passed)
+    if not found and learnt:
+        raise UserError(
+            "CNN808",
+            f"the class `{folder.name}` of `{data}` is empty: there are no pictures in `{folder}`",
+            notes=[f"it has {kinds(passed)}"] if passed else (),
+            help="put pictures into the folder, or take it away",
+        )
+    return found

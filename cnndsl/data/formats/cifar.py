@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
+from typing_extensions import override
 
 from cnndsl.data.arraysets import ArraySet, pictures_column
 from cnndsl.data.class_names import class_indices, number_indices
+from cnndsl.data.formats.base import DataFormat, Place
 from cnndsl.data.sources import Array, natural
 from cnndsl.data.splits import Wanted, no_part, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["cifar_kinds", "is_pickled_cifar", "open_cifar"]
+__all__ = ["Cifar", "cifar_kinds"]
 
 _PIXELS = 3 * 32 * 32
 _COLOURS_FIRST = (0, 2, 3, 1)
@@ -53,58 +55,87 @@ def cifar_kinds(names: Collection[str]) -> list[str]:
     return [kind.name for kind, there in ((_TEN, ten), (_HUNDRED, hundred)) if there]
 
 
-def is_pickled_cifar(names: Collection[str]) -> bool:
+def _are_pickled(names: Collection[str]) -> bool:
     """Whether files of these names are CIFAR's batches for Python, which are never loaded."""
     return "data_batch_1" in names or {"train", "test", "meta"} <= set(names)
 
 
-def open_cifar(folder: Path, names: Collection[str], data: str, wanted: Wanted) -> ArraySet:
-    """The part asked for.
+class Cifar(DataFormat):
+    """A folder of the binary batches of CIFAR-10 or CIFAR-100."""
 
-    Raises:
-        UserError: CNN801 where files are missing or damaged, CNN802 where the spec's classes are
-            others, CNN703 where the network takes no such pictures.
-    """
-    model_input = only_input(wanted, data)
-    kind = _HUNDRED if _HUNDRED.name in cifar_kinds(names) else _TEN
-    if wanted.split == "valid":
-        raise no_part(data, "valid", "such batch in CIFAR")
-    if wanted.split == "test":
-        files = [kind.test]
-    elif kind is _HUNDRED:
-        files = ["train.bin"]
-    else:
-        files = _batches(names, data)
-    for file in files:
-        if file not in names:
-            raise no_part(data, wanted.split, f"`{file}`")
-    _demand_few(folder, files, data)
-    records = numpy.concatenate([_records(folder / file, kind) for file in files])
-    pictures = records[:, kind.labels :].reshape(-1, 3, 32, 32)
-    labels = records[:, kind.labels - 1].astype(numpy.int64)
-    classes = wanted.classes
-    if kind.names in names:
-        named = _names(folder / kind.names)
-        order, classes = class_indices(
-            named,
-            classes or (() if wanted.counted else named),
-            data,
-            "classes",
-            counted=wanted.counted,
-        )
-        if labels.size and labels.max() >= len(order):
-            raise not_understood(
-                f"`{data}` has the label {labels.max()}, but `{kind.names}` names"
-                f" {len(order)} classes",
-                "download the files again",
+    keyword = "cifar"
+    turn = 1
+
+    @override
+    def holdings(self, place: Place) -> tuple[str, ...]:
+        return tuple(f"batches of {kind}" for kind in cifar_kinds(place.files))
+
+    @override
+    def refusal(self, place: Place) -> UserError | None:
+        if place.is_folder and _are_pickled(place.files):
+            return not_understood(
+                f"`{place.data}` holds CIFAR's batches for Python, which could run any program"
+                " when loaded",
+                "download the binary version of CIFAR",
             )
-        labels = order[labels]
-        notes: tuple[str, ...] = ()
-    else:
-        numbers = number_indices(labels, data, classes)
-        labels, notes = numbers.indices, numbers.notes
-    column = pictures_column(pictures, model_input, data, _COLOURS_FIRST)
-    return ArraySet(data, {model_input.name: column}, labels=labels, classes=classes, notes=notes)
+        if place.path.suffix.lower() == ".bin" and cifar_kinds([place.path.name]):
+            return not_understood(
+                f"`{place.data}` is one of several batches of CIFAR",
+                f"give their folder: `{place.path.parent}`",
+            )
+        return None
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> ArraySet:
+        """The part asked for.
+
+        Raises:
+            UserError: CNN801 where files are missing or damaged, CNN802 where the spec's classes
+                are others, CNN703 where the network takes no such pictures.
+        """
+        folder, names, data = place.path, place.files, place.data
+        model_input = only_input(wanted, data)
+        kind = _HUNDRED if _HUNDRED.name in cifar_kinds(names) else _TEN
+        if wanted.split == "valid":
+            raise no_part(data, "valid", "such batch in CIFAR")
+        if wanted.split == "test":
+            files = [kind.test]
+        elif kind is _HUNDRED:
+            files = ["train.bin"]
+        else:
+            files = _batches(names, data)
+        for file in files:
+            if file not in names:
+                raise no_part(data, wanted.split, f"`{file}`")
+        _demand_few(folder, files, data)
+        records = numpy.concatenate([_records(folder / file, kind) for file in files])
+        pictures = records[:, kind.labels :].reshape(-1, 3, 32, 32)
+        labels = records[:, kind.labels - 1].astype(numpy.int64)
+        classes = wanted.classes
+        if kind.names in names:
+            named = _names(folder / kind.names)
+            order, classes = class_indices(
+                named,
+                classes or (() if wanted.counted else named),
+                data,
+                "classes",
+                counted=wanted.counted,
+            )
+            if labels.size and labels.max() >= len(order):
+                raise not_understood(
+                    f"`{data}` has the label {labels.max()}, but `{kind.names}` names"
+                    f" {len(order)} classes",
+                    "download the files again",
+                )
+            labels = order[labels]
+            notes: tuple[str, ...] = ()
+        else:
+            numbers = number_indices(labels, data, classes)
+            labels, notes = numbers.indices, numbers.notes
+        column = pictures_column(pictures, model_input, data, _COLOURS_FIRST)
+        return ArraySet(
+            data, {model_input.name: column}, labels=labels, classes=classes, notes=notes
+        )
 
 
 def _batches(names: Collection[str], data: str) -> list[str]:

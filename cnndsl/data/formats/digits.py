@@ -8,13 +8,15 @@ block again, which gives pictures of the bitmaps' size, 0 to 255.
 from __future__ import annotations
 
 import numpy
+from typing_extensions import override
 
 from cnndsl.data.arraysets import ArraySet, pictures_column
 from cnndsl.data.batch_resize import Bytes
 from cnndsl.data.class_names import number_indices
+from cnndsl.data.formats.base import DataFormat, Place
 from cnndsl.data.splits import Wanted, not_understood, only_input, refuse_valid
 
-__all__ = ["DIGITS", "open_digits"]
+__all__ = ["DIGITS", "Digits"]
 
 DIGITS = "digits"
 """What the user calls them."""
@@ -23,33 +25,40 @@ _BLOCK = 4
 _MOST = _BLOCK * _BLOCK
 
 
-def open_digits(wanted: Wanted) -> ArraySet:
-    """All of them, in their order.
+class Digits(DataFormat):
+    """The digits themselves, by the word ``digits``."""
 
-    Raises:
-        UserError: CNN801 where scikit-learn is missing, CNN703 where the network takes no
-            pictures.
-    """
-    refuse_valid(DIGITS, wanted)
-    model_input = only_input(wanted, DIGITS)
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise not_understood(
-            "the digits come with scikit-learn, which is not installed",
-            'install it: `pip install "cnndsl[digits]"`',
-        ) from error
-    found = load_digits()
-    column = pictures_column(_drawn(found.images), model_input, DIGITS, (0, 1, 2))
-    classes = wanted.classes or (() if wanted.counted else tuple("0123456789"))
-    numbers = number_indices(found.target.astype(numpy.int64), DIGITS, classes)
-    return ArraySet(
-        DIGITS,
-        {model_input.name: column},
-        labels=numbers.indices,
-        classes=classes,
-        notes=numbers.notes,
-    )
+    keyword = DIGITS
+    dataset = "scikit-learn's digits"
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> ArraySet:
+        """All of them, in their order.
+
+        Raises:
+            UserError: CNN801 where scikit-learn is missing, CNN703 where the network takes no
+                pictures.
+        """
+        refuse_valid(DIGITS, wanted)
+        model_input = only_input(wanted, DIGITS)
+        try:
+            from sklearn.datasets import load_digits
+        except ImportError as error:
+            raise not_understood(
+                "the digits come with scikit-learn, which is not installed",
+                'install it: `pip install "cnndsl[digits]"`',
+            ) from error
+        found = load_digits()
+        column = pictures_column(_drawn(found.images), model_input, DIGITS, (0, 1, 2))
+        classes = wanted.classes or (() if wanted.counted else tuple("0123456789"))
+        numbers = number_indices(found.target.astype(numpy.int64), DIGITS, classes)
+        return ArraySet(
+            DIGITS,
+            {model_input.name: column},
+            labels=numbers.indices,
+            classes=classes,
+            notes=numbers.notes,
+        )
 
 
 def _drawn(counts: numpy.typing.NDArray[numpy.float64]) -> Bytes:

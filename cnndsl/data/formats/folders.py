@@ -8,45 +8,60 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy
+from typing_extensions import override
 
 from cnndsl.data.class_names import class_indices, composed, listed, notes_on_names
+from cnndsl.data.formats.base import DataFormat, Place, list_folder
 from cnndsl.data.formats.cifar import cifar_kinds
 from cnndsl.data.formats.idx import is_idx
+from cnndsl.data.formats.tiny_imagenet import is_tiny_imagenet
 from cnndsl.data.part_names import FALLBACKS, part_folders, part_named
-from cnndsl.data.pictures import PictureSet, pictures_in
-from cnndsl.data.sources import PICTURE_SUFFIXES, is_hidden, kinds
-from cnndsl.data.splits import Split, Wanted, no_part, not_understood
+from cnndsl.data.pictures import PictureSet, pictures_in, pictures_of_class
+from cnndsl.data.sources import PICTURE_SUFFIXES, kinds
+from cnndsl.data.splits import Split, Wanted, no_part, not_understood, refuse_valid
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import quoted
-from cnndsl.graph.files import reason
 
-__all__ = ["list_folder", "open_classes", "open_parts", "parts_of", "pictures_of_class"]
+__all__ = ["Folders"]
 
 
-def list_folder(folder: Path) -> tuple[list[str], list[str]]:
-    """The names of the folders and of the files in a folder, without hidden ones.
+class Folders(DataFormat):
+    """A folder with a folder of pictures for each class, or with such folders for each part."""
 
-    Raises:
-        UserError: CNN801 for a folder that cannot be listed.
-    """
-    folders: list[str] = []
-    files: list[str] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not is_hidden(entry.name):
-                    (folders if entry.is_dir() else files).append(entry.name)
-    except OSError as error:
-        raise not_understood(
-            f"cannot list the folder `{folder}`: {reason(error)}", "check its permissions"
-        ) from error
-    return sorted(folders), sorted(files)
+    keyword = "folders"
+    turn = 3
+
+    @override
+    def holdings(self, place: Place) -> tuple[str, ...]:
+        hold = any(pictures_in(place.path / name) for name in place.folders)
+        if not hold or is_tiny_imagenet(place):
+            return ()
+        named = part_folders(place.folders)
+        parts = any(list_folder(place.path / name)[0] for name in named)
+        return ("parts" if parts else "folders of pictures",)
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> PictureSet:
+        """The pictures of the part asked for.
+
+        Raises:
+            UserError: CNN801 where it is not clear what the folders are, or they hold no
+                pictures, CNN802 where they are not the spec's classes, CNN808 where one is empty
+                and is to be learnt.
+        """
+        folder, data = place.path, place.data
+        parts = _parts_of(folder, place.folders, data, wanted.classes) if place.folders else {}
+        if parts:
+            return _open_parts(folder, parts, data, wanted)
+        if place.folders:
+            refuse_valid(data, wanted)
+        return _open_classes(folder, data, wanted)
 
 
 # --- parts ------------------------------------------------------------------------------------
 
 
-def parts_of(
+def _parts_of(
     folder: Path, folders: Sequence[str], data: str, classes: Sequence[str]
 ) -> dict[str, Split]:
     """Which of the folders are parts of the data; none where all of them are classes.
@@ -89,13 +104,13 @@ def parts_of(
 _PURPOSES: Mapping[Split, str] = {"train": "training", "valid": "validation", "test": "testing"}
 
 
-def open_parts(folder: Path, parts: Mapping[str, Split], data: str, wanted: Wanted) -> PictureSet:
+def _open_parts(folder: Path, parts: Mapping[str, Split], data: str, wanted: Wanted) -> PictureSet:
     """The part asked for of data in ``train/`` and ``test/`` or ``val/``.
 
     The folders of all parts must be the same; in their natural order they are the classes.
 
     Raises:
-        UserError: as :func:`open_classes`, and CNN801 where the part is not there.
+        UserError: as for folders of classes, and CNN801 where the part is not there.
     """
     names = {split: name for name, split in parts.items()}
     found = next((split for split in FALLBACKS[wanted.split] if split in names), None)
@@ -108,7 +123,7 @@ def open_parts(folder: Path, parts: Mapping[str, Split], data: str, wanted: Want
         _, classes = class_indices(learnt, (), data, "folders")
     inner = _inner(folder, names[found])
     part = Wanted(wanted.inputs, wanted.split, classes, wanted.counted)
-    return open_classes(folder / inner, os.path.join(data, inner), part)
+    return _open_classes(folder / inner, os.path.join(data, inner), part)
 
 
 def _inner(folder: Path, name: str) -> str:
@@ -126,7 +141,7 @@ def _inner(folder: Path, name: str) -> str:
 # --- a folder per class -----------------------------------------------------------------------
 
 
-def open_classes(folder: Path, data: str, wanted: Wanted) -> PictureSet:
+def _open_classes(folder: Path, data: str, wanted: Wanted) -> PictureSet:
     """The pictures in the folders of a folder, each a class.
 
     Raises:
@@ -137,7 +152,7 @@ def open_classes(folder: Path, data: str, wanted: Wanted) -> PictureSet:
     folders, files = list_folder(folder)
     if _pictures(files) or not folders:
         raise _no_classes(folder, data, folders, files)
-    for name in parts_of(folder, folders, data, wanted.classes):
+    for name in _parts_of(folder, folders, data, wanted.classes):
         raise not_understood(
             f"`{data}` has the part `{name}/` in it, with folders, and is a part itself",
             f"give `{data}` as the data, or move the folders of classes up into it",
@@ -163,24 +178,6 @@ def open_classes(folder: Path, data: str, wanted: Wanted) -> PictureSet:
         notes += notes_on_names(classes, data, "folders")
     paths = [path for _, name in places for path in found[name]]
     return PictureSet(data, paths, labels.astype(numpy.int64), classes, wanted, notes)
-
-
-def pictures_of_class(folder: Path, data: str, *, learnt: bool) -> list[str]:
-    """The pictures of a class; what is to be learnt must have some.
-
-    Raises:
-        UserError: CNN808 where it has none.
-    """
-    passed: Counter[str] = Counter()
-    found = pictures_in(folder, passed)
-    if not found and learnt:
-        raise UserError(
-            "CNN808",
-            f"the class `{folder.name}` of `{data}` is empty: there are no pictures in `{folder}`",
-            notes=[f"it has {kinds(passed)}"] if passed else (),
-            help="put pictures into the folder, or take it away",
-        )
-    return found
 
 
 def _pictures(files: Sequence[str]) -> list[str]:

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
+from typing_extensions import override
 
 from cnndsl.data.arraysets import ArraySet, demand_pictures, pictures_column
 from cnndsl.data.class_names import number_indices
+from cnndsl.data.formats.base import DataFormat, Place
 from cnndsl.data.gzipped import Unpacker
 from cnndsl.data.splits import Split, Wanted, no_part, not_understood, only_input
 from cnndsl.data.stores import MEMORY_LIMIT, Store, StoredArray, demand_few_labels, unpack
@@ -28,7 +30,7 @@ from cnndsl.diagnostics.words import quoted
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["is_idx", "open_idx"]
+__all__ = ["Idx", "is_idx"]
 
 _NAME = re.compile(r"(.*?)[-._]?(images|labels)[-._]idx[13]-ubyte(?:\.gz)?", re.IGNORECASE)
 
@@ -57,40 +59,60 @@ def is_idx(names: Iterable[str]) -> bool:
     return any(_NAME.fullmatch(name) for name in names)
 
 
-def open_idx(folder: Path, names: Iterable[str], data: str, wanted: Wanted) -> ArraySet:
-    """The part asked for.
+class Idx(DataFormat):
+    """A folder of idx files: MNIST and its kin."""
 
-    Raises:
-        UserError: CNN801 where files are missing, damaged or do not belong together, CNN703 where
-            the network takes no such pictures.
-    """
-    model_input = only_input(wanted, data)
-    images_path, labels_path = _files(_pair(folder, names, data, wanted.split), data)
-    # The pictures of EMNIST are stored column by column; all other sets store them by rows.
-    axes = _COLUMNS_FIRST if images_path.name.lower().startswith("emnist") else _ROWS_FIRST
-    shape, counts = _sizes(images_path, 3, "pictures"), _sizes(labels_path, 1, "labels")
-    if shape[0] != counts[0]:
-        raise not_understood(
-            f"`{images_path.name}` holds {shape[0]} pictures, but `{labels_path.name}`"
-            f" {counts[0]} labels",
-            "take both files from one download",
+    keyword = "idx"
+
+    @override
+    def holdings(self, place: Place) -> tuple[str, ...]:
+        return ("idx files",) if is_idx(place.files) else ()
+
+    @override
+    def refusal(self, place: Place) -> UserError | None:
+        if place.is_folder or not is_idx([place.path.name]):
+            return None
+        return not_understood(
+            f"`{place.data}` is one of several idx files",
+            f"give their folder: `{place.path.parent}`",
         )
-    demand_pictures(shape, axes, model_input, str(images_path))
-    demand_few_labels(counts, str(labels_path))
-    # Only now, when the headers agree, is anything unpacked.
-    labels = _read(labels_path, 1, "labels")
-    images = _read(images_path, 3, "pictures")
-    column = pictures_column(images, model_input, str(images_path), axes)
-    everything = numpy.arange(labels.shape[0])
-    numbers = number_indices(labels[everything].astype(numpy.int64), data, wanted.classes)
-    return ArraySet(
-        data,
-        {model_input.name: column},
-        labels=numbers.indices,
-        classes=wanted.classes,
-        part=str(images_path),
-        notes=numbers.notes,
-    )
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> ArraySet:
+        """The part asked for.
+
+        Raises:
+            UserError: CNN801 where files are missing, damaged or do not belong together, CNN703
+                where the network takes no such pictures.
+        """
+        folder, names, data = place.path, place.files, place.data
+        model_input = only_input(wanted, data)
+        images_path, labels_path = _files(_pair(folder, names, data, wanted.split), data)
+        # The pictures of EMNIST are stored column by column; all other sets store them by rows.
+        axes = _COLUMNS_FIRST if images_path.name.lower().startswith("emnist") else _ROWS_FIRST
+        shape, counts = _sizes(images_path, 3, "pictures"), _sizes(labels_path, 1, "labels")
+        if shape[0] != counts[0]:
+            raise not_understood(
+                f"`{images_path.name}` holds {shape[0]} pictures, but `{labels_path.name}`"
+                f" {counts[0]} labels",
+                "take both files from one download",
+            )
+        demand_pictures(shape, axes, model_input, str(images_path))
+        demand_few_labels(counts, str(labels_path))
+        # Only now, when the headers agree, is anything unpacked.
+        labels = _read(labels_path, 1, "labels")
+        images = _read(images_path, 3, "pictures")
+        column = pictures_column(images, model_input, str(images_path), axes)
+        everything = numpy.arange(labels.shape[0])
+        numbers = number_indices(labels[everything].astype(numpy.int64), data, wanted.classes)
+        return ArraySet(
+            data,
+            {model_input.name: column},
+            labels=numbers.indices,
+            classes=wanted.classes,
+            part=str(images_path),
+            notes=numbers.notes,
+        )
 
 
 def _pair(folder: Path, names: Iterable[str], data: str, split: Split) -> _Pair:

@@ -26,9 +26,6 @@ ArrayData: TypeAlias = "tuple[Samples, ArrayLike] | Mapping[str, ArrayLike]"
 """Samples and labels: ``(x, y)``; for several inputs ``({"left": x1, "right": x2}, y)``; or all
 arrays by the names that they have in a ``.npz`` file."""
 
-_NAME = "arrays"
-"""What messages call the data."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held:
@@ -54,8 +51,8 @@ class _Held:
     store = values
 
 
-def open_arrays(data: object, wanted: Wanted) -> ArraySet:
-    """The part asked for of arrays in memory; they are not copied.
+def open_arrays(data: object, wanted: Wanted, called: str = "arrays") -> ArraySet:
+    """The part asked for of arrays in memory, which messages call so; they are not copied.
 
     Raises:
         UserError: as for a ``.npz`` file of the same arrays, and CNN801 for samples without
@@ -63,8 +60,8 @@ def open_arrays(data: object, wanted: Wanted) -> ArraySet:
         TypeError: for what is no data at all.
     """
     named = _named(data, wanted)
-    members = {name: _Held(_as_array(named, name), f"{_NAME}:{name}") for name in named}
-    return open_members(members, members.__getitem__, _NAME, wanted)
+    members = {name: _Held(_as_array(named, name), f"{called}:{name}") for name in named}
+    return open_members(members, members.__getitem__, called, wanted)
 
 
 def _named(data: object, wanted: Wanted) -> Mapping[str, object]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy
+from typing_extensions import override
 
 from cnndsl.data.arraysets import ArraySet, as_column, demand_takable
 from cnndsl.data.class_names import listed, number_indices
+from cnndsl.data.formats.base import DataFormat, Place
 from cnndsl.data.members import Member
 from cnndsl.data.naming import array_names, unused_arrays
 from cnndsl.data.normalize import Floats
@@ -22,24 +24,45 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["NamedArray", "open_members", "open_npz"]
+__all__ = ["NamedArray", "Npz", "open_members"]
 
 
-def open_npz(path: Path, data: str, wanted: Wanted) -> ArraySet:
-    """The part asked for; arrays too large for memory stay in the file where it is not packed.
+class Npz(DataFormat):
+    """A file of named arrays, as NumPy writes it."""
 
-    Raises:
-        UserError: CNN801 for a damaged file or one without the arrays, CNN703 for samples that
-            the network does not take.
-    """
-    try:
-        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            return _open(archive, path, data, wanted)
-    except OSError as error:
-        raise _unreadable(data, reason(error)) from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        # RuntimeError: a member is encrypted; NotImplementedError: packed in an unknown way.
-        raise _unreadable(data, f"it is not a whole `.npz` file ({error})") from error
+    keyword = "npz"
+
+    @override
+    def holdings(self, place: Place) -> tuple[str, ...]:
+        is_one = not place.is_folder and (_is_zip(place.path) or _is_named_so(place.path))
+        return ("arrays",) if is_one else ()
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> ArraySet:
+        """The part asked for; arrays too large for memory stay in the file where it is not packed.
+
+        Raises:
+            UserError: CNN801 for a damaged file or one without the arrays, CNN703 for samples that
+                the network does not take.
+        """
+        path, data = place.path, place.data
+        try:
+            with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+                return _open(archive, path, data, wanted)
+        except OSError as error:
+            raise _unreadable(data, reason(error)) from error
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            # RuntimeError: a member is encrypted; NotImplementedError: packed in an unknown way.
+            raise _unreadable(data, f"it is not a whole `.npz` file ({error})") from error
+
+
+def _is_named_so(path: Path) -> bool:
+    return path.suffix.lower() == ".npz"
+
+
+def _is_zip(path: Path) -> bool:
+    with open_regular(path) as file:
+        return zipfile.is_zipfile(file)
 
 
 def _unreadable(data: str, why: str) -> UserError:

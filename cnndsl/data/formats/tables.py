@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from typing_extensions import override
+
 from cnndsl.data.class_names import listed, shortened, text_indices
+from cnndsl.data.formats.base import DataFormat, Place
 from cnndsl.data.part_names import FALLBACKS, part_named
 from cnndsl.data.pictures import PictureSet
 from cnndsl.data.sources import PICTURE_SUFFIXES
@@ -21,7 +24,7 @@ from cnndsl.diagnostics.words import count
 from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["open_table"]
+__all__ = ["Table"]
 
 _LARGEST = 2**30
 _PATHS = ("path", "file", "filename", "filepath", "image", "imagepath", "imagename", "picture")
@@ -54,29 +57,41 @@ class _Columns:
     """What the column of the parts is called."""
 
 
-def open_table(path: Path, data: str, wanted: Wanted) -> PictureSet:
-    """The pictures that a table lists, in its order: all, or those of the part asked for.
+class Table(DataFormat):
+    """A CSV file of paths and labels."""
 
-    Raises:
-        UserError: CNN801 for a table that is not understood or lists what is not there, CNN802
-            for labels that the spec does not have.
-    """
-    columns, rows = _read(path, data)
-    splits = _splits(rows, columns, data)
-    training = [row.label for row, split in zip(rows, splits, strict=True) if split == "train"]
-    taken = rows
-    if any(splits):
-        taken = _of_part(rows, splits, columns.name, data, wanted.split)
-    else:
-        refuse_valid(data, wanted)
-    labels = text_indices([row.label for row in taken], training, data, wanted)
-    notes = list(labels.notes)
-    unused = [*columns.unused, *([columns.name] if columns.name and not any(splits) else [])]
-    if unused:
-        are = "column {} is" if len(unused) == 1 else "columns {} are"
-        notes.append(f"the {are.format(listed(unused))} not used in `{data}`")
-    files = [_located(path.parent, row.path) for row in taken]
-    return PictureSet(data, files, labels.indices, labels.classes, wanted, notes)
+    keyword = "table"
+
+    @override
+    def holdings(self, place: Place) -> tuple[str, ...]:
+        is_one = not place.is_folder and place.path.suffix.lower() == ".csv"
+        return ("a table",) if is_one else ()
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> PictureSet:
+        """The pictures that a table lists, in its order: all, or those of the part asked for.
+
+        Raises:
+            UserError: CNN801 for a table that is not understood or lists what is not there, CNN802
+                for labels that the spec does not have.
+        """
+        path, data = place.path, place.data
+        columns, rows = _read(path, data)
+        splits = _splits(rows, columns, data)
+        training = [row.label for row, split in zip(rows, splits, strict=True) if split == "train"]
+        taken = rows
+        if any(splits):
+            taken = _of_part(rows, splits, columns.name, data, wanted.split)
+        else:
+            refuse_valid(data, wanted)
+        labels = text_indices([row.label for row in taken], training, data, wanted)
+        notes = list(labels.notes)
+        unused = [*columns.unused, *([columns.name] if columns.name and not any(splits) else [])]
+        if unused:
+            are = "column {} is" if len(unused) == 1 else "columns {} are"
+            notes.append(f"the {are.format(listed(unused))} not used in `{data}`")
+        files = [_located(path.parent, row.path) for row in taken]
+        return PictureSet(data, files, labels.indices, labels.classes, wanted, notes)
 
 
 def _located(folder: Path, name: str) -> str:

@@ -8,49 +8,67 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy
+from typing_extensions import override
 
 from cnndsl.data.class_names import class_indices, listed
-from cnndsl.data.formats.folders import pictures_of_class
-from cnndsl.data.pictures import PictureSet
+from cnndsl.data.formats.base import DataFormat, Place
+from cnndsl.data.pictures import PictureSet, pictures_of_class
 from cnndsl.data.splits import Wanted, not_understood
 from cnndsl.files import read_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["open_tiny_imagenet"]
+__all__ = ["TinyImageNet", "is_tiny_imagenet"]
 
 _LARGEST_TEXT = 2**26
 
 
-def open_tiny_imagenet(folder: Path, data: str, wanted: Wanted) -> PictureSet:
-    """The part asked for; for testing it is ``val/``, as ``test/`` has no labels.
+def is_tiny_imagenet(place: Place) -> bool:
+    """Whether a folder is Tiny-ImageNet's: it lists its classes by their WordNet ids."""
+    return "wnids.txt" in place.files
 
-    Classes are called by their words (``words.txt``), where these tell them apart; the spec may
-    call them by their WordNet ids (``n01443537``) too. Their order is that of the ids.
 
-    Raises:
-        UserError: as :func:`open_classes`.
-    """
-    ids = _ids(folder)
-    words = _words(folder, ids)
-    classes = wanted.classes
-    by_id = bool(classes) and set(classes) == set(ids)
-    order, classes = class_indices(
-        ids if by_id else words,
-        classes or (() if wanted.counted else words),
-        data,
-        "classes",
-        counted=wanted.counted,
-    )
-    places = dict(zip(ids, order.tolist(), strict=True))
-    paths, names = _listed_pictures(folder, ids, data, wanted)
-    unknown = sorted(set(names) - set(ids))
-    if unknown:
-        raise not_understood(
-            f"`{data}` has pictures of `{unknown[0]}`, which its `wnids.txt` does not list",
-            "unpack the data again",
+class TinyImageNet(DataFormat):
+    """Tiny-ImageNet's folder, as it is unpacked."""
+
+    keyword = "tiny_imagenet"
+    turn = 2
+
+    @override
+    def holdings(self, place: Place) -> tuple[str, ...]:
+        return ("Tiny-ImageNet",) if is_tiny_imagenet(place) else ()
+
+    @override
+    def open(self, place: Place, wanted: Wanted) -> PictureSet:
+        """The part asked for; for testing it is ``val/``, as ``test/`` has no labels.
+
+        Classes are called by their words (``words.txt``), where these tell them apart; the spec may
+        call them by their WordNet ids (``n01443537``) too. Their order is that of the ids.
+
+        Raises:
+            UserError: as a folder of classes.
+        """
+        folder, data = place.path, place.data
+        ids = _ids(folder)
+        words = _words(folder, ids)
+        classes = wanted.classes
+        by_id = bool(classes) and set(classes) == set(ids)
+        order, classes = class_indices(
+            ids if by_id else words,
+            classes or (() if wanted.counted else words),
+            data,
+            "classes",
+            counted=wanted.counted,
         )
-    labels = numpy.array([places[name] for name in names], numpy.int64)
-    return PictureSet(data, paths, labels, classes, wanted)
+        places = dict(zip(ids, order.tolist(), strict=True))
+        paths, names = _listed_pictures(folder, ids, data, wanted)
+        unknown = sorted(set(names) - set(ids))
+        if unknown:
+            raise not_understood(
+                f"`{data}` has pictures of `{unknown[0]}`, which its `wnids.txt` does not list",
+                "unpack the data again",
+            )
+        labels = numpy.array([places[name] for name in names], numpy.int64)
+        return PictureSet(data, paths, labels, classes, wanted)
 
 
 def _ids(folder: Path) -> list[str]:
