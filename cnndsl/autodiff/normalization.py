@@ -1,10 +1,4 @@
-"""The gradients of normalisations: over the batch, a layer, an instance, or neighbouring channels.
-
-With d = x - mean, r = 1/sqrt(var + eps) and y = scale d r + bias, where mean and variance are
-those of the n numbers of x themselves (Ioffe & Szegedy 2015, section 3)::
-
-    dx = scale r (g - sum(g)/n - d r^2 sum(g d)/n)
-"""
+"""The gradients of normalisations: by given statistics, over a layer, or neighbouring channels."""
 
 from __future__ import annotations
 
@@ -14,72 +8,36 @@ from collections.abc import Sequence
 import numpy
 import onnx_ir
 
-from cnndsl.autodiff.reduction import reduced_axes
 from cnndsl.autodiff.rules import VjpContext, dims_of, vjp
 
-__all__: list[str] = []
+__all__ = ["channel_sum", "column", "spread_of"]
 
 Parts = Sequence[onnx_ir.Value | None]
 
 
-# --- over the batch ---------------------------------------------------------------------------
+# --- by given statistics ------------------------------------------------------------------------
 
 
 @vjp("BatchNormalization")
 def _batch_normalization(context: VjpContext) -> Parts:
-    """With given statistics, or with the batch's own, as layers emit it for training."""
-    source, _, _, mean, variance = context.inputs
-    centred = _batch_centred(source, mean, variance)
-    wants_source, _, _, wants_mean, wants_variance = context.needs_grad
-    if centred is not None and wants_source and wants_mean and wants_variance:
-        return _with_own_statistics(context, centred)
-    return _with_given_statistics(context)
-
-
-def _with_own_statistics(context: VjpContext, centred: onnx_ir.Value) -> Parts:
-    """The closed form: all that the input does, also by way of mean and variance.
-
-    As a g + (b d + c): BatchNormalization takes one pass over memory for the second part.
-    """
-    source, scale, _, _, variance = context.inputs
-    count = math.prod(dims_of(source)) // dims_of(source)[1]
-    spread = _spread(context, variance)
-    slope = context.op("Div", scale, spread)
-    total = _channel_sum(context, context.gradient)
-    moment = _channel_sum(context, context.op("Mul", context.gradient, centred))
-    normal = context.op("Div", moment, spread)
-    share = context.op("Mul", slope, context.scalar(-1 / count))
-    rest = context.op(
-        "BatchNormalization",
-        centred,
-        context.op("Mul", share, normal),
-        context.op("Mul", share, total),
-        context.tensor(numpy.zeros(dims_of(scale))),
-        variance,
-        epsilon=context.number("epsilon", 1e-5),
-    )
-    direct = context.op("Mul", context.gradient, _column(context, slope))
-    return context.op("Add", direct, rest), normal, total, None, None
-
-
-def _with_given_statistics(context: VjpContext) -> Parts:
+    """With statistics that are inputs; over the batch's own it is a composite."""
     source, scale, _, mean, variance = context.inputs
     wants_source, wants_scale, wants_bias, wants_mean, wants_variance = context.needs_grad
     gradient, parts = context.gradient, list[onnx_ir.Value | None]([None] * 5)
     if wants_bias or wants_mean:
-        parts[2] = _channel_sum(context, gradient)
+        parts[2] = channel_sum(context, gradient)
     if not (wants_source or wants_scale or wants_mean or wants_variance):
         return parts
-    spread = _spread(context, variance)
+    spread = spread_of(context, variance)
     if wants_scale or wants_variance:
-        centred = context.op("Sub", source, _column(context, mean))
-        moment = _channel_sum(context, context.op("Mul", gradient, centred))
+        centred = context.op("Sub", source, column(context, mean))
+        moment = channel_sum(context, context.op("Mul", gradient, centred))
         parts[1] = context.op("Div", moment, spread)
     if not (wants_source or wants_mean or wants_variance):
         return parts
     slope = context.op("Div", scale, spread)
     if wants_source:
-        parts[0] = context.op("Mul", gradient, _column(context, slope))
+        parts[0] = context.op("Mul", gradient, column(context, slope))
     if wants_mean:
         assert parts[2] is not None
         parts[3] = context.op("Neg", context.op("Mul", parts[2], slope))
@@ -90,57 +48,19 @@ def _with_given_statistics(context: VjpContext) -> Parts:
     return parts
 
 
-def _batch_centred(
-    source: onnx_ir.Value, mean: onnx_ir.Value, variance: onnx_ir.Value
-) -> onnx_ir.Value | None:
-    """The centred input, x - mean, where mean and variance are proven to be the batch's own.
-
-    What is recognised: mean = ReduceMean(x), d = Sub(x, mean), variance = ReduceMean(Mul(d, d)),
-    both over all axes but the channels', perhaps reshaped.
-    """
-    square = _channel_mean_of(variance)
-    if square is None or _channel_mean_of(mean) is not source:
-        return None
-    factors = _inputs_of(square, "Mul")
-    if len(factors) != 2 or factors[0] is not factors[1]:
-        return None
-    terms = _inputs_of(factors[0], "Sub")
-    if len(terms) != 2 or terms[0] is not source or _channel_mean_of(terms[1]) is not source:
-        return None
-    return factors[0]
-
-
-def _channel_mean_of(value: onnx_ir.Value | None) -> onnx_ir.Value | None:
-    """What a value is the mean of, channel by channel, or None."""
-    while value is not None and (shaped := _inputs_of(value, "Reshape", "Squeeze", "Unsqueeze")):
-        value = shaped[0]
-    producer = None if value is None else value.producer()
-    if producer is None or producer.op_type != "ReduceMean":
-        return None
-    source = producer.inputs[0]
-    assert source is not None
-    others = (0, *range(2, len(dims_of(source))))
-    return source if reduced_axes(producer) == others else None
-
-
-def _inputs_of(value: onnx_ir.Value | None, *op_types: str) -> Sequence[onnx_ir.Value | None]:
-    """The inputs of the node that gives a value, where it is one of some operators."""
-    producer = None if value is None else value.producer()
-    return producer.inputs if producer is not None and producer.op_type in op_types else ()
-
-
-def _spread(context: VjpContext, variance: onnx_ir.Value) -> onnx_ir.Value:
+def spread_of(context: VjpContext, variance: onnx_ir.Value) -> onnx_ir.Value:
     """The standard deviation."""
     epsilon = context.scalar(context.number("epsilon", 1e-5))
     return context.op("Sqrt", context.op("Add", variance, epsilon))
 
 
-def _channel_sum(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+def channel_sum(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+    """The sum over all that is in a channel."""
     axes = context.emit.constant([0, *range(2, len(dims_of(value)))])
     return context.op("ReduceSum", value, axes, keepdims=0)
 
 
-def _column(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+def column(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
     """One number for each channel, in a shape that stretches over feature maps."""
     channels, *spatial = dims_of(context.inputs[0])[1:]
     if not spatial:
@@ -175,12 +95,12 @@ def _instance_normalization(context: VjpContext) -> Parts:
     if context.needs_grad[0] or context.needs_grad[1]:
         normal, spread = _normalized(context, axes)
         if context.needs_grad[0]:
-            scaled = context.op("Mul", context.gradient, _column(context, scale))
+            scaled = context.op("Mul", context.gradient, column(context, scale))
             parts[0] = _through_normalizing(context, scaled, normal, spread, axes)
         if context.needs_grad[1]:
-            parts[1] = _channel_sum(context, context.op("Mul", context.gradient, normal))
+            parts[1] = channel_sum(context, context.op("Mul", context.gradient, normal))
     if context.needs_grad[2]:
-        parts[2] = _channel_sum(context, context.gradient)
+        parts[2] = channel_sum(context, context.gradient)
     return parts
 
 
@@ -189,7 +109,7 @@ def _normalized(context: VjpContext, axes: list[int]) -> tuple[onnx_ir.Value, on
     source = context.inputs[0]
     centred = context.op("Sub", source, _mean(context, source, axes))
     variance = _mean(context, context.op("Mul", centred, centred), axes)
-    spread = _spread(context, variance)
+    spread = spread_of(context, variance)
     return context.op("Div", centred, spread), spread
 
 

@@ -14,6 +14,7 @@ import numpy
 import onnx_ir
 
 # Imported for their rules.
+from cnndsl.autodiff import composites as _composites  # noqa: F401
 from cnndsl.autodiff import convolution as _convolution  # noqa: F401
 from cnndsl.autodiff import elementwise as _elementwise  # noqa: F401
 from cnndsl.autodiff import linear as _linear  # noqa: F401
@@ -21,7 +22,7 @@ from cnndsl.autodiff import movement as _movement  # noqa: F401
 from cnndsl.autodiff import normalization as _normalization  # noqa: F401
 from cnndsl.autodiff import pooling as _pooling  # noqa: F401
 from cnndsl.autodiff import reduction as _reduction  # noqa: F401
-from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, RULES, Target, VjpContext, dims_of
+from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, Target, VjpContext, dims_of, rule_of
 from cnndsl.graph.builder import GraphBuilder, LoweringError
 
 __all__ = ["differentiate"]
@@ -52,7 +53,10 @@ def differentiate(
         one = numpy.ones(dims_of(result), result.dtype.numpy())
         parts[result] = [emit.tensor(one)]
     for node in reversed(nodes):
-        output = node.outputs[0]
+        output, *further = node.outputs
+        if any(value in parts for value in further):
+            place, which = node.doc_string or node.name, f"the first output of `{node.op_type}`"
+            raise LoweringError(f"{place}: only {which} has a gradient")
         if output not in parts:
             continue
         emit.enter(f"{node.name}/gradient", node.doc_string or "")
@@ -91,7 +95,7 @@ def _backward(
     needs_grad = tuple(value in active for value in node.inputs if value is not None)
     if not any(needs_grad):  # A wanted value that does not depend on another.
         return
-    rule = RULES.get(node.op_type)
+    rule = rule_of(node)
     if rule is None:
         raise LoweringError(f"{node.doc_string or node.name}: `{node.op_type}` has no gradient")
     context = VjpContext(emit, node, gradient, needs_grad, target)

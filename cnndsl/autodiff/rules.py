@@ -1,4 +1,4 @@
-"""The table of gradient rules, one for each ONNX operator, and what a rule is given.
+"""The table of gradient rules, one for each operator or composite, and what a rule is given.
 
 A rule gets the gradient of the loss with respect to a node's output and gives those with respect
 to its inputs: the vector-Jacobian product. It emits them into the same graph. A gradient may have
@@ -16,10 +16,11 @@ import numpy
 import numpy.typing
 import onnx_ir
 
-from cnndsl.graph.builder import GraphBuilder, LoweringError
+from cnndsl.graph.builder import COMPOSITES, GraphBuilder, LoweringError
 from cnndsl.layers.base import Attribute
 
 __all__ = [
+    "COMPOSITE_RULES",
     "NOT_DIFFERENTIABLE",
     "RULES",
     "Array",
@@ -28,7 +29,9 @@ __all__ = [
     "VjpContext",
     "constant_of",
     "dims_of",
+    "rule_of",
     "vjp",
+    "vjp_of_composite",
 ]
 
 Array: TypeAlias = numpy.typing.NDArray[Any]
@@ -121,6 +124,9 @@ Rule: TypeAlias = Callable[[VjpContext], Sequence[onnx_ir.Value | None]]
 RULES: dict[str, Rule] = {}
 """The rule of each operator that has one, by the operator's name."""
 
+COMPOSITE_RULES: dict[str, Rule] = {}
+"""The rule of each composite, by its name: see :meth:`GraphBuilder.composite`."""
+
 NOT_DIFFERENTIABLE: dict[str, str] = {}
 """Operators whose outputs do not change smoothly with their inputs, each with the reason why."""
 
@@ -135,6 +141,22 @@ def vjp(*op_types: str) -> Callable[[Rule], Rule]:
         return rule
 
     return register
+
+
+def vjp_of_composite(name: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of the composite of that name: of its first output."""
+
+    def register(rule: Rule) -> Rule:
+        assert name not in COMPOSITE_RULES, f"two rules for the composite {name}"
+        COMPOSITE_RULES[name] = rule
+        return rule
+
+    return register
+
+
+def rule_of(node: onnx_ir.Node) -> Rule | None:
+    """The rule for a node's gradient, where it has one."""
+    return (COMPOSITE_RULES if node.domain == COMPOSITES else RULES).get(node.op_type)
 
 
 def constant_of(value: onnx_ir.Value | None) -> Array | None:

@@ -8,7 +8,7 @@ is met where it happens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 import numpy
@@ -25,10 +25,13 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.layers.base import Attribute, Builder
 from cnndsl.types import DType, TensorType
 
-__all__ = ["BATCH", "DEFAULT_OPSET", "IR_VERSIONS", "GraphBuilder", "LoweringError"]
+__all__ = ["BATCH", "COMPOSITES", "DEFAULT_OPSET", "IR_VERSIONS", "GraphBuilder", "LoweringError"]
 
 BATCH = "N"
 """The batch dimension's name where its size is free."""
+
+COMPOSITES = "cnndsl"
+"""The domain of composites: nodes whose operators stand in a function of the model's."""
 
 DEFAULT_OPSET = 18
 
@@ -61,6 +64,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self._batch = batch
         self._opset = opset
         self._tape = onnx_ir.tape.Tape()
+        self._functions: list[onnx_ir.Function] = []
         self._scope = ""
         self._origin = ""
         self._counts: dict[str, int] = {}
@@ -77,6 +81,11 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     def nodes(self) -> Sequence[onnx_ir.Node]:
         """The nodes so far, in the order they were emitted."""
         return self._tape.nodes
+
+    @property
+    def functions(self) -> Sequence[onnx_ir.Function]:
+        """What the composites among the nodes consist of; a model of the nodes needs them."""
+        return tuple(self._functions)
 
     def enter(self, scope: str, origin: str = "") -> None:
         """From here on, emit for this place: its name, and the line of the spec it stands on."""
@@ -115,6 +124,44 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         value.name = name
         self._infer(value)
         return value
+
+    def composite(
+        self,
+        name: str,
+        body: Callable[..., Sequence[onnx_ir.Value]],
+        *inputs: onnx_ir.Value,
+        **attributes: Attribute,
+    ) -> Sequence[onnx_ir.Value]:
+        """Emit what ``body(*inputs)`` emits as one node of several outputs, and give them.
+
+        Its operators are a function of their own, made for this one node: their sizes are fixed.
+        """
+        call = self._name(name)
+        formal = [self._twin(value, f"{call}/input_{at}") for at, value in enumerate(inputs)]
+        outer, self._tape = self._tape, onnx_ir.tape.Tape()
+        made, inner, self._tape = body(*formal), self._tape, outer
+        graph = onnx_ir.Graph(
+            formal, made, nodes=inner.nodes, opset_imports={"": self._opset}, name=call
+        )
+        function = onnx_ir.Function(COMPOSITES, name, call, graph=graph, attributes=())
+        self._functions.append(function)
+        outputs = [self._twin(value, str(value.name)) for value in made]
+        return self._tape.op_multi_out(
+            name,
+            inputs,
+            {key: _attribute(key, given) for key, given in attributes.items()},
+            outputs=outputs,
+            domain=COMPOSITES,
+            overload=call,
+            name=call,
+            doc_string=self._origin or None,
+        )
+
+    def _twin(self, value: onnx_ir.Value, name: str) -> onnx_ir.Value:
+        """Another value of the same type."""
+        twin = onnx_ir.Value(name=name)
+        self._set_type(twin, self._types[value])
+        return twin
 
     @override
     def constant(self, value: float | Sequence[int] | Sequence[float]) -> onnx_ir.Value:

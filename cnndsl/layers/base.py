@@ -12,7 +12,7 @@ declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.m
 # annotation anew for every subclass, on the way to every check.
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
@@ -226,6 +226,21 @@ class Builder(Protocol[V]):
 
 class TrainingBuilder(Builder[V], Protocol[V]):
     """The door to a graph that trains: it has chance, and buffers that change at every step."""
+
+    def composite(
+        self,
+        name: str,
+        body: Callable[..., Sequence[V]],
+        *inputs: V,
+        **attributes: Attribute,
+    ) -> Sequence[V]:
+        """Emit what ``body(*inputs)`` emits as one node of several outputs, and give them.
+
+        The gradient of its first output is then not made operator by operator, but by the rule
+        for composites of that name (:mod:`cnndsl.autodiff.composites`), which has the inputs, the
+        outputs and the attributes. Further outputs have no gradient.
+        """
+        ...
 
     @property
     def batch(self) -> int:

@@ -71,30 +71,36 @@ class BatchNorm(Layer):
         ONNX's training mode has no kernel on CUDA. As in PyTorch, the running variance is fed
         with the unbiased variance, and the batch is normalised with the biased one.
         """
-        (source,), (kind,) = context.inputs, context.types
-        axes = emit.constant([0, *range(2, len(kind.dims) + 1)])
-        mean = emit.op("ReduceMean", source, axes, keepdims=1)
-        centred = emit.op("Sub", source, mean)
-        variance = emit.op("ReduceMean", emit.op("Mul", centred, centred), axes, keepdims=0)
-        flat = emit.op("Reshape", mean, emit.constant([kind.channels]))
-        self._follow(emit, context, "mean", flat, 1.0)
-        count = emit.batch * math.prod(kind.spatial)
-        self._follow(emit, context, "var", variance, count / max(1, count - 1))
-        weights = context.weights["scale"], context.weights["bias"], flat, variance
-        return emit.op("BatchNormalization", source, *weights, epsilon=float(self.eps))
+        (kind,) = context.types
+        axes, count = [0, *range(2, len(kind.dims) + 1)], emit.batch * math.prod(kind.spatial)
 
-    def _follow(
-        self,
-        emit: TrainingBuilder[V],
-        context: LoweringContext[V],
-        name: str,
-        seen: V,
-        factor: float,
-    ) -> None:
-        """Let a running statistic move towards what the batch has."""
-        kept = emit.op("Mul", context.weights[name], emit.constant(1 - float(self.momentum)))
+        def body(source: V, scale: V, bias: V, mean: V, variance: V) -> tuple[V, ...]:
+            over = emit.constant(axes)
+            middle = emit.op("ReduceMean", source, over, keepdims=1)
+            centred = emit.op("Sub", source, middle)
+            spread = emit.op("ReduceMean", emit.op("Mul", centred, centred), over, keepdims=0)
+            flat = emit.op("Reshape", middle, emit.constant([kind.channels]))
+            means = self._followed(emit, mean, flat, 1.0)
+            variances = self._followed(emit, variance, spread, count / max(1, count - 1))
+            weights, eps = (scale, bias, flat, spread), float(self.eps)
+            normal = emit.op("BatchNormalization", source, *weights, epsilon=eps)
+            return normal, means, variances, centred, spread
+
+        names = ("scale", "bias", "mean", "var")
+        weights = [context.weights[name] for name in names]
+        eps = float(self.eps)
+        normal, means, variances, *_ = emit.composite(
+            "BatchNormalization", body, context.inputs[0], *weights, epsilon=eps
+        )
+        emit.update(context.weights["mean"], means)
+        emit.update(context.weights["var"], variances)
+        return normal
+
+    def _followed(self, emit: Builder[V], running: V, seen: V, factor: float) -> V:
+        """A running statistic, moved towards what the batch has."""
+        kept = emit.op("Mul", running, emit.constant(1 - float(self.momentum)))
         share = emit.op("Mul", seen, emit.constant(float(self.momentum) * factor))
-        emit.update(context.weights[name], emit.op("Add", kept, share))
+        return emit.op("Add", kept, share)
 
 
 def _odd(size: int) -> int:

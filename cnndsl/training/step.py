@@ -304,6 +304,7 @@ def _model(name: str, graph: StepGraph, inputs: _Named, outputs: _Named) -> onnx
         ),
         ir_version=IR_VERSIONS[graph.opset],
         producer_name="cnndsl",
+        functions=graph.functions,
     )
     simplify(model)
     return model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 import onnx_ir
 import pytest
-from gradients import Array, check_gradients, emitted
+from gradients import Array, check_gradients, constant_like, emitted
 from pulling_back import pull_back
 
 from cnndsl.autodiff.rules import dims_of
@@ -28,13 +28,29 @@ def positive(*dims: int, seed: int = 0) -> Array:
 def batch_norm(
     emit: GraphBuilder, x: onnx_ir.Value, scale: onnx_ir.Value, bias: onnx_ir.Value
 ) -> onnx_ir.Value:
-    """As the layer is lowered for training."""
+    """As the layer is lowered for training; the running statistics are merely the batch's."""
+
+    def body(
+        x: onnx_ir.Value, scale: onnx_ir.Value, bias: onnx_ir.Value, *running: onnx_ir.Value
+    ) -> list[onnx_ir.Value]:
+        normal, mean, centred, variance = by_operators(emit, x, scale, bias)
+        return [normal, mean, emit.op("Identity", variance), centred, variance]
+
+    running = (constant_like(emit, numpy.ones(dims_of(scale)), x) for _ in range(2))
+    normal, *_ = emit.composite("BatchNormalization", body, x, scale, bias, *running, epsilon=1e-3)
+    return normal
+
+
+def by_operators(
+    emit: GraphBuilder, x: onnx_ir.Value, scale: onnx_ir.Value, bias: onnx_ir.Value
+) -> list[onnx_ir.Value]:
     axes = emit.constant([0, *range(2, len(dims_of(x)))])
     mean = emit.op("ReduceMean", x, axes, keepdims=1)
     centred = emit.op("Sub", x, mean)
     variance = emit.op("ReduceMean", emit.op("Mul", centred, centred), axes, keepdims=0)
     flat = emit.op("Reshape", mean, emit.constant([dims_of(x)[1]]))
-    return emit.op("BatchNormalization", x, scale, bias, flat, variance, epsilon=1e-3)
+    normal = emit.op("BatchNormalization", x, scale, bias, flat, variance, epsilon=1e-3)
+    return [normal, flat, centred, variance]
 
 
 def given_batch(dims: tuple[int, ...]) -> list[Array]:
@@ -59,6 +75,16 @@ def test_batch_norm_with_given_statistics(dims: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("dims", SHAPES)
 def test_batch_norm_with_the_batchs_own_statistics(dims: tuple[int, ...]) -> None:
     check_gradients(batch_norm, *given_batch(dims)[:3])
+
+
+@pytest.mark.parametrize("dims", SHAPES)
+def test_the_composites_gradient_is_that_of_its_operators(dims: tuple[int, ...]) -> None:
+    arrays = given_batch(dims)[:3]
+    gradient = numbers(*dims, seed=9)
+    whole = pull_back(batch_norm, gradient, *arrays)
+    parts = pull_back(lambda *given: by_operators(*given)[0], gradient, *arrays)
+    for one, other in zip(whole, parts, strict=True):
+        numpy.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-7)
 
 
 def test_the_batchs_own_statistics_have_a_closed_form_that_few_nodes_touch_memory_in() -> None:

@@ -19,6 +19,7 @@ import onnxruntime
 from exact_reference import LRN, Erf, Pad
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnx_ir.passes import common
 from sliding_reference import AveragePool, Conv, ConvTranspose, GlobalMaxPool, MaxPool
 
 from cnndsl.autodiff.reverse import differentiate
@@ -314,7 +315,9 @@ def _model(
     graph = onnx_ir.Graph(
         inputs, named, nodes=emit.nodes, opset_imports={"": opset}, name="gradients"
     )
-    return onnx_ir.to_proto(onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset]))
+    model = onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset], functions=emit.functions)
+    common.InlinePass()(model)
+    return onnx_ir.to_proto(model)
 
 
 def _demand_sound(

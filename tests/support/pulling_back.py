@@ -9,6 +9,7 @@ import numpy.typing
 import onnx_ir
 from gradients import OPERATORS
 from onnx.reference import ReferenceEvaluator
+from onnx_ir.passes import common
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.graph.builder import GraphBuilder
@@ -34,5 +35,7 @@ def pull_back(
     found = differentiate(emit, total, values[1:])
     outputs = [found[value] for value in values[1:]]
     graph = onnx_ir.Graph(values, outputs, nodes=emit.nodes, opset_imports={"": 18}, name="back")
-    model = onnx_ir.to_proto(onnx_ir.Model(graph, ir_version=8))
-    return tuple(ReferenceEvaluator(model, new_ops=[*OPERATORS]).run(None, given))
+    model = onnx_ir.Model(graph, ir_version=8, functions=emit.functions)
+    common.InlinePass()(model)
+    proto = onnx_ir.to_proto(model)
+    return tuple(ReferenceEvaluator(proto, new_ops=[*OPERATORS]).run(None, given))

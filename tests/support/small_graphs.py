@@ -54,7 +54,7 @@ def graph_of(
     graph = onnx_ir.Graph(
         inputs, [*outputs.values()], nodes=emit.nodes, opset_imports={"": opset}, name="test"
     )
-    return onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset])
+    return onnx_ir.Model(graph, ir_version=IR_VERSIONS[opset], functions=emit.functions)
 
 
 def checked(model: onnx_ir.Model) -> onnx.ModelProto:

@@ -89,6 +89,7 @@ def test_the_model_describes_itself() -> None:
 def test_only_standard_operators_are_used() -> None:
     proto = build_step(spec(SMALL)).to_proto()
     assert {node.domain for node in proto.graph.node} == {""}
+    assert not proto.functions
     assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 18)]
 
 

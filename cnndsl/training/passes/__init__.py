@@ -17,6 +17,7 @@ from cnndsl.training.passes.momentum import MomentumIntoProduct
 __all__ = ["PASSES", "simplify"]
 
 PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
+    common.InlinePass,
     common.RemoveUnusedNodesPass,
     MomentumIntoProduct,
     DescentIntoProduct,
@@ -26,8 +27,8 @@ PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
 )
 """All that is done to a step graph, in this order.
 
-What nothing needs goes first, since a pass asks who uses a value, and last, since a pass leaves
-what it has made needless.
+Composites are taken apart first: their gradients are made. What nothing needs goes before the
+fusions, since they ask who uses a value, and behind, since they leave what they made needless.
 """
 
 

@@ -55,8 +55,7 @@ def _untyped(model: onnx_ir.Model) -> onnx_ir.Value | None:
     """The first value whose element type or sizes are not known."""
     for node in model.graph:
         for value in node.outputs:
-            sizes = None if value.shape is None else tuple(value.shape)
-            if value.dtype is None or sizes is None or not all(isinstance(n, int) for n in sizes):
+            if value.dtype is None or value.shape is None or not value.shape.is_static():
                 return value
     return None
 

@@ -1,0 +1,72 @@
+"""The gradients of composites: several operators whose gradient as a whole has a closed form.
+
+A layer emits a composite as one node (:meth:`~cnndsl.graph.builder.GraphBuilder.composite`), with
+what its gradient needs of the forward pass among its outputs. Behind differentiation its
+operators take the node's place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy
+import onnx_ir
+
+from cnndsl.autodiff.normalization import channel_sum, column, spread_of
+from cnndsl.autodiff.rules import VjpContext, dims_of, vjp_of_composite
+
+__all__: list[str] = []
+
+Parts = Sequence[onnx_ir.Value | None]
+
+
+@vjp_of_composite("BatchNormalization")
+def _batch_normalization(context: VjpContext) -> Parts:
+    """By the batch's own statistics: what the input does, also by way of mean and variance.
+
+    The inputs are those of BatchNormalization in training; the outputs are the result y, both
+    running statistics, d = x - mean, and the variance. With r = 1/sqrt(var + eps), y = scale d r +
+    bias and n numbers in a channel (Ioffe & Szegedy 2015, section 3)::
+
+        dx = scale r (g - sum(g)/n - d r^2 sum(g d)/n)
+
+    It is computed as a g + (b d + c): BatchNormalization takes one pass over memory for the second
+    part.
+    """
+    (source, scale, *_), gradient = context.inputs, context.gradient
+    _, _, _, centred, variance = context.node.outputs
+    if not context.needs_grad[0]:
+        return _of_scale_and_bias(context, centred, variance)
+    count = math.prod(dims_of(source)) // dims_of(source)[1]
+    spread = spread_of(context, variance)
+    slope = context.op("Div", scale, spread)
+    total = channel_sum(context, gradient)
+    moment = channel_sum(context, context.op("Mul", gradient, centred))
+    normal = context.op("Div", moment, spread)
+    share = context.op("Mul", slope, context.scalar(-1 / count))
+    rest = context.op(
+        "BatchNormalization",
+        centred,
+        context.op("Mul", share, normal),
+        context.op("Mul", share, total),
+        context.tensor(numpy.zeros(dims_of(scale))),
+        variance,
+        epsilon=context.number("epsilon", 1e-5),
+    )
+    direct = context.op("Mul", gradient, column(context, slope))
+    return context.op("Add", direct, rest), normal, total, None, None
+
+
+def _of_scale_and_bias(
+    context: VjpContext, centred: onnx_ir.Value, variance: onnx_ir.Value
+) -> Parts:
+    """Alone, where the input is that of the network."""
+    parts: list[onnx_ir.Value | None] = [None] * 5
+    if context.needs_grad[2]:
+        parts[2] = channel_sum(context, context.gradient)
+    if context.needs_grad[1]:
+        spread = spread_of(context, variance)
+        moment = channel_sum(context, context.op("Mul", context.gradient, centred))
+        parts[1] = context.op("Div", moment, spread)
+    return parts
