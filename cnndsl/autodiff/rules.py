@@ -17,7 +17,7 @@ import numpy.typing
 import onnx_ir
 
 from cnndsl.graph.builder import COMPOSITES, GraphBuilder, LoweringError
-from cnndsl.layers.base import Attribute
+from cnndsl.layers.lowering import Attribute
 
 __all__ = [
     "COMPOSITE_RULES",

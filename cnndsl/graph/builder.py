@@ -1,6 +1,6 @@
 """Turns calls such as ``emit.op("Conv", x, w)`` into typed, named, documented graph nodes.
 
-Layers know only the :class:`~cnndsl.layers.base.Builder` protocol; :class:`GraphBuilder` is the
+Layers know only the :class:`~cnndsl.layers.lowering.Builder` protocol; :class:`GraphBuilder` is the
 one class behind it. The type of every value is inferred the moment it is emitted, by the
 operator's own rule in the ``onnx`` package, so that no value is ever untyped and a wrong lowering
 is met where it happens.
@@ -22,7 +22,7 @@ import onnx_ir.tape
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.layers.base import Attribute, Builder
+from cnndsl.layers.lowering import Attribute, Builder
 from cnndsl.types import DType, TensorType
 
 __all__ = ["BATCH", "COMPOSITES", "DEFAULT_OPSET", "IR_VERSIONS", "GraphBuilder", "LoweringError"]

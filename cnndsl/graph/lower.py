@@ -22,7 +22,8 @@ from cnndsl.elaborate.network import InputNode, LayerNode, Node, TypedNetwork
 from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS, GraphBuilder
 from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.graph.raw_inputs import emit_preparation
-from cnndsl.layers.base import LoweringContext, Weight
+from cnndsl.layers.base import Weight
+from cnndsl.layers.lowering import LoweringContext
 
 __all__ = [
     "Forward",

@@ -6,17 +6,9 @@ from typing import Annotated, TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import (
-    POINT,
-    WHOLE,
-    Bounds,
-    Builder,
-    Footprint,
-    Layer,
-    LoweringContext,
-    ShapeFault,
-)
+from cnndsl.layers.base import POINT, WHOLE, Bounds, Footprint, Layer, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.types import TensorType
 
 __all__ = ["LeakyRelu", "Relu", "ScaledTanh", "Sigmoid", "Softmax", "Tanh"]

@@ -2,7 +2,7 @@
 
 A layer knows nothing of source text. Its problems are :class:`ShapeFault` values that blame
 *parameters* by name; the checker turns those into places in the text. It knows nothing of ONNX
-libraries either: it lowers itself through an :class:`Builder`.
+libraries either: it lowers itself through a :class:`~cnndsl.layers.lowering.Builder`.
 
 To add a layer, write one class in the file of its family (or in a package of your own that
 declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.md``.
@@ -12,15 +12,15 @@ declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.m
 # annotation anew for every subclass, on the way to every check.
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
-from typing import Annotated, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
 
@@ -28,20 +28,16 @@ __all__ = [
     "MAX_SIZE",
     "POINT",
     "WHOLE",
-    "Attribute",
     "Bounds",
-    "Builder",
     "Count",
     "Footprint",
     "Init",
     "InitWord",
     "Layer",
-    "LoweringContext",
     "RoundingWord",
     "Schema",
     "ShapeFault",
     "Sizes",
-    "TrainingBuilder",
     "Weight",
     "spread",
 ]
@@ -50,9 +46,6 @@ MAX_SIZE = 2**31 - 1
 """No single size, count or stride may be larger."""
 
 V = TypeVar("V")
-
-Attribute: TypeAlias = int | float | str | Sequence[int] | Sequence[float]
-"""What an ONNX attribute can hold, as far as layers need it."""
 
 
 # --- parameters -------------------------------------------------------------------------------
@@ -207,67 +200,6 @@ POINT: Literal["point"] = "point"
 WHOLE: Literal["whole"] = "whole"
 Footprint: TypeAlias = Literal["point", "whole"] | tuple[Window, ...]
 """What of its input one output cell sees: the same cell, all of it, or a window."""
-
-
-# --- lowering ---------------------------------------------------------------------------------
-
-
-class Builder(Protocol[V]):
-    """The door to the graph that a layer is lowered into. ``V`` is the graph's kind of value."""
-
-    def op(self, op_type: str, *inputs: V | None, **attributes: Attribute) -> V:
-        """Emit one node of the standard ONNX domain (opset 18) and give its first output."""
-        ...
-
-    def constant(self, value: float | Sequence[int] | Sequence[float]) -> V:
-        """A constant: float32 for floats, int64 for ints, a scalar or one dimension."""
-        ...
-
-
-class TrainingBuilder(Builder[V], Protocol[V]):
-    """The door to a graph that trains: it has chance, and buffers that change at every step."""
-
-    def composite(
-        self,
-        name: str,
-        body: Callable[..., Sequence[V]],
-        *inputs: V,
-        **attributes: Attribute,
-    ) -> Sequence[V]:
-        """Emit what ``body(*inputs)`` emits as one node of several outputs, and give them.
-
-        The gradient of its first output is then not made operator by operator, but by the rule
-        for composites of that name (:mod:`cnndsl.autodiff.composites`), which has the inputs, the
-        outputs and the attributes. Further outputs have no gradient.
-        """
-        ...
-
-    @property
-    def batch(self) -> int:
-        """How many samples a step sees."""
-        ...
-
-    def uniform(self, like: V) -> V:
-        """Numbers drawn evenly from [0, 1), of another value's shape, anew at every step."""
-        ...
-
-    def normal(self, like: V) -> V:
-        """Numbers drawn from the standard normal distribution, likewise."""
-        ...
-
-    def update(self, weight: V, value: V) -> None:
-        """Let a buffer have this value after the step."""
-        ...
-
-
-@frozen
-class LoweringContext(Generic[V]):
-    """Where a layer is lowered: its input values and types, its output's type, its weights."""
-
-    inputs: tuple[V, ...]
-    types: tuple[TensorType, ...]
-    output: TensorType
-    weights: Mapping[str, V] = field(default_factory=dict)
 
 
 # --- layers -----------------------------------------------------------------------------------

@@ -8,17 +8,9 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import (
-    Builder,
-    Count,
-    Init,
-    InitWord,
-    LoweringContext,
-    ShapeFault,
-    Sizes,
-    Weight,
-)
+from cnndsl.layers.base import Count, Init, InitWord, ShapeFault, Sizes, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.types import TensorType
 

@@ -7,19 +7,9 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import (
-    WHOLE,
-    Builder,
-    Count,
-    Footprint,
-    Init,
-    InitWord,
-    Layer,
-    LoweringContext,
-    ShapeFault,
-    Weight,
-)
+from cnndsl.layers.base import WHOLE, Count, Footprint, Init, InitWord, Layer, ShapeFault, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.types import TensorType
 
 __all__ = ["Dense", "Flatten"]

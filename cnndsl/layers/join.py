@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from cnndsl.layers.base import Bounds, Builder, Layer, LoweringContext, ShapeFault
+from cnndsl.layers.base import Bounds, Layer, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.types import TensorType
 
 __all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]

@@ -7,16 +7,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
-from cnndsl.layers.base import (
-    Builder,
-    Count,
-    Init,
-    Layer,
-    LoweringContext,
-    ShapeFault,
-    TrainingBuilder,
-    Weight,
-)
+from cnndsl.layers.base import Count, Init, Layer, ShapeFault, Weight
+from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.windowed import vector_fault
 from cnndsl.types import TensorType
 

@@ -7,17 +7,9 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import (
-    WHOLE,
-    Bounds,
-    Builder,
-    Footprint,
-    Layer,
-    LoweringContext,
-    ShapeFault,
-    Sizes,
-)
+from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.layers.window import Window
 from cnndsl.layers.windowed import dimension_names, vector_fault

@@ -5,7 +5,8 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Builder, Layer, LoweringContext, TrainingBuilder
+from cnndsl.layers.base import Layer
+from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 
 __all__ = ["Dropout", "Noise"]
 

@@ -4,7 +4,8 @@ from typing import TypeVar
 
 from typing_extensions import override
 
-from cnndsl.layers.base import Builder, Layer, LoweringContext
+from cnndsl.layers.base import Layer
+from cnndsl.layers.lowering import Builder, LoweringContext
 
 __all__ = ["Identity"]
 

@@ -7,7 +7,7 @@ They know nothing of ONNX libraries, as layers do not: they lower themselves thr
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from cnndsl.layers.base import Builder
+from cnndsl.layers.lowering import Builder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

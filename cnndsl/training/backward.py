@@ -12,7 +12,8 @@ from cnndsl.autodiff.rules import Target, dims_of
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.lower import Forward, lower_into
-from cnndsl.layers.base import LoweringContext, Weight
+from cnndsl.layers.base import Weight
+from cnndsl.layers.lowering import LoweringContext
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.graph import StepGraph
 from cnndsl.training.losses import emit_loss, labels_type

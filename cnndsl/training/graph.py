@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import DEFAULT_OPSET, GraphBuilder
-from cnndsl.layers.base import TrainingBuilder
+from cnndsl.layers.lowering import TrainingBuilder
 from cnndsl.training.random import Draws
 from cnndsl.training.signature import RATE, RESERVED, SEED, STEP
 

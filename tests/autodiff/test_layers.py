@@ -14,7 +14,8 @@ from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
 from cnndsl.elaborate.network import LayerNode
 from cnndsl.layers import find, keywords
-from cnndsl.layers.base import Layer, LoweringContext
+from cnndsl.layers.base import Layer
+from cnndsl.layers.lowering import LoweringContext
 from cnndsl.layers.window import Rounding
 from cnndsl.pipeline import load
 from cnndsl.resources import specs

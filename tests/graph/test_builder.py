@@ -12,7 +12,8 @@ from typing_extensions import override
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.builder import GraphBuilder, LoweringError
 from cnndsl.graph.lower import lower
-from cnndsl.layers.base import Builder, Layer, LoweringContext
+from cnndsl.layers.base import Layer
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.types import DType, TensorType
 
 V = TypeVar("V")

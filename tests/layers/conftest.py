@@ -10,7 +10,8 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cnndsl.layers.base import Attribute, Layer, LoweringContext
+from cnndsl.layers.base import Layer
+from cnndsl.layers.lowering import Attribute, LoweringContext
 from cnndsl.types import TensorType
 
 Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float32]]"
