@@ -15,6 +15,7 @@ from cnndsl.diagnostics.model import Diagnostic, UserError
 
 if TYPE_CHECKING:
     from cnndsl.analysis.summary import Summary
+    from cnndsl.autodiff.rules import Target
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.data.splits import Split
     from cnndsl.elaborate.network import TypedNetwork
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.training import Training, TrainingOptions
+    from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
 
 __all__ = ["Network", "check", "load", "parse", "train"]
@@ -168,6 +170,46 @@ class Network:
             raw=raw,
         )
         return Model(artifact, device=device)
+
+    def compile_training(
+        self,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        verify: bool = True,
+        seed: int | None = None,
+        batch: int | None = None,
+        opset: int = 18,
+        target: Target = "cpu",
+        split: bool = False,
+    ) -> TrainingFiles:
+        """The network's training step as ONNX models, for programs that train by themselves.
+
+        Args:
+            weights: what training begins with: a safetensors or ``.npz`` file or a compiled
+                model; without one, weights are drawn as the spec asks for.
+            verify: whether to compare the checksum of the weights' file, where it has one.
+            seed: of the drawn weights; by default the spec's, else 0.
+            batch: the size of a batch; by default the recipe's.
+            opset: the version of the ONNX operator set, 18 to 21.
+            target: where the step is to be fast, ``cpu`` or ``cuda``; it runs on both.
+            split: whether to make two models of it, of the gradients and of the update by them.
+
+        Raises:
+            UserError: for a network that cannot be trained so, weights that do not fit or cannot
+                be read, and an unknown opset.
+            ValueError: for a batch below 1.
+        """
+        _demand_samples(batch)
+        return pipeline.compile_training(
+            self._typed,
+            weights=None if weights is None else Path(weights),
+            verify=verify,
+            seed=seed,
+            batch=batch,
+            opset=opset,
+            target=target,
+            split=split,
+        )
 
     def evaluate(
         self,

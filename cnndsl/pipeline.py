@@ -209,8 +209,11 @@ def compile_training(
     batch: int | None = None,
     opset: int = 18,
     target: Target = "cpu",
+    split: bool = False,
 ) -> TrainingFiles:
     """Differentiate a network: the model of its training step, and of what that begins with.
+
+    With ``split`` the step is two models: of the gradients, and of the update by them.
 
     Raises:
         UserError: as ``build_step`` does, and for the weights as :func:`compile` does.
@@ -219,13 +222,17 @@ def compile_training(
     from cnndsl.graph.export import make_manifest
     from cnndsl.graph.starting_weights import starting_weights
     from cnndsl.training.export import export_training
-    from cnndsl.training.step import build_step
+    from cnndsl.training.step import build_split, build_step
 
     network = _named(network, weights)
-    step = build_step(network, batch=batch, opset=opset, target=target)
+    steps = (
+        build_split(network, batch=batch, opset=opset, target=target)
+        if split
+        else [build_step(network, batch=batch, opset=opset, target=target)]
+    )
     given = starting_weights(network, weights, seed, verify=verify)
     manifest = make_manifest(network, canonical_text(network.network), given.seed)
-    return export_training(network, step, manifest, given)
+    return export_training(network, steps, manifest, given)
 
 
 def _named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:

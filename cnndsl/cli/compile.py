@@ -62,6 +62,12 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     help="Make a training step: STEP.onnx, and STEP.init.onnx with what it begins with.",
 )
 @click.option(
+    "--split",
+    is_flag=True,
+    help="Make two models of the step: NAME.gradient.onnx, and NAME.update.onnx for the sums of"
+    " what many machines give.",
+)
+@click.option(
     "--target",
     type=click.Choice(["cpu", "cuda"]),
     help="Where the training step is to be fast; it runs on both.",
@@ -86,6 +92,7 @@ def compile(
     batch: int | None,
     raw: bool,
     training: bool,
+    split: bool,
     target: Literal["cpu", "cuda"] | None,
     opset: int,
     stage: Stage | None,
@@ -98,6 +105,8 @@ def compile(
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
     if stage is None and target is not None and not training:
         raise click.UsageError("--target is for training steps: leave it out, or add --training")
+    if split and not training:
+        raise click.UsageError("--split is for training steps: leave it out, or add --training")
     if raw and training:
         raise click.UsageError("--raw is for models that answer: leave it out, or --training")
     from cnndsl import pipeline
@@ -116,8 +125,10 @@ def compile(
             batch=batch,
             opset=opset,
             target=target or "cpu",
+            split=split,
         )
-        _write_training(files, Path(output or f"{Path(spec).stem}.step.onnx"))
+        ending = ".onnx" if split else ".step.onnx"
+        _write_training(files, Path(output or f"{Path(spec).stem}{ending}"))
         return
     artifact = pipeline.compile(
         network,
@@ -170,17 +181,19 @@ def _show(stage: Stage, checked: Checked, output: str | None, options: dict[str,
 
 
 def _write_training(files: TrainingFiles, target: Path) -> None:
-    """Write the step last: where it is there, what it begins with is there too."""
-    from cnndsl.graph.files import write_atomically
-
     for warning in files.warnings:
         click.echo(f"warning: {warning}", err=True)
-    beside = target.with_suffix(".init.onnx")
-    initial = files.initial.write(beside)
-    size = write_atomically(target, files.step_model)
-    step = files.step
-    click.echo(f"{target}: {_bytes(size)}, a training step for batches of {step.signature.batch}")
-    click.echo(f"{beside}: {_bytes(initial)}, {len(step.signature.weights)} weights to begin with")
+    signature = files.steps[0].signature
+    gradients = signature.gradients
+    weights = f"{len(signature.weights)} weights to begin with"
+    if gradients:
+        numbers = sum(one.elements for one in gradients)
+        first = f"{numbers:,} numbers in {len(gradients)} gradients of batches of {signature.batch}"
+        said = [first, "the update by the gradients", weights]
+    else:
+        said = [f"a training step for batches of {signature.batch}", weights]
+    for (path, size), what in zip(files.save(target).items(), said, strict=True):
+        click.echo(f"{path}: {_bytes(size)}, {what}")
 
 
 def _bytes(size: int) -> str:

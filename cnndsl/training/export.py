@@ -1,12 +1,17 @@
-"""Turns a network into the two files that any ONNX Runtime trains it with.
+"""Turns a network into the files that any ONNX Runtime trains it with.
 
-The step does one step of training. It holds no weights: the second model, which has no inputs,
-gives those to begin with and the optimizer's state, by the names of the step's inputs.
+The step, one model or two, does one step of training. It holds no weights: a further model, which
+has no inputs, gives those to begin with and the optimizer's state, by the names of the step's
+inputs.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import onnx
 from onnx import TensorProto, helper
@@ -14,9 +19,9 @@ from onnx import TensorProto, helper
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.builder import IR_VERSIONS
+from cnndsl.graph.files import write_atomically
 from cnndsl.graph.manifest import Manifest
 from cnndsl.graph.starting_weights import StartingWeights
-from cnndsl.training.signature import Signature
 from cnndsl.training.step import Step
 from cnndsl.version import __version__
 
@@ -25,49 +30,81 @@ __all__ = ["TrainingFiles", "export_training"]
 _INITIAL = ".initial"
 """What the names of the first weights end with, where they are stored."""
 
+_Dims: TypeAlias = Mapping[str, tuple[int, ...]]
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingFiles:
-    """A training step and what it begins with, both ready to be written.
+    """What a network is trained with, and what that begins with, ready to be written.
 
-    ``warnings`` are facts that whoever compiled it must be told.
+    ``steps`` are the whole step, or the graph of the gradients and that of the update; ``models``
+    are their files' contents. ``warnings`` are facts that whoever compiled it must be told.
     """
 
-    step: Step
-    step_model: bytes
+    steps: tuple[Step, ...]
+    models: tuple[bytes, ...]
     initial: Artifact
     warnings: tuple[str, ...] = ()
 
+    def save(self, path: str | os.PathLike[str]) -> dict[Path, int]:
+        """Write the files, each whole or not at all, and give their sizes in bytes.
+
+        The step is written to ``path``; of two graphs the name ends with ``.gradient.onnx`` and
+        ``.update.onnx``, and what training begins with ends with ``.init.onnx``.
+
+        Raises:
+            UserError: CNN603, where one cannot be written.
+        """
+        target = Path(path)
+        paths = [target.with_suffix(one.suffix) if one.suffix else target for one in self.steps]
+        beside = target.with_suffix(".init.onnx")
+        # The steps come last: where they are there, what they begin with is there too.
+        initial = self.initial.write(beside)
+        files = zip(paths, self.models, strict=True)
+        sizes = {path: write_atomically(path, model) for path, model in files}
+        return {**sizes, beside: initial}
+
 
 def export_training(
-    typed: TypedNetwork, step: Step, manifest: Manifest, given: StartingWeights
+    typed: TypedNetwork, steps: Sequence[Step], manifest: Manifest, given: StartingWeights
 ) -> TrainingFiles:
-    """The models of a network's training step and of what it begins with."""
+    """The models of a network's training step, or of both its halves, and what it begins with."""
+    first, last = steps[0], steps[-1]
+    graph = _initial_graph(
+        typed.name,
+        first.signature.weights,
+        last.signature.state,
+        first.model.opset_imports[""],
+    )
+    initial = Artifact(
+        manifest=manifest,
+        graph_only=graph,
+        weights={name + _INITIAL: given.arrays[name] for name in first.signature.weights},
+    )
+    models = tuple(_model(step, manifest) for step in steps)
+    return TrainingFiles(tuple(steps), models, initial, given.warnings)
+
+
+def _model(step: Step, manifest: Manifest) -> bytes:
     proto = step.to_proto()
     for key, value in manifest.properties().items():
         proto.metadata_props.add(key=key, value=value)
-    initial = Artifact(
-        manifest=manifest,
-        graph_only=_initial_graph(typed.name, step.signature, step.model.opset_imports[""]),
-        weights={name + _INITIAL: given.arrays[name] for name in step.signature.weights},
-    )
-    step_model = Artifact(manifest, proto, {}).to_bytes()
-    return TrainingFiles(step, step_model, initial, given.warnings)
+    return Artifact(manifest, proto, {}).to_bytes()
 
 
-def _initial_graph(name: str, signature: Signature, opset: int) -> onnx.ModelProto:
+def _initial_graph(name: str, weights: _Dims, state: _Dims, opset: int) -> onnx.ModelProto:
     """Each weight handed out as it is stored, each state as zeros."""
     nodes = [
         helper.make_node("Identity", [weight + _INITIAL], [weight], name=weight)
-        for weight in signature.weights
+        for weight in weights
     ]
-    for state, dims in signature.state.items():
+    for slot, dims in state.items():
         shape = helper.make_tensor("", TensorProto.INT64, [len(dims)], list(dims))
-        nodes.append(helper.make_node("Constant", [], [f"{state}/shape"], value=shape))
-        nodes.append(helper.make_node("ConstantOfShape", [f"{state}/shape"], [state], name=state))
+        nodes.append(helper.make_node("Constant", [], [f"{slot}/shape"], value=shape))
+        nodes.append(helper.make_node("ConstantOfShape", [f"{slot}/shape"], [slot], name=slot))
     outputs = [
         helper.make_tensor_value_info(value, TensorProto.FLOAT, dims)
-        for value, dims in (*signature.weights.items(), *signature.state.items())
+        for value, dims in (*weights.items(), *state.items())
     ]
     graph = helper.make_graph(nodes, f"{name} before training", [], outputs)
     return helper.make_model(

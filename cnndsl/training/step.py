@@ -29,6 +29,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import onnx
 import onnx_ir
@@ -69,6 +70,9 @@ class Step:
     ``probes`` are what some of its outputs measure, where they were asked for.
     """
 
+    suffix: ClassVar[str] = ""
+    """What the name of its file ends with, where that is not the name that was asked for."""
+
     model: onnx_ir.Model
     signature: Signature
     probes: tuple[Probe, ...] = ()
@@ -86,9 +90,13 @@ class Step:
 class GradientStep(Step):
     """The first half: weights and a batch in; loss, metrics, statistics and gradients out."""
 
+    suffix = ".gradient.onnx"
+
 
 class UpdateStep(Step):
     """The second half: weights, state and gradients in, the next weights and state out."""
+
+    suffix = ".update.onnx"
 
 
 def build_step(
