@@ -17,23 +17,12 @@ from typing import TypeAlias
 import numpy
 import numpy.typing
 
-from cnndsl.data.moving import angles, cut_out, mirrored, moved, turned
 from cnndsl.data.normalize import Floats
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.recipe.augmentations.base import Augmentation
-from cnndsl.recipe.augmentations.crop import Crop
-from cnndsl.recipe.augmentations.cutout import Cutout
-from cnndsl.recipe.augmentations.flip import Flip
-from cnndsl.recipe.augmentations.noise import Noise
-from cnndsl.recipe.augmentations.rotate import Rotate
-from cnndsl.recipe.augmentations.shift import Shift
-from cnndsl.typecheck.augmentation_checks import misfit
 
-__all__ = ["Augmenter", "Move"]
-
-Move: TypeAlias = Crop | Flip | Rotate | Shift
-"""What takes cells to other places, and so changes what labels of places say."""
+__all__ = ["Augmenter"]
 
 Indices: TypeAlias = "numpy.typing.NDArray[numpy.int64]"
 Bits: TypeAlias = "numpy.typing.NDArray[numpy.uint64]"
@@ -60,7 +49,7 @@ class Augmenter:
     ) -> None:
         types = {one.name: one.type for one in inputs}
         for augmentation in augmentations:
-            found = misfit(augmentation, types)
+            found = augmentation.misfit(types)
             if found is not None:
                 word = augmentation.keyword
                 message = f"`augment {word}` does not suit the network: {found.why}"
@@ -81,7 +70,7 @@ class Augmenter:
         for position, augmentation in enumerate(self.augmentations):
             draws = _Draws((self.seed, epoch, position), indices)
             for number, name in enumerate(self.inputs):
-                changed[name] = _changed(augmentation, changed[name], draws, number)
+                changed[name] = augmentation.change(changed[name], draws, number)
         return changed
 
     def move_labels(self, labels: Array, epoch: int, indices: Indices) -> Array:
@@ -96,36 +85,10 @@ class Augmenter:
         channels = math.prod(labels.shape[1:]) // math.prod(self.sizes)
         changed = labels.reshape(len(labels), channels, *self.sizes)
         for position, augmentation in enumerate(self.augmentations):
-            if isinstance(augmentation, Move) and augmentation.labels == "moved":
+            if augmentation.moves_labels:
                 draws = _Draws((self.seed, epoch, position), indices)
-                changed = _moved(augmentation, changed, draws, nearest=True)
+                changed = augmentation.move(changed, draws, nearest=True)
         return changed.reshape(labels.shape)
-
-
-def _changed(augmentation: Augmentation, x: Floats, draws: _Draws, number: int) -> Floats:
-    """A batch of the input of that number after one augmentation."""
-    match augmentation:
-        case Crop() | Shift() | Flip() | Rotate():
-            return _moved(augmentation, x, draws)
-        case Cutout(size=size):
-            return cut_out(x, size, draws.uniform(x.ndim - 2))
-        case Noise(std=std):
-            # Noise of its own for every input.
-            noise = draws.normal(math.prod(x.shape[1:]), first=number << 32)
-            return x + numpy.float32(std) * noise.reshape(x.shape)
-    raise AssertionError(f"there is no augmentation {augmentation}")
-
-
-def _moved(move: Move, x: Array, draws: _Draws, *, nearest: bool = False) -> Array:
-    """A batch, its cells taken to other places; ``nearest`` mixes no two of them."""
-    match move:
-        case Crop(padding=cells) | Shift(cells=cells):
-            # A random piece of a padded sample is the sample moved.
-            return moved(x, cells, draws.uniform(x.ndim - 2))
-        case Flip():
-            return mirrored(x, move, draws.uniform(2))
-        case Rotate(degrees=degrees):
-            return turned(x, angles(degrees, draws.uniform(1)), nearest=nearest)
 
 
 # --- chance -------------------------------------------------------------------------------------

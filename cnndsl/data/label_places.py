@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import numpy
 
-from cnndsl.data.augment import Move
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count, quoted
 from cnndsl.recipe.augmentations.base import Augmentation
-from cnndsl.recipe.augmentations.flip import Flip
 from cnndsl.types import TensorType
 
 __all__ = ["labels_move", "note_of_moving"]
@@ -77,14 +75,14 @@ def note_of_moving(augmentations: Sequence[Augmentation], dataset: Dataset, *, m
             f" moved ({words}): they are taken to say what is in a sample, not where"
         )
     text = f"the labels of `{dataset.name}` move along with the samples ({words})"
-    if all(isinstance(one, Flip) for one in moves):
+    if not any(one.fills for one in moves):
         return text
     name = f" (`{dataset.classes[0]}`)" if dataset.classes and dataset.labels is not None else ""
     return f"{text}; what comes in from outside has the label 0{name}"
 
 
-def _moves(augmentations: Sequence[Augmentation]) -> list[Move]:
-    return [one for one in augmentations if isinstance(one, Move) and one.labels == "moved"]
+def _moves(augmentations: Sequence[Augmentation]) -> list[Augmentation]:
+    return [one for one in augmentations if one.moves_labels]
 
 
 def _says_what_is_there(dataset: Dataset, answers: Array, cells: int) -> bool:
@@ -104,7 +102,7 @@ def _size(dims: tuple[int, ...]) -> str:
     return count(math.prod(dims), "number")
 
 
-def _unclear(move: Move, dataset: Dataset, what: str) -> UserError:
+def _unclear(move: Augmentation, dataset: Dataset, what: str) -> UserError:
     noun = "targets" if dataset.labels is None else "labels"
     word = move.keyword
     return UserError(

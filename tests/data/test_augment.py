@@ -75,7 +75,7 @@ def test_pieces_of_large_pictures_are_turned_alike(monkeypatch: pytest.MonkeyPat
     x = samples(3, 2, 40, 30)
     whole = changed(x, Rotate(degrees=40.0))
     for cells in (1, 100, 1500, 10**6):
-        monkeypatch.setattr("cnndsl.data.moving._PIECE", cells)
+        monkeypatch.setattr("cnndsl.recipe.augmentations.moving._PIECE", cells)
         assert (changed(x, Rotate(degrees=40.0)) == whole).all()
 
 

@@ -13,13 +13,13 @@ from training_runs import ArrayData
 
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.label_places import labels_move, note_of_moving
-from cnndsl.data.moving import turned
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.recipe.augmentations.base import Augmentation
 from cnndsl.recipe.augmentations.crop import Crop
 from cnndsl.recipe.augmentations.cutout import Cutout
 from cnndsl.recipe.augmentations.flip import Flip
+from cnndsl.recipe.augmentations.moving import turned
 from cnndsl.recipe.augmentations.noise import Noise
 from cnndsl.recipe.augmentations.rotate import Rotate
 from cnndsl.recipe.augmentations.shift import Shift

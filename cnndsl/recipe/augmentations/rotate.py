@@ -3,8 +3,10 @@
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
 from pydantic import Field
+from typing_extensions import override
 
-from cnndsl.recipe.augmentations.base import Augmentation, Labels
+from cnndsl.recipe.augmentations.base import Array, Augmentation, Draws, Labels, Misfit
+from cnndsl.types import TensorType
 
 __all__ = ["Rotate"]
 
@@ -16,3 +18,21 @@ class Rotate(Augmentation):
     positional = ("degrees",)
     degrees: float = Field(default=10.0, gt=0, le=180, description="largest angle either way")
     labels: Labels = "moved"
+
+    @property
+    @override
+    def moves_labels(self) -> bool:
+        return self.labels == "moved"
+
+    @override
+    def misfit_of(self, what: str, its_type: TensorType) -> Misfit | None:
+        if len(its_type.spatial) == 2:
+            return None
+        return Misfit(f"{what}, and only pictures can be turned", self.without)
+
+    @override
+    def move(self, x: Array, draws: Draws, *, nearest: bool = False) -> Array:
+        """By angles in radians, evenly from so many degrees one way to as many the other way."""
+        from cnndsl.recipe.augmentations.moving import angles, turned
+
+        return turned(x, angles(self.degrees, draws.uniform(1)), nearest=nearest)

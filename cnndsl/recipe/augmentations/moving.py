@@ -1,23 +1,22 @@
-"""Turns samples into moved, mirrored and turned ones: where each cell comes from.
+"""Turns samples into moved and turned ones: where each cell comes from.
 
+Whoever checks a spec must not load this, since it loads NumPy: augmentations do when they act.
 Arrays are of n x channels x spatial sizes; what is drawn for each sample is given. Labels of
 places are moved as the samples are, without mixing two of them.
 """
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
 import numpy.typing
 from numpy.lib.stride_tricks import sliding_window_view
 
-from cnndsl.data.normalize import Floats
-from cnndsl.data.sources import Array
-from cnndsl.recipe.augmentations.flip import Flip
+__all__ = ["angles", "moved", "turned"]
 
-__all__ = ["angles", "cut_out", "mirrored", "moved", "turned"]
-
+Array: TypeAlias = "numpy.typing.NDArray[Any]"
+Floats: TypeAlias = "numpy.typing.NDArray[numpy.float32]"
 Doubles: TypeAlias = "numpy.typing.NDArray[numpy.float64]"
 
 
@@ -33,20 +32,6 @@ def moved(x: Array, most: int, chances: Doubles) -> Array:
     places = (chances * (2 * most + 1)).astype(numpy.int64)
     result: Array = windows[(numpy.arange(n), slice(None), *places.T)]
     return result
-
-
-def mirrored(x: Array, flip: Flip, chances: Doubles) -> Array:
-    """Left to right along the last dimension, top to bottom along the one before it.
-
-    Of the two ``chances`` of each sample the second decides on the last dimension.
-    """
-    wanted = chances < flip.probability
-    changed = x
-    for axis, direction in ((-1, "horizontal"), (-2, "vertical")):
-        if flip.direction in (direction, "both"):
-            chosen = wanted[:, axis + 1].reshape(-1, *(1,) * (x.ndim - 1))
-            changed = numpy.where(chosen, numpy.flip(changed, axis), changed)
-    return changed
 
 
 def angles(degrees: float, chances: Doubles) -> Doubles:
@@ -133,20 +118,3 @@ def _between(one: Floats, other: Floats, share: Floats) -> Floats:
     other *= share
     one += other
     return one
-
-
-def cut_out(x: Floats, size: int, middles: Doubles) -> Floats:
-    """A square (line, cube) of zeros about a cell; at the border a part of it.
-
-    ``middles`` from 0 to 1 say where, one for each dimension.
-    """
-    rank = x.ndim - 2
-    hidden = numpy.ones((len(x), *(1,) * (x.ndim - 1)), bool)
-    for axis, length in enumerate(x.shape[2:]):
-        starts = (middles[:, axis] * length).astype(numpy.int64)[:, None] - size // 2
-        cells = numpy.arange(length)
-        inside = (cells >= starts) & (cells < starts + size)
-        shape = [len(x), 1, *(1,) * rank]
-        shape[axis + 2] = length
-        hidden = hidden & inside.reshape(shape)
-    return numpy.where(hidden, numpy.float32(0), x)
