@@ -11,3 +11,4 @@ class AdamW(Adam):
     """Adam with weight decay apart from the gradient: w = w - lr*decay*w (Loshchilov & Hutter)."""
 
     keyword = "adamw"
+    decoupled = True

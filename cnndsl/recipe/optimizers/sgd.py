@@ -2,13 +2,18 @@
 
 # No `from __future__ import annotations`: pydantic would have to compile every annotation again.
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from pydantic import Field, ValidationInfo, field_validator
 from typing_extensions import override
 
-from cnndsl.recipe.optimizers.base import Optimizer
+from cnndsl.recipe.optimizers.base import Optimizer, Parameter, UpdateBuilder
 from cnndsl.recipe.settings import BelowOne
 
 __all__ = ["Sgd"]
+
+V = TypeVar("V")
 
 
 class Sgd(Optimizer):
@@ -31,6 +36,34 @@ class Sgd(Optimizer):
 
     @property
     @override
-    def slots(self) -> int:
-        """The velocity, where there is momentum."""
-        return 1 if self.momentum else 0
+    def states(self) -> tuple[str, ...]:
+        return ("velocity",) if self.momentum else ()
+
+    @override
+    def update(
+        self, emit: UpdateBuilder[V], parameter: Parameter[V], state: Mapping[str, V]
+    ) -> tuple[V, Mapping[str, V]]:
+        """With v' = mu*v + g + decay*w, w' = w - lr*v'."""
+        if not self.momentum:
+            return _descended(emit, parameter), {}
+        old = state["velocity"]
+        # mu * (v + decay/mu * w) + g
+        rest = emit.plus(old, parameter.value, parameter.decay / self.momentum)
+        new = emit.op("Add", emit.times(rest, self.momentum), emit.gradient(parameter))
+        if not self.nesterov:
+            step = emit.op("Mul", new, emit.rate(parameter.rate))
+            return emit.op("Sub", parameter.value, step), {"velocity": new}
+        # lr * (g + mu*v') without g: that is v' - mu*v.
+        ahead = emit.op("Mul", new, emit.rate(parameter.rate * (1 + self.momentum)))
+        back = emit.op("Mul", old, emit.rate(parameter.rate * self.momentum))
+        value = emit.op("Sub", parameter.value, ahead)
+        return emit.op("Add", value, back), {"velocity": new}
+
+
+def _descended(emit: UpdateBuilder[V], parameter: Parameter[V]) -> V:
+    """Without momentum, w' = w - lr * (g + decay*w)."""
+    rate, kept = emit.rate(parameter.rate), emit.shrunk(parameter)
+    if emit.scale is not None:
+        scale = emit.scale
+        rate = emit.shared(("scaled", parameter.rate), lambda: emit.op("Mul", rate, scale))
+    return emit.op("Sub", kept, emit.op("Mul", parameter.gradient, rate))
