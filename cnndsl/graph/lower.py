@@ -24,6 +24,7 @@ from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.graph.raw_inputs import emit_preparation
 from cnndsl.layers.base import Weight
 from cnndsl.layers.lowering import LoweringContext
+from cnndsl.typecheck.scores import Logits, logits
 
 __all__ = [
     "Forward",
@@ -87,12 +88,27 @@ LowerLayer: TypeAlias = Callable[[LayerNode, LoweringContext[onnx_ir.Value]], on
 
 @dataclass(eq=False)
 class Forward:
-    """A network as nodes of a graph: its inputs, outputs and weights, and each node's value."""
+    """A network as nodes of a graph: its inputs, outputs and weights, and each node's value.
+
+    ``logits`` are those of the outputs that an activation made, by their nodes' positions.
+    """
 
     inputs: list[onnx_ir.Value] = field(default_factory=list)
     outputs: list[onnx_ir.Value] = field(default_factory=list)
     weights: dict[str, onnx_ir.Value] = field(default_factory=dict)
     values: dict[int, onnx_ir.Value] = field(default_factory=dict)
+    logits: dict[int, Logits[onnx_ir.Value]] = field(default_factory=dict)
+
+    def scores(self, position: int, activation: str) -> onnx_ir.Value:
+        """What a loss compares that is about the numbers before this activation (decision 0021).
+
+        That is what the activation was given, where it made the output at this position, and the
+        output itself where it did not.
+        """
+        found = self.logits.get(position)
+        if found is not None and found.activation == activation:
+            return found.source
+        return self.values[position]
 
 
 def lower_into(
@@ -181,6 +197,10 @@ class _Lowering:
             elif position in live:
                 self.forward.values[position] = self._layer(position, node)
         self._name_outputs()
+        for position in self.outputs.values():
+            if found := logits(self.typed, position):
+                value = self.forward.values[found.source]
+                self.forward.logits[position] = Logits(found.activation, value)
 
     def _input(self, node: InputNode) -> onnx_ir.Value:
         if node.name not in self.raw:

@@ -20,7 +20,6 @@ from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.signature import LABELS, LOSS
 from cnndsl.typecheck.recipe_checks import recipe_errors
-from cnndsl.typecheck.scores import scores
 
 __all__ = ["BackwardPass", "Measured", "emit_backward"]
 
@@ -110,7 +109,7 @@ def _measure(
     graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
     dtype, dims = labels_type(recipe.loss, dims_of(output))
     labels = graph.placeholder(LABELS, dims, dtype)
-    taken = forward.values[scores(typed, recipe.loss)]
+    taken = forward.scores(typed.network.main_output, recipe.loss.activation)
     if dims_of(taken) != dims_of(output):
         taken = graph.op("Reshape", taken, graph.constant(list(dims_of(output))))
     loss = emit_loss(graph, recipe.loss, taken, labels)

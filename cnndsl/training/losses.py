@@ -1,6 +1,6 @@
 """Turns a network's scores and its labels into the loss that its class says, in onnx-ir.
 
-Which numbers the scores are, :mod:`cnndsl.typecheck.scores` says.
+Which numbers the scores are, lowering says: :meth:`cnndsl.graph.lower.Forward.scores`.
 """
 
 from __future__ import annotations

@@ -1,36 +1,60 @@
 """Finds the numbers that a loss compares: the main output, or what its last activation was given.
 
 A cross-entropy takes the scores before the softmax or sigmoid that makes probabilities of them
-(decision 0021). Training, evaluation and the checker all ask here, so that they speak of the same
+(decision 0021). Lowering, evaluation and the checker all ask here, so that they speak of the same
 function.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Generic, TypeVar
 
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.frozen import frozen
 from cnndsl.recipe.losses.base import Loss
 
-__all__ = ["flattened_places", "maker", "scores"]
+__all__ = ["Logits", "flattened_places", "logits", "maker", "scores"]
+
+V = TypeVar("V")
+
+
+@frozen
+class Logits(Generic[V]):
+    """What an output's last activation was given, and that layer's keyword.
+
+    It is the position of a node in the network, and its value where the network is lowered.
+    """
+
+    activation: str
+    source: V
+
+
+def logits(typed: TypedNetwork, output: int) -> Logits[int] | None:
+    """What the activation was given that made a node's numbers; None where no activation did.
+
+    There are as many numbers as the node has, in its order, though perhaps in another shape: a
+    softmax over 10x1x1 may be flattened behind.
+    """
+    last = maker(typed, output)
+    node = typed.network.nodes[last]
+    if not isinstance(node, LayerNode) or not node.layer.activation:
+        return None
+    flattened = typed.types[last].channels != typed.types[output].channels
+    if flattened and node.layer.makes == "distribution":
+        # It is over the channels at each place, and the classes are channels and places together.
+        return None
+    return Logits(node.layer.keyword, node.inputs[0])
 
 
 def scores(typed: TypedNetwork, loss: Loss, output: int | None = None) -> int:
     """The position of the node whose numbers the loss takes, for the main output or another node.
 
-    They are as many as the output's, and stand in its order, though perhaps in another shape: a
-    softmax over 10x1x1 may be flattened behind.
+    Lowering hands the same over as a value (:meth:`cnndsl.graph.lower.Forward.scores`).
     """
     output = typed.network.main_output if output is None else output
-    last = maker(typed, output)
-    node = typed.network.nodes[last]
-    if not isinstance(node, LayerNode) or node.layer.keyword != loss.activation:
-        return output
-    flattened = typed.types[last].channels != typed.types[output].channels
-    if flattened and node.layer.makes == "distribution":
-        # It is over the channels at each place, and the classes are channels and places together.
-        return output
-    return node.inputs[0]
+    found = logits(typed, output)
+    return found.source if found and found.activation == loss.activation else output
 
 
 def maker(typed: TypedNetwork, position: int) -> int:
