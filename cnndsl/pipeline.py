@@ -326,6 +326,7 @@ def _check(request: _Request) -> Checked:
     return replace(checked, diagnostics=diagnostics)
 
 
+# Long, because it names one stage after the other.
 def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     """One pass from text to types, without repairs."""
     request.limits.make_room()

@@ -25,6 +25,9 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 400
 """No file has more lines."""
 
+FUNCTION = 40
+"""No function has more lines of code, unless a comment above it says why."""
+
 MEDIAN = 180
 """Half of the source files have fewer."""
 
@@ -222,6 +225,29 @@ def test_files_are_short() -> None:
     }
     assert {path: length for path, length in lengths.items() if length > LONGEST} == {}
     assert median(lengths[str(path)] for path in SOURCES) < MEDIAN
+
+
+REASON = "# Long, because "
+"""Begins the comment above a function that is longer than :data:`FUNCTION` with good reason."""
+
+
+def long_functions(path: Path) -> Iterator[str]:
+    """The functions whose code, without the docstring, is too long, and no reason stands above."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        first, last = node.lineno, node.end_lineno or node.lineno
+        if ast.get_docstring(node):
+            first += (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+        top = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        reason = lines[top - 2].strip().startswith(REASON)
+        if last - first >= FUNCTION and not reason:
+            yield f"{path}:{node.lineno} {node.name}: {last - first + 1} lines"
+
+
+def test_functions_are_short_or_say_why_not() -> None:
+    assert [function for path in SOURCES for function in long_functions(path)] == []
 
 
 def test_a_module_says_what_it_is_for() -> None:

@@ -28,6 +28,7 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     return int(text)
 
 
+# Long, because its parameters are the options of the command.
 @click.command()
 @click.argument("spec", shell_complete=complete_specs)
 @click.option("-o", "output", metavar="MODEL.onnx", help="The file to write; by default SPEC.onnx.")

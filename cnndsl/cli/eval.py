@@ -30,6 +30,7 @@ __all__ = ["eval"]
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 
 
+# Long, because its parameters are the options of the command.
 @click.command()
 @click.argument("model", metavar="MODEL.onnx|SPEC", shell_complete=complete_models)
 @click.option(

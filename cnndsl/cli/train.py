@@ -77,6 +77,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     raise click.BadParameter(f"'{text}' is neither 'previous' nor a .ckpt file")
 
 
+# Long, because its parameters are the options of the command.
 @click.command(cls=_TrainCommand)
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(

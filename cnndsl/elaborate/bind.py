@@ -16,7 +16,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
 from cnndsl.elaborate.bound import Bound, validate
 from cnndsl.elaborate.evaluate import evaluate
-from cnndsl.elaborate.schema_errors import diagnose, example, foreign_letters, value_example
+from cnndsl.elaborate.schema_errors import example, foreign_letters, value_example
 from cnndsl.elaborate.values import (
     EVERY_WORD,
     Constants,
@@ -329,6 +329,8 @@ def _problems(
     try:
         validate(bound.schema, values)
     except ValidationError as error:
+        from cnndsl.elaborate.value_errors import diagnose  # a right spec does not need it
+
         problems = error.errors(include_url=False, include_context=True)
         found = [
             diagnose(bound.schema, dict(problem), head, values, written, constants)

@@ -49,43 +49,38 @@ def input_sizes(statement: Input, constants: Constants, report: Report) -> tuple
     arguments = _size_arguments(statement)
     value = evaluate(arguments[0], constants) if arguments else ()
     sizes = value if isinstance(value, tuple) else (value,)
+    problem: Diagnostic | None = None
     if not sizes:
-        report.add(
-            Diagnostic(
-                "CNN202",
-                "`input` needs its sizes",
-                statement.span,
-                help="write channels x height x width, as in `input 3x224x224`",
-            )
-        )
-        return None
-    if len(arguments) > 1 and not _is_tokens(statement):
-        report.add(_sizes_apart(arguments))
-        return None
+        help = "write channels x height x width, as in `input 3x224x224`"
+        problem = Diagnostic("CNN202", "`input` needs its sizes", statement.span, help=help)
+    elif len(arguments) > 1 and not _is_tokens(statement):
+        problem = _sizes_apart(arguments)
+    else:
+        problem = _wrong_size(arguments[0], value, sizes)
+    if problem is not None:
+        report.add(problem)
+    return None if problem else sizes
+
+
+def _wrong_size(expr: Expr, value: Value, sizes: tuple[Value, ...]) -> Diagnostic | None:
+    """``input 0x28x28``, ``input 3x28.5x28``, and sizes of too many dimensions."""
     for index, size in enumerate(sizes):
         good = isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= MAX_SIZE
         if not good and not any(True for _ in holes_in(size)):
-            report.add(
-                Diagnostic(
-                    "CNN205" if type(size) in (int, float) else "CNN204",
-                    f"an input's size must be a whole number from 1 to {MAX_SIZE}, "
-                    f"not `{brief(size)}`",
-                    element(arguments[0], value, index)[0],
-                    help="write channels x height x width, as in `input 3x224x224`",
-                )
+            return Diagnostic(
+                "CNN205" if type(size) in (int, float) else "CNN204",
+                f"an input's size must be a whole number from 1 to {MAX_SIZE}, not `{brief(size)}`",
+                element(expr, value, index)[0],
+                help="write channels x height x width, as in `input 3x224x224`",
             )
-            return None
     if len(sizes) > 4:
-        report.add(
-            Diagnostic(
-                "CNN308",
-                f"an input has at most three spatial dimensions, not {len(sizes) - 1}",
-                arguments[0].span,
-                help="write channels x depth x height x width at most; the batch is not written",
-            )
+        return Diagnostic(
+            "CNN308",
+            f"an input has at most three spatial dimensions, not {len(sizes) - 1}",
+            expr.span,
+            help="write channels x depth x height x width at most; the batch is not written",
         )
-        return None
-    return sizes
+    return None
 
 
 def _sizes_apart(arguments: Sequence[Expr]) -> Diagnostic:

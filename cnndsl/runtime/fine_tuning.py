@@ -19,7 +19,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.heads import head_of
-from cnndsl.graph.weight_files import open_weights
+from cnndsl.graph.weight_files import StoredTensor, open_weights
 from cnndsl.graph.weights import quoted, refuse_not_finite
 
 __all__ = ["Start", "start_from"]
@@ -105,15 +105,12 @@ def start_from(
         conversion = file.conversion(kept)
     if rows is not None:
         taken |= {name: taken[name][rows] for name in head.names}
+    unfit = [name for name in drawn if name in stored and name not in fits]
     start = Start(
         weights={**drawn, **taken},
         taken=tuple(taken),
         missing=tuple(f"`{name}`" for name in drawn if name not in stored),
-        unfit=tuple(
-            f"`{name}` ({_kind(stored[name].shape, stored[name].dtype)}, not {_kind(array.shape)})"
-            for name, array in drawn.items()
-            if name in stored and name not in fits
-        ),
+        unfit=tuple(_unlike(name, stored[name], drawn[name]) for name in unfit),
         unused=tuple(quoted(name) for name in stored if name not in drawn),
         foreign=tuple(f"`{name}`" for name in foreign),
         reordered=() if rows is None else tuple(f"`{name}`" for name in head.names),
@@ -121,12 +118,7 @@ def start_from(
         conversion=conversion,
     )
     if not taken:
-        raise UserError(
-            "CNN601",
-            f"nothing in `{os.fspath(path)}` fits the network by name and shape",
-            notes=list(start.notes(path))[1:],
-            help="name the layers as in the spec of those weights, or train without `--weights`",
-        )
+        raise _nothing_fits(start, path)
     refuse_not_finite(taken, path)
     return start
 
@@ -165,6 +157,19 @@ def _rows(stored: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
 
 
 # --- texts ------------------------------------------------------------------------------------
+
+
+def _nothing_fits(start: Start, path: str | os.PathLike[str]) -> UserError:
+    return UserError(
+        "CNN601",
+        f"nothing in `{os.fspath(path)}` fits the network by name and shape",
+        notes=list(start.notes(path))[1:],
+        help="name the layers as in the spec of those weights, or train without `--weights`",
+    )
+
+
+def _unlike(name: str, stored: StoredTensor, drawn: Array) -> str:
+    return f"`{name}` ({_kind(stored.shape, stored.dtype)}, not {_kind(drawn.shape)})"
 
 
 def _kind(shape: Sequence[int], dtype: str = "F32") -> str:

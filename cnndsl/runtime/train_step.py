@@ -8,7 +8,7 @@ before the last node that needs the old value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy
@@ -20,6 +20,7 @@ from cnndsl.runtime import library
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.session import run_failure, started
 from cnndsl.runtime.start import TRAINING
+from cnndsl.training.signature import TensorSpec
 from cnndsl.training.step import Step
 
 __all__ = ["StepResult", "TrainStep", "aligned"]
@@ -71,17 +72,10 @@ class TrainStep:
         self._session = _start(step, self.device, threads)
         signature = step.signature
         lasting = {**signature.weights, **signature.state}
-        self._batch = {
-            spec.name: self._memory.slot(numpy.zeros(spec.dims, spec.dtype))
-            for spec in signature.inputs
-            if spec.name not in lasting
-        }
+        fed = [spec for spec in signature.inputs if spec.name not in lasting]
+        self._batch = _slots(self._memory, fed)
         # The results come to the host wherever the step runs.
-        host = _Host()
-        self._results = {
-            spec.name: host.slot(numpy.zeros(spec.dims, spec.dtype))
-            for spec in signature.outputs_of("loss", "metric")
-        }
+        self._results = _slots(_Host(), signature.outputs_of("loss", "metric"))
 
         given = {name: weights[name] for name in signature.weights}
         # All zeros of a state are one zero, stretched: nothing is held beside the slots.
@@ -220,6 +214,11 @@ class _Gpu:
 
     def room(self, dims: tuple[int, ...]) -> _Slot:
         return self.slot(numpy.zeros(dims, numpy.float32))
+
+
+def _slots(memory: _Host | _Gpu, specs: Iterable[TensorSpec]) -> dict[str, _Slot]:
+    """A slot of zeros for each of some tensors, by name."""
+    return {spec.name: memory.slot(numpy.zeros(spec.dims, spec.dtype)) for spec in specs}
 
 
 def aligned(shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> Array:

@@ -17,7 +17,7 @@ from cnndsl.data.loader import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.advice import advised
-from cnndsl.runtime.checkpoint import Checkpoint, write_checkpoint
+from cnndsl.runtime.checkpoint import Checkpoint, Position, write_checkpoint
 from cnndsl.runtime.epoch_sums import EpochSums
 from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
@@ -251,13 +251,28 @@ class _Run:
         judged = record.loss if record.valid_loss is None else record.valid_loss
         if not math.isfinite(judged):
             raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
+        self.at = self._behind(record, judged)
+        self.sums = EpochSums.at(self.at, self.metric)
+        if record.best:
+            self.best = weights
+            self._write_best(evaluation)
+        self._write_weights("last", weights)
+        self.folder.write_records(self.at.records, self.metric.measure)
+        self._save()
+        if time.perf_counter() - self.drawn > _PICTURES:
+            self._draw()
+            self.drawn = time.perf_counter()
+        self.listener.epoch(record)
+
+    def _behind(self, record: EpochRecord, judged: float) -> Position:
+        """Where the run stands behind an epoch; ``judged`` is the loss that patience is about."""
         at, recipe = self.at, self.plan.recipe
         plateau, early_stop = at.plateau, at.early_stop
         if recipe.schedule.waits is not None:
             plateau = plateau.after(judged, recipe.schedule.waits)
         if recipe.early_stop is not None:
             early_stop = early_stop.after(judged, recipe.early_stop)
-        self.at = replace(
+        return replace(
             at,
             plateau=plateau,
             early_stop=early_stop,
@@ -270,17 +285,6 @@ class _Run:
             best=len(at.records) if record.best else at.best,
             over=early_stop.drops > 0 and at.epoch + 1 < recipe.epochs,
         )
-        self.sums = EpochSums.at(self.at, self.metric)
-        if record.best:
-            self.best = weights
-            self._write_best(evaluation)
-        self._write_weights("last", weights)
-        self.folder.write_records(self.at.records, self.metric.measure)
-        self._save()
-        if time.perf_counter() - self.drawn > _PICTURES:
-            self._draw()
-            self.drawn = time.perf_counter()
-        self.listener.epoch(record)
 
     def _draw(self) -> None:
         figures = self.plan.request.figures

@@ -17,6 +17,7 @@ from typing_extensions import override
 from cnndsl.data.arraysets import ArraySet, pictures_column
 from cnndsl.data.class_names import class_indices, number_indices
 from cnndsl.data.formats.base import DataFormat, Place
+from cnndsl.data.samples import Indices
 from cnndsl.data.sources import Array, natural
 from cnndsl.data.splits import Wanted, no_part, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
@@ -100,10 +101,8 @@ class Cifar(DataFormat):
             raise no_part(data, "valid", "such batch in CIFAR")
         if wanted.split == "test":
             files = [kind.test]
-        elif kind is _HUNDRED:
-            files = ["train.bin"]
         else:
-            files = _batches(names, data)
+            files = ["train.bin"] if kind is _HUNDRED else _batches(names, data)
         for file in files:
             if file not in names:
                 raise no_part(data, wanted.split, f"`{file}`")
@@ -112,23 +111,9 @@ class Cifar(DataFormat):
         pictures = records[:, kind.labels :].reshape(-1, 3, 32, 32)
         labels = records[:, kind.labels - 1].astype(numpy.int64)
         classes = wanted.classes
+        notes: tuple[str, ...] = ()
         if kind.names in names:
-            named = _names(folder / kind.names)
-            order, classes = class_indices(
-                named,
-                classes or (() if wanted.counted else named),
-                data,
-                "classes",
-                counted=wanted.counted,
-            )
-            if labels.size and labels.max() >= len(order):
-                raise not_understood(
-                    f"`{data}` has the label {labels.max()}, but `{kind.names}` names"
-                    f" {len(order)} classes",
-                    "download the files again",
-                )
-            labels = order[labels]
-            notes: tuple[str, ...] = ()
+            labels, classes = _named(labels, folder / kind.names, data, wanted)
         else:
             numbers = number_indices(labels, data, classes)
             labels, notes = numbers.indices, numbers.notes
@@ -136,6 +121,26 @@ class Cifar(DataFormat):
         return ArraySet(
             data, {model_input.name: column}, labels=labels, classes=classes, notes=notes
         )
+
+
+def _named(
+    labels: Indices, path: Path, data: str, wanted: Wanted
+) -> tuple[Indices, tuple[str, ...]]:
+    """The labels as indices of the classes, and the classes, which a file beside them names."""
+    named = _names(path)
+    order, classes = class_indices(
+        named,
+        wanted.classes or (() if wanted.counted else named),
+        data,
+        "classes",
+        counted=wanted.counted,
+    )
+    if labels.size and labels.max() >= len(order):
+        raise not_understood(
+            f"`{data}` has the label {labels.max()}, but `{path.name}` names {len(order)} classes",
+            "download the files again",
+        )
+    return order[labels], classes
 
 
 def _batches(names: Collection[str], data: str) -> list[str]:

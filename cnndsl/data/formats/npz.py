@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from cnndsl.data.members import Member
 from cnndsl.data.naming import array_names, unused_arrays
 from cnndsl.data.normalize import Floats
 from cnndsl.data.samples import Indices
-from cnndsl.data.sources import Array
+from cnndsl.data.sources import Array, ModelInput
 from cnndsl.data.splits import Wanted, not_understood
 from cnndsl.data.stores import Store, demand_few_labels
 from cnndsl.diagnostics.model import UserError
@@ -114,13 +114,8 @@ def open_members(
         UserError: as :func:`open_npz`.
     """
     *samples, labels = array_names(members, data, wanted)
-    if labels not in members:
-        raise not_understood(
-            f"`{data}` has `{samples[0]}`, but no labels `{labels}`",
-            f"save the labels into it, as `{labels}`",
-        )
-    answers = member(labels)
-    taken = []
+    answers = _labels(members, member, labels, samples[0], data)
+    taken: list[tuple[ModelInput, NamedArray]] = []
     for model_input, name in zip(wanted.inputs, samples, strict=True):
         if name not in members:
             raise not_understood(
@@ -128,12 +123,7 @@ def open_members(
                 f"save it into it, as `{name}`",
             )
         found = member(name)
-        if found.shape[0] != answers.shape[0]:
-            raise not_understood(
-                f"`{data}` has {found.shape[0]} samples in `{name}`, but {answers.shape[0]} labels"
-                f" in `{labels}`",
-                "give every sample one label",
-            )
+        _demand_labelled(found, name, answers, labels, data)
         demand_takable(found.shape, found.dtype, model_input, found.name)
         taken.append((model_input, found))
     demand_few_labels(answers.shape, answers.name)
@@ -145,10 +135,7 @@ def open_members(
     if indices is not None:
         numbers = number_indices(indices, data, wanted.classes)
         indices, notes = numbers.indices, numbers.notes
-    unused = unused_arrays(members, (*samples, labels))
-    if unused:
-        verb = "array {} is" if len(unused) == 1 else "arrays {} are"
-        notes = (*notes, f"the {verb.format(listed(unused))} not used in `{data}`")
+    notes += _unused(unused_arrays(members, (*samples, labels)), data)
     part = data if samples[0] in ("x", wanted.inputs[0].name) else f"{data}:{samples[0]}"
     return ArraySet(
         data,
@@ -159,6 +146,39 @@ def open_members(
         part=part,
         notes=notes,
     )
+
+
+def _labels(
+    members: Collection[str],
+    member: Callable[[str], NamedArray],
+    name: str,
+    samples: str,
+    data: str,
+) -> NamedArray:
+    if name not in members:
+        raise not_understood(
+            f"`{data}` has `{samples}`, but no labels `{name}`",
+            f"save the labels into it, as `{name}`",
+        )
+    return member(name)
+
+
+def _demand_labelled(
+    samples: NamedArray, name: str, answers: NamedArray, labels: str, data: str
+) -> None:
+    if samples.shape[0] != answers.shape[0]:
+        raise not_understood(
+            f"`{data}` has {samples.shape[0]} samples in `{name}`, but {answers.shape[0]} labels in"
+            f" `{labels}`",
+            "give every sample one label",
+        )
+
+
+def _unused(names: Sequence[str], data: str) -> tuple[str, ...]:
+    if not names:
+        return ()
+    verb = "array {} is" if len(names) == 1 else "arrays {} are"
+    return (f"the {verb.format(listed(names))} not used in `{data}`",)
 
 
 # --- labels -----------------------------------------------------------------------------------
