@@ -27,6 +27,7 @@ TAKES: dict[Stage, tuple[str, ...]] = {
 """The options of :func:`emit` that change what a stage gives."""
 
 
+# Long, because it names one stage after the other.
 def emit(
     checked: Checked,
     stage: Stage,
