@@ -69,6 +69,7 @@ class _Tool:
 _TORCH = _Tool(
     {
         "conv": "- filters kernel stride padding dilation groups bias",
+        "upconv": "- filters kernel stride padding output_padding groups bias dilation",
         "maxpool": "kernel stride padding dilation - ceil_mode",
         "avgpool": "kernel stride padding ceil_mode count_padding",
         "globalavgpool": "output_size",
@@ -88,6 +89,7 @@ _KERAS = _Tool(
     {
         "conv": "filters kernel stride padding - dilation groups activation bias",
         "depthwise": "kernel stride padding multiplier - dilation activation bias",
+        "upconv": "filters kernel stride padding",
         "maxpool": "kernel stride padding",
         "avgpool": "kernel stride padding",
         "dense": "units activation bias",
@@ -108,6 +110,7 @@ _NAMES = {
     "filters": "out_channels num_filters nb_filter",
     "stride": "strides subsample",
     "padding": "pad border_mode",
+    "output_padding": "output_pad",
     "dilation": "dilation_rate",
     "bias": "use_bias",
     "units": "out_features output_dim",
@@ -254,7 +257,7 @@ def _tools(name: str, schema: type[Layer]) -> list[_Tool]:
     """The tools that a layer's name may be of, the likeliest first."""
     if is_shipped(name):
         return [_Tool({schema.keyword: " ".join(schema.positional)}), _TORCH]
-    if re.search(r"[123]D$|^Dense$|^BatchNormalization$", name):
+    if re.search(r"[123]D(Transpose)?$|^Dense$|^BatchNormalization$", name):
         return [_KERAS]
     return [_TORCH, _KERAS] if name.islower() else [_TORCH]
 

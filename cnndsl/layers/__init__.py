@@ -53,6 +53,12 @@ _OTHER_NAMES = {
     " Conv3D convolution2d Convolution2D conv_2d convolutional SpatialConvolution",
     "depthwise": "depthwise_conv depthwise_conv2d depthwiseconv dwconv DepthwiseConv2D"
     " DepthwiseConv2d depthwise_conv_2d ConvolutionDepthwise",
+    "upconv": "deconv Deconv deconvolution Deconvolution deconvolutional convtranspose"
+    " ConvTranspose convtranspose1d convtranspose2d convtranspose3d ConvTranspose1d ConvTranspose2d"
+    " ConvTranspose3d conv_transpose conv_transpose1d conv_transpose2d conv_transpose3d"
+    " conv1d_transpose conv2d_transpose conv3d_transpose Conv1DTranspose Conv2DTranspose"
+    " Conv3DTranspose Convolution2DTranspose transposed_conv transpose_conv transposedconv"
+    " transposeconv transposed_convolution upconvolution up_conv UpConv SpatialFullConvolution",
     "maxpool": "max_pool max_pooling maxpooling MaxPool maxpool1d maxpool2d"
     " maxpool3d MaxPool1d MaxPool2d MaxPool3d MaxPool1D MaxPool2D MaxPool3D MaxPooling1D"
     " MaxPooling2D MaxPooling3D max_pool1d max_pool2d max_pool3d max_pool_2d",
@@ -96,6 +102,7 @@ _OTHER_ATTRIBUTES = {
     "filters": "out_channels channels num_filters",
     "units": "out_features",
     "padding": "pads pad border_mode",
+    "output_padding": "output_pad out_pad outpad adj",
     "dilation": "dilation_rate dilate rate",
     "groups": "num_groups",
     "bias": "use_bias bias_term",

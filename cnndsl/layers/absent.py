@@ -25,7 +25,7 @@ class Absence:
 
 
 _SMOOTH = "`relu` and `leakyrelu` are here, which are other functions"
-_LARGER = "no layer makes a feature map larger"
+_LARGER = "`upconv` makes a feature map larger, with kernels that learn; no layer does so without"
 _PART = "no layer takes a part of a stream"
 _SIZES = "`flatten` makes a vector of a feature map; no layer orders sizes in another way"
 _WHOLE = "`dropout` is here, which leaves out single numbers"
@@ -69,9 +69,7 @@ _ABSENT = {
     " spatialdropout3d channeldropout featuredropout alphadropout featurealphadropout"
     " gaussiandropout droppath dropconnect dropblock stochasticdepth zoneout shakedrop",
     _LARGER: "unpool unpooling maxunpool maxunpooling upsample upsampling upsamplingnearest"
-    " upsamplingbilinear resize interpolate pixelshuffle pixelunshuffle depthtospace convtranspose"
-    " transposeconv transposedconv convtransposed convolutiontranspose deconv deconvolution"
-    " deconvolutional upconv upconvolution upscale zoom",
+    " upsamplingbilinear resize interpolate pixelshuffle pixelunshuffle depthtospace upscale zoom",
     "`conv` and the pools take `padding`; no layer pads alone": "pad padding zeropad zeropadding"
     " constantpad reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
     _PART: "crop cropping centercrop slice stridedslice split chunk narrow select gather index"
@@ -123,8 +121,8 @@ def absence(name: str) -> Absence | None:
 
     A slip of the fingers is recognised.
 
-    >>> absence("ELU").name, absence("ConvTranspose2d").instead, absence("conv")
-    ('ELU', 'no layer makes a feature map larger', None)
+    >>> absence("ELU").name, absence("LSTM").instead, absence("conv")
+    ('ELU', 'no layer reads a sequence step by step', None)
     """
     plain = re.sub(r"[_-]", "", name.casefold())
     known = _instead()

@@ -39,6 +39,7 @@ __all__ = [
     "ShapeFault",
     "Sizes",
     "Weight",
+    "as_tuple",
     "spread",
 ]
 
@@ -51,7 +52,8 @@ V = TypeVar("V")
 # --- parameters -------------------------------------------------------------------------------
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
+    """A single number as the sizes that it stands for; anything else as it is."""
     return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -65,7 +67,7 @@ def _as_rounding(value: object) -> object:
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 """A positive whole number."""
 
-Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 """``K``, ``KxK`` or ``[k, 1]``: one size for every spatial dimension, or one for each."""
 
 RoundingWord: TypeAlias = Annotated[Rounding, BeforeValidator(_as_rounding)]

@@ -8,8 +8,15 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Count, Init, InitWord, ShapeFault, Sizes, Weight
-from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.base import Count, ShapeFault, Sizes, Weight
+from cnndsl.layers.filters import (
+    BiasInit,
+    Dilation,
+    Groups,
+    KernelInit,
+    group_faults,
+    kernels_and_biases,
+)
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.types import TensorType
@@ -25,21 +32,10 @@ class Convolution(Sliding):
     saves = ("inputs",)
 
     stride: Sizes = Field(default=(1,), description="how far the window moves at each step")
-    dilation: Sizes = Field(
-        default=(1,),
-        description="the distance between the kernel's cells: it covers D(K - 1) + 1 cells",
-    )
+    dilation: Dilation = (1,)
     bias: bool = Field(default=True, description="whether each filter has a bias")
-    init: InitWord | None = Field(
-        default=None,
-        description="how the kernels begin; by default as `init` in `train` says",
-        examples=["he"],
-    )
-    bias_init: InitWord | None = Field(
-        default=None,
-        description="how the biases begin; by default at 0",
-        examples=["constant(0.1)"],
-    )
+    init: KernelInit = None
+    bias_init: BiasInit = None
 
     @override
     def per_dimension(self) -> dict[str, tuple[int, ...]]:
@@ -52,17 +48,14 @@ class Convolution(Sliding):
     @override
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         filters = self.channels(inputs[0])
-        kernels = tuple(window.kernel for window in self.windows(inputs[0]))
+        sizes = tuple(window.kernel for window in self.windows(inputs[0]))
         groups = self.divisions(inputs[0])
         per_group = max(1, inputs[0].channels // groups)
         # An input reaches the filters of its own group only.
-        cells = math.prod(kernels)
+        cells = math.prod(sizes)
         fans = per_group * cells, max(1, filters // groups) * cells
-        weight = Weight("weight", (filters, per_group, *kernels), self.init, fans=fans)
-        if not self.bias:
-            return (weight,)
-        init = self.bias_init or Init("constant", 0.0)
-        return (weight, Weight("bias", (filters,), init, decays=False, fans=fans))
+        kernels = Weight("weight", (filters, per_group, *sizes), self.init, fans=fans)
+        return kernels_and_biases(kernels, filters, bias=self.bias, bias_init=self.bias_init)
 
     @override
     def macs(self, *inputs: TensorType) -> int:
@@ -93,10 +86,7 @@ class Conv(Convolution):
     positional = ("filters", "kernel")
 
     filters: Count = Field(description="how many filters: the output's channels", examples=["16"])
-    groups: Count = Field(
-        default=1,
-        description="the channels are split into so many groups, each seen by its own filters",
-    )
+    groups: Groups = 1
 
     @property
     @override
@@ -123,27 +113,7 @@ class Conv(Convolution):
 
     @override
     def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
-        splits = (
-            ("input channels", source.channels, FaultKind.CHANNEL_GROUPS),
-            ("filters", self.filters, FaultKind.FILTER_GROUPS),
-        )
-        for what, count, kind in splits:
-            if count % self.groups:
-                yield ShapeFault(
-                    kind,
-                    f"{count} {what} do not split into {self.groups} groups:"
-                    f" {count} = {count // self.groups}*{self.groups} + {count % self.groups}",
-                    blame=("groups", "filters") if kind is FaultKind.FILTER_GROUPS else ("groups",),
-                    help=self._fitting_groups(source),
-                )
-
-    def _fitting_groups(self, source: TensorType) -> str:
-        """The largest number of groups, not above the one written, that divides both counts."""
-        common = math.gcd(source.channels, self.filters)
-        roots = [i for i in range(1, math.isqrt(common) + 1) if common % i == 0]
-        divisors = {*roots, *(common // i for i in roots)}
-        fitting = max(divisor for divisor in divisors if divisor <= self.groups)
-        return f"write `groups {fitting}`: it divides {source.channels} and {self.filters}"
+        yield from group_faults(source.channels, self.filters, self.groups)
 
 
 class Depthwise(Convolution):

@@ -31,5 +31,6 @@ MODULES: dict[str, dict[str, str]] = {
         "softmax": "activation",
         "sumpool": "pool",
         "tanh": "activation",
+        "upconv": "upconv",
     },
 }

@@ -36,6 +36,7 @@ class Rank(IntEnum):
 
     PADDING = auto()
     """Up to half the kernel, as it is nearly always: a padding that was forgotten."""
+    OUTPUT_PADDING = auto()
     FREE_FLOOR = auto()
     """`rounding floor` where it drops nothing but padding."""
     INPUT = auto()

@@ -33,6 +33,8 @@ SHRINKING = 4
 
 def input_changes(case: Case, budget: Budget) -> Iterator[Iterator[Candidate]]:
     """Larger inputs, nearest first, and smaller ones; of each, the nearest that works is wanted."""
+    if case.kind is FaultKind.OUTPUT_PADDING:
+        return  # it has nothing to do with the input's size
     way = _way(case)
     inputs = [at for at in way if isinstance(case.inference.network.nodes[at], InputNode)]
     if len(inputs) != 1:

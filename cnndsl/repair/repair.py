@@ -36,7 +36,15 @@ from cnndsl.typecheck.infer import Fact, Inference
 
 __all__ = ["Retry", "repair"]
 
-SIZE_RULE = frozenset((FaultKind.REMAINDER, FaultKind.TOO_LARGE, FaultKind.BLIND))
+SIZE_RULE = frozenset(
+    (
+        FaultKind.REMAINDER,
+        FaultKind.TOO_LARGE,
+        FaultKind.BLIND,
+        FaultKind.NOTHING_LEFT,
+        FaultKind.OUTPUT_PADDING,
+    )
+)
 """The failures of the size rule."""
 
 FIXES = 6
@@ -60,7 +68,7 @@ HOLE_SEARCH = 10_000
 CHARACTERS = 20
 """So many characters take as long to parse as one node to infer."""
 
-SETTLED = frozenset((Rank.PADDING, Rank.INPUT))
+SETTLED = frozenset((Rank.PADDING, Rank.OUTPUT_PADDING, Rank.INPUT))
 """What may be safe."""
 
 

@@ -34,6 +34,10 @@ CHOICES = 4
 
 def changes(case: Case) -> Iterator[Iterator[Candidate]]:
     """The kinds of changes to the layer itself; of each, the nearest that works is wanted."""
+    if case.kind is FaultKind.OUTPUT_PADDING:
+        yield _parameters(case, "output_padding", Rank.OUTPUT_PADDING)
+        yield _parameters(case, "stride", Rank.STRIDE, larger=True)
+        return
     yield _paddings(case)
     if case.kind is FaultKind.BLIND:
         return
@@ -47,6 +51,7 @@ def changes(case: Case) -> Iterator[Iterator[Candidate]]:
     yield _same(case)
     if case.kind is FaultKind.REMAINDER:
         yield _parameters(case, "stride", Rank.STRIDE, larger=False)
+    if case.kind in (FaultKind.REMAINDER, FaultKind.NOTHING_LEFT):
         yield _parameters(case, "stride", Rank.STRIDE, larger=True)
 
 

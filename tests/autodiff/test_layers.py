@@ -59,6 +59,13 @@ VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
     "lrn": [({}, LINE), ({}, PLANE), ({"size": 3, "beta": 0.5}, SPACE)],
     "maxpool": [*WINDOWS, ({"kernel": (2,), "stride": (1,), "dilation": (2,)}, PLANE)],
     "noise": [({}, PLANE), ({"std": 0.0}, VECTOR)],
+    "upconv": [
+        ({"filters": 4, "kernel": (3,), "stride": (2,), "padding": (1,)}, LINE),
+        ({"filters": 4, "kernel": (3,), "stride": (2,), "padding": "same"}, PLANE),
+        ({"filters": 4, "kernel": (3,), "groups": 2, "bias": False, "dilation": (2,)}, PLANE),
+        ({"filters": 2, "kernel": (2, 3), "stride": (3, 2), "output_padding": (2, 1)}, PLANE),
+        ({"filters": 3, "kernel": (2,), "stride": (2,), "padding": (0, 0, 1, 1, 0, 0)}, SPACE),
+    ],
     "sumpool": [*WINDOWS, ({"kernel": (1,)}, PLANE)],
     **{word: [({}, LINE), ({}, PLANE), ({}, SPACE)] for word in ("globalavgpool", "globalmaxpool")},
     **{word: [({}, VECTOR), ({}, PLANE)] for word in PLAIN},

@@ -66,6 +66,24 @@ def conv(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Te
     )
 
 
+def upconv(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
+    """All that the kernels reach, with what is added at the end, cropped as the padding says."""
+    (x,) = inputs
+    windows = layer.windows(TensorType(tuple(x.shape[1:])))
+    whole = by_rank("conv_transpose", len(windows))(
+        x,
+        weights["weight"],
+        stride=[w.stride for w in windows],
+        dilation=[w.dilation for w in windows],
+        groups=layer.groups,
+    )
+    added = [edge for w in reversed(windows) for edge in (-w.before, w.output_padding - w.after)]
+    cropped = F.pad(whole, added)
+    if "bias" in weights:
+        cropped = cropped + weights["bias"].reshape(-1, *(1 for _ in windows))
+    return cropped
+
+
 def maxpool(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
     windows = windows_of(layer, inputs[0])
     return by_rank("max_pool", len(windows))(
@@ -129,6 +147,7 @@ def over_inputs(function: Callable[[Sequence[Tensor]], Tensor]) -> Oracle:
 ORACLES: dict[str, Oracle] = {
     "conv": conv,
     "depthwise": conv,
+    "upconv": upconv,
     "maxpool": maxpool,
     "avgpool": avgpool,
     "sumpool": sumpool,
@@ -189,6 +208,23 @@ def convolution(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
     return make("conv", **parameters), [shape]
 
 
+def transposed(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
+    groups = rng.choice((1, 1, 2, 3))
+    shape = feature_maps(rng, channels=groups * rng.randint(1, 3))
+    window = window_parameters(rng, len(shape) - 1)
+    del window["rounding"]
+    strides = window["stride"] if isinstance(window["stride"], tuple) else (window["stride"],)
+    added = tuple(rng.randrange(stride) for stride in strides)
+    parameters = window | {
+        "filters": groups * rng.randint(1, 4),
+        "groups": groups,
+        "dilation": rng.choice((1, 1, 2, 3)),
+        "bias": rng.choice((True, False)),
+        "output_padding": 0 if window["padding"] == "same" else rng.choice((0, added)),
+    }
+    return make("upconv", **parameters), [shape]
+
+
 def windowed(keyword: str, **choices: tuple[Any, ...]) -> Callable[[random.Random], Any]:
     def draw(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
         shape = feature_maps(rng)
@@ -228,6 +264,7 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "depthwise": windowed(
         "depthwise", multiplier=(1, 1, 2, 3), dilation=(1, 2), bias=(True, False)
     ),
+    "upconv": transposed,
     "maxpool": windowed("maxpool", dilation=(1, 1, 2)),
     "avgpool": windowed("avgpool", count_padding=(True, False)),
     "sumpool": windowed("sumpool"),

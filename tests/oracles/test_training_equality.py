@@ -103,6 +103,24 @@ add(maximum(e, f), multiply(e, f), g -> dense 6 share h)
 concat(identity, l) -> dense 5 -> softmax
 """,
 }
+NETWORKS["encoder-decoder"] = """\
+input 1x13x12
+conv 6@3 stride 2 padding 1 bias no rounding floor -> batchnorm -> relu       => 6x7x6
+conv 8@3 stride 2 padding same -> relu                                        => 8x4x3
+upconv 6@3 stride 2 padding [1, 0, 1, 0] -> leakyrelu 0.1                     => 6x7x7
+upconv 4@3x2 stride 2x1 padding 1x0 groups 2 bias no -> batchnorm -> relu     => 4x13x8
+upconv 2@3 stride 1x2 padding 1 output_padding 0x1 dilation 1x2               => 2x13x18
+upconv 3@3 stride 2 padding same                                              => 3x26x36
+"""
+NETWORKS["fcn"] = """\
+input 3x16x16
+conv 6@3 padding 1 -> relu -> fine: maxpool 2                                 => 6x8x8
+conv 8@3 padding 1 -> relu -> maxpool 2                                       => 8x4x4
+upconv 5@4 stride 2 padding 1                                                 => 5x8x8
+add(identity, fine -> conv 5@1)                                               => 5x8x8
+upconv 5@4 stride 2 padding same groups 5                                     => 5x16x16
+softmax
+"""
 NETWORKS["lenet5"] = ""
 NETWORKS["alexnet"] = ""
 

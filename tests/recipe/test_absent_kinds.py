@@ -33,8 +33,6 @@ def test_a_known_operation_is_absent_and_has_no_fix(name: str) -> None:
         "Dropout2d",
         "SpatialDropout2D",
         "MaxUnpool2d",
-        "ConvTranspose2d",
-        "Conv2DTranspose",
         "AdaptiveAvgPool2d",
         "GroupNorm",
         "LayerNormalization",

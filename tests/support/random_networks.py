@@ -130,6 +130,36 @@ class Writer:
             text = f"depthwise {kernel} multiplier {filters // channels} {words}"
         return self.labelled(text, semantics.conv(x, how, weight, bias, groups))
 
+    def upconv(self, x: Array) -> Step:
+        """A transposed convolution that leaves something of its output."""
+        sizes, channels = x.shape[2:], x.shape[1]
+        kernel = tuple(self.count(1, 4) for _ in sizes)
+        stride = tuple(self.count(1, 3) for _ in sizes)
+        dilation = tuple(self.count(1, 2) for _ in sizes)
+        extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+        groups = self.pick(*(n for n in range(1, channels + 1) if channels % n == 0))
+        words = f"stride {self.sizes(stride)} dilation {self.sizes(dilation)} groups {groups}"
+        if self.flip():
+            added = tuple(self.count(0, step - 1) for step in stride)
+            pairs = [*zip(sizes, stride, extents, added, strict=True)]
+            whole = [(size - 1) * step + extent + extra for size, step, extent, extra in pairs]
+            begins = tuple(self.count(0, (cells - 1) // 2) for cells in whole)
+            ends = tuple(self.count(0, (cells - 1) // 2) for cells in whole)
+            borders = [*zip(begins, ends, strict=True)]
+            words += f" padding {[*begins, *ends]} output_padding {self.sizes(added)}"
+        else:
+            over = [extent - step for extent, step in zip(extents, stride, strict=True)]
+            borders = [(max(0, cells) // 2, math.ceil(max(0, cells) / 2)) for cells in over]
+            added = tuple(max(0, -cells) for cells in over)
+            words += " padding same"
+        how = Sliding(kernel, stride, dilation, borders, "exact")
+        filters = groups * self.count(1, 2)
+        weight = self.weight(channels, filters // groups, *kernel)
+        bias = self.weight(filters) if self.flip() else None
+        words += "" if bias is not None else " bias no"
+        y = semantics.upconv(x, how, weight, bias, groups, added)
+        return self.labelled(f"upconv {filters}@{self.sizes(kernel)} {words}", y)
+
     def labelled(self, text: str, y: Array) -> Step:
         if self.flip():
             return text, y
@@ -248,7 +278,7 @@ class Writer:
             kinds += [self.dense]
         else:
             kinds += [self.join, self.concat, self.gate, self.unit, self.repeat, self.globally]
-            kinds += 2 * [self.pool, self.strided]
+            kinds += 2 * [self.pool, self.strided] + [self.upconv]
         return self.choices.choice(kinds)(x)
 
     def strided(self, x: Array) -> Step:

@@ -15,7 +15,7 @@ import numpy
 from oracle import Array
 
 __all__ = ["Margins", "Sliding", "avgpool", "batchnorm", "conv", "lrn", "margins", "maxpool"]
-__all__ += ["softmax", "sumpool"]
+__all__ += ["softmax", "sumpool", "upconv"]
 
 Margins: TypeAlias = Sequence[tuple[int, int]]
 
@@ -122,6 +122,40 @@ def conv(x: Array, how: Sliding, weight: Array, bias: Array | None, groups: int)
         product = numpy.tensordot(own, bank, (over, range(1, 2 + rank)))
         outputs.append(numpy.moveaxis(product, -1, 1))
     y = numpy.concatenate(outputs, 1)
+    return y if bias is None else y + column(bias, rank)
+
+
+def upconv(
+    x: Array,
+    how: Sliding,
+    weight: Array,
+    bias: Array | None,
+    groups: int,
+    added: Sequence[int],
+) -> Array:
+    """Each cell times channels x (filters/groups) x kernel, added up where it falls.
+
+    The margins of ``how`` are cropped, and some cells are added at the ends.
+    """
+    rank, sizes = len(how.kernel), x.shape[2:]
+    columns = zip(sizes, how.stride, how.extents, added, strict=True)
+    whole = [(size - 1) * step + extent + extra for size, step, extent, extra in columns]
+    channels, filters = x.shape[1] // groups, weight.shape[1]
+    y = numpy.zeros((len(x), groups * filters, *whole))
+    for place in numpy.ndindex(*how.kernel):
+        cells = tuple(
+            slice(at * gap, at * gap + (size - 1) * step + 1, step)
+            for at, gap, size, step in zip(place, how.dilation, sizes, how.stride, strict=True)
+        )
+        for group in range(groups):
+            given = slice(group * channels, (group + 1) * channels)
+            made = slice(group * filters, (group + 1) * filters)
+            kernel = weight[(given, slice(None), *place)]
+            parts = numpy.tensordot(x[:, given], kernel, (1, 0))
+            y[(slice(None), made, *cells)] += numpy.moveaxis(parts, -1, 1)
+    ends = zip(whole, how.margins, strict=True)
+    kept = tuple(slice(begin, size - end) for size, (begin, end) in ends)
+    y = y[(slice(None), slice(None), *kept)]
     return y if bias is None else y + column(bias, rank)
 
 

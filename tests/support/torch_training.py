@@ -135,6 +135,23 @@ def _conv(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
     )
 
 
+def _upconv(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    """All that the kernels reach, with what is added at the end, cropped as the padding says."""
+    layer: Any = node.layer
+    windows: Any = trainer.windows(node)
+    whole = getattr(F, f"conv_transpose{len(windows)}d")(
+        x,
+        trainer.weight(node, "weight"),
+        stride=[window.stride for window in windows],
+        dilation=[window.dilation for window in windows],
+        groups=layer.groups,
+    )
+    added = [edge for w in reversed(windows) for edge in (-w.before, w.output_padding - w.after)]
+    bias = trainer.weight(node, "bias")
+    cropped = F.pad(whole, added)
+    return cropped if bias is None else cropped + bias.reshape(-1, *(1 for _ in windows))
+
+
 def _padded(
     x: Tensor, windows: tuple[Window, ...], value: float = 0.0, beyond: bool = True
 ) -> Tensor:
@@ -250,6 +267,7 @@ LAYERS: Mapping[str, Callable[..., Tensor]] = {
     "softmax": _plain(lambda x: torch.softmax(x, 1)),
     "sumpool": _sumpool,
     "tanh": _plain(torch.tanh),
+    "upconv": _upconv,
 }
 """What each layer does in training, by its keyword."""
 

@@ -19,6 +19,7 @@ __all__ = ["NOT_FLOAT32", "OPERATORS", "Translation", "Untranslatable", "transla
 _WEIGHTS = {
     "BatchNormalization": (1, 2, 3, 4),
     "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
     "Dropout": (1, 2),
     "Gemm": (1, 2),
     "MatMul": (1,),
@@ -226,6 +227,39 @@ def _conv(self: _Translator, node: onnx.NodeProto, label: str) -> str:
     return f"{self.stream(node)} -> {label}: {head} {window} bias {_yes(bias is not None)}"
 
 
+def _conv_transpose(self: _Translator, node: onnx.NodeProto, label: str) -> str:
+    weight, bias = self.constant(node, 1), self.constant(node, 2)
+    assert weight is not None
+    if not self.batched:
+        raise Untranslatable("windows need a batch")
+    attributes, kernel = _attributes(node), weight.shape[2:]
+    ones, zeros = [1] * len(kernel), [0] * len(kernel)
+    strides, dilations = attributes.get("strides", ones), attributes.get("dilations", ones)
+    added, sizes = attributes.get("output_padding", zeros), self.shape(node)[2:]
+    pads = attributes.get("pads", zeros * 2)
+    wanted, upper = attributes.get("output_shape"), True
+    if attributes.get("auto_pad", b"NOTSET") in (b"SAME_UPPER", b"SAME_LOWER"):
+        upper = attributes["auto_pad"] == b"SAME_UPPER"
+        wanted = wanted or [size * step for size, step in zip(sizes, strides, strict=True)]
+    if wanted is not None:  # as the operator's specification says
+        columns = zip(sizes, strides, kernel, dilations, added, wanted, strict=True)
+        totals = [
+            (size - 1) * step + extra + gap * (cells - 1) + 1 - output
+            for size, step, cells, gap, extra, output in columns
+        ]
+        added = [extra + max(0, -over) for extra, over in zip(added, totals, strict=True)]
+        halves = [max(0, over) // 2 for over in totals]
+        rest = [max(0, over) - half for over, half in zip(totals, halves, strict=True)]
+        pads = [*halves, *rest] if upper else [*rest, *halves]
+    self.weights[f"{label}.weight"] = weight
+    if bias is not None:
+        self.weights[f"{label}.bias"] = bias
+    groups = attributes.get("group", 1)
+    head = f"upconv {weight.shape[1] * groups}@{[*kernel]} groups {groups} stride {[*strides]}"
+    window = f"padding {[*pads]} output_padding {[*added]} dilation {[*dilations]}"
+    return f"{self.stream(node)} -> {label}: {head} {window} bias {_yes(bias is not None)}"
+
+
 def _maxpool(self: _Translator, node: onnx.NodeProto, label: str) -> str:
     kernel = _attributes(node)["kernel_shape"]
     dilation = _attributes(node).get("dilations", [1] * len(kernel))
@@ -327,6 +361,7 @@ OPERATORS: Mapping[str, Callable[[_Translator, onnx.NodeProto, str], str | None]
     "BatchNormalization": _batchnorm,
     "Concat": _concat,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "Dropout": _dropout,
     "Flatten": _flatten,
     "Gemm": _gemm,
