@@ -21,7 +21,7 @@ input 1x6x6 {
   scale 1/2
 }
 block unit(n) {
-  conv n@3 bias no -> batchnorm
+  conv n@3 bias no
 }
 unit(2) -> relu => 2x4x4
 flatten -> dense 3 -> softmax
@@ -165,3 +165,9 @@ def test_a_layer_that_shares_weights_says_whose() -> None:
     lines = emit("network", spec="shared.cnn").stdout.splitlines()
     assert lines[2] == "  F1: dense units 4 bias yes <- input => 4; weights weight 4x4, bias 4"
     assert lines[3] == "  dense1: dense units 4 bias yes share F1 <- F1 => 4"
+
+
+def test_what_does_not_learn_is_a_buffer() -> None:
+    Path("normal.cnn").write_text("input 2x4x4\nbatchnorm\n", encoding="utf-8")
+    lines = emit("network", spec="normal.cnn").stdout.splitlines()
+    assert lines[2].endswith("<- input => 2x4x4; weights scale 2, bias 2; buffers mean 2, var 2")
