@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-__all__ = ["docs", "grammar", "specs"]
+__all__ = ["docs", "grammar", "parser_data", "specs"]
 
 
 @cache
@@ -21,6 +21,11 @@ def _root() -> Path:
 def grammar() -> Path:
     """The grammar file."""
     return _root() / "grammar" / "cnn.lark"
+
+
+def parser_data() -> Path:
+    """The file with the data of the grammar's parser."""
+    return grammar().with_suffix(".json")
 
 
 def specs() -> Path:

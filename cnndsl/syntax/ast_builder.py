@@ -62,11 +62,7 @@ from cnndsl.syntax.collector import Collector, Refusal
 from cnndsl.syntax.post_parse_errors import RESERVED
 from cnndsl.syntax.sharing import is_share, shared_call
 
-__all__ = ["OPERATORS", "AstBuilder", "number"]
-
-OPERATORS = frozenset(("OR", "AND", "COMPARE", "RANGE", "PLUS", "MINUS", "STAR", "SLASH"))
-OPERATORS |= {"DOUBLE_SLASH", "PERCENT"}
-"""The terminals that join two operands."""
+__all__ = ["AstBuilder", "number"]
 
 MOST_DIMENSIONS = 16
 """No tensor of a network has more."""

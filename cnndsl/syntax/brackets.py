@@ -11,7 +11,7 @@ from __future__ import annotations
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.frozen import frozen
 from cnndsl.syntax.collector import Collector
-from cnndsl.syntax.lexer import NEWLINE, Tokens
+from cnndsl.syntax.tokens import NEWLINE, Tokens
 
 __all__ = ["CLOSER", "balance"]
 

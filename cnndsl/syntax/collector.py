@@ -11,11 +11,15 @@ __all__ = ["Collector", "Refusal", "Stop"]
 
 
 class Refusal(Exception):  # noqa: N818 - not an error of the program
-    """A statement reads well and cannot be meant: raised while its tree is built."""
+    """A statement reads well and cannot be meant: raised while its tree is built.
+
+    ``start`` is where the part of the text begins that was to become a node.
+    """
 
     def __init__(self, diagnostic: Diagnostic) -> None:
         super().__init__(diagnostic.message)
         self.diagnostic = diagnostic
+        self.start = -1
 
 
 class Stop(Exception):  # noqa: N818

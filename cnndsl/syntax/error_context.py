@@ -8,9 +8,8 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen
 from cnndsl.syntax.collector import Collector
-from cnndsl.syntax.lexer import NEWLINE, Tokens
 from cnndsl.syntax.post_parse_errors import shown
-from cnndsl.syntax.tables import END
+from cnndsl.syntax.tokens import END, NEWLINE, Tokens
 
 __all__ = [
     "BODIES",

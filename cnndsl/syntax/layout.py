@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
-from cnndsl.syntax.ast_builder import OPERATORS
 from cnndsl.syntax.brackets import CLOSER, balance
 from cnndsl.syntax.collector import Collector, Stop
-from cnndsl.syntax.lexer import NEWLINE, Tokens
+from cnndsl.syntax.tokens import NEWLINE, OPERATORS, Tokens
 
 __all__ = ["STATEMENT_WORDS", "arrange", "begins_statement"]
 

@@ -7,18 +7,15 @@ The terminals are the grammar's; between them stand the misspelled ones of
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cache
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.limits import Limits
 from cnndsl.syntax.collector import Collector, Stop
-from cnndsl.syntax.tables import load
+from cnndsl.syntax.grammar import load
+from cnndsl.syntax.tokens import NEWLINE, Tokens
 
-__all__ = ["CHARACTERS_PER_TOKEN", "NEWLINE", "Tokens", "tokenize"]
-
-NEWLINE = "_NEWLINE"
-"""The terminal of a line end."""
+__all__ = ["CHARACTERS_PER_TOKEN", "spellings", "tokenize"]
 
 CHARACTERS_PER_TOKEN = 2
 """A text may hold as many tokens as its limit of characters, divided by this."""
@@ -28,39 +25,23 @@ _CUT = r"(?![\w\xd7]|\.(?!\.)|[ \t]+[xX\xd7][ \t]+[0-9?])"  # \xd7 is the multip
 """What must not follow a number, a size or a ``?`` at once: ``3xk``, ``1_000``, ``6 x 28``."""
 
 
-@dataclass(slots=True)
-class Tokens:
-    """The tokens of a text as parallel lists: the terminal, and where it begins and ends.
-
-    ``calls`` are the positions of opening parentheses that hold a list or a chain; ``comments``
-    are where the comments begin and end.
-    """
-
-    kinds: list[str] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
-    ends: list[int] = field(default_factory=list)
-    calls: set[int] = field(default_factory=set)
-    comments: list[tuple[int, int]] = field(default_factory=list)
-
-    def add(self, kind: str, start: int, end: int) -> None:
-        """Append one token."""
-        self.kinds.append(kind)
-        self.starts.append(start)
-        self.ends.append(end)
-
-    def __len__(self) -> int:
-        return len(self.kinds)
+@cache
+def spellings() -> tuple[dict[str, str], dict[str, str]]:
+    """The terminals that are spelled one way only, by spelling: words, and signs."""
+    fixed = {one.pattern.value: one.name for one in load().terminals if one.pattern.type == "str"}
+    words = {text: kind for text, kind in fixed.items() if text.isidentifier()}
+    return words, {text: kind for text, kind in fixed.items() if text not in words}
 
 
 @cache
 def _pattern() -> re.Pattern[str]:
     """One regular expression for all tokens: white space, then a named group for each terminal."""
-    tables = load()
-    patterns = dict(tables.patterns)
+    terminals = load().terminals
+    patterns = {one.name: one.pattern.value for one in terminals if one.pattern.type == "re"}
     blank = f"(?>{patterns.pop('WHITESPACE')})"
     cut = {"NAME": r"(?!\w)", "NUMBER": _CUT, "SIZE": _CUT, "?": _CUT}
     groups = [f"(?P<{kind}>(?>{pattern}){cut.get(kind, '')})" for kind, pattern in patterns.items()]
-    longest_first = sorted(tables.signs, key=len, reverse=True)
+    longest_first = sorted(spellings()[1], key=len, reverse=True)
     signs = "|".join(re.escape(sign) + cut.get(sign, "") for sign in longest_first)
     tokens = "|".join([*groups, f"(?P<SIGN>{signs})", r"(?P<OTHER>[\s\S])"])
     return re.compile(f"{blank}?+(?:{tokens})|{blank}")
@@ -95,7 +76,7 @@ def tokenize(collector: Collector, limits: Limits, text: str | None = None) -> T
 
 def _read(text: str, at: int, tokens: Tokens, most: int) -> int:
     """Read tokens as long as they are right and not too many; gives where that ends."""
-    words, signs = load().words, load().signs
+    words, signs = spellings()
     kinds, starts, ends, comments = tokens.kinds, tokens.starts, tokens.ends, tokens.comments
     for match in _pattern().finditer(text, at):
         kind = match.lastgroup

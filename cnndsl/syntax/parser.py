@@ -1,9 +1,10 @@
 """Turns the text of a spec into its syntax tree; every mistake becomes a diagnostic.
 
 The road: :mod:`lexer` (characters to tokens), :mod:`layout` and :mod:`brackets` (tokens that the
-grammar reads), :mod:`recovery` (statement after statement, past mistakes) with :mod:`automaton`
-(the LALR(1) tables of ``grammar/cnn.lark`` at work) and :mod:`builder` (nodes). What the messages
-say is in :mod:`spelling`, :mod:`complaints` and :mod:`refusals`.
+grammar reads), :mod:`recovery` (statement after statement, past mistakes) with Lark's parser of
+``grammar/cnn.lark``, which takes its tokens from :mod:`contextual_lexer` and makes nodes with
+:mod:`callbacks` and :mod:`ast_builder`. What the messages say is in :mod:`lexical_errors`,
+:mod:`syntax_errors` and :mod:`post_parse_errors`.
 """
 
 from __future__ import annotations

@@ -7,47 +7,62 @@ and a token ``RECOVERED`` takes its place. A body on the way is read as usual.
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from lark import Tree, UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.syntax.ast import Broken, Statement
 from cnndsl.syntax.ast_builder import AstBuilder
-from cnndsl.syntax.automaton import Automaton
+from cnndsl.syntax.callbacks import callbacks
 from cnndsl.syntax.collector import Collector, Refusal
-from cnndsl.syntax.layout import STATEMENT_WORDS, begins_statement
-from cnndsl.syntax.lexer import NEWLINE, Tokens
-from cnndsl.syntax.tables import END, load
+from cnndsl.syntax.contextual_lexer import DEFINING, TokenStream, Word
+from cnndsl.syntax.grammar import load
+from cnndsl.syntax.layout import STATEMENT_WORDS
+from cnndsl.syntax.lexer import spellings
+from cnndsl.syntax.tokens import END, NEWLINE, Tokens
+
+if TYPE_CHECKING:
+    from lark.parsers.lalr_parser_state import ParserState
 
 __all__ = ["Reader"]
 
-_DEFINING = frozenset(["NETWORK", "BLOCK", "LET", "PARAM", "INPUT", "FOR", "STREAM"])
-_HARD = frozenset(("IF", "ELSE", "FOR", "IN", "REPEAT", "AND", "OR", "NOT"))
-"""Words that are never names, except where one is defined: that has its own diagnostic."""
-
 _BODIED = frozenset(("BLOCK", "REPEAT", "FOR", "IF", "ELSE", "NETWORK"))
-_BEFORE_ELEMENT = frozenset(
-    (NEWLINE, "ARROW", "LBRACE", "COLON", "EQUAL", "COMMA", "_CALL", "LPAR", "LSQB", "RETURN")
-)
 
 
 class Reader:
     """Reads the tokens of one text."""
 
     def __init__(self, tokens: Tokens, collector: Collector) -> None:
-        self.tokens = tokens
-        self.collector = collector
-        self.words = frozenset(load().words.values())
-        self.ambiguous = self.words | {"MINUS", "LPAR"}
-        self.automaton = Automaton(load(), collector.source, AstBuilder(collector))
-        self.broken: list[Broken] = []
         length = len(collector.source.text)
         tokens.add(END, length, length)
+        self.tokens = tokens
+        self.collector = collector
+        self.words = frozenset(spellings()[0].values())
+        self.stream = TokenStream(tokens, collector.source, self.words)
+        lark: Any = load()
+        self.parser: Any = lark.parse_interactive(self.stream)
+        self.state: ParserState[int] = self.parser.parser_state
+        builder = AstBuilder(collector)
+        self.state.parse_conf.callbacks = callbacks(lark, builder, collector.source)
+        self.broken: list[Broken] = []
+        self.result: Any = None
+        self.lost = -1
+        """Where the parts began that a refused rule took from the stack, or -1."""
 
     @property
     def statements(self) -> tuple[Statement, ...]:
         """What has been read so far."""
-        so_far: Any = self.automaton.values[0] if self.automaton.values else ()
-        return tuple(item for item in so_far or () if item is not None)
+        if self.result is not None:
+            read: tuple[Statement, ...] = self.result.value
+            return read
+        for lines in self.state.value_stack[:1]:
+            if isinstance(lines, Tree) and lines.data == "_lines":
+                parts: list[Any] = lines.children
+                return tuple(part.value for part in parts if part.value is not None)
+        return ()
 
     def read(self) -> None:
         """Read all tokens.
@@ -55,29 +70,28 @@ class Reader:
         Raises:
             Stop: when too many mistakes were found.
         """
-        tokens, automaton = self.tokens, self.automaton
-        at = 0
-        while at < len(tokens):
-            kind = tokens.kinds[at]
-            if kind in self.ambiguous:
-                kind = tokens.kinds[at] = self.resolve(at, kind)
+        while self.result is None:
+            self.lost = -1
             try:
-                if automaton.feed(kind, tokens.starts[at], tokens.ends[at]):
-                    at += 1
-                    continue
-                problem = None
+                self.result = self.parser.resume_parse()
+            except UnexpectedToken:
+                if not self.begins_behind():
+                    self.recover(None)
             except Refusal as refusal:
-                problem = refusal.diagnostic
-            if problem is None and self.begins_behind(at):
-                continue
-            at = self.recover(at, problem)
+                self.lost = refusal.start
+                self.recover(refusal.diagnostic)
 
-    def begins_behind(self, at: int) -> bool:
+    def feed(self, kind: str, start: int, end: int) -> None:
+        """Feed the parser a token that does not stand in the text."""
+        self.parser.feed_token(Word(kind, self.collector.source, start, end))
+
+    def begins_behind(self) -> bool:
         """Whether a statement begins in the middle of a line; read it as if on the next one."""
-        tokens, place = self.tokens, self.tokens.starts[at]
+        tokens, at = self.tokens, self.stream.at
+        place = tokens.starts[at]
         if tokens.kinds[at] not in STATEMENT_WORDS or not at:
             return False
-        if tokens.kinds[at - 1] == NEWLINE or not self.automaton.accepts(NEWLINE):
+        if tokens.kinds[at - 1] == NEWLINE or not self.stream.accepts(self.state, NEWLINE):
             return False
         from cnndsl.syntax.post_parse_errors import (
             new_line_missing,  # a right spec does not need it
@@ -85,64 +99,36 @@ class Reader:
 
         before = self.collector.span(tokens.starts[at - 1], tokens.ends[at - 1])
         word = self.collector.span(place, tokens.ends[at])
+        self.stream.before = self.state.state_stack.copy()
         try:
-            if not self.automaton.feed(NEWLINE, place, place):
-                return False
-        except Refusal:
+            self.feed(NEWLINE, place, place)
+        except UnexpectedToken:
+            return False
+        except Refusal as refusal:
+            self.lost = refusal.start
             return False
         self.collector.add(new_line_missing(before, word))
         return True
 
-    # --- tokens that mean several things ----------------------------------------------------
-
-    def resolve(self, at: int, kind: str) -> str:
-        """Which terminal a token is that could be several."""
-        accepts = self.automaton.accepts
-        preferred, other = self.readings(at, kind)
-        return other if accepts(other) and not accepts(preferred) else preferred
-
-    def readings(self, at: int, kind: str) -> tuple[str, str]:
-        """What a token could be: what is likely by its looks, and else."""
-        tokens = self.tokens
-        if kind == "MINUS":
-            touches_left = at > 0 and tokens.ends[at - 1] == tokens.starts[at]
-            touches_right = tokens.ends[at] == tokens.starts[at + 1]
-            return ("_NEG", kind) if touches_right and not touches_left else (kind, "_NEG")
-        if kind == "LPAR":
-            return ("_CALL", kind) if self.calls(at) else (kind, "_CALL")
-        after = tokens.kinds[at + 1]
-        if kind in _HARD:
-            is_defined = at > 0 and tokens.kinds[at - 1] in _DEFINING
-            return ("NAME", kind) if is_defined else (kind, kind)
-        is_name = kind in STATEMENT_WORDS and not begins_statement(tokens, at)
-        is_name |= kind == "STREAM" and after != "NAME" and after not in self.words
-        return ("NAME", kind) if is_name else (kind, "NAME")
-
-    def calls(self, at: int) -> bool:
-        """Whether an opening parenthesis calls the name before it."""
-        tokens = self.tokens
-        if at == 0 or tokens.kinds[at - 1] != "NAME":
-            return False
-        if tokens.ends[at - 1] == tokens.starts[at]:
-            return True
-        return at in tokens.calls and (at == 1 or tokens.kinds[at - 2] in _BEFORE_ELEMENT)
-
     # --- panic mode -------------------------------------------------------------------------
 
-    def recover(self, at: int, problem: Diagnostic | None) -> int:
-        """Report what is wrong at a token, drop its statement; gives where to go on."""
-        tokens, automaton = self.tokens, self.automaton
+    def recover(self, problem: Diagnostic | None) -> None:
+        """Report what is wrong at a token, drop its statement, and go on behind it."""
+        tokens, at = self.tokens, self.stream.at
         place = tokens.starts[at]
-        expected = automaton.expected()
+        expected = self.expected()
         if expected == {"RECOVERED"}:  # behind a body of a statement that is broken already
-            automaton.feed("RECOVERED", place, place)
-            return self.skipped(at)
-        begin = automaton.abandon()
+            self.feed("RECOVERED", place, place)
+            self.stream.at = self.skipped(at)
+            return
+        begin = self.abandon()
         first = at if begin < 0 else bisect_left(tokens.starts, begin)
         begin = tokens.starts[first]
-        automaton.feed("RECOVERED", begin, begin)
+        self.feed("RECOVERED", begin, begin)
         bodies = not _BODIED.isdisjoint(tokens.kinds[first : at + 1])
-        after = self.skipped(at, bodies and automaton.accepts("LBRACE"))
+        after = self.stream.at = self.skipped(
+            at, bodies and self.stream.accepts(self.state, "LBRACE")
+        )
         end = max(tokens.ends[max(after - 1, first)], begin)
         self.broken.append(Broken(self.names(first, after), self.collector.span(begin, end)))
         if not self.collector.within(begin, max(end, place + 1)):
@@ -151,7 +137,27 @@ class Reader:
 
             here = ErrorContext(tokens, at, first, expected, self.collector)
             self.collector.add(problem or unexpected(here))
-        return after
+
+    def expected(self) -> frozenset[str]:
+        """The terminals that could stand where the last token could not."""
+        parser = self.parser.copy(deepcopy_values=False)
+        parser.parser_state.state_stack = self.stream.before.copy()
+        return frozenset(parser.accepts())
+
+    def abandon(self) -> int:
+        """Drop the parts of the innermost statement; gives where it began, or -1 for none."""
+        states, values = self.state.state_stack, self.state.value_stack
+        table = self.state.parse_conf.states
+        height = len(values)
+        if values and _is_token(values[-1], "RBRACE"):  # a body has just ended: it goes as a whole
+            while not _is_token(values[height - 1], "LBRACE"):
+                height -= 1
+            height -= 1
+        while table[states[height]].get("RECOVERED", (None,))[0] is not Shift:
+            height -= 1
+        start = next(_starts(values[height:]), self.lost)
+        del values[height:], states[height + 1 :]
+        return start
 
     def skipped(self, at: int, bodies: bool = True) -> int:
         """Where the statement ends that a token belongs to, or the next body in it begins."""
@@ -185,7 +191,20 @@ class Reader:
             if (kinds[at] == "NAME" or kinds[at] in self.words)
             and (
                 kinds[at + 1] in ("COLON", "EQUAL")
-                or (at > first and kinds[at - 1] in _DEFINING)
+                or (at > first and kinds[at - 1] in DEFINING)
                 or (at == first + 1 and in_capitals)
             )
         )
+
+
+def _is_token(part: Any, kind: str) -> bool:
+    return isinstance(part, Word) and part.type == kind
+
+
+def _starts(parts: Iterable[Any]) -> Iterator[int]:
+    """Where parts begin, those that Lark has gathered in a list too."""
+    for part in parts:
+        if isinstance(part, Tree):
+            yield from _starts(part.children)
+        else:
+            yield part.start_pos

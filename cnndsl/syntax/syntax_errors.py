@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
-from cnndsl.syntax.ast_builder import OPERATORS
 from cnndsl.syntax.error_context import (
     BODIES,
     ENDS,
@@ -32,6 +31,7 @@ from cnndsl.syntax.post_parse_errors import (
     sign_for_arrow,
 )
 from cnndsl.syntax.punctuation import colon, comma, comment, equal
+from cnndsl.syntax.tokens import OPERATORS
 
 __all__ = ["unexpected"]
 

@@ -178,3 +178,20 @@ def test_bodies_and_chains_hold_nothing_broken() -> None:
 
     for statement in module.statements:
         walk(statement)
+
+
+@pytest.mark.parametrize(
+    "text", ["a.b: conv 3", "conv true", "C: conv 1e999 -> relu", "a.b, c = f"]
+)
+def test_a_text_that_is_given_up_in_its_first_statement_has_none(text: str) -> None:
+    module, diagnostics = read(text, Limits(diagnostics=1))
+    assert len(diagnostics) == 1
+    assert not module.statements
+
+
+@pytest.mark.parametrize("text", ["(3 + 4) input 3x8x8", "5 -> 6 network tiny"])
+def test_a_statement_that_is_refused_before_another_one_on_its_line_is_left_out(text: str) -> None:
+    module, [diagnostic] = read(f"relu\n{text}\ntanh")
+    assert diagnostic.message.endswith("stands where a layer should")
+    assert [broken.span.text for broken in module.broken] == [text]
+    assert heads(module.statements) == ["relu", "tanh"]
