@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -16,6 +19,7 @@ from cnndsl import pipeline
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.resources import docs
 from cnndsl.training import passes
 from cnndsl.training.passes.descent import DescentIntoProduct
 from cnndsl.training.passes.momentum import MomentumIntoProduct
@@ -262,3 +266,22 @@ def test_half_batches_make_the_gradients_of_a_whole_one() -> None:
     for one in whole.signature.gradients:
         mean = (parts[0][one.name] + parts[1][one.name]) / 2
         numpy.testing.assert_allclose(mean, expected[one.name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_loop_of_the_documentation_learns(tmp_path: Path) -> None:
+    _, _, section = (docs() / "training-step.md").read_text().partition("## Two graphs")
+    shell = section.split("```sh\n")[1].split("```")[0].split()
+    program = section.split("```python\n")[1].split("```")[0]
+    assert {line for line in program.splitlines() if line.startswith(("import", "from"))} == {
+        "import json",
+        "import numpy",
+        "import onnxruntime",
+    }
+    subprocess.run([sys.executable, "-m", *shell], cwd=tmp_path, check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    order, *_, last = done.stdout.splitlines()
+    assert order == "[('OUTPUT.weight.gradient', 3360), ('OUTPUT.bias.gradient', 40)]"
+    assert last.startswith("step 200: loss 0.0"), done.stdout
+    assert last.endswith("64 of 64 right")
