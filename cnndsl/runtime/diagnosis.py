@@ -121,8 +121,7 @@ def unhealthy(measured: Measured) -> tuple[str, ...]:
     for probe, norm in measured.of("update").items():
         before = weights[probe.of]
         ratio = norm / before if before > 0 else 0.0
-        # A bias begins at zero: at first each update is large beside it.
-        if before > 0 and ratio >= EXPLODING and not probe.of.endswith(".bias"):
+        if before > 0 and ratio >= EXPLODING and not probe.from_zero:
             found.append(f"the update of `{probe.of}` is {ratio:.2g} times its size: {probe.place}")
         elif before > 0 and ratio < VANISHING:
             said = f"only {ratio:.1g} times its size" if ratio else "zero: it does not learn"

@@ -144,7 +144,13 @@ def _differ(stored: Sequence[str], wanted: Sequence[str]) -> bool:
 
 def _class_weights(typed: TypedNetwork, fits: Sequence[str]) -> _ClassWeights:
     head = head_of(typed)
-    names = tuple(name for name in fits if name.rpartition(".")[0] in head.layers)
+    own = {
+        name
+        for position, node in enumerate(typed.network.nodes)
+        if node.name in head.layers
+        for name in typed.weights_of(position)
+    }
+    names = tuple(name for name in fits if name in own)
     return _ClassWeights(names, head.by_rows and bool(names))
 
 

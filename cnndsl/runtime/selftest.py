@@ -188,12 +188,16 @@ class _Bench:
         """
         name = "inference graph against training graph"
         calm = _without_chance(self.typed)
-        learning = [node.name for node, own in zip(calm.network.nodes, calm.weights, strict=True)
-                    if any(weight.trainable for weight in own)]  # fmt: skip
-        last = next((n for n in reversed(learning) if "batchnorm" not in n), learning[-1])
-        recipe = replace(self._plain(Sgd(lr=1.0)), freeze=tuple(n for n in learning if n != last))
-        if _normalises(calm, last):
+        learning = [
+            node
+            for node, own in zip(calm.network.nodes, calm.weights, strict=True)
+            if isinstance(node, LayerNode) and any(weight.trainable for weight in own)
+        ]
+        last = next((node for node in reversed(learning) if not _acts_in_training(node)), None)
+        if last is None:
             return Check(name, "its only weights are a normalisation's", "skipped")
+        others = tuple(node.name for node in learning if node is not last)
+        recipe = replace(self._plain(Sgd(lr=1.0)), freeze=others)
         step = self._step(calm, recipe)
         feeds = self._feeds(step)
         trained = self._loss(step, self._session(step), feeds)
@@ -346,12 +350,6 @@ def _without_chance(typed: TypedNetwork) -> TypedNetwork:
         for at, node in enumerate(typed.network.nodes)
     )
     return replace(typed, network=replace(typed.network, nodes=nodes))
-
-
-def _normalises(typed: TypedNetwork, name: str) -> bool:
-    """Whether a layer with weights does something else in training."""
-    node = next(node for node in typed.network.nodes if node.name == name)
-    return isinstance(node, LayerNode) and _acts_in_training(node)
 
 
 def _acts_in_training(node: LayerNode) -> bool:

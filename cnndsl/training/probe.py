@@ -15,6 +15,7 @@ import onnx_ir
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.lower import Forward, origin
+from cnndsl.layers.base import Init
 from cnndsl.training.graph import StepGraph
 
 __all__ = ["Probe", "ProbeKind", "emit_probes"]
@@ -32,13 +33,15 @@ weight before the step, of its gradient, and of what the step adds to it.
 class Probe:
     """One thing that is measured: of a layer or a weight, under the name of a graph's output.
 
-    ``place`` is the line of the spec that it belongs to.
+    ``place`` is the line of the spec that it belongs to. ``from_zero`` says of a weight that it
+    begins at zero: at first, each update is large beside it.
     """
 
     kind: ProbeKind
     of: str
     output: str
     place: str
+    from_zero: bool = False
 
 
 def emit_probes(
@@ -60,10 +63,13 @@ def _norms(
     gradients: Mapping[onnx_ir.Value, onnx_ir.Value],
     updated: Mapping[str, onnx_ir.Value],
 ) -> Iterator[tuple[Probe, onnx_ir.Value]]:
-    places = {node.name: origin(node) for node in typed.network.nodes}
+    places, zero = {}, Init("constant", 0.0)
+    for owner in typed.network.owners:
+        for name, weight in typed.weights_of(owner).items():
+            places[name] = origin(typed.network.nodes[owner]), weight.init == zero
     for value, gradient in gradients.items():
         name = str(value.name)
-        place = places[name.rpartition(".")[0]]
+        place, from_zero = places[name]
         graph.enter(f"{name}/probe", place)
         change = graph.op("Sub", updated[name], value)
         measured: dict[ProbeKind, onnx_ir.Value] = {
@@ -72,7 +78,8 @@ def _norms(
             "update": change,
         }
         for kind, tensor in measured.items():
-            yield _named(graph, kind, name, place, _scaled(graph, tensor, "ReduceL2"))
+            number = _scaled(graph, tensor, "ReduceL2")
+            yield _named(graph, Probe(kind, name, f"{kind}:{name}", place, from_zero), number)
 
 
 def _activations(
@@ -85,10 +92,10 @@ def _activations(
         place = origin(node)
         graph.enter(f"{node.name}/probe", place)
         size = _scaled(graph, graph.op("Abs", value), "ReduceMean")
-        yield _named(graph, "activation", node.name, place, size)
-        producer = value.producer()
-        if producer is not None and producer.op_type == "Relu":
-            yield _named(graph, "dead", node.name, place, _dead(graph, value))
+        yield _named(graph, Probe("activation", node.name, f"activation:{node.name}", place), size)
+        if node.layer.slope_below_zero == 0:
+            share = _dead(graph, value)
+            yield _named(graph, Probe("dead", node.name, f"dead:{node.name}", place), share)
 
 
 def _scaled(graph: StepGraph, value: onnx_ir.Value, reduction: str) -> onnx_ir.Value:
@@ -111,9 +118,6 @@ def _truth(graph: StepGraph) -> tuple[onnx_ir.Value, onnx_ir.Value]:
     return graph.constant(1.0), graph.constant(0.0)
 
 
-def _named(
-    graph: StepGraph, kind: ProbeKind, of: str, place: str, value: onnx_ir.Value
-) -> tuple[Probe, onnx_ir.Value]:
-    output = f"{kind}:{of}"
-    graph.rename(value, output)
-    return Probe(kind, of, output, place), value
+def _named(graph: StepGraph, probe: Probe, value: onnx_ir.Value) -> tuple[Probe, onnx_ir.Value]:
+    graph.rename(value, probe.output)
+    return probe, value

@@ -53,6 +53,17 @@ def test_every_loss_can_be_tested(loss: str) -> None:
     assert "failed" not in (found["gradients"], found["inference"], found["save"])
 
 
+def test_a_normalisation_is_known_whatever_its_label() -> None:
+    """It is the layers before it whose weights the inference graph is compared by."""
+    labelled = SPEC.replace("dense 4 -> softmax", "dense 4\nlast: batchnorm\nsoftmax")
+    assert verdicts(labelled)["inference"] == "passed"
+
+
+def test_a_network_of_normalisations_alone_has_nothing_to_compare() -> None:
+    alone = SPEC.replace("conv 3@3 -> batchnorm", "batchnorm").replace("dense 4 -> ", "")
+    assert verdicts(alone)["inference"] == "skipped"
+
+
 def test_it_says_what_it_measured() -> None:
     found = checks()
     assert found["save and resume"].measured.endswith(" weights after 2 steps: bit-equal")

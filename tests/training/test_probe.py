@@ -60,6 +60,34 @@ def test_dead_units_are_counted_by_channel() -> None:
     assert "spec.cnn:2: r: relu" in unhealthy(found)[0]
 
 
+def of_kind(spec: str, kind: str) -> list[str]:
+    typed = pipeline.typed(pipeline.check_text(spec))
+    return [probe.of for probe in build_step(typed, probed=True).probes if probe.kind == kind]
+
+
+@pytest.mark.parametrize(
+    ("layer", "dead"),
+    [
+        ("r: relu", ["r"]),
+        ("r: leakyrelu 0", ["r"]),
+        ("r: leakyrelu 0.1", []),
+        ("r: tanh", []),
+        ("relu -> r: identity", ["relu1"]),
+    ],
+)
+def test_units_can_die_where_nothing_passes_below_zero(layer: str, dead: list[str]) -> None:
+    assert of_kind(SPEC.replace("r: relu", layer), "dead") == dead
+
+
+def test_a_large_update_beside_a_weight_that_begins_at_zero_is_none() -> None:
+    for init, lines in (("", 0), (" bias_init constant(1e-6)", 1)):
+        spec = SPEC.replace("d: dense 2", f"d: dense 2{init}")
+        step = build_step(pipeline.typed(pipeline.check_text(spec)), probed=True)
+        numbers = {probe: 1.0 for probe in step.probes if probe.of == "d.bias"}
+        found = [line for line in unhealthy(Measured(numbers)) if "d.bias" in line]
+        assert len(found) == lines
+
+
 def test_an_update_larger_than_its_weight_is_reported() -> None:
     _, found, _ = measured({}, lr=1000.0)
     assert any(line.startswith("the update of `d.weight` is ") for line in unhealthy(found))
