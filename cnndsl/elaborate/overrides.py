@@ -13,6 +13,7 @@ from typing import TypeVar
 from cnndsl.diagnostics.model import Diagnostic, Report, UserError
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.diagnostics.words import closest, quoted, shorten
+from cnndsl.elaborate.head_losses import MAIN, head_of
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unparse import train_statement
@@ -39,6 +40,8 @@ class _Override:
     setting: str
     attribute: str
     value: str
+    head: str = ""
+    """Whose loss it is, where it is not the main output's."""
 
     def fails(self, message: str, help: str) -> UserError:
         """CNN812, with what the user wrote."""
@@ -46,8 +49,8 @@ class _Override:
 
     def setting_like(self, value: str) -> str:
         """The same override with another value."""
-        attribute = f".{self.attribute}" if self.attribute else ""
-        return f"{_PREFIX}{self.setting}{attribute}={value}"
+        parts = (self.setting, self.head, self.attribute)
+        return f"{_PREFIX}{'.'.join(filter(None, parts))}={value}"
 
 
 def override(network: N, settings: Sequence[str]) -> N:
@@ -94,8 +97,10 @@ def _parts(text: str, current: Recipe) -> _Override:
     """Take an override apart; its setting exists, or this raises CNN812."""
     key, equals, value = (part.strip() for part in text.partition("="))
     path = key.split(".")
+    head = _head(path, value, current)
+    path = [*path[:2], *path[2 + len(head) :]]
     setting, attribute = [*path[1:], "", ""][:2]
-    one = _Override(text, setting, attribute, value)
+    one = _Override(text, setting, attribute, value, ".".join(head))
     whole = setting if setting in _SETTINGS else "epochs"
     help = f"write `{_PREFIX}{whole}={_example(whole)}`, say"
     if not equals or not value or path == ["train"]:
@@ -112,6 +117,20 @@ def _parts(text: str, current: Recipe) -> _Override:
     if len(path) > 3 or path[2:] in ([""], ["value"]) or (attribute and setting in lists):
         raise one.fails(f"`{setting}` can only be set as a whole", help)
     return one
+
+
+def _head(path: Sequence[str], value: str, current: Recipe) -> Sequence[str]:
+    """The part of an override's name that says whose loss it is: ``aux1`` of ``loss.aux1``.
+
+    That is a head which has a loss, or, where the value is a whole loss, gets one.
+    """
+    if path[1:2] != ["loss"]:
+        return ()
+    heads = {one.head for one in current.heads} | {MAIN}
+    for count in range(len(path), 2, -1):
+        if ".".join(path[2:count]) in heads:
+            return path[2:count]
+    return path[2:] if value.split()[0:1] and value.split()[0] in VARIANTS["loss"] else ()
 
 
 def _example(setting: str) -> str:
@@ -140,13 +159,22 @@ def _meant(one: _Override, current: Recipe) -> str:
 def _edited(train: Train, one: _Override, origins: dict[Source, _Override]) -> Train:
     """A ``train { }`` with an override carried out; ``origins`` learns where it was read."""
     fresh: tuple[Setting, ...] = ()
-    if one.value != "none" or one.attribute or one.setting not in _REMOVABLE:
+    removable = one.setting in _REMOVABLE or one.head not in ("", MAIN)
+    if one.value != "none" or one.attribute or not removable:
         fresh = _read(one, origins)
-    old = [setting for setting in train.settings if setting.name.name == one.setting]
+    old = [setting for setting in train.settings if _sets(setting, one)]
     if one.attribute and old:
         fresh = (_merged(old[0], fresh[0]),)
     kept = tuple(setting for setting in train.settings if setting not in old)
     return replace(train, settings=(*kept, *fresh))
+
+
+def _sets(setting: Setting, one: _Override) -> bool:
+    """Whether a setting is the one that an override is about."""
+    if setting.name.name != one.setting or one.setting != "loss":
+        return setting.name.name == one.setting
+    head = head_of(setting.values)
+    return (head.name if head else MAIN) == (one.head or MAIN)
 
 
 def _merged(old: Setting, fresh: Setting) -> Setting:
@@ -165,7 +193,8 @@ def _read(one: _Override, origins: dict[Source, _Override]) -> tuple[Setting, ..
     if any(sign in one.value for sign in "{}\n"):
         help = "give every setting a `--set` of its own"
         raise one.fails("a value has no braces and no line ends", help)
-    line = " ".join(part for part in (one.setting, one.attribute, one.value) if part)
+    head = "" if one.attribute else one.head
+    line = " ".join(part for part in (one.setting, head, one.attribute, one.value) if part)
     source = Source("--set", f"train {{\n  {line}\n}}\n")
     origins[source] = one
     report = Report()

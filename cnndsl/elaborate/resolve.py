@@ -378,6 +378,8 @@ class _Resolver:
             statement_, constants = self.train
             known = {**self.expander.paths, **dict.fromkeys(self.expander.broken, 0)}
             self.draft.recipe = recipe(statement_, constants, known, self.report)
+            for head in self.draft.recipe.heads:
+                self.expander.lookup(head.head, frame)  # which takes note that it is read
         self.draft.scopes = {
             path: node
             for path, node in self.expander.paths.items()

@@ -10,9 +10,12 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, count, quoted, replacements, shorten
 from cnndsl.elaborate.bind import bind
+from cnndsl.elaborate.head_losses import head_loss, take_apart
 from cnndsl.elaborate.header import given_twice, joined, unknown_setting, validated
 from cnndsl.elaborate.values import Constants
+from cnndsl.frozen import replace
 from cnndsl.layers.base import Schema
+from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.recipe import Recipe, SettingValue
 from cnndsl.syntax.ast import Call, Expr, Identifier, Name, Setting, Train
 
@@ -38,15 +41,23 @@ def recipe(
         if name not in names:
             report.add(unknown_setting(setting, names, "train"))
             continue
-        if name in first and name not in REPEATABLE:
-            report.add(given_twice(setting, first[name]))
+        line = take_apart(setting, known) if name == "loss" else None
+        once = f"loss {line.key}" if line else name
+        if once in first and name not in REPEATABLE:
+            twice = given_twice(setting, first[once])
+            if line is not None and line.head is not None:
+                twice = replace(twice, message=f"`{once}` is given twice", help="keep one of them")
+            report.add(twice)
             continue
-        first.setdefault(name, setting.name.span)
+        first.setdefault(once, setting.name.span)
+        setting = line.setting if line else setting
         apart = joined(setting, names, known if name in (*NAMES, *LABELLED) else ())
         if apart is not None:
             report.add(apart)
             continue
         value = _setting_value(setting, constants, known, report)
+        if line is not None and isinstance(value, Loss):
+            value = head_loss(line, value, constants, known, report)
         if value is not None:
             found.append((name, value))
     made = build(found)

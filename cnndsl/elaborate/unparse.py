@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.values import Broken, OpenHole, Value
 from cnndsl.layers.base import Init, Schema
+from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import Variant
 from cnndsl.syntax.ast import (
@@ -76,7 +77,11 @@ def _settings(
     recipe: Recipe, plain: Recipe | None, span: Span
 ) -> Iterator[tuple[str, tuple[Expr, ...]]]:
     """The settings in which a recipe differs from a plain one, with what stands behind them."""
-    for name in ("loss", "optimizer", "schedule", "weight_decay"):
+    if plain is None or (recipe.loss, recipe.loss_weight) != (plain.loss, plain.loss_weight):
+        yield "loss", tuple(_loss(HeadLoss("", recipe.loss, recipe.loss_weight), span))
+    for head in recipe.heads:
+        yield "loss", tuple(_loss(head, span))
+    for name in ("optimizer", "schedule", "weight_decay"):
         value = getattr(recipe, name)
         if plain is None or value != getattr(plain, name):
             yield name, tuple(_phrase(value, span))
@@ -90,6 +95,16 @@ def _settings(
         yield "freeze", tuple(Name(label, span) for label in recipe.freeze)
     for factor in recipe.lr_factors:
         yield "lr_factor", (Name(factor.label, span), Number(factor.value, span))
+
+
+def _loss(head: HeadLoss, span: Span) -> Iterator[Expr]:
+    """What stands behind ``loss``: the head but for the main output, the loss, its weight."""
+    if head.head:
+        yield Name(head.head, span)
+    yield from _phrase(head.loss, span)
+    if head.weight != 1:
+        yield Name("weight", span)
+        yield Number(head.weight, span)
 
 
 def _phrase(schema: Schema, span: Span) -> Iterator[Expr]:

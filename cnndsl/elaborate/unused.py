@@ -51,7 +51,9 @@ def warn_unused(
             if not constant.used:
                 message = f"`{constant_name}` is never used"
                 _warn(report, "CNN122", message, constant.span, "use it or remove it")
-    _warn_dead(draft, report, named)
+    heads = () if draft.recipe is None else draft.recipe.heads
+    judged = {context.paths[one.head] for one in heads if one.head in context.paths}
+    _warn_dead(draft, report, named | judged)
 
 
 def _unread(name: str, span: Span) -> Diagnostic:

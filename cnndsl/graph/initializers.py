@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from typing import assert_never
 
 import numpy
@@ -20,14 +21,17 @@ from cnndsl.layers.base import Init
 __all__ = ["draw", "fans_of", "initialise"]
 
 
-def initialise(typed: TypedNetwork, seed: int, default: Init) -> dict[str, Array]:
+def initialise(
+    typed: TypedNetwork, seed: int, default: Init, heads: Iterable[int] = ()
+) -> dict[str, Array]:
     """The weights of a network before training, by their full names, float32.
 
-    ``default`` is for weights whose layer says nothing of how they begin.
+    ``default`` is for weights whose layer says nothing of how they begin, ``heads`` as in
+    :func:`~cnndsl.graph.lower.network_weights`.
     """
     return {
         name: draw(name, weight.shape, seed, weight.init or default, weight.fans)
-        for name, weight in network_weights(typed).items()
+        for name, weight in network_weights(typed, heads).items()
     }
 
 

@@ -9,7 +9,7 @@ the labels of block calls.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
@@ -117,21 +117,26 @@ def lower_into(
     outputs: Mapping[str, int],
     lower_layer: LowerLayer,
     raw: Collection[str] = (),
+    heads: Collection[int] = (),
 ) -> Forward:
     """Emit all that some outputs of a network (a name and a node's position each) depend on.
 
-    The inputs called ``raw`` take pictures as bytes.
+    The inputs called ``raw`` take pictures as bytes. ``heads`` are the positions of further nodes
+    to emit, which are no outputs.
     """
-    lowering = _Lowering(typed, emit, outputs, lower_layer, raw)
+    lowering = _Lowering(typed, emit, outputs, lower_layer, raw, heads)
     lowering.run()
     return lowering.forward
 
 
-def network_weights(typed: TypedNetwork) -> dict[str, Weight]:
-    """The weights that the forward graph has, by their full names (``C1.weight``), in order."""
+def network_weights(typed: TypedNetwork, heads: Iterable[int] = ()) -> dict[str, Weight]:
+    """The weights that the forward graph has, by their full names (``C1.weight``), in order.
+
+    With the positions of ``heads``, those too that only these depend on, as in training.
+    """
     return {
         name: weight
-        for position in live_nodes(typed.network)
+        for position in live_nodes(typed.network, [*typed.network.outputs.values(), *heads])
         for name, weight in typed.weights_of(position).items()
     }
 
@@ -186,10 +191,11 @@ class _Lowering:
     outputs: Mapping[str, int]
     lower_layer: LowerLayer
     raw: Collection[str] = ()
+    heads: Collection[int] = ()
     forward: Forward = field(default_factory=Forward)
 
     def run(self) -> None:
-        live = set(live_nodes(self.typed.network, self.outputs.values()))
+        live = set(live_nodes(self.typed.network, [*self.outputs.values(), *self.heads]))
         for position, node in enumerate(self.typed.network.nodes):
             if isinstance(node, InputNode):
                 # An input that nothing reads stays: it is part of how the network is called.

@@ -19,6 +19,7 @@ from cnndsl.frozen import frozen
 from cnndsl.layers.base import Init
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from cnndsl.recipe.augmentations.base import Augmentation
+from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.optimizers.base import Optimizer
 from cnndsl.recipe.schedules.base import Schedule
@@ -108,7 +109,8 @@ NAMES: frozenset[str] = frozenset({"freeze"})
 """Settings that are a list of labels: ``freeze stem layer1``."""
 
 REPEATABLE: frozenset[str] = frozenset({"augment", "freeze", "lr_factor"})
-"""Settings that may stand more than once, and add up in the order written."""
+"""Settings that may stand more than once, and add up in the order written; so may ``loss``, once
+for each head."""
 
 
 # --- the recipe -------------------------------------------------------------------------------
@@ -133,7 +135,8 @@ def scopes(name: str) -> Iterator[str]:
 class Recipe:
     """A whole recipe: what was set, and the defaults of what was not.
 
-    ``clip`` and ``early_stop`` are None where they were not asked for.
+    ``loss`` is the main output's, times ``loss_weight``; ``heads`` are those of other outputs and
+    layers. ``clip`` and ``early_stop`` are None where they were not asked for.
     """
 
     # The defaults are right: unvalidated, they save the start-up their validators.
@@ -152,6 +155,12 @@ class Recipe:
     init: Init = field(default_factory=lambda: Init("he"))
     freeze: tuple[str, ...] = ()
     lr_factors: tuple[RateFactor, ...] = ()
+    loss_weight: float = 1.0
+    heads: tuple[HeadLoss, ...] = ()
+
+    def losses(self, main: str) -> tuple[HeadLoss, ...]:
+        """The losses of all heads, that of the main output, which is called so, first."""
+        return (HeadLoss(main, self.loss, self.loss_weight), *self.heads)
 
     @cached_property
     def _frozen(self) -> frozenset[str]:
@@ -195,14 +204,27 @@ class Recipe:
             "init": {"name": self.init.name, "value": self.init.value},
             "freeze": list(self.freeze),
             "lr_factors": [factor.model_dump(mode="json") for factor in self.lr_factors],
+            **self._heads_json(),
         }
+
+    def _heads_json(self) -> dict[str, object]:
+        """What a recipe with a single loss of weight 1 does not have."""
+        found: dict[str, object] = {}
+        if self.loss_weight != 1:
+            found["loss_weight"] = self.loss_weight
+        if self.heads:
+            found["heads"] = [
+                {"head": one.head, "loss": _plain(one.loss), "weight": one.weight}
+                for one in self.heads
+            ]
+        return found
 
 
 def _plain(variant: Variant) -> dict[str, object]:
     return {"name": variant.keyword, **variant.model_dump(mode="json")}
 
 
-SettingValue: TypeAlias = Variant | Scalar | tuple[str, ...]
+SettingValue: TypeAlias = Variant | HeadLoss | Scalar | tuple[str, ...]
 """What a setting's line says, validated: its schema's instance, or its labels."""
 
 
@@ -218,9 +240,14 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
     augment: list[Augmentation] = []
     factors: list[RateFactor] = []
     freeze: list[str] = []
+    heads: list[HeadLoss] = []
     for name, value in settings:
         if isinstance(value, tuple):
             freeze.extend(value)
+        elif isinstance(value, HeadLoss) and value.head:
+            heads.append(value)
+        elif isinstance(value, HeadLoss):
+            values |= {"loss": value.loss, "loss_weight": value.weight}
         elif isinstance(value, Augmentation):
             augment.append(value)
         elif isinstance(value, RateFactor):
@@ -230,4 +257,10 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
         else:
             values[name] = value.value
     freeze = list(dict.fromkeys(freeze))
-    return Recipe(**values, augment=tuple(augment), freeze=tuple(freeze), lr_factors=tuple(factors))
+    return Recipe(
+        **values,
+        augment=tuple(augment),
+        freeze=tuple(freeze),
+        lr_factors=tuple(factors),
+        heads=tuple(heads),
+    )

@@ -24,6 +24,7 @@ __all__ = [
     "EarlyStop",
     "Epochs",
     "Initializer",
+    "LossWeight",
     "NotNegative",
     "Portion",
     "Positive",
@@ -102,6 +103,12 @@ class Initializer(Scalar):
         description="he, glorot, lecun, uniform(limit), normal(deviation) or constant(number)",
         examples=["he", "normal(0.01)"],
     )
+
+
+class LossWeight(Schema):
+    """What a head's loss is multiplied by in the sum that training makes small."""
+
+    weight: Positive = Field(default=1.0, description="the factor", examples=[0.3])
 
 
 class RateFactor(Scalar):

@@ -124,6 +124,12 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
     batch = step.signature.batch
+    if len(step.signature.labels) > 1:
+        raise UserError(
+            "CNN809",
+            "the recipe has several losses, which `train` does not feed yet",
+            help="keep the main output's loss, or train with the step of `compile --training`",
+        )
     (labels,) = step.signature.labels.values()
     kind = recipe.loss.labels
     for dataset in (data, request.valid):

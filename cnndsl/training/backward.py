@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir
 
@@ -18,7 +18,8 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.graph import StepGraph
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
-from cnndsl.training.signature import LABELS, LOSS
+from cnndsl.training.signature import LABELS, LOSS, RESERVED
+from cnndsl.typecheck.heads import Head, heads_of
 from cnndsl.typecheck.recipe_checks import recipe_errors
 
 __all__ = ["BackwardPass", "Measured", "emit_backward"]
@@ -26,11 +27,15 @@ __all__ = ["BackwardPass", "Measured", "emit_backward"]
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What a batch shows of one of the network's outputs: how right it is, a scalar."""
+    """What a batch shows of one of the network's heads: how right it is, a scalar.
+
+    ``loss`` is its own, before its weight; None where it is the only one.
+    """
 
     labels: onnx_ir.Value
     metric: Metric
     shown: onnx_ir.Value
+    loss: onnx_ir.Value | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,7 @@ def emit_backward(
     graph = StepGraph(batch, opset)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph)
+    _check_heads(typed, recipe, forward)
     loss, measured = _measure(typed, recipe, graph, forward)
     learning = _learning(typed, recipe, forward)
     sought = {forward.weights[name]: name for name in learning}
@@ -78,6 +84,18 @@ def emit_backward(
         learning={name: learning[name] for weight, name in sought.items() if weight in gradients},
         gradients={sought[weight]: gradients[weight] for weight in found},
     )
+
+
+def _check_heads(typed: TypedNetwork, recipe: Recipe, forward: Forward) -> None:
+    """Raise CNN007 where a weight has the name of what the step says of a head."""
+    for head in heads_of(typed.network, recipe):
+        for kind in RESERVED:
+            if f"{kind}.{head.name}" in forward.weights:
+                raise UserError(
+                    "CNN007",
+                    f"the weight `{kind}.{head.name}` has the name of one of a training step's own",
+                    help="give its layer another label in the spec",
+                )
 
 
 def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
@@ -99,24 +117,53 @@ def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
         return node.layer.lower_training(graph, context)
 
     network = typed.network
-    return lower_into(graph, typed, {network.main: network.main_output}, lower_layer)
+    heads = [head.position for head in heads_of(network, recipe)]
+    outputs = {network.main: network.main_output}
+    return lower_into(graph, typed, outputs, lower_layer, heads=heads)
 
 
 def _measure(
     typed: TypedNetwork, recipe: Recipe, graph: StepGraph, forward: Forward
 ) -> tuple[onnx_ir.Value, dict[str, Measured]]:
-    (output,) = forward.outputs
-    graph.enter(LOSS, f"{typed.name}: loss {recipe.loss.keyword}")
-    dtype, dims = labels_type(recipe.loss, dims_of(output))
-    labels = graph.placeholder(LABELS, dims, dtype)
-    taken = forward.scores(typed.network.main_output, recipe.loss.activation)
-    if dims_of(taken) != dims_of(output):
-        taken = graph.op("Reshape", taken, graph.constant(list(dims_of(output))))
-    loss = emit_loss(graph, recipe.loss, taken, labels)
-    graph.rename(loss, LOSS)
-    metric, shown = emit_metric(graph, recipe.loss, taken, labels)
+    """The loss that is minimised, and what is measured of each head."""
+    heads = heads_of(typed.network, recipe)
+    several = len(heads) > 1
+    terms: list[onnx_ir.Value] = []
+    measured: dict[str, Measured] = {}
+    for head in heads:
+        suffix = "" if head.name == typed.network.main else f".{head.name}"
+        loss, found = _measure_head(typed, head, graph, forward, suffix)
+        if several:
+            graph.rename(loss, f"{LOSS}.{head.name}")
+            found = replace(found, loss=loss)
+        if head.weight != 1:
+            loss = graph.op("Mul", loss, graph.constant(head.weight))
+        terms.append(loss)
+        measured[head.name] = found
+    graph.enter(LOSS, f"{typed.name}: loss")
+    total = terms[0]
+    for term in terms[1:]:
+        total = graph.op("Add", total, term)
+    graph.rename(total, LOSS)
+    return total, measured
+
+
+def _measure_head(
+    typed: TypedNetwork, head: Head, graph: StepGraph, forward: Forward, suffix: str
+) -> tuple[onnx_ir.Value, Measured]:
+    """A head's loss before its weight; ``suffix`` tells its names from the main output's."""
+    dims = dims_of(forward.values[head.position])
+    graph.enter(LOSS + suffix, f"{typed.name}: loss {head.loss.keyword}")
+    dtype, label_dims = labels_type(head.loss, dims)
+    labels = graph.placeholder(LABELS + suffix, label_dims, dtype)
+    taken = forward.scores(head.position, head.loss.activation)
+    if dims_of(taken) != dims:
+        taken = graph.op("Reshape", taken, graph.constant(list(dims)))
+    loss = emit_loss(graph, head.loss, taken, labels)
+    metric, shown = emit_metric(graph, head.loss, taken, labels)
+    metric = replace(metric, output=metric.output + suffix)
     graph.rename(shown, metric.output)
-    return loss, {typed.network.main: Measured(labels, metric, shown)}
+    return loss, Measured(labels, metric, shown)
 
 
 def _learning(

@@ -242,9 +242,11 @@ def _batch(backward: BackwardPass) -> _Named:
 
 
 def _shown(backward: BackwardPass) -> _Named:
+    losses = {output: one.loss for output, one in backward.measured.items() if one.loss is not None}
     shown = {output: one.shown for output, one in backward.measured.items()}
     return {
         _spec("loss", backward.loss): backward.loss,
+        **{_spec("loss", value, output): value for output, value in losses.items()},
         **{_spec("metric", value, output): value for output, value in shown.items()},
     }
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, cast, get_args
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import frozen
 from cnndsl.recipe.losses.base import LabelKind, Loss
-from cnndsl.recipe.recipe import Recipe
+from cnndsl.typecheck.heads import judged_outputs
 
 __all__ = ["Answers", "Kind", "answers_of"]
 
@@ -51,14 +51,13 @@ def answers_of(typed: TypedNetwork) -> dict[str, Answers]:
     """What each output's numbers are, by the output's name.
 
     A softmax gives the probabilities of classes, whatever it was trained with. A sigmoid gives a
-    probability for each label, unless the loss is ``mse``, whose outputs are quantities. The
-    loss is the main output's; of others, what has neither layer behind it is a value.
+    probability for each label, unless the loss is ``mse``, whose outputs are quantities. Of an
+    output without a loss, what has neither layer behind it is a value.
     """
     outputs = typed.network.outputs
-    loss = (typed.network.recipe or Recipe()).loss
+    losses = {head.position: head.loss for head in reversed(judged_outputs(typed.network))}
     return {
-        name: _answers(typed, position, loss if name == typed.network.main else None)
-        for name, position in outputs.items()
+        name: _answers(typed, position, losses.get(position)) for name, position in outputs.items()
     }
 
 

@@ -10,26 +10,51 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Severity
 from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.layers.base import Bounds, Layer
 from cnndsl.recipe import LOSSES
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.typecheck.heads import Head, heads_of
 from cnndsl.typecheck.scores import maker, scores
-from cnndsl.typecheck.spans import layer_place, setting_labels, setting_place
+from cnndsl.typecheck.spans import layer_place, loss_labels, loss_place
 
-__all__ = ["loss_problems"]
+__all__ = ["head_problems", "loss_problems"]
 
 
 def loss_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
-    """What the loss and the last layers have against each other."""
-    loss, output = recipe.loss, typed.network.main_output
+    """What the losses and the last layers have against each other."""
+    yield from head_problems(typed, recipe)
+    for head in heads_of(typed.network, recipe):
+        yield from _head_problems(typed, head)
+
+
+def head_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
+    """Two losses of one output: their weights, labels and metrics would have one name."""
+    first: dict[int, str] = {}
+    names = [one.head for one in recipe.losses(typed.network.main)]
+    for name, head in zip(names, heads_of(typed.network, recipe), strict=True):
+        if head.position in first:
+            other = first[head.position]
+            yield Diagnostic(
+                "CNN530",
+                f"`{name}` and `{other}` are one output, and have two losses",
+                loss_place(typed.network, name),
+                labels=(Label(loss_place(typed.network, other), "the other loss"),),
+                help=f"keep one loss, or give `{name}` a head of its own",
+            )
+        first.setdefault(head.position, name)
+
+
+def _head_problems(typed: TypedNetwork, head: Head) -> Iterator[Diagnostic]:
+    loss, output = head.loss, head.position
     fault = loss.fault(typed.types[output].channels)
     if fault is not None:
-        place = setting_place(typed.network, "loss")
-        yield Diagnostic("CNN809", fault.message, place, help=fault.help)
+        yield Diagnostic(
+            "CNN809", fault.message, loss_place(typed.network, head.name), help=fault.help
+        )
         return
     taken, acting = _without_chance(typed, output)
     before = scores(typed, loss, taken)
@@ -37,7 +62,7 @@ def loss_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
         before, more = _without_chance(typed, before)
         acting += more
     yield from (_chance(typed, loss, node) for node in acting)
-    unsuited = _unsuited(typed, loss, before, behind=before != taken)
+    unsuited = _unsuited(typed, head, before, behind=before != taken)
     if unsuited is not None:
         yield unsuited
 
@@ -85,9 +110,9 @@ def _last_learner(typed: TypedNetwork, node: LayerNode) -> str:
 # --- scores -----------------------------------------------------------------------------------
 
 
-def _unsuited(typed: TypedNetwork, loss: Loss, position: int, *, behind: bool) -> Diagnostic | None:
+def _unsuited(typed: TypedNetwork, head: Head, position: int, *, behind: bool) -> Diagnostic | None:
     """What is wrong with the scores; ``behind`` says that a softmax or sigmoid takes them too."""
-    at = maker(typed, position)
+    at, loss = maker(typed, position), head.loss
     node = typed.network.nodes[at]
     if not isinstance(node, LayerNode):
         return None
@@ -104,7 +129,7 @@ def _unsuited(typed: TypedNetwork, loss: Loss, position: int, *, behind: bool) -
         "CNN505",
         f"`loss {loss.keyword}` behind `{keyword}` {why}",
         place,
-        labels=setting_labels(typed.network, "loss"),
+        labels=loss_labels(typed.network, head.name),
         help=help,
         fixes=fixes,
         severity=Severity.WARNING,

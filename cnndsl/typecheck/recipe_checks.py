@@ -15,7 +15,8 @@ from cnndsl.diagnostics.words import abridged
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.typecheck.loss_checks import loss_problems
+from cnndsl.typecheck.heads import heads_of
+from cnndsl.typecheck.loss_checks import head_problems, loss_problems
 from cnndsl.typecheck.setting_checks import setting_problems
 from cnndsl.typecheck.sharing import recipe_label_problems
 from cnndsl.typecheck.spans import layer_place, output_places, setting_labels, setting_place
@@ -44,6 +45,7 @@ def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
     yield from _nothing_learns(typed, recipe)
     yield from single_values(typed, recipe, batch)
     yield from recipe_label_problems(typed, recipe)
+    yield from head_problems(typed, recipe)
 
 
 # --- what learns ------------------------------------------------------------------------------
@@ -57,7 +59,7 @@ def _learns(typed: TypedNetwork, recipe: Recipe, position: int) -> bool:
 
 
 def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
-    live = live_nodes(typed.network, [typed.network.main_output])
+    live = live_nodes(typed.network, _positions(typed, recipe))
     if any(_learns(typed, recipe, at) for at in live):
         return
     weights = any(weight.trainable for at in live for weight in typed.weights_of(at).values())
@@ -75,7 +77,8 @@ def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
 
 def _untrained_outputs(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Further outputs with layers of their own, which the main output's loss does not reach."""
-    trained = set(live_nodes(typed.network, [typed.network.main_output]))
+    heads = _positions(typed, recipe)
+    trained = set(live_nodes(typed.network, heads))
     # Nodes that depend on a layer that could learn and does not.
     left: set[int] = set()
     for at, node in enumerate(typed.network.nodes):
@@ -94,12 +97,24 @@ def _untrained_outputs(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnost
         shown = abridged([f"`{name}`" for name in names], _NAMED)
         yield Diagnostic(
             "CNN504",
-            f"the output `{name}` is not trained: the loss is that of the main output alone",
+            f"the output `{name}` is not trained: {_losses(len(heads))}",
             places[name],
             notes=(f"layers that stay as they begin: {shown}",) if names else (),
-            help=f"remove `output {name}`, or say with `freeze` that its layers are to stay",
+            help=f"remove `output {name}`, or say with `freeze` that its layers are to stay"
+            if len(heads) == 1
+            else f"give it a loss, as in `loss {name} crossentropy`, or remove `output {name}`",
             severity=Severity.WARNING,
         )
+
+
+def _losses(count: int) -> str:
+    if count == 1:
+        return "the loss is that of the main output alone"
+    return f"none of the {count} losses depends on it"
+
+
+def _positions(typed: TypedNetwork, recipe: Recipe) -> list[int]:
+    return [head.position for head in heads_of(typed.network, recipe)]
 
 
 def _reached(typed: TypedNetwork, output: int, among: set[int]) -> list[int]:
@@ -122,7 +137,7 @@ def single_values(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
     """Batch normalisation over one value gives 0, and the variance that it remembers falls to 0."""
     if batch > 1:
         return
-    for at in live_nodes(typed.network, [typed.network.main_output]):
+    for at in live_nodes(typed.network, _positions(typed, recipe)):
         node = typed.network.nodes[at]
         if not isinstance(node, LayerNode) or not node.layer.normalises_batch:
             continue

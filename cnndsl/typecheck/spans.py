@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from cnndsl.diagnostics.model import Label
 from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.head_losses import MAIN, head_of
 from cnndsl.elaborate.network import LayerNode, Network
 from cnndsl.syntax.ast import Name, Output, Setting, Train
 
@@ -18,6 +19,8 @@ __all__ = [
     "attribute_place",
     "label_places",
     "layer_place",
+    "loss_labels",
+    "loss_place",
     "output_places",
     "setting_labels",
     "setting_place",
@@ -46,6 +49,22 @@ def setting_place(network: Network, name: str) -> Span:
 def setting_labels(network: Network, name: str) -> tuple[Label, ...]:
     """A label beside a setting, where it is written."""
     return tuple(Label(setting.span, "set here") for setting in settings_of(network, name))
+
+
+def loss_place(network: Network, head: str) -> Span:
+    """The loss of a head, given by a name of its; where it is not written, the word `train`."""
+    found = loss_labels(network, head)
+    return found[0].span if found else setting_place(network, "train")
+
+
+def loss_labels(network: Network, head: str) -> tuple[Label, ...]:
+    """A label beside the loss of a head, where it is written."""
+    settings = [(head_of(one.values), one) for one in settings_of(network, "loss")]
+    named = {name.name if name else MAIN: one for name, one in settings}
+    positions = {**network.scopes, **network.outputs}
+    same = (one for name, one in named.items() if positions.get(name) == positions.get(head, ()))
+    setting = named.get(head) or next(same, None)
+    return (Label(setting.span, "set here"),) if setting else ()
 
 
 def attribute_place(network: Network, name: str, attribute: str) -> Span:

@@ -13,7 +13,9 @@ import cnndsl
 from cnndsl.layers.base import Init, Schema
 from cnndsl.recipe.augmentations.crop import Crop
 from cnndsl.recipe.augmentations.flip import Flip
+from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.losses.crossentropy import CrossEntropy
+from cnndsl.recipe.losses.mse import MeanSquaredError
 from cnndsl.recipe.optimizers.adam import Adam
 from cnndsl.recipe.optimizers.base import Optimizer
 from cnndsl.recipe.optimizers.rmsprop import RmsProp
@@ -223,8 +225,11 @@ def test_every_setting_has_its_field_in_the_recipe() -> None:
     singular = {"lr_factor": "lr_factors"}
     settings = {*VARIANTS, *SCALARS, *LABELLED, *NAMES}
     fields = {field.name for field in dataclasses.fields(Recipe)}
-    assert {singular.get(name, name) for name in settings} == fields
-    assert set(Recipe().to_json()) == fields
+    further = {"loss_weight", "heads"}
+    assert {singular.get(name, name) for name in settings} == fields - further
+    assert set(Recipe().to_json()) == fields - further
+    several = Recipe(heads=(HeadLoss("aux", MeanSquaredError()),), loss_weight=2.0)
+    assert set(several.to_json()) == fields
 
 
 def test_augmentations_freezes_and_rate_factors_add_up_in_order() -> None:
