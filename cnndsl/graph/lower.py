@@ -203,7 +203,7 @@ class _Lowering:
             elif position in live:
                 self.forward.values[position] = self._layer(position, node)
         self._name_outputs()
-        for position in self.outputs.values():
+        for position in (*self.outputs.values(), *self.heads):
             if found := logits(self.typed, position):
                 value = self.forward.values[found.source]
                 self.forward.logits[position] = Logits(found.activation, value)

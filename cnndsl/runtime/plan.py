@@ -124,12 +124,7 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
     batch = step.signature.batch
-    if len(step.signature.labels) > 1:
-        raise UserError(
-            "CNN809",
-            "the recipe has several losses, which `train` does not feed yet",
-            help="keep the main output's loss, or train with the step of `compile --training`",
-        )
+    _refuse_several(step)
     (labels,) = step.signature.labels.values()
     kind = recipe.loss.labels
     for dataset in (data, request.valid):
@@ -163,6 +158,15 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
             "the device": device,
         },
     )
+
+
+def _refuse_several(step: Step) -> None:
+    if len(step.signature.labels) > 1:
+        raise UserError(
+            "CNN809",
+            "the recipe has several losses, which `train` does not feed yet",
+            help="keep the main output's loss, or train with the step of `compile --training`",
+        )
 
 
 def _check_batch(network: TypedNetwork, recipe: Recipe, data: Dataset) -> None:
