@@ -12,23 +12,25 @@ or a stream.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.frozen import frozen
-from cnndsl.syntax.values import (
-    At,
-    Binary,
-    BinaryOperator,
-    Conditional,
+from cnndsl.syntax.leaves import (
+    Broken,
+    Classes,
+    ClassesFile,
     Hole,
-    List,
+    Identifier,
+    Import,
     Name,
+    NetworkName,
     Number,
+    Output,
+    Passage,
+    RoundingRule,
     Size,
     Text,
-    Unary,
 )
 
 __all__ = [
@@ -80,11 +82,57 @@ __all__ = [
 ]
 
 
-@frozen
-class Identifier:
-    """A name where it is defined or used as a label: ``C1``."""
+# --- expressions ------------------------------------------------------------------------------
 
-    name: str
+
+@frozen
+class List:
+    """``[k, 1]``, and the pairs of a ``for``: ``(64, 3)``."""
+
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@frozen
+class At:
+    """``6@5x5``: how many, of which size. Binds loosest."""
+
+    count: Expr
+    size: Expr
+    span: Span
+
+
+@frozen
+class Unary:
+    """``-x`` or ``not x``."""
+
+    operator: Literal["-", "not"]
+    operand: Expr
+    span: Span
+
+
+BinaryOperator: TypeAlias = Literal[
+    "+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", ".."
+]
+
+
+@frozen
+class Binary:
+    """Arithmetic, a comparison, ``and``/``or``, or a range ``1..N`` (both ends included)."""
+
+    operator: BinaryOperator
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@frozen
+class Conditional:
+    """``1 if first else 2``."""
+
+    then: Expr
+    condition: Expr
+    otherwise: Expr
     span: Span
 
 
@@ -193,14 +241,6 @@ class Chain:
 
 
 @frozen
-class NetworkName:
-    """``network lenet5``."""
-
-    name: Identifier
-    span: Span
-
-
-@frozen
 class Setting:
     """A line of a ``train { }`` or an input's ``{ }``: ``optimizer sgd lr 0.01 momentum 0.9``.
 
@@ -227,30 +267,6 @@ class Input:
 
 
 @frozen
-class Classes:
-    """``classes "cat", "dog"``."""
-
-    names: tuple[Text, ...]
-    span: Span
-
-
-@frozen
-class ClassesFile:
-    """``classes from "labels.txt"``: one name a line."""
-
-    path: Text
-    span: Span
-
-
-@frozen
-class Output:
-    """``output aux1, aux2``: further outputs."""
-
-    names: tuple[Name, ...]
-    span: Span
-
-
-@frozen
 class Param:
     """``param classes = 1000``: a compile-time parameter that a caller can set."""
 
@@ -265,22 +281,6 @@ class Let:
 
     name: Identifier
     value: Expr
-    span: Span
-
-
-@frozen
-class Import:
-    """``import "blocks.cnn"``."""
-
-    path: Text
-    span: Span
-
-
-@frozen
-class RoundingRule:
-    """``rounding ceil`` for what follows in this file or body."""
-
-    rule: Identifier
     span: Span
 
 
@@ -354,29 +354,6 @@ Statement: TypeAlias = (
     "NetworkName | Input | Classes | ClassesFile | Output | Param | Let | Import | RoundingRule"
     " | Expect | Block | Return | Train | Bind | ChainStatement"
 )
-
-
-@frozen
-class Broken:
-    """A statement that could not be read, and the names that it seems to define.
-
-    What follows from its absence (an unknown label, a size that does not fit) is no mistake.
-    """
-
-    names: tuple[str, ...]
-    span: Span
-
-
-@frozen
-class Passage:
-    """A piece of another language, and what is said of it.
-
-    ``gap`` are its place and the names that it defines, ``calls`` its first calls of layers.
-    """
-
-    gap: Broken
-    diagnostic: Diagnostic
-    calls: tuple[str, ...] = ()
 
 
 @frozen
