@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -99,7 +100,7 @@ def next_name(name: str) -> str:
     return name + _NEXT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Signature:
     """The inputs and outputs of a training graph for batches of a fixed size, in their order.
 
@@ -118,7 +119,7 @@ class Signature:
         """The network's inputs, with the batch first."""
         return {spec.name: spec.dims for spec in self.inputs_of("sample")}
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, TensorSpec]:
         """The inputs that hold the right answers, by the network's outputs."""
         return {spec.of: spec for spec in self.inputs_of("labels")}
@@ -148,7 +149,7 @@ class Signature:
         """The gradients that the graph gives or takes, in the order in which they are made."""
         return tuple(spec for spec in (*self.inputs, *self.outputs) if spec.role == "gradient")
 
-    @property
+    @cached_property
     def loss(self) -> str:
         """The output that is minimised."""
         return next(spec.name for spec in self.outputs_of("loss") if not spec.of)
@@ -182,17 +183,24 @@ class Signature:
         The labels are by the network's outputs, or one array where only one output has any;
         ``step`` counts the steps done before.
         """
-        answers = labels if isinstance(labels, Mapping) else dict.fromkeys(self.labels, labels)
+        if not isinstance(labels, Mapping):
+            (output,) = self.labels
+            labels = {output: labels}
         scalars = {"rate": lr, "step": step, "seed": seed}
         found: dict[str, Array] = {}
-        for spec in self.inputs:
+        for spec in self._fed:
             if spec.role == "sample":
                 found[spec.name] = samples[spec.name]
             elif spec.role == "labels":
-                found[spec.name] = answers[spec.of]
-            elif spec.role in scalars:
+                found[spec.name] = labels[spec.of]
+            else:
                 found[spec.name] = numpy.asarray(scalars[spec.role], spec.dtype)
         return found
+
+    @cached_property
+    def _fed(self) -> tuple[TensorSpec, ...]:
+        # Asked for in every step, where a search among hundreds of weights is felt.
+        return self.inputs_of("sample", "labels", "rate", "step", "seed")
 
     def initial_state(self) -> dict[str, Array]:
         """The optimizer's state to begin with; no array has memory of its own."""

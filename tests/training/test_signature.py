@@ -91,6 +91,8 @@ def test_labels_of_several_outputs_are_fed_by_the_outputs_names() -> None:
     assert feeds["size.labels"] is sizes
     with pytest.raises(KeyError, match="size"):
         TWO_LOSSES.feeds(samples, {"kind": kinds})
+    with pytest.raises(ValueError, match="too many values"):
+        TWO_LOSSES.feeds(samples, kinds)
 
 
 def test_the_state_begins_at_zero() -> None:
