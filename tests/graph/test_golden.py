@@ -15,7 +15,7 @@ from packaging.version import Version
 from cnndsl import pipeline
 from cnndsl.graph.export import graph_text
 from cnndsl.graph.lower import lower
-from cnndsl.training.step import build_step
+from cnndsl.training.step import build_split, build_step
 
 pytestmark = pytest.mark.skipif(
     Version(version("onnx")) < Version("1.23"),
@@ -52,6 +52,12 @@ train {
 def test_the_training_step_of_residual_blocks_is_the_recorded_one() -> None:
     step = build_step(pipeline.typed(pipeline.check_text(RESIDUAL, "residual.cnn")), batch=2)
     compare("residual.step.onnxtxt", graph_text(step.model))
+
+
+def test_the_update_of_residual_blocks_is_the_recorded_one() -> None:
+    typed = pipeline.typed(pipeline.check_text(RESIDUAL, "residual.cnn"))
+    _, update = build_split(typed, batch=2)
+    compare("residual.update.onnxtxt", graph_text(update.model))
 
 
 def compare(name: str, text: str) -> None:

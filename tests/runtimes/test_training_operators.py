@@ -13,7 +13,7 @@ from cnndsl import pipeline
 from cnndsl.autodiff.rules import Target
 from cnndsl.runtime.device import trial
 from cnndsl.runtime.start import CUDA
-from cnndsl.training.step import build_step
+from cnndsl.training.step import build_split, build_step
 
 FLOAT, UINT64, INT64, BOOL, DOUBLE = "float", "uint64", "int64", "bool", "double"
 NUMBERS = frozenset({FLOAT, DOUBLE, INT64, UINT64})
@@ -118,6 +118,14 @@ def missing(model: onnx.ModelProto) -> set[str]:
 @pytest.mark.parametrize("spec", [*NETWORKS, *SPECS])
 def test_every_operator_has_a_kernel_on_cuda(spec: str, target: Target) -> None:
     assert missing(step_model(spec, target)) == set()
+
+
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_operator_of_a_cut_step_has_a_kernel_on_cuda(optimizer: str, target: Target) -> None:
+    typed = pipeline.typed(pipeline.check_text(small(optimizer)))
+    for step in build_split(typed, batch=2, target=target):
+        assert missing(step.to_proto()) == set()
 
 
 def test_an_operator_without_a_kernel_would_be_found() -> None:

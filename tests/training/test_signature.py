@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
+from pathlib import Path
 
 import numpy
 import pytest
 
+import cnndsl
 from cnndsl import pipeline
 from cnndsl.training.metrics import Metric
 from cnndsl.training.signature import Signature, TensorSpec
@@ -136,3 +139,16 @@ def test_the_description_of_several_losses_has_them_by_output() -> None:
             "metric": ["size.absolute_error", "mae", 1],
         },
     }
+
+
+def test_the_endings_of_names_stand_once() -> None:
+    source = Path(cnndsl.__file__).parent
+    found = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.endswith((".next", ".gradient"))
+    }
+    assert found == {"training/signature.py"}
