@@ -28,7 +28,8 @@ class Registry(Generic[T]):
 
     Args:
         noun: what one is called, in messages and in the table of its package.
-        base: the class that all have in common, as ``module:Class``; each has a ``keyword``.
+        base: the class that all have in common, as ``module:Class``; each has a ``keyword``, and
+            what the base lists as ``needed``: ``change or move`` is one of the two.
         package: the package that ours stand in.
         group: the group of entry points that other packages name theirs in.
         code: the error for one of another package that is not what it says.
@@ -83,6 +84,15 @@ class Registry(Generic[T]):
     def _is_one(self, value: object) -> bool:
         return isinstance(value, type) and issubclass(value, resolve_name(self._base))
 
+    def _lacks(self, kind: type[T]) -> str:
+        """The first thing that every class of this kind has to say, and this one does not."""
+        base = resolve_name(self._base)
+        for needed in getattr(base, "needed", ()):
+            names = needed.split(" or ")
+            if all(getattr(kind, one, None) is getattr(base, one, None) for one in names):
+                return " or ".join(f"`{one}`" for one in names)
+        return ""
+
     def _entry_points(self) -> Mapping[str, EntryPoint]:
         # Only for a word that is none of ours: reading the installed packages takes a while.
         if self._points is None:
@@ -98,13 +108,24 @@ class Registry(Generic[T]):
         try:
             found = point.load()
         except Exception as error:
-            message = f"the {self.noun} `{keyword}` of `{point.value}` does not load: {error}"
-            raise UserError(self._code, message) from error
+            why = " ".join(str(error).split()) or type(error).__name__
+            message = f"the {self.noun} `{keyword}` of `{point.value}` does not load: {why}"
+            raise UserError(self._code, message, help=_mend(point)) from error
         if not (self._is_one(found) and getattr(found, "keyword", None) == keyword):
             message = f"`{point.value}` is not a {self.noun} called `{keyword}`"
-            raise UserError(self._code, message)
+            raise UserError(self._code, message, help=_mend(point))
+        lacks = self._lacks(found)
+        if lacks:
+            message = f"the {self.noun} `{keyword}` of `{point.value}` does not say its {lacks}"
+            raise UserError(self._code, message, help=_mend(point))
         kind: type[T] = found
         return kind
+
+
+def _mend(point: EntryPoint) -> str:
+    """What to do about a class of another package that is of no use."""
+    package = f"`{point.dist.name}`" if point.dist else "the package that names it"
+    return f"mend {package}, or uninstall it"
 
 
 # --- the tables -------------------------------------------------------------------------------

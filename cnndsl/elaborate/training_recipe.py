@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, count, quoted, replacements, shorten
 from cnndsl.elaborate.bind import bind
@@ -110,13 +110,18 @@ def _setting_value(
         )
     variants = VARIANTS[name]
     word = setting.values[0] if setting.values else None
-    if isinstance(word, Name) and word.name in variants:
-        head = Identifier(word.name, word.span)
-        return validated(
-            bind(variants[word.name], head, setting.values[1:], constants, report), report
-        )
-    report.add(_unknown_variant(setting, word, tuple(variants)))
-    return None
+    schema = None
+    try:
+        schema = variants.get(word.name) if isinstance(word, Name) else None
+    except UserError as error:  # one of another package that does not load
+        place = setting.span if word is None else word.span
+        report.add(Diagnostic(error.code, error.message, place, help=error.help))
+        return None
+    if schema is None or not isinstance(word, Name):
+        report.add(_unknown_variant(setting, word, tuple(variants)))
+        return None
+    head = Identifier(word.name, word.span)
+    return validated(bind(schema, head, setting.values[1:], constants, report), report)
 
 
 def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str]) -> Diagnostic:

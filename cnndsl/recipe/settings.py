@@ -48,6 +48,9 @@ class Variant(Schema):
 
     keyword: ClassVar[str]
 
+    needed: ClassVar[tuple[str, ...]] = ()
+    """What every kind has to say for itself; ``change or move`` is one of the two."""
+
 
 class Scalar(Schema):
     """A setting that is a value, perhaps with attributes behind it: ``batch 64``."""

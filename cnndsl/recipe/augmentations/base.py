@@ -60,6 +60,8 @@ class Misfit:
 class Augmentation(Variant):
     """A random change of a training sample; several are applied in the order written."""
 
+    needed = ("change or move",)
+
     spatial: ClassVar[bool] = True
     """Whether it is about places: inputs need spatial sizes, several of them the same."""
 

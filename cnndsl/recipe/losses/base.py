@@ -93,6 +93,8 @@ class LossFault:
 class Loss(Variant):
     """What training makes small: the mean over the batch of a sample's loss."""
 
+    needed = ("labels", "lower", "of_answers")
+
     labels: ClassVar[LabelKind]
     """What its labels are."""
 

@@ -101,6 +101,8 @@ class UpdateBuilder(Generic[V]):
 class Optimizer(Variant):
     """How a step follows from the gradients."""
 
+    needed = ("update",)
+
     lr: Positive = Field(default=0.01, description="learning rate")
 
     @property

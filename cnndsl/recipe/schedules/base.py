@@ -57,6 +57,8 @@ class ScheduleFault:
 class Schedule(Variant):
     """How the learning rate goes over the epochs: the factor that `lr` is multiplied by."""
 
+    needed = ("multiplier",)
+
     to_the_end: ClassVar[bool] = False
     """Whether it looks at the last epoch from the first one on."""
 
