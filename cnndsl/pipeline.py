@@ -134,11 +134,18 @@ def typed(checked: Checked) -> TypedNetwork:
     """The network that was checked.
 
     Raises:
-        CompileError: where there are errors, or nothing but blocks.
+        CompileError: where there are errors.
+        UserError: CNN630, where there are only blocks.
     """
-    if checked.network is None:
+    if checked.network is not None:
+        return checked.network
+    if checked.failed:
         raise CompileError(checked.diagnostics)
-    return checked.network
+    raise UserError(
+        "CNN630",
+        f"`{checked.source.name}` has no network: it defines blocks only",
+        help="give a spec with an `input` that imports them",
+    )
 
 
 def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> TypedNetwork:

@@ -111,6 +111,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN607": Code("compiled model or weights damaged or changed"),
         "CNN608": Code("no raw pictures for this network"),
         "CNN609": Code("no such format of a figure"),
+        "CNN630": Code("no network in the file"),
         "CNN701": Code("device not available"),
         "CNN702": Code("input file unreadable"),
         "CNN703": Code("input does not fit the network"),

@@ -171,3 +171,13 @@ def test_what_does_not_learn_is_a_buffer() -> None:
     Path("normal.cnn").write_text("input 2x4x4\nbatchnorm\n", encoding="utf-8")
     lines = emit("network", spec="normal.cnn").stdout.splitlines()
     assert lines[2].endswith("<- input => 2x4x4; weights scale 2, bias 2; buffers mean 2, var 2")
+
+
+def test_a_file_of_blocks_has_a_tree_and_nothing_else() -> None:
+    Path("blocks.cnn").write_text("block unit(n) {\n  conv n@3\n}\n", encoding="utf-8")
+    assert emit("ast", spec="blocks.cnn").exit_code == 0
+    result = emit("network", spec="blocks.cnn")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "error[CNN630]: `blocks.cnn` has no network: it defines blocks only" in result.stderr
+    with pytest.raises(cnndsl.UserError, match="defines blocks only"):
+        cnndsl.load("blocks.cnn")

@@ -112,6 +112,10 @@ def a_network_of_vectors(folder: Path) -> None:
     (folder / "iris.cnn").write_text("input 4\ndense 3 -> softmax\n", encoding="utf-8")
 
 
+def blocks_only(folder: Path) -> None:
+    (folder / "blocks.cnn").write_text("block unit(n) {\n  conv n@3 -> relu\n}\n", encoding="utf-8")
+
+
 def too_large(folder: Path) -> None:
     (folder / "data.cnn").write_bytes(b"#" * 16_000_001)
 
@@ -168,6 +172,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN607": a_changed_bit,
     "CNN608": a_network_of_vectors,
     "CNN609": nothing,
+    "CNN630": blocks_only,
     "CNN702": half_a_picture,
     "CNN703": channels_last,
     "CNN704": a_picture,
