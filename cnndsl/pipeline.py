@@ -1,8 +1,9 @@
-"""The road from text to a model, one function per stage; read it from top to bottom.
+"""The road from text to a trained model, every stage called by name; read it from top to bottom.
 
-``text -> Module -> Draft -> Network -> TypedNetwork -> Artifact``. What only checks loads neither
-NumPy nor ONNX: the stages behind the types are imported where they are used, and so is what a spec
-without mistakes does not need, since a check takes little longer than its imports.
+``text -> Module -> Draft -> Network -> TypedNetwork -> forward graph -> Artifact``, and from the
+types on to ``gradients -> Step -> Plan -> Outcome``. What only checks loads neither NumPy nor ONNX:
+the stages behind the types are imported where they are used, and so is what a spec without
+mistakes does not need, since a check takes little longer than its imports.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Report, UserError
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.modules import Loader, find_spec
@@ -55,6 +55,9 @@ __all__ = [
     "train",
     "typed",
 ]
+
+
+# --- checking ---------------------------------------------------------------------------------
 
 
 @frozen
@@ -130,24 +133,6 @@ def current_limits() -> Limits:
         ) from None
 
 
-def typed(checked: Checked) -> TypedNetwork:
-    """The network that was checked.
-
-    Raises:
-        CompileError: where there are errors.
-        UserError: CNN630, where there are only blocks.
-    """
-    if checked.network is not None:
-        return checked.network
-    if checked.failed:
-        raise CompileError(checked.diagnostics)
-    raise UserError(
-        "CNN630",
-        f"`{checked.source.name}` has no network: it defines blocks only",
-        help="give a spec with an `input` that imports them",
-    )
-
-
 def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> TypedNetwork:
     """Load a spec that must be right.
 
@@ -158,158 +143,13 @@ def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> Ty
     return typed(check(spec, parameters))
 
 
-# --- compiling --------------------------------------------------------------------------------
-
-
-def compile(
-    network: TypedNetwork,
-    *,
-    weights: Path | None = None,
-    verify: bool = True,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = 18,
-    raw: bool = False,
-) -> Artifact:
-    """Lower a network to an ONNX model; weights come from a file or from their initialisers.
-
-    With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
-    Where the spec names no classes, those that the weights were trained for name the outputs.
-    With ``verify``, the file's checksum is compared first, where it has one.
+def typed(checked: Checked) -> TypedNetwork:
+    """The network that was checked.
 
     Raises:
-        UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
-            weights are too large for one file, CNN608 where no input can be raw.
+        CompileError, UserError: as :meth:`Checked.typed` does.
     """
-    from cnndsl.elaborate.canonical import canonical_text
-    from cnndsl.graph.export import export, make_manifest
-    from cnndsl.graph.lower import lower
-    from cnndsl.graph.raw_inputs import raw_inputs
-    from cnndsl.graph.starting_weights import starting_weights
-
-    network = _named(network, weights)
-    names = raw_inputs(network) if raw else ()
-    forward = lower(network, batch, opset, names)
-    given = starting_weights(network, weights, seed, verify=verify)
-    text = canonical_text(network.network)
-    manifest = make_manifest(network, text, given.seed, forward, names)
-    return export(forward, manifest, given)
-
-
-def answering(network: TypedNetwork) -> Artifact:
-    """The model that answers, yet without the numbers of its weights, for a batch of any size."""
-    from cnndsl.elaborate.canonical import canonical_text
-    from cnndsl.graph.export import export, make_manifest
-    from cnndsl.graph.lower import lower
-
-    forward = lower(network)
-    manifest = make_manifest(network, canonical_text(network.network), None, forward)
-    return export(forward, manifest)
-
-
-def compile_training(
-    network: TypedNetwork,
-    *,
-    weights: Path | None = None,
-    verify: bool = True,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = 18,
-    target: Target = "cpu",
-    split: bool = False,
-) -> TrainingFiles:
-    """Differentiate a network: the model of its training step, and of what that begins with.
-
-    With ``split`` the step is two models: of the gradients, and of the update by them.
-
-    Raises:
-        UserError: as ``build_step`` does, and for the weights as :func:`compile` does.
-    """
-    from cnndsl.elaborate.canonical import canonical_text
-    from cnndsl.graph.export import make_manifest
-    from cnndsl.graph.starting_weights import starting_weights
-    from cnndsl.training.export import export_training
-    from cnndsl.training.step import build_split, build_step
-
-    network = _named(network, weights)
-    steps = (
-        build_split(network, batch=batch, opset=opset, target=target)
-        if split
-        else [build_step(network, batch=batch, opset=opset, target=target)]
-    )
-    given = starting_weights(network, weights, seed, verify=verify)
-    manifest = make_manifest(network, canonical_text(network.network), given.seed)
-    return export_training(network, steps, manifest, given)
-
-
-def _named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:
-    """The network with the classes that weights were trained for, where its spec names none."""
-    if weights is None or network.network.classes:
-        return network
-    from cnndsl.elaborate.class_names import with_classes
-    from cnndsl.graph.weight_files import classes_of_weights
-
-    return with_classes(network, classes_of_weights(weights) or ())
-
-
-# --- training and measuring -------------------------------------------------------------------
-
-
-def train(request: TrainingRequest, listener: Listener) -> Outcome:
-    """Train as is requested, until the last epoch, an early stop, or Ctrl-C.
-
-    Raises:
-        UserError: as ``opened_run``, ``build_step`` and ``prepare`` do, and for a device that does
-            not work.
-    """
-    from cnndsl.runtime.device import choose, target_of
-    from cnndsl.runtime.plan import batch_of, prepare
-    from cnndsl.runtime.trainer import opened_run
-    from cnndsl.training.step import build_step
-
-    with opened_run(request, listener) as run:
-        device = choose(request.device).name
-        batch = batch_of(request)
-        step = build_step(request.network, batch=batch, target=target_of(device))
-        plan = prepare(request, device, step, answering(request.network))
-        outcome = run(plan)
-    listener.end(outcome)
-    return outcome
-
-
-def evaluate(
-    network: TypedNetwork,
-    weights: Mapping[str, Array],
-    dataset: Dataset,
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-    batch: int = 64,
-) -> Evaluation:
-    """How good a network is with these weights; its recipe says what the loss is."""
-    from dataclasses import replace
-
-    from cnndsl.runtime.evaluate import measure
-
-    model = replace(answering(network), weights=weights)
-    return measure(network, model, dataset, device=device, threads=threads, batch=batch)
-
-
-def selftest(
-    network: TypedNetwork,
-    *,
-    batch: int | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    told: Callable[[str, int, int], None] = lambda name, done, total: None,
-) -> Iterator[Check]:
-    """Put a network to the test, check by check, on random samples."""
-    from cnndsl.runtime.selftest import selftest
-
-    return selftest(network, answering, batch=batch, device=device, threads=threads, told=told)
-
-
-# --- checking ---------------------------------------------------------------------------------
+    return checked.typed()
 
 
 def _check(request: _Request) -> Checked:
@@ -401,3 +241,144 @@ def _without_holes(draft: Draft, report: Report, limits: Limits) -> Network:
     from cnndsl.typecheck.holes import fill
 
     return fill(draft, report, limits)
+
+
+# --- compiling --------------------------------------------------------------------------------
+
+
+def compile(
+    network: TypedNetwork,
+    *,
+    weights: Path | None = None,
+    verify: bool = True,
+    seed: int | None = None,
+    batch: int | None = None,
+    opset: int = 18,
+    raw: bool = False,
+) -> Artifact:
+    """Lower a network to an ONNX model; weights come from a file or from their initialisers.
+
+    With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
+    Where the spec names no classes, those that the weights were trained for name the outputs.
+    With ``verify``, the file's checksum is compared first, where it has one.
+
+    Raises:
+        UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
+            weights are too large for one file, CNN608 where no input can be raw.
+    """
+    from cnndsl.elaborate.canonical import canonical_text
+    from cnndsl.graph.export import export, make_manifest
+    from cnndsl.graph.lower import lower
+    from cnndsl.graph.raw_inputs import raw_inputs
+    from cnndsl.graph.starting_weights import named, starting_weights
+
+    network = named(network, weights)
+    names = raw_inputs(network) if raw else ()
+    forward = lower(network, batch, opset, names)
+    given = starting_weights(network, weights, seed, verify=verify)
+    text = canonical_text(network.network)
+    manifest = make_manifest(network, text, given.seed, forward, names)
+    return export(forward, manifest, given)
+
+
+def answering(network: TypedNetwork) -> Artifact:
+    """The model that answers, yet without the numbers of its weights, for a batch of any size."""
+    from cnndsl.elaborate.canonical import canonical_text
+    from cnndsl.graph.export import export, make_manifest
+    from cnndsl.graph.lower import lower
+
+    forward = lower(network)
+    manifest = make_manifest(network, canonical_text(network.network), None, forward)
+    return export(forward, manifest)
+
+
+def compile_training(
+    network: TypedNetwork,
+    *,
+    weights: Path | None = None,
+    verify: bool = True,
+    seed: int | None = None,
+    batch: int | None = None,
+    opset: int = 18,
+    target: Target = "cpu",
+    split: bool = False,
+) -> TrainingFiles:
+    """Differentiate a network: the model of its training step, and of what that begins with.
+
+    With ``split`` the step is two models: of the gradients, and of the update by them.
+
+    Raises:
+        UserError: as ``build_step`` does, and for the weights as :func:`compile` does.
+    """
+    from cnndsl.elaborate.canonical import canonical_text
+    from cnndsl.graph.export import make_manifest
+    from cnndsl.graph.starting_weights import named, starting_weights
+    from cnndsl.training.export import export_training
+    from cnndsl.training.step import build_split, build_step
+
+    network = named(network, weights)
+    steps = (
+        build_split(network, batch=batch, opset=opset, target=target)
+        if split
+        else [build_step(network, batch=batch, opset=opset, target=target)]
+    )
+    given = starting_weights(network, weights, seed, verify=verify)
+    manifest = make_manifest(network, canonical_text(network.network), given.seed)
+    return export_training(network, steps, manifest, given)
+
+
+# --- training and measuring -------------------------------------------------------------------
+
+
+def train(request: TrainingRequest, listener: Listener) -> Outcome:
+    """Train as is requested, until the last epoch, an early stop, or Ctrl-C.
+
+    Raises:
+        UserError: as ``opened_run``, ``build_step`` and ``prepare`` do, and for a device that does
+            not work.
+    """
+    from cnndsl.runtime.device import choose, target_of
+    from cnndsl.runtime.plan import batch_of, prepare
+    from cnndsl.runtime.trainer import opened_run
+    from cnndsl.training.step import build_step
+
+    with opened_run(request, listener) as run:
+        device = choose(request.device).name
+        batch = batch_of(request)
+        step = build_step(request.network, batch=batch, target=target_of(device))
+        plan = prepare(request, device, step, answering(request.network))
+        outcome = run(plan)
+    listener.end(outcome)
+    return outcome
+
+
+def evaluate(
+    network: TypedNetwork,
+    weights: Mapping[str, Array],
+    dataset: Dataset,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    batch: int = 64,
+) -> Evaluation:
+    """How good a network is with these weights; its recipe says what the loss is."""
+    from dataclasses import replace
+
+    from cnndsl.runtime.evaluate import measure
+
+    model = replace(answering(network), weights=weights)
+    return measure(network, model, dataset, device=device, threads=threads, batch=batch)
+
+
+def selftest(
+    network: TypedNetwork,
+    *,
+    batch: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    told: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> Iterator[Check]:
+    """Put a network to the test, check by check, on random samples."""
+    from cnndsl.runtime.selftest import selftest
+
+    return selftest(network, answering, batch=batch, device=device, threads=threads, told=told)

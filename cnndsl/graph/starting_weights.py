@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.class_names import with_classes
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import network_weights
-from cnndsl.graph.weight_files import read_weights
+from cnndsl.graph.weight_files import classes_of_weights, read_weights
 from cnndsl.graph.weights import Array
 from cnndsl.recipe.recipe import Recipe
 
-__all__ = ["LARGEST", "StartingWeights", "starting_weights"]
+__all__ = ["LARGEST", "StartingWeights", "named", "starting_weights"]
 
 LARGEST = 1_900_000_000
 """Bytes of weights in one file; protobuf's limit is 2 GiB for all of it."""
@@ -63,3 +65,10 @@ def starting_weights(
     recipe = typed.network.recipe or Recipe()
     drawn = recipe.seed if seed is None else seed
     return StartingWeights(initialise(typed, drawn, recipe.init), drawn)
+
+
+def named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:
+    """The network with the classes that weights were trained for, where its spec names none."""
+    if weights is None or network.network.classes:
+        return network
+    return with_classes(network, classes_of_weights(weights) or ())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Severity
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Severity, UserError
 from cnndsl.diagnostics.source import Source
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import frozen
@@ -29,6 +30,23 @@ class Checked:
     table: tuple[Row, ...] = ()
     annotations: tuple[Edit, ...] = ()
     path: Path | None = None
+
+    def typed(self) -> TypedNetwork:
+        """The network.
+
+        Raises:
+            CompileError: where there are errors.
+            UserError: CNN630, where there are only blocks.
+        """
+        if self.network is not None:
+            return self.network
+        if self.failed:
+            raise CompileError(self.diagnostics)
+        raise UserError(
+            "CNN630",
+            f"`{self.source.name}` has no network: it defines blocks only",
+            help="give a spec with an `input` that imports them",
+        )
 
     @property
     def failed(self) -> bool:
