@@ -13,7 +13,7 @@ from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Fix
 from cnndsl.pipeline import check_text
 
-REPAIRED = ("CNN301", "CNN302", "CNN303")
+REPAIRED = ("CNN301", "CNN302", "CNN303", "CNN340", "CNN341")
 
 
 # --- random networks --------------------------------------------------------------------------
@@ -154,3 +154,75 @@ def test_every_repair_mends_its_error_and_brings_no_other() -> None:
     }
     missing = {kind: kinds[kind] for kind in offered if not kinds[kind]}
     assert not missing, kinds
+
+
+# --- transposed windows -----------------------------------------------------------------------
+
+
+@st.composite
+def transposed(draw: st.DrawFn, rank: int) -> str:
+    """A transposed convolution, its arguments in any combination."""
+    words = ["upconv", "4@" + sizes(draw, rank, 1, 4)]
+    if draw(st.booleans()):
+        words.append(f"stride {sizes(draw, rank, 1, 4)}")
+    if draw(st.integers(0, 3)):
+        form = draw(st.sampled_from(("sizes", "sizes", "sides", "same")))
+        if form == "sides":
+            each = draw(st.lists(st.integers(0, 6), min_size=2 * rank, max_size=2 * rank))
+            words.append(f"padding [{', '.join(map(str, each))}]")
+        else:
+            words.append("padding " + ("same" if form == "same" else sizes(draw, rank, 0, 5)))
+    if draw(st.integers(0, 2)) == 0:
+        words.append(f"output_padding {sizes(draw, rank, 0, 3)}")
+    if draw(st.integers(0, 3)) == 0:
+        words.append(f"dilation {sizes(draw, rank, 2, 3)}")
+    return " ".join(words)
+
+
+@st.composite
+def decoders(draw: st.DrawFn) -> str:
+    """A spec with transposed convolutions on small maps, among other windows, some with claims."""
+    rank = draw(st.sampled_from((1, 2, 2, 2, 3)))
+    side = st.integers(1, 5)
+    dims = [draw(side)] * rank if draw(st.booleans()) else [draw(side) for _ in range(rank)]
+    lines = [f"input {'x'.join(map(str, (3, *dims)))}"]
+    kinds = [transposed(rank), transposed(rank), transposed(rank), layers(rank)]
+    lines += draw(st.lists(st.one_of(kinds), min_size=1, max_size=3))
+    text = "\n".join(lines) + "\n"
+    return _claimed(draw, text) if draw(st.booleans()) else text
+
+
+@pytest.mark.slow
+def test_every_repair_of_a_transposed_window_mends_its_error_and_brings_no_other() -> None:
+    kinds: Counter[str] = Counter()
+
+    @settings(
+        max_examples=200,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(decoders())
+    def check(text: str) -> None:
+        diagnostics = check_text(text).diagnostics
+        for at, diagnostic in enumerate(diagnostics):
+            if diagnostic.code not in REPAIRED:
+                continue
+            assert diagnostic.help
+            for fix in diagnostic.fixes:
+                if diagnostic.code in ("CNN340", "CNN341"):
+                    kinds[fix.title.split(":")[0].rstrip("0123456789x[], `")] += 1
+                assert complaint(text, diagnostics, at, fix) is None
+            if diagnostic.fixes:
+                assert diagnostic.help == diagnostic.fixes[0].title
+
+    check()
+    assert kinds.keys() >= {
+        "change the input to",
+        "change the kernel to",
+        "write `padding",
+        "write `stride",
+        "write `dilation",
+        "write `output_padding",
+    }
