@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import pytest
+from following_cells import Oracle, Slide, sliding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
 from cnndsl.analysis.receptive_fields import receptive_fields
-from cnndsl.elaborate.network import InputNode, TypedNetwork
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.layers.activation import Relu
 from cnndsl.layers.base import WHOLE, Footprint, Layer
 from cnndsl.layers.conv import Conv
 from cnndsl.layers.dense import Dense, Flatten
 from cnndsl.layers.join import Add, Concat, Multiply
 from cnndsl.layers.pool import AvgPool, GlobalAvgPool, MaxPool
-from cnndsl.layers.upconv import UpConv
-from cnndsl.layers.window import ForwardWindow, Rounding, TransposedWindow, Window
+from cnndsl.layers.window import Rounding
 from cnndsl.types import TensorType
 
 Build: TypeAlias = Callable[..., TypedNetwork]
@@ -268,114 +267,6 @@ def test_ten_thousand_layers_are_no_problem(build: Build) -> None:
 # --- the oracle -------------------------------------------------------------------------------
 
 
-class Slide(Layer):
-    """A window along one dimension, with any margins."""
-
-    keyword = "slide"
-
-    kernel: int
-    stride: int = 1
-    before: int = 0
-    after: int = 0
-    dilation: int = 1
-
-    def window(self, source: TensorType) -> ForwardWindow:
-        return ForwardWindow(
-            source.spatial[0],
-            self.kernel,
-            self.stride,
-            self.before,
-            self.after,
-            self.dilation,
-            Rounding.FLOOR,
-        )
-
-    @override
-    def output(self, *inputs: TensorType) -> TensorType:
-        return TensorType((1, self.window(inputs[0]).output))
-
-    @override
-    def footprint(self, *inputs: TensorType) -> Footprint:
-        return (self.window(inputs[0]),)
-
-
-class Spread(Layer):
-    """A transposed window along one dimension, with any margins."""
-
-    keyword = "spread"
-
-    kernel: int
-    stride: int = 1
-    before: int = 0
-    after: int = 0
-    dilation: int = 1
-    added: int = 0
-
-    def window(self, source: TensorType) -> TransposedWindow:
-        sizes = self.kernel, self.stride, self.before, self.after, self.dilation, self.added
-        return TransposedWindow(source.spatial[0], *sizes)
-
-    @override
-    def output(self, *inputs: TensorType) -> TensorType:
-        return TensorType((1, self.window(inputs[0]).output))
-
-    @override
-    def windows(self, *inputs: TensorType) -> tuple[Window, ...]:
-        return (self.window(inputs[0]),)
-
-
-class Oracle:
-    """Follows one cell of a one-dimensional network down to all the cells that it depends on."""
-
-    def __init__(self, typed: TypedNetwork) -> None:
-        self.typed = typed
-        self.cells = cache(self._cells)
-
-    def size(self, node: int) -> int:
-        """The way from the first to the last input cell that a cell sees, the largest of all."""
-        fields = [self.cells(node, at) for at in range(self.typed.types[node].spatial[0])]
-        return max((max(field) - min(field) + 1 if field else 0) for field in fields)
-
-    def _cells(self, position: int, cell: int) -> frozenset[int]:
-        node = self.typed.network.nodes[position]
-        if isinstance(node, InputNode):
-            return frozenset({cell})
-        match node.layer.footprint(*self.typed.input_types(node)):
-            case "point":
-                below = [(source, cell) for source in node.inputs]
-            case "whole":
-                raise AssertionError("not part of this game")
-            case (TransposedWindow() as window,):
-                # All cells that could be the one: padding counts as if the input went on.
-                far = window.dilation * window.kernel // window.stride + 2
-                near = range(
-                    cell // window.stride - far, cell // window.stride + far + window.before
-                )
-                below = [
-                    (node.inputs[0], tap)
-                    for tap in near
-                    for place in range(window.kernel)
-                    if tap * window.stride + place * window.dilation == cell + window.before
-                ]
-            case (window,):
-                start = cell * window.stride - window.before
-                taps = range(start, start + window.extent, window.dilation)
-                below = [(node.inputs[0], tap) for tap in taps]
-        return frozenset().union(*(self.cells(source, tap) for source, tap in below))
-
-
-@st.composite
-def sliding(draw: st.DrawFn, stride: int) -> Slide:
-    """A layer that divides the size by its stride, with margins where they happen to fall."""
-    kernel, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3))
-    extent = dilation * (kernel - 1) + 1
-    margin = max(0, extent - stride)
-    before = draw(st.integers(0, margin))
-    return Slide(
-        kernel=kernel, stride=stride, before=before, after=margin - before, dilation=dilation
-    )
-
-
 @st.composite
 def branching(draw: st.DrawFn) -> list[Step]:
     """Blocks of one to three branches that are added; the branches of a block step alike."""
@@ -395,112 +286,6 @@ def branching(draw: st.DrawFn) -> list[Step]:
         last = f"{block}"
         steps.append((last, Add(), tuple(ends)))
     return steps
-
-
-@st.composite
-def spreading(draw: st.DrawFn) -> Spread:
-    """A transposed window that keeps a cell at least, whatever the size is."""
-    kernel, stride, dilation = (draw(st.integers(1, most)) for most in (5, 4, 3))
-    extent = dilation * (kernel - 1) + 1
-    before = draw(st.integers(0, extent - 1))
-    after = draw(st.integers(0, extent - 1 - before))
-    added = draw(st.integers(0, stride - 1))
-    sizes = {"kernel": kernel, "stride": stride, "before": before, "after": after}
-    return Spread(**sizes, dilation=dilation, added=added)
-
-
-@st.composite
-def decoders(draw: st.DrawFn) -> list[Step]:
-    """Chains of windows in both directions, and joins of two that make the same size."""
-    steps: list[Step] = []
-    last, up = "input", 1
-    for at in range(draw(st.integers(1, 5))):
-        name = f"{at}"
-        transposed = up <= 8 and draw(st.booleans())
-        layer = draw(spreading()) if transposed else draw(sliding(draw(st.sampled_from([1, 1, 2]))))
-        up *= layer.stride if isinstance(layer, Spread) else 1
-        steps.append((name, layer, (last,)))
-        last = name
-        if draw(st.integers(0, 3)) == 0:
-            kernel = draw(st.integers(1, 4))
-            branch = Slide(kernel=kernel, before=kernel - 1)
-            steps += [(f"{at}b", branch, (name,)), (f"{at}+", Add(), (name, f"{at}b"))]
-            last = f"{at}+"
-    return steps
-
-
-@settings(deadline=None, max_examples=300)
-@given(steps=decoders())
-def test_transposed_windows_see_what_following_single_cells_finds(
-    build: Build, steps: list[Step]
-) -> None:
-    typed = build(*steps, inputs=(1, 16))
-    oracle = Oracle(typed)
-    for position, field in enumerate(receptive_fields(typed)):
-        assert field.sizes == (oracle.size(position),)
-
-
-def upconv(kernel: int, stride: int = 1, padding: int = 0, added: int = 0) -> UpConv:
-    return UpConv(
-        filters=1,
-        kernel=(kernel,),
-        stride=(stride,),
-        padding=(padding,),
-        output_padding=(added,),
-    )
-
-
-def test_fields_are_where_gradients_are_not_zero(build: Build) -> None:
-    """Kernels of ones in PyTorch: an output's gradient is not zero where the output looks."""
-    torch = pytest.importorskip("torch")
-    functional = torch.nn.functional
-    chains: list[list[Any]] = [
-        [upconv(4, 2, 1), upconv(4, 2, 1)],
-        [upconv(3, 2, 1, 1), conv(3, 1, 1)],
-        [conv(3, 2, 1), upconv(5, 3), conv(2)],
-        [upconv(2, 3), conv(2)],
-        [upconv(1, 4), conv(3), upconv(3, 2)],
-        [conv(5, 2, 2), conv(3, 2, 1), upconv(4, 2, 1), upconv(4, 2, 1), conv(3, 1, 1)],
-    ]
-    for chain in chains:
-        x = torch.ones(1, 1, 40, requires_grad=True, dtype=torch.float64)
-        y = x
-        for layer in chain:
-            ones = torch.ones(1, 1, layer.kernel[0], dtype=torch.float64)
-            given = {"stride": layer.stride, "padding": layer.padding}
-            if isinstance(layer, UpConv):
-                added = layer.output_padding
-                y = functional.conv_transpose1d(y, ones, **given, output_padding=added)
-            else:
-                y = functional.conv1d(y, ones, **given)
-        widths = []
-        for cell in y[0, 0]:
-            (gradient,) = torch.autograd.grad(cell, x, retain_graph=True)
-            seen = gradient[0, 0].nonzero().flatten()
-            widths.append(int(seen[-1] - seen[0]) + 1 if len(seen) else 0)
-        typed = build(*((f"l{at}", layer) for at, layer in enumerate(chain)), inputs=(1, 40))
-        assert sizes(typed, f"l{len(chain) - 1}") == (max(widths),)
-
-
-def test_a_decoder_that_has_been_a_vector_sees_the_cells_that_reach_it(build: Build) -> None:
-    typed = build(("up", upconv(2, 4)), ("all", GlobalAvgPool()), inputs=(1, 6, 6))
-    assert sizes(typed, "up") == (1, 1)
-    assert sizes(typed, "all") == (6, 6)
-
-
-def test_what_sees_nothing_has_no_field(build: Build) -> None:
-    """A stride of 4, a kernel of 1, and all cells that it reaches are cropped."""
-    typed = build(("up", upconv(1, 4, 1)), ("c", conv(2)), ("all", GlobalAvgPool()), inputs=(1, 2))
-    assert [field.sizes for field in receptive_fields(typed)] == [(1,), (0,), (0,), (0,)]
-
-
-def test_a_stride_of_more_phases_than_are_told_apart_gives_a_bound(build: Build) -> None:
-    for steps in ([upconv(200, 100)], [upconv(4, 2)] * 8, [upconv(9, 60), upconv(9, 60)]):
-        chain = [(f"l{at}", layer) for at, layer in enumerate(steps)]
-        typed = build(*chain, inputs=(1, 4))
-        (size,) = sizes(typed, chain[-1][0])
-        exact = max(1, Oracle(typed).size(len(chain))) if typed.types[-1].spatial[0] < 1500 else 2
-        assert exact <= size <= exact + 2
 
 
 @pytest.mark.parametrize(
