@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
-from cnndsl.cli.completion import complete_files, complete_specs
-from cnndsl.cli.options import color_option, parameters_option, verify_option
+from cnndsl.cli.completion import complete_specs
+from cnndsl.cli.options import (
+    TRAINED,
+    color_option,
+    parameters_option,
+    verify_option,
+    weights_option,
+)
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.emit import STAGES, TAKES, Stage, emit
 
@@ -32,13 +38,7 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 @click.command()
 @click.argument("spec", shell_complete=complete_specs)
 @click.option("-o", "output", metavar="MODEL.onnx", help="The file to write; by default SPEC.onnx.")
-@click.option(
-    "--weights",
-    shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="FILE",
-    help="Trained weights, named after the spec: a safetensors or .npz file or a compiled model;"
-    " without them the weights are drawn at random.",
-)
+@weights_option(TRAINED)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),

@@ -17,6 +17,7 @@ from cnndsl.cli.options import (
     tell_of_no_checksum,
     threads_option,
     verify_option,
+    weights_option,
 )
 from cnndsl.diagnostics.render.characters import visible
 
@@ -51,12 +52,7 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
     metavar="FRACTION",
     help="Take only what `cnndsl train --valid FRACTION` kept aside.",
 )
-@click.option(
-    "--weights",
-    shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="FILE",
-    help="The weights of a SPEC: a safetensors or .npz file or a compiled model.",
-)
+@weights_option("The weights of a SPEC: a safetensors or .npz file or a compiled model.")
 @click.option(
     "--confusion",
     metavar="FILE",

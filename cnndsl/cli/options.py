@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from cnndsl.cli.completion import complete_files
 from cnndsl.limits import processors
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LINE",
+    "TRAINED",
     "color_option",
     "device_option",
     "parameters_option",
@@ -22,6 +25,7 @@ __all__ = [
     "threads_option",
     "verify_option",
     "wants_color",
+    "weights_option",
 ]
 
 LINE = "cnndsl.line"
@@ -132,6 +136,23 @@ verify_option = click.option(
     help="Compare the checksum of a compiled model, or of weights, with its content first.",
 )
 """``--no-verify``, handed over as ``verify``."""
+
+
+TRAINED = (
+    "Trained weights, named after the spec: a safetensors or .npz file or a compiled model; without"
+    " them the weights are drawn at random."
+)
+"""What ``--weights`` is for where a spec is made a model of."""
+
+
+def weights_option(help: str) -> Callable[[Any], Any]:
+    """``--weights FILE``; each verb says what it takes them for."""
+    return click.option(
+        "--weights",
+        shell_complete=complete_files(".safetensors", ".onnx"),
+        metavar="FILE",
+        help=help,
+    )
 
 
 def tell_of_no_checksum(path: str, manifest: Manifest) -> None:

@@ -14,11 +14,14 @@ import click
 
 from cnndsl.cli.completion import complete_files, complete_models
 from cnndsl.cli.options import (
+    TRAINED,
     color_option,
+    device_option,
     parameters_option,
     tell_device,
     tell_of_no_checksum,
     verify_option,
+    weights_option,
 )
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.render.characters import visible
@@ -43,21 +46,9 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 @click.argument(
     "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files()
 )
-@click.option(
-    "--weights",
-    shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="FILE",
-    help="Trained weights, named after the spec: a safetensors or .npz file or a compiled model;"
-    " without them the weights are drawn at random.",
-)
+@weights_option(TRAINED)
 @click.option("--seed", type=click.IntRange(min=0), help="Where the random weights start.")
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda|cuda:N",
-    help="Where to run; auto takes CUDA where it really works.",
-)
+@device_option
 @click.option(
     "--top",
     type=click.IntRange(min=1),

@@ -17,6 +17,7 @@ from cnndsl.cli.options import (
     parameters_option,
     threads_option,
     verify_option,
+    weights_option,
 )
 from cnndsl.cli.progress import duration, number, percent, watching
 from cnndsl.diagnostics.words import count
@@ -120,12 +121,9 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     metavar="train.KEY=VALUE",
     help="Change the recipe: train.optimizer.lr=0.1, say; may be given several times.",
 )
-@click.option(
-    "--weights",
-    shell_complete=complete_files(".safetensors", ".onnx"),
-    metavar="FILE",
-    help="Begin with what fits by name of these weights (a safetensors or .npz file or a compiled"
-    " model), instead of with drawn ones.",
+@weights_option(
+    "Begin with what fits by name of these weights (a safetensors or .npz file or a compiled"
+    " model), instead of with drawn ones."
 )
 @click.option(
     "--resume",

@@ -8,6 +8,7 @@ that its numbers are taken here as the file has them, and then go the way of arr
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
 import numpy
@@ -17,7 +18,7 @@ from cnndsl.data.raw import demand_bytes, raw_values
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.recipe.preparation import Layout
 
-__all__ = ["luma", "picture_values"]
+__all__ = ["OpenPicture", "luma", "picture_values"]
 
 Picture: TypeAlias = "Image.Image"
 
@@ -33,25 +34,30 @@ _ORIENTATION = 0x0112
 """The EXIF tag; its values 2 to 8 say what to do, as in ``ImageOps.exif_transpose``."""
 
 
-def picture_values(
-    picture: Picture,
-    file: BinaryIO,
-    layout: Layout,
-    model_input: ModelInput,
-    path: str | os.PathLike[str],
-) -> Array:
+@dataclass(frozen=True, slots=True)
+class OpenPicture:
+    """A picture as Pillow has opened it: its pixels need not have been read.
+
+    ``file`` is what it was opened from, ``path`` what messages call it.
+    """
+
+    picture: Picture
+    file: BinaryIO
+    path: str | os.PathLike[str]
+
+
+def picture_values(opened: OpenPicture, layout: Layout, model_input: ModelInput) -> Array:
     """The values ``[height, width]`` or ``[height, width, 3]``: bytes, or float32 from 0 to 255.
 
     Args:
-        picture: as Pillow has opened it; its pixels need not have been read.
-        file: the file that it was opened from.
+        opened: the picture.
         layout: where it is gray, colours become gray.
         model_input: says what is behind transparent pixels, and what the range of floats is.
-        path: what messages call it.
 
     Raises:
         UserError: CNN703 for a depth that the input says no range for.
     """
+    picture, file, path = opened.picture, opened.file, opened.path
     background = model_input.preparation.background
     if picture.format == "PNG" and _raw_mode(picture) in _DEEP_COLOURS:
         demand_bytes(numpy.dtype(numpy.uint16), model_input, os.fspath(path))

@@ -13,12 +13,12 @@ import os
 import threading
 import warnings
 from contextlib import nullcontext
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import numpy
 from PIL import Image, UnidentifiedImageError
 
-from cnndsl.data.colours import picture_values
+from cnndsl.data.colours import OpenPicture, picture_values
 from cnndsl.data.normalize import taken_values
 from cnndsl.data.resize import fit_picture
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, ModelInput, UnreadableError
@@ -113,7 +113,7 @@ def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput)
                 open_regular(path, most=MAX_BYTES) as file,
                 Image.open(file, formats=_formats(path)) as picture,
             ):
-                return _fitted(picture, file, layout, model_input, path)
+                return _fitted(OpenPicture(picture, file, path), layout, model_input)
     except UserError:
         raise
     except Image.DecompressionBombError as error:
@@ -138,18 +138,13 @@ def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput)
 _one_at_a_time = threading.Lock()
 
 
-def _fitted(
-    picture: Picture,
-    file: BinaryIO,
-    layout: Layout,
-    model_input: ModelInput,
-    path: str | os.PathLike[str],
-) -> Array:
+def _fitted(opened: OpenPicture, layout: Layout, model_input: ModelInput) -> Array:
     """The picture at the input's size; large ones one at a time, however many threads read."""
+    picture, path = opened.picture, opened.path
     _check_size(picture, path)
     large = picture.width * picture.height > _LARGE
     with _one_at_a_time if large else nullcontext():
-        values = picture_values(picture, file, layout, model_input, path)
+        values = picture_values(opened, layout, model_input)
         picture.close()  # Its pixels are needed no more.
         height, width = model_input.type.spatial
         return fit_picture(values, (width, height), model_input.preparation, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
@@ -76,27 +77,22 @@ def resolve(
     return _Resolver(module, path, loader, parameters, report, limits).resolve()
 
 
+@dataclass
 class _Resolver:
-    """Resolves one spec."""
+    """Resolves one spec; its fields are the arguments of :func:`resolve`."""
 
-    def __init__(
-        self,
-        module: Module,
-        path: Path,
-        loader: Loader,
-        parameters: Mapping[str, Value],
-        report: Report,
-        limits: Limits,
-    ) -> None:
-        self.module = module
-        self.path = path
-        self.loader = loader
-        self.given = dict(parameters)
-        self.report = report
-        self.limits = limits
+    module: Module
+    path: Path
+    loader: Loader
+    given: Mapping[str, Value]
+    report: Report
+    limits: Limits
+
+    def __post_init__(self) -> None:
         # A file's name may be no UTF-8; a network's name stands in a model.
-        self.draft = Draft(module, name=path.stem.encode(errors="replace").decode())
-        self.expander = Elaborator(self.draft, report, limits)
+        name = self.path.stem.encode(errors="replace").decode()
+        self.draft = Draft(self.module, name=name)
+        self.expander = Elaborator(self.draft, self.report, self.limits)
         self.files: dict[Path, File] = {}
         self.reading: dict[Path, Import | None] = {}
         self.header: dict[str, Span] = {}

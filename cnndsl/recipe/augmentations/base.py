@@ -70,8 +70,8 @@ class Augmentation(Variant):
 
     @property
     def moves_labels(self) -> bool:
-        """Whether labels of the sample's size move along with it."""
-        return False
+        """Whether labels of the sample's size move along: as ``labels`` says, where it has that."""
+        return getattr(self, "labels", "fixed") == "moved"
 
     @property
     def without(self) -> str:

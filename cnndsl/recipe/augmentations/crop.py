@@ -19,11 +19,6 @@ class Crop(Augmentation):
     padding: Count = Field(default=4, description="zeros added on each side, in cells")
     labels: Labels = "moved"
 
-    @property
-    @override
-    def moves_labels(self) -> bool:
-        return self.labels == "moved"
-
     @override
     def misfit_of(self, what: str, its_type: TensorType) -> Misfit | None:
         return too_far(self, what, its_type, self.padding, "padding")

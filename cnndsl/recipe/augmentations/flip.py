@@ -25,11 +25,6 @@ class Flip(Augmentation):
     probability: float = Field(default=0.5, gt=0, le=1, description="how often")
     labels: Labels = "moved"
 
-    @property
-    @override
-    def moves_labels(self) -> bool:
-        return self.labels == "moved"
-
     @override
     def misfit_of(self, what: str, its_type: TensorType) -> Misfit | None:
         if self.direction == "horizontal" or len(its_type.spatial) > 1:

@@ -19,11 +19,6 @@ class Rotate(Augmentation):
     degrees: float = Field(default=10.0, gt=0, le=180, description="largest angle either way")
     labels: Labels = "moved"
 
-    @property
-    @override
-    def moves_labels(self) -> bool:
-        return self.labels == "moved"
-
     @override
     def misfit_of(self, what: str, its_type: TensorType) -> Misfit | None:
         if len(its_type.spatial) == 2:

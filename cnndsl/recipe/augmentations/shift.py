@@ -20,11 +20,6 @@ class Shift(Augmentation):
     cells: Count = Field(default=2, description="largest distance either way")
     labels: Labels = "moved"
 
-    @property
-    @override
-    def moves_labels(self) -> bool:
-        return self.labels == "moved"
-
     @override
     def misfit_of(self, what: str, its_type: TensorType) -> Misfit | None:
         return too_far(self, what, its_type, self.cells, "cells")
