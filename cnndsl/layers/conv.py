@@ -14,6 +14,7 @@ from cnndsl.layers.filters import (
     Dilation,
     Groups,
     KernelInit,
+    convolved,
     group_faults,
     kernels_and_biases,
 )
@@ -66,14 +67,11 @@ class Convolution(Sliding):
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """Conv. It has no ceil mode: the padding at the end reaches as far as the last window."""
         windows = self.windows(context.types[0])
-        return emit.op(
+        return convolved(
             "Conv",
-            context.inputs[0],
-            context.weights["weight"],
-            *([context.weights["bias"]] if self.bias else []),
-            kernel_shape=[window.kernel for window in windows],
-            strides=[window.stride for window in windows],
-            dilations=[window.dilation for window in windows],
+            emit,
+            context,
+            windows,
             pads=list(pads(windows)),
             group=self.divisions(context.types[0]),
         )

@@ -1,15 +1,27 @@
 """What convolutions share in both directions: the parameters of filters, and their groups."""
 
 import math
-from collections.abc import Iterator
-from typing import Annotated, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Annotated, TypeAlias, TypeVar
 
 from pydantic import Field
 
 from cnndsl.layers.base import Count, Init, InitWord, ShapeFault, Sizes, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.lowering import Attribute, Builder, LoweringContext
+from cnndsl.layers.window import Window
 
-__all__ = ["BiasInit", "Dilation", "Groups", "KernelInit", "group_faults", "kernels_and_biases"]
+__all__ = [
+    "BiasInit",
+    "Dilation",
+    "Groups",
+    "KernelInit",
+    "convolved",
+    "group_faults",
+    "kernels_and_biases",
+]
+
+V = TypeVar("V")
 
 Dilation: TypeAlias = Annotated[
     Sizes,
@@ -72,3 +84,24 @@ def kernels_and_biases(
         return (kernels,)
     init = bias_init or Init("constant", 0.0)
     return (kernels, Weight("bias", (filters,), init, decays=False, fans=kernels.fans))
+
+
+def convolved(
+    op_type: str,
+    emit: Builder[V],
+    context: LoweringContext[V],
+    windows: Sequence[Window],
+    **attributes: Attribute,
+) -> V:
+    """A node of this type over the layer's input, kernels and biases, and with its windows."""
+    operands = [context.inputs[0], context.weights["weight"]]
+    if "bias" in context.weights:
+        operands.append(context.weights["bias"])
+    return emit.op(
+        op_type,
+        *operands,
+        kernel_shape=[window.kernel for window in windows],
+        strides=[window.stride for window in windows],
+        dilations=[window.dilation for window in windows],
+        **attributes,
+    )

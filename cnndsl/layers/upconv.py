@@ -21,6 +21,7 @@ from cnndsl.layers.filters import (
     Dilation,
     Groups,
     KernelInit,
+    convolved,
     group_faults,
     kernels_and_biases,
 )
@@ -178,14 +179,11 @@ class UpConv(Windowed):
         """
         windows = self.windows(*context.types)
         both = [min(window.before, window.after) for window in windows]
-        result = emit.op(
+        result = convolved(
             "ConvTranspose",
-            context.inputs[0],
-            context.weights["weight"],
-            *([context.weights["bias"]] if self.bias else []),
-            kernel_shape=[window.kernel for window in windows],
-            strides=[window.stride for window in windows],
-            dilations=[window.dilation for window in windows],
+            emit,
+            context,
+            windows,
             pads=[*both, *both],
             output_padding=[window.output_padding for window in windows],
             group=self.groups,
