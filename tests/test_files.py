@@ -125,6 +125,8 @@ JUDGED = {
     "Member.open(archive, path, members[name], f'{data}:{name}')",
     "_Stored.open(file, str(path), model_input)",
     "_Stored.open(file, _called(path, name, labelled, inputs), one, labelled=labelled)",
+    "_format_of(place).open(place, wanted)",  # a format's own, which opens by these
+    "kind.open(Place(Path(data), data), wanted)",
     "open(found.path / _LOCK, 'a+b', buffering=0)",  # written, and no pipe: see below
 }
 
