@@ -52,6 +52,7 @@ ASIDE = MappingProxyType(
         "diagnostics/source.py": "texts and places in them",
         "frozen.py": "records",
         "limits.py": "how large things may be",
+        "layers/__init__.py": "finds classes by keywords",
         "registry.py": "finds classes by keywords",
         "syntax/walk.py": "walks trees",
         "types.py": "the type of a tensor",
