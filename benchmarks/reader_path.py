@@ -38,7 +38,8 @@ ASIDE = MappingProxyType(
         "repair/shape_advice.py": "finds inputs written channels last",
         "syntax/brackets.py": "finds brackets that are not closed",
         "syntax/collector.py": "gathers what is wrong with a text",
-        "typecheck/expectations.py": "compares claims",
+        "typecheck/claims.py": "compares claims",
+        "typecheck/expectations.py": "compares expectations",
         "typecheck/input_checks.py": "warns of doubtful inputs",
         "typecheck/loss_checks.py": "warns of losses that do not suit",
         "typecheck/recipe_checks.py": "holds the recipe against the network",
@@ -55,6 +56,7 @@ ASIDE = MappingProxyType(
         "layers/__init__.py": "finds classes by keywords",
         "registry.py": "finds classes by keywords",
         "syntax/walk.py": "walks trees",
+        "typecheck/facts.py": "what is known of a value",
         "types.py": "the type of a tensor",
         # Parts of the language and of a recipe that the two lines do not use.
         "analysis/liveness.py": "leaves out what no output needs",

@@ -25,7 +25,8 @@ from cnndsl.limits import ENVIRONMENT, Limits
 from cnndsl.repair.shape_advice import advise, swapped
 from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.expectations import check_expectations, check_outputs
-from cnndsl.typecheck.infer import Inference, infer
+from cnndsl.typecheck.facts import Inference
+from cnndsl.typecheck.infer import infer
 from cnndsl.typecheck.input_checks import input_problems
 from cnndsl.typecheck.misnamed_streams import blamed
 from cnndsl.typecheck.sharing import share_problems

@@ -15,7 +15,7 @@ from cnndsl.layers.base import Layer
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.syntax.ast import Let, Module, Number, Param
-from cnndsl.typecheck.infer import Inference
+from cnndsl.typecheck.facts import Inference
 from cnndsl.types import TensorType
 
 __all__ = [

@@ -32,7 +32,7 @@ from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, place_after
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
-from cnndsl.typecheck.infer import Fact, Inference
+from cnndsl.typecheck.facts import Fact, Inference
 
 __all__ = ["Retry", "repair"]
 

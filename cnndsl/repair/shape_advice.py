@@ -11,7 +11,7 @@ from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.typecheck.infer import Failure, Inference
+from cnndsl.typecheck.facts import Failure, Inference
 
 __all__ = ["advise", "swapped"]
 

@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 from cnndsl.elaborate.network import LayerNode, Node, NodeClaim
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.typecheck.infer import Fact, Inference, infer_node
+from cnndsl.typecheck.facts import Fact, Inference
+from cnndsl.typecheck.infer import infer_node
 from cnndsl.types import TensorType
 
 __all__ = ["Budget", "WhatIf"]

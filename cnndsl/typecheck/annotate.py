@@ -11,8 +11,9 @@ from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.network import LayerNode, Network, TypedNetwork
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import ChainStatement
+from cnndsl.typecheck.claims import stated_dims
 from cnndsl.typecheck.expectations import written
-from cnndsl.typecheck.infer import infer, stated_dims
+from cnndsl.typecheck.infer import infer
 
 __all__ = ["claim_edits"]
 

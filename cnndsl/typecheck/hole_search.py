@@ -20,7 +20,8 @@ from cnndsl.elaborate.network import InputNode, LayerNode, Node
 from cnndsl.elaborate.values import OpenHole, Value, holes_in
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.typecheck.infer import Fact, infer_node
+from cnndsl.typecheck.facts import Fact
+from cnndsl.typecheck.infer import infer_node
 from cnndsl.typecheck.sharing import differing_setting, unlike_weights
 from cnndsl.types import TensorType
 

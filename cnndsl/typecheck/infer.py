@@ -7,10 +7,7 @@ reported: one mistake, one error. A claim (``=> 6x28x28``) makes sizes certain a
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
-
-from typing_extensions import override
+from collections.abc import Container, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
@@ -21,82 +18,16 @@ from cnndsl.elaborate.network import (
     Network,
     Node,
     NodeClaim,
-    TypedNetwork,
 )
-from cnndsl.frozen import frozen, replace
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer, ShapeFault, Weight
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.limits import Limits
+from cnndsl.typecheck.claims import check_claim, withdraw_fixes
+from cnndsl.typecheck.facts import UNKNOWN, Fact, Failure, Inference
 from cnndsl.types import DType, TensorType
 
-__all__ = ["Fact", "Failure", "Inference", "infer", "infer_node", "stated_dims"]
-
-
-@frozen
-class Fact:
-    """What is known of a value: its type, and the positions of sizes that are only assumed.
-
-    A type of None: nothing at all, because of an earlier mistake.
-    """
-
-    type: TensorType | None
-    assumed: frozenset[int] = frozenset()
-
-    @property
-    def certain(self) -> bool:
-        """Whether the whole type is proven."""
-        return self.type is not None and not self.assumed
-
-    @override
-    def __str__(self) -> str:
-        if self.type is None:
-            return "?"
-        return "x".join(
-            "?" if position in self.assumed else str(dim)
-            for position, dim in enumerate(self.type.dims)
-        )
-
-
-UNKNOWN = Fact(None)
-
-
-@frozen
-class Failure:
-    """A fault of a layer in its place, and the diagnostic that tells of it."""
-
-    node: int
-    fault: ShapeFault
-    diagnostic: Diagnostic
-
-
-@dataclass
-class Inference:
-    """What inference found: a fact for every node, and the failures on the way."""
-
-    network: Network
-    facts: list[Fact] = field(default_factory=list)
-    """What is known of every node's output, its claims believed or doubted."""
-    computed: list[Fact] = field(default_factory=list)
-    """The same as the layers alone say it."""
-    weights: list[tuple[Weight, ...] | None] = field(default_factory=list)
-    """The weights every node owns; None where an earlier mistake leaves them open."""
-    failures: list[Failure] = field(default_factory=list)
-    doubted: set[int] = field(default_factory=set)
-    """The nodes about which a claim does not hold."""
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    wrong_claims: list[int] = field(default_factory=list)
-    """Which of the diagnostics are about claims."""
-
-    @property
-    def certain(self) -> bool:
-        """Whether every type is proven."""
-        return all(fact.certain for fact in self.facts)
-
-    def typed(self) -> TypedNetwork:
-        """The network with its types. Needs :attr:`certain`."""
-        types = tuple(fact.type for fact in self.facts if fact.type is not None)
-        return TypedNetwork(self.network, types, tuple(own or () for own in self.weights))
+__all__ = ["infer", "infer_node"]
 
 
 def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference:
@@ -125,9 +56,9 @@ def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference
         fact = _bounded(fact, node, limits, inference)
         inference.computed.append(fact)
         for claim in claimed.get(position, ()):
-            fact = _check_claim(claim, fact, node, inference)
+            fact = check_claim(claim, fact, node, inference)
         inference.facts.append(fact)
-    _withdraw_fixes(inference, claimed)
+    withdraw_fixes(inference, claimed)
     _check_total(inference, limits)
     return inference
 
@@ -329,70 +260,3 @@ def _check_total(inference: Inference, limits: Limits) -> None:
                 )
             )
             return
-
-
-def _check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference) -> Fact:
-    """Hold a claim against what is known; where that is merely assumed, believe the claim."""
-    claimed = TensorType(claim.dims, fact.type.dtype if fact.type else DType.FLOAT32)
-    if fact.type is None or fact.assumed:
-        return Fact(claimed) if min(claim.dims, default=0) > 0 else fact
-    if claim.dims == fact.type.dims:
-        return fact
-    inference.doubted.add(claim.node)
-    inference.wrong_claims.append(len(inference.diagnostics))
-    inference.diagnostics.append(_wrong_claim(claim, fact.type, node, inference))
-    if len(claim.dims) != len(fact.type.dims):
-        return Fact(fact.type, frozenset(range(len(fact.type.dims))))
-    pairs = enumerate(zip(fact.type.dims, claim.dims, strict=True))
-    return Fact(fact.type, frozenset(i for i, (true, said) in pairs if true != said))
-
-
-def _wrong_claim(
-    claim: NodeClaim, true: TensorType, node: Node, inference: Inference
-) -> Diagnostic:
-    said = "x".join(map(str, claim.dims))
-    stated = stated_dims(claim.span)
-    return Diagnostic(
-        "CNN401",
-        f"the output here is {true}, not {said}",
-        stated,
-        label=f"claims {said}",
-        labels=(Label(node.span, f"gives {true}"),),
-        notes=_arithmetic(node, inference),
-        help=f"write `=> {true}` if the network is right, or change the layer if the claim is",
-        fixes=(Fix(f"write `{true}`", (Edit(stated, str(true)),)),),
-    )
-
-
-def _withdraw_fixes(inference: Inference, claimed: Mapping[int, Sequence[NodeClaim]]) -> None:
-    """Let no fix make a claim true here that is carried out elsewhere with unlike outputs."""
-    if not inference.wrong_claims:
-        return
-    outputs: dict[Span, dict[str, None]] = {}
-    for node, claims in claimed.items():
-        for claim in claims:
-            outputs.setdefault(stated_dims(claim.span), {})[str(inference.computed[node])] = None
-    for at in inference.wrong_claims:
-        item = inference.diagnostics[at]
-        several = [*outputs[item.span]]
-        if len(several) > 1:
-            some = ", ".join(several[:3]) + (", …" if len(several) > 3 else "")
-            help = f"leave it out: what is written once gives several outputs here ({some})"
-            inference.diagnostics[at] = replace(item, help=help, fixes=())
-
-
-def stated_dims(claim: Span) -> Span:
-    """The sizes of a claim, without its arrow."""
-    sizes = claim.text.removeprefix("=>").lstrip()
-    return Span(claim.source, claim.end - len(sizes), claim.end)
-
-
-def _arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
-    """The size rule with the node's numbers, as notes."""
-    if not isinstance(node, LayerNode):
-        return ()
-    types = [kind for i in node.inputs if (kind := inference.facts[i].type) is not None]
-    if len(types) < len(node.inputs) or not types:
-        return ()
-    windows = node.layer.windows(*types)
-    return tuple(dict.fromkeys(window.formula for window in windows))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.frozen import replace
-from cnndsl.typecheck.infer import Failure, Inference
+from cnndsl.typecheck.facts import Failure, Inference
 
 __all__ = ["blamed"]
 

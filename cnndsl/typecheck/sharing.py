@@ -11,7 +11,7 @@ from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.layers.base import Init, Weight
 from cnndsl.recipe.recipe import Recipe, scopes
-from cnndsl.typecheck.infer import Fact, Inference
+from cnndsl.typecheck.facts import Fact, Inference
 from cnndsl.typecheck.spans import label_places, setting_place
 from cnndsl.types import TensorType
 

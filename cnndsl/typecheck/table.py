@@ -6,7 +6,7 @@ from cnndsl.analysis.summary import phrase
 from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import InputNode
 from cnndsl.frozen import frozen
-from cnndsl.typecheck.infer import Inference
+from cnndsl.typecheck.facts import Inference
 
 __all__ = ["Row", "rows"]
 

@@ -11,7 +11,7 @@ from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.pipeline import check, check_text
 from cnndsl.repair.repair import Retry, repair
-from cnndsl.typecheck.infer import Inference
+from cnndsl.typecheck.facts import Inference
 
 ALEXNET = """\
 network alexnet
