@@ -65,6 +65,7 @@ def test_a_broken_text_is_walked_without_what_is_said_of_it() -> None:
     assert len(report)
     assert {type(node).__module__ for node in walk(module)} <= {
         "cnndsl.syntax.ast",
+        "cnndsl.syntax.leaves",
         "cnndsl.syntax.values",
     }
 
