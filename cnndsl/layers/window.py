@@ -364,7 +364,7 @@ class TransposedWindow(Window):
         match name:
             case "padding":
                 start = min(value, (self.output + self.before + self.after - 1) // 2)
-                return range(max(0, start - REACH), max(value, start) + 1)
+                return range(max(0, start - REACH), start + 1)
             case "kernel":
                 lowest = value + -(-missing // self.dilation)
             case "dilation":

@@ -14,7 +14,7 @@ import pytest
 from cnndsl.frozen import replace
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
-from cnndsl.layers.window import ForwardWindow, Parameter, TransposedWindow, Window
+from cnndsl.layers.window import REACH, ForwardWindow, Parameter, TransposedWindow, Window
 from cnndsl.types import TensorType
 
 
@@ -217,6 +217,16 @@ def test_some_value_near_by_mends_a_window_that_crops_all() -> None:
                 assert any(one.works for one in tried), (bad, name)
             margins = bad.nearby("padding")
             assert any(replace(bad, before=m, after=m).works for m in margins)
+
+
+def test_values_near_by_are_few_however_large_the_numbers_are() -> None:
+    names: list[Parameter] = ["kernel", "stride", "padding", "dilation", "output_padding"]
+    for numbers in itertools.product((1, 2**31 - 1), repeat=6):
+        size, kernel, stride, before, after, dilation = numbers
+        forward = ForwardWindow(size, kernel, stride, before, after, dilation)
+        back = TransposedWindow(size, kernel, stride, before, after, dilation, stride - 1)
+        for window in (forward, back):
+            assert max(len(window.nearby(name)) for name in names) <= 2 * REACH + 1
 
 
 # --- weights ----------------------------------------------------------------------------------
