@@ -183,6 +183,30 @@ def test_two_weights_with_the_same_gradient_have_one_each() -> None:
     assert not different(typed)
 
 
+SIAMESE = """input left 1x10x10
+input right 1x7x8
+block tower() { conv 4@3 padding 1 -> batchnorm -> relu -> globalavgpool }
+one = left -> a: tower()
+two = right -> b: tower() share a
+concat(one, two) -> head: dense 2 -> softmax
+train {
+  batch 6
+  optimizer adam
+}
+"""
+
+
+def test_a_shared_weight_has_one_gradient_and_its_statistics_one_next_value() -> None:
+    typed = spec(SIAMESE)
+    gradient, update = build_split(typed)
+    owners = ["a.conv1.weight", "a.conv1.bias", "a.batchnorm1.scale", "a.batchnorm1.bias"]
+    own = [*owners, "head.weight", "head.bias"]
+    assert sorted(one.of for one in gradient.signature.gradients) == sorted(own)
+    assert gradient.signature.updated == ("a.batchnorm1.mean", "a.batchnorm1.var")
+    assert [*update.signature.weights] == own
+    assert not different(typed, plain=True)
+
+
 def test_the_same_network_gives_the_same_bytes() -> None:
     one, other = (build_split(spec(SMALL)) for _ in range(2))
     for first, second in zip(one, other, strict=True):
