@@ -18,7 +18,21 @@ def test_a_batch_has_samples(tmp_path: Path, batch: int) -> None:
     with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
         network.compile(batch=batch)
     with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
+        network.compile_training(batch=batch)
+    with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
         network.evaluate("nothing.npz", "nothing.safetensors", batch=batch)
+
+
+def test_a_whole_step_is_two_files_and_a_cut_one_three(tmp_path: Path) -> None:
+    network = cnndsl.parse(SPEC)
+    whole = network.compile_training(seed=3).save(tmp_path / "step.onnx")
+    cut = network.compile_training(seed=3, split=True).save(tmp_path / "cut.onnx")
+    assert [path.name for path in whole] == ["step.onnx", "step.init.onnx"]
+    assert [path.name for path in cut] == ["cut.gradient.onnx", "cut.update.onnx", "cut.init.onnx"]
+    assert {path: path.stat().st_size for path in (*whole, *cut)} == {**whole, **cut}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        path.name for path in (*whole, *cut)
+    )
 
 
 def test_a_part_that_there_is_not_is_named(tmp_path: Path) -> None:
