@@ -70,9 +70,10 @@ def values_for(step: Step, typed: TypedNetwork, seed: int = 0) -> Arrays:
     generator = numpy.random.default_rng(seed)
     recipe = typed.network.recipe or Recipe()
     signature = step.signature
-    (labels,) = signature.labels.values()
-    whole = labels.dtype.kind == "i"
-    answers: NDArray[Any] = generator.integers(2, size=labels.dims)
+    labels = {
+        output: generator.integers(2, size=one.dims).astype(one.dtype)
+        for output, one in signature.labels.items()
+    }
     samples = {
         name: generator.normal(size=dims).astype(numpy.float32)
         for name, dims in signature.samples.items()
@@ -80,9 +81,7 @@ def values_for(step: Step, typed: TypedNetwork, seed: int = 0) -> Arrays:
     return {
         **initialise(typed, seed, recipe.init),
         **{name: generator.random(dims, numpy.float32) for name, dims in signature.state.items()},
-        **signature.feeds(
-            samples, answers if whole else answers.astype(labels.dtype), lr=0.05, step=3, seed=5
-        ),
+        **signature.feeds(samples, labels, lr=0.05, step=3, seed=5),
     }
 
 
@@ -205,6 +204,27 @@ def test_a_shared_weight_has_one_gradient_and_its_statistics_one_next_value() ->
     assert gradient.signature.updated == ("a.batchnorm1.mean", "a.batchnorm1.var")
     assert [*update.signature.weights] == own
     assert not different(typed, plain=True)
+
+
+HEADS = """input 2x6x6
+stem = conv 4@3 -> relu -> globalavgpool -> dense 6 -> tanh
+far = stem -> dense 2
+output far
+stem -> dense 3 -> softmax
+train {
+  loss crossentropy
+  loss far mse weight 0.3
+  batch 4
+  optimizer adam
+}
+"""
+
+
+def test_the_losses_of_several_heads_leave_the_graph_of_the_gradients() -> None:
+    gradient, _ = build_split(spec(HEADS))
+    assert {"output", "far"} == set(gradient.signature.labels) == set(gradient.signature.losses)
+    assert set(gradient.signature.metrics) == {"output", "far"}
+    assert not different(spec(HEADS), plain=True)
 
 
 def test_the_same_network_gives_the_same_bytes() -> None:
