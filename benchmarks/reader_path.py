@@ -51,11 +51,14 @@ ASIDE = MappingProxyType(
         # What carries everything, and is about nothing.
         "diagnostics/model.py": "diagnostics as data",
         "diagnostics/source.py": "texts and places in them",
+        "elaborate/draft.py": "a network that may still have holes, as data",
         "frozen.py": "records",
         "limits.py": "how large things may be",
         "layers/__init__.py": "finds classes by keywords",
         "registry.py": "finds classes by keywords",
+        "syntax/tokens.py": "tokens as data",
         "syntax/walk.py": "walks trees",
+        "typecheck/checked.py": "what checking gives, as data",
         "typecheck/facts.py": "what is known of a value",
         "types.py": "the type of a tensor",
         # Parts of the language and of a recipe that the two lines do not use.
@@ -65,7 +68,9 @@ ASIDE = MappingProxyType(
         "elaborate/parameters.py": "values for `param` statements",
         "elaborate/share.py": "shared weights",
         "elaborate/values.py": "values that are still open",
+        "layers/padding.py": "padding",
         "syntax/sharing.py": "shared weights",
+        "typecheck/scores.py": "the scores before a softmax",
         "training/random.py": "dropout and noise",
         "training/passes/decay.py": "decay of large weights",
         "training/passes/descent.py": "dense layers' updates",
@@ -123,7 +128,7 @@ def matter(files: Mapping[str, list[str]]) -> dict[str, list[str]]:
 def told(path: str) -> str:
     """What a file's first line says of it."""
     text = ast.get_docstring(ast.parse((PACKAGE / path).read_text("utf-8"))) or ""
-    return text.splitlines()[0].rstrip(".")
+    return text.splitlines()[0].rstrip(".").replace("``", "`").replace(":class:", "")
 
 
 def table(files: Mapping[str, list[str]]) -> str:

@@ -25,7 +25,7 @@ def test_the_paths_lead_through_the_layer_and_its_gradient() -> None:
 
 
 def test_what_the_page_names_is_there() -> None:
-    named = set(re.findall(r"`([\w/]+(?:/|\.py))`", PAGE))
+    named = set(re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", PAGE))
     assert len(named) > 40
     for name in named:
         assert any((root / name).exists() for root in (ROOT / "cnndsl", ROOT)), name
