@@ -65,6 +65,10 @@ class Registry(Generic[T]):
         """Whether one of ours has the keyword; never looks elsewhere as :meth:`find` does."""
         return keyword in self.shipped
 
+    def has(self, keyword: str) -> bool:
+        """Whether one of ours, or of another package, has the keyword; loads none."""
+        return keyword in self.shipped or keyword in self._entry_points()
+
     def keywords(self) -> tuple[str, ...]:
         """All keywords, sorted."""
         return tuple(sorted({*self.shipped, *self._entry_points()}))

@@ -156,6 +156,20 @@ CHECKING = (
     "import cnndsl; cnndsl.check('lenet5')",
     "import cnndsl; cnndsl.load('resnet18').summary()",
     "import cnndsl; cnndsl.check('input 3x224x224\\nconv 96@11 stride 4\\nfc 3\\n')",
+    *(
+        f"import cnndsl; assert not cnndsl.check({text!r})"
+        for text in (
+            "input 1x8x8\nconv 2@3 -> relu\nflatten -> dense 3\ntrain {\n"
+            f"  loss {loss}\n  optimizer {optimizer}\n  schedule {schedule}\n"
+            "  augment crop -> flip -> rotate -> shift -> noise -> cutout 2\n}\n"
+            for loss, optimizer, schedule in zip(
+                ("crossentropy", "binarycrossentropy", "mse", "hinge"),
+                ("sgd", "adam", "adamw", "rmsprop"),
+                ("step every 3", "cosine", "polynomial", "plateau"),
+                strict=True,
+            )
+        )
+    ),
     _RUN.format(arguments=["check", "lenet5"]),
     _RUN.format(arguments=["summary", "lenet5"]),
     _RUN.format(arguments=["explain", "CNN301"]),

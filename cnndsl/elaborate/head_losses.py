@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from cnndsl.diagnostics.model import Diagnostic, Report
+from cnndsl.diagnostics.model import Diagnostic, Report, UserError
 from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.header import validated
 from cnndsl.elaborate.values import Constants
 from cnndsl.frozen import frozen, replace
+from cnndsl.recipe import LOSSES
 from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.recipe import VARIANTS
-from cnndsl.recipe.settings import LossWeight
+from cnndsl.recipe.settings import LossWeight, Variant
 from cnndsl.syntax.ast import Expr, Identifier, Name, Setting
 
 __all__ = ["MAIN", "LossLine", "head_loss", "head_of", "take_apart"]
@@ -50,9 +51,14 @@ def head_of(values: Sequence[Expr], known: Container[str] = ()) -> Name | None:
     first, second = [*values, None, None][:2]
     if not isinstance(first, Name):
         return None
-    if isinstance(second, Name) and second.name in kinds:
+    if isinstance(second, Name) and not _is_attribute(second, first) and second.name in kinds:
         return first
     return first if first.name in known and first.name not in kinds else None
+
+
+def _is_attribute(name: Name, of: Name) -> bool:
+    """Whether a word behind one of our losses is an attribute, which no packages are read for."""
+    return LOSSES.is_shipped(of.name) and name.name in (_WEIGHT, *_schema(of.name).model_fields)
 
 
 def take_apart(setting: Setting, known: Iterable[str]) -> LossLine:
@@ -60,7 +66,7 @@ def take_apart(setting: Setting, known: Iterable[str]) -> LossLine:
     head = head_of(setting.values, {*known, MAIN})
     values = list(setting.values[1:] if head else setting.values)
     kind = values[0].name if values and isinstance(values[0], Name) else ""
-    schema = VARIANTS["loss"].get(kind, Loss)
+    schema = _schema(kind)
     weight: list[Expr] = []
     at = 1
     while at < len(values) and _WEIGHT not in schema.model_fields:
@@ -71,6 +77,14 @@ def take_apart(setting: Setting, known: Iterable[str]) -> LossLine:
         else:
             at += 2
     return LossLine(replace(setting, values=tuple(values)), head, tuple(weight))
+
+
+def _schema(kind: str) -> type[Variant]:
+    """A loss by its name; one that does not load is named where it is bound."""
+    try:
+        return VARIANTS["loss"].get(kind, Loss)
+    except UserError:
+        return Loss
 
 
 def head_loss(

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typing_extensions import override
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Init
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
-from cnndsl.recipe.augmentations.base import Augmentation
 from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.optimizers.base import Optimizer
@@ -36,6 +35,9 @@ from cnndsl.recipe.settings import (
     WeightDecay,
 )
 from cnndsl.registry import Registry
+
+if TYPE_CHECKING:
+    from cnndsl.recipe.augmentations.base import Augmentation
 
 __all__ = [
     "LABELLED",
@@ -69,6 +71,11 @@ class Family(Mapping[str, type[Variant]]):
         if kind is None:
             raise KeyError(word)
         return kind
+
+    @override
+    def __contains__(self, word: object) -> bool:
+        """Whether there is one of this name; none is loaded for it."""
+        return isinstance(word, str) and self._registry.has(word)
 
     @override
     def __iter__(self) -> Iterator[str]:
@@ -237,7 +244,7 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
     ('stem',)
     """
     values: dict[str, Any] = {}
-    augment: list[Augmentation] = []
+    augment: list[Any] = []
     factors: list[RateFactor] = []
     freeze: list[str] = []
     heads: list[HeadLoss] = []
@@ -248,7 +255,7 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
             heads.append(value)
         elif isinstance(value, HeadLoss):
             values |= {"loss": value.loss, "loss_weight": value.weight}
-        elif isinstance(value, Augmentation):
+        elif name == "augment":
             augment.append(value)
         elif isinstance(value, RateFactor):
             factors.append(value)

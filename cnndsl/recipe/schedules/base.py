@@ -13,19 +13,16 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pydantic import Field
-from typing_extensions import override
 
 from cnndsl.diagnostics.words import count
 from cnndsl.frozen import frozen
-from cnndsl.recipe.settings import NotNegative, Positive, Variant, Whole
+from cnndsl.recipe.settings import Positive, Variant, Whole
 
 __all__ = [
     "Course",
-    "Falling",
     "Schedule",
     "ScheduleFault",
     "drop_faults",
-    "least_rate_faults",
 ]
 
 
@@ -103,24 +100,6 @@ class Schedule(Variant):
             yield ScheduleFault(message, "write a `warmup_lr` below `lr`", "warmup_lr", "optimizer")
 
 
-class Falling(Schedule):
-    """What the schedules share that would end at 0."""
-
-    to_the_end = True
-
-    min_lr: NotNegative = Field(default=0.0, description="learning rate that it falls to")
-
-    @override
-    def rate(self, full: float, time: float, epochs: int, drops: int) -> float:
-        """At the end of training and after, the least rate."""
-        return self.min_lr + (full - self.min_lr) * self.multiplier(time, epochs, drops)
-
-    @override
-    def faults(self, course: Course) -> Iterator[ScheduleFault]:
-        yield from super().faults(course)
-        yield from least_rate_faults(self.min_lr, course)
-
-
 # --- what schedules share ---------------------------------------------------------------------
 
 
@@ -143,13 +122,6 @@ def drop_faults(
         message = f"the drop at {_these(early)} falls into the warm-up, which takes {whole}"
         help = "let it drop after the warm-up, or warm up for less long"
         yield ScheduleFault(message, help, attribute)
-
-
-def least_rate_faults(least: float, course: Course) -> Iterator[ScheduleFault]:
-    """A least rate that is no smaller than what falls to it."""
-    if least >= course.lr:
-        message = f"the rate never falls: `min_lr` is {least:g}, and `lr` {course.lr:g}"
-        yield ScheduleFault(message, "write a `min_lr` below `lr`", "min_lr", "optimizer")
 
 
 def _these(epochs: list[int]) -> str:

@@ -6,7 +6,7 @@ import math
 
 from typing_extensions import override
 
-from cnndsl.recipe.schedules.base import Falling
+from cnndsl.recipe.schedules.falling import Falling
 
 __all__ = ["Cosine"]
 

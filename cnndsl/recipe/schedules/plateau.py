@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from cnndsl.diagnostics.words import count
 from cnndsl.layers.base import Count
-from cnndsl.recipe.schedules.base import Course, Schedule, ScheduleFault, least_rate_faults
+from cnndsl.recipe.schedules.base import Course, Schedule, ScheduleFault
+from cnndsl.recipe.schedules.falling import least_rate_faults
 from cnndsl.recipe.settings import NotNegative, Portion
 
 __all__ = ["Plateau"]

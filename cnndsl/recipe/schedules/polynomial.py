@@ -5,7 +5,7 @@
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.recipe.schedules.base import Falling
+from cnndsl.recipe.schedules.falling import Falling
 from cnndsl.recipe.settings import Positive
 
 __all__ = ["Polynomial"]
