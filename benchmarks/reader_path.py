@@ -64,6 +64,7 @@ ASIDE = MappingProxyType(
         # Parts of the language and of a recipe that the two lines do not use.
         "analysis/liveness.py": "leaves out what no output needs",
         "elaborate/header.py": "the `input` statement",
+        "elaborate/imports.py": "blocks, and what a file imports",
         "elaborate/modules.py": "finds files and imports",
         "elaborate/parameters.py": "values for `param` statements",
         "elaborate/share.py": "shared weights",

@@ -7,20 +7,18 @@ a schema will judge it.
 
 from __future__ import annotations
 
-import math
-import operator
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container
 from typing import assert_never
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, shorten
+from cnndsl.elaborate.arithmetic import COMPARISONS, arithmetic
 from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.values import (
     EVERY_WORD,
     INITIALISERS,
-    LARGEST,
     MOST_ITEMS,
     Broken,
     Constants,
@@ -29,6 +27,7 @@ from cnndsl.elaborate.values import (
     OpenHole,
     Value,
     brief,
+    evaluation_error,
     show,
 )
 from cnndsl.layers import find
@@ -92,7 +91,7 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
         case Call():
             return _call(expr, constants)
         case At():
-            raise _error(
+            raise evaluation_error(
                 "CNN204",
                 "`@` joins a count and a size, as in `6@5x5`; here one value is needed",
                 expr.span,
@@ -101,15 +100,11 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
     assert_never(expr)
 
 
-def _error(code: str, message: str, span: Span, help: str, label: str = "") -> EvaluationError:
-    return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
-
-
 def _list(expr: List, constants: Constants, words: Container[str]) -> Value:
     items = tuple(evaluate(item, constants, words=words) for item in expr.items)
     lists = [item for item in items if isinstance(item, tuple)]
     if any(isinstance(item, ListOfLists) for item in lists):
-        raise _error(
+        raise evaluation_error(
             "CNN204",
             "a list holds values and lists of values, and nothing deeper",
             expr.span,
@@ -117,7 +112,7 @@ def _list(expr: List, constants: Constants, words: Container[str]) -> Value:
         )
     many = len(items) + sum(map(len, lists))
     if many > MOST_ITEMS:
-        raise _error(
+        raise evaluation_error(
             "CNN205",
             f"a list holds at most {MOST_ITEMS} values, not {many}",
             expr.span,
@@ -133,10 +128,10 @@ def _quoted(expr: Text, constants: Constants, words: Container[str]) -> Evaluati
     if not known and not word[:1].isdecimal():
         message = f"`{shorten(expr.span.text)}` is a text, and no value is called so"
         help = "write a number, `yes` or `no`, or a word that layers take, such as `same`"
-        return _error("CNN204", message, expr.span, help=help)
+        return evaluation_error("CNN204", message, expr.span, help=help)
     if not re.fullmatch(r"[A-Za-z_]\w*|\d+(\.\d+)?", word, re.ASCII):
         message = "a text in quotes is no value here"
-        return _error("CNN204", message, expr.span, help="write a number or a word")
+        return evaluation_error("CNN204", message, expr.span, help="write a number or a word")
     fix = Fix(f"write `{word}`", (Edit(expr.span, word),), safe=True)
     return EvaluationError(
         Diagnostic(
@@ -163,14 +158,14 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     if not expr.name.isascii():
         raise EvaluationError(foreign_letters(expr.name, expr.span))
     if constants.has_stream(expr.name):
-        raise _error(
+        raise evaluation_error(
             "CNN209",
             f"`{expr.name}` is a stream, and a value is needed here",
             expr.span,
             help="write a number here; streams are joined by `add( … )` or `concat( … )`",
         )
     if find(expr.name) is not None:
-        raise _error(
+        raise evaluation_error(
             "CNN209",
             f"`{expr.name}` is a layer, and a value is needed here",
             expr.span,
@@ -179,7 +174,7 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     near = closest(expr.name, tuple(constants.names()))
     if expr.name in ("true", "false", "True", "False"):
         near = ("yes" if expr.name.lower() == "true" else "no",)
-    raise _error(
+    raise evaluation_error(
         "CNN102",
         f"nothing is called `{shorten(expr.name)}` here",
         expr.span,
@@ -201,7 +196,7 @@ def claimed_sizes(claim: Claim, constants: Constants) -> tuple[Value, ...]:
         dims.extend(value if isinstance(value, tuple) else (value,))
     if all(isinstance(dim, int | OpenHole) and not isinstance(dim, bool) for dim in dims):
         return tuple(dims)
-    raise _error(
+    raise evaluation_error(
         "CNN204",
         f"a claim states sizes, not `{', '.join(map(brief, dims[:8]))}`",
         claim.span,
@@ -211,7 +206,7 @@ def claimed_sizes(claim: Claim, constants: Constants) -> tuple[Value, ...]:
 
 def hole_refused(span: Span) -> EvaluationError:
     """A ``?`` whose value would change what the network is made of."""
-    return _error(
+    return evaluation_error(
         "CNN406",
         "`?` cannot decide what is built: only sizes and arguments of layers are found",
         span,
@@ -222,14 +217,14 @@ def hole_refused(span: Span) -> EvaluationError:
 def _number(expr: Expr, constants: Constants, wanted: str = "a number") -> int | float:
     value = evaluate(expr, constants)
     if isinstance(value, OpenHole):
-        raise _error(
+        raise evaluation_error(
             "CNN406",
             "`?` cannot be a part of arithmetic: it must be a whole argument",
             expr.span,
             help="let `?` stand alone, as in `padding ?`",
         )
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _error(
+        raise evaluation_error(
             "CNN204",
             f"{wanted} is needed here, not `{brief(value)}`",
             expr.span,
@@ -249,7 +244,7 @@ def truth(expr: Expr, constants: Constants) -> bool:
         return value
     if isinstance(value, OpenHole):
         raise hole_refused(expr.span)
-    raise _error(
+    raise evaluation_error(
         "CNN211",
         f"a condition must be `yes` or `no`, not `{brief(value)}`",
         expr.span,
@@ -261,22 +256,6 @@ def _unary(expr: Unary, constants: Constants) -> Value:
     if expr.operator == "not":
         return not truth(expr.operand, constants)
     return -_number(expr.operand, constants)
-
-
-_ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-}
-_COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 def _binary(expr: Binary, constants: Constants) -> Value:
@@ -292,9 +271,9 @@ def _binary(expr: Binary, constants: Constants) -> Value:
         case "..":
             return _range(expr, constants)
         case "<" | "<=" | ">" | ">=":
-            compare = _COMPARISONS[expr.operator]
+            compare = COMPARISONS[expr.operator]
             return compare(_number(expr.left, constants), _number(expr.right, constants))
-    return _arithmetic(expr, _number(expr.left, constants), _number(expr.right, constants))
+    return arithmetic(expr, _number(expr.left, constants), _number(expr.right, constants))
 
 
 def _comparable(expr: Expr, constants: Constants) -> Value:
@@ -304,7 +283,7 @@ def _comparable(expr: Expr, constants: Constants) -> Value:
         raise hole_refused(expr.span)
     if isinstance(value, int | float | str):
         return value
-    raise _error(
+    raise evaluation_error(
         "CNN204",
         f"numbers and words are compared, not `{brief(value)}`",
         expr.span,
@@ -312,37 +291,11 @@ def _comparable(expr: Expr, constants: Constants) -> Value:
     )
 
 
-def _arithmetic(expr: Binary, left: float, right: float) -> int | float:
-    if expr.operator in ("/", "//", "%") and right == 0:
-        raise _error(
-            "CNN210",
-            f"{show(left)} {expr.operator} 0 has no value",
-            expr.span,
-            label="division by zero",
-            help="divide by something other than 0",
-        )
-    whole = isinstance(left, int) and isinstance(right, int)
-    if whole and expr.operator == "/" and left % right == 0:
-        return int(left) // int(right)
-    try:
-        result = _ARITHMETIC[expr.operator](left, right)
-    except OverflowError:
-        result = math.inf
-    if not -LARGEST <= result <= LARGEST:  # also catches nan
-        raise _error(
-            "CNN210",
-            f"the result of `{expr.operator}` is beyond what a network can use (2^63)",
-            expr.span,
-            help="use smaller numbers",
-        )
-    return int(result) if expr.operator == "//" else result
-
-
 def _range(expr: Binary, constants: Constants) -> range:
     first, last = _number(expr.left, constants), _number(expr.right, constants)
     if isinstance(first, int) and isinstance(last, int):
         return range(first, last + 1)
-    raise _error(
+    raise evaluation_error(
         "CNN204",
         f"a range runs over whole numbers, not from {show(first)} to {show(last)}",
         expr.span,
@@ -356,7 +309,7 @@ def _call(expr: Call, constants: Constants) -> Value:
         numbers = [_number(_plain(argument), constants) for argument in expr.arguments]
         if numbers:
             return min(numbers) if name == "min" else max(numbers)
-        raise _error(
+        raise evaluation_error(
             "CNN202",
             f"`{name}` needs at least one number",
             expr.span,
@@ -366,7 +319,7 @@ def _call(expr: Call, constants: Constants) -> Value:
         return _initialiser(expr, constants)
     near = closest(name, ("min", "max", *sorted(INITIALISERS)))
     help = f"did you mean `{near[0]}`?" if near else "there are `min` and `max`"
-    raise _error(
+    raise evaluation_error(
         "CNN102",
         f"no function is called `{shorten(name)}`",
         expr.callee.span,
@@ -377,7 +330,7 @@ def _call(expr: Call, constants: Constants) -> Value:
 def _initialiser(expr: Call, constants: Constants) -> Init:
     name = expr.callee.name
     if len(expr.arguments) > 1:
-        raise _error(
+        raise evaluation_error(
             "CNN203",
             f"`{name}` takes one number, not {len(expr.arguments)}",
             expr.arguments[1].span,
@@ -390,7 +343,7 @@ def _initialiser(expr: Call, constants: Constants) -> Init:
 def _plain(argument: Argument) -> Expr:
     """The expression of an argument that can be nothing else."""
     if isinstance(argument.value, Chain) or argument.name is not None:
-        raise _error(
+        raise evaluation_error(
             "CNN209",
             "a number is needed here, not a layer",
             argument.span,

@@ -14,22 +14,19 @@ from cnndsl.elaborate.context import LimitError
 from cnndsl.elaborate.draft import Draft, PendingExpectation
 from cnndsl.elaborate.elaborate import Elaborator
 from cnndsl.elaborate.error_nodes import (
-    begins_with,
-    broken_names,
-    unreadable_constants,
     with_error_nodes,
 )
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.header import input_node, input_sizes
+from cnndsl.elaborate.imports import Imports, defined_twice
 from cnndsl.elaborate.modules import Loader
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.elaborate.schema_errors import unknown_quantity
-from cnndsl.elaborate.scope import BlockDefinition, File, Frame, Naming, Stream, labels_in
+from cnndsl.elaborate.scope import Frame, Naming, Stream, labels_in
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unused import check_presence, warn_unused
 from cnndsl.elaborate.values import Constants, OpenHole, Value, holes_in, show
 from cnndsl.frozen import replace
-from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import (
     Block,
@@ -40,7 +37,6 @@ from cnndsl.syntax.ast import (
     Identifier,
     Import,
     Input,
-    Let,
     Module,
     NetworkName,
     Output,
@@ -93,8 +89,7 @@ class _Resolver:
         name = self.path.stem.encode(errors="replace").decode()
         self.draft = Draft(self.module, name=name)
         self.expander = Elaborator(self.draft, self.report, self.limits)
-        self.files: dict[Path, File] = {}
-        self.reading: dict[Path, Import | None] = {}
+        self.imports = Imports(self.expander, self.loader, self.report, self.limits)
         self.header: dict[str, Span] = {}
         self.outputs: list[Output] = []
         self.train: tuple[Train, Constants] | None = None
@@ -113,7 +108,7 @@ class _Resolver:
         Raises:
             LimitError: where a limit is reached; the report says which.
         """
-        file = self._file(self.path, self.module, None)
+        file = self.imports.file(self.path, self.module)
         self.draft.imported = tuple(
             definition for definition in file.blocks.values() if definition.file is not file
         )
@@ -131,99 +126,6 @@ class _Resolver:
                 else:
                     self._statement(statement, frame)
         self._finish(frame)
-
-    # --- files ---
-
-    def _file(self, path: Path, module: Module, statement: Import | None) -> File:
-        """What the statements of a file can see: its own blocks and those that it imports."""
-        file = File(path, broken=module.broken)
-        if module.broken:
-            file.constants.outer = unreadable_constants(module, self.report)
-            file.incomplete = any(begins_with(gap) == "import" for gap in module.broken)
-            self.expander.broken |= broken_names(module)
-        self.files[path] = file
-        self.reading[path] = statement
-        for item in module.statements:
-            if isinstance(item, Import):
-                self._import(item, file)
-            elif isinstance(item, Block):
-                self._define(item, file)
-        del self.reading[path]
-        return file
-
-    def _import(self, statement: Import, file: File) -> None:
-        self.expander.step(statement.span)
-        if len(self.reading) > self.limits.depth:
-            message = f"imports follow each other more than {self.limits.depth} deep"
-            help = "import the files that hold the blocks directly"
-            self.report.add(Diagnostic("CNN902", message, statement.path.span, help=help))
-            raise LimitError
-        found = self.loader.imported(statement, file.path)
-        if found is None:
-            file.incomplete = True
-            return
-        path, module = found
-        if path in self.reading:
-            self.loader.cycle(statement, self.reading[path])
-            file.incomplete = True
-            return
-        other = self.files.get(path)
-        if other is None:
-            other = self._file(path, module, statement)
-            self._constants(module, other)
-        file.incomplete |= other.incomplete
-        for name, definition in other.blocks.items():
-            mine = file.blocks.setdefault(name, definition)
-            if mine is not definition:
-                self._twice(name, statement.path.span, mine.block.name.span, "block")
-
-    def _constants(self, module: Module, file: File) -> None:
-        """The constants of an imported file, for its blocks; nothing else of it is carried out."""
-        for statement in module.statements:
-            if isinstance(statement, Let | Param):
-                expr = statement.value if isinstance(statement, Let) else statement.default
-                value = self.expander.constant(expr, file.constants)
-                file.constants.define(statement.name.name, value, statement.name.span)
-                file.constants.own[statement.name.name].used = True
-            elif isinstance(statement, RoundingRule):
-                file.rounding = self.expander.rounding(statement)
-
-    def _define(self, block: Block, file: File) -> None:
-        name = block.name
-        known = file.blocks.get(name.name)
-        if known is not None:
-            self._twice(name.name, name.span, known.block.name.span, "block")
-        elif is_shipped(name.name):
-            self.report.add(
-                Diagnostic(
-                    "CNN007",
-                    f"`{name.name}` is a layer and cannot name a block",
-                    name.span,
-                    help=f"call it `{name.name}_block`, say",
-                )
-            )
-        else:
-            file.blocks[name.name] = BlockDefinition(block, file)
-        self._check_parameter_names(block)
-
-    def _check_parameter_names(self, block: Block) -> None:
-        first: dict[str, Span] = {}
-        for parameter in block.parameters:
-            name = parameter.name
-            if name.name in first:
-                self._twice(name.name, name.span, first[name.name], "parameter")
-            first.setdefault(name.name, name.span)
-
-    def _twice(self, name: str, span: Span, first: Span, what: str) -> None:
-        self.report.add(
-            Diagnostic(
-                "CNN104",
-                f"the {what} `{name}` is defined twice",
-                span,
-                labels=(Label(first, "first here"),),
-                help="rename one of them",
-            )
-        )
 
     # --- statements ---
 
@@ -272,7 +174,7 @@ class _Resolver:
     def _new_constant(self, name: Identifier, frame: Frame) -> None:
         known = frame.constants.own.get(name.name)
         if known is not None:
-            self._twice(name.name, name.span, known.span, "constant")
+            self.report.add(defined_twice(name.name, name.span, known.span, "constant"))
 
     def _param(self, statement: Param, frame: Frame) -> None:
         self._new_constant(statement.name, frame)
@@ -306,7 +208,7 @@ class _Resolver:
             name = "input"
         if name in self.expander.paths:
             node = self.draft.nodes[self.expander.paths[name]]
-            self._twice(name, statement.span, node.span, "input")
+            self.report.add(defined_twice(name, statement.span, node.span, "input"))
             return
         sizes = None
         with self.expander.reporting():
@@ -365,7 +267,9 @@ class _Resolver:
                 if node is None:
                     node = self.expander.paths.get(name.name)
                 if node is not None and self.draft.outputs.get(name.name, node) != node:
-                    self._twice(name.name, name.span, self.draft.nodes[node].span, "output")
+                    self.report.add(
+                        defined_twice(name.name, name.span, self.draft.nodes[node].span, "output")
+                    )
                 elif node is None:
                     self.expander.unknown_stream(Identifier(name.name, name.span), frame)
                 else:
@@ -383,5 +287,5 @@ class _Resolver:
         }
         if not self.report.failed:
             check_presence(self.draft, self.report)
-            own = self.files[self.path].blocks.values()
+            own = self.imports.files[self.path].blocks.values()
             warn_unused(self.expander, [d for d in own if d.file.path == self.path], frame)

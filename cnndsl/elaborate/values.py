@@ -27,6 +27,7 @@ __all__ = [
     "OpenHole",
     "Value",
     "brief",
+    "evaluation_error",
     "holes_in",
     "show",
 ]
@@ -94,6 +95,13 @@ class EvaluationError(Exception):
     def __init__(self, diagnostic: Diagnostic) -> None:
         self.diagnostic = diagnostic
         super().__init__(diagnostic.message)
+
+
+def evaluation_error(
+    code: str, message: str, span: Span, help: str, label: str = ""
+) -> EvaluationError:
+    """An expression has no value, for this reason."""
+    return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
 
 
 @dataclass(slots=True)
