@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import listed
 from cnndsl.frozen import frozen
 from cnndsl.syntax.collector import Collector
 from cnndsl.syntax.post_parse_errors import shown
@@ -142,9 +143,7 @@ def cannot_stand(here: ErrorContext) -> Diagnostic:
 def alternatives(here: ErrorContext) -> str:
     """What could stand here, in words."""
     names = list(dict.fromkeys(_named(here.expected)))[:4]
-    if not names:
-        return "something else"
-    return f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+    return listed(names, "or") or "something else"
 
 
 def _named(expected: frozenset[str]) -> Iterator[str]:
