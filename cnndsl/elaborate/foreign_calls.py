@@ -281,6 +281,8 @@ def _phrase(tool: _Tool, schema: type[Layer], arguments: Sequence[Argument]) -> 
         texts["momentum"] = _complement(given["momentum"])
     if tool in (_TORCH, _KERAS):
         _floored(schema, texts)
+    if tool is _KERAS and schema.keyword == "upconv" and _has_gaps(texts):
+        return None  # its `valid` adds what the stride leaves beyond the kernel
     fields = schema.model_fields
     required = (name for name, known in fields.items() if known.is_required())
     if any(name not in texts for name in required) or not texts.keys() <= fields.keys():
@@ -335,13 +337,23 @@ def _floored(schema: type[Layer], texts: dict[str, str]) -> None:
     """Other tools drop what a stride leaves over: say so where one may leave something."""
     if "rounding" not in schema.model_fields:
         return
-    stride = texts.get("stride", texts.get("kernel") if "pool" in schema.keyword else "1")
-    if "pool" in schema.keyword and stride == texts.get("kernel"):
+    by_kernel = schema.model_fields["stride"].default is None
+    stride = texts.get("stride", texts.get("kernel") if by_kernel else "1")
+    if by_kernel and stride == texts.get("kernel"):
         texts.pop("stride", None)
     moves = stride is not None and set(stride.split("x")) != {"1"}
     rounding = texts.pop("rounding", "floor")
     if moves and texts.get("padding") != "same":
         texts["rounding"] = rounding
+
+
+def _has_gaps(texts: Mapping[str, str]) -> bool:
+    """Whether a transposed convolution's stride is, or may be, larger than its kernel."""
+    numbers = [texts.get(name, "1").split("x") for name in ("kernel", "stride")]
+    if not all(size.isdecimal() for sizes in numbers for size in sizes):
+        return True
+    smallest, largest = min(map(int, numbers[0])), max(map(int, numbers[1]))
+    return largest > smallest
 
 
 def _differs(schema: type[Layer], name: str, text: str) -> bool:
