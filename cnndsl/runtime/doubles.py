@@ -21,7 +21,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from typing_extensions import override
 
-__all__ = ["AveragePool", "Conv", "DoubleGraph", "Doubles", "MaxPool"]
+__all__ = ["AveragePool", "Conv", "ConvTranspose", "DoubleGraph", "Doubles", "MaxPool"]
 
 Doubles: TypeAlias = NDArray[numpy.float64]
 
@@ -35,7 +35,7 @@ class DoubleGraph:
         self._value = value
         self._evaluator = ReferenceEvaluator(
             _for_value(model, value),
-            new_ops=[Conv, MaxPool, AveragePool],
+            new_ops=[Conv, ConvTranspose, MaxPool, AveragePool],
         )
         self._wanted = frozenset(self._evaluator.input_names)
 
@@ -177,6 +177,39 @@ class Conv(OpRun):
         if b is not None:
             result += b.reshape(-1, *[1] * len(windows.sizes))
         return (result,)
+
+
+class ConvTranspose(OpRun):
+    """ConvTranspose-11, with explicit padding; the reference evaluator's knows no groups."""
+
+    op_domain = ""
+
+    @override
+    def _run(
+        self, x: Doubles, w: Doubles, b: Doubles | None = None, **given: Any
+    ) -> tuple[Doubles]:
+        groups, rank = given["group"] or 1, x.ndim - 2
+        ones, zeros = [1] * rank, [0] * rank
+        strides, dilations = given["strides"] or ones, given["dilations"] or ones
+        windows = _Windows(w.shape[2:], zeros, zeros, strides, dilations, x.shape[2:])
+        columns = zip(x.shape[2:], w.shape[2:], strides, dilations, strict=True)
+        reach = [
+            (size - 1) * stride + (kernel - 1) * dilation + 1
+            for size, kernel, stride, dilation in columns
+        ]
+        added = given["output_padding"] or zeros
+        whole = numpy.zeros(
+            (len(x), groups * w.shape[1], *(a + b for a, b in zip(reach, added, strict=True)))
+        )
+        kernels: Any = w.reshape(groups, len(w) // groups, *w.shape[1:]).swapaxes(1, 2)
+        cells = x.reshape(len(x), groups, len(w) // groups, -1)
+        for place, part in windows.parts(whole):  # views: what is added to them, the whole gets
+            part += (kernels[(..., *place)] @ cells).reshape(part.shape)
+        pads = given["pads"] or zeros * 2
+        ends = zip(pads[:rank], pads[rank:], whole.shape[2:], strict=True)
+        kept = (slice(before, size - after) for before, after, size in ends)
+        result = whole[(slice(None), slice(None), *kept)]
+        return (result if b is None else result + b.reshape(-1, *ones),)
 
 
 class MaxPool(OpRun):

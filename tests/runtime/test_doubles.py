@@ -1,0 +1,58 @@
+"""Transposed convolutions in float64: what ONNX Runtime computes, in more digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from cnndsl import pipeline
+from cnndsl.pipeline import selftest
+from cnndsl.runtime.doubles import DoubleGraph
+
+CASES: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((5,), {}),
+    ((3, 4), {"strides": [2, 3], "output_padding": [1, 2]}),
+    ((3, 4), {"strides": [2, 2], "pads": [1, 1, 1, 1], "group": 2}),
+    ((4, 3), {"dilations": [2, 1], "pads": [0, 1, 2, 0], "group": 4}),
+    ((2, 3, 2), {"strides": [1, 2, 1], "pads": [1, 0, 0, 0, 1, 1]}),
+]
+
+
+@pytest.mark.parametrize(("size", "given"), CASES)
+def test_a_transposed_convolution_is_that_of_onnx_runtime(
+    size: tuple[int, ...], given: dict[str, Any]
+) -> None:
+    random = numpy.random.default_rng(3)
+    groups = given.get("group", 1)
+    shapes = {"x": (2, 4, *size), "w": (4, 6 // groups if groups < 4 else 1, *[3] * len(size))}
+    shapes["b"] = (shapes["w"][1] * groups,)
+    feeds = {name: random.standard_normal(shape, numpy.float32) for name, shape in shapes.items()}
+    inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+    nodes = [
+        helper.make_node("ConvTranspose", [*shapes], ["y"], **given),
+        helper.make_node("Sin", ["y"], ["s"]),  # so that no two cells can be exchanged unseen
+        helper.make_node("Mul", ["s", "y"], ["p"]),
+        helper.make_node("ReduceSum", ["p"], ["total"], keepdims=0),
+    ]
+    outputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in ("total", "y")]
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (expected,) = session.run(["total"], feeds)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    assert DoubleGraph(copy, "total")(feeds) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_gradients_of_a_network_with_transposed_layers_pass_the_selftest() -> None:
+    spec = (
+        "input 1x6x6\nconv 4@3 stride 2 padding same -> tanh\n"
+        "upconv 4@3 stride 2 padding same groups 2 -> tanh\nflatten -> dense 3 -> softmax\n"
+    )
+    network = pipeline.typed(pipeline.check_text(spec))
+    assert next(selftest(network, device="cpu", threads=1)).verdict == "passed"
