@@ -183,24 +183,24 @@ class Signature:
         The labels are by the network's outputs, or one array where only one output has any;
         ``step`` counts the steps done before.
         """
-        if not isinstance(labels, Mapping):
-            (output,) = self.labels
-            labels = {output: labels}
+        answers = self.by_output(labels)
         scalars = {"rate": lr, "step": step, "seed": seed}
         found: dict[str, Array] = {}
-        for spec in self._fed:
+        for spec in self.inputs:
             if spec.role == "sample":
                 found[spec.name] = samples[spec.name]
             elif spec.role == "labels":
-                found[spec.name] = labels[spec.of]
-            else:
+                found[spec.name] = answers[spec.of]
+            elif spec.role in scalars:
                 found[spec.name] = numpy.asarray(scalars[spec.role], spec.dtype)
         return found
 
-    @cached_property
-    def _fed(self) -> tuple[TensorSpec, ...]:
-        # Asked for in every step, where a search among hundreds of weights is felt.
-        return self.inputs_of("sample", "labels", "rate", "step", "seed")
+    def by_output(self, labels: Array | Mapping[str, Array]) -> Mapping[str, Array]:
+        """Labels by the network's outputs, where one array may stand for those of the only one."""
+        if isinstance(labels, Mapping):
+            return labels
+        (output,) = self.labels
+        return {output: labels}
 
     def initial_state(self) -> dict[str, Array]:
         """The optimizer's state to begin with; no array has memory of its own."""
