@@ -60,8 +60,28 @@ class Same(Augmentation):
     keyword = "same"
 """
 
+BRIER = """
+import numpy
+from cnndsl.recipe.losses.base import LabelKind, Loss
+
+
+class Brier(Loss):
+    keyword = "brier"
+    labels = LabelKind.SHARE
+    threshold = 0.5
+
+    def lower(self, emit, context):
+        error = emit.op("Sub", context.scores, context.labels)
+        return emit.op("ReduceMean", emit.op("Mul", error, error), keepdims=0)
+
+    def of_answers(self, scores, labels):
+        return (numpy.asarray(scores, numpy.float64) - labels) ** 2
+"""
+"""A loss of probabilities: an answer is yes above 0.5, where one of logits has 0."""
+
 POINTS = """
 [cnndsl.losses]
+brier = more_kinds.brier:Brier
 huber = more_kinds.huber:Huber
 mse = more_kinds.huber:Huber
 nowhere = more_kinds.nowhere:Loss
@@ -102,7 +122,7 @@ def more_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     package, info = site / "more_kinds", site / "more_kinds-1.0.dist-info"
     for folder in (package, info):
         folder.mkdir(parents=True)
-    for name, text in {"__init__": "", "broken": BROKEN, **examples()}.items():
+    for name, text in {"__init__": "", "broken": BROKEN, "brier": BRIER, **examples()}.items():
         (package / f"{name}.py").write_text(text)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: more-kinds\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(POINTS)
@@ -298,3 +318,21 @@ def test_a_network_trains_with_all_of_them(tmp_path: Path) -> None:
     assert evaluation.loss == pytest.approx(expected, rel=1e-5)
     assert evaluation.mae == pytest.approx(error.mean(), rel=1e-5)
     assert math.isfinite(evaluation.rmse or math.nan)
+
+
+def test_training_and_evaluation_count_the_same_answers_right(tmp_path: Path) -> None:
+    chance = numpy.random.default_rng(5)
+    x = chance.standard_normal((64, 3)).astype(numpy.float32)
+    y = (x @ numpy.array([[1.0, -1.0], [2.0, 0.0], [0.0, 1.0]]) > 0).astype(numpy.float32)
+    text = spec("loss brier", "optimizer sgd lr 1e-9", "batch 64", "epochs 1")
+    tiny = cnndsl.parse(text.replace("dense 2", "dense 2 -> sigmoid"))
+    run = tiny.train((x, y), out=tmp_path / "run", device="cpu")
+    model = tmp_path / "run" / "model.onnx"
+    evaluation = cnndsl.load(model).evaluate((x, y), model, device="cpu")
+    probabilities = run.model.run(x)
+    right = float(((probabilities > 0.5) == (y > 0.5)).mean())
+    assert 0.1 < right < 0.9  # above 0, all probabilities would be a yes
+    assert right != float((y > 0.5).mean())
+    assert run.records[0].accuracy == pytest.approx(right)
+    assert evaluation.accuracy == pytest.approx(right)
+    assert evaluation.loss == pytest.approx(float(((probabilities - y) ** 2).mean()), rel=1e-5)
