@@ -90,22 +90,23 @@ LowerLayer: TypeAlias = Callable[[LayerNode, LoweringContext[onnx_ir.Value]], on
 class Forward:
     """A network as nodes of a graph: its inputs, outputs and weights, and each node's value.
 
-    ``logits`` are those of the outputs that an activation made, by their nodes' positions.
+    ``logits`` are those of outputs and heads, by their nodes' positions: None where no activation
+    made them.
     """
 
     inputs: list[onnx_ir.Value] = field(default_factory=list)
     outputs: list[onnx_ir.Value] = field(default_factory=list)
     weights: dict[str, onnx_ir.Value] = field(default_factory=dict)
     values: dict[int, onnx_ir.Value] = field(default_factory=dict)
-    logits: dict[int, Logits[onnx_ir.Value]] = field(default_factory=dict)
+    logits: dict[int, Logits[onnx_ir.Value] | None] = field(default_factory=dict)
 
     def scores(self, position: int, activation: str) -> onnx_ir.Value:
         """What a loss compares that is about the numbers before this activation (decision 0021).
 
-        That is what the activation was given, where it made the output at this position, and the
-        output itself where it did not.
+        That is what the activation was given, where it made the output or head at this position,
+        and that itself where it did not.
         """
-        found = self.logits.get(position)
+        found = self.logits[position]
         if found is not None and found.activation == activation:
             return found.source
         return self.values[position]
@@ -204,9 +205,13 @@ class _Lowering:
                 self.forward.values[position] = self._layer(position, node)
         self._name_outputs()
         for position in (*self.outputs.values(), *self.heads):
-            if found := logits(self.typed, position):
-                value = self.forward.values[found.source]
-                self.forward.logits[position] = Logits(found.activation, value)
+            self.forward.logits[position] = self._logits(position)
+
+    def _logits(self, position: int) -> Logits[onnx_ir.Value] | None:
+        found = logits(self.typed, position)
+        if found is None:
+            return None
+        return Logits(found.activation, self.forward.values[found.source])
 
     def _input(self, node: InputNode) -> onnx_ir.Value:
         if node.name not in self.raw:

@@ -45,6 +45,7 @@ def lowered(text: str) -> tuple[TypedNetwork, Forward]:
 def test_the_value_that_the_last_activation_took(ending: str, activation: str) -> None:
     network, forward = lowered(f"input 6\ns: dense 4 -> {ending}\n")
     found = forward.logits[network.network.main_output]
+    assert found is not None
     assert found.activation == activation
     assert found.source.name == "s"
     assert forward.scores(network.network.main_output, activation) is found.source
@@ -56,8 +57,8 @@ def test_the_value_that_the_last_activation_took(ending: str, activation: str) -
 )
 def test_where_no_activation_made_the_output_there_are_none(ending: str) -> None:
     network, forward = lowered(f"input 6\ns: dense 4 -> {ending}\n")
-    assert not forward.logits
     at = network.network.main_output
+    assert forward.logits == {at: None}
     assert forward.scores(at, "softmax") is forward.values[at]
 
 
@@ -69,15 +70,22 @@ def test_a_loss_about_another_activation_takes_the_output() -> None:
 
 
 def test_places_that_were_flattened_are_no_distribution() -> None:
-    _, forward = lowered("input 3x2x2\nconv 4@1 -> softmax -> flatten\n")
-    assert not forward.logits
+    network, forward = lowered("input 3x2x2\nconv 4@1 -> softmax -> flatten\n")
+    assert forward.logits == {network.network.main_output: None}
+
+
+def test_only_outputs_and_heads_can_be_asked_for() -> None:
+    """Else a loss behind a softmax could take probabilities for scores, in silence."""
+    network, forward = lowered("input 6\ndense 4 -> softmax -> dense 3\n")
+    with pytest.raises(KeyError):
+        forward.scores(network.network.main_output - 1, "softmax")
 
 
 def test_each_output_has_its_own() -> None:
     text = "input 6\na: dense 4\nside = a -> softmax\nb: dense 2 -> sigmoid\noutput side\n"
     network, forward = lowered(text)
     found = {name: forward.logits[position] for name, position in network.network.outputs.items()}
-    named = {name: (one.activation, one.source.name) for name, one in found.items()}
+    named = {name: (one.activation, one.source.name) for name, one in found.items() if one}
     assert named["side"] == ("softmax", "a")
     assert ("sigmoid", "b") in named.values()
 
