@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
-    from cnndsl.runtime.evaluate import Evaluation as Evaluation
+    from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
     from cnndsl.runtime.training import Training as Training
 
@@ -36,7 +36,7 @@ _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
     "CompileError": "cnndsl.diagnostics.compile_error",
     "Diagnostic": "cnndsl.diagnostics.model",
-    "Evaluation": "cnndsl.runtime.evaluate",
+    "Evaluation": "cnndsl.runtime.evaluation",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
     "Training": "cnndsl.runtime.training",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cnndsl.data.splits import Split
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
-    from cnndsl.runtime.evaluate import Evaluation
+    from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.training import Training, TrainingOptions

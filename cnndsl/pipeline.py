@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cnndsl.data.samples import Dataset
     from cnndsl.graph.artifact import Artifact
     from cnndsl.graph.weights import Array
-    from cnndsl.runtime.evaluate import Evaluation
+    from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener, Outcome
     from cnndsl.runtime.plan import TrainingRequest
     from cnndsl.runtime.selftest import Check
@@ -316,6 +316,7 @@ def compile_training(
     from cnndsl.graph.starting_weights import named, starting_weights
     from cnndsl.training.export import export_training
     from cnndsl.training.step import build_split, build_step
+    from cnndsl.typecheck.heads import heads_of
 
     network = named(network, weights)
     steps = (
@@ -323,7 +324,8 @@ def compile_training(
         if split
         else [build_step(network, batch=batch, opset=opset, target=target)]
     )
-    given = starting_weights(network, weights, seed, verify=verify)
+    heads = [head.position for head in heads_of(network.network)]
+    given = starting_weights(network, weights, seed, heads=heads, verify=verify)
     manifest = make_manifest(network, canonical_text(network.network), given.seed)
     return export_training(network, steps, manifest, given)
 

@@ -24,7 +24,7 @@ from cnndsl.diagnostics.render.characters import visible
 if TYPE_CHECKING:
     from cnndsl.api import Network
     from cnndsl.data.splits import Split
-    from cnndsl.runtime.evaluate import Evaluation
+    from cnndsl.runtime.evaluation import Evaluation
 
 __all__ = ["eval"]
 

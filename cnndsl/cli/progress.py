@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
@@ -202,6 +202,7 @@ def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str
     columns += _known("accuracy", record.accuracy, percent)
     columns += _known("mae", record.mae, number)
     columns += _known("rmse", record.rmse, number)
+    columns += [] if narrow else [_further_head(name, one) for name, one in _further(record)]
     if record.valid_loss is not None:
         valid = [f"valid {number(record.valid_loss)}"]
         valid += _known("", record.valid_accuracy, percent)
@@ -215,6 +216,25 @@ def epoch_line(record: EpochRecord, epochs: int, *, narrow: bool = False) -> str
     if record.best:
         columns.append("*best")
     return "  ".join(columns)
+
+
+def _further(record: EpochRecord) -> list[tuple[str, Mapping[str, float | None]]]:
+    """The heads with losses beside the main output, which comes first."""
+    return [*record.outputs.items()][1:]
+
+
+def _further_head(name: str, measures: Mapping[str, float | None]) -> str:
+    """A head's own numbers: ``aux1 0.1234 / 97.3%``, of validation behind ``valid``."""
+    text = f"{name} {_pair(measures, '')}"
+    valid = measures.get("valid_loss") is not None
+    return f"{text} valid {_pair(measures, 'valid_')}" if valid else text
+
+
+def _pair(measures: Mapping[str, float | None], prefix: str) -> str:
+    parts = _known("", measures.get(f"{prefix}loss"), number)
+    parts += _known("", measures.get(f"{prefix}accuracy"), percent)
+    parts += _known("mae", measures.get(f"{prefix}mae"), number)
+    return " / ".join(part.strip() for part in parts)
 
 
 def _known(name: str, value: float | None, shown: Callable[[float], str]) -> list[str]:

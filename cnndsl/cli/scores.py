@@ -16,7 +16,7 @@ from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
-    from cnndsl.runtime.evaluate import Evaluation
+    from cnndsl.runtime.evaluation import Evaluation
 
 __all__ = ["as_json", "as_text"]
 
@@ -75,7 +75,15 @@ def as_json(evaluation: Evaluation) -> dict[str, object]:
         "confusion": matrix or None,
         "labels": _labels_json(evaluation),
         "values": _values_json(evaluation),
+        **_outputs_json(evaluation),
     }
+
+
+def _outputs_json(evaluation: Evaluation) -> dict[str, object]:
+    """What each output is worth, where several have losses."""
+    if not evaluation.outputs:
+        return {}
+    return {"outputs": {name: as_json(one) for name, one in evaluation.outputs.items()}}
 
 
 def _labels_json(evaluation: Evaluation) -> list[dict[str, object]]:
@@ -124,7 +132,15 @@ def _finite(value: float | None) -> float | None:
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """The numbers as aligned lines."""
+    """The numbers as aligned lines; where several outputs have losses, those of one after another.
+
+    What they come to together stands first.
+    """
+    if evaluation.outputs:
+        samples = count(evaluation.count, "sample", commas=True)
+        total = f"loss {number(evaluation.loss).strip()}  {samples}"
+        parts = (f"{visible(name)}: {as_text(one)}" for name, one in evaluation.outputs.items())
+        return "\n\n".join((total, *parts))
     lines = ["  ".join([*_facts(evaluation), count(evaluation.count, "sample", commas=True)])]
     if evaluation.nan:
         verb = "is" if evaluation.nan == 1 else "are"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from types import MappingProxyType
 
 import numpy
 import numpy.typing
@@ -231,11 +232,20 @@ class ArraySet(Dataset):
         classes: Sequence[str] = (),
         part: str = "",
         notes: Sequence[str] = (),
+        others: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
         self._columns = dict(columns)
         self._part = part or name
         inputs = [column.input for column in columns.values()]
-        super().__init__(name, inputs, labels=labels, targets=targets, classes=classes, notes=notes)
+        super().__init__(
+            name,
+            inputs,
+            labels=labels,
+            targets=targets,
+            classes=classes,
+            notes=notes,
+            others=others,
+        )
 
     @override
     def name_of(self, index: int) -> str:
@@ -273,6 +283,9 @@ class ArraySet(Dataset):
         answers = self.targets if self.labels is None else self.labels
         assert answers is not None
         digest.update(numpy.ascontiguousarray(answers).data)
+        for name, own in self.others.items():
+            digest.update(f"{name} {own.shape} {own.dtype}".encode())
+            digest.update(numpy.ascontiguousarray(own).data)
         for name, column in self._columns.items():
             store = column.store
             digest.update(f"{name} {store.shape} {store.dtype}".encode())

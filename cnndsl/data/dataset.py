@@ -29,6 +29,7 @@ def open_dataset(
     split: Split = "train",
     classes: Sequence[str] = (),
     counted: bool = False,
+    heads: Sequence[str] = (),
 ) -> Dataset:
     """Open training data: ``digits``, a folder, a ``.npz`` or CSV file (docs/data.md), or arrays.
 
@@ -38,6 +39,7 @@ def open_dataset(
         split: the part to take, where the data has parts.
         classes: the names of the network's classes; data that names its classes must name these.
         counted: the network learns from labels that are indices of classes without names.
+        heads: the further heads of the network, whose labels data may have by their names.
 
     Raises:
         UserError: CNN801 where there is no such data or it is not understood, CNN802 where its
@@ -47,7 +49,7 @@ def open_dataset(
     """
     if split not in get_args(Split):
         raise ValueError(f"`split` must be {', '.join(get_args(Split))}, not {split!r}")
-    wanted = Wanted(tuple(inputs), split, tuple(classes), counted)
+    wanted = Wanted(tuple(inputs), split, tuple(classes), counted, tuple(heads))
     if not isinstance(given, str | os.PathLike):
         return open_arrays(given, wanted)
     data = os.fspath(given)

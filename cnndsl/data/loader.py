@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy
 
@@ -21,12 +21,18 @@ class Batch:
     """Samples that enter the network together.
 
     ``inputs`` are float32 arrays ``[n, *dims]`` by the inputs' names, ``labels`` what the network
-    should answer, ``indices`` the samples' places in their dataset.
+    should answer, for several heads by their names, ``indices`` the samples' places in their
+    dataset.
     """
 
     inputs: Mapping[str, Array]
-    labels: Array
+    labels: Any
     indices: Indices
+
+    def labels_of(self, head: str) -> Array:
+        """The labels of a head; all that there are, where they are not by name."""
+        found: Array = self.labels[head] if isinstance(self.labels, Mapping) else self.labels
+        return found
 
 
 class Augment(Protocol):
@@ -58,7 +64,7 @@ def feed(
     order: Indices,
     batch: int,
     *,
-    labels: Callable[[Indices], Array] | None = None,
+    labels: Callable[[Indices], Array | Mapping[str, Array]] | None = None,
     augment: Augment | None = None,
     epoch: int = 0,
     start: int = 0,
@@ -109,7 +115,7 @@ def evaluation_batches(
     dataset: Dataset,
     batch: int,
     *,
-    labels: Callable[[Indices], Array] | None = None,
+    labels: Callable[[Indices], Array | Mapping[str, Array]] | None = None,
     threads: int | None = None,
 ) -> Generator[Batch, None, None]:
     """All samples in order, without augmentation; the last batch may be smaller.

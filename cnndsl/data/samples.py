@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy
@@ -75,6 +76,7 @@ class Dataset(ABC):
             answers for every place, ``[count, *places]``.
         targets: instead of labels, what the network's output should be: ``[count, ...]``.
         classes: the names of the classes, where they have names.
+        others: labels (whole numbers) or targets of further heads of the network, by name.
         notes: what whoever uses the data should know: how its labels were read, what was passed
             over.
 
@@ -94,8 +96,10 @@ class Dataset(ABC):
         targets: Floats | None = None,
         classes: Sequence[str] = (),
         notes: Sequence[str] = (),
+        others: Mapping[str, Array] = MappingProxyType({}),
     ) -> None:
         self.name = name
+        self.others = others
         self.inputs = tuple(inputs)
         self.labels = labels
         self.targets = targets
@@ -162,6 +166,7 @@ class Subset(Dataset):
             targets=None if whole.targets is None else whole.targets[indices],
             classes=whole.classes,
             notes=whole.notes,
+            others={name: array[indices] for name, array in whole.others.items()},
         )
 
     @override

@@ -33,13 +33,15 @@ class Wanted:
     """What a dataset is opened for: the network's inputs, the part, the spec's class names.
 
     ``counted`` says that the labels of the training data are indices of classes without names:
-    then those of other data are, too.
+    then those of other data are, too. ``heads`` are the further heads of the network, which may
+    have labels of their own.
     """
 
     inputs: tuple[ModelInput, ...]
     split: Split = "train"
     classes: tuple[str, ...] = ()
     counted: bool = False
+    heads: tuple[str, ...] = ()
 
 
 def only_input(wanted: Wanted, data: str) -> ModelInput:

@@ -15,6 +15,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.class_names import is_writable, with_classes
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.typecheck.heads import heads_of
 
 __all__ = ["named_as", "open_part", "open_training_data"]
 
@@ -128,7 +129,8 @@ def _open(
 ) -> Dataset:
     nodes = network.network.inputs
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in nodes]
-    return open_dataset(data, inputs, split=split, classes=classes, counted=counted)
+    heads = [head.name for head in heads_of(network.network)[1:]]
+    return open_dataset(data, inputs, split=split, classes=classes, counted=counted, heads=heads)
 
 
 def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +40,19 @@ def starting_weights(
     path: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     *,
+    heads: Sequence[int] = (),
     verify: bool = True,
 ) -> StartingWeights:
     """The weights from a file, or drawn from a seed (by default the recipe's, else 0).
 
-    With ``verify``, the file's checksum is compared first.
+    ``heads`` as in :func:`~cnndsl.graph.lower.network_weights`. With ``verify``, the file's
+    checksum is compared first.
 
     Raises:
         UserError: CNN601 and CNN602 for the file, CNN606 where the weights are too large for one
             ONNX file.
     """
-    size = 4 * sum(weight.elements for weight in network_weights(typed).values())
+    size = 4 * sum(weight.elements for weight in network_weights(typed, heads).values())
     if size > LARGEST:
         raise UserError(
             "CNN606",
@@ -60,11 +62,11 @@ def starting_weights(
         )
     if path is not None:
         said: list[str] = []
-        arrays = read_weights(path, typed, said.append, verify=verify)
+        arrays = read_weights(path, typed, said.append, heads=heads, verify=verify)
         return StartingWeights(arrays, warnings=tuple(said))
     recipe = typed.network.recipe or Recipe()
     drawn = recipe.seed if seed is None else seed
-    return StartingWeights(initialise(typed, drawn, recipe.init), drawn)
+    return StartingWeights(initialise(typed, drawn, recipe.init, heads), drawn)
 
 
 def named(network: TypedNetwork, weights: Path | None) -> TypedNetwork:

@@ -9,7 +9,7 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -55,12 +55,14 @@ def read_weights(
     typed: TypedNetwork,
     tell: Tell = _to_nobody,
     *,
+    heads: Sequence[int] = (),
     verify: bool = True,
 ) -> dict[str, Array]:
     """The network's weights from a safetensors or ``.npz`` file or a compiled model, by full names.
 
     Every tensor must be there, with its shape, and no other; those of layers that no output
-    depends on may be there. All that does not fit is found before any number is read. ``tell``
+    depends on may be there, and must where they are needed by the positions of ``heads``. All that
+    does not fit is found before any number is read. ``tell``
     learns of numbers that are converted, and of other names of classes. With ``verify``, the file's
     checksum is compared first, where it has one.
 
@@ -70,11 +72,11 @@ def read_weights(
             read, CNN604 for a model that is none of ours, CNN607 for a file that was damaged.
     """
     with open_weights(path, verify=verify) as file:
-        misfits = _compare(typed, file.stored)
+        misfits = _compare(typed, file.stored, heads)
         if misfits.any:
             raise misfits.error(os.fspath(path), typed.name)
         compare_classes(file.classes, typed.network.classes, path, tell)
-        names = network_weights(typed)
+        names = network_weights(typed, heads)
         if note := file.conversion(names):
             tell(note)
         weights = {name: file.read(name) for name in names}
@@ -313,8 +315,10 @@ class _Misfits:
         return "save the file without the surplus tensors"
 
 
-def _compare(typed: TypedNetwork, stored: Mapping[str, StoredTensor]) -> _Misfits:
-    expected = network_weights(typed)
+def _compare(
+    typed: TypedNetwork, stored: Mapping[str, StoredTensor], heads: Sequence[int]
+) -> _Misfits:
+    expected = network_weights(typed, heads)
     known = {name for position in range(len(typed.weights)) for name in typed.weights_of(position)}
     pairs = [
         (quoted(name), weight, stored[name]) for name, weight in expected.items() if name in stored

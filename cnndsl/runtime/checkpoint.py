@@ -74,7 +74,11 @@ class Position:
 
     def to_json(self) -> dict[str, Any]:
         """The position as plain data."""
-        return asdict(self)
+        data = asdict(self)
+        for record in data["records"]:
+            if not record["outputs"]:  # as before there were several
+                del record["outputs"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Position:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Self, TypedDict
 
 from cnndsl.runtime.checkpoint import Position
-from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.train_step import StepResult
 from cnndsl.training.metrics import Metric
+from cnndsl.training.signature import Signature
 
-__all__ = ["EpochSums", "Means", "Measures"]
+__all__ = ["EpochSums", "Means", "Measures", "further_columns"]
 
 
 class Means(TypedDict):
@@ -35,47 +36,105 @@ class Measures(Means):
 class EpochSums:
     """Where a run is, and the sums of the present epoch: as a position, but cheap to change."""
 
-    metric: Metric
+    signature: Signature
     step: int
     number: int
     loss: float
-    total: float
+    sums: dict[str, float]
+    """The sums of everything else that a step says, by its outputs."""
 
     @classmethod
-    def at(cls, position: Position, metric: Metric) -> Self:
+    def at(cls, position: Position, signature: Signature) -> Self:
         """What is in a position; a metric that it lacks within an epoch is not known there."""
         unknown = math.nan if position.step else 0.0
-        total = position.metrics.get(metric.output, unknown)
-        return cls(metric, position.step, position.number, position.loss, total)
+        names = [*(one.output for one in signature.metrics.values()), *signature.losses.values()]
+        sums = {name: position.metrics.get(name, unknown) for name in names}
+        return cls(signature, position.step, position.number, position.loss, sums)
+
+    @property
+    def main(self) -> str:
+        """The main output."""
+        return next(iter(self.signature.metrics))
+
+    @property
+    def metric(self) -> Metric:
+        """What the main output is measured by."""
+        return self.signature.metrics[self.main]
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """The metric's sum, as a position has it."""
-        return {self.metric.output: self.total}
+        """The sums, as a position has them."""
+        return dict(self.sums)
 
     def add(self, result: StepResult) -> None:
         """Take what a step says."""
         self.step += 1
         self.number += 1
         self.loss += result.loss
-        self.total += result.metrics[self.metric.output]
+        for name in self.sums:
+            self.sums[name] += result.metrics[name]
 
     def means(self) -> Means:
         """The metric's mean so far."""
-        mean = self.total / (self.step * self.metric.count)
-        right = self.metric.measure == "accuracy"
+        return self._means_of(self.main)
+
+    def _means_of(self, output: str) -> Means:
+        metric = self.signature.metrics[output]
+        mean = self.sums[metric.output] / (self.step * metric.count)
+        right = metric.measure == "accuracy"
         return {"accuracy": mean if right else None, "mae": None if right else mean}
+
+    def _loss_of(self, output: str) -> float:
+        """The mean of an output's own loss, before its weight."""
+        own = self.signature.losses.get(output)
+        return (self.loss if own is None else self.sums[own]) / self.step
 
     def measures(self, evaluation: Evaluation | None) -> Measures:
         """The epoch's numbers, when its last step is done."""
-        errors = self.metric.measure == "mae"
+        return self._measures_of(self.main, evaluation)
+
+    def outputs(self, evaluation: Evaluation | None) -> dict[str, dict[str, float | None]]:
+        """The epoch's numbers of each head, where there are several.
+
+        One that is no output has none of validation.
+        """
+        if len(self.signature.metrics) < 2:
+            return {}
+        judged = evaluation.outputs if evaluation else {}
+        found: dict[str, dict[str, float | None]] = {}
+        for name in self.signature.metrics:
+            valid = judged.get(name) or (evaluation if name == self.main else None)
+            measures = self._measures_of(name, valid)
+            known = {key: one for key, one in measures.items() if isinstance(one, float)}
+            loss = {"loss": self._loss_of(name), "valid_loss": valid.loss if valid else None}
+            found[name] = {**loss, **known}
+        return found
+
+    def _measures_of(self, output: str, evaluation: Evaluation | None) -> Measures:
+        errors = self.signature.metrics[output].measure == "mae"
         valid = evaluation if errors else None
         judged = None if errors else evaluation
         return {
-            **self.means(),
+            **self._means_of(output),
             # The loss is the mean of the squares.
-            "rmse": math.sqrt(self.loss / self.step) if errors else None,
+            "rmse": math.sqrt(self._loss_of(output)) if errors else None,
             "valid_accuracy": judged.accuracy if judged else None,
             "valid_mae": valid.mae if valid else None,
             "valid_rmse": valid.rmse if valid else None,
         }
+
+
+def further_columns(signature: Signature, judged: Container[str]) -> tuple[tuple[str, str], ...]:
+    """The heads and measures that the metrics of several losses have besides the main output's.
+
+    ``judged`` are the heads that validation measures.
+    """
+    found: list[tuple[str, str]] = []
+    for at, (output, metric) in enumerate(signature.metrics.items()):
+        if len(signature.metrics) < 2:
+            break
+        own = ("accuracy",) if metric.measure == "accuracy" else ("mae", "rmse")
+        measures = ("loss",) if at == 0 else ("loss", *own)  # the main output's have columns
+        valid = tuple(f"valid_{one}" for one in measures) if output in judged else ()
+        found += [(output, measure) for measure in (*measures, *valid)]
+    return tuple(found)

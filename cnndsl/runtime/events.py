@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from typing_extensions import override
@@ -54,6 +55,9 @@ class EpochRecord:
     errors, ``mae`` (the mean absolute one) and ``rmse`` (the root of the mean of the squares), and
     no accuracy. ``lr`` is the last step's learning rate, ``seconds`` the epoch's time with its
     evaluation; ``best`` says whether it is the best epoch so far.
+
+    Where several heads have losses, ``loss`` is their weighted sum, and ``outputs`` has each one's
+    own numbers by the names used here.
     """
 
     epoch: int
@@ -70,6 +74,7 @@ class EpochRecord:
     rmse: float | None = None
     valid_mae: float | None = None
     valid_rmse: float | None = None
+    outputs: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

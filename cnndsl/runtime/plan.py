@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.baseline import notes_of_balance
-from cnndsl.data.label_places import labels_move, note_of_moving
-from cnndsl.data.labels import check_answers, encoder, imbalance
+from cnndsl.data.label_places import note_of_moving
+from cnndsl.data.labels import imbalance
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -30,9 +30,10 @@ from cnndsl.runtime.continuation import allowed_changes, continued
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.fingerprint import fingerprint_of, same_run
+from cnndsl.runtime.head_labels import HeadLabels, check_head_labels, head_labels, notes_of_heads
 from cnndsl.training.step import Step
+from cnndsl.typecheck.heads import heads_of
 from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
-from cnndsl.typecheck.scores import flattened_places
 from cnndsl.version import __version__
 
 __all__ = ["Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
@@ -75,8 +76,8 @@ class Plan:
     """What follows from a request.
 
     ``batch`` is the recipe's, or the number of samples where there are fewer; an epoch has
-    ``steps`` steps. ``labels`` gives those of samples as the step takes them, which ``augment``
-    moves where ``moved``. ``model`` is the inference model without weights.
+    ``steps`` steps. ``heads`` give the labels of samples as the step takes them, which
+    ``augment`` moves along where it must. ``model`` is the inference model without weights.
     """
 
     request: TrainingRequest
@@ -85,19 +86,27 @@ class Plan:
     batch: int
     steps: int
     step: Step
-    labels: Callable[[Indices], Array]
+    heads: tuple[HeadLabels, ...]
     augment: Augmenter | None
-    moved: bool
     model: Artifact
     fingerprint: Mapping[str, Any]
     environment: Mapping[str, str]
 
-    def labels_in(self, epoch: int) -> Callable[[Indices], Array]:
-        """A function that gives the labels of samples as they are changed in an epoch."""
-        augment, labels = self.augment, self.labels
-        if augment is None or not self.moved:
-            return labels
-        return lambda indices: augment.move_labels(labels(indices), epoch, indices)
+    def labels_in(self, epoch: int) -> Callable[[Indices], Array | Mapping[str, Array]]:
+        """A function that gives the labels of samples as they are changed in an epoch.
+
+        They are by the heads' names where there are several.
+        """
+        takes = {head.name: self._moving(head, epoch) for head in self.heads}
+        if len(takes) == 1:
+            return next(iter(takes.values()))
+        return lambda indices: {name: take(indices) for name, take in takes.items()}
+
+    def _moving(self, head: HeadLabels, epoch: int) -> Callable[[Indices], Array]:
+        augment, take = self.augment, head.take
+        if augment is None or not head.moved:
+            return take
+        return lambda indices: augment.move_labels(take(indices), epoch, indices)
 
 
 def batch_of(request: TrainingRequest) -> int:
@@ -124,19 +133,12 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
     batch = step.signature.batch
-    _refuse_several(step)
-    (labels,) = step.signature.labels.values()
-    kind = recipe.loss.labels
     for dataset in (data, request.valid):
         if dataset is not None:
-            learnt = dataset is data
-            encoder(dataset, labels.dtype, labels.dims[1:], learnt=learnt)
-            check_answers(dataset, kind, network.main_type.channels, learnt=learnt)
+            check_head_labels(network, recipe, step.signature, dataset, learnt=dataset is data)
     _check_classes(data)
     inputs = [ModelInput(node.name, node.type, node.preparation) for node in network.network.inputs]
     augment = Augmenter(recipe.augment, recipe.seed, inputs) if recipe.augment else None
-    # Where the loss compares numbers, the output's channels stand before the places.
-    places = labels.dims[1 if kind is LabelKind.CLASS else 2 :]
     return Plan(
         request=request,
         recipe=recipe,
@@ -144,12 +146,8 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
         batch=batch,
         steps=len(data) // batch,
         step=step,
-        labels=encoder(data, labels.dtype, labels.dims[1:]),
+        heads=head_labels(network, recipe, step.signature, data, augment),
         augment=augment,
-        moved=augment is not None
-        and labels_move(
-            recipe.augment, data, augment.sizes, places, flattened=flattened_places(network)
-        ),
         model=model,
         fingerprint=fingerprint_of(network, recipe, batch, data, request.valid),
         environment={
@@ -158,15 +156,6 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
             "the device": device,
         },
     )
-
-
-def _refuse_several(step: Step) -> None:
-    if len(step.signature.labels) > 1:
-        raise UserError(
-            "CNN809",
-            "the recipe has several losses, which `train` does not feed yet",
-            help="keep the main output's loss, or train with the step of `compile --training`",
-        )
 
 
 def _check_batch(network: TypedNetwork, recipe: Recipe, data: Dataset) -> None:
@@ -211,7 +200,8 @@ def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
         listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
     _note_data(plan, listener)
     _note_recipe(plan, listener)
-    weights = initialise(request.network, plan.recipe.seed, plan.recipe.init)
+    heads = _training_heads(plan)
+    weights = initialise(request.network, plan.recipe.seed, plan.recipe.init, heads)
     if request.weights is not None:
         start = start_from(request.weights, weights, request.network, verify=request.verify)
         for note in start.notes(request.weights):
@@ -233,7 +223,7 @@ def _found(plan: Plan, path: Path, listener: Listener) -> Checkpoint:
         if before != now:
             listener.note(f"{name} was {before} before, and is {now} now: last digits may differ")
     # Files are sorted by name; in the network's order the model's bytes are the same again.
-    names = network_weights(plan.request.network)
+    names = network_weights(plan.request.network, _training_heads(plan))
     best = found.best
     return replace(
         found,
@@ -241,6 +231,11 @@ def _found(plan: Plan, path: Path, listener: Listener) -> Checkpoint:
         weights={name: found.weights[name] for name in names},
         best=None if best is None else {name: best[name] for name in names},
     )
+
+
+def _training_heads(plan: Plan) -> list[int]:
+    """The positions of the heads that the run trains."""
+    return [head.position for head in heads_of(plan.request.network.network, plan.recipe)]
 
 
 def _is_divided(request: TrainingRequest) -> bool:
@@ -256,7 +251,9 @@ def _note_recipe(plan: Plan, listener: Listener) -> None:
 
 def _note_data(plan: Plan, listener: Listener) -> None:
     data = plan.request.data
-    if note := note_of_moving(plan.recipe.augment, data, moved=plan.moved):
+    if note := note_of_moving(plan.recipe.augment, data, moved=plan.heads[0].moved):
+        listener.note(note)
+    for note in notes_of_heads(plan.heads, data):
         listener.note(note)
     if plan.batch < plan.recipe.batch:
         listener.note(

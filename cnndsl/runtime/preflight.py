@@ -53,8 +53,8 @@ def _short(loss: float) -> str:
 
 def _loss(typed: TypedNetwork, recipe: Recipe, first: float, *, fresh: bool) -> Iterator[str]:
     """A network that knows nothing has the loss of guessing."""
-    if not fresh:
-        return
+    if not fresh or recipe.heads or recipe.loss_weight != 1:
+        return  # the loss is a sum of several then
     expected, formula = recipe.loss.of_guessing(typed.main_type.channels) or (0.0, "")
     if expected > 0 and first > _FAR * expected:
         yield (

@@ -32,7 +32,7 @@ from cnndsl.graph.artifact import Artifact, Manifest
 from cnndsl.graph.files import CannotWriteError, is_full, reason, write_atomically
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
-from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord
 from cnndsl.training.metrics import Measure
 
@@ -206,14 +206,25 @@ class RunFolder:
         """Write the compiled network."""
         model.write(self.path / "model.onnx")
 
-    def write_records(self, records: Sequence[EpochRecord], measure: Measure = "accuracy") -> None:
+    def write_records(
+        self,
+        records: Sequence[EpochRecord],
+        measure: Measure = "accuracy",
+        further: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Write the metrics of all epochs, with the columns of what the loss is measured by.
 
-        All lines are written anew: what a killed run had written after its last checkpoint does
-        not stay.
+        ``further`` are heads and measures of theirs, with a column ``MEASURE.HEAD`` each. All lines
+        are written anew: what a killed run had written after its last checkpoint does not stay.
         """
         columns = _COLUMNS[measure]
-        rows = [{name: _plain(getattr(one, name)) for name in columns} for one in records]
+        names = {(head, one): f"{one}.{head}" for head, one in further}
+        rows = [
+            {name: _plain(getattr(one, name)) for name in columns}
+            | {name: _plain(one.outputs.get(at[0], {}).get(at[1])) for at, name in names.items()}
+            for one in records
+        ]
+        columns = (*columns, *names.values())
         text = io.StringIO()
         table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()

@@ -22,6 +22,7 @@ from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.initializers import initialise
+from cnndsl.graph.lower import network_weights
 from cnndsl.layers.base import Layer
 from cnndsl.layers.shape import Identity
 from cnndsl.recipe.optimizers.adam import Adam
@@ -38,6 +39,7 @@ from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.signature import TensorSpec
 from cnndsl.training.step import Step, build_step
+from cnndsl.typecheck.heads import heads_of
 
 __all__ = ["Check", "Verdict", "selftest"]
 
@@ -115,7 +117,13 @@ class _Bench:
         self.batch = batch
         self.device = choose(device).name
         self.threads = threads
-        self.weights: Arrays = dict(initialise(typed, self.recipe.seed, self.recipe.init))
+        self.weights: Arrays = dict(
+            initialise(typed, self.recipe.seed, self.recipe.init, self._heads().values())
+        )
+
+    def _heads(self) -> dict[str, int]:
+        """The positions of the heads that have losses, by name, the main output's first."""
+        return {head.name: head.position for head in heads_of(self.typed.network, self.recipe)}
 
     # --- the checks ---------------------------------------------------------------------------
 
@@ -200,9 +208,11 @@ class _Bench:
         recipe = replace(self._plain(Sgd(lr=1.0)), freeze=others)
         step = self._step(calm, recipe)
         feeds = self._feeds(step)
-        trained = self._loss(step, self._session(step), feeds)
+        main = calm.network.main
+        own = step.signature.losses.get(main, step.signature.loss)
+        trained = float(self._session(step).run(feeds, [own])[own])
         output = self._scores(calm, recipe, {n: feeds[n] for n in step.signature.samples})
-        (labels,) = step.signature.labels.values()
+        labels = step.signature.labels[main]
         inferred = float(recipe.loss.of_answers(output, feeds[labels.name]).mean())
         error = abs(trained - inferred) / max(abs(inferred), 1e-3)
         measured = f"loss {trained:.6f} and {inferred:.6f}"
@@ -264,7 +274,8 @@ class _Bench:
         model = self.answering(typed)
         output = model.graph_only.graph.output[0].name
         taken = scores_value(typed, model.manifest, recipe.loss) or output
-        given = dataclasses.replace(model, weights=self.weights)
+        weights = {name: self.weights[name] for name in network_weights(typed)}
+        given = dataclasses.replace(model, weights=weights)
         whole = with_outputs(given, [taken]).for_runtime()
         session = Session(whole, self.device, threads=self.threads)
         found = session.run(inputs, [taken])[taken]
@@ -324,7 +335,7 @@ class _Bench:
 
     def _labels(self, spec: TensorSpec, random: numpy.random.Generator) -> NDArray[Any]:
         """Random answers of the kind that an output's loss takes."""
-        output = self.typed.types[self.typed.network.outputs[spec.of]]
+        output = self.typed.types[self._heads()[spec.of]]
         labels = random.integers(max(2, output.channels), size=spec.dims)
         labels %= output.channels if spec.dtype == numpy.int64 else 2
         return labels.astype(spec.dtype)

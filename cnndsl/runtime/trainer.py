@@ -16,10 +16,13 @@ from dataclasses import replace
 from cnndsl.data.loader import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.lower import network_weights
 from cnndsl.runtime.advice import advised
 from cnndsl.runtime.checkpoint import Checkpoint, Position, write_checkpoint
-from cnndsl.runtime.epoch_sums import EpochSums
-from cnndsl.runtime.evaluate import Evaluation, Evaluator, Stopped, scores_value
+from cnndsl.runtime.epoch_sums import EpochSums, further_columns
+from cnndsl.runtime.evaluate import Evaluator, Stopped, evaluator_of
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.observer import Observer
@@ -27,6 +30,7 @@ from cnndsl.runtime.plan import Plan, TrainingRequest, begin
 from cnndsl.runtime.run_folder import RunFolder, opened
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.schedules import rate
+from cnndsl.typecheck.heads import judged_outputs
 
 __all__ = ["opened_run"]
 
@@ -78,8 +82,8 @@ class _Run:
             plan.step, start.weights, start.state, device=plan.device, threads=threads
         )
         self.observer = Observer(plan, listener)
-        (self.metric,) = plan.step.signature.metrics.values()
-        self.sums = EpochSums.at(self.at, self.metric)
+        self.signature = plan.step.signature
+        self.sums = EpochSums.at(self.at, self.signature)
         self.judged: Evaluation | None = None
         self.began = self.saved = self.marked = self.drawn = time.perf_counter()
         self.done = 0
@@ -252,12 +256,12 @@ class _Run:
         if not math.isfinite(judged):
             raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
         self.at = self._behind(record, judged)
-        self.sums = EpochSums.at(self.at, self.metric)
+        self.sums = EpochSums.at(self.at, self.signature)
         if record.best:
             self.best = weights
             self._write_best(evaluation)
         self._write_weights("last", weights)
-        self.folder.write_records(self.at.records, self.metric.measure)
+        self._write_records()
         self._save()
         if time.perf_counter() - self.drawn > _PICTURES:
             self._draw()
@@ -302,6 +306,7 @@ class _Run:
             seconds=at.seconds,
             rate=plan.steps * plan.batch / max(trained, 1e-9),
             best=False,
+            outputs=self.sums.outputs(evaluation),
             **self.sums.measures(evaluation),
         )
         best = None if at.best is None else at.records[at.best]
@@ -314,18 +319,22 @@ class _Run:
         """
         if record.valid_loss is None:
             return 0.0, -record.loss
-        right = self.metric.measure == "accuracy"
+        right = self.sums.metric.measure == "accuracy"
         return (record.valid_accuracy or 0.0) if right else 0.0, -record.valid_loss
 
     def _weights(self) -> dict[str, Array]:
         return {**self.weights, **self.train_step.weights()}
 
     def _evaluator(self, weights: Mapping[str, Array]) -> Evaluator:
-        plan = self.plan
-        model = replace(plan.model, weights=weights)
-        threads, loss = plan.request.threads, plan.recipe.loss
-        taken = scores_value(plan.request.network, model.manifest, loss)
-        return Evaluator(model, loss, scores=taken, device=plan.device, threads=threads)
+        plan, request, model = self.plan, self.plan.request, self._model(weights)
+        return evaluator_of(
+            request.network, model, plan.recipe, device=plan.device, threads=request.threads
+        )
+
+    def _model(self, weights: Mapping[str, Array]) -> Artifact:
+        """The inference model, which has no part for heads that only training has."""
+        names = network_weights(self.plan.request.network)
+        return replace(self.plan.model, weights={name: weights[name] for name in names})
 
     @property
     def _evaluated(self) -> int:
@@ -343,14 +352,22 @@ class _Run:
         request = self.plan.request
         if request.command:
             self.folder.add_command(request.command, anew=not request.resume)
-        self.folder.write_records(self.at.records, self.metric.measure)
+        self._write_records()
         if self.best is not None:
             self._write_best(None)
+
+    def _write_records(self) -> None:
+        judged = {head.name for head in judged_outputs(self.plan.request.network.network)}
+        self.folder.write_records(
+            self.at.records,
+            self.sums.metric.measure,
+            further_columns(self.signature, judged if self.plan.request.valid else ()),
+        )
 
     def _write_best(self, evaluation: Evaluation | None) -> None:
         assert self.best is not None
         self._write_weights("best", self.best)
-        self.folder.write_model(replace(self.plan.model, weights=self.best))
+        self.folder.write_model(self._model(self.best))
         if evaluation is not None:
             self._confuse(evaluation)
 

@@ -19,7 +19,7 @@ from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override
 from cnndsl.graph.weight_files import read_weights
-from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.plan import TrainingRequest

@@ -127,7 +127,7 @@ def _measure(
 ) -> tuple[onnx_ir.Value, dict[str, Measured]]:
     """The loss that is minimised, and what is measured of each head."""
     heads = heads_of(typed.network, recipe)
-    several = len(heads) > 1
+    several = len(heads) > 1 or heads[0].weight != 1
     terms: list[onnx_ir.Value] = []
     measured: dict[str, Measured] = {}
     for head in heads:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.elaborate.network import Network
+from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.frozen import frozen
 from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.recipe import Recipe
 
-__all__ = ["Head", "heads_of", "judged_outputs"]
+__all__ = ["Head", "asks_the_same", "heads_of", "judged_outputs"]
 
 
 @frozen
@@ -43,6 +43,16 @@ def judged_outputs(network: Network, recipe: Recipe | None = None) -> tuple[Head
     """The heads that the inference model has too: those that are outputs."""
     outputs = set(network.outputs.values())
     return tuple(head for head in heads_of(network, recipe) if head.position in outputs)
+
+
+def asks_the_same(typed: TypedNetwork, head: Head, recipe: Recipe | None = None) -> bool:
+    """Whether a head asks what the main output asks: labels of one kind, for the same sizes.
+
+    It may take the main output's labels then.
+    """
+    main = heads_of(typed.network, recipe)[0]
+    sizes = (typed.types[one.position].dims for one in (main, head))
+    return main.loss.labels is head.loss.labels and len({*sizes}) == 1
 
 
 def _position(network: Network, name: str) -> int:

@@ -66,12 +66,13 @@ def maker(typed: TypedNetwork, position: int) -> int:
     return position
 
 
-def flattened_places(typed: TypedNetwork) -> tuple[int, ...]:
-    """The spatial sizes of the feature maps that the main output is, written row by row.
+def flattened_places(typed: TypedNetwork, output: int | None = None) -> tuple[int, ...]:
+    """The spatial sizes of the feature maps that an output is, written row by row.
 
-    Empty where it is no such thing: behind a ``dense``, numbers belong to no place.
+    It is the main output, or the node at a position. Empty where it is no such thing: behind a
+    ``dense``, numbers belong to no place.
     """
-    position = typed.network.main_output
+    position = typed.network.main_output if output is None else output
     node = typed.network.nodes[position]
     while isinstance(node, LayerNode) and len(node.inputs) == 1:
         flat = not typed.types[position].spatial

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from cnndsl.cli.scores import as_json, as_text
-from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.tally import LabelScores, ValueScores
 
 

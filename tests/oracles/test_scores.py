@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from training_runs import ArrayData, network
 
 from cnndsl.pipeline import evaluate
-from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.tally import area_under_curve
 
 Array = numpy.typing.NDArray[Any]

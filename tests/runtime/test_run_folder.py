@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.runtime.evaluate import Evaluation
+from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord
 from cnndsl.runtime.run_folder import opened
 

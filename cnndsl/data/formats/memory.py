@@ -22,9 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["ArrayData", "open_arrays"]
 
 Samples: TypeAlias = "ArrayLike | Mapping[str, ArrayLike]"
-ArrayData: TypeAlias = "tuple[Samples, ArrayLike] | Mapping[str, ArrayLike]"
-"""Samples and labels: ``(x, y)``; for several inputs ``({"left": x1, "right": x2}, y)``; or all
-arrays by the names that they have in a ``.npz`` file."""
+ArrayData: TypeAlias = "tuple[Samples, Samples] | Mapping[str, ArrayLike]"
+"""Samples and labels: ``(x, y)``; for several inputs ``({"left": x1, "right": x2}, y)``, for
+several heads with labels ``(x, {"output": y, "box": b})``; or all arrays by the names that they
+have in a ``.npz`` file."""
+
+MAIN = "output"
+"""What the main output is called."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +74,11 @@ def _named(data: object, wanted: Wanted) -> Mapping[str, object]:
         return data
     if isinstance(data, tuple) and len(data) == 2:
         samples, labels = data
+        further: Mapping[str, object] = {}
+        if isinstance(labels, Mapping):
+            labels, further = _by_head(labels)
         if isinstance(samples, Mapping):
-            return {**samples, "y": labels}
+            return {**further, **samples, "y": labels}
         if len(wanted.inputs) > 1:
             names = quoted(one.name for one in wanted.inputs)
             pairs = ", ".join(f"{one.name!r}: x{at}" for at, one in enumerate(wanted.inputs, 1))
@@ -80,7 +87,7 @@ def _named(data: object, wanted: Wanted) -> Mapping[str, object]:
                 f"one array of samples is given, but the network has the inputs {names}",
                 help=f"give an array for each: `({{{pairs}}}, y)`",
             )
-        return {"x": samples, "y": labels}
+        return {**further, "x": samples, "y": labels}
     if hasattr(data, "__array__") or isinstance(data, list):
         raise not_understood(
             "an array of samples is given, but no labels", "give both, as a pair: `(x, y)`"
@@ -89,6 +96,16 @@ def _named(data: object, wanted: Wanted) -> Mapping[str, object]:
         "training data is a path, a pair (x, y) of arrays, or a mapping of arrays, not"
         f" {type(data).__name__}"
     )
+
+
+def _by_head(labels: Mapping[str, object]) -> tuple[object, Mapping[str, object]]:
+    """The main output's labels, and those of other heads by their names."""
+    if MAIN not in labels:
+        raise not_understood(
+            f"the labels are by name, and none are called `{MAIN}`",
+            f'give those of the main output too: `{{"{MAIN}": y, …}}`',
+        )
+    return labels[MAIN], {name: one for name, one in labels.items() if name != MAIN}
 
 
 def _as_array(named: Mapping[str, object], name: str) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from typing_extensions import override
 from cnndsl.data.arraysets import ArraySet, as_column, demand_takable
 from cnndsl.data.class_names import listed, number_indices
 from cnndsl.data.formats.base import DataFormat, Place
+from cnndsl.data.head_labels import array_of
 from cnndsl.data.members import Member
 from cnndsl.data.naming import array_names, unused_arrays
 from cnndsl.data.normalize import Floats
@@ -126,6 +127,8 @@ def open_members(
         _demand_labelled(found, name, answers, labels, data)
         demand_takable(found.shape, found.dtype, model_input, found.name)
         taken.append((model_input, found))
+    names = {head: array_of(head, labels) for head in wanted.heads}
+    others = _further_labels(members, member, names, taken[0][1], data)
     demand_few_labels(answers.shape, answers.name)
     _demand_answers(answers.dtype, data, labels)
     # Only now, when all headers agree, is anything unpacked.
@@ -135,7 +138,8 @@ def open_members(
     if indices is not None:
         numbers = number_indices(indices, data, wanted.classes)
         indices, notes = numbers.indices, numbers.notes
-    notes += _unused(unused_arrays(members, (*samples, labels)), data)
+    used = (*samples, labels, *(names[head] for head in others))
+    notes += _unused(unused_arrays(members, used), data)
     part = data if samples[0] in ("x", wanted.inputs[0].name) else f"{data}:{samples[0]}"
     return ArraySet(
         data,
@@ -145,7 +149,35 @@ def open_members(
         classes=wanted.classes,
         part=part,
         notes=notes,
+        others={h: _either(_answers(one.values(), data, names[h])) for h, one in others.items()},
     )
+
+
+def _further_labels(
+    members: Collection[str],
+    member: Callable[[str], NamedArray],
+    names: Mapping[str, str],
+    samples: NamedArray,
+    data: str,
+) -> dict[str, NamedArray]:
+    """The labels of further heads by their names, where there are any."""
+    found: dict[str, NamedArray] = {}
+    for head, name in names.items():
+        if name not in members or samples.name.endswith(f":{name}"):
+            continue
+        found[head] = member(name)
+        _demand_labelled(samples, samples.name.rpartition(":")[2], found[head], name, data)
+        demand_few_labels(found[head].shape, found[head].name)
+        _demand_answers(found[head].dtype, data, name)
+    return found
+
+
+def _either(answers: tuple[Indices | None, Floats | None]) -> Array:
+    """The classes or the targets, whichever there are."""
+    classes, targets = answers
+    found: Array | None = targets if classes is None else classes
+    assert found is not None
+    return found
 
 
 def _labels(
