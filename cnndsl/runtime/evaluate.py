@@ -169,7 +169,7 @@ class Evaluator:
         self._session = Session(whole, device, threads=threads)
         shapes = {one.name: one.shape for one in self._session.outputs}
         self._dims = {
-            one.output: tuple(size for size in shapes[one.scores][1:] if isinstance(size, int))
+            one.output: tuple(size for size in shapes[one.output][1:] if isinstance(size, int))
             for one in self._judges
         }
 
