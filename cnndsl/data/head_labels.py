@@ -1,6 +1,6 @@
 """Finds the labels of a network's heads in a dataset: by their names, or those of the main output.
 
-A head that asks what the main output asks (labels of one kind, as many channels), such as an
+A head that asks what the main output asks (labels of one kind, the same sizes), such as an
 auxiliary classifier, takes the same labels where the data has none under its name.
 """
 
