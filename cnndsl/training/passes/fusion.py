@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import onnx_ir
 import onnx_ir.passes
@@ -39,9 +40,12 @@ class Fusion(onnx_ir.passes.InPlacePass):
     @override
     def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
         is_changed = False
+        taken = {name for node in model.graph for name in _names(node)}
         for node in tuple(model.graph):
             if node.domain == "" and node.op_type == self.op_type and (new := self.fused(node)):
-                _replace(model.graph, node, new)
+                taken -= _names(node)
+                _replace(model.graph, node, new, taken)
+                taken |= {name for one in new for name in _names(one)}
                 is_changed = True
         return onnx_ir.passes.PassResult(model, is_changed)
 
@@ -60,20 +64,25 @@ def _untyped(model: onnx_ir.Model) -> onnx_ir.Value | None:
     return None
 
 
-def _replace(graph: onnx_ir.Graph, old: onnx_ir.Node, new: Sequence[onnx_ir.Node]) -> None:
+def _names(node: onnx_ir.Node) -> set[str]:
+    return {str(node.name), str(node.outputs[0].name)}
+
+
+def _replace(
+    graph: onnx_ir.Graph, old: onnx_ir.Node, new: Sequence[onnx_ir.Node], taken: AbstractSet[str]
+) -> None:
     """Put nodes in the place of one; the last one's result takes over that one's name.
 
-    All get the old node's line of the spec, and names beside its own.
+    All get the old node's line of the spec, and names beside its own that are not ``taken``.
     """
     scope, _, _ = str(old.name).rpartition("/")
-    others = [node for node in graph if node is not old]
-    taken = {node.name for node in others} | {node.outputs[0].name for node in others}
+    given: set[str] = set()
     for node in new:
         name, count = f"{scope}/{node.op_type}", 1
-        while name in taken:
+        while name in taken or name in given:
             count += 1
             name = f"{scope}/{node.op_type}_{count}"
-        taken.add(name)
+        given.add(name)
         node.name, node.doc_string = name, old.doc_string
         node.outputs[0].name = name
     onnx_ir.convenience.replace_nodes_and_values(
