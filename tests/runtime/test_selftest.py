@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cnndsl import pipeline
-from cnndsl.autodiff.rules import RULES, VjpContext
+from cnndsl.autodiff.rules import RULES, Rule, VjpContext
 from cnndsl.cli import main
 from cnndsl.layers.activation import Tanh
 from cnndsl.pipeline import selftest
@@ -68,6 +68,66 @@ def test_it_says_what_it_measured() -> None:
     found = checks()
     assert found["save and resume"].measured.endswith(" weights after 2 steps: bit-equal")
     assert found["gradients against differences"].measured.startswith("worst ")
+
+
+UNET = """input 1x32x32
+a = conv 8@3 padding same -> relu
+maxpool 2
+conv 16@3 padding same -> relu
+upconv 8@2 stride 2 -> relu
+concat(identity, a)
+conv CHANNELS@1
+train { loss LOSS }
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "channels"),
+    [
+        ("crossentropy", 2),
+        ("crossentropy", 10),
+        ("binarycrossentropy", 1),
+        ("mse", 1),
+        ("hinge", 3),
+    ],
+)
+def test_a_network_with_an_answer_for_each_place_learns_labels_that_it_can_express(
+    loss: str, channels: int
+) -> None:
+    """1,024 random labels for a sample would be more than its weights can hold."""
+    spec = UNET.replace("LOSS", loss).replace("CHANNELS", str(channels))
+    assert checks(spec)["one batch overfitted"].verdict == "passed"
+
+
+def test_a_head_that_is_no_output_has_labels_that_it_can_express() -> None:
+    spec = UNET.replace("-> relu\nconcat", "-> relu\nside: conv 3@1\nconv 8@1\nconcat")
+    spec = spec.replace("{ loss LOSS }", "{\n  loss crossentropy\n  loss side mse\n}")
+    assert checks(spec.replace("CHANNELS", "2"))["one batch overfitted"].verdict == "passed"
+
+
+@pytest.mark.parametrize("spec", ["input 4\ndense 2\n", "input 3\ndense 4 -> tanh -> dense 2\n"])
+def test_a_small_network_takes_larger_steps(spec: str) -> None:
+    assert (
+        checks(f"{spec}train {{ loss crossentropy }}\n")["one batch overfitted"].verdict == "passed"
+    )
+
+
+def test_a_network_with_an_answer_for_each_place_that_learns_nothing_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = ("Conv", "ConvTranspose")
+
+    def wrong(right: Rule) -> Rule:
+        def negated(backward: VjpContext) -> list[onnx_ir.Value | None]:
+            parts = right(backward)
+            return [None if part is None else backward.op("Neg", part) for part in parts]
+
+        return negated
+
+    for name in rules:
+        monkeypatch.setitem(RULES, name, wrong(RULES[name]))
+    found = checks(UNET.replace("LOSS", "mse").replace("CHANNELS", "1"))
+    assert found["one batch overfitted"].verdict == "failed"
 
 
 @pytest.fixture
