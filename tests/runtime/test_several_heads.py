@@ -180,6 +180,21 @@ def test_a_head_that_asks_something_else_needs_labels_of_its_own(tmp_path: Path)
     assert caught.value.code == "CNN845"
 
 
+@pytest.mark.parametrize("head", ["x", "y"])
+@pytest.mark.parametrize("loss", ["mse", "crossentropy"])
+def test_no_head_learns_what_is_called_so_and_is_something_else(
+    tmp_path: Path, head: str, loss: str
+) -> None:
+    spec = SPEC.replace("box", head).replace("dense 2", "dense 3").replace("mse", loss)
+    data = arrays()
+    numpy.savez(tmp_path / "data.npz", x=data["x"], y=data["y"])
+    by_name = (data["x"], {"output": data["y"], head: data["x"][:, 0, 0, :3]})
+    for given in (tmp_path / "data.npz", {"x": data["x"], "y": data["y"]}, by_name):
+        with pytest.raises(UserError, match=f"of the head `{head}` would be `{head}`") as caught:
+            train(tmp_path / "run", spec, given)  # type: ignore[arg-type]
+        assert caught.value.code == "CNN845"
+
+
 def test_labels_of_a_head_must_fit_it(tmp_path: Path) -> None:
     data = arrays()
     wrong = {**data, "a": data["y"] + 5}

@@ -127,7 +127,7 @@ def open_members(
         _demand_labelled(found, name, answers, labels, data)
         demand_takable(found.shape, found.dtype, model_input, found.name)
         taken.append((model_input, found))
-    names = {head: array_of(head, labels) for head in wanted.heads}
+    names = _names_of_heads(wanted.heads, samples, labels, data)
     others = _further_labels(members, member, names, taken[0][1], data)
     demand_few_labels(answers.shape, answers.name)
     _demand_answers(answers.dtype, data, labels)
@@ -153,6 +153,22 @@ def open_members(
     )
 
 
+def _names_of_heads(
+    heads: Sequence[str], samples: Sequence[str], labels: str, data: str
+) -> dict[str, str]:
+    """The array of each further head; called as that of something else, it would learn that."""
+    names = {head: array_of(head, labels) for head in heads}
+    for head, name in names.items():
+        if name == labels or name in samples:
+            what = "the main output's labels are" if name == labels else "samples are"
+            raise UserError(
+                "CNN845",
+                f"the labels of the head `{head}` would be `{name}` in `{data}`, where {what}",
+                help=f"give the head another name than `{head}` in the spec",
+            )
+    return names
+
+
 def _further_labels(
     members: Collection[str],
     member: Callable[[str], NamedArray],
@@ -163,7 +179,7 @@ def _further_labels(
     """The labels of further heads by their names, where there are any."""
     found: dict[str, NamedArray] = {}
     for head, name in names.items():
-        if name not in members or samples.name.endswith(f":{name}"):
+        if name not in members:
             continue
         found[head] = member(name)
         _demand_labelled(samples, samples.name.rpartition(":")[2], found[head], name, data)
