@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from cnndsl.diagnostics.model import UserError
+
 __all__ = ["Registry", "main", "table"]
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ class Registry(Generic[T]):
         self._base = base
         self._code = code
         self._shipped: Mapping[str, str] | None = None
-        self._points: Mapping[str, EntryPoint] | None = None
+        self._points: Mapping[str, list[EntryPoint]] | None = None
         self._found: dict[str, type[T]] = {}
 
     def find(self, keyword: str) -> type[T] | None:
@@ -73,6 +75,19 @@ class Registry(Generic[T]):
         """All keywords, sorted."""
         return tuple(sorted({*self.shipped, *self._entry_points()}))
 
+    def of_others(self) -> Iterator[tuple[type[T], EntryPoint]]:
+        """The classes of other packages that were loaded, and where each is named."""
+        for keyword, kind in self._found.items():
+            if keyword not in self.shipped:
+                yield kind, self._entry_points()[keyword][0]
+
+    def failed(self, point: EntryPoint, why: str) -> UserError:
+        """The error for a class of another package that does not do its part."""
+        from cnndsl.diagnostics.model import UserError
+
+        message = f"the {self.noun} `{point.name}` of `{point.value}` {why}"
+        return UserError(self._code, message, help=_mend(point))
+
     @property
     def shipped(self) -> Mapping[str, str]:
         """The module of each of ours inside the package, by keyword."""
@@ -97,31 +112,37 @@ class Registry(Generic[T]):
                 return " or ".join(f"`{one}`" for one in names)
         return ""
 
-    def _entry_points(self) -> Mapping[str, EntryPoint]:
+    def _entry_points(self) -> Mapping[str, list[EntryPoint]]:
         # Only for a word that is none of ours: reading the installed packages takes a while.
         if self._points is None:
             from importlib.metadata import entry_points
 
-            self._points = {point.name: point for point in entry_points(group=self.group)}
+            found: dict[str, list[EntryPoint]] = {}
+            for point in entry_points(group=self.group):
+                found.setdefault(point.name, []).append(point)
+            self._points = found
         return self._points
 
-    def _load(self, keyword: str, point: EntryPoint) -> type[T]:
+    def _load(self, keyword: str, points: list[EntryPoint]) -> type[T]:
         """A class of another package."""
         from cnndsl.diagnostics.model import UserError
 
+        point = points[0]
+        if len(points) > 1:
+            named = " and ".join(sorted(f"`{one.value}`" for one in points))
+            message = f"`{keyword}` is the {self.noun} of {len(points)} packages: {named}"
+            raise UserError(self._code, message, help="uninstall the packages but one")
         try:
             found = point.load()
         except Exception as error:
             why = " ".join(str(error).split()) or type(error).__name__
-            message = f"the {self.noun} `{keyword}` of `{point.value}` does not load: {why}"
-            raise UserError(self._code, message, help=_mend(point)) from error
+            raise self.failed(point, f"does not load: {why}") from error
         if not (self._is_one(found) and getattr(found, "keyword", None) == keyword):
             message = f"`{point.value}` is not a {self.noun} called `{keyword}`"
             raise UserError(self._code, message, help=_mend(point))
         lacks = self._lacks(found)
         if lacks:
-            message = f"the {self.noun} `{keyword}` of `{point.value}` does not say its {lacks}"
-            raise UserError(self._code, message, help=_mend(point))
+            raise self.failed(point, f"does not say its {lacks}")
         kind: type[T] = found
         return kind
 

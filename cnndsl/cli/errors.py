@@ -33,6 +33,8 @@ def exit_code_of(command: Callable[[], object]) -> int:
             sys.stdout.flush()
     except OSError as error:
         _abandon_output()
+        if found := _of_plugin(error):
+            return report(found)
         if error.errno == EPIPE:  # as in `cnndsl … | head`: stop without a word
             return 1
         return report(_unexplained(error))
@@ -105,13 +107,26 @@ def _unexplained(error: OSError) -> UserError:
     return UserError("CNN603", f"cannot write the output: {reason}", help=help)
 
 
+def _of_plugin(error: Exception) -> UserError | None:
+    from cnndsl.cli.plugin_errors import plugin_error  # not on the way to any answer
+
+    return plugin_error(error)
+
+
 def _internal(error: Exception) -> int:
     if os.environ.get(DEBUG):
         import traceback
 
         traceback.print_exception(error)
         return 70
+    if found := _of_plugin(error):
+        return report(found)
+    from cnndsl.cli.plugin_errors import in_use
+
+    others = in_use()
     summary = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     click.echo(f"internal error, please report it: {summary}", err=True)
+    if others:
+        click.echo(f"it may be a mistake of other packages: {others}", err=True)
     click.echo(f"set {DEBUG}=1 to see where it happened", err=True)
     return 70

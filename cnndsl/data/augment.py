@@ -70,7 +70,9 @@ class Augmenter:
         for position, augmentation in enumerate(self.augmentations):
             draws = _Draws((self.seed, epoch, position), indices)
             for number, name in enumerate(self.inputs):
-                changed[name] = augmentation.change(changed[name], draws, number)
+                before = changed[name]
+                changed[name] = augmentation.change(before, draws, number)
+                _demand_alike(augmentation, before, changed[name])
         return changed
 
     def move_labels(self, labels: Array, epoch: int, indices: Indices) -> Array:
@@ -89,6 +91,20 @@ class Augmenter:
                 draws = _Draws((self.seed, epoch, position), indices)
                 changed = augmentation.move(changed, draws, nearest=True)
         return changed.reshape(labels.shape)
+
+
+def _demand_alike(augmentation: Augmentation, before: Array, after: object) -> None:
+    """See to it that an augmentation, perhaps of another package, gives a batch as it got one."""
+    if not isinstance(after, numpy.ndarray) or after.shape != before.shape:
+        found = f"one of {after.shape}" if isinstance(after, numpy.ndarray) else "no array"
+        raise _unlike(augmentation, f"a batch of shape {before.shape} into {found}")
+    if after.dtype.kind != "f":
+        raise _unlike(augmentation, f"{before.dtype} into {after.dtype}")
+
+
+def _unlike(augmentation: Augmentation, what: str) -> UserError:
+    message = f"`augment {augmentation.keyword}` makes {what}"
+    return UserError("CNN830", message, help=augmentation.without)
 
 
 # --- chance -------------------------------------------------------------------------------------

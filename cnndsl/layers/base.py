@@ -227,6 +227,9 @@ class Layer(Schema):
     keyword: ClassVar[str]
     """The word that a spec writes."""
 
+    needed: ClassVar[tuple[str, ...]] = ("lower",)
+    """What every layer has to say for itself."""
+
     joins: ClassVar[bool] = False
     """Whether it takes several streams, in parentheses."""
 

@@ -33,5 +33,16 @@ def labels_type(
 def emit_loss(
     emit: GraphBuilder, loss: Loss, scores: onnx_ir.Value, labels: onnx_ir.Value
 ) -> onnx_ir.Value:
-    """Emit a loss, a scalar; the labels are as :func:`labels_type` says."""
-    return loss.lower(emit, LossContext(scores, labels, dims_of(scores)))
+    """Emit a loss, a scalar; the labels are as :func:`labels_type` says.
+
+    Raises:
+        UserError: CNN809 for a loss, perhaps of another package, that gives something else.
+    """
+    found: object = loss.lower(emit, LossContext(scores, labels, dims_of(scores)))
+    if isinstance(found, onnx_ir.Value) and not dims_of(found):
+        return found
+    what = (
+        f"numbers of shape {dims_of(found)}" if isinstance(found, onnx_ir.Value) else f"`{found}`"
+    )
+    help = "let its `lower` give the mean of all losses, with `keepdims=0`"
+    raise UserError("CNN809", f"the loss `{loss.keyword}` gives {what}, no scalar", help=help)

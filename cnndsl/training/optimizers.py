@@ -9,6 +9,7 @@ from typing import TypeAlias
 import onnx_ir
 
 from cnndsl.autodiff.rules import dims_of
+from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.builder import GraphBuilder
 from cnndsl.recipe.optimizers import base
 from cnndsl.recipe.optimizers.base import Optimizer, UpdateBuilder
@@ -58,9 +59,29 @@ def emit_updates(
             kind: emit.placeholder(f"{parameter.name}.{kind}", dims, onnx_ir.DataType.FLOAT)
             for kind in optimizer.states
         }
-        weights[parameter.name], new = optimizer.update(builder, parameter, old)
+        found: object = optimizer.update(builder, parameter, old)
+        weights[parameter.name], new = _checked(optimizer, found)
         state |= {f"{parameter.name}.{kind}": (one, new[kind]) for kind, one in old.items()}
     return Updates(weights, state)
+
+
+def _checked(
+    optimizer: Optimizer, found: object
+) -> tuple[onnx_ir.Value, Mapping[str, onnx_ir.Value]]:
+    """An update, which must be what an optimizer, perhaps of another package, has to give.
+
+    Raises:
+        UserError: CNN208 where it is something else.
+    """
+    match found:
+        case (onnx_ir.Value() as weight, Mapping() as states) if set(states) == {*optimizer.states}:
+            return weight, states
+    kept = ", ".join(f"`{name}`" for name in optimizer.states) or "no states"
+    raise UserError(
+        "CNN208",
+        f"the optimizer `{optimizer.keyword}` gives no update of a weight and of {kept}",
+        help="let its `update` give the new weight, and the new states by their names",
+    )
 
 
 def _clip_factor(emit: GraphBuilder, clip: float, parameters: Sequence[Parameter]) -> onnx_ir.Value:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
+from typing import TypeVar
 
 import pytest
+from typing_extensions import override
 
 from cnndsl import resources
 from cnndsl.diagnostics.model import UserError
 from cnndsl.layers import FOREIGN, find, keywords
 from cnndsl.layers.base import Layer
+from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.reference import parameter_table, refreshed
 from cnndsl.registry import Registry
+
+V = TypeVar("V")
 
 EXPECTED = (
     "conv depthwise maxpool avgpool sumpool globalavgpool globalmaxpool flatten dense dropout relu"
@@ -94,6 +99,10 @@ class Swirl(Layer):
     """A layer of somebody else."""
 
     keyword = "swirl"
+
+    @override
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        return context.inputs[0]
 
 
 def install(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -75,6 +75,9 @@ class DataFormat(ABC):
     keyword: ClassVar[str]
     """What it is found by."""
 
+    needed: ClassVar[tuple[str, ...]] = ("open",)
+    """What every format has to say for itself."""
+
     dataset: ClassVar[str] = ""
     """What the keyword names when it is given as the data itself: ``scikit-learn's digits``. Empty
     for a format that is recognised by files."""
