@@ -28,6 +28,7 @@ def labelled_for(dataset: Dataset, head: str, *, alike: bool) -> Dataset:
         view.labels = own if own.dtype.kind == "i" else None
         view.targets = own if own.dtype.kind == "f" else None
         view.classes = ()
+        view.head = head
         return view
     if alike:
         return dataset

@@ -101,8 +101,8 @@ def check_labels(
         advise = _relabel if learnt else _as_learnt
         raise UserError(
             "CNN802",
-            f"the labels of `{dataset.name}` go from {low} to {high}, but the network tells"
-            f" {units} classes apart: labels 0 to {units - 1}",
+            f"the labels {_of(dataset)} go from {low} to {high}, but"
+            f" {_learner(dataset)} tells {units} classes apart: labels 0 to {units - 1}",
             notes=[f"`{dataset.name_of(first)}` has the label {value}"],
             help=advise(dataset, numpy.unique(labels).tolist(), units, one_output=one_output),
         )
@@ -118,12 +118,14 @@ def _as_learnt(dataset: Dataset, present: Sequence[int], units: int, *, one_outp
 def _relabel(dataset: Dataset, present: Sequence[int], units: int, *, one_output: bool) -> str:
     """How labels and the last layer come to fit each other, so that no class is empty."""
     count, low, high = len(present), present[0], present[-1]
-    resized = f"let the last layer give {count} units"
+    last = f"`{dataset.head}`" if dataset.head else "the last layer"
+    resized = f"let {last} give {count} units"
     if high - low + 1 == count and low == 0:
         help = resized
     else:
         help = _from_zero(present, units)
-        if not dataset.classes and not one_output and 1 < count <= _NAMED:
+        nameable = not dataset.classes and not dataset.head and not one_output
+        if nameable and 1 < count <= _NAMED:
             names = ", ".join(f'"{label}"' for label in present)
             help += f", or name the classes in the spec: `classes {names}`"
             help += f"; {resized} then" if count != units else ""
@@ -171,16 +173,38 @@ def check_shares(dataset: Dataset) -> None:
         value = float(targets[first].reshape(-1)[wrong[first].argmax()])
         raise UserError(
             "CNN802",
-            f"the loss takes targets from 0 to 1, but `{dataset.name_of(first)}` has {value:g}",
-            help=_as_shares(targets),
+            f"the loss{_for(dataset)} takes targets from 0 to 1, but"
+            f" `{dataset.name_of(first)}` has {value:g}",
+            help=_as_shares(targets, dataset),
         )
 
 
-def _as_shares(targets: Array) -> str:
+def _as_shares(targets: Array, dataset: Dataset) -> str:
     values = numpy.unique(targets)
     if len(values) == 2:
         return f"write 0 and 1 for {values[0]:g} and {values[1]:g}"
-    return "give the share or probability of each output, or write `loss mse` in the spec"
+    wish = "give the share or probability of each output"
+    return f"{wish}, or write `{_squares(dataset)}` in the spec"
+
+
+# --- the words for a head ---------------------------------------------------------------------
+
+
+def _of(dataset: Dataset) -> str:
+    head = f"for `{dataset.head}` in" if dataset.head else "of"
+    return f"{head} `{dataset.name}`"
+
+
+def _for(dataset: Dataset) -> str:
+    return f" for `{dataset.head}`" if dataset.head else ""
+
+
+def _learner(dataset: Dataset) -> str:
+    return f"`{dataset.head}`" if dataset.head else "the network"
+
+
+def _squares(dataset: Dataset) -> str:
+    return f"loss {dataset.head} mse" if dataset.head else "loss mse"
 
 
 # --- what a loss takes ------------------------------------------------------------------------
@@ -231,10 +255,12 @@ def _whole(dataset: Dataset, dims: tuple[int, ...]) -> Callable[[Indices], Array
     if labels is None:
         raise UserError(
             "CNN802",
-            f"`{dataset.name}` has targets (floating-point numbers), but the loss takes classes",
+            f"`{dataset.name}` has targets (floating-point numbers){_for(dataset)}, but the loss"
+            " takes classes",
             help="save the classes as whole numbers: `y.argmax(axis=1)`"
             if _is_one_hot(dataset.targets)
-            else "save the classes as whole numbers, or write `loss mse` in the spec's recipe",
+            else f"save the classes as whole numbers, or write `{_squares(dataset)}` in the spec's"
+            " recipe",
         )
     if labels.shape[1:] != dims:
         help = "save the classes as whole numbers: `y.argmax(axis=1)`"
@@ -268,7 +294,6 @@ def _unlike(
     texts = [f"`{TensorType(dims)}`" if dims else "single numbers" for dims in (have, want)]
     return UserError(
         "CNN802",
-        f"the {noun} of `{dataset.name}` are {texts[0]} for each sample, but the loss takes"
-        f" {texts[1]}",
-        help=help or "give labels of that shape, or let the network answer in theirs",
+        f"the {noun} {_of(dataset)} are {texts[0]} for each sample, but the loss takes {texts[1]}",
+        help=help or f"give labels of that shape, or let {_learner(dataset)} answer in theirs",
     )

@@ -87,6 +87,9 @@ class Dataset(ABC):
     threads: int = 1
     """How many threads reading is worth."""
 
+    head: str = ""
+    """The head whose labels these are, where they are an array of its own."""
+
     def __init__(
         self,
         name: str,

@@ -206,6 +206,35 @@ def test_labels_of_a_head_must_fit_it(tmp_path: Path) -> None:
         train(tmp_path / "run", data={**data, "box": data["box"][1:]})
 
 
+def test_what_is_wrong_with_the_labels_of_a_head_is_said_of_it(tmp_path: Path) -> None:
+    data, shares = arrays(), SPEC.replace("loss a crossentropy", "loss a binarycrossentropy")
+
+    def wrong(spec: str = SPEC, **arrays: Any) -> tuple[str, str]:
+        with pytest.raises(UserError) as caught:
+            train(tmp_path / "run", spec, {**data, **arrays})
+        return str(caught.value), caught.value.help
+
+    assert wrong(a=data["y"] * 2) == (
+        "the labels for `a` in `arrays` go from 0 to 4, but `a` tells 3 classes apart:"
+        " labels 0 to 2",
+        "number the 3 different labels from 0 to 2: `numpy.unique(y, return_inverse=True)[1]`",
+    )
+    assert wrong(a=numpy.arange(40) % 5)[1] == "let `a` give 5 units"
+    # Names in `classes` are those of the main output's classes.
+    assert wrong(a=data["y"] - 1)[1] == "count the labels from 0: add 1"
+    assert wrong(a=data["y"] / 2) == (
+        "`arrays` has targets (floating-point numbers) for `a`, but the loss takes classes",
+        "save the classes as whole numbers, or write `loss a mse` in the spec's recipe",
+    )
+    assert wrong(box=data["box"][:, [0, 0, 1]]) == (
+        "the targets for `box` in `arrays` are `3` for each sample, but the loss takes `2`",
+        "give labels of that shape, or let `box` answer in theirs",
+    )
+    assert wrong(shares, a=numpy.linspace(0, 2, 120).reshape(40, 3))[1].endswith(
+        "or write `loss a mse` in the spec"
+    )
+
+
 def test_labels_by_name_need_the_main_outputs(tmp_path: Path) -> None:
     data = arrays()
     with pytest.raises(UserError, match="none are called `output`"):
