@@ -1,9 +1,10 @@
-"""``@frozen``: immutable records whose classes cost next to nothing to create.
+"""``@frozen`` and ``@mutable``: records whose classes cost next to nothing to create.
 
-It does what ``dataclass(frozen=True)`` does and understands its ``field``; ``match`` and the
-functions of :mod:`dataclasses` work on the records. The standard decorator compiles five functions
-for every class, half a millisecond each time; the checker has a hundred such classes, and a whole
-run of ``cnndsl check`` is to take about as long as importing its libraries.
+They do what ``dataclass(frozen=True)`` and ``dataclass(eq=False)`` do and understand ``field``;
+``match`` and the functions of :mod:`dataclasses` work on the records. The standard decorator
+compiles up to five functions for every class, half a millisecond each time; the checker has more
+than a hundred such classes, and a whole run of ``cnndsl check`` is to take about as long as
+importing its libraries.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import MISSING, Field, FrozenInstanceError, field
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
-__all__ = ["field_names", "frozen", "replace"]
+__all__ = ["field_names", "frozen", "mutable", "replace"]
 
 T = TypeVar("T")
 
@@ -29,23 +30,39 @@ def frozen(cls: type[T]) -> type[T]:
     >>> Size(3), Size(3) == Size(3, 1), hash(Size(3)) == hash(Size(height=3))
     (Size(height=3, width=1), True, True)
     """
-    own = cls.__dict__
-    inherited = getattr(cls, "_frozen_fields", {})
-    annotated = own.get("__annotations__", {})
-    fresh = [name for name, kind in annotated.items() if "ClassVar" not in str(kind)]
-    defaults: dict[str, Any] = dict(inherited)
-    for name in fresh:
-        defaults[name] = own.get(name, MISSING)
-        if isinstance(defaults[name], Field):
-            delattr(cls, name)
-    names = tuple(defaults)
-    _install(cls, names, defaults, own)
+    names, defaults = _fields(cls)
+    values = _getter(names)
+    made: dict[str, Any] = {
+        "__eq__": lambda self, other: (
+            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+        ),
+        "__hash__": lambda self: hash(values(self)),
+        "__setattr__": _refuse,
+        "__delattr__": _refuse,
+    }
+    _install(cls, names, defaults, made)
+    return cls
+
+
+@dataclass_transform(eq_default=False, field_specifiers=(field,))
+def mutable(cls: type[T]) -> type[T]:
+    """Make a class a record whose annotated fields change, so that it equals only itself.
+
+    >>> @mutable
+    ... class Counter:
+    ...     count: int = 0
+    >>> counter = Counter()
+    >>> counter.count += 1
+    >>> counter, counter == Counter(1)
+    (Counter(count=1), False)
+    """
+    _install(cls, *_fields(cls), {})
     return cls
 
 
 def field_names(record: object) -> tuple[str, ...]:
     """The names of a record's fields, in order."""
-    return tuple(getattr(record, "_frozen_fields", ()))
+    return tuple(getattr(record, "_record_fields", ()))
 
 
 def replace(record: T, **changes: Any) -> T:
@@ -54,21 +71,30 @@ def replace(record: T, **changes: Any) -> T:
     return type(record)(**{**values, **changes})
 
 
-def _install(cls: type[Any], names: tuple[str, ...], defaults: dict[str, Any], own: Any) -> None:
+def _fields(cls: type[Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The names of a class's fields, inherited ones first, and what each is by default."""
+    own = cls.__dict__
+    annotated = own.get("__annotations__", {})
+    defaults: dict[str, Any] = dict(getattr(cls, "_record_fields", {}))
+    for name in [name for name, kind in annotated.items() if "ClassVar" not in str(kind)]:
+        defaults[name] = own.get(name, MISSING)
+        if isinstance(defaults[name], Field):
+            delattr(cls, name)
+    return tuple(defaults), defaults
+
+
+def _install(
+    cls: type[Any], names: tuple[str, ...], defaults: dict[str, Any], special: dict[str, Any]
+) -> None:
     """Give the class its methods; what it defines itself stays."""
-    values = _getter(names)
+    own = cls.__dict__
     made: dict[str, Any] = {
-        "_frozen_fields": defaults,
+        "_record_fields": defaults,
         "__match_args__": names,
         "__dataclass_fields__": _Fields(),
         "__init__": _initializer(names, defaults, getattr(cls, "__post_init__", None)),
         "__repr__": _repr,
-        "__eq__": lambda self, other: (
-            values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-        ),
-        "__hash__": lambda self: hash(values(self)),
-        "__setattr__": _refuse,
-        "__delattr__": _refuse,
+        **special,
     }
     for name, method in made.items():
         if name not in own or (name == "__hash__" and own[name] is None):
@@ -128,7 +154,7 @@ def _default(default: Any) -> Any:
 
 
 def _repr(record: Any) -> str:
-    shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in record._frozen_fields)
+    shown = ", ".join(f"{name}={getattr(record, name)!r}" for name in record._record_fields)
     return f"{type(record).__name__}({shown})"
 
 
@@ -142,7 +168,7 @@ class _Fields:
     def __get__(self, record: object, cls: type[Any]) -> dict[str, Field[Any]]:
         from dataclasses import make_dataclass
 
-        twin = make_dataclass(cls.__name__, [(name, Any) for name in cls._frozen_fields])
+        twin = make_dataclass(cls.__name__, [(name, Any) for name in cls._record_fields])
         fields: dict[str, Field[Any]] = vars(twin)["__dataclass_fields__"]
         type.__setattr__(cls, "__dataclass_fields__", fields)
         return fields

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from cnndsl.diagnostics.model import Diagnostic
@@ -11,7 +11,7 @@ from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.network import Expectation, InputNode, Network, Node, NodeClaim
 from cnndsl.elaborate.scope import BlockDefinition
 from cnndsl.elaborate.values import OpenHole, Value
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import Layer
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import Claim, Expect, Module
@@ -42,7 +42,7 @@ class PendingExpectation:
     statement: Expect
 
 
-@dataclass
+@mutable
 class Draft:
     """What resolving has found so far. Nodes are in topological order, and stay where they are."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report
@@ -12,6 +12,7 @@ from cnndsl.elaborate.elaborate import Elaborator
 from cnndsl.elaborate.error_nodes import begins_with, broken_names, unreadable_constants
 from cnndsl.elaborate.modules import Loader
 from cnndsl.elaborate.scope import BlockDefinition, File
+from cnndsl.frozen import mutable
 from cnndsl.layers import is_shipped
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Block, Import, Let, Module, Param, RoundingRule
@@ -19,7 +20,7 @@ from cnndsl.syntax.ast import Block, Import, Let, Module, Param, RoundingRule
 __all__ = ["Imports", "defined_twice"]
 
 
-@dataclass
+@mutable
 class Imports:
     """The files of one spec, each read once."""
 

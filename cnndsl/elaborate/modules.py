@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cnndsl import resources
@@ -16,6 +16,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report, UserE
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.diagnostics.words import closest, is_slip
 from cnndsl.files import open_regular
+from cnndsl.frozen import mutable
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Import, Module, Text
 from cnndsl.syntax.parser import parse
@@ -94,7 +95,7 @@ def read_text(path: Path, limits: Limits, name: str = "") -> str:
         ) from None
 
 
-@dataclass
+@mutable
 class Loader:
     """Parses a file and, on demand, what it imports; each file once.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, UserError
@@ -26,7 +25,7 @@ from cnndsl.elaborate.scope import Frame, Naming, Stream, labels_in
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unused import check_presence, warn_unused
 from cnndsl.elaborate.values import Constants, OpenHole, Value, holes_in, show
-from cnndsl.frozen import replace
+from cnndsl.frozen import mutable, replace
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import (
     Block,
@@ -73,7 +72,7 @@ def resolve(
     return _Resolver(module, path, loader, parameters, report, limits).resolve()
 
 
-@dataclass
+@mutable
 class _Resolver:
     """Resolves one spec; its fields are the arguments of :func:`resolve`."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.values import Constants, Value
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.window import Rounding
 from cnndsl.syntax.ast import Block, Broken, Chain, Claim, For, Link, Phrase, Repeat, Statement
 from cnndsl.syntax.walk import walk
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(eq=False)
+@mutable
 class BlockDefinition:
     """A block and the file it stands in, whose constants and blocks its body sees."""
 
@@ -36,7 +36,7 @@ class BlockDefinition:
     used: bool = False
 
 
-@dataclass(eq=False)
+@mutable
 class File:
     """What the statements of one file can see."""
 
@@ -50,7 +50,7 @@ class File:
     """Whether blocks may be missing, because an import failed."""
 
 
-@dataclass(slots=True)
+@mutable
 class Stream:
     """A named value: the position of its node, and where it was named."""
 
@@ -60,7 +60,7 @@ class Stream:
     """What is wrong with its label, where that stands before another stream's name."""
 
 
-@dataclass
+@mutable
 class Naming:
     """Gives the unlabelled layers and calls of one scope their stable names.
 
@@ -113,7 +113,7 @@ class SharedScope:
     span: Span
 
 
-@dataclass
+@mutable
 class Frame:
     """Where expansion stands: the names in sight, the current stream, the calls that led here."""
 

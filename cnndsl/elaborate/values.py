@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import Init
 
 __all__ = [
@@ -104,7 +104,7 @@ def evaluation_error(
     return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
 
 
-@dataclass(slots=True)
+@mutable
 class Constant:
     """A named value, where it was defined, and whether anything reads it."""
 
@@ -113,7 +113,7 @@ class Constant:
     used: bool = False
 
 
-@dataclass(slots=True)
+@mutable
 class Constants:
     """The constants in scope; an inner scope sees what the outer one has."""
 

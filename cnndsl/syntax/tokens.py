@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from cnndsl.frozen import mutable
 
 __all__ = ["END", "NEWLINE", "OPERATORS", "Tokens"]
 
@@ -17,7 +19,7 @@ OPERATORS |= {"DOUBLE_SLASH", "PERCENT"}
 """The terminals that join two operands."""
 
 
-@dataclass(slots=True)
+@mutable
 class Tokens:
     """The tokens of a text as parallel lists: the terminal, and where it begins and ends.
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic
-from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.source import Source, Span
 from cnndsl.frozen import field_names, replace
 
 __all__ = ["children", "rewritten", "walk"]
 
 N = TypeVar("N")
 
-_PLACES = (Span, Diagnostic)
-"""Records that are no nodes: a place, and what is said of one."""
+_PLACES = (Source, Span, Diagnostic)
+"""Records that are no nodes: a text, a place in it, and what is said of one."""
 
 
 def children(node: object) -> list[object]:
@@ -69,4 +69,4 @@ def rewritten(node: N, change: Callable[[object], object | None]) -> N:
 
 def _is_node(value: object) -> bool:
     """Whether a value is a node: a record that is none of the above."""
-    return hasattr(value, "_frozen_fields") and not isinstance(value, _PLACES)
+    return hasattr(value, "_record_fields") and not isinstance(value, _PLACES)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.elaborate.network import Network, TypedNetwork
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import ShapeFault, Weight
 from cnndsl.types import TensorType
 
@@ -52,7 +52,7 @@ class Failure:
     diagnostic: Diagnostic
 
 
-@dataclass
+@mutable
 class Inference:
     """What inference found: a fact for every node, and the failures on the way."""
 
