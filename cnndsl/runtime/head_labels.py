@@ -11,6 +11,7 @@ from cnndsl.data.label_places import labels_move
 from cnndsl.data.labels import check_answers, encoder
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.words import quoted
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.recipe.losses.base import LabelKind
 from cnndsl.recipe.recipe import Recipe
@@ -25,13 +26,15 @@ __all__ = ["HeadLabels", "check_head_labels", "head_labels", "notes_of_heads"]
 class HeadLabels:
     """The labels of a head: a function that gives those of samples as the step takes them.
 
-    ``moved`` says that augmentations move them along; ``borrowed`` that they are the main
+    ``moved`` says that augmentations move them along; ``kept`` which of those that move samples
+    are to leave them, though they are of the samples' places; ``borrowed`` that they are the main
     output's, since the data has none of the head's own.
     """
 
     name: str
     take: Callable[[Indices], Array]
     moved: bool
+    kept: tuple[str, ...]
     borrowed: bool
 
 
@@ -78,15 +81,26 @@ def head_labels(
             flattened=flattened_places(network, head.position),
         )
         take = encoder(own, labels.dtype, labels.dims[1:])
-        found.append(HeadLabels(head.name, take, moved, at > 0 and own is data))
+        keepers = (one.keyword for one in recipe.augment if one.keeps_labels)
+        kept = tuple(keepers) if augment is not None and places == augment.sizes else ()
+        found.append(HeadLabels(head.name, take, moved, kept, at > 0 and own is data))
     return tuple(found)
 
 
 def notes_of_heads(heads: Sequence[HeadLabels], data: Dataset) -> Iterator[str]:
-    """What whoever trains should know: which heads learn the main output's labels."""
+    """What whoever trains should know: which heads learn the main output's labels, or old ones.
+
+    Of a single loss the recipe's ``labels fixed`` was meant; of several, perhaps of another head.
+    """
     for head in heads:
         if head.borrowed:
             yield (
                 f"`{head.name}` learns the labels of the main output: `{data.name}` has none"
                 " under its name"
+            )
+        if head.kept and len(heads) > 1:
+            words = quoted(dict.fromkeys(head.kept), " and ")
+            yield (
+                f"the labels of `{head.name}`, of the samples' size, stay where samples are moved"
+                f" ({words}): `labels fixed` is said of every head"
             )

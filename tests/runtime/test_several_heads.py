@@ -12,6 +12,7 @@ import numpy
 import onnx
 import onnxruntime
 import pytest
+from typing_extensions import override
 
 import cnndsl
 from cnndsl.cli.progress import epoch_line
@@ -294,6 +295,41 @@ train {
     train(tmp_path / "run", spec, (data["x"], {"output": data["y"], "mask": masks}))
     with pytest.raises(UserError, match="labels"):
         train(tmp_path / "no", spec, (data["x"], {"output": data["y"], "mask": masks[:, :3]}))
+
+
+def test_labels_that_stay_for_the_sake_of_another_head_are_told_of(tmp_path: Path) -> None:
+    heads = "stem -> mask: conv 2@3 padding 2\nstem -> globalavgpool"
+    spec = SPEC.replace("stem -> globalavgpool", heads)
+    spec = spec.replace("loss box", "augment flip FIXED\n  loss mask crossentropy\n  loss box")
+    data = {**arrays(), "mask": (arrays()["x"][:, 0] > 0).astype(numpy.int64)}
+
+    def notes(spec: str, **options: Any) -> list[str]:
+        listener = _Reader()
+        train(tmp_path / f"run{len(spec)}", spec, data, listener=listener, **options)
+        return [note for note in listener.notes if "stay where samples are moved" in note]
+
+    (note,) = notes(spec.replace("FIXED", "labels fixed"))
+    assert note == (
+        "the labels of `mask`, of the samples' size, stay where samples are moved (`flip`):"
+        " `labels fixed` is said of every head"
+    )
+    moving = spec.replace("FIXED", "").replace("  loss box mse weight 2\n", "")
+    assert notes(moving) == []
+
+
+class _Reader(_Cutter):
+    """Keeps the notes of a run."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @override
+    def progress(self, progress: Any) -> None:
+        pass
+
+    @override
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 def test_the_line_of_an_epoch_has_every_head(tmp_path: Path) -> None:

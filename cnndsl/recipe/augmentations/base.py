@@ -74,6 +74,11 @@ class Augmentation(Variant):
         return getattr(self, "labels", "fixed") == "moved"
 
     @property
+    def keeps_labels(self) -> bool:
+        """Whether it moves samples, and the recipe says that labels stay all the same."""
+        return getattr(self, "labels", "moved") == "fixed"
+
+    @property
     def without(self) -> str:
         """The help that always works."""
         return f"take `{self.keyword}` out of the recipe's `augment`"
