@@ -45,8 +45,8 @@ Target: TypeAlias = Literal["cpu", "cuda"]
 class VjpContext:
     """What a rule needs to know of a node, and the door to the graph it emits into.
 
-    ``gradient`` is that of the node's output, of its shape. ``wants`` says for each input whether
-    its gradient is needed at all: where not, a rule gives None and emits nothing.
+    ``gradient`` is that of the node's output, of its shape. ``needs_grad`` says for each input
+    whether its gradient is needed at all: where not, a rule gives None and emits nothing.
     """
 
     emit: GraphBuilder

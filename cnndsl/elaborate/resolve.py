@@ -87,8 +87,8 @@ class _Resolver:
         # A file's name may be no UTF-8; a network's name stands in a model.
         name = self.path.stem.encode(errors="replace").decode()
         self.draft = Draft(self.module, name=name)
-        self.expander = Elaborator(self.draft, self.report, self.limits)
-        self.imports = Imports(self.expander, self.loader, self.report, self.limits)
+        self.elaborator = Elaborator(self.draft, self.report, self.limits)
+        self.imports = Imports(self.elaborator, self.loader, self.report, self.limits)
         self.header: dict[str, Span] = {}
         self.outputs: list[Output] = []
         self.train: tuple[Train, Constants] | None = None
@@ -118,10 +118,10 @@ class _Resolver:
         source = self.module.source
         whole = Span(source, 0, len(source.text))
         for statement in with_error_nodes(self.module.statements, file.broken, whole):
-            self.expander.step(statement.span)
-            with self.expander.reporting():
+            self.elaborator.step(statement.span)
+            with self.elaborator.reporting():
                 if isinstance(statement, Broken):
-                    self.expander.skip(statement, frame)
+                    self.elaborator.skip(statement, frame)
                 else:
                     self._statement(statement, frame)
         self._finish(frame)
@@ -145,7 +145,7 @@ class _Resolver:
             case Param():
                 self._param(statement, frame)
             case RoundingRule():
-                frame.rounding = self.expander.rounding(statement)
+                frame.rounding = self.elaborator.rounding(statement)
                 frame.file.rounding = frame.rounding
             case Expect():
                 self._expect(statement, frame)
@@ -153,7 +153,7 @@ class _Resolver:
                 if self._once(statement, "train"):
                     self.train = (statement, frame.constants)
             case _:
-                self.expander.statement(statement, frame)
+                self.elaborator.statement(statement, frame)
 
     def _once(self, statement: Statement, what: str) -> bool:
         first = self.header.setdefault(what, statement.span)
@@ -178,7 +178,7 @@ class _Resolver:
     def _param(self, statement: Param, frame: Frame) -> None:
         self._new_constant(statement.name, frame)
         name = statement.name.name
-        default = self.expander.constant(statement.default, frame.constants)
+        default = self.elaborator.constant(statement.default, frame.constants)
         value = self.given.get(name, default)
         self.draft.overridden |= value != default
         self.draft.parameters[name] = value
@@ -188,7 +188,7 @@ class _Resolver:
         """Whether the file has every parameter that the caller sets."""
         known = [s.name.name for s in self.module.statements if isinstance(s, Param)]
         for name in self.given:
-            if name in known or name in self.expander.broken:
+            if name in known or name in self.elaborator.broken:
                 continue
             near = closest(name, known)
             there = f"it has {quoted(known)}" if known else "it has none"
@@ -205,16 +205,16 @@ class _Resolver:
         name = statement.name.name if statement.name else "input"
         if name == "tokens":
             name = "input"
-        if name in self.expander.paths:
-            node = self.draft.nodes[self.expander.paths[name]]
+        if name in self.elaborator.paths:
+            node = self.draft.nodes[self.elaborator.paths[name]]
             self.report.add(defined_twice(name, statement.span, node.span, "input"))
             return
         sizes = None
-        with self.expander.reporting():
+        with self.elaborator.reporting():
             sizes = input_sizes(statement, frame.constants, self.report)
         if sizes is None:
-            self.expander.broken.add(name)
-            frame.current = self.expander.poison(statement.span, frame)
+            self.elaborator.broken.add(name)
+            frame.current = self.elaborator.poison(statement.span, frame)
             return
         first = not self.draft.inputs
         known = tuple(1 if any(True for _ in holes_in(size)) else size for size in sizes)
@@ -226,7 +226,7 @@ class _Resolver:
             self.draft.open_inputs[position] = sizes
             open = (at for at, size in enumerate(sizes) if isinstance(size, OpenHole))
             self.draft.nodes[position] = replace(node, assumed=frozenset(open))
-        self.expander.paths[name] = position
+        self.elaborator.paths[name] = position
         frame.streams[name] = Stream(position, statement.span)
         if first:
             frame.current = position
@@ -262,29 +262,29 @@ class _Resolver:
             self.draft.outputs["output"] = frame.current
         for statement in self.outputs:
             for name in statement.names:
-                node = self.expander.lookup(name.name, frame)
+                node = self.elaborator.lookup(name.name, frame)
                 if node is None:
-                    node = self.expander.paths.get(name.name)
+                    node = self.elaborator.paths.get(name.name)
                 if node is not None and self.draft.outputs.get(name.name, node) != node:
                     self.report.add(
                         defined_twice(name.name, name.span, self.draft.nodes[node].span, "output")
                     )
                 elif node is None:
-                    self.expander.unknown_stream(Identifier(name.name, name.span), frame)
+                    self.elaborator.unknown_stream(Identifier(name.name, name.span), frame)
                 else:
                     self.draft.outputs[name.name] = node
         if self.train is not None:
             statement_, constants = self.train
-            known = {**self.expander.paths, **dict.fromkeys(self.expander.broken, 0)}
+            known = {**self.elaborator.paths, **dict.fromkeys(self.elaborator.broken, 0)}
             self.draft.recipe = recipe(statement_, constants, known, self.report)
             for head in self.draft.recipe.heads:
-                self.expander.lookup(head.head, frame)  # which takes note that it is read
+                self.elaborator.lookup(head.head, frame)  # which takes note that it is read
         self.draft.scopes = {
             path: node
-            for path, node in self.expander.paths.items()
+            for path, node in self.elaborator.paths.items()
             if self.draft.nodes[node].name != path
         }
         if not self.report.failed:
             check_presence(self.draft, self.report)
             own = self.imports.files[self.path].blocks.values()
-            warn_unused(self.expander, [d for d in own if d.file.path == self.path], frame)
+            warn_unused(self.elaborator, [d for d in own if d.file.path == self.path], frame)

@@ -2,7 +2,7 @@
 
 For each window that does not fit, the size rule is solved for what could be different (the padding,
 the input's size, the rounding, the kernel, the stride), and every candidate is tried out: first on
-the network, which is cheap (:mod:`.trial`), then by checking the edited text once more. Only what
+the network, which is cheap (:mod:`.what_if`), then by checking the edited text once more. Only what
 makes this error go away and brings no other is offered.
 
 A repair is *safe*, so that ``--fix`` makes it unasked, only where the spec leaves no choice: there
@@ -151,7 +151,7 @@ class _Workshop:
         self.diagnostics = diagnostics
         self.retry = retry
         self.edited = edited
-        self.trial = WhatIf(inference)
+        self.what_if = WhatIf(inference)
         self.trials = Budget(TRIED)
         self.retries = Budget(max(RETRIED, self._cost))
 
@@ -192,7 +192,7 @@ class _Workshop:
             for candidate in kind:
                 if any(edit.span.source in self._shipped for edit in candidate.edits):
                     continue
-                facts = self.trial.facts(candidate.changed, case.mends, self.trials)
+                facts = self.what_if.facts(candidate.changed, case.mends, self.trials)
                 if facts is not None:
                     title = f"{candidate.action}: {_reason(candidate, case, facts)}"
                     proposal = _Proposal(candidate, Fix(title, candidate.edits))

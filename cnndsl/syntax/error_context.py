@@ -162,7 +162,7 @@ def _named(expected: frozenset[str]) -> Iterator[str]:
 
 
 def error(message: str, span: Span, help: str, *fixes: Fix, code: str = "CNN001") -> Diagnostic:
-    """A complaint."""
+    """A syntax error; the code is that of most of them."""
     return Diagnostic(code, message, span, help=help, fixes=fixes)
 
 

@@ -1,4 +1,4 @@
-"""Complaints about signs of punctuation: colons, equal signs, commas and the signs of comments.
+"""Errors about signs of punctuation: colons, equal signs, commas and the signs of comments.
 
 Each function knows one mistake that people make, as in :mod:`cnndsl.syntax.syntax_errors`, and
 answers None where it is another one.

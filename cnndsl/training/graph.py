@@ -1,4 +1,4 @@
-"""The graph that a training step is emitted into: an emitter with chance and changing buffers."""
+"""The graph that a training step is emitted into: a builder with chance and changing buffers."""
 
 from __future__ import annotations
 

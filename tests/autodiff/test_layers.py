@@ -121,9 +121,9 @@ def assert_trainable(layer: Layer, types: tuple[TensorType, ...], target: Target
     }
     learnt = [weights[weight.name] for weight in layer.weights(*types) if weight.trainable]
     emit.enter("place", "spec.cnn:1: here")
-    site = LoweringContext(inputs, types, layer.output(*types), weights)
-    result = layer.lower_training(emit, site)
-    assert dims_of(result) == (2, *site.output.dims)
+    context = LoweringContext(inputs, types, layer.output(*types), weights)
+    result = layer.lower_training(emit, context)
+    assert dims_of(result) == (2, *context.output.dims)
     if result in inputs:
         return
     found = differentiate(emit, result, [*inputs, *learnt], target)

@@ -1,4 +1,4 @@
-"""The emitter types, names and documents every node."""
+"""The builder types, names and documents every node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A door to ONNX made of `onnx.helper` alone, independent of the product's own emitter."""
+"""A door to ONNX made of `onnx.helper` alone, independent of the product's own builder."""
 
 from __future__ import annotations
 

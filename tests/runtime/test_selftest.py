@@ -151,7 +151,9 @@ def test_a_training_form_that_is_another_network_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lower = Tanh.lower
-    monkeypatch.setattr(Tanh, "lower", lambda self, emit, site: emit.op("Sigmoid", *site.inputs))
+    monkeypatch.setattr(
+        Tanh, "lower", lambda self, emit, context: emit.op("Sigmoid", *context.inputs)
+    )
     monkeypatch.setattr(Tanh, "lower_training", lower)
     monkeypatch.setattr(module, "_without_chance", lambda typed: typed)
     spec = SPEC.replace(" -> dropout 0.2", "")

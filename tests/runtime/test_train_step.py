@@ -1,4 +1,4 @@
-"""A stepper does what plain runs of its graph do, and keeps its hands off its caller's arrays."""
+"""A train step does what plain runs of its graph do, and leaves its caller's arrays alone."""
 
 from __future__ import annotations
 
