@@ -28,7 +28,6 @@ from cnndsl.typecheck.expectations import check_expectations, check_outputs
 from cnndsl.typecheck.facts import Inference
 from cnndsl.typecheck.infer import infer
 from cnndsl.typecheck.input_checks import input_problems
-from cnndsl.typecheck.misnamed_streams import blamed
 from cnndsl.typecheck.sharing import share_problems
 from cnndsl.typecheck.table import rows
 
@@ -193,6 +192,8 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         advise(inference)
     found = inference.diagnostics
     if draft.misnamed:
+        from cnndsl.typecheck.misnamed_streams import blamed  # a right spec does not need it
+
         found = blamed(inference, draft.misnamed_readers, draft.misnamed)
     found = [*found, *share_problems(inference)]
     report.extend(found)
