@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.runtime.tally import (
@@ -176,7 +177,7 @@ class OutputTally:
     def add(self, scores: Array, output: Array, labels: Array) -> None:
         """Take a batch: what the loss takes, what a user sees of it, and the labels."""
         with numpy.errstate(invalid="ignore", over="ignore"):
-            losses = self.loss.of_answers(scores, labels)
+            losses = self._losses(scores, labels)
             self.total += float(losses.sum())
             broken = self.loss.broken(scores)
         self.samples += len(scores)
@@ -192,6 +193,23 @@ class OutputTally:
                 self.classes.add_answers(answers, truths, broken)
         elif self.classes is not None:
             self.classes.add(scores, labels, broken)
+
+    def _losses(self, scores: Array, labels: Array) -> Array:
+        """The loss of each answer.
+
+        Raises:
+            UserError: CNN809 for a loss, perhaps of another package, that gives another number.
+        """
+        found = numpy.asarray(self.loss.of_answers(scores, labels))
+        answers = labels.size if self.loss.labels is LabelKind.CLASS else scores.size
+        if found.size != answers or found.dtype.kind != "f":
+            raise UserError(
+                "CNN809",
+                f"the loss `{self.loss.keyword}` gives {found.size} of {found.dtype} for"
+                f" {answers} answers",
+                help="let its `of_answers` give a floating-point number for each answer",
+            )
+        return found
 
     def evaluation(self, classes: tuple[str, ...]) -> Evaluation:
         """What they come to."""
