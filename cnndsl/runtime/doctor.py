@@ -15,8 +15,8 @@ __all__ = ["DEPENDENCIES", "Checkup", "Problem", "ProviderState", "examine"]
 
 # fmt: off
 DEPENDENCIES = (
-    "lark", "pydantic", "click", "numpy", "onnx", "onnx-ir", "safetensors", "pillow", "rich",
-    "typing-extensions",
+    "lark", "pydantic", "click", "numpy", "onnx", "onnx-ir", "safetensors", "pillow",
+    "matplotlib", "rich", "typing-extensions",
 )
 # fmt: on
 """What cnndsl needs beside ONNX Runtime."""

@@ -136,6 +136,14 @@ def letters(folder: Path) -> None:
     numpy.savez(folder / "letters.npz", x=pictures, y=labels)
 
 
+def no_boxes(folder: Path) -> None:
+    page = (ROOT / "docs" / "errors" / "CNN845.md").read_text("utf-8")
+    spec = page.partition("```cnn\n")[2].partition("```")[0]
+    (folder / "boxes.cnn").write_text(spec, encoding="utf-8")
+    pictures = numpy.zeros((20, 3, 32, 32), numpy.float32)
+    numpy.savez(folder / "pictures.npz", x=pictures, y=numpy.arange(20) % 10)
+
+
 def two_broken_pictures(folder: Path) -> None:
     cnndsl.load("lenet5").compile(device="cpu").save(folder / "lenet5.onnx")
     for digit in range(10):
@@ -187,6 +195,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN809": one_output,
     "CNN810": a_run,
     "CNN812": nothing,
+    "CNN845": no_boxes,
     "CNN901": too_large,
     "CNN906": a_bomb,
 }
