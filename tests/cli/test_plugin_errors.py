@@ -99,7 +99,7 @@ def test_the_classes_of_the_page_train(tmp_path: Path) -> None:
         ("return near * (error", "return 1 / 0 * (error", "CNN208",
          "the loss `huber` of `more_kinds:Huber` failed at line"),
         ("return near * (error - near / 2)", "return near[:3, 0]", "CNN809",
-         "the loss `huber` gives 3 of float64 for 32 answers"),
+         "the loss `huber` gives 3 of float64 for 16 answers"),
         ('{"mean": mean}', '{"meen": mean}', "CNN208",
          "the optimizer `lion` gives no update of a weight and of `mean`"),
         ("gradient, old =", "raise OSError; gradient, old =", "CNN208",
