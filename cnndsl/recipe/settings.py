@@ -18,6 +18,7 @@ from pydantic import Field
 from cnndsl.layers.base import MAX_SIZE, Count, InitWord, Schema
 
 __all__ = [
+    "LARGEST",
     "Batch",
     "BelowOne",
     "Clip",
@@ -36,8 +37,10 @@ __all__ = [
     "Whole",
 ]
 
-Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LARGEST = 1e38
+"""Training computes in float32, which holds no number of four times this."""
+Positive: TypeAlias = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
+NotNegative: TypeAlias = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 BelowOne: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Portion: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=MAX_SIZE)]

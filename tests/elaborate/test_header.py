@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from checked_specs import codes, network, only
 
-from cnndsl.pipeline import check
+from cnndsl.pipeline import check, check_text
 
 # --- input ----------------------------------------------------------------------------------------
 
@@ -194,3 +194,13 @@ def test_a_file_of_classes_that_cannot_be_read_is_an_error(
     assert diagnostic.code == code
     assert "secret" not in str(diagnostic)
     assert str(tmp_path) not in diagnostic.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["optimizer sgd lr 1e39", "clip 1e39", "weight_decay 1e39", "loss crossentropy weight 1e39"],
+)
+def test_no_setting_is_a_number_beyond_float32(line: str) -> None:
+    checked = check_text(f"input 4\ndense 2\ntrain {{\n  {line}\n}}\n")
+    (error,) = checked.diagnostics
+    assert (error.code, error.span.text) == ("CNN205", "1e39")
