@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnndsl.data.splits import Split
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
+    from cnndsl.graph.compile_options import CompileOptions
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
@@ -131,84 +132,59 @@ class Network:
         self,
         weights: str | os.PathLike[str] | None = None,
         *,
-        verify: bool = True,
-        seed: int | None = None,
-        batch: int | None = None,
-        opset: int = 18,
         raw: bool = False,
         device: str = "auto",
+        **options: Unpack[CompileOptions],
     ) -> Model:
         """An ONNX model of the network, ready to run or to be saved.
 
         Args:
             weights: a safetensors or ``.npz`` file or a compiled model; without one, weights are
                 drawn as the spec asks for.
-            verify: whether to compare the checksum of the weights' file, where it has one.
-            seed: of the drawn weights; by default the spec's, else 0.
-            batch: a fixed batch size; by default the model takes any.
-            opset: the version of the ONNX operator set, 18 to 21.
             raw: whether the model takes pictures as bytes, ``N x height x width x channels``, and
                 prepares them in its graph; inputs that are no pictures stay as they are.
             device: where the model will run: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            options: ``verify``, ``seed``, ``batch`` and ``opset``, as
+                :class:`~cnndsl.graph.compile_options.CompileOptions` describes them.
 
         Raises:
             UserError: for weights that do not fit or cannot be read, an unknown opset, and a
                 network without pictures that is to be ``raw``.
             ValueError: for a batch below 1.
         """
-        _demand_samples(batch)
+        _demand_samples(options.get("batch"))
         from cnndsl.runtime.model import Model
 
         path = None if weights is None else Path(weights)
-        artifact = pipeline.compile(
-            self._typed,
-            weights=path,
-            verify=verify,
-            seed=seed,
-            batch=batch,
-            opset=opset,
-            raw=raw,
-        )
+        artifact = pipeline.compile(self._typed, weights=path, raw=raw, **options)
         return Model(artifact, device=device)
 
     def compile_training(
         self,
         weights: str | os.PathLike[str] | None = None,
         *,
-        verify: bool = True,
-        seed: int | None = None,
-        batch: int | None = None,
-        opset: int = 18,
         target: Target = "cpu",
         split: bool = False,
+        **options: Unpack[CompileOptions],
     ) -> TrainingFiles:
         """The network's training step as ONNX models, for programs that train by themselves.
 
         Args:
             weights: what training begins with: a safetensors or ``.npz`` file or a compiled
                 model; without one, weights are drawn as the spec asks for.
-            verify: whether to compare the checksum of the weights' file, where it has one.
-            seed: of the drawn weights; by default the spec's, else 0.
-            batch: the size of a batch; by default the recipe's.
-            opset: the version of the ONNX operator set, 18 to 21.
             target: where the step is to be fast, ``cpu`` or ``cuda``; it runs on both.
             split: whether to make two models of it, of the gradients and of the update by them.
+            options: as for :meth:`compile`.
 
         Raises:
             UserError: for a network that cannot be trained so, weights that do not fit or cannot
                 be read, and an unknown opset.
             ValueError: for a batch below 1.
         """
-        _demand_samples(batch)
+        _demand_samples(options.get("batch"))
+        path = None if weights is None else Path(weights)
         return pipeline.compile_training(
-            self._typed,
-            weights=None if weights is None else Path(weights),
-            verify=verify,
-            seed=seed,
-            batch=batch,
-            opset=opset,
-            target=target,
-            split=split,
+            self._typed, weights=path, target=target, split=split, **options
         )
 
     def evaluate(

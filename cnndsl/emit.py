@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from cnndsl.autodiff.rules import Target
+    from cnndsl.graph.compile_options import CompileOptions
     from cnndsl.typecheck.checked import Checked
 
 __all__ = ["STAGES", "TAKES", "Stage", "emit"]
@@ -33,12 +36,9 @@ def emit(
     stage: Stage,
     *,
     weights: Path | None = None,
-    verify: bool = True,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = 18,
     raw: bool = False,
     target: Target = "cpu",
+    **options: Unpack[CompileOptions],
 ) -> str:
     """The text of a stage; the options are those of ``compile`` and ``compile_training``.
 
@@ -57,27 +57,19 @@ def emit(
         from cnndsl.analysis.network_text import network_text
 
         return network_text(network)
+    from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.export import graph_text, model_text
     from cnndsl.graph.lower import lower
     from cnndsl.graph.raw_inputs import raw_inputs
 
+    how = Compilation(**options)
     if stage == "forward":
-        return graph_text(lower(network, batch, opset, raw_inputs(network) if raw else ()))
+        return graph_text(lower(network, how.batch, how.opset, raw_inputs(network) if raw else ()))
     if stage == "model":
-        return model_text(
-            pipeline.compile(
-                network,
-                weights=weights,
-                verify=verify,
-                seed=seed,
-                batch=batch,
-                opset=opset,
-                raw=raw,
-            )
-        )
+        return model_text(pipeline.compile(network, weights=weights, raw=raw, **options))
     from cnndsl.training.step import build_split, build_step
 
     if stage == "gradients":
-        gradients, _ = build_split(network, batch=batch, opset=opset, target=target)
+        gradients, _ = build_split(network, batch=how.batch, opset=how.opset, target=target)
         return graph_text(gradients.model)
-    return graph_text(build_step(network, batch=batch, opset=opset, target=target).model)
+    return graph_text(build_step(network, batch=how.batch, opset=how.opset, target=target).model)

@@ -32,9 +32,12 @@ from cnndsl.typecheck.sharing import share_problems
 from cnndsl.typecheck.table import rows
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from cnndsl.autodiff.rules import Target
     from cnndsl.data.samples import Dataset
     from cnndsl.graph.artifact import Artifact
+    from cnndsl.graph.compile_options import CompileOptions
     from cnndsl.graph.weights import Array
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener, Outcome
@@ -252,11 +255,8 @@ def compile(
     network: TypedNetwork,
     *,
     weights: Path | None = None,
-    verify: bool = True,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = 18,
     raw: bool = False,
+    **options: Unpack[CompileOptions],
 ) -> Artifact:
     """Lower a network to an ONNX model; weights come from a file or from their initialisers.
 
@@ -269,15 +269,17 @@ def compile(
             weights are too large for one file, CNN608 where no input can be raw.
     """
     from cnndsl.elaborate.canonical import canonical_text
+    from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.export import export, make_manifest
     from cnndsl.graph.lower import lower
     from cnndsl.graph.raw_inputs import raw_inputs
     from cnndsl.graph.starting_weights import named, starting_weights
 
+    how = Compilation(**options)
     network = named(network, weights)
     names = raw_inputs(network) if raw else ()
-    forward = lower(network, batch, opset, names)
-    given = starting_weights(network, weights, seed, verify=verify)
+    forward = lower(network, how.batch, how.opset, names)
+    given = starting_weights(network, weights, how.seed, verify=how.verify)
     text = canonical_text(network.network)
     manifest = make_manifest(network, text, given.seed, forward, names)
     return export(forward, manifest, given)
@@ -298,12 +300,9 @@ def compile_training(
     network: TypedNetwork,
     *,
     weights: Path | None = None,
-    verify: bool = True,
-    seed: int | None = None,
-    batch: int | None = None,
-    opset: int = 18,
     target: Target = "cpu",
     split: bool = False,
+    **options: Unpack[CompileOptions],
 ) -> TrainingFiles:
     """Differentiate a network: the model of its training step, and of what that begins with.
 
@@ -313,20 +312,22 @@ def compile_training(
         UserError: as ``build_step`` does, and for the weights as :func:`compile` does.
     """
     from cnndsl.elaborate.canonical import canonical_text
+    from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.export import make_manifest
     from cnndsl.graph.starting_weights import named, starting_weights
     from cnndsl.training.export import export_training
     from cnndsl.training.step import build_split, build_step
     from cnndsl.typecheck.heads import heads_of
 
+    how = Compilation(**options)
     network = named(network, weights)
     steps = (
-        build_split(network, batch=batch, opset=opset, target=target)
+        build_split(network, batch=how.batch, opset=how.opset, target=target)
         if split
-        else [build_step(network, batch=batch, opset=opset, target=target)]
+        else [build_step(network, batch=how.batch, opset=how.opset, target=target)]
     )
     heads = [head.position for head in heads_of(network.network)]
-    given = starting_weights(network, weights, seed, heads=heads, verify=verify)
+    given = starting_weights(network, weights, how.seed, heads=heads, verify=how.verify)
     manifest = make_manifest(network, canonical_text(network.network), given.seed)
     return export_training(network, steps, manifest, given)
 
