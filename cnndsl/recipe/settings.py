@@ -18,7 +18,6 @@ from pydantic import Field
 from cnndsl.layers.base import MAX_SIZE, Count, InitWord, Schema
 
 __all__ = [
-    "LARGEST",
     "Batch",
     "BelowOne",
     "Clip",
@@ -37,10 +36,8 @@ __all__ = [
     "Whole",
 ]
 
-LARGEST = 1e38
-"""Training computes in float32, which holds no number of four times this."""
-Positive: TypeAlias = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
-NotNegative: TypeAlias = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
+Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BelowOne: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Portion: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=MAX_SIZE)]
@@ -114,7 +111,8 @@ class Initializer(Scalar):
 class LossWeight(Schema):
     """What a head's loss is multiplied by in the sum that training makes small."""
 
-    weight: Positive = Field(default=1.0, description="the factor", examples=[0.3])
+    # Far from what float32 cannot hold: with that, the sum would be infinite from the first step.
+    weight: Positive = Field(default=1.0, le=1e30, description="the factor", examples=[0.3])
 
 
 class RateFactor(Scalar):

@@ -9,7 +9,6 @@ from typing import Any
 from cnndsl.layers.base import MAX_SIZE, Schema
 from cnndsl.recipe.recipe import LABELLED, SCALARS, VARIANTS
 from cnndsl.recipe.schedules.base import Schedule
-from cnndsl.recipe.settings import LARGEST
 from cnndsl.resources import docs
 
 BEGIN = "<!-- reference: generated from cnndsl/recipe -->"
@@ -90,7 +89,7 @@ def kind(schema: type[Schema], attribute: str) -> str:
             "maximum": "<=",
             "exclusiveMaximum": "<",
         }.items()
-        if key in properties and properties[key] not in (MAX_SIZE, LARGEST)
+        if key in properties and properties[key] != MAX_SIZE
     ]
     return ", ".join([noun, *limits])
 

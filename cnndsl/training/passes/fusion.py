@@ -44,7 +44,7 @@ class Fusion(onnx_ir.passes.InPlacePass):
         for node in tuple(model.graph):
             if node.domain == "" and node.op_type == self.op_type and (new := self.fused(node)):
                 taken -= _names(node)
-                _replace(model.graph, node, new, taken)
+                _substitute(model.graph, node, new, taken)
                 taken |= {name for one in new for name in _names(one)}
                 is_changed = True
         return onnx_ir.passes.PassResult(model, is_changed)
@@ -68,7 +68,7 @@ def _names(node: onnx_ir.Node) -> set[str]:
     return {str(node.name), str(node.outputs[0].name)}
 
 
-def _replace(
+def _substitute(
     graph: onnx_ir.Graph, old: onnx_ir.Node, new: Sequence[onnx_ir.Node], taken: AbstractSet[str]
 ) -> None:
     """Put nodes in the place of one; the last one's result takes over that one's name.
