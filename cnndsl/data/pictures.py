@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -20,7 +20,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.graph.files import reason
 
-__all__ = ["PictureSet", "pictures_in", "pictures_of_class"]
+__all__ = ["PictureSet", "holds_pictures", "pictures_in", "pictures_of_class"]
 
 
 _NOWHERE = -1
@@ -33,8 +33,21 @@ def pictures_in(folder: Path, passed: Counter[str] | None = None) -> list[str]:
     Raises:
         UserError: CNN801 for a folder that cannot be listed.
     """
+    return [str(file) for file in _walked(folder, passed)]
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether there is a picture in a folder or below; only the way to the first is walked.
+
+    Raises:
+        UserError: as :func:`pictures_in`.
+    """
+    return next(_walked(folder), None) is not None
+
+
+def _walked(folder: Path, passed: Counter[str] | None = None) -> Iterator[Path]:
     try:
-        return [str(file) for file in walk_files(folder, PICTURE_SUFFIXES, passed)]
+        yield from walk_files(folder, PICTURE_SUFFIXES, passed)
     except UserError as error:
         raise not_understood(error.message, error.help) from error
 

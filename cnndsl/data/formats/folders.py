@@ -16,7 +16,7 @@ from cnndsl.data.formats.cifar import cifar_kinds
 from cnndsl.data.formats.idx import is_idx
 from cnndsl.data.formats.tiny_imagenet import is_tiny_imagenet
 from cnndsl.data.part_names import FALLBACKS, part_folders, part_named
-from cnndsl.data.pictures import PictureSet, pictures_in, pictures_of_class
+from cnndsl.data.pictures import PictureSet, holds_pictures, pictures_in, pictures_of_class
 from cnndsl.data.sources import PICTURE_SUFFIXES, kinds
 from cnndsl.data.splits import Split, Wanted, no_part, not_understood, refuse_valid
 from cnndsl.diagnostics.model import UserError
@@ -33,7 +33,7 @@ class Folders(DataFormat):
 
     @override
     def holdings(self, place: Place) -> tuple[str, ...]:
-        hold = any(pictures_in(place.path / name) for name in place.folders)
+        hold = any(holds_pictures(place.path / name) for name in place.folders)
         if not hold or is_tiny_imagenet(place):
             return ()
         named = part_folders(place.folders)
