@@ -8,7 +8,7 @@ package of one's own that names it in its ``pyproject.toml``: ``KEYWORD = "modul
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.registry import Registry
 
@@ -20,31 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["AUGMENTATIONS", "LOSSES", "OPTIMIZERS", "SCHEDULES"]
 
-LOSSES: Registry[Loss] = Registry(
-    "loss",
-    "cnndsl.recipe.losses.base:Loss",
-    package="cnndsl.recipe",
-    group="cnndsl.losses",
-    code="CNN208",
-)
-OPTIMIZERS: Registry[Optimizer] = Registry(
-    "optimizer",
-    "cnndsl.recipe.optimizers.base:Optimizer",
-    package="cnndsl.recipe",
-    group="cnndsl.optimizers",
-    code="CNN208",
-)
-SCHEDULES: Registry[Schedule] = Registry(
-    "schedule",
-    "cnndsl.recipe.schedules.base:Schedule",
-    package="cnndsl.recipe",
-    group="cnndsl.schedules",
-    code="CNN208",
-)
-AUGMENTATIONS: Registry[Augmentation] = Registry(
-    "augmentation",
-    "cnndsl.recipe.augmentations.base:Augmentation",
-    package="cnndsl.recipe",
-    group="cnndsl.augmentations",
-    code="CNN208",
-)
+
+def _kinds(noun: str, folder: str) -> Registry[Any]:
+    return Registry(
+        noun,
+        f"cnndsl.recipe.{folder}.base:{noun.capitalize()}",
+        package="cnndsl.recipe",
+        group=f"cnndsl.{folder}",
+        code="CNN208",
+    )
+
+
+LOSSES: Registry[Loss] = _kinds("loss", "losses")
+OPTIMIZERS: Registry[Optimizer] = _kinds("optimizer", "optimizers")
+SCHEDULES: Registry[Schedule] = _kinds("schedule", "schedules")
+AUGMENTATIONS: Registry[Augmentation] = _kinds("augmentation", "augmentations")
