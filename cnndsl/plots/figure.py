@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import ParamSpec
 
@@ -94,11 +94,11 @@ def _house_style() -> Iterator[None]:
 def in_house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """A function that draws a figure, which draws it in the style of all."""
 
+    @wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _house_style():
             return draw(*args, **kwargs)
 
-    styled.__doc__, styled.__name__ = draw.__doc__, draw.__name__
     return styled
 
 

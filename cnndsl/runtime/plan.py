@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.baseline import notes_of_balance
@@ -36,7 +36,10 @@ from cnndsl.typecheck.heads import heads_of
 from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
 from cnndsl.version import __version__
 
-__all__ = ["Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
+__all__ = ["FigureFormat", "Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
+
+FigureFormat: TypeAlias = Literal["png", "svg", "pdf"]
+"""What the figures of a run may be."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +68,7 @@ class TrainingRequest:
     resume: str = ""
     command: tuple[str, ...] = ()
     keep: int = 3
-    figures: Literal["png", "svg", "pdf"] = "png"
+    figures: FigureFormat = "png"
     checkpoint_seconds: float = 120.0
     checkpoint_steps: int | None = None
     examine: bool = True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict
 
 import typing_extensions
 
@@ -22,7 +22,7 @@ from cnndsl.graph.weight_files import read_weights
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
-from cnndsl.runtime.plan import TrainingRequest
+from cnndsl.runtime.plan import FigureFormat, TrainingRequest
 
 __all__ = ["NOBODY", "Training", "TrainingOptions", "default_folder", "training_request"]
 
@@ -74,7 +74,7 @@ class TrainingOptions(TypedDict, total=False):
     keep: int
     """How many checkpoints stay, by default 3."""
 
-    figures: Literal["png", "svg", "pdf"]
+    figures: FigureFormat
     """The format of the curves and the confusion matrix in the folder, by default ``png``."""
 
     command: Sequence[str]
