@@ -317,7 +317,7 @@ def compile_training(
     from cnndsl.graph.starting_weights import named, starting_weights
     from cnndsl.training.export import export_training
     from cnndsl.training.step import build_split, build_step
-    from cnndsl.typecheck.heads import heads_of
+    from cnndsl.typecheck.heads import head_positions
 
     how = Compilation(**options)
     network = named(network, weights)
@@ -326,7 +326,7 @@ def compile_training(
         if split
         else [build_step(network, batch=how.batch, opset=how.opset, target=target)]
     )
-    heads = [head.position for head in heads_of(network.network)]
+    heads = head_positions(network.network)
     given = starting_weights(network, weights, how.seed, heads=heads, verify=how.verify)
     manifest = make_manifest(network, canonical_text(network.network), given.seed)
     return export_training(network, steps, manifest, given)

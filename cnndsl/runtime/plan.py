@@ -32,7 +32,7 @@ from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.fingerprint import fingerprint_of, same_run
 from cnndsl.runtime.head_labels import HeadLabels, check_head_labels, head_labels, notes_of_heads
 from cnndsl.training.step import Step
-from cnndsl.typecheck.heads import heads_of
+from cnndsl.typecheck.heads import head_positions
 from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
 from cnndsl.version import __version__
 
@@ -53,8 +53,8 @@ class TrainingRequest:
 
     A checkpoint is written after every epoch, after ``checkpoint_seconds``, and after every
     ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``figures`` is the
-    format of what is drawn. ``examine`` lets the
-    run look into the network after some epochs, and note what does not learn well.
+    format of what is drawn. ``examine`` lets the run look into the network after some epochs, and
+    note what does not learn well.
     """
 
     network: TypedNetwork
@@ -203,7 +203,7 @@ def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
         listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
     _note_data(plan, listener)
     _note_recipe(plan, listener)
-    heads = _training_heads(plan)
+    heads = head_positions(request.network.network, plan.recipe)
     weights = initialise(request.network, plan.recipe.seed, plan.recipe.init, heads)
     if request.weights is not None:
         start = start_from(request.weights, weights, request.network, verify=request.verify)
@@ -226,7 +226,8 @@ def _found(plan: Plan, path: Path, listener: Listener) -> Checkpoint:
         if before != now:
             listener.note(f"{name} was {before} before, and is {now} now: last digits may differ")
     # Files are sorted by name; in the network's order the model's bytes are the same again.
-    names = network_weights(plan.request.network, _training_heads(plan))
+    heads = head_positions(plan.request.network.network, plan.recipe)
+    names = network_weights(plan.request.network, heads)
     best = found.best
     return replace(
         found,
@@ -234,11 +235,6 @@ def _found(plan: Plan, path: Path, listener: Listener) -> Checkpoint:
         weights={name: found.weights[name] for name in names},
         best=None if best is None else {name: best[name] for name in names},
     )
-
-
-def _training_heads(plan: Plan) -> list[int]:
-    """The positions of the heads that the run trains."""
-    return [head.position for head in heads_of(plan.request.network.network, plan.recipe)]
 
 
 def _is_divided(request: TrainingRequest) -> bool:

@@ -19,7 +19,7 @@ from cnndsl.training.graph import StepGraph
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.signature import LABELS, LOSS, RESERVED
-from cnndsl.typecheck.heads import Head, heads_of
+from cnndsl.typecheck.heads import Head, head_positions, heads_of
 from cnndsl.typecheck.recipe_checks import recipe_errors
 
 __all__ = ["BackwardPass", "Measured", "emit_backward"]
@@ -117,7 +117,7 @@ def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
         return node.layer.lower_training(graph, context)
 
     network = typed.network
-    heads = [head.position for head in heads_of(network, recipe)]
+    heads = head_positions(network, recipe)
     outputs = {network.main: network.main_output}
     return lower_into(graph, typed, outputs, lower_layer, heads=heads)
 

@@ -8,7 +8,7 @@ from cnndsl.frozen import frozen
 from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.recipe import Recipe
 
-__all__ = ["Head", "asks_the_same", "heads_of", "judged_outputs"]
+__all__ = ["Head", "asks_the_same", "head_positions", "heads_of", "judged_outputs"]
 
 
 @frozen
@@ -37,6 +37,15 @@ def heads_of(network: Network, recipe: Recipe | None = None) -> tuple[Head, ...]
         position = _position(network, one.head)
         found.append(Head(outputs.get(position, one.head), position, one.loss, one.weight))
     return tuple(found)
+
+
+def head_positions(network: Network, recipe: Recipe | None = None) -> list[int]:
+    """The positions of the heads of a network, the main output's first.
+
+    Raises:
+        UserError: as :func:`heads_of`.
+    """
+    return [head.position for head in heads_of(network, recipe)]
 
 
 def judged_outputs(network: Network, recipe: Recipe | None = None) -> tuple[Head, ...]:

@@ -15,7 +15,7 @@ from cnndsl.diagnostics.words import abridged
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.typecheck.heads import heads_of
+from cnndsl.typecheck.heads import head_positions
 from cnndsl.typecheck.loss_checks import head_problems, loss_problems
 from cnndsl.typecheck.setting_checks import setting_problems
 from cnndsl.typecheck.sharing import recipe_label_problems
@@ -59,7 +59,7 @@ def _learns(typed: TypedNetwork, recipe: Recipe, position: int) -> bool:
 
 
 def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
-    live = live_nodes(typed.network, _positions(typed, recipe))
+    live = live_nodes(typed.network, head_positions(typed.network, recipe))
     if any(_learns(typed, recipe, at) for at in live):
         return
     weights = any(weight.trainable for at in live for weight in typed.weights_of(at).values())
@@ -77,7 +77,7 @@ def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
 
 def _untrained_outputs(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Further outputs with layers of their own, which the main output's loss does not reach."""
-    heads = _positions(typed, recipe)
+    heads = head_positions(typed.network, recipe)
     trained = set(live_nodes(typed.network, heads))
     # Nodes that depend on a layer that could learn and does not.
     left: set[int] = set()
@@ -113,10 +113,6 @@ def _losses(count: int) -> str:
     return f"none of the {count} losses depends on it"
 
 
-def _positions(typed: TypedNetwork, recipe: Recipe) -> list[int]:
-    return [head.position for head in heads_of(typed.network, recipe)]
-
-
 def _reached(typed: TypedNetwork, output: int, among: set[int]) -> list[int]:
     """Those of some nodes that an output depends on, in topological order."""
     found: set[int] = set()
@@ -137,7 +133,7 @@ def single_values(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
     """Batch normalisation over one value gives 0, and the variance that it remembers falls to 0."""
     if batch > 1:
         return
-    for at in live_nodes(typed.network, _positions(typed, recipe)):
+    for at in live_nodes(typed.network, head_positions(typed.network, recipe)):
         node = typed.network.nodes[at]
         if not isinstance(node, LayerNode) or not node.layer.normalises_batch:
             continue

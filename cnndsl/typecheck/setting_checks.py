@@ -14,7 +14,7 @@ from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.recipe.recipe import Recipe, scopes
 from cnndsl.recipe.schedules.base import Course
-from cnndsl.typecheck.heads import heads_of
+from cnndsl.typecheck.heads import head_positions
 from cnndsl.typecheck.spans import attribute_place, label_places, setting_labels, setting_place
 
 __all__ = ["setting_problems"]
@@ -81,7 +81,7 @@ def _weights(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
 def _labels(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """Labels of `freeze` and `lr_factor` that reach nothing that they could change."""
     network = typed.network
-    heads = (head.position for head in heads_of(network, recipe))
+    heads = head_positions(network, recipe)
     live = live_nodes(network, [*network.outputs.values(), *heads])
     used = dict.fromkeys(network.owners[at] for at in live)
     names = [network.nodes[at].name for at in used if typed.weights[at]]
