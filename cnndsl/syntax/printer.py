@@ -48,6 +48,7 @@ from cnndsl.syntax.ast import (
     Train,
 )
 from cnndsl.syntax.expressions import ExpressionPrinter, quoted
+from cnndsl.syntax.layout import STATEMENT_WORDS
 
 __all__ = ["WIDTH", "print_expression", "print_module", "print_statement"]
 
@@ -123,8 +124,13 @@ def print_statement(statement: Statement, indent: int = 0) -> str:
             names = ", ".join(name.name for name in statement.names)
             return f"{names} = {_chain(statement.chain, indent, len(names) + 3)}"
         case ChainStatement():
-            return _chain(statement.chain, indent)
+            return _as_statement(_chain(statement.chain, indent))
     assert_never(statement)
+
+
+def _as_statement(chain: str) -> str:
+    """A chain that is a statement: a lone word that begins others is a name in parentheses."""
+    return f"({chain})" if chain in _STATEMENT_WORDS else chain
 
 
 def _values(values: Iterable[Expr]) -> list[str]:
@@ -278,10 +284,11 @@ def _flat(element: Element) -> str:
 def _flat_body(body: Body) -> str:
     match body.statements:
         case (ChainStatement(chain=chain),):
-            return f"{{ {_flat_chain(chain)} }}"
+            return f"{{ {_as_statement(_flat_chain(chain))} }}"
         case (Bind() | Let() | Return() | RoundingRule() as statement,):
             return f"{{ {print_statement(statement)} }}"
     return _body(body, 0)
 
 
 _EXPRESSIONS = ExpressionPrinter(_flat_chain)
+_STATEMENT_WORDS = frozenset(map(str.lower, STATEMENT_WORDS))

@@ -56,6 +56,7 @@ from cnndsl.syntax.ast import (
     Unary,
 )
 from cnndsl.syntax.expressions import quoted
+from cnndsl.syntax.layout import STATEMENT_WORDS
 from cnndsl.syntax.printer import WIDTH, print_module
 
 T = TypeVar("T")
@@ -303,3 +304,11 @@ train {
 def test_the_canonical_layout() -> None:
     expected = CANONICAL.replace("network example\ninput", "network example\n\ninput")
     assert print_module(read_right(CANONICAL)) == expected
+
+
+@pytest.mark.parametrize("word", sorted(map(str.lower, STATEMENT_WORDS)))
+@pytest.mark.parametrize("around", ["{}\n", "block b() {{\n  {}\n}}\n", "if 1 == 1 {{ {} }}\n"])
+def test_a_name_that_begins_statements_stays_in_its_parentheses(word: str, around: str) -> None:
+    module = read_right(around.format(f"({word})"))
+    again = read_right(print_module(module))
+    assert without_spans(again.statements) == without_spans(module.statements)
