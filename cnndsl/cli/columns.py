@@ -9,7 +9,7 @@ from typing import Self
 
 from cnndsl.diagnostics.render.characters import cell
 
-__all__ = ["WIDTH", "Column", "cut", "folded", "padded", "scoped", "table", "width"]
+__all__ = ["WIDTH", "Column", "cut", "folded", "padded", "scoped", "short", "table", "width"]
 
 WIDTH = 80
 """Columns that tables of layers keep to, wherever they are written to."""
@@ -19,6 +19,9 @@ _BEFORE_A_NAME = re.compile(r" (?=[A-Za-z])(?!(?:yes|no)\b)")
 
 _NAME = 24
 """Wider names stand in a line of their own."""
+
+_EXACT = 100_000
+"""Smaller numbers are never shortened."""
 
 
 def width(text: str) -> int:
@@ -88,6 +91,21 @@ def scoped(name: str, before: str) -> tuple[list[str], str, str]:
     if width(own) > _NAME:
         return [*lines, own], "", scope
     return lines, own, scope
+
+
+def short(number: int) -> str:
+    """A large number in four digits.
+
+    >>> short(9_408), short(2_359_296), short(999_999)
+    ('9,408', '2.359M', '1.000M')
+    """
+    if number < _EXACT:
+        return f"{number:,}"
+    value = float(f"{number:.3e}")
+    unit = next((one for one in "kMGT" if value / 1000 ** ("kMGT".index(one) + 1) < 1000), "T")
+    value /= 1000 ** ("kMGT".index(unit) + 1)
+    whole = len(f"{value:.0f}")
+    return f"{value:,.{max(4 - whole, 0)}f}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

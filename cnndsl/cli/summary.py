@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.columns import WIDTH, folded, padded, scoped, width
+from cnndsl.cli.columns import WIDTH, folded, padded, scoped, short, width
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
 
@@ -20,8 +20,6 @@ __all__ = ["summary"]
 _HEAD = ("name", "layer", "output", "params", "MACs", "bytes", "field")
 _NARROWEST, _COMFORTABLE = 12, 18
 """Columns for a layer's text: at least, and so that numbers are not shortened for its sake."""
-_EXACT = 100_000
-"""Smaller numbers are never shortened."""
 
 
 @click.command()
@@ -127,7 +125,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def _cells(layer: LayerSummary, shortened: Sequence[str] = ()) -> tuple[str, ...]:
     """A row behind the layer's text; counts of nothing stay empty."""
     params, macs, size = (
-        _short(number) if name in shortened else f"{number:,}"
+        short(number) if name in shortened else f"{number:,}"
         for name, number in (
             ("params", layer.params),
             ("MACs", layer.macs),
@@ -141,21 +139,6 @@ def _cells(layer: LayerSummary, shortened: Sequence[str] = ()) -> tuple[str, ...
         size,
         _sizes(layer.receptive_field),
     )
-
-
-def _short(number: int) -> str:
-    """A large number in four digits.
-
-    >>> _short(9_408), _short(2_359_296), _short(999_999)
-    ('9,408', '2.359M', '1.000M')
-    """
-    if number < _EXACT:
-        return f"{number:,}"
-    value = float(f"{number:.3e}")
-    unit = next((one for one in "kMGT" if value / 1000 ** ("kMGT".index(one) + 1) < 1000), "T")
-    value /= 1000 ** ("kMGT".index(unit) + 1)
-    whole = len(f"{value:.0f}")
-    return f"{value:,.{max(4 - whole, 0)}f}{unit}"
 
 
 # --- markdown ---------------------------------------------------------------------------------

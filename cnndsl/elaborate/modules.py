@@ -50,7 +50,7 @@ def find_spec(spec: str | Path) -> Path:
     raise UserError(
         "CNN010",
         f"there is no file and no shipped spec `{name}`",
-        notes=(f"shipped are {', '.join(shipped_specs())}",),
+        notes=("`cnndsl specs` lists the shipped networks",),
         help=f"did you mean `{near[0]}`?" if near else "give a path or one of the shipped names",
     )
 

@@ -9,14 +9,11 @@ import pytest
 from documents import ROOT, fences
 
 from cnndsl import resources
-from cnndsl.analysis.summary import summarize
 from cnndsl.diagnostics.render import render_text
-from cnndsl.elaborate.modules import shipped_specs
-from cnndsl.pipeline import check, check_text, typed
+from cnndsl.pipeline import check_text
 
 README = ROOT / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-HEAD = "| name | input | parameters | MACs | depth |\n| --- | --- | --: | --: | --: |\n"
 
 
 def holds(old: str, fresh: str) -> None:
@@ -26,20 +23,6 @@ def holds(old: str, fresh: str) -> None:
         README.write_text(text.replace(old, fresh), encoding="utf-8")
     else:
         assert old == fresh, "run it once with REWRITE=1"
-
-
-def test_the_table_has_the_shipped_networks_with_their_numbers() -> None:
-    rows = []
-    for name in shipped_specs():
-        counted = summarize(typed(check(name)))
-        sizes = "x".join(map(str, counted.inputs["input"]))
-        rows.append(
-            f"| [`{name}`](specs/{name}.cnn) | {sizes} | {counted.params:,} | {counted.macs:,} |"
-            f" {counted.depth} |\n"
-        )
-    table = re.search(rf"{re.escape(HEAD)}(?:\|[^\n]*\n)*", TEXT)
-    assert table is not None
-    holds(table[0], HEAD + "".join(rows))
 
 
 def test_the_spec_shown_is_the_one_that_is_shipped() -> None:

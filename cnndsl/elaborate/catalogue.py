@@ -1,0 +1,116 @@
+"""Turns the texts of the shipped specs into a list: what each says of itself.
+
+Nothing is counted here, so that the list is there at once: the numbers are the specs' own claims,
+which the project's tests prove. Paper and year stand in a spec's first comment::
+
+    # ResNet-18 (He, Zhang, Ren & Sun, 2015, table 1).
+"""
+
+from __future__ import annotations
+
+import re
+
+from cnndsl import resources
+from cnndsl.diagnostics.model import Report
+from cnndsl.diagnostics.source import Source
+from cnndsl.elaborate.modules import shipped_specs
+from cnndsl.elaborate.quantities import Quantity
+from cnndsl.frozen import frozen
+from cnndsl.syntax.ast import Expect, Input, Module
+from cnndsl.syntax.parser import parse
+
+__all__ = ["Entry", "catalogue", "entry"]
+
+_TITLE = re.compile(r"# ([^()]+) \(([^()]+?), (\d{4})\b")
+"""A first comment: the network, and in brackets authors and year, whatever follows them."""
+
+_NO_PAPER = "no paper"
+"""What stands for the authors where nobody has published the network."""
+
+_COUNTS = (
+    Quantity.PARAMS,
+    Quantity.MACS,
+    Quantity.BUFFERS,
+    Quantity.DEPTH,
+)
+
+
+@frozen
+class Entry:
+    """A shipped spec: its name, what its first comment says, its inputs, and what it claims.
+
+    ``paper`` are the paper's authors as the spec cites them, empty where there is none; ``year``
+    is the paper's, or else that of the spec. ``counts`` are of :class:`Quantity`, by name.
+    """
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    inputs: tuple[str, ...]
+    counts: dict[str, int]
+
+    @property
+    def citation(self) -> str:
+        """The paper in a few words: more than two authors are the first "et al."."""
+        if not self.paper:
+            return f"{self.year}"
+        first, more, _ = self.paper.partition(", ")
+        return f"{first}{' et al.' if more else ''}, {self.year}"
+
+    def to_json(self) -> dict[str, object]:
+        """The entry as plain data; the sizes of several inputs are separated by commas."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "input": ", ".join(self.inputs),
+            **self.counts,
+            "year": self.year,
+            "paper": self.paper or None,
+        }
+
+
+def catalogue() -> tuple[Entry, ...]:
+    """All shipped specs, by name."""
+    return tuple(entry(name) for name in shipped_specs())
+
+
+def entry(name: str) -> Entry:
+    """What a shipped spec says of itself.
+
+    Raises:
+        ValueError: where its first comment does not name the network, its paper and the year.
+    """
+    path = resources.specs() / f"{name}.cnn"
+    module = parse(Source(path.name, path.read_text(encoding="utf-8")), Report())
+    first = module.comments[0].text if module.comments else ""
+    said = _TITLE.match(first)
+    if said is None:
+        raise ValueError(f"{path.name} does not begin with `# NETWORK (AUTHORS, YEAR)`")
+    title, authors, year = said.groups()
+    return Entry(
+        name=name,
+        title=title,
+        paper="" if authors == _NO_PAPER else authors,
+        year=int(year),
+        inputs=_inputs(module),
+        counts=_counts(module),
+    )
+
+
+def _inputs(module: Module) -> tuple[str, ...]:
+    """What stands behind ``input`` and its name, as it is written."""
+    return tuple(
+        " ".join(argument.span.text for argument in one.arguments)
+        for one in module.statements
+        if isinstance(one, Input)
+    )
+
+
+def _counts(module: Module) -> dict[str, int]:
+    claims = {
+        one.quantity.name: one.values[0].span.text
+        for one in module.statements
+        if isinstance(one, Expect)
+    }
+    return {count.value: int(claims[count]) for count in _COUNTS if count in claims}
