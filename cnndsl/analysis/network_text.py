@@ -51,12 +51,20 @@ def _layer(node: LayerNode) -> str:
     return _phrase(layer.keyword, settings)
 
 
+def _whole(value: object) -> str:
+    """A setting's value, however long."""
+    if isinstance(value, list | tuple) and (isinstance(value, list) or len(value) > 3):
+        return show(tuple(value))
+    matrix = isinstance(value, tuple) and any(isinstance(item, tuple) for item in value)
+    return show(value) if matrix else word(value)  # type: ignore[arg-type]
+
+
 def _phrase(keyword: str, settings: Mapping[str, object]) -> str:
     """A keyword with its settings, but for those that have no value."""
     words = [keyword]
     for name, value in settings.items():
         if value is not None:
-            words += [name, show(tuple(value)) if isinstance(value, list) else word(value)]
+            words += [name, _whole(value)]
     return " ".join(words)
 
 

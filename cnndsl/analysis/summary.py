@@ -19,7 +19,7 @@ from cnndsl.analysis.memory import (
 )
 from cnndsl.analysis.receptive_fields import receptive_fields
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.elaborate.values import show
+from cnndsl.elaborate.values import brief
 from cnndsl.frozen import frozen
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.sharing import SHARE
@@ -173,7 +173,8 @@ def phrase(node: LayerNode) -> str:
     positional = [name for name in layer.positional if name in node.places]
     words = [layer.keyword]
     if positional:
-        words.append("@".join(word(getattr(layer, name)) for name in positional))
+        between = " " if layer.spaced else "@"
+        words.append(between.join(word(getattr(layer, name)) for name in positional))
     for name in node.places:
         value = getattr(layer, name)
         if name not in positional and value != fields[name].default:
@@ -186,11 +187,16 @@ def phrase(node: LayerNode) -> str:
 def word(value: object) -> str:
     """A setting's value as a spec writes it.
 
-    Sizes are one word, ``5x5``, but the four or six of a padding a list.
+    Sizes are one word, ``5x5``, but the four or six of a padding a list, and so are numbers that
+    are no sizes. Of a long list, or a large matrix, only the beginning is shown.
     """
-    if isinstance(value, tuple) and 0 < len(value) <= 3:
+    if isinstance(value, tuple) and 0 < len(value) <= 3 and all(map(_is_size, value)):
         return _sizes(value)
-    return show(value)  # type: ignore[arg-type]
+    return brief(value)  # type: ignore[arg-type]
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _sizes(dims: tuple[int, ...]) -> str:

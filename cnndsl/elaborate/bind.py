@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
-from cnndsl.elaborate.bound import Bound, validate
+from cnndsl.elaborate.bound import Bound, takes_lists, validate
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.schema_errors import example, foreign_letters, value_example
 from cnndsl.elaborate.values import (
@@ -116,6 +116,8 @@ class _Binder(Generic[S]):
         foreign = ours in self.schema.model_fields
         if (self._names_attribute(first) or foreign) and pairs_only:
             return arguments
+        if self.schema.spaced:
+            return self._spaced(arguments)
         if len(names) == 1:
             if isinstance(first, At):
                 self._fail("CNN203", f"`{self.head.name}` takes no `@`", first.span, self._usage())
@@ -130,6 +132,20 @@ class _Binder(Generic[S]):
         else:
             self._needs_at(first)
         return arguments[1:]
+
+    def _spaced(self, arguments: Sequence[Expr]) -> Sequence[Expr]:
+        """Take the values that stand apart, ``clip 0 6``, up to the first attribute's name."""
+        rest = list(arguments)
+        for name in self.schema.positional:
+            if not rest or (self._names_attribute(rest[0]) and not self._is_constant(rest[0])):
+                break
+            first = rest.pop(0)
+            if isinstance(first, At):
+                message = f"`{self.head.name}` takes no `@`"
+                self._fail("CNN203", message, first.span, self._usage())
+                break
+            self._take(name, first)
+        return rest
 
     def _needs_at(self, first: Expr) -> None:
         """``conv 64``: the kernel is missing, or the filters."""
@@ -287,10 +303,13 @@ class _Binder(Generic[S]):
             self.failed = True
             return
         # A layer in a loop is bound often: what is long is refused before the schema looks at it.
-        if isinstance(value, tuple) and len(value) > MOST_SIZES and issubclass(self.schema, Layer):
+        is_layer = issubclass(self.schema, Layer)
+        if not is_layer or takes_lists(self.schema, name):
+            self.values[name] = value
+        elif isinstance(value, tuple) and len(value) > MOST_SIZES:
             message = f"`{name}` takes a value for each dimension, not {len(value)}"
             self._fail("CNN205", message, expr.span, f"write at most {MOST_SIZES}")
-        elif isinstance(value, ListOfLists) and issubclass(self.schema, Layer):
+        elif isinstance(value, ListOfLists):
             message = f"`{name}` takes values, not lists of them"
             help = "write one list of numbers"
             if name.endswith("init"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, get_args
 
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.values import Value, holes_in
 from cnndsl.frozen import frozen
-from cnndsl.layers.base import Schema
+from cnndsl.layers.base import Lists, Schema
 
-__all__ = ["Bound", "validate"]
+__all__ = ["Bound", "takes_lists", "validate"]
 
 S = TypeVar("S", bound=Schema)
 
@@ -38,6 +38,19 @@ class Bound(Generic[S]):
     def has_holes(self) -> bool:
         """Whether a value is still to be found."""
         return any(True for value in self.values.values() for _ in holes_in(value))
+
+
+@lru_cache(maxsize=512)
+def takes_lists(schema: type[Schema], name: str) -> bool:
+    """Whether a parameter takes long lists and lists in lists; others take sizes at most."""
+    field = schema.model_fields[name]
+    kinds: list[object] = [field.annotation, *field.metadata]
+    while kinds:
+        kind = kinds.pop()
+        if isinstance(kind, Lists):
+            return True
+        kinds.extend(get_args(kind))
+    return False
 
 
 def validate(schema: type[S], values: Mapping[str, Value]) -> S:

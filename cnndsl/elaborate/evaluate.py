@@ -17,6 +17,7 @@ from cnndsl.diagnostics.words import closest, shorten
 from cnndsl.elaborate.arithmetic import COMPARISONS, arithmetic
 from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.values import (
+    DEEPEST_LIST,
     EVERY_WORD,
     INITIALISERS,
     MOST_ITEMS,
@@ -28,6 +29,7 @@ from cnndsl.elaborate.values import (
     Value,
     brief,
     evaluation_error,
+    extent,
     show,
 )
 from cnndsl.layers import find
@@ -102,15 +104,18 @@ def evaluate(expr: Expr, constants: Constants, *, words: Container[str] = ()) ->
 
 def _list(expr: List, constants: Constants, words: Container[str]) -> Value:
     items = tuple(evaluate(item, constants, words=words) for item in expr.items)
-    lists = [item for item in items if isinstance(item, tuple)]
-    if any(isinstance(item, ListOfLists) for item in lists):
+    if not any(isinstance(item, tuple) for item in items):
+        many, depth, value = len(items), 1, items
+    else:
+        value = ListOfLists(items)
+        many, depth = extent(value)
+    if depth > DEEPEST_LIST:
         raise evaluation_error(
             "CNN204",
-            "a list holds values and lists of values, and nothing deeper",
+            f"lists stand in each other {DEEPEST_LIST} deep at most, not {depth}",
             expr.span,
-            help="write the values themselves, or pairs of them",
+            help="write the values themselves, pairs of them, or matrices",
         )
-    many = len(items) + sum(map(len, lists))
     if many > MOST_ITEMS:
         raise evaluation_error(
             "CNN205",
@@ -118,7 +123,7 @@ def _list(expr: List, constants: Constants, words: Container[str]) -> Value:
             expr.span,
             help="use a range, or loops in each other",
         )
-    return ListOfLists(items) if lists else items
+    return value
 
 
 def _quoted(expr: Text, constants: Constants, words: Container[str]) -> EvaluationError:

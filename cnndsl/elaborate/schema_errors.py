@@ -13,6 +13,7 @@ from cnndsl.layers.base import Schema
 from cnndsl.syntax.ast import Expr, Identifier, List, Size
 
 __all__ = [
+    "between",
     "element",
     "example",
     "foreign_letters",
@@ -24,8 +25,13 @@ __all__ = [
 
 def example(schema: type[Schema], head: Identifier) -> str:
     """An example of the phrase, without attributes: ``conv 16@3``."""
-    positional = "@".join(value_example(schema, name) for name in schema.positional)
+    positional = between(schema).join(value_example(schema, name) for name in schema.positional)
     return f"{head.name} {positional}" if positional else head.name
+
+
+def between(schema: type[Schema]) -> str:
+    """What stands between the positional values of a phrase."""
+    return " " if schema.spaced else "@"
 
 
 def element(expr: Expr, value: object, index: int) -> tuple[Span, object]:
@@ -44,7 +50,7 @@ def value_example(schema: type[Schema], name: str) -> str:
     default = field.get_default(call_default_factory=True)
     if default is None or field.is_required():
         return {"filters": "16", "units": "10", "kernel": "3"}.get(name, "1")
-    if isinstance(default, tuple):
+    if isinstance(default, tuple) and not any(isinstance(item, tuple) for item in default):
         return "x".join(map(str, default))
     return show(default)
 

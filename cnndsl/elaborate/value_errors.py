@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
-from cnndsl.elaborate.schema_errors import element, example, value_example
+from cnndsl.elaborate.schema_errors import between, element, example, value_example
 from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief
-from cnndsl.frozen import frozen
-from cnndsl.layers.base import Schema
-from cnndsl.syntax.ast import Expr, Identifier
+from cnndsl.frozen import frozen, replace
+from cnndsl.layers.base import ItemError, Schema
+from cnndsl.syntax.ast import Expr, Identifier, List
 
 __all__ = ["diagnose"]
 
@@ -42,6 +42,9 @@ def diagnose(
         span, value = element(written[name], value, location[1])
     raw = problem.get("ctx")
     context = raw if isinstance(raw, Mapping) else {}
+    error = context.get("error")
+    if isinstance(error, ItemError) and name in written:
+        return _item(_Wrong(schema, head, name, value, span), error, written[name], constants)
     wrong = _Wrong(schema, head, name, value, span)
     match kind:
         case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
@@ -54,6 +57,19 @@ def diagnose(
             return wrong.unknown_word(kind, constants)
         case _:
             return wrong.of_another_kind(kind)
+
+
+def _item(wrong: _Wrong, error: ItemError, expr: Expr, constants: Constants) -> Diagnostic:
+    """What is wrong with one item of a list, said at its place."""
+    value, at = wrong.value, expr
+    span = expr.span
+    for position in error.path:
+        span, value = element(at, value, position)
+        at = at.items[position] if isinstance(at, List) and position < len(at.items) else at
+    found = replace(wrong, value=value, span=span)
+    if isinstance(value, str):
+        return found.unknown_word("float_type", constants)
+    return found.of_item(str(error))
 
 
 @frozen
@@ -113,6 +129,12 @@ class _Wrong:
             help = f"write `{name} {self.text}(0.01)`"
         return self._said(code, message, help)
 
+    def of_item(self, message: str) -> Diagnostic:
+        """What is wrong with a list, or with something in it."""
+        text = "" if isinstance(self.value, tuple) else f", not `{self.text}`"
+        help = f"write `{self.written_like}`"
+        return self._said("CNN204", f"{self.what}: {message}{text}", help)
+
     def unknown_word(self, kind: str, constants: Constants) -> Diagnostic:
         """A name that is no constant."""
         near = closest(self.text, tuple(constants.names()))
@@ -171,7 +193,7 @@ def _nearest_whole(value: float) -> tuple[str, tuple[str, ...]]:
 def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
     wanted, written = f"`{name}`", f"{head.name} {name} {value_example(schema, name)}"
     if name in schema.positional:
-        wanted, written = "@".join(schema.positional), example(schema, head)
+        wanted, written = between(schema).join(schema.positional), example(schema, head)
     if name == "value":
         wanted = "a value"
     return Diagnostic(

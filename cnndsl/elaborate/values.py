@@ -14,6 +14,7 @@ from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import Init
 
 __all__ = [
+    "DEEPEST_LIST",
     "EVERY_WORD",
     "INITIALISERS",
     "KNOWN_WORDS",
@@ -28,6 +29,7 @@ __all__ = [
     "Value",
     "brief",
     "evaluation_error",
+    "extent",
     "holes_in",
     "show",
 ]
@@ -62,8 +64,12 @@ MOST_ITEMS = 1000
 """A list holds so many values, those of the lists in it included: lists of lists would explode."""
 
 
+DEEPEST_LIST = 4
+"""Lists stand in each other no deeper: rows, matrices, lists of them, and lists of those."""
+
+
 class ListOfLists(tuple["Value", ...]):
-    """The value of a list that holds lists, as the pairs of a ``for``; no other list holds it."""
+    """The value of a list that holds lists: the pairs of a ``for``, a matrix, several matrices."""
 
     __slots__ = ()
 
@@ -160,7 +166,7 @@ def show(value: Value) -> str:
         case bool():
             return "yes" if value else "no"
         case tuple():
-            return f"[{', '.join(map(show, value))}]"
+            return f"[{', '.join(map(_shown_item, value))}]"
         case range():
             return f"{value.start}..{value.stop - 1}"
         case Init():
@@ -171,19 +177,42 @@ def show(value: Value) -> str:
             return str(value)
 
 
+def _shown_item(value: Value) -> str:
+    """An item of a list; in a matrix of numbers, whole ones stand without a point."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < LARGEST
+    return show(int(value) if whole else value)  # type: ignore[arg-type]
+
+
 def brief(value: Value) -> str:
     """A value as a message shows it: of a long list only the beginning.
 
     >>> brief(tuple(range(20)))
     '[0, 1, 2, 3, 4, 5, 6, 7, …]'
     """
-    if not isinstance(value, tuple) or len(value) <= SHOWN_ITEMS:
-        return show(value) if not isinstance(value, ListOfLists) else _listed(value)
+    if not isinstance(value, tuple):
+        return show(value)
+    if len(value) <= SHOWN_ITEMS:
+        return _listed(value)
     return f"{_listed(value[:SHOWN_ITEMS])[:-1]}, …]"
 
 
 def _listed(values: tuple[Value, ...]) -> str:
-    return f"[{', '.join(map(brief, values))}]"
+    items = (brief(one) if isinstance(one, tuple) else _shown_item(one) for one in values)
+    return f"[{', '.join(items)}]"
+
+
+def extent(value: Value) -> tuple[int, int]:
+    """How many values a list holds, those of the lists in it included, and how deep these are.
+
+    >>> extent((1, 2)), extent(3), extent(ListOfLists([(1, 2), (3, 4)]))
+    ((2, 1), (0, 0), (6, 2))
+    """
+    if not isinstance(value, tuple):
+        return 0, 0
+    if not isinstance(value, ListOfLists):
+        return len(value), 1
+    inner = [extent(item) for item in value]
+    return len(value) + sum(many for many, _ in inner), 1 + max(depth for _, depth in inner)
 
 
 def holes_in(value: Value) -> Iterator[OpenHole]:

@@ -33,7 +33,9 @@ __all__ = [
     "Footprint",
     "Init",
     "InitWord",
+    "ItemError",
     "Layer",
+    "Lists",
     "RoundingWord",
     "Schema",
     "ShapeFault",
@@ -132,6 +134,19 @@ InitWord: TypeAlias = Annotated[
 
 
 @frozen
+class Lists:
+    """Marks a parameter's type: it takes long lists, and lists in lists (``layers/lists.py``)."""
+
+
+class ItemError(ValueError):
+    """What is wrong with one item of a list; ``path`` leads to it, from position to position."""
+
+    def __init__(self, path: tuple[int, ...], message: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+@frozen
 class Weight:
     """A tensor that a layer owns: ``C1.weight`` of shape (out, in/groups, k, k).
 
@@ -219,6 +234,9 @@ class Schema(BaseModel):
 
     positional: ClassVar[tuple[str, ...]] = ()
     """The parameters written without their names, joined by ``@``: ``filters@kernel``."""
+
+    spaced: ClassVar[bool] = False
+    """Whether those stand apart instead, as in ``clip 0 6``; the last ones may have defaults."""
 
 
 class Layer(Schema):

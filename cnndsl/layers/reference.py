@@ -75,9 +75,25 @@ def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case "number":
             return f"a number{_range(described)}"
         case "array":
-            return f"sizes{_range(described['items'])}"
+            return _list(described)
         case _:
             return quoted(described["examples"])
+
+
+def _list(described: Mapping[str, Any]) -> str:
+    """A list, or lists in lists, in a few words."""
+    depth, item = 0, described
+    while item.get("type") == "array":
+        depth, item = depth + 1, item["items"]
+    whole = item["type"] == "integer"
+    match depth:
+        case 1:
+            return f"sizes{_range(item)}" if whole else f"a list of numbers{_range(item)}"
+        case 2:
+            return "lists of whole numbers" if whole else "a matrix"
+        case 3:
+            return "a list of matrices"
+    return "lists of matrices"
 
 
 def _range(described: Mapping[str, Any]) -> str:

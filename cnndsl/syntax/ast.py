@@ -91,6 +91,7 @@ class List:
 
     items: tuple[Expr, ...]
     span: Span
+    is_pair: bool = False
 
 
 @frozen

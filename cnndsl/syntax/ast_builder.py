@@ -306,7 +306,7 @@ class AstBuilder:
         return List(items, span)
 
     def pair(self, span: Span, *items: Expr) -> List:
-        return List(items, span)
+        return List(items, span, is_pair=True)
 
     def group(self, _: Span, value: Expr) -> Expr:
         return value

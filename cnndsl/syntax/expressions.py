@@ -117,13 +117,12 @@ class ExpressionPrinter:
         assert_never(expr)
 
     def _list(self, expr: List) -> str:
-        """A list; the pairs in a list stand in parentheses, as in ``[(64, 3), (128, 4)]``."""
+        """A list; what was written as pairs in it stays so, as in ``[(64, 3), (128, 4)]``."""
         items = []
         for item in expr.items:
             text = self.alone(item)
-            if isinstance(item, List) and len(item.items) > 1:
-                text = f"({text[1:-1]})"
-            items.append(text)
+            is_pair = isinstance(item, List) and item.is_pair
+            items.append(f"({text[1:-1]})" if is_pair else text)
         return f"[{', '.join(items)}]"
 
     def _binary(self, expr: Binary, *, tight: bool) -> str:

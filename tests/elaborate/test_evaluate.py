@@ -132,7 +132,7 @@ def test_an_expression_has_its_value(text: str, expected: Value) -> None:
         ("? == 1", "CNN406"),
         ("[[1]] == 1", "CNN204"),
         ("(1..2) == (1..2)", "CNN204"),
-        ("[[[1]]]", "CNN204"),
+        ("[[[[[1]]]]]", "CNN204"),
     ],
 )
 def test_an_expression_without_a_value_says_why(text: str, expected: str) -> None:
