@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
+    from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
     from cnndsl.runtime.training import Training as Training
@@ -36,6 +37,7 @@ _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
     "CompileError": "cnndsl.diagnostics.compile_error",
     "Diagnostic": "cnndsl.diagnostics.model",
+    "Ensemble": "cnndsl.runtime.ensemble",
     "Evaluation": "cnndsl.runtime.evaluation",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
@@ -51,6 +53,7 @@ __all__ = [
     "CnndslError",
     "CompileError",
     "Diagnostic",
+    "Ensemble",
     "Evaluation",
     "Model",
     "Network",

@@ -16,7 +16,7 @@ from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
     from cnndsl.data.sources import Array
-    from cnndsl.runtime.model import Answer, Prediction
+    from cnndsl.runtime.prediction import Answer, Prediction
 
 __all__ = ["aligned", "as_json", "as_lines", "nans", "sizes"]
 

@@ -18,7 +18,9 @@ __all__ = [
     "LINE",
     "TRAINED",
     "color_option",
+    "crops_option",
     "device_option",
+    "flip_option",
     "parameters_option",
     "tell_device",
     "tell_of_no_checksum",
@@ -99,6 +101,22 @@ parameters_option = click.option(
     help="Set a `param` of the spec; may be given several times.",
 )
 """``-D name=value``, handed over as a dictionary called ``parameters``."""
+
+crops_option = click.option(
+    "--crops",
+    type=click.Choice(["1", "5", "10"]),
+    default="1",
+    show_default=True,
+    callback=lambda ctx, option, text: int(text),
+    help="Ask about the middle and the corners of each picture, and of 10 about their mirror"
+    " images too: the mean of the answers counts.",
+)
+"""``--crops 1|5|10``."""
+
+flip_option = click.option(
+    "--flip", is_flag=True, help="Ask about each picture and its mirror image."
+)
+"""``--flip``."""
 
 device_option = click.option(
     "--device",

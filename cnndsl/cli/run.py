@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cnndsl.cli.completion import complete_files, complete_models
+from cnndsl.cli.models import Given, Parameters, is_compiled, tell_of_the_mean
 from cnndsl.cli.options import (
     TRAINED,
     color_option,
+    crops_option,
     device_option,
+    flip_option,
     parameters_option,
     tell_device,
-    tell_of_no_checksum,
     verify_option,
     weights_option,
 )
@@ -27,11 +29,10 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
-    from cnndsl.runtime.model import Model, Prediction
+    from cnndsl.data.views import Crops
+    from cnndsl.runtime.prediction import Prediction
 
 __all__ = ["run"]
-
-Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 
 _TOP = 5
 """How many classes are shown unless a user asks for another number."""
@@ -41,13 +42,16 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
     return tuple(filter(None, (name.strip() for name in (text or "").split(","))))
 
 
+# Long, because its parameters are the options of the command.
 @click.command()
-@click.argument("spec", metavar="SPEC|MODEL.onnx", shell_complete=complete_models)
+@click.argument("spec", metavar="SPEC|MODEL.onnx...", shell_complete=complete_models)
 @click.argument(
     "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files()
 )
 @weights_option(TRAINED)
 @click.option("--seed", type=click.IntRange(min=0), help="Where the random weights start.")
+@crops_option
+@flip_option
 @device_option
 @click.option(
     "--top",
@@ -88,6 +92,8 @@ def run(
     inputs: tuple[str, ...],
     weights: str | None,
     seed: int | None,
+    crops: Crops,
+    flip: bool,
     device: str,
     top: int | None,
     output: str | None,
@@ -100,25 +106,34 @@ def run(
 ) -> None:
     """Let a network answer for each INPUT.
 
-    An INPUT is a picture, a .npy or .npz file, or a folder, which is searched to the bottom. With
-    --format json, a list comes out with one object for each input.
+    An INPUT is a picture, a .npy or .npz file, or a folder, which is searched to the bottom. Of
+    several models the mean counts. With --format json, a list comes out with one object for each
+    input.
     """
+    models, inputs = _divided(spec, inputs)
+    given = Given(models, weights, seed, parameters, device, verify)
+    given.check()
     _look_at(inputs)
-    model = _model(spec, weights, seed, parameters, device, verify)
+    if layers and (len(models) > 1 or crops > 1 or flip):
+        raise click.UsageError(
+            "--layers shows feature maps of one view by one model: leave out"
+            " --crops and --flip, and name one model"
+        )
+    model = given.together()
     if top is not None and not model.meaning.ranked:
         _say("`--top` does not apply: the outputs are no ranking of classes")
-    if model.manifest.seed is not None:
-        _say(f"weights are untrained (seed {model.manifest.seed}): the answers mean nothing yet")
     tell_device(device)
+    tell_of_the_mean(crops, flip, len(models), model.meaning.kind)
+    asked: dict[str, Any] = {"layers": layers} if layers else {"crops": crops, "flip": flip}
     left_out = _LeftOut()
     on_broken = left_out.add if skip_broken else None
     with _progress(inputs) as watch:
         found = model.predict(
             inputs,
-            layers=layers,
             batch=batch,
             on_broken=on_broken,
             tell=lambda note: _say(f"note: {visible(note)}"),
+            **asked,
         )
         predictions = left_out.tell_behind(map(watch, found))
         if output is not None:
@@ -127,6 +142,15 @@ def run(
             _print_json(predictions, top or _TOP)
         else:
             _print_text(predictions, top or _TOP)
+
+
+def _divided(first: str, others: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """The models, which come first, and the inputs."""
+    models = [first, *itertools.takewhile(is_compiled, others)]
+    inputs = others[len(models) - 1 :]
+    if not inputs:
+        raise click.UsageError("Missing argument 'INPUT...': all that is given are models")
+    return models, inputs
 
 
 _LISTED = 10
@@ -169,40 +193,6 @@ def _look_at(inputs: tuple[str, ...]) -> None:
 
     for path in inputs:
         next(find_files([path]))
-
-
-def _model(
-    spec: str,
-    weights: str | None,
-    seed: int | None,
-    parameters: Parameters,
-    device: str,
-    verify: bool,
-) -> Model:
-    from cnndsl.runtime.model import Model
-
-    if weights is not None and seed is not None:
-        raise click.UsageError("--seed is for random weights: leave it out, or --weights")
-    if spec.lower().endswith(".onnx"):
-        if weights is not None or seed is not None or parameters:
-            raise click.UsageError(
-                "a compiled model has its weights and parameters in it:"
-                " --weights, --seed and -D are for a spec"
-            )
-        model = Model(spec, device=device, verify=verify)
-        tell_of_no_checksum(spec, model.manifest)
-        return model
-    from cnndsl import pipeline
-
-    artifact = pipeline.compile(
-        pipeline.load(spec, parameters),
-        weights=None if weights is None else Path(weights),
-        verify=verify,
-        seed=seed,
-    )
-    for warning in artifact.warnings:
-        _say(f"warning: {warning}")
-    return Model(artifact, device=device)
 
 
 def _say(line: str) -> None:

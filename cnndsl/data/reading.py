@@ -18,33 +18,48 @@ __all__ = ["read_samples"]
 
 def read_samples(
     files: Iterable[Path],
-    inputs: Sequence[ModelInput],
+    inputs: Sequence[Sequence[ModelInput]],
     on_broken: Callable[[UserError], None] | None = None,
-) -> Iterator[Sample]:
-    """The samples in files, in order, prepared for a model's inputs; one at a time in memory.
+) -> Iterator[tuple[Sample, ...]]:
+    """The samples in files, in order, each prepared for the inputs of one or more models.
 
-    A network of several inputs takes ``.npz`` files only, with one array for each. Where there is
-    an ``on_broken``, it learns of each broken sample, which is left out; of a broken file, so are
-    the samples behind the place where it breaks.
+    One at a time is in memory. A network of several inputs takes ``.npz`` files only, with one
+    array for each. Where there is an ``on_broken``, it learns of each broken sample, which is left
+    out; of a broken file, so are the samples behind the place where it breaks.
 
     Raises:
         UserError: CNN702 for a broken file, and one whose numbers are not finite; CNN703 for data
             that the inputs do not take.
     """
     for file in files:
-        samples = _samples_of(file, inputs)
-        while True:
+        readers = [_samples_of(file, one) for one in inputs]
+        while (samples := _next_of_each(readers, on_broken)) is not None:
             try:
-                sample = next(samples, None)
-                if sample is None:
-                    break
-                _demand_finite(sample)
+                for sample in samples:
+                    _demand_finite(sample)
             except UnreadableError as error:
-                if on_broken is None:
-                    raise
-                on_broken(error)  # A generator that has raised an error is at its end.
+                _tell(error, on_broken)
             else:
-                yield sample
+                yield samples
+
+
+def _next_of_each(
+    readers: Sequence[Iterator[Sample]], on_broken: Callable[[UserError], None] | None
+) -> tuple[Sample, ...] | None:
+    """The next sample of a file, as each model takes it; None at its end, or where it breaks."""
+    try:
+        found = [next(reader, None) for reader in readers]
+    except UnreadableError as error:
+        _tell(error, on_broken)
+        return None
+    samples = tuple(sample for sample in found if sample is not None)
+    return samples if len(samples) == len(readers) else None
+
+
+def _tell(error: UnreadableError, on_broken: Callable[[UserError], None] | None) -> None:
+    if on_broken is None:
+        raise error
+    on_broken(error)
 
 
 def _demand_finite(sample: Sample) -> None:

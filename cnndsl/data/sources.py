@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy
 import numpy.typing
@@ -219,9 +219,12 @@ def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple(key)
 
 
-def batches(samples: Iterable[Sample], size: int) -> Iterator[tuple[Sample, ...]]:
+T = TypeVar("T")
+
+
+def batches(samples: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
     """Groups of ``size`` samples; the last one may be smaller."""
-    group: list[Sample] = []
+    group: list[T] = []
     for sample in samples:
         group.append(sample)
         if len(group) == size:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy
 import onnx
@@ -13,89 +12,22 @@ from numpy.typing import ArrayLike
 from typing_extensions import override
 
 from cnndsl.data.arrays import as_batch
-from cnndsl.data.reading import read_samples
-from cnndsl.data.sources import Array, ModelInput, batches, find_files, stack
+from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.views import Crops, Views
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import closest, count, quoted
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.onnx_weights import read_model
-from cnndsl.runtime.batching import fixed_batch, run_batch
+from cnndsl.runtime.asking import Member, Paths, ask
+from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.ports import check_ports, model_inputs
+from cnndsl.runtime.prediction import Prediction, meaning_of
 from cnndsl.runtime.session import Port, Session, add_outputs
 from cnndsl.typecheck.answers import Answers
 
-__all__ = ["Answer", "Model", "Prediction"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One number of an output: its place, what it is called, and how large it is.
-
-    The name is that of its class, or where there are no names the place.
-    """
-
-    index: int
-    name: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """What a network gave for one sample.
-
-    ``outputs`` are its outputs by name, the main one first, ``layers`` the feature maps that were
-    asked for; both without a batch dimension. ``source`` is the sample's file. ``answers`` says
-    what each output's numbers are.
-    """
-
-    name: str
-    source: Path
-    outputs: Mapping[str, Array]
-    layers: Mapping[str, Array]
-    classes: tuple[str, ...] = ()
-    answers: Mapping[str, Answers] = field(default_factory=dict)
-
-    @override
-    def __repr__(self) -> str:
-        shapes = (f"{name} {'x'.join(map(str, one.shape))}" for name, one in self.outputs.items())
-        best = "".join(f", best {one.name} ({one.score:.4g})" for one in self.top(1))
-        return f"<Prediction for {self.name}: {', '.join(shapes)}{best}>"
-
-    @property
-    def main(self) -> Array:
-        """The main output: the stream at the end of the spec."""
-        return self.outputs[self.main_name]
-
-    @property
-    def main_name(self) -> str:
-        """The name of the main output."""
-        return next(iter(self.outputs))
-
-    @property
-    def meaning(self) -> Answers:
-        """What the main output's numbers are: probabilities, scores or values."""
-        return _meaning(self.answers, self.main_name, self.classes)
-
-    def top(self, count: int) -> tuple[Answer, ...]:
-        """The best classes, the best first; none where the main output's are not ranked.
-
-        A NaN is worse than any number.
-        """
-        if self.main.ndim != 1 or not self.meaning.ranked:
-            return ()
-        scores = numpy.asarray(self.main, numpy.float64)
-        best = numpy.argsort(-scores, kind="stable")[:count]
-        return tuple(self._answer(int(at)) for at in best)
-
-    def in_order(self) -> tuple[Answer, ...]:
-        """The numbers of the main output, as they come; none where it is not a vector."""
-        return tuple(map(self._answer, range(len(self.main)))) if self.main.ndim == 1 else ()
-
-    def _answer(self, at: int) -> Answer:
-        named = len(self.classes) == len(self.main)
-        return Answer(at, self.classes[at] if named else str(at), float(self.main[at]))
+__all__ = ["Model"]
 
 
 @dataclass(slots=True)
@@ -165,7 +97,7 @@ class Model:
     def meaning(self) -> Answers:
         """What the main output's numbers are: probabilities, scores or values."""
         answers = self.manifest.answers
-        return _meaning(answers, next(iter(answers), ""), self.classes)
+        return meaning_of(answers, next(iter(answers), ""), self.classes)
 
     @property
     def device(self) -> Device:
@@ -235,9 +167,11 @@ class Model:
 
     def predict(
         self,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: Paths,
         *,
         layers: Sequence[str] = (),
+        crops: Crops = 1,
+        flip: bool = False,
         batch: int = 32,
         on_broken: Callable[[UserError], None] | None = None,
         tell: Callable[[str], None] = lambda note: None,
@@ -245,36 +179,37 @@ class Model:
         """What the network gives for every sample in files and folders, one after another.
 
         Pictures, ``.npy`` and ``.npz`` files are prepared as the spec says; memory stays flat
-        however many there are. ``layers`` names layers whose outputs are wanted too. Where there
-        is an ``on_broken``, it learns of each input that is broken, which is left out. ``tell``
-        learns what was passed over in folders, at the end of each.
+        however many there are. ``layers`` names layers whose outputs are wanted too. With 5
+        ``crops`` (the middle and the corners), 10 (these and each mirrored) or ``flip`` (a picture
+        and its mirror image), the mean of the answers for all of them counts. Where there is an
+        ``on_broken``, it learns of each input that is broken, which is left out. ``tell`` learns
+        what was passed over in folders, at the end of each.
 
         Raises:
             UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
-                there, CNN704 for a layer that does not exist, CNN707 for classes that do not fit.
-            ValueError: for a batch below 1.
+                there, CNN704 for a layer that does not exist, CNN707 for classes that do not fit,
+                CNN708 and CNN709 where there are no such views.
+            ValueError: for a batch below 1, another number of crops, and layers of several views.
         """
-        if batch < 1:
-            raise ValueError(f"`batch` must be 1 or more, not {batch}")
-        if isinstance(paths, str | os.PathLike):
-            paths = [paths]
+        views = Views(crops, flip)
+        if layers and len(views.each) > 1:
+            raise ValueError("feature maps are those of one view: leave out `layers`")
+        member = self.member(layers)
+        names = {port.name: port.name for port in member.outputs}
+        yield from ask([member], paths, views, [names], batch=batch, on_broken=on_broken, tell=tell)
+
+    def member(self, layers: Sequence[str] = ()) -> Member:
+        """What this model is when it is asked, by itself or together with others.
+
+        Raises:
+            UserError: CNN604 and CNN704 as :meth:`predict` does, and as starting it does.
+        """
         ready = self._prepare(layers)
-        self._check_classes(ready.outputs[0])
-        outputs = [port.name for port in ready.outputs]
-        wanted = list(dict.fromkeys([*outputs, *(ready.layers[layer] for layer in layers)]))
-        samples = read_samples(find_files(paths, tell), self.inputs, on_broken)
-        size = fixed_batch(ready.session) or batch
-        for group in batches(samples, size):
-            results = run_batch(ready.session, stack(group), wanted)
-            for row, sample in enumerate(group):
-                yield Prediction(
-                    sample.name,
-                    sample.source,
-                    {name: results[name][row] for name in outputs},
-                    {layer: results[ready.layers[layer]][row] for layer in layers},
-                    self.classes,
-                    self.manifest.answers,
-                )
+        values = {layer: ready.layers[layer] for layer in layers}
+        manifest = self.manifest
+        return Member(
+            ready.session, self.inputs, ready.outputs, manifest.answers, self.classes, values
+        )
 
     def _by_name(
         self, arrays: Sequence[object], named: Mapping[str, object], inputs: Sequence[str]
@@ -289,15 +224,6 @@ class Model:
                 help=f"give one array for each of {names}",
             )
         return given
-
-    def _check_classes(self, main: Port) -> None:
-        size = main.shape[1] if len(main.shape) == 2 else None
-        if self.classes and isinstance(size, int) and size != len(self.classes):
-            raise UserError(
-                "CNN707",
-                f"the model names {len(self.classes)} classes, but its output has {size} values",
-                help="compile the model again from its spec",
-            )
 
     # --- sessions -----------------------------------------------------------------------------
 
@@ -343,11 +269,6 @@ class Model:
         """The value that holds each layer's result; values inside a layer have a ``/``."""
         names = [name for node in proto.graph.node for name in node.output if "/" not in name]
         return {**{name: name for name in names}, **self.manifest.layers}
-
-
-def _meaning(answers: Mapping[str, Answers], output: str, classes: Sequence[str]) -> Answers:
-    """What an output's numbers are; of a model that does not say it, what is sure."""
-    return answers.get(output) or Answers("score", ranked=bool(classes))
 
 
 def _as_array(values: object) -> Array:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias, cast, get_args
 
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.typecheck.heads import judged_outputs
+from cnndsl.typecheck.scores import flattened_places
 
 __all__ = ["Answers", "Kind", "answers_of"]
 
@@ -25,15 +26,18 @@ class Answers:
     """What an output's numbers are, and whether they are ``ranked``.
 
     Ranked ones belong to classes that exclude each other: the largest is the answer. Others stand
-    for themselves: labels of which several may hold, or quantities.
+    for themselves: labels of which several may hold, or quantities. ``places`` are the spatial
+    sizes of maps that were flattened into a vector; empty where there is no such thing.
     """
 
     kind: Kind = "value"
     ranked: bool = False
+    places: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """The same as plain data."""
-        return {"kind": self.kind, "ranked": self.ranked}
+        data: dict[str, object] = {"kind": self.kind, "ranked": self.ranked}
+        return {**data, "places": list(self.places)} if self.places else data
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Answers:
@@ -44,7 +48,10 @@ class Answers:
         """
         if data["kind"] not in get_args(Kind):
             raise ValueError(f"there are no answers of the kind {data['kind']!r}")
-        return cls(cast("Kind", data["kind"]), bool(data["ranked"]))
+        places = data.get("places", [])
+        if not isinstance(places, list) or not all(isinstance(one, int) for one in places):
+            raise ValueError(f"there are no places {places!r}")
+        return cls(cast("Kind", data["kind"]), bool(data["ranked"]), tuple(places))
 
 
 def answers_of(typed: TypedNetwork) -> dict[str, Answers]:
@@ -57,7 +64,11 @@ def answers_of(typed: TypedNetwork) -> dict[str, Answers]:
     outputs = typed.network.outputs
     losses = {head.position: head.loss for head in reversed(judged_outputs(typed.network))}
     return {
-        name: _answers(typed, position, losses.get(position)) for name, position in outputs.items()
+        name: replace(
+            _answers(typed, position, losses.get(position)),
+            places=flattened_places(typed, position),
+        )
+        for name, position in outputs.items()
     }
 
 

@@ -114,7 +114,8 @@ class TestMemory:
     def peak(self, files: list[Path], out: Path) -> int:
         tracemalloc.start()
         with ResultsFile(out) as results:
-            for group in batches(read_samples(files, [self.INPUT]), 8):
+            samples = (sample for (sample,) in read_samples(files, [[self.INPUT]]))
+            for group in batches(samples, 8):
                 results.add([one.name for one in group], stack(group))
             results.finish()
         _, peak = tracemalloc.get_traced_memory()

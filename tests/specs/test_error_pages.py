@@ -100,6 +100,24 @@ def three_classes(folder: Path) -> None:
     onnx.save(model, folder / "lenet5.onnx")
 
 
+def a_spec_with_its_own_size(folder: Path) -> None:
+    a_picture(folder)
+    body = "conv 8@5 -> flatten -> dense 10 -> softmax\n"
+    (folder / "exact.cnn").write_text(f"input 1x28x28 {{ fit exact }}\n{body}", encoding="utf-8")
+
+
+def a_network_of_maps(folder: Path) -> None:
+    a_picture(folder)
+    (folder / "maps.cnn").write_text("input 1x28x28\nconv 2@3 -> softmax\n", encoding="utf-8")
+
+
+def cats_and_dogs(folder: Path) -> None:
+    a_picture(folder)
+    for name, classes in (("first", '"cat", "dog"'), ("second", '"dog", "cat"')):
+        text = f"input 1x28x28\nclasses {classes}\nflatten -> dense 2 -> softmax\n"
+        cnndsl.parse(text).compile(device="cpu").save(folder / f"{name}.onnx")
+
+
 def a_changed_bit(folder: Path) -> None:
     path = folder / "damaged.onnx"
     cnndsl.load("lenet5").compile(device="cpu").save(path)
@@ -186,6 +204,9 @@ SITUATIONS: dict[str, Situation] = {
     "CNN704": a_picture,
     "CNN706": a_folder_of_notes,
     "CNN707": three_classes,
+    "CNN708": a_spec_with_its_own_size,
+    "CNN709": a_network_of_maps,
+    "CNN710": cats_and_dogs,
     "CNN801": nothing,
     "CNN802": letters,
     "CNN803": two_broken_pictures,

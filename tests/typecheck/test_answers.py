@@ -31,7 +31,22 @@ def meanings(body: str, loss: str = "") -> dict[str, Answers]:
     ],
 )
 def test_the_last_layer_and_the_loss_decide(last: str, loss: str, kind: str, ranked: bool) -> None:
-    assert meanings(last, loss) == {"output": Answers(kind, ranked)}  # type: ignore[arg-type]
+    found = meanings(last, loss)["output"]
+    assert (found.kind, found.ranked) == (kind, ranked)
+
+
+@pytest.mark.parametrize(
+    ("last", "places"),
+    [
+        ("conv 3@3 -> softmax -> flatten", (2, 2)),
+        ("conv 3@3 -> flatten -> sigmoid", (2, 2)),
+        ("conv 3@3 -> softmax", ()),
+        ("conv 3@4 -> softmax -> flatten", ()),
+        ("flatten -> dense 4", ()),
+    ],
+)
+def test_a_map_that_was_flattened_keeps_its_places(last: str, places: tuple[int, ...]) -> None:
+    assert meanings(last)["output"].places == places
 
 
 def test_further_outputs_have_meanings_of_their_own() -> None:

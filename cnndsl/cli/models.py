@@ -1,0 +1,108 @@
+"""From the words of a command line to models: a spec with its weights, or compiled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from cnndsl.cli.options import tell_of_no_checksum
+
+if TYPE_CHECKING:
+    from cnndsl.data.views import Crops
+    from cnndsl.runtime.ensemble import Ensemble
+    from cnndsl.runtime.model import Model
+
+__all__ = ["Given", "Parameters", "is_compiled", "tell_of_the_mean"]
+
+Parameters: TypeAlias = Mapping[str, int | float | bool | str]
+
+
+def is_compiled(word: str) -> bool:
+    """Whether a word of the command line is a compiled model, by its ending."""
+    return word.lower().endswith(".onnx")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Models as the command line has them: the first may be a spec, whose options these are."""
+
+    models: Sequence[str]
+    weights: str | None
+    seed: int | None
+    parameters: Parameters
+    device: str
+    verify: bool
+
+    def check(self) -> None:
+        """Refuse options that do not belong together.
+
+        Raises:
+            click.UsageError: for options of a spec where there is none.
+        """
+        if self.weights is not None and self.seed is not None:
+            raise click.UsageError("--seed is for random weights: leave it out, or --weights")
+        asked = self.weights is not None or self.seed is not None or self.parameters
+        if is_compiled(self.models[0]) and asked:
+            raise click.UsageError(
+                "a compiled model has its weights and parameters in it:"
+                " --weights, --seed and -D are for a spec"
+            )
+
+    def open(self) -> list[Model]:
+        """The models, ready to be asked."""
+        return [self._open(word) for word in self.models]
+
+    def together(self) -> Model | Ensemble:
+        """The model, or what gives the mean of several; untrained weights are said."""
+        from cnndsl.runtime.ensemble import Ensemble
+
+        models = self.open()
+        for word, model in zip(self.models, models, strict=True):
+            if model.manifest.seed is not None:
+                whose = f" of `{word}`" if len(models) > 1 else ""
+                click.echo(
+                    f"weights{whose} are untrained (seed {model.manifest.seed}): the answers mean"
+                    " nothing yet",
+                    err=True,
+                )
+        return models[0] if len(models) == 1 else Ensemble(models, names=self.models)
+
+    def _open(self, word: str) -> Model:
+        from cnndsl.runtime.model import Model
+
+        if is_compiled(word):
+            model = Model(word, device=self.device, verify=self.verify)
+            tell_of_no_checksum(word, model.manifest)
+            return model
+        from cnndsl import pipeline
+
+        artifact = pipeline.compile(
+            pipeline.load(word, self.parameters),
+            weights=None if self.weights is None else Path(self.weights),
+            verify=self.verify,
+            seed=self.seed,
+        )
+        for warning in artifact.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        return Model(artifact, device=self.device)
+
+
+def tell_of_the_mean(crops: Crops, flip: bool, models: int, meaning: str) -> None:
+    """Say that what is shown is a mean, and of what."""
+    from cnndsl.data.views import Views
+
+    views = Views(crops, flip)
+    parts = [views.text] if len(views.each) > 1 else []
+    parts += [f"{models} models"] if models > 1 else []
+    if not parts:
+        return
+    click.echo(f"answers are the mean of {' by '.join(parts)}", err=True)
+    if meaning == "value" and len(views.each) > 1:
+        click.echo(
+            "note: the numbers are values: a mean is right where all views have the same ones",
+            err=True,
+        )

@@ -1,0 +1,154 @@
+"""Asks one or more models about the samples in files, one or more times each.
+
+Of several answers the mean counts. Memory stays flat: a batch of samples is read once, and cut,
+mirrored and run view by view.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cnndsl.data.reading import read_samples
+from cnndsl.data.sources import (
+    Array,
+    ModelInput,
+    Sample,
+    UnreadableError,
+    batches,
+    find_files,
+    stack,
+)
+from cnndsl.data.views import Views
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.averages import Average, check_outputs, facing_right
+from cnndsl.runtime.batching import fixed_batch, run_batch
+from cnndsl.runtime.prediction import Prediction
+from cnndsl.runtime.session import Port, Session
+from cnndsl.typecheck.answers import Answers
+
+__all__ = ["Member", "Paths", "ask", "check_classes", "one_or_more"]
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A path, or several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model that is asked: its session, inputs and outputs, and what it says of them.
+
+    ``layers`` are the values of the layers that are wanted too, by the layers' names.
+    """
+
+    session: Session
+    inputs: tuple[ModelInput, ...]
+    outputs: tuple[Port, ...]
+    answers: Mapping[str, Answers]
+    classes: tuple[str, ...]
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dims(self) -> dict[str, tuple[object, ...]]:
+        """The sizes of each output, without the batch."""
+        return {port.name: port.shape[1:] for port in self.outputs}
+
+
+def one_or_more(paths: Paths) -> Iterable[str | os.PathLike[str]]:
+    """Several paths, where one may have been given."""
+    return [paths] if isinstance(paths, str | os.PathLike) else paths
+
+
+def ask(
+    members: Sequence[Member],
+    paths: Paths,
+    views: Views,
+    outputs: Sequence[Mapping[str, str]],
+    *,
+    batch: int,
+    on_broken: Callable[[UserError], None] | None = None,
+    tell: Callable[[str], None] = lambda note: None,
+) -> Iterator[Prediction]:
+    """The mean of what the members give for all views of every sample.
+
+    ``outputs`` says for each member which of its outputs have a mean, and under which names.
+
+    Raises:
+        UserError: CNN702, CNN703 and CNN706 for what the paths hold, CNN708 and CNN709 where there
+            are no such views.
+        ValueError: for a batch below 1.
+    """
+    if batch < 1:
+        raise ValueError(f"`batch` must be 1 or more, not {batch}")
+    first = members[0]
+    for member in members:
+        check_classes(member)
+        check_outputs(member.dims, member.answers, views)
+    larger = [views.larger(member.inputs) for member in members]
+    # Models that take the same samples share them.
+    kinds = list(dict.fromkeys(larger))
+    kind_of = [kinds.index(one) for one in larger]
+    size = (fixed_batch(first.session) if len(members) == 1 else None) or batch
+    found = _read(find_files(one_or_more(paths), tell), kinds, views, first.inputs, on_broken)
+    names = list(outputs[0].values())
+    for group in batches(found, size):
+        stacked = [stack(samples) for samples in zip(*group, strict=True)]
+        mean = Average()
+        for member, renamed, at in zip(members, outputs, kind_of, strict=True):
+            for answer in _each(member, renamed, stacked[at], views):
+                mean.add(answer)
+        means = mean.means()
+        for row, (sample, *_) in enumerate(group):
+            yield Prediction(
+                sample.name,
+                sample.source,
+                {name: means[name][row] for name in names},
+                {layer: means[value][row] for layer, value in first.layers.items()},
+                first.classes,
+                first.answers,
+            )
+
+
+def _each(
+    member: Member, renamed: Mapping[str, str], batch: Mapping[str, Array], views: Views
+) -> Iterator[dict[str, Array]]:
+    """What a member gives for each view of a batch, by the names of the mean."""
+    wanted = list(dict.fromkeys([*renamed, *member.layers.values()]))
+    for view in views.each:
+        given = run_batch(member.session, view.of(batch, member.inputs), wanted)
+        for name, array in facing_right(given, member.answers, view).items():
+            given[name] = array
+        yield {renamed.get(name, name): array for name, array in given.items()}
+
+
+def _read(
+    files: Iterator[Path],
+    kinds: Sequence[tuple[ModelInput, ...]],
+    views: Views,
+    inputs: Sequence[ModelInput],
+    on_broken: Callable[[UserError], None] | None,
+) -> Iterator[tuple[Sample, ...]]:
+    """The samples; whoever gives some of the wrong size learns how large crops are read."""
+    if views.crops == 1:
+        yield from read_samples(files, kinds, on_broken)
+        return
+    note = views.note(inputs)
+    try:
+        yield from read_samples(files, kinds, on_broken)
+    except UnreadableError:
+        raise
+    except UserError as error:
+        raise error.amended(notes=[note]) from error
+
+
+def check_classes(member: Member) -> None:
+    """Raise CNN707 where a model names other classes than its main output has."""
+    main = member.outputs[0]
+    size = main.shape[1] if len(main.shape) == 2 else None
+    if member.classes and isinstance(size, int) and size != len(member.classes):
+        raise UserError(
+            "CNN707",
+            f"the model names {len(member.classes)} classes, but its output has {size} values",
+            help="compile the model again from its spec",
+        )

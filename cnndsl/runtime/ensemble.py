@@ -1,0 +1,226 @@
+"""Several models that answer together: the mean of what they give."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+
+from numpy.typing import ArrayLike
+from typing_extensions import override
+
+from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.views import Crops, Views
+from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import count, quoted
+from cnndsl.runtime.asking import Member, Paths, ask
+from cnndsl.runtime.averages import Average
+from cnndsl.runtime.model import Model
+from cnndsl.runtime.prediction import Prediction
+from cnndsl.typecheck.answers import Answers
+
+__all__ = ["Ensemble", "check_alike"]
+
+
+class Ensemble:
+    """Models that answer together: of probabilities, scores or values the mean counts.
+
+    Their classes and the kinds of their inputs must be the same. The sizes of their inputs may
+    differ: each prepares its own.
+
+    >>> import cnndsl
+    >>> network = cnndsl.load("lenet5")
+    >>> models = [network.compile(seed=seed, device="cpu") for seed in (1, 2)]
+    >>> cnndsl.Ensemble(models)
+    <Ensemble of 2 models: lenet5, lenet5>
+
+    Args:
+        models: models, or the paths of compiled ones.
+        names: what errors call the models; by default their paths, or their networks' names.
+        device: where those of paths run, as for :class:`~cnndsl.runtime.model.Model`.
+        threads: how many threads one operator of those may use.
+        verify: whether to compare the checksums of files with their content.
+
+    Raises:
+        UserError: CNN604 and CNN607 as for one model, CNN710 for a model that differs.
+        ValueError: where there are no models.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model | str | os.PathLike[str]],
+        *,
+        names: Sequence[str] = (),
+        device: str = "auto",
+        threads: int | None = None,
+        verify: bool = True,
+    ) -> None:
+        if not models:
+            raise ValueError("an ensemble has at least one model")
+        self.models: tuple[Model, ...] = tuple(
+            one
+            if isinstance(one, Model)
+            else Model(one, device=device, threads=threads, verify=verify)
+            for one in models
+        )
+        self.names: tuple[str, ...] = _told_apart(names or models, self.models)
+        for name, model in zip(self.names[1:], self.models[1:], strict=True):
+            check_alike(self.names[0], name, self.classes, model.classes)
+            if model.meaning.kind != self.meaning.kind:
+                raise _different(
+                    name,
+                    f"gives a {model.meaning.kind} where `{self.names[0]}` gives a"
+                    f" {self.meaning.kind}",
+                    "take models that end with the same activation and were trained with the same"
+                    " kind of loss",
+                )
+
+    @override
+    def __repr__(self) -> str:
+        networks = ", ".join(model.manifest.network for model in self.models)
+        return f"<Ensemble of {count(len(self.models), 'model')}: {networks}>"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the main output; empty where it has none."""
+        return self.models[0].classes
+
+    @property
+    def meaning(self) -> Answers:
+        """What the main output's numbers are: probabilities, scores or values."""
+        return self.models[0].meaning
+
+    def run(self, *arrays: ArrayLike | Mapping[str, ArrayLike], **named: ArrayLike) -> Array:
+        """The mean of the main outputs for an array, as :meth:`Model.run` takes it.
+
+        Raises:
+            UserError: as :meth:`Model.run` does, and CNN710 where the sizes of outputs differ.
+        """
+        self._members()
+        mean = Average()
+        for model in self.models:
+            mean.add({"": model.run(*arrays, **named)})
+        return mean.means()[""]
+
+    def predict(
+        self,
+        paths: Paths,
+        *,
+        crops: Crops = 1,
+        flip: bool = False,
+        batch: int = 32,
+        on_broken: Callable[[UserError], None] | None = None,
+        tell: Callable[[str], None] = lambda note: None,
+    ) -> Iterator[Prediction]:
+        """The mean of what the models give for every sample, as :meth:`Model.predict` says.
+
+        The main outputs have a mean; further outputs where all models have them in the same size.
+
+        Raises:
+            UserError: as :meth:`Model.predict` does, and CNN710 for a model that differs.
+            ValueError: for a batch below 1, and another number of crops.
+        """
+        members, views = self._members(), Views(crops, flip)
+        names = _shared(members)
+        yield from ask(members, paths, views, names, batch=batch, on_broken=on_broken, tell=tell)
+
+    def _members(self) -> list[Member]:
+        """The models, seen to take and give the same."""
+        members = [model.member() for model in self.models]
+        for name, member in zip(self.names[1:], members[1:], strict=True):
+            _check_inputs(self.names[0], name, members[0].inputs, member.inputs)
+            mine, theirs = members[0].outputs[0], member.outputs[0]
+            if mine.shape[1:] != theirs.shape[1:]:
+                raise _different(
+                    name,
+                    f"gives `{_sizes(theirs.shape[1:])}` where `{self.names[0]}` gives"
+                    f" `{_sizes(mine.shape[1:])}`",
+                    "take models whose outputs have the same size",
+                )
+        return members
+
+
+def check_alike(first: str, other: str, classes: Sequence[str], others: Sequence[str]) -> None:
+    """Raise CNN710 where another model has other classes, or has them in another order."""
+    if tuple(classes) == tuple(others):
+        return
+    help = "take models that were trained for the same classes, in the same order"
+    if len(classes) != len(others):
+        raise _different(
+            other, f"has {_classes(others)}, and `{first}` has {_classes(classes)}", help
+        )
+    at, mine, theirs = next(
+        (at, mine, theirs)
+        for at, (mine, theirs) in enumerate(zip(classes, others, strict=True))
+        if mine != theirs
+    )
+    raise _different(other, f"calls class {at} `{theirs}`, and `{first}` calls it `{mine}`", help)
+
+
+def _check_inputs(
+    first: str, other: str, mine: Sequence[ModelInput], theirs: Sequence[ModelInput]
+) -> None:
+    """Raise CNN710 where another model takes inputs of another kind."""
+    help = "take models for the same kind of data"
+    several = len(mine) > 1 or len(theirs) > 1
+    if several and {one.name for one in mine} != {one.name for one in theirs}:
+        raise _different(
+            other,
+            f"takes {quoted(one.name for one in theirs)}, and `{first}` takes"
+            f" {quoted(one.name for one in mine)}",
+            help,
+        )
+    by_name = {one.name: one for one in theirs} if several else {mine[0].name: theirs[0]}
+    for one in mine:
+        kinds = [_kind(one), _kind(by_name[one.name])]
+        if kinds[0] != kinds[1]:
+            raise _different(other, f"takes {kinds[1]}, and `{first}` takes {kinds[0]}", help)
+
+
+def _kind(model_input: ModelInput) -> str:
+    """What an input takes, without its size."""
+    kind = model_input.type
+    if model_input.preparation.layout_for(kind) is not None:
+        return "pictures"
+    return f"`{kind.dtype.value}` arrays of {count(len(kind.dims), 'dimension')}"
+
+
+def _shared(members: Sequence[Member]) -> list[dict[str, str]]:
+    """For each member which outputs have a mean, and under which names: those of the first."""
+    first = members[0]
+    main = first.outputs[0].name
+    further = [
+        name
+        for name, dims in list(first.dims.items())[1:]
+        if all(dims == member.dims.get(name) for member in members)
+        and all(name != member.outputs[0].name for member in members)
+    ]
+    return [
+        {member.outputs[0].name: main, **{name: name for name in further}} for member in members
+    ]
+
+
+def _told_apart(
+    given: Sequence[Model | str | os.PathLike[str]], models: Sequence[Model]
+) -> tuple[str, ...]:
+    """What to call the models: their paths, or what was compiled, with numbers where alike."""
+    names = [
+        model.manifest.network if isinstance(one, Model) else str(PurePath(one))
+        for one, model in zip(given, models, strict=True)
+    ]
+    return tuple(
+        name if names.count(name) == 1 else f"{name} ({at})"
+        for at, name in enumerate(names, start=1)
+    )
+
+
+def _classes(classes: Sequence[str]) -> str:
+    return count(len(classes), "class", "classes") if classes else "no names of classes"
+
+
+def _sizes(shape: Sequence[object]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _different(name: str, how: str, help: str) -> UserError:
+    return UserError("CNN710", f"`{name}` {how}: they have no mean", help=help)
