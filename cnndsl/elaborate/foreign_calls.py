@@ -74,6 +74,8 @@ _TORCH = _Tool(
         "avgpool": "kernel stride padding ceil_mode count_padding",
         "globalavgpool": "output_size",
         "globalmaxpool": "output_size",
+        "adaptiveavgpool": "size",
+        "adaptivemaxpool": "size",
         "dense": "- units bias",
         "dropout": "rate -",
         "batchnorm": "- eps momentum",
@@ -136,7 +138,6 @@ _INITIALISERS = {
     "ones": "constant(1)",
 }
 
-
 _ADAPTIVE = {
     f"Adaptive{kind}Pool{rank}d": f"global{kind.lower()}pool"
     for kind in ("Avg", "Max")
@@ -174,14 +175,20 @@ def _translated(call: Call) -> Translation | None:
         inner = call.arguments[0].value
         return translate(inner) if isinstance(inner, Call) else None
     if name in ("Activation", "activation"):
-        found = [_word(argument.value) for argument in call.arguments]
-        layer = _activation(found[0]) if len(found) == 1 else None
+        words = [_word(argument.value) for argument in call.arguments]
+        layer = _activation(words[0]) if len(words) == 1 else None
         return Translation(layer.removeprefix(" -> "), certain=True) if layer else None
     if name in ("Sequential", "sequential"):
         return _sequential(call)
-    keyword = ours(call.callee.name) or _ADAPTIVE.get(name) or (name if is_shipped(name) else None)
-    schema = find(keyword) if keyword else None
-    if keyword is None or schema is None:
+    keywords = (_ADAPTIVE.get(name), ours(call.callee.name), name if is_shipped(name) else None)
+    found = (_as_layer(call, name, keyword) for keyword in keywords if keyword)
+    return next(filter(None, found), None)
+
+
+def _as_layer(call: Call, name: str, keyword: str) -> Translation | None:
+    """The call as a layer of ours; None where its arguments have no counterpart there."""
+    schema = find(keyword)
+    if schema is None:
         return None
     if schema.joins:
         text = joined(keyword, call)

@@ -66,6 +66,18 @@ _OTHER_NAMES = {
     " avgpool2d avgpool3d AvgPool1d AvgPool2d AvgPool3d AvgPool2D AveragePooling1D"
     " AveragePooling2D AveragePooling3D avg_pool1d avg_pool2d avg_pool3d average_pooling",
     "sumpool": "sum_pool sum_pooling SumPool",
+    "minpool": "min_pool min_pooling minpooling MinPool MinPool2d MinPooling2D",
+    "lppool": "lp_pool LpPool LPPool LPPool1d LPPool2d LPPool3d lp_pool1d lp_pool2d lp_pool3d"
+    " lpnormpool lp_norm_pool",
+    "globallppool": "GlobalLpPool global_lp_pool",
+    "adaptiveavgpool": "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d adaptive_avg_pool"
+    " adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptiveaveragepool"
+    " AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D",
+    "adaptivemaxpool": "AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d adaptive_max_pool"
+    " adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d AdaptiveMaxPooling1D"
+    " AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
+    "maxtime": "max_time maxovertime max_over_time max_over_time_pool",
+    "subsample": "subsampling trainable_subsampling",
     "globalavgpool": "gap GAP global_avg_pool global_average_pool globalaveragepool"
     " global_average_pooling GlobalAveragePool GlobalAvgPool GlobalAveragePooling1D"
     " GlobalAveragePooling2D GlobalAveragePooling3D",

@@ -31,7 +31,7 @@ _SIZES = "`flatten` makes a vector of a feature map; no layer orders sizes in an
 _WHOLE = "`dropout` is here, which leaves out single numbers"
 _NORMS = "`batchnorm` and `lrn` are here, which normalise otherwise"
 _SINGLE = "no layer computes this of each number alone"
-_GLOBAL = "`globalavgpool` and `globalmaxpool` are here, which give one number for a channel"
+_GLOBAL = "`globalavgpool`, `globalmaxpool` and `globallppool` are here: one number for a channel"
 _NONE = "nothing here comes near it"
 _STEPS = "no layer reads a sequence step by step"
 _LOSS = "the loss stands in the recipe, as in `train { loss crossentropy }`"
@@ -84,11 +84,15 @@ _ABSENT = {
     " spectralnormalization unitnormalization l2norm l2normalize l1norm normalize mvn"
     " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"
     " batchrenorm filterresponsenorm lpnormalization",
-    "`maxpool`, `avgpool` and `sumpool` are here": "pool pooling pool2 subsample subsampling"
-    " lppool lpnormpool stochasticpool fractionalmaxpool medianpool minpool rmspool softpool"
+    "`maxpool`, `minpool`, `avgpool`, `sumpool` and `lppool` are here": "pool pooling pool2"
+    " stochasticpool fractionalmaxpool medianpool rmspool softpool"
     " blurpool roipool roialign maxroipool psroipool strippooling mixedpool",
-    _GLOBAL: "adaptiveavgpool adaptivemaxpool adaptiveaveragepool adaptivepool adaptivelppool spp"
-    " spatialpyramidpooling globallppool globalsumpool globalminpool gempool gem"
+    "`adaptiveavgpool` and `adaptivemaxpool` are here, which give any size": "adaptivepool"
+    " adaptivelppool adaptiveminpool adaptivesumpool",
+    "`adaptivemaxpool` of several sizes is a pyramid, as in"
+    " `concat(adaptivemaxpool 2 -> flatten, globalmaxpool)`": "spp spatialpyramidpooling"
+    " pyramidpooling",
+    _GLOBAL: "globalsumpool globalminpool gempool gem"
     " reducemean reducemax reducesum reduction statspool",
     "write `depthwise 3 -> conv 64@1`, with the kernel and the filters of yours": "separableconv"
     " sepconv separableconvolution depthwiseseparableconv",

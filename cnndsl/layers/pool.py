@@ -1,6 +1,7 @@
 """Pooling: a window that keeps the largest, the mean or the sum of the cells it sees."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -23,6 +24,8 @@ __all__ = [
     "MaxPool",
     "Pooling",
     "SumPool",
+    "window_means",
+    "window_sums",
 ]
 
 V = TypeVar("V")
@@ -134,7 +137,7 @@ class AvgPool(Pooling):
             source = _padded(emit, source, margins, 0.0) if any(margins) else source
             borders = (*(0 for _ in windows), *(window.overhang for window in windows))
             counts = False
-        return _average(emit, source, windows, borders, counts=counts)
+        return window_means(emit, source, windows, borders, counts=counts)
 
 
 class SumPool(Pooling):
@@ -148,13 +151,17 @@ class SumPool(Pooling):
 
         LpPool with p = 1 would add up absolute values, and has no kernel on CUDA.
         """
-        windows = self.windows(context.types[0])
-        mean = _average(emit, context.inputs[0], windows, pads(windows), counts=True)
-        cells = math.prod(window.kernel for window in windows)
-        return emit.op("Mul", mean, emit.constant(float(cells))) if cells > 1 else mean
+        return window_sums(emit, context.inputs[0], self.windows(context.types[0]))
 
 
-def _average(
+def window_sums(emit: Builder[V], source: V, windows: Sequence[Window]) -> V:
+    """The sum of the cells of each window."""
+    mean = window_means(emit, source, windows, pads(windows), counts=True)
+    cells = math.prod(window.kernel for window in windows)
+    return emit.op("Mul", mean, emit.constant(float(cells))) if cells > 1 else mean
+
+
+def window_means(
     emit: Builder[V],
     source: V,
     windows: Sequence[Window],
@@ -162,6 +169,7 @@ def _average(
     *,
     counts: bool,
 ) -> V:
+    """The mean of the cells of each window; ``counts`` says whether padding is among them."""
     return emit.op(
         "AveragePool",
         source,
@@ -219,6 +227,11 @@ class GlobalPooling(Layer):
 
     per_channel = True
 
+    keep: bool = Field(
+        default=False,
+        description="whether the output keeps sizes of 1, `Cx1x1`, instead of being a vector",
+    )
+
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         if not inputs[0].spatial:
@@ -226,7 +239,8 @@ class GlobalPooling(Layer):
 
     @override
     def output(self, *inputs: TensorType) -> TensorType:
-        return TensorType((inputs[0].channels,))
+        sizes = inputs[0].spatial if self.keep else ()
+        return TensorType((inputs[0].channels, *(1 for _ in sizes)))
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:
@@ -236,6 +250,15 @@ class GlobalPooling(Layer):
     def footprint(self, *inputs: TensorType) -> Footprint:
         return WHOLE
 
+    @abstractmethod
+    def pooled(self, emit: Builder[V], source: V, rank: int) -> V:
+        """The feature maps with each of their ``rank`` spatial sizes 1."""
+
+    @override
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        pooled = self.pooled(emit, context.inputs[0], len(context.types[0].spatial))
+        return pooled if self.keep else emit.op("Flatten", pooled, axis=1)
+
 
 class GlobalAvgPool(GlobalPooling):
     """Takes the mean of each feature map: a vector with one number for each channel."""
@@ -243,8 +266,8 @@ class GlobalAvgPool(GlobalPooling):
     keyword = "globalavgpool"
 
     @override
-    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
-        return emit.op("Flatten", emit.op("GlobalAveragePool", context.inputs[0]), axis=1)
+    def pooled(self, emit: Builder[V], source: V, rank: int) -> V:
+        return emit.op("GlobalAveragePool", source)
 
 
 class GlobalMaxPool(GlobalPooling):
@@ -254,5 +277,5 @@ class GlobalMaxPool(GlobalPooling):
     saves = ("inputs", "output")
 
     @override
-    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
-        return emit.op("Flatten", emit.op("GlobalMaxPool", context.inputs[0]), axis=1)
+    def pooled(self, emit: Builder[V], source: V, rank: int) -> V:
+        return emit.op("GlobalMaxPool", source)

@@ -17,7 +17,16 @@ from cnndsl.layers.padding import Padding
 from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
-__all__ = ["Windowed", "along", "dimension_names", "fit", "size_fault", "vector_fault"]
+__all__ = [
+    "Windowed",
+    "along",
+    "dimension_names",
+    "fit",
+    "miscount",
+    "size_fault",
+    "unusable",
+    "vector_fault",
+]
 
 _NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -56,24 +65,13 @@ class Windowed(Layer):
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         rank = len(inputs[0].spatial)
         if rank not in _NAMES:
-            yield self._unusable(inputs[0])
+            yield unusable(self, inputs[0])
             return
         miscounted = [*self._miscounted(rank)]
         yield from miscounted
         yield from self.channel_faults(inputs[0])
         if not miscounted:
             yield from self.size_faults(self.windows(*inputs))
-
-    def _unusable(self, source: TensorType) -> ShapeFault:
-        """The fault of an input through which no window can slide."""
-        rank = len(source.spatial)
-        if rank == 0:
-            return vector_fault(self, source, fatal=True)
-        message = (
-            f"`{self.keyword}` works along 1, 2 or 3 dimensions; its input {source} has {rank}"
-        )
-        help = "let the input have channels and 1, 2 or 3 sizes, as in `3x224x224`"
-        return ShapeFault(FaultKind.UNSUITED, message, help=help, fatal=True)
 
     def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with the channels."""
@@ -98,7 +96,7 @@ class Windowed(Layer):
         for name, sizes in parameters.items():
             allowed = {1, rank, 2 * rank} if name == "padding" else {1, rank}
             if name in self.model_fields_set and len(sizes) not in allowed:
-                yield _miscount(name, sizes, rank)
+                yield miscount(name, sizes, rank)
 
     @override
     def output(self, *inputs: TensorType) -> TensorType:
@@ -121,12 +119,23 @@ def vector_fault(layer: Layer, source: TensorType, *, fatal: bool = False) -> Sh
     )
 
 
+def unusable(layer: Layer, source: TensorType) -> ShapeFault:
+    """The fault of an input through which no window can slide."""
+    rank = len(source.spatial)
+    if rank == 0:
+        return vector_fault(layer, source, fatal=True)
+    message = f"`{layer.keyword}` works along 1, 2 or 3 dimensions; its input {source} has {rank}"
+    help = "let the input have channels and 1, 2 or 3 sizes, as in `3x224x224`"
+    return ShapeFault(FaultKind.UNSUITED, message, help=help, fatal=True)
+
+
 def fit(sizes: tuple[int, ...], rank: int) -> tuple[int, ...]:
     """One size for each dimension, also where the wrong number of them was written."""
     return spread(sizes, rank) if len(sizes) in (1, rank) else (sizes + sizes[-1:] * rank)[:rank]
 
 
-def _miscount(name: str, sizes: tuple[int, ...], rank: int) -> ShapeFault:
+def miscount(name: str, sizes: tuple[int, ...], rank: int) -> ShapeFault:
+    """The fault of a parameter with sizes for another number of dimensions than ``rank``."""
     written = "x".join(map(str, sizes))
     if name == "padding" and len(sizes) > 3:
         written = f"[{', '.join(map(str, sizes))}]"

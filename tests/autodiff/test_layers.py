@@ -67,7 +67,25 @@ VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"filters": 3, "kernel": (2,), "stride": (2,), "padding": (0, 0, 1, 1, 0, 0)}, SPACE),
     ],
     "sumpool": [*WINDOWS, ({"kernel": (1,)}, PLANE)],
-    **{word: [({}, LINE), ({}, PLANE), ({}, SPACE)] for word in ("globalavgpool", "globalmaxpool")},
+    "minpool": [*WINDOWS, ({"kernel": (2,), "stride": (1,), "dilation": (2,)}, PLANE)],
+    "subsample": WINDOWS,
+    "lppool": [
+        *WINDOWS,
+        *((given | {"p": p}, dims) for given, dims in WINDOWS for p in (1.0, 3.0)),
+    ],
+    "globallppool": [({}, LINE), ({"p": 1.0, "keep": True}, PLANE), ({"p": 2.5}, SPACE)],
+    **{
+        word: [({"size": (3,)}, LINE), ({"size": (7, 2)}, PLANE), ({"size": (2,)}, SPACE)]
+        for word in ("adaptiveavgpool", "adaptivemaxpool")
+    },
+    **{
+        word: [({}, LINE), ({}, PLANE), ({}, SPACE), *extra]
+        for word, extra in (
+            ("globalavgpool", [({"keep": True}, PLANE)]),
+            ("globalmaxpool", [({"keep": True}, PLANE)]),
+            ("maxtime", []),
+        )
+    },
     **{word: [({}, VECTOR), ({}, PLANE)] for word in PLAIN},
 }
 """Parameters and an input's size, for every layer and every way it can be lowered."""

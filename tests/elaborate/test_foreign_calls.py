@@ -36,6 +36,8 @@ def followed(text: str) -> str:
         ("3x32x32", "MaxPool2d(3, 2, ceil_mode=True)", "maxpool 3 stride 2 rounding ceil"),
         ("3x32x32", "AvgPool2d(3, 1, 1)", "avgpool 3 stride 1 padding 1 count_padding yes"),
         ("3x32x32", "AdaptiveAvgPool2d((1, 1))", "globalavgpool"),
+        ("3x32x32", "AdaptiveAvgPool2d((7, 7))", "adaptiveavgpool 7"),
+        ("3x32x32", "nn.AdaptiveMaxPool2d((6, 4))", "adaptivemaxpool 6x4"),
         ("3x32x32", "BatchNorm2d(3)", "batchnorm"),
         ("3x32x32", "BatchNorm2d(3, momentum=0.9)", "batchnorm momentum 0.9"),
         ("3x32x32", "BatchNormalization(momentum=0.8)", "batchnorm momentum 0.2 eps 1e-3"),
@@ -89,7 +91,7 @@ def test_the_phrase_gives_what_the_call_gives_in_pytorch(call: str, size: int) -
 @pytest.mark.parametrize(
     "call",
     [
-        "AdaptiveAvgPool2d((7, 7))",
+        "AdaptiveAvgPool2d((None, 7))",
         "Conv2d(3, 64)",
         "Conv2d(3, 64, 3, padding_mode='reflect')",
         "Conv2D(32, 3, activation='gelu')",

@@ -144,10 +144,27 @@ def test_gather_with_indices_that_come_several_times(axis: int, indices: object)
     )
 
 
-def test_gather_needs_known_indices() -> None:
-    arrays = [numbers(3, 2), numpy.array([0, 2])]
-    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*input 1 of `Gather` must be a const"):
-        emitted(lambda emit, x, i: emit.op("Gather", x, i), arrays, [0])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_gather_by_computed_indices(axis: int) -> None:
+    places = numpy.array([[0, 2, 2], [1, 0, -1]])
+    check_gradients(
+        lambda emit, x, at: emit.op("Gather", x, at, axis=axis), numbers(3, 4, 3), places
+    )
+
+
+def test_gather_of_many_places_takes_no_matrix() -> None:
+    places = numpy.arange(0, 3_000)[::-1] // 2
+    graph = emitted(
+        lambda emit, x: emit.op("Gather", x, emit.constant(places.tolist()), axis=1),
+        [numbers(2, 1_500)],
+        [0],
+    )
+    assert "ScatterElements" in graph.op_types
+    check_gradients(
+        lambda emit, x: emit.op("Gather", x, emit.constant(places.tolist()), axis=1),
+        numbers(2, 1_500),
+        samples=20,
+    )
 
 
 @pytest.mark.parametrize("scales", [[1, 1, 2, 3], [1, 1, 1, 2], [2, 1, 4, 1]])

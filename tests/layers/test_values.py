@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from pools import POOLS
 
 from cnndsl.layers import find, keywords
 from cnndsl.layers.base import Layer
@@ -153,6 +154,7 @@ ORACLES: dict[str, Oracle] = {
     "sumpool": sumpool,
     "globalavgpool": over_inputs(lambda i: i[0].flatten(2).mean(2)),
     "globalmaxpool": over_inputs(lambda i: i[0].flatten(2).amax(2)),
+    **POOLS,
     "flatten": over_inputs(lambda i: i[0].flatten(1)),
     "dense": dense,
     "dropout": over_inputs(lambda i: i[0]),
@@ -270,6 +272,13 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "sumpool": windowed("sumpool"),
     "globalavgpool": plain("globalavgpool", feature_maps),
     "globalmaxpool": plain("globalmaxpool", feature_maps),
+    "globallppool": plain("globallppool", feature_maps, p=(1, 1.5, 2, 3), keep=(True, False)),
+    "lppool": windowed("lppool", p=(1, 1.5, 2, 3)),
+    "minpool": windowed("minpool", dilation=(1, 1, 2)),
+    "subsample": windowed("subsample"),
+    "maxtime": plain("maxtime", feature_maps),
+    "adaptiveavgpool": plain("adaptiveavgpool", feature_maps, size=(1, 2, 3, 5, 7)),
+    "adaptivemaxpool": plain("adaptivemaxpool", feature_maps, size=(1, 2, 3, 5, 7)),
     "flatten": plain("flatten", any_shape),
     "dense": plain("dense", lambda rng: (rng.randint(1, 30),), units=(1, 7), bias=(True, False)),
     "dropout": plain("dropout", any_shape, rate=(0.0, 0.5, 0.9)),

@@ -121,6 +121,17 @@ add(identity, fine -> conv 5@1)                                               =>
 upconv 5@4 stride 2 padding same groups 5                                     => 5x16x16
 softmax
 """
+NETWORKS["pools"] = """\
+input 3x17x14
+conv 6@3 -> subsample 2 rounding floor -> scaledtanh                          => 6x7x6
+a = conv 4@3 padding 1 -> lppool 2 stride 1 p 3                               => 4x6x5
+b = conv 4@3 padding 1 -> minpool 2 stride 1                                  => 4x6x5
+add(a, b) -> conv 6@3 padding 1
+c = adaptiveavgpool 4x3                                                       => 6x4x3
+d = adaptivemaxpool 4x3                                                       => 6x4x3
+multiply(globalavgpool keep yes, c) -> e: maxtime                             => 6x3
+concat(e -> flatten, d -> globallppool) -> dense 5 -> softmax
+"""
 NETWORKS["lenet5"] = ""
 NETWORKS["alexnet"] = ""
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy
 import pytest
 from oracle import Array
+from pools import POOLS
 
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.layers.window import Window
@@ -242,7 +243,18 @@ def _join(function: Callable[[tuple[Tensor, ...]], Tensor]) -> Callable[..., Ten
     return lambda trainer, node, *xs: function(xs)
 
 
+def _as_said(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A layer of which a function says what it computes, of its inputs and its weights."""
+
+    def layer(trainer: TorchTrainer, node: LayerNode, *xs: Tensor) -> Tensor:
+        names = [one.name for one in node.layer.weights(*trainer.typed.input_types(node))]
+        return function(node.layer, xs, {name: trainer.weight(node, name) for name in names})
+
+    return layer
+
+
 LAYERS: Mapping[str, Callable[..., Tensor]] = {
+    **{word: _as_said(pool) for word, pool in POOLS.items()},
     "add": _join(lambda xs: reduce(torch.add, xs)),
     "avgpool": _avgpool,
     "batchnorm": _batchnorm,

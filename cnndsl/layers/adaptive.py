@@ -1,0 +1,146 @@
+"""Adaptive pooling: an output of a given size, whatever the size of the input.
+
+Along an axis of ``W`` cells, bin ``i`` of ``O`` has those from ``floor(i*W/O)`` up to, and without,
+``ceil((i + 1)*W/O)``, as in PyTorch. Bins overlap by a cell where ``O`` does not divide ``W``.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import Field
+from typing_extensions import override
+
+from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault, Sizes
+from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.pool import window_means
+from cnndsl.layers.window import ForwardWindow
+from cnndsl.layers.windowed import fit, miscount, unusable
+from cnndsl.types import TensorType
+
+__all__ = ["AdaptiveAvgPool", "AdaptiveMaxPool", "AdaptivePooling", "bins"]
+
+V = TypeVar("V")
+
+
+def bins(size: int, count: int) -> list[range]:
+    """The cells of each bin of an axis.
+
+    >>> bins(7, 3)
+    [range(0, 3), range(2, 5), range(4, 7)]
+    """
+    return [range(at * size // count, -(-(at + 1) * size // count)) for at in range(count)]
+
+
+class AdaptivePooling(Layer):
+    """What the adaptive pools share: sizes, and the bins along each dimension."""
+
+    positional = ("size",)
+    per_channel = True
+
+    size: Sizes = Field(
+        description="the output's size: `6`, `6x4`, or a list `[k, 1]` of expressions",
+        examples=["6"],
+    )
+
+    @override
+    def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
+        rank = len(inputs[0].spatial)
+        if rank not in (1, 2, 3):
+            yield unusable(self, inputs[0])
+        elif len(self.size) not in (1, rank):
+            yield miscount("size", self.size, rank)
+
+    @override
+    def output(self, *inputs: TensorType) -> TensorType:
+        return TensorType((inputs[0].channels, *fit(self.size, len(inputs[0].spatial))))
+
+    @override
+    def bounds(self, *inputs: Bounds) -> Bounds:
+        return inputs[0]
+
+    def even_windows(self, source: TensorType) -> tuple[ForwardWindow, ...]:
+        """The windows that the bins are where each size divides the input's; else none."""
+        pairs = list(zip(source.spatial, fit(self.size, len(source.spatial)), strict=True))
+        if any(size % count for size, count in pairs):
+            return ()
+        return tuple(ForwardWindow(size, size // count, size // count) for size, count in pairs)
+
+    @override
+    def footprint(self, *inputs: TensorType) -> Footprint:
+        """Bins that are unlike are no window: of their cells only all of the input is certain."""
+        return self.even_windows(inputs[0]) or WHOLE
+
+    @abstractmethod
+    def pooled(self, emit: Builder[V], source: V, windows: tuple[ForwardWindow, ...]) -> V:
+        """The pooling where all bins are windows side by side."""
+
+    @abstractmethod
+    def binned(self, emit: Builder[V], source: V, dims: tuple[int, ...], cells: list[range]) -> V:
+        """One number for each bin of the last axis; ``dims`` are (channels, sizes, bins, cells)."""
+
+    @override
+    def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        """A pooling where the bins are windows; else axis by axis, each last when it is its turn.
+
+        A bin of several axes is a product of bins, and its mean or maximum that of its lines'.
+        """
+        (kind,), (source,) = context.types, context.inputs
+        windows = self.even_windows(kind)
+        if windows:
+            return self.pooled(emit, source, windows)
+        sizes, rank = list(kind.spatial), len(kind.spatial)
+        for count in reversed(context.output.spatial):
+            cells = bins(sizes.pop(), count)
+            most = max(map(len, cells))
+            places = [one[min(at, len(one) - 1)] for one in cells for at in range(most)]
+            if places != [*range(len(places))]:
+                source = emit.op("Gather", source, emit.constant(places), axis=rank + 1)
+            dims = (kind.channels, *sizes, count, most)
+            source = emit.op(
+                "Reshape", self.binned(emit, source, dims, cells), emit.constant([0, *dims[:-1]])
+            )
+            sizes.insert(0, count)
+            if rank > 1:
+                turn = [0, 1, rank + 1, *range(2, rank + 1)]
+                source = emit.op("Transpose", source, perm=turn)
+        return source
+
+
+class AdaptiveAvgPool(AdaptivePooling):
+    """Takes the mean of each of as many bins as the output has cells."""
+
+    keyword = "adaptiveavgpool"
+
+    @override
+    def pooled(self, emit: Builder[V], source: V, windows: tuple[ForwardWindow, ...]) -> V:
+        return window_means(emit, source, windows, (0, 0) * len(windows), counts=False)
+
+    @override
+    def binned(self, emit: Builder[V], source: V, dims: tuple[int, ...], cells: list[range]) -> V:
+        """The sum of the cells, each times its share: 0 for those that only fill up a bin."""
+        count, most = dims[-2:]
+        shares = [1 / len(one) if at < len(one) else 0.0 for one in cells for at in range(most)]
+        shares_of = emit.op("Reshape", emit.constant(shares), emit.constant([count, most]))
+        split = emit.op("Reshape", source, emit.constant([0, *dims]))
+        weighed = emit.op("Mul", split, shares_of)
+        return emit.op("ReduceSum", weighed, emit.constant([-1]), keepdims=0)
+
+
+class AdaptiveMaxPool(AdaptivePooling):
+    """Keeps the largest cell of each of as many bins as the output has cells."""
+
+    keyword = "adaptivemaxpool"
+    saves = ("inputs", "output")
+
+    @override
+    def pooled(self, emit: Builder[V], source: V, windows: tuple[ForwardWindow, ...]) -> V:
+        kernel = [window.kernel for window in windows]
+        return emit.op("MaxPool", source, kernel_shape=kernel, strides=kernel)
+
+    @override
+    def binned(self, emit: Builder[V], source: V, dims: tuple[int, ...], cells: list[range]) -> V:
+        """GlobalMaxPool with the bins as channels: the first of equal cells gets the gradient."""
+        lines = emit.constant([0, math.prod(dims[:-1]), dims[-1]])
+        return emit.op("GlobalMaxPool", emit.op("Reshape", source, lines))
