@@ -162,9 +162,9 @@ CHECKING = (
             f"  loss {loss}\n  optimizer {optimizer}\n  schedule {schedule}\n"
             "  augment crop -> flip -> rotate -> shift -> noise -> cutout 2\n}\n"
             for loss, optimizer, schedule in zip(
-                ("crossentropy", "binarycrossentropy", "mse", "hinge"),
-                ("sgd", "adam", "adamw", "rmsprop"),
-                ("step every 3", "cosine", "polynomial", "plateau"),
+                ("crossentropy", "binarycrossentropy", "mse", "hinge", "mae", "huber"),
+                ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta"),
+                ("step every 3", "cosine", "polynomial", "plateau", "inverse", "constant"),
                 strict=True,
             )
         )

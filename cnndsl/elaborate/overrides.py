@@ -134,7 +134,10 @@ def _head(path: Sequence[str], value: str, current: Recipe) -> Sequence[str]:
 
 
 def _example(setting: str) -> str:
-    examples = {"augment": "crop padding 4 -> flip", "freeze": "C1", "lr_factor": "C1 0.1"}
+    examples = {"augment": "crop padding 4 -> flip", "freeze": "C1"}
+    if setting in LABELLED:
+        value = (LABELLED[setting].model_fields["value"].examples or [1])[0]
+        return f"C1 {value:g}"
     if setting in SCALARS:
         return str((SCALARS[setting].model_fields["value"].examples or [1])[0])
     return examples.get(setting) or [*VARIANTS[setting]][-1]

@@ -99,7 +99,8 @@ def _setting_value(
         label = setting.values[0]
         assert isinstance(label, Name)
         if len(setting.values) == 1:
-            message, help = f"`{name}` needs a value", f"write `{name} {label.name} 0.1`"
+            value = (LABELLED[name].model_fields["value"].examples or [1])[0]
+            message, help = f"`{name}` needs a value", f"write `{name} {label.name} {value:g}`"
             report.add(Diagnostic("CNN202", message, setting.name.span, help=help))
             return None
         values: Sequence[Expr] = (*setting.values[1:], Name("label", label.span), label)

@@ -95,6 +95,8 @@ def _settings(
         yield "freeze", tuple(Name(label, span) for label in recipe.freeze)
     for factor in recipe.lr_factors:
         yield "lr_factor", (Name(factor.label, span), Number(factor.value, span))
+    for norm in recipe.max_norms:
+        yield "max_norm", (Name(norm.label, span), Number(norm.value, span))
 
 
 def _loss(head: HeadLoss, span: Span) -> Iterator[Expr]:

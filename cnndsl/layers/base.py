@@ -157,6 +157,9 @@ class Weight:
     ``fans`` are what ``he``, ``glorot`` and ``lecun`` scale by: how many inputs one output sums
     over, and how many outputs one input reaches, on average. None where they follow from the shape
     alone, as for the weights (out, in) of a dense layer.
+
+    ``unit_axis`` is the axis along which units stand, each with the weights that its output sums
+    by: a norm of a unit is taken over all others. None where there is no such axis.
     """
 
     name: str
@@ -165,11 +168,17 @@ class Weight:
     trainable: bool = True
     decays: bool = True
     fans: tuple[float, float] | None = None
+    unit_axis: int | None = 0
 
     @property
     def elements(self) -> int:
         """How many numbers it holds."""
         return math.prod(self.shape)
+
+    @property
+    def has_units(self) -> bool:
+        """Whether `max_norm` holds the norms of its units: not of biases and normalisation."""
+        return self.decays and self.unit_axis is not None
 
 
 # --- problems ---------------------------------------------------------------------------------

@@ -163,7 +163,9 @@ class UpConv(Windowed):
         reached = math.prod(window.kernel for window in windows)
         shape = (inputs[0].channels, max(1, made), *(window.kernel for window in windows))
         fans = max(1, given) * met, max(1, made) * reached
-        kernels = Weight("weight", shape, self.init, fans=fans)
+        # Behind the channels of one group; those of the others are further rows.
+        axis = 1 if self.groups == 1 else None
+        kernels = Weight("weight", shape, self.init, fans=fans, unit_axis=axis)
         return kernels_and_biases(kernels, self.filters, bias=self.bias, bias_init=self.bias_init)
 
     @override

@@ -1,6 +1,6 @@
 """Words that the field has for settings and their kinds: other names of ours, and what is absent.
 
-A word that is near one of ours by spelling (``nadam``, ``mae``) is another thing all the same.
+A word that is near one of ours by spelling (``nadam``) is another thing all the same.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Sequence
 __all__ = ["absent_word", "other_quantity", "other_setting", "same_word"]
 
 _ABSENT = {
-    "optimizer": "adamax adagrad adadelta nadam radam adabelief adabound adafactor lamb lars lion"
+    "optimizer": "adamax nadam radam adabelief adabound adafactor lamb lars lion"
     " ftrl asgd asam sam rprop lbfgs sparseadam sgdw sgdm sgdr nag momentum nesterov muon shampoo"
     " novograd yogi adan sophia adam8bit adamw8bit amsgrad",
-    "loss": "mae l1 l1loss smoothl1 huber logcosh nll nllloss kl kld kldiv kldivergence focal dice"
+    "loss": "logcosh nll nllloss kl kld kldiv kldivergence focal dice"
     " jaccard iou giou ctc triplet contrastive cosine cosinesimilarity cosineembedding margin"
     " multimargin marginranking squaredhinge categoricalhinge poisson poissonnll gaussiannll mape"
     " msle rmse tversky wasserstein infonce arcface softmargin multilabelsoftmargin",
     "schedule": "linear cosinerestarts warmrestarts cosinewarmrestarts sgdr onecycle cyclic"
-    " triangular lambda multiplicative inverse invsqrt inversetime inversesqrt noam piecewise"
+    " triangular lambda multiplicative invsqrt inversesqrt noam piecewise"
     " trapezoid",
     "augment": "affine perspective elastic shear scale zoom resize resizedcrop randomresizedcrop"
     " centercrop brightness contrast saturation hue jitter colorjitter gamma blur gaussianblur"
@@ -38,6 +38,8 @@ _WRITTEN = {
     ("optimizer", "momentum"): "sgd momentum 0.9",
     ("optimizer", "sgdm"): "sgd momentum 0.9",
     ("schedule", "linear"): "polynomial power 1",
+    ("loss", "smoothl1"): "huber delta 1",
+    ("loss", "smoothl1loss"): "huber delta 1",
 }
 """What is here under another name, with attributes."""
 
@@ -47,12 +49,15 @@ _SAME = {
     " sparsecategoricalcrossentropy crossentropyloss softmaxwithloss",
     "binarycrossentropy": "bce bceloss bcewithlogits bcewithlogitsloss sigmoidcrossentropy",
     "mse": "mseloss l2 l2loss meansquarederror squarederror euclideanloss",
+    "mae": "l1 l1loss meanabsoluteerror",
+    "huber": "huberloss",
     "hinge": "hingeloss",
     "step": "steplr stepdecay steps",
     "multistep": "multisteplr",
     "cosine": "cosineannealing cosineannealinglr cosinedecay",
     "exponential": "exponentiallr exponentialdecay exp",
     "polynomial": "poly polynomiallr polynomialdecay",
+    "inverse": "inv invlr inversetime inversetimedecay",
     "plateau": "reducelronplateau reduceonplateau",
     "rotate": "rotation",
     "shift": "translate translation",
@@ -64,8 +69,8 @@ _SAME = {
 def same_word(word: str, variants: Sequence[str]) -> str | None:
     """The word of ours that another tool's word means exactly; None where there is none.
 
-    >>> same_word("Adam", ["sgd", "adam"]), same_word("StepLR", ["step"]), same_word("mae", ["mse"])
-    ('adam', 'step', None)
+    >>> same_word("Adam", ["sgd", "adam"]), same_word("L1", ["mae"]), same_word("rmse", ["mse"])
+    ('adam', 'mae', None)
     """
     plain = re.sub(r"[_-]|^random", "", word.casefold())
     known = {name: ours for ours, names in _SAME.items() for name in names.split()}

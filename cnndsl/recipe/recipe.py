@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typing_extensions import override
 
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Init
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from cnndsl.recipe.heads import HeadLoss
@@ -28,6 +28,7 @@ from cnndsl.recipe.settings import (
     EarlyStop,
     Epochs,
     Initializer,
+    MaxNorm,
     RateFactor,
     Scalar,
     Seed,
@@ -91,9 +92,11 @@ class Family(Mapping[str, type[Variant]]):
 
 
 VARIANTS: Mapping[str, Family] = {
-    "loss": Family(LOSSES, "crossentropy binarycrossentropy mse hinge"),
-    "optimizer": Family(OPTIMIZERS, "sgd adam adamw rmsprop"),
-    "schedule": Family(SCHEDULES, "constant step multistep cosine exponential polynomial plateau"),
+    "loss": Family(LOSSES, "crossentropy binarycrossentropy mse mae huber hinge"),
+    "optimizer": Family(OPTIMIZERS, "sgd adam adamw rmsprop adagrad adadelta"),
+    "schedule": Family(
+        SCHEDULES, "constant step multistep cosine exponential polynomial inverse plateau"
+    ),
     "augment": Family(AUGMENTATIONS, "crop flip rotate shift noise cutout"),
 }
 """Settings whose next word picks the schema of what follows: ``optimizer sgd lr 0.01``."""
@@ -109,13 +112,13 @@ SCALARS: Mapping[str, type[Scalar]] = {
 }
 """Settings of a value and perhaps attributes: ``weight_decay 5e-4 all yes``."""
 
-LABELLED: Mapping[str, type[Scalar]] = {"lr_factor": RateFactor}
+LABELLED: Mapping[str, type[Scalar]] = {"lr_factor": RateFactor, "max_norm": MaxNorm}
 """Settings whose next word is a label, the schema's ``label``; the rest is as for a scalar."""
 
 NAMES: frozenset[str] = frozenset({"freeze"})
 """Settings that are a list of labels: ``freeze stem layer1``."""
 
-REPEATABLE: frozenset[str] = frozenset({"augment", "freeze", "lr_factor"})
+REPEATABLE: frozenset[str] = frozenset({"augment", "freeze", "lr_factor", "max_norm"})
 """Settings that may stand more than once, and add up in the order written; so may ``loss``, once
 for each head."""
 
@@ -162,12 +165,25 @@ class Recipe:
     init: Init = field(default_factory=lambda: Init("he"))
     freeze: tuple[str, ...] = ()
     lr_factors: tuple[RateFactor, ...] = ()
+    max_norms: tuple[MaxNorm, ...] = ()
     loss_weight: float = 1.0
     heads: tuple[HeadLoss, ...] = ()
 
     def losses(self, main: str) -> tuple[HeadLoss, ...]:
         """The losses of all heads, that of the main output, which is called so, first."""
         return (HeadLoss(main, self.loss, self.loss_weight), *self.heads)
+
+    def bare(self, optimizer: Optimizer) -> Recipe:
+        """The same with nothing between gradients and weights but this optimizer."""
+        return replace(
+            self,
+            optimizer=optimizer,
+            weight_decay=Recipe().weight_decay,
+            clip=None,
+            lr_factors=(),
+            max_norms=(),
+            freeze=(),
+        )
 
     @cached_property
     def _frozen(self) -> frozenset[str]:
@@ -176,6 +192,10 @@ class Recipe:
     @cached_property
     def _factors(self) -> Mapping[str, float]:
         return {factor.label: factor.value for factor in self.lr_factors}
+
+    @cached_property
+    def _norms(self) -> Mapping[str, float]:
+        return {norm.label: norm.value for norm in self.max_norms}
 
     def freezes(self, name: str) -> bool:
         """Whether the layer of this name does not learn.
@@ -195,6 +215,15 @@ class Recipe:
         """
         return next((self._factors[scope] for scope in scopes(name) if scope in self._factors), 1.0)
 
+    def max_norm(self, name: str) -> float | None:
+        """What the norm of each unit of the layer is held to: its nearest label decides.
+
+        >>> recipe = Recipe(max_norms=(MaxNorm(label="head", value=3),))
+        >>> recipe.max_norm("head.dense1"), recipe.max_norm("stem")
+        (3.0, None)
+        """
+        return next((self._norms[scope] for scope in scopes(name) if scope in self._norms), None)
+
     def to_json(self) -> dict[str, object]:
         """The recipe as plain data; a variant carries its keyword as ``name``."""
         return {
@@ -211,6 +240,7 @@ class Recipe:
             "init": {"name": self.init.name, "value": self.init.value},
             "freeze": list(self.freeze),
             "lr_factors": [factor.model_dump(mode="json") for factor in self.lr_factors],
+            "max_norms": [norm.model_dump(mode="json") for norm in self.max_norms],
             **self._heads_json(),
         }
 
@@ -246,6 +276,7 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
     values: dict[str, Any] = {}
     augment: list[Any] = []
     factors: list[RateFactor] = []
+    norms: list[MaxNorm] = []
     freeze: list[str] = []
     heads: list[HeadLoss] = []
     for name, value in settings:
@@ -259,6 +290,8 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
             augment.append(value)
         elif isinstance(value, RateFactor):
             factors.append(value)
+        elif isinstance(value, MaxNorm):
+            norms.append(value)
         elif isinstance(value, Variant | WeightDecay):
             values[name] = value
         else:
@@ -269,5 +302,6 @@ def build(settings: Iterable[tuple[str, SettingValue]]) -> Recipe:
         augment=tuple(augment),
         freeze=tuple(freeze),
         lr_factors=tuple(factors),
+        max_norms=tuple(norms),
         heads=tuple(heads),
     )

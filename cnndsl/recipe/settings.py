@@ -25,6 +25,7 @@ __all__ = [
     "Epochs",
     "Initializer",
     "LossWeight",
+    "MaxNorm",
     "NotNegative",
     "Portion",
     "Positive",
@@ -120,3 +121,14 @@ class RateFactor(Scalar):
 
     label: str = Field(description="a layer's name, or a label that opens a scope")
     value: Positive = Field(description="the factor", examples=[0.1])
+
+
+class MaxNorm(Scalar):
+    """Behind each step, a unit's weights whose norm exceeds this are scaled down to it.
+
+    A unit is an output of `dense` or a filter of a convolution: the root of the sum of its squared
+    weights, without the bias, is held (Srebro & Shraibman 2005).
+    """
+
+    label: str = Field(description="a layer's name, or a label that opens a scope")
+    value: Positive = Field(description="largest norm", examples=[3.0])

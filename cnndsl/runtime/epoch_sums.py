@@ -111,13 +111,13 @@ class EpochSums:
         return found
 
     def _measures_of(self, output: str, evaluation: Evaluation | None) -> Measures:
-        errors = self.signature.metrics[output].measure == "mae"
+        metric = self.signature.metrics[output]
+        errors = metric.measure == "mae"
         valid = evaluation if errors else None
         judged = None if errors else evaluation
         return {
             **self._means_of(output),
-            # The loss is the mean of the squares.
-            "rmse": math.sqrt(self._loss_of(output)) if errors else None,
+            "rmse": math.sqrt(self._loss_of(output)) if metric.squares else None,
             "valid_accuracy": judged.accuracy if judged else None,
             "valid_mae": valid.mae if valid else None,
             "valid_rmse": valid.rmse if valid else None,
@@ -134,7 +134,8 @@ def further_columns(signature: Signature, judged: Container[str]) -> tuple[tuple
         if len(signature.metrics) < 2:
             break
         own = ("accuracy",) if metric.measure == "accuracy" else ("mae", "rmse")
-        measures = ("loss",) if at == 0 else ("loss", *own)  # the main output's have columns
-        valid = tuple(f"valid_{one}" for one in measures) if output in judged else ()
+        judging = ("loss",) if at == 0 else ("loss", *own)  # the main output's have columns
+        measures = [one for one in judging if one != "rmse" or metric.squares]
+        valid = tuple(f"valid_{one}" for one in judging) if output in judged else ()
         found += [(output, measure) for measure in (*measures, *valid)]
     return tuple(found)

@@ -29,7 +29,6 @@ from cnndsl.layers.shape import Identity
 from cnndsl.recipe.optimizers.adam import Adam
 from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.recipe.settings import WeightDecay
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
 from cnndsl.runtime.device import choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
@@ -322,14 +321,7 @@ class _Bench:
 
     def _plain(self, optimizer: Sgd | Adam) -> Recipe:
         """The recipe with nothing between the gradient and the weight but the optimizer."""
-        return replace(
-            self.recipe,
-            optimizer=optimizer,
-            weight_decay=WeightDecay(value=0.0),
-            clip=None,
-            lr_factors=(),
-            freeze=(),
-        )
+        return self.recipe.bare(optimizer)
 
     def _step(self, typed: TypedNetwork, recipe: Recipe, device: str | None = None) -> Step:
         target = target_of(device or self.device)

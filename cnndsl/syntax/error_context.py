@@ -69,6 +69,7 @@ SETTINGS = frozenset(
         "early_stop",
         "init",
         "lr_factor",
+        "max_norm",
         "freeze",
     )
 )

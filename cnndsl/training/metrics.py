@@ -23,19 +23,21 @@ ABSOLUTE_ERROR = "absolute_error"
 """The names of the outputs that metrics are."""
 
 Measure: TypeAlias = Literal["accuracy", "mae"]
-"""The share of right answers, or the mean absolute error: its root mean square is the loss's."""
+"""The share of right answers, or the mean absolute error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A further output of a training step: its name, what it measures, and of how many.
 
-    The output's value over ``count`` is the batch's mean.
+    The output's value over ``count`` is the batch's mean. ``squares`` says that the loss beside it
+    is the mean of the squared errors.
     """
 
     output: str
     measure: Measure
     count: int
+    squares: bool = False
 
 
 def measure_of(loss: Loss) -> Measure:
@@ -50,5 +52,5 @@ def emit_metric(
     context = LossContext(scores, labels, dims_of(scores))
     shown = loss.lower_metric(emit, context)
     if measure_of(loss) == "mae":
-        return Metric(ABSOLUTE_ERROR, "mae", 1), shown
+        return Metric(ABSOLUTE_ERROR, "mae", 1, loss.squares), shown
     return Metric(CORRECT, "accuracy", math.prod(dims_of(labels))), shown

@@ -1,4 +1,4 @@
-"""Turns gradients into new weights: clips them, and lets the optimizer update weight by weight."""
+"""Turns gradients into new weights: clips them, updates weight by weight, holds units' norms."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def emit_updates(
             for kind in optimizer.states
         }
         found: object = optimizer.update(builder, parameter, old)
-        weights[parameter.name], new = _checked(optimizer, found)
+        value, new = _checked(optimizer, found)
+        weights[parameter.name] = _held(emit, parameter, value)
         state |= {f"{parameter.name}.{kind}": (one, new[kind]) for kind, one in old.items()}
     return Updates(weights, state)
 
@@ -82,6 +83,19 @@ def _checked(
         f"the optimizer `{optimizer.keyword}` gives no update of a weight and of {kept}",
         help="let its `update` give the new weight, and the new states by their names",
     )
+
+
+def _held(emit: GraphBuilder, parameter: Parameter, value: onnx_ir.Value) -> onnx_ir.Value:
+    """The new weight, in which no unit's norm exceeds the parameter's limit."""
+    most = parameter.max_norm
+    if most is None:
+        return value
+    emit.enter(f"{parameter.name}/max_norm")
+    others = [axis for axis in range(len(dims_of(value))) if axis != parameter.unit_axis]
+    norm = emit.op("ReduceL2", value, emit.constant(others), keepdims=1)
+    # A norm of 0 is none above the limit: it divides nothing by zero.
+    above = emit.op("Max", norm, emit.scalar(most, value))
+    return emit.op("Mul", value, emit.op("Div", emit.scalar(most, value), above))
 
 
 def _clip_factor(emit: GraphBuilder, clip: float, parameters: Sequence[Parameter]) -> onnx_ir.Value:

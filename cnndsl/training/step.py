@@ -8,8 +8,8 @@ with the gradients, the other begins with them. Their inputs and outputs:
 input              is
 =================  =====================================================================
 the network's      a batch of each of its inputs, prepared
-``labels``         the classes (int64), or the targets (float32) for ``mse`` and
-                   ``binarycrossentropy``
+``labels``         the classes (int64); the targets (float32) for ``binarycrossentropy`` and
+                   where numbers are to be met, as for ``mse``
 ``C1.weight`` …    every weight, running statistics included
 ``….velocity`` …   the optimizer's state; it begins at zero
 ``lr``             the learning rate, float32, a scalar
@@ -18,10 +18,11 @@ the network's      a batch of each of its inputs, prepared
 =================  =====================================================================
 
 The step gives ``loss`` (the mean over the batch), its metric (``correct``, how many answers are
-right; for ``mse`` instead ``absolute_error``, a mean) and, for every weight and state that changes,
-its new value under its name with ``.next`` behind it. Of the two graphs, the first gives loss,
-metric, the next running statistics, and a ``C1.weight.gradient`` for each weight that learns; the
-second takes these with weights, state, ``lr`` and ``step``, and gives what is next of the others.
+right; where numbers are to be met instead ``absolute_error``, a mean) and, for every weight and
+state that changes, its new value under its name with ``.next`` behind it. Of the two graphs, the
+first gives loss, metric, the next running statistics, and a ``C1.weight.gradient`` for each weight
+that learns; the second takes these with weights, state, ``lr`` and ``step``, and gives what is next
+of the others.
 """
 
 from __future__ import annotations
@@ -224,6 +225,8 @@ def _updates(
             gradient=gradients[name],
             decay=decay.value if weight.decays or decay.all else 0.0,
             rate=recipe.rate_factor(layer),
+            max_norm=recipe.max_norm(layer) if weight.has_units else None,
+            unit_axis=weight.unit_axis or 0,
         )
         for name, (layer, weight) in backward.learning.items()
     ]

@@ -79,7 +79,7 @@ def _weights(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
 
 
 def _labels(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
-    """Labels of `freeze` and `lr_factor` that reach nothing that they could change."""
+    """Labels of `freeze`, `lr_factor` and `max_norm` that reach nothing they could change."""
     network = typed.network
     heads = head_positions(network, recipe)
     live = live_nodes(network, [*network.outputs.values(), *heads])
@@ -93,17 +93,28 @@ def _labels(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
             message = f"`freeze {label}` does nothing: there are no weights in it"
             yield _odd(message, places.get(label, whole), "name a layer that has weights")
     learning = [name for name in names if not recipe.freezes(name)]
-    free = {scope for name in learning for scope in scopes(name)}
-    labels = {factor.label for factor in recipe.lr_factors}
-    nearest = {next((s for s in scopes(name) if s in labels), "") for name in learning}
-    places = label_places(network, "lr_factor")
-    for label in dict.fromkeys(factor.label for factor in recipe.lr_factors):
-        if label in nearest:
-            continue
-        why = "a nearer label decides for each of its layers"
-        if label not in free:
-            why = "what it covers is frozen"
-        if label not in covered:
-            why = "there are no weights in it"
-        message = f"`lr_factor {label}` does nothing: {why}"
-        yield _odd(message, places.get(label, whole), "take it out")
+    united = {
+        network.nodes[at].name for at in used if any(one.has_units for one in typed.weights[at])
+    }
+    for setting, lines, those in (
+        ("lr_factor", recipe.lr_factors, names),
+        ("max_norm", recipe.max_norms, [name for name in names if name in united]),
+    ):
+        reached = {scope for name in those for scope in scopes(name)}
+        taught = [name for name in those if name in learning]
+        free = {scope for name in taught for scope in scopes(name)}
+        labels = {line.label for line in lines}
+        nearest = {next((s for s in scopes(name) if s in labels), "") for name in taught}
+        places = label_places(network, setting)
+        for label in dict.fromkeys(line.label for line in lines):
+            if label in nearest:
+                continue
+            why = "a nearer label decides for each of its layers"
+            if label not in free:
+                why = "what it covers is frozen"
+            if label not in reached:
+                why = "no unit in it has weights of its own"
+            if label not in covered:
+                why = "there are no weights in it"
+            message = f"`{setting} {label}` does nothing: {why}"
+            yield _odd(message, places.get(label, whole), "take it out")

@@ -122,7 +122,7 @@ def _sizes(shape: tuple[int, ...]) -> str:
 
 
 def recipe_label_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
-    """Labels of `freeze` and `lr_factor` that mean a layer whose weights are another's.
+    """Labels of `freeze`, `lr_factor`, `max_norm` that mean a layer whose weights are another's.
 
     All that decides how weights learn is said of their owner, so that it cannot be said twice.
     """
@@ -141,10 +141,14 @@ def _unheeded(recipe: Recipe, node: LayerNode) -> Iterator[tuple[str, str]]:
     """The settings and labels that mean a layer, and do not hold for the owner of its weights."""
     if recipe.freezes(node.name) and not recipe.freezes(node.owner):
         yield "freeze", next(scope for scope in scopes(node.name) if scope in recipe.freeze)
-    labels = {factor.label for factor in recipe.lr_factors}
-    nearest = next((scope for scope in scopes(node.name) if scope in labels), None)
-    if nearest and recipe.rate_factor(node.name) != recipe.rate_factor(node.owner):
-        yield "lr_factor", nearest
+    for setting, lines, of in (
+        ("lr_factor", recipe.lr_factors, recipe.rate_factor),
+        ("max_norm", recipe.max_norms, recipe.max_norm),
+    ):
+        labels = {line.label for line in lines}
+        nearest = next((scope for scope in scopes(node.name) if scope in labels), None)
+        if nearest and of(node.name) != of(node.owner):
+            yield setting, nearest
 
 
 def _of_the_owner(typed: TypedNetwork, setting: str, label: str, node: LayerNode) -> Diagnostic:

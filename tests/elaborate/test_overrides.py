@@ -28,7 +28,7 @@ from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS, Recipe
 from cnndsl.recipe.schedules.cosine import Cosine
 from cnndsl.recipe.schedules.multistep import MultiStep
 from cnndsl.recipe.schedules.step import Step
-from cnndsl.recipe.settings import RateFactor, WeightDecay
+from cnndsl.recipe.settings import MaxNorm, RateFactor, WeightDecay
 
 LAYERS = """\
 input 1x8x8
@@ -87,6 +87,7 @@ PLAIN = Recipe(optimizer=Sgd(lr=0.1, momentum=0.9), epochs=20, batch=64)
         (["train.augment=crop padding 2 -> flip"], "augment", (Crop(padding=2), Flip())),
         (["train.freeze=C1 stem"], "freeze", ("C1", "stem")),
         (["train.freeze=stem.dense1"], "freeze", ("stem.dense1",)),
+        (["train.max_norm=C1 3"], "max_norms", (MaxNorm(label="C1", value=3.0),)),
         (["train.lr_factor=C1 0.1"], "lr_factors", (RateFactor(label="C1", value=0.1),)),
         ([" train.epochs = 5 "], "epochs", 5),
     ],
@@ -160,6 +161,7 @@ def test_the_network_given_stays_as_it_is() -> None:
         ("train.schedule=step", "`step` needs `every`", "`train.schedule=step every 30`"),
         ("train.init=normal", "`normal` needs a number", "write `train.init=normal(0.01)`"),
         ("train.freeze=C9", "no layer or label is called `C9`", "did you mean `C1`?"),
+        ("train.max_norm=C1", "`max_norm` needs a value", "`train.max_norm=C1 3`"),
         ("train.lr_factor=C1", "`lr_factor` needs a value", "`train.lr_factor=C1 0.1`"),
         ("train.augment=krop", "`augment` cannot be `krop`", "did you mean `crop`?"),
         ("train.batch=?", "`?` cannot stand in a setting", "write the value"),
@@ -180,7 +182,7 @@ def test_the_network_given_stays_as_it_is() -> None:
         ("train=5", "no setting or no value", "write `train.epochs=10`"),
         ("", "no setting or no value", "write `train.epochs=10`"),
         ("train.augment.crop=3", "only be set as a whole", "write `train.augment=crop padding 4"),
-        ("train.optimizer.sgd.lr=3", "only be set as a whole", "write `train.optimizer=rmsprop`"),
+        ("train.optimizer.sgd.lr=3", "only be set as a whole", "write `train.optimizer=adadelta`"),
         ("train.batch.value=4", "only be set as a whole", "write `train.batch=4`"),
         ("train.batch.=4", "only be set as a whole", "write `train.batch=64`"),
         ("train.clip.by=4", "`clip` has no", "write `train.clip=1.0`"),
@@ -296,7 +298,8 @@ share = st.floats(0, 1, exclude_max=True)
 count = st.integers(1, 2**31 - 1)
 warmup = st.integers(0, 3)
 VALUES: dict[str, st.SearchStrategy[object]] = {
-    "smoothing": share, "margin": positive, "lr": positive, "eps": positive, "beta1": share,
+    "smoothing": share, "margin": positive, "delta": positive, "rho": share,
+    "lr": positive, "eps": positive, "beta1": share,
     "beta2": share, "alpha": share, "momentum": portion, "nesterov": st.booleans(), "every": count,
     "gamma": portion, "at": st.sets(count, min_size=1, max_size=4).map(lambda s: tuple(sorted(s))),
     "power": positive, "patience": count, "factor": portion, "warmup": warmup,
@@ -341,6 +344,7 @@ recipes = st.builds(
     init=initialisers,
     freeze=st.lists(labels, unique=True).map(tuple),
     lr_factors=st.lists(st.builds(RateFactor, label=labels, value=positive), max_size=3).map(tuple),
+    max_norms=st.lists(st.builds(MaxNorm, label=labels, value=positive), max_size=3).map(tuple),
 )
 
 

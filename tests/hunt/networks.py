@@ -17,9 +17,9 @@ from tests.hunt.command import call
 
 __all__ = ["right_networks", "training_runs"]
 
-LOSSES = ("crossentropy", "binarycrossentropy", "mse", "hinge")
-OPTIMIZERS = ("sgd", "sgd momentum 0.9 nesterov yes", "adam", "adamw", "rmsprop")
-SCHEDULES = ("constant", "cosine", "step every 1", "multistep at [2]", "cosine warmup 1")
+LOSSES = ("crossentropy", "binarycrossentropy", "mse", "mae", "huber", "hinge")
+OPTIMIZERS = ("sgd", "sgd momentum 0.9 nesterov yes", "adam", "adamw", "rmsprop", "adadelta")
+SCHEDULES = ("constant", "cosine", "step every 1", "inverse", "multistep at [2]", "cosine warmup 1")
 MORE = ("", "weight_decay 1e-3", "clip 1", "early_stop 1", "augment flip", "augment shift 1")
 ENDS = ("", "", " -> softmax", " -> sigmoid", " -> relu", " -> tanh", " -> softmax -> identity")
 

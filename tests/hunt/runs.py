@@ -32,6 +32,7 @@ _LOSSES = {
     "hinge": "dense 3",
     "binarycrossentropy": "dense 3 -> sigmoid",
     "mse": "dense 3",
+    "huber": "dense 3",
 }
 
 

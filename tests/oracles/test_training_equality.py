@@ -177,7 +177,7 @@ def batches(
         }
         shape = (recipe.batch, *main.dims)
         match recipe.loss.keyword:
-            case "mse":
+            case "mse" | "mae" | "huber":
                 labels: Array = generator.standard_normal(shape, numpy.float32)
             case "binarycrossentropy":
                 labels = (generator.random(shape) < 0.5).astype(numpy.float32)
@@ -254,6 +254,9 @@ RECIPES = {
     "label smoothing": "loss crossentropy smoothing 0.1",
     "hinge": "loss hinge margin 0.5",
     "squares": "loss mse",
+    "absolute errors": "loss mae",
+    "squares and lines": "loss huber delta 0.5\noptimizer adadelta lr 0.1 eps 1e-3",
+    "held norms": "max_norm dense1 0.5\nmax_norm stem 0.4\noptimizer adagrad lr 0.005 eps 1e-3",
     "logistic": "loss binarycrossentropy",
     "clipping that acts": "clip 0.1\noptimizer sgd lr 0.1 momentum 0.9",
     "clipping that does not": "clip 1000",
@@ -280,6 +283,7 @@ OTHERS = {
     "eps": ("optimizer adam eps 1e-4", "optimizer adam eps 2e-4"),
     "clipping": ("clip 0.1", "clip 0.101"),
     "rate": ("lr_factor dense1 1.01", ""),
+    "norm": ("max_norm dense1 0.5", "max_norm dense1 0.51"),
 }
 
 

@@ -93,7 +93,7 @@ def test_an_absent_operation_gives_way_to_a_block_that_is_nearly_called_so() -> 
         ("adamw", "adam"),
         ("adam", "adamw"),
         ("nadam", "adam"),
-        ("mae", "mse"),
+        ("rmse", "mse"),
         ("hflip", "flip"),
         ("minimum", "maximum"),
         ("c1", "c2"),
@@ -132,8 +132,9 @@ def test_slips_of_the_fingers_are(word: str, meant: str) -> None:
     ("setting", "word"),
     [
         ("optimizer", "nadam"),
-        ("optimizer", "adagrad"),
-        ("loss", "mae"),
+        ("optimizer", "adamax"),
+        ("loss", "rmse"),
+        ("loss", "smoothl1"),
         ("loss", "nll"),
         ("schedule", "cyclic"),
         ("augment", "hflip"),
@@ -150,7 +151,7 @@ def test_a_word_of_the_recipe_is_not_taken_for_another(setting: str, word: str) 
 
 def test_what_help_writes_for_a_word_of_the_recipe_works() -> None:
     for setting in VARIANTS:
-        for word in ("hflip", "vflip", "nesterov", "nag", "momentum", "sgdm", "linear"):
+        for word in ("hflip", "vflip", "nesterov", "nag", "momentum", "sgdm", "linear", "smoothl1"):
             help = absent_word(setting, word) or ""
             if help.startswith("write"):
                 written = help.removeprefix("write `").removesuffix("`")

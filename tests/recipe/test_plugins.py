@@ -82,10 +82,10 @@ class Brier(Loss):
 POINTS = """
 [cnndsl.losses]
 brier = more_kinds.brier:Brier
-huber = more_kinds.huber:Huber
-mse = more_kinds.huber:Huber
+logcosh = more_kinds.logcosh:LogCosh
+mse = more_kinds.logcosh:LogCosh
 nowhere = more_kinds.nowhere:Loss
-other = more_kinds.huber:Huber
+other = more_kinds.logcosh:LogCosh
 number = math:pi
 silent = more_kinds.broken:Silent
 unlabelled = more_kinds.broken:Unlabelled
@@ -95,7 +95,7 @@ lion = more_kinds.lion:Lion
 lazy = more_kinds.broken:Lazy
 
 [cnndsl.schedules]
-inverse = more_kinds.inverse:Inverse
+halflife = more_kinds.halflife:HalfLife
 endless = more_kinds.broken:Endless
 
 [cnndsl.augmentations]
@@ -156,34 +156,34 @@ def made(setting: str, word: str, **attributes: object) -> Any:
 
 def test_a_spec_names_them_as_it_names_ours() -> None:
     text = spec(
-        "loss huber delta 0.5",
+        "loss logcosh delta 0.5",
         "optimizer lion lr 0.01 beta1 0.8",
-        "schedule inverse gamma 0.5 warmup 2",
+        "schedule halflife every 0.5 warmup 2",
         "augment bright 0.2 -> noise 0.1",
     )
     assert not cnndsl.check(text)
     recipe = network(text).network.recipe
     assert recipe is not None
-    assert recipe.loss == made("loss", "huber", delta=0.5)
+    assert recipe.loss == made("loss", "logcosh", delta=0.5)
     assert recipe.optimizer == made("optimizer", "lion", lr=0.01, beta1=0.8)
     assert recipe.to_json()["schedule"] == {
-        "name": "inverse", "warmup": 2, "warmup_lr": None, "gamma": 0.5
+        "name": "halflife", "warmup": 2, "warmup_lr": None, "every": 0.5
     }  # fmt: skip
     assert [one.keyword for one in recipe.augment] == ["bright", "noise"]
 
 
 def test_their_attributes_are_held_to_their_schemas() -> None:
     message = "`delta` must be greater than 0, not 0"
-    assert only("loss huber delta 0") == ("CNN205", "0", message)
+    assert only("loss logcosh delta 0") == ("CNN205", "0", message)
     assert only("optimizer lion momentum 0.9")[0] == "CNN201"
-    assert only("loss hubber")[2] == "`loss` cannot be `hubber`"
-    (problem,) = cnndsl.check(spec("loss hubber"))
-    assert problem.help == "did you mean `huber`?"
+    assert only("loss logcoshh")[2] == "`loss` cannot be `logcoshh`"
+    (problem,) = cnndsl.check(spec("loss logcoshh"))
+    assert problem.help == "did you mean `logcosh`?"
 
 
 def test_they_come_behind_ours_where_a_message_lists_all() -> None:
-    ours = ["crossentropy", "binarycrossentropy", "mse", "hinge"]
-    assert [*VARIANTS["loss"]][:6] == [*ours, "brier", "huber"]
+    ours = ["crossentropy", "binarycrossentropy", "mse", "mae", "huber", "hinge"]
+    assert [*VARIANTS["loss"]][:8] == [*ours, "brier", "logcosh"]
     assert LOSSES.find("mse").__module__ == "cnndsl.recipe.losses.mse"
 
 
@@ -195,7 +195,7 @@ def test_they_come_behind_ours_where_a_message_lists_all() -> None:
             "the loss `nowhere` of `more_kinds.nowhere:Loss` does not load:"
             " No module named 'more_kinds.nowhere'",
         ),
-        ("loss other", "`more_kinds.huber:Huber` is not a loss called `other`"),
+        ("loss other", "`more_kinds.logcosh:LogCosh` is not a loss called `other`"),
         ("loss number", "`math:pi` is not a loss called `number`"),
         ("loss silent", "the loss `silent` of `more_kinds.broken:Silent` does not say its `lower`"),
         (
@@ -234,20 +234,21 @@ def test_a_loss_and_its_gradient_are_those_of_pytorch(dims: tuple[int, ...]) -> 
         name: (2 * chance.standard_normal(dims)).astype(numpy.float32)
         for name in ("scores", "labels")
     }
-    huber = made("loss", "huber", delta=0.75)
+    logcosh = made("loss", "logcosh", delta=0.75)
     emit = GraphBuilder()
     scores, labels = (emit.placeholder(name, dims, FLOAT) for name in feeds)
-    loss = emit_loss(emit, huber, scores, labels)
+    loss = emit_loss(emit, logcosh, scores, labels)
     gradient = differentiate(emit, loss, [scores])[scores]
     model = model_of(emit, [scores, labels], {"loss": loss, "gradient": gradient})
     found = ran(model, feeds)
 
     x = torch.tensor(feeds["scores"], requires_grad=True)
-    expected = torch.nn.functional.huber_loss(x, torch.tensor(feeds["labels"]), delta=0.75)
+    error = (x - torch.tensor(feeds["labels"])) / 0.75
+    expected = 0.75**2 * error.cosh().log().mean()
     expected.backward()
     assert found["loss"] == pytest.approx(expected.item(), rel=1e-6)
     assert numpy.allclose(found["gradient"], x.grad.numpy(), rtol=1e-5, atol=1e-8)
-    assert huber.of_answers(**feeds).mean() == pytest.approx(expected.item(), rel=1e-6)
+    assert logcosh.of_answers(**feeds).mean() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_an_optimizer_steps_as_its_formula_says() -> None:
@@ -277,9 +278,9 @@ def test_an_optimizer_steps_as_its_formula_says() -> None:
 
 
 def test_a_schedule_is_behind_the_same_warm_up_as_ours() -> None:
-    recipe = Recipe(schedule=made("schedule", "inverse", warmup=2))
+    recipe = Recipe(schedule=made("schedule", "halflife", warmup=2))
     found = [rate(recipe, time) for time in (2, 3, 5)]
-    assert found == pytest.approx([0.01, 0.005, 0.0025])
+    assert found == pytest.approx([0.01, 0.005, 0.00125])
     assert 0 < rate(recipe, 0) < rate(recipe, 1) < 0.01
 
 
@@ -292,9 +293,9 @@ def test_a_network_trains_with_all_of_them(tmp_path: Path) -> None:
     y = numpy.stack([x.sum(axis=1), x[:, 0] - x[:, 2]], axis=1)
     tiny = cnndsl.parse(
         spec(
-            "loss huber delta 0.5",
+            "loss logcosh delta 0.5",
             "optimizer lion lr 0.02",
-            "schedule inverse gamma 0.1",
+            "schedule halflife every 10",
             "augment bright 0.01",
             "batch 8",
             "epochs 12",
@@ -304,12 +305,13 @@ def test_a_network_trains_with_all_of_them(tmp_path: Path) -> None:
     losses = [record.loss for record in run.records]
     assert losses[-1] < losses[0] / 4
     assert [record.mae is not None for record in run.records] == [True] * 12
-    assert run.records[-1].lr == pytest.approx(0.02 / (1 + 0.1 * (12 - 1 / 6)), rel=1e-6)
+    assert [record.rmse for record in run.records] == [None] * 12  # the loss is no mean of squares
+    assert run.records[-1].lr == pytest.approx(0.02 * 0.5 ** ((12 - 1 / 6) / 10), rel=1e-6)
 
     model = tmp_path / "run" / "model.onnx"
     evaluation = cnndsl.load(model).evaluate((x, y), model, device="cpu")
     error = numpy.abs(run.model.run(x) - y)
-    expected = numpy.where(error < 0.5, error**2 / 2, 0.5 * (error - 0.25)).mean()
+    expected = (0.25 * numpy.log(numpy.cosh(error / 0.5))).mean()
     assert evaluation.loss == pytest.approx(expected, rel=1e-5)
     assert evaluation.mae == pytest.approx(error.mean(), rel=1e-5)
     assert math.isfinite(evaluation.rmse or math.nan)

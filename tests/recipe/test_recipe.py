@@ -222,7 +222,7 @@ def test_settings_make_a_recipe() -> None:
 
 
 def test_every_setting_has_its_field_in_the_recipe() -> None:
-    singular = {"lr_factor": "lr_factors"}
+    singular = {"lr_factor": "lr_factors", "max_norm": "max_norms"}
     settings = {*VARIANTS, *SCALARS, *LABELLED, *NAMES}
     fields = {field.name for field in dataclasses.fields(Recipe)}
     further = {"loss_weight", "heads"}

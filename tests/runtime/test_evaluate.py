@@ -58,6 +58,8 @@ CASES = {
     "sigmoids": ("input 5\ndense 4 -> sigmoid", "binarycrossentropy", VECTORS, yes_or_no(4)),
     "logits of sigmoids": ("input 5\ndense 4", "binarycrossentropy", VECTORS, yes_or_no(4)),
     "mse": ("input 5\ndense 4", "mse", VECTORS, yes_or_no(4)),
+    "mae": ("input 5\ndense 4", "mae", VECTORS, yes_or_no(4)),
+    "huber": ("input 5\ndense 4", "huber delta 0.5", VECTORS, yes_or_no(4)),
     "mse of one": ("input 5\ndense 1 -> sigmoid", "mse", VECTORS, yes_or_no(1)),
     "mse on maps": ("input 2x4x4\nconv 1@3x3", "mse", MAPS, yes_or_no(1, 2, 2)),
 }
@@ -81,7 +83,7 @@ def test_loss_and_accuracy_are_those_of_the_training_step(case: str) -> None:
     found = evaluate(typed, weights, data, device="cpu", threads=1, batch=7)
     assert found.count == 24
     assert found.loss == pytest.approx(result.loss, rel=2e-6)
-    shown = found.mae if loss == "mse" else found.accuracy
+    shown = found.mae if loss.startswith(("mse", "mae", "huber")) else found.accuracy
     assert shown == pytest.approx(result.metrics[metric.output] / metric.count, rel=2e-6)
 
 

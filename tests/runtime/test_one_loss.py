@@ -45,7 +45,15 @@ BODIES = {
     "places": ("input 2x2x3", "conv 3@1", (2, 2, 3)),
     "one place": ("input 3x2x2", "conv 4@2", (3, 2, 2)),
 }
-LOSSES = ["crossentropy", "crossentropy smoothing 0.2", "binarycrossentropy", "mse", "hinge"]
+LOSSES = [
+    "crossentropy",
+    "crossentropy smoothing 0.2",
+    "binarycrossentropy",
+    "mse",
+    "mae",
+    "huber",
+    "hinge",
+]
 
 
 def spec(body: str, ending: tuple[str, ...], loss: str) -> str:

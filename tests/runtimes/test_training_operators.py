@@ -55,9 +55,10 @@ NETWORKS = ("lenet5", "alexnet", "vgg16", "googlenet", "resnet18", "resnet50", "
 
 OPTIMIZERS = (
     "sgd lr 0.1", "sgd lr 0.1 momentum 0.9 nesterov yes", "adam", "adamw", "rmsprop momentum 0.5",
+    "adagrad", "adadelta",
 )  # fmt: skip
 
-LOSSES = ("crossentropy smoothing 0.1", "binarycrossentropy", "mse", "hinge")
+LOSSES = ("crossentropy smoothing 0.1", "binarycrossentropy", "mse", "mae", "huber", "hinge")
 
 
 def small(optimizer: str = "sgd", loss: str = "crossentropy") -> str:
@@ -74,6 +75,7 @@ train {{
   weight_decay 1e-4
   clip 1
   lr_factor a 0.5
+  max_norm a 1
 }}
 """
 

@@ -55,6 +55,11 @@ class TorchTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = lr * group["factor"]
         self.optimizer.step()
+        for name, weight in self.learning.items():
+            most = self.recipe.max_norm(name.rpartition(".")[0])
+            if most is not None and name.endswith(".weight") and weight.dim() > 1:
+                # Of the networks here only `upconv` has its units on another axis.
+                weight.data = torch.renorm(weight.data, 2, 0, most)
         return loss, shown
 
     def backward(self, inputs: Mapping[str, Array], labels: Array) -> tuple[float, float]:
@@ -295,6 +300,10 @@ def _loss(loss: Any, scores: Tensor, truth: Tensor) -> Tensor:
             return F.binary_cross_entropy_with_logits(scores, truth.double())
         case "mse":
             return F.mse_loss(scores, truth.double())
+        case "mae":
+            return F.l1_loss(scores, truth.double())
+        case "huber":
+            return F.huber_loss(scores, truth.double(), delta=loss.delta)
         case "hinge":
             # PyTorch divides the sum over the wrong classes by the number of classes.
             classes = scores.shape[1]
@@ -307,7 +316,7 @@ def _loss(loss: Any, scores: Tensor, truth: Tensor) -> Tensor:
 def _measured(loss: Any, scores: Tensor, truth: Tensor) -> float:
     """How many answers are right; where numbers are to be met, the mean absolute error."""
     match loss.keyword:
-        case "mse":
+        case "mse" | "mae" | "huber":
             return float(F.l1_loss(scores.detach(), truth))
         case "binarycrossentropy":
             return int(((scores > 0) == (truth > 0.5)).sum())
@@ -327,5 +336,9 @@ def _optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Any:
             return torch.optim.RMSprop(
                 groups, lr=how.lr, alpha=how.alpha, eps=how.eps, momentum=how.momentum
             )
+        case "adagrad":
+            return torch.optim.Adagrad(groups, lr=how.lr, eps=how.eps)
+        case "adadelta":
+            return torch.optim.Adadelta(groups, lr=how.lr, rho=how.rho, eps=how.eps)
         case _:
             raise AssertionError(how.keyword)

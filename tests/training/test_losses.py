@@ -19,6 +19,8 @@ from cnndsl.recipe.losses.base import Loss
 from cnndsl.recipe.losses.binarycrossentropy import BinaryCrossEntropy
 from cnndsl.recipe.losses.crossentropy import CrossEntropy
 from cnndsl.recipe.losses.hinge import Hinge
+from cnndsl.recipe.losses.huber import Huber
+from cnndsl.recipe.losses.mae import MeanAbsoluteError
 from cnndsl.recipe.losses.mse import MeanSquaredError
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import emit_metric, measure_of
@@ -32,9 +34,13 @@ LOSSES: dict[str, Loss] = {
     "wide hinge": Hinge(margin=2.5),
     "binarycrossentropy": BinaryCrossEntropy(),
     "mse": MeanSquaredError(),
+    "mae": MeanAbsoluteError(),
+    "huber": Huber(),
+    "wide huber": Huber(delta=2.5),
 }
 OVER_CLASSES = ["crossentropy", "smoothed", "hinge", "wide hinge"]
-ELEMENTWISE = ["binarycrossentropy", "mse"]
+OF_VALUES = ["mse", "mae", "huber", "wide huber"]
+ELEMENTWISE = ["binarycrossentropy", *OF_VALUES]
 
 DIMS = [(1, 2), (6, 10), (3, 5, 4), (2, 3, 4, 5), (2, 4, 3, 2, 2)]
 
@@ -97,6 +103,10 @@ def by_torch(loss: Loss, feeds: dict[str, Array]) -> tuple[float, Array]:
             result = functional.binary_cross_entropy_with_logits(scores, labels.double())
         case MeanSquaredError():
             result = functional.mse_loss(scores, labels.double())
+        case MeanAbsoluteError():
+            result = functional.l1_loss(scores, labels.double())
+        case Huber():
+            result = functional.huber_loss(scores, labels.double(), delta=loss.delta)
         case Hinge():
             # PyTorch divides by the number of classes, and wants them on the last of two axes.
             classes = scores.shape[1]
@@ -183,14 +193,25 @@ def test_each_logical_output_is_an_answer_of_its_own() -> None:
 
 @pytest.mark.parametrize("dims", [(3, 1), (1, 3), (1, 1, 3)])
 def test_numbers_to_be_met_have_errors_and_no_right_answers(dims: tuple[int, ...]) -> None:
-    found = evaluated("mse", [1.0, 2.0, 3.0], [1.5, 2.0, 1.0], dims)
-    assert "correct" not in found
-    assert found["absolute_error"] == pytest.approx(2.5 / 3)
+    for name in OF_VALUES:
+        found = evaluated(name, [1.0, 2.0, 3.0], [1.5, 2.0, 1.0], dims)
+        assert "correct" not in found
+        assert found["absolute_error"] == pytest.approx(2.5 / 3)
+
+
+def test_huber_is_a_square_up_to_delta_and_a_line_behind_it() -> None:
+    found = evaluated("wide huber", [2.0, 2.5, 4.5, -4.5], [0.0] * 4, (4, 1))
+    assert found["loss"] == pytest.approx((2 + 3.125 + 2.5 * 3.25 + 2.5 * 3.25) / 4)
+    assert found["gradient"].ravel() == pytest.approx([0.5, 0.625, 0.625, -0.625])
+
+
+def test_where_a_number_is_met_the_absolute_error_pulls_nowhere() -> None:
+    assert not evaluated("mae", [1.0, 2.0], [1.0, 2.0], (2, 1))["gradient"].any()
 
 
 def test_each_loss_has_one_measure() -> None:
     measures = {name: measure_of(loss) for name, loss in LOSSES.items()}
-    assert {name for name, measure in measures.items() if measure == "mae"} == {"mse"}
+    assert {name for name, measure in measures.items() if measure == "mae"} == {*OF_VALUES}
 
 
 # --- the labels, and the graph ----------------------------------------------------------------
@@ -224,7 +245,14 @@ def test_every_operator_has_a_kernel_on_cuda(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("crossentropy", 10), ("binarycrossentropy", 11), ("mse", 8), ("hinge", 14)],
+    [
+        ("crossentropy", 10),
+        ("binarycrossentropy", 11),
+        ("mse", 8),
+        ("mae", 7),
+        ("huber", 12),
+        ("hinge", 14),
+    ],
 )
 def test_few_operators_are_needed(name: str, most: int) -> None:
     """Each costs microseconds, which tell where the batch is small."""

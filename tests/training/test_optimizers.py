@@ -16,6 +16,8 @@ from small_graphs import Array, Run, checked, graph_of, interpreter, runner
 from training_steps import in_double
 
 from cnndsl.graph.builder import GraphBuilder
+from cnndsl.recipe.optimizers.adadelta import Adadelta
+from cnndsl.recipe.optimizers.adagrad import AdaGrad
 from cnndsl.recipe.optimizers.adam import Adam
 from cnndsl.recipe.optimizers.adamw import AdamW
 from cnndsl.recipe.optimizers.base import Optimizer
@@ -43,6 +45,9 @@ OPTIMIZERS: dict[str, Optimizer] = {
     "rmsprop": RmsProp(),
     "rmsprop without memory": RmsProp(alpha=0.0, eps=0.1),
     "rmsprop with momentum": RmsProp(alpha=0.9, eps=1e-3, momentum=0.9),
+    "adagrad": AdaGrad(),
+    "adadelta": Adadelta(),
+    "adadelta without memory": Adadelta(rho=0.0, eps=0.1),
 }
 
 IN_BINARY: dict[str, Optimizer] = {
@@ -53,6 +58,8 @@ IN_BINARY: dict[str, Optimizer] = {
     "adamw": AdamW(beta1=0.875, beta2=0.96875, eps=2**-20),
     "rmsprop": RmsProp(alpha=0.75, eps=2**-20),
     "rmsprop with momentum": RmsProp(alpha=0.75, eps=2**-10, momentum=0.5),
+    "adagrad": AdaGrad(eps=2**-20),
+    "adadelta": Adadelta(rho=0.75, eps=2**-20),
 }
 """Optimizers whose numbers float32 holds exactly, as the graph's constants are of that type."""
 
@@ -70,6 +77,7 @@ class Case:
     rates: Mapping[str, float] = field(default_factory=dict)
     names: Sequence[str] = tuple(DIMS)
     products: Sequence[str] = ()
+    norms: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
 def model_for(case: Case) -> onnx.ModelProto:
@@ -88,7 +96,8 @@ def model_for(case: Case) -> onnx.ModelProto:
             gradient = emit.placeholder(f"{name}.gradient", DIMS[name], FLOAT)
             inputs += [value, gradient]
         decay, rate = case.decays.get(name, 0.0), case.rates.get(name, 1.0)
-        parameters.append(Parameter(name, value, gradient, decay, rate))
+        most, axis = case.norms.get(name, (None, 0))
+        parameters.append(Parameter(name, value, gradient, decay, rate, most, axis))
     updates = emit_updates(emit, case.optimizer, case.clip, parameters, lr, step)
     assert [*updates.weights] == [*case.names]
     for name, (old, new) in updates.state.items():
@@ -178,6 +187,10 @@ def by_torch(case: Case, dtype: type = numpy.float32) -> dict[str, Array]:
             optimizer = torch.optim.RMSprop(
                 groups, lr=1, alpha=one.alpha, eps=one.eps, momentum=one.momentum
             )
+        case AdaGrad():
+            optimizer = torch.optim.Adagrad(groups, lr=1, eps=one.eps)
+        case Adadelta():
+            optimizer = torch.optim.Adadelta(groups, lr=1, rho=one.rho, eps=one.eps)
         case _:
             raise AssertionError
     for step in range(STEPS):
@@ -189,6 +202,12 @@ def by_torch(case: Case, dtype: type = numpy.float32) -> dict[str, Array]:
         for group in optimizer.param_groups:
             group["lr"] = lr_at(step) * case.rates.get(group["name"], 1.0)
         optimizer.step()
+        with torch.no_grad():
+            for name, (most, axis) in case.norms.items():
+                rest = [one for one in range(tensors[name].dim()) if one != axis]
+                norm = torch.linalg.vector_norm(tensors[name], dim=rest, keepdim=True)
+                # As `torch.renorm`, which divides by the norm and another 1e-7.
+                tensors[name].mul_((most / norm).clamp(max=1))
     return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
@@ -209,6 +228,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "decays": DECAYS,
         "rates": RATES | {"fc.weight": 0.25},
     },
+    "norms": {"decays": DECAYS, "norms": {"conv.weight": (4.0, 1), "fc.weight": (1.5, 0)}},
     "products and clip": {"products": ["fc.weight"], "decays": DECAYS, "clip": 3.0},
 }
 
@@ -242,6 +262,17 @@ def test_clipping_takes_the_norm_of_all_gradients_together() -> None:
         assert relative_error(whole["fc.scale"], alone["fc.scale"]) > 1e-3
 
 
+def test_only_units_above_the_limit_are_scaled_down() -> None:
+    """Here there is one of both: what is held is a filter, not the whole of them."""
+    run = runner(model_for(Case(Sgd(), names=["fc.weight"], norms={"fc.weight": (5.0, 0)})))
+    rows = numpy.diag([10.0, 4.0, 0.0, 5.0, 6.0, 1.0]).astype(numpy.float32)[:, :5]
+    feeds: dict[str, Array] = {"fc.weight": rows, "fc.weight.gradient": numpy.zeros_like(rows)}
+    feeds |= {"lr": numpy.array(0.1, numpy.float32), "step": numpy.array(0)}
+    found = run(feeds)["fc.weight.next"]
+    assert found.diagonal() == pytest.approx([5, 4, 0, 5, 5])
+    assert numpy.array_equal(found[[1, 2, 3]], rows[[1, 2, 3]])
+
+
 # --- the graph --------------------------------------------------------------------------------
 
 
@@ -264,6 +295,8 @@ def test_the_order_of_the_parameters_changes_nothing(name: str) -> None:
         ("adamw", ["moment1", "moment2"]),
         ("rmsprop", ["square"]),
         ("rmsprop with momentum", ["square", "velocity"]),
+        ("adagrad", ["square"]),
+        ("adadelta", ["square", "step_square"]),
     ],
 )
 def test_the_state_has_the_names_that_the_documentation_gives(name: str, kinds: list[str]) -> None:
@@ -296,6 +329,8 @@ def nodes_of(case: Case) -> list[str]:
         ("adamw", 10, 14),
         ("rmsprop", 8, 1),
         ("rmsprop with momentum", 10, 1),
+        ("adagrad", 7, 0),
+        ("adadelta", 13, 0),
     ],
 )
 def test_few_operators_are_needed_and_scalars_are_shared(name: str, each: int, shared: int) -> None:

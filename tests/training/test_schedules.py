@@ -19,6 +19,7 @@ from cnndsl.recipe.schedules.base import Schedule
 from cnndsl.recipe.schedules.constant import Constant
 from cnndsl.recipe.schedules.cosine import Cosine
 from cnndsl.recipe.schedules.exponential import Exponential
+from cnndsl.recipe.schedules.inverse import Inverse
 from cnndsl.recipe.schedules.multistep import MultiStep
 from cnndsl.recipe.schedules.plateau import Plateau
 from cnndsl.recipe.schedules.polynomial import Polynomial
@@ -45,6 +46,7 @@ def kinds(warmup: int = 0) -> dict[str, Schedule]:
         "cosine": Cosine(warmup=warmup),
         "exponential": Exponential(gamma=0.8, warmup=warmup),
         "polynomial": Polynomial(power=2.0, warmup=warmup),
+        "inverse": Inverse(gamma=0.5, power=0.75, warmup=warmup),
         "plateau": Plateau(factor=0.5, warmup=warmup),
     }
 
@@ -67,6 +69,7 @@ FORMULAS: dict[str, Callable[[float], float]] = {
     "cosine": lambda t: (1 + math.cos(math.pi * t / 12)) / 2,
     "exponential": lambda t: 0.8 ** int(t),
     "polynomial": lambda t: (1 - t / 12) ** 2,
+    "inverse": lambda t: (1 + 0.5 * t) ** -0.75,
     "plateau": lambda t: 1.0,
 }
 
@@ -207,6 +210,7 @@ def test_a_polynomial_and_a_plateau_have_a_least_rate_too() -> None:
         ("cosine", lambda t: (1 + math.cos(math.pi * (t - 4) / 8)) / 2),
         ("exponential", lambda t: 0.8 ** (int(t) - 4)),
         ("polynomial", lambda t: (1 - (t - 4) / 8) ** 2),
+        ("inverse", lambda t: (1 + 0.5 * (t - 4)) ** -0.75),
         ("plateau", lambda t: 0.25),
     ],
 )

@@ -44,6 +44,8 @@ OPTIMIZERS = (
     "adamw",
     "rmsprop",
     "rmsprop momentum 0.9",
+    "adagrad",
+    "adadelta",
 )
 
 

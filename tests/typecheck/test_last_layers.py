@@ -50,6 +50,13 @@ def test_a_pair_of_last_layer_and_loss_is_judged_as_the_page_says(
     assert {found.code for found in check(layers, loss)} == codes
 
 
+@pytest.mark.parametrize("loss", ["mae", "huber delta 2"])
+def test_other_losses_of_values_are_judged_as_squares_are(loss: str) -> None:
+    for layers, other, codes in CELLS:
+        if other == "mse":
+            assert {found.code for found in check(layers, loss)} == codes
+
+
 @pytest.mark.parametrize(("layers", "loss", "codes"), CELLS, ids=named)
 def test_without_a_recipe_nothing_is_said(layers: str, loss: str, codes: set[str]) -> None:
     assert check_text(f"input 6\n{layers}\n").diagnostics == ()

@@ -108,6 +108,8 @@ def test_normalisation_that_only_another_output_needs_is_never_trained() -> None
         "freeze softmax1",
         "lr_factor softmax1 0.1",
         "freeze a; lr_factor a 0.1",
+        "max_norm softmax1 3",
+        "freeze a; max_norm a 3",
     ],
 )
 def test_what_does_nothing_is_said(train: str) -> None:

@@ -107,6 +107,9 @@ class Loss(Variant):
     threshold: ClassVar[float] = 0.0
     """Of shares: the score above which a label is held to hold."""
 
+    squares: ClassVar[bool] = False
+    """Of values: whether it is the mean of the squared errors, whose root training shows."""
+
     # --- labels ---
 
     def label_dims(self, dims: tuple[int, ...]) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ class MeanSquaredError(Loss):
 
     keyword = "mse"
     labels = LabelKind.VALUE
+    squares = True
 
     @override
     def lower(self, emit: StepBuilder[V], context: LossContext[V]) -> V:

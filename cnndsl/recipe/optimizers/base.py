@@ -29,7 +29,8 @@ V = TypeVar("V")
 class Parameter(Generic[V]):
     """A weight that learns: its value before the step and its gradient.
 
-    ``decay`` is its weight decay, ``rate`` what its learning rate is multiplied by.
+    ``decay`` is its weight decay, ``rate`` what its learning rate is multiplied by. Behind a step,
+    the norm of each unit along ``unit_axis`` is held to ``max_norm``, where there is one.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Parameter(Generic[V]):
     gradient: V
     decay: float = 0.0
     rate: float = 1.0
+    max_norm: float | None = None
+    unit_axis: int = 0
 
 
 class UpdateBuilder(Generic[V]):
