@@ -33,6 +33,8 @@ class DType(StrEnum):
 class TensorType:
     """The type of one value: its sizes without the batch dimension, and its element type.
 
+    Token ids (int64) have a ``vocabulary``: there are so many, from 0 on.
+
     Pictures and feature maps are channels x spatial sizes: ``TensorType((6, 28, 28))`` has one
     spatial rank of two. Vectors have one dimension: ``TensorType((120,))``.
 
@@ -43,6 +45,7 @@ class TensorType:
 
     dims: tuple[int, ...]
     dtype: DType = DType.FLOAT32
+    vocabulary: int | None = None
 
     @override
     def __str__(self) -> str:
@@ -62,6 +65,15 @@ class TensorType:
     def elements(self) -> int:
         """How many numbers one sample holds."""
         return math.prod(self.dims)
+
+    @property
+    def is_tokens(self) -> bool:
+        """Whether these are token ids, not numbers to compute with."""
+        return self.dtype is DType.INT64
+
+    def resized(self, dims: tuple[int, ...]) -> TensorType:
+        """The type of the same elements in other sizes."""
+        return TensorType(dims, self.dtype, self.vocabulary)
 
     @property
     def bytes(self) -> int:

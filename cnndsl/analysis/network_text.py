@@ -38,8 +38,8 @@ def _nodes(typed: TypedNetwork) -> Iterator[str]:
 
 def _input(node: InputNode) -> str:
     settings = dict(node.preparation.to_json())
-    if node.vocabulary is not None:
-        settings = {"tokens": node.vocabulary}
+    if node.type.vocabulary is not None:
+        settings = {"tokens": node.type.vocabulary}
     return _phrase("input", settings)
 
 

@@ -210,15 +210,23 @@ class ReceptiveField:
     """The receptive field of a value: on which input, and what it sees along each dimension.
 
     In a network with several inputs it is the field on the first one that the value depends on.
+    The last ``inner`` axes are no dimensions of the input: along the vectors of an embedding, all
+    places see the same token.
     """
 
     source: int
     axes: tuple[Axis, ...]
+    inner: int = 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many of the input's cells one cell sees along each dimension; none for vectors."""
-        return tuple(axis.size for axis in self.axes)
+        return tuple(axis.size for axis in self.axes[: len(self.axes) - self.inner])
+
+    def widened(self, positions: tuple[int, ...]) -> ReceptiveField:
+        """The same with further inner axes, of so many places each."""
+        axes = (Axis.of_input(1).whole(size) for size in positions)
+        return ReceptiveField(self.source, (*self.axes, *axes), self.inner + len(positions))
 
     @override
     def __str__(self) -> str:
@@ -242,17 +250,19 @@ def receptive_fields(typed: TypedNetwork) -> tuple[ReceptiveField, ...]:
 
 
 def _of_input(position: int, node: InputNode) -> ReceptiveField:
-    lengths = node.type.spatial if node.vocabulary is None else node.type.dims
+    lengths = node.type.spatial if node.type.vocabulary is None else node.type.dims
     return ReceptiveField(position, tuple(Axis.of_input(length) for length in lengths))
 
 
 def _joined(fields: Sequence[ReceptiveField]) -> ReceptiveField:
     """The hull of the branches that come from the first input among theirs."""
     first = min(field.source for field in fields)
-    joined, *others = (field for field in fields if field.source == first)
+    alike = [field for field in fields if field.source == first]
+    rank = max(len(field.axes) for field in alike)
+    joined, *others = (field.widened((1,) * (rank - len(field.axes))) for field in alike)
     for other in others:
         axes = zip(joined.axes, other.axes, strict=True)
-        joined = ReceptiveField(first, tuple(one.hull(two) for one, two in axes))
+        joined = ReceptiveField(first, tuple(one.hull(two) for one, two in axes), joined.inner)
     return joined
 
 
@@ -264,10 +274,12 @@ def _through(field: ReceptiveField, reach: Footprint, output: TensorType) -> Rec
     """
     rank = len(field.axes)
     if reach == "point":
-        return field
+        return field.widened(output.spatial[rank:])
     if reach == "whole" or len(reach) != rank:
         positions = output.spatial if len(output.spatial) == rank else (1,) * rank
         pairs = zip(field.axes, positions, strict=True)
-        return ReceptiveField(field.source, tuple(axis.whole(size) for axis, size in pairs))
-    windows = zip(field.axes, reach, strict=True)
-    return ReceptiveField(field.source, tuple(axis.through(window) for axis, window in windows))
+        axes = (axis.whole(size) for axis, size in pairs)
+    else:
+        windows = zip(field.axes, reach, strict=True)
+        axes = (axis.through(window) for axis, window in windows)
+    return ReceptiveField(field.source, tuple(axes), field.inner)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy
 import onnx_ir
 
+from cnndsl.autodiff.movement import scattered
 from cnndsl.autodiff.normalization import channel_sum, column, spread_of
 from cnndsl.autodiff.rules import VjpContext, dims_of, vjp_of_composite
 
@@ -70,3 +71,14 @@ def _of_scale_and_bias(
         moment = channel_sum(context, context.op("Mul", context.gradient, centred))
         parts[1] = context.op("Div", moment, spread)
     return parts
+
+
+@vjp_of_composite("Embedding")
+def _embedding(context: VjpContext) -> Parts:
+    """That of Gather, without what the padding's places gave their row."""
+    ids = context.inputs[1]
+    padding = context.emit.constant([context.integer("padding", 0)])
+    column = context.emit.constant([-1])
+    is_padding = context.op("Unsqueeze", context.op("Equal", ids, padding), column)
+    gradient = context.op("Where", is_padding, context.scalar(0), context.gradient)
+    return scattered(context, gradient, 0), None

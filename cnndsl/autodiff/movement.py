@@ -11,7 +11,7 @@ import onnx_ir
 from cnndsl.autodiff.rules import Array, VjpContext, constant_of, dims_of, vjp
 from cnndsl.graph.builder import LoweringError
 
-__all__: list[str] = []
+__all__ = ["scattered"]
 
 Parts = Sequence[onnx_ir.Value | None]
 
@@ -170,26 +170,24 @@ def _gather(context: VjpContext) -> Parts:
     gradient = _shaped(context, context.gradient, (*dims[:axis], count, *dims[axis + 1 :]))
     indices = constant_of(context.inputs[1])
     if indices is None or dims[axis] * count > _LARGEST_MATRIX:
-        return _scattered(context, gradient, axis), None
+        return scattered(context, gradient, axis), None
     return _gathered_back(context, gradient, axis, indices.reshape(-1), dims[axis]), None
 
 
-def _scattered(context: VjpContext, gradient: onnx_ir.Value, axis: int) -> onnx_ir.Value:
-    """What each place of an axis gave, added up, also where the places are computed."""
+def scattered(context: VjpContext, gradient: onnx_ir.Value, axis: int) -> onnx_ir.Value:
+    """What each place of an axis gave, added up, also where the places are computed.
+
+    By ScatterElements, for ONNX Runtime's ScatterND loses on the CPU what two threads add to the
+    same row.
+    """
     constant, dims = context.emit.constant, dims_of(context.inputs[0])
-    count = dims_of(gradient)[axis]
-    zeros = _zeros(context, dims)
-    if axis == 0:
-        rows = _shaped(context, context.inputs[1], (count, 1))
-        return context.op("ScatterND", zeros, rows, gradient, reduction="add")
+    count = math.prod(dims_of(context.inputs[1]))
+    given = _shaped(context, gradient, (*dims[:axis], count, *dims[axis + 1 :]))
     line = tuple(count if at == axis else 1 for at in range(len(dims)))
     places = _shaped(context, context.inputs[1], line)
-    places = context.op("Expand", places, constant(list(dims_of(gradient))))
-    return context.op("ScatterElements", zeros, places, gradient, axis=axis, reduction="add")
-
-
-def _zeros(context: VjpContext, dims: tuple[int, ...]) -> onnx_ir.Value:
-    return context.op("Expand", context.scalar(0), context.emit.constant(list(dims)))
+    places = context.op("Expand", places, constant(list(dims_of(given))))
+    zeros = context.op("Expand", context.scalar(0), constant(list(dims)))
+    return context.op("ScatterElements", zeros, places, given, axis=axis, reduction="add")
 
 
 def _gathered_back(

@@ -13,8 +13,9 @@ import numpy
 from cnndsl.data.normalize import in_spec_order, taken_values
 from cnndsl.data.raw import demand_bytes, demand_range, needs_no_preparing, raw_values
 from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.tokens import FOREIGN_HELP, as_ids, foreign_id
 from cnndsl.diagnostics.model import UserError
-from cnndsl.types import DType, TensorType
+from cnndsl.types import TensorType
 
 __all__ = ["as_batch", "check_elements", "is_single", "prepare_array"]
 
@@ -23,13 +24,20 @@ def as_batch(array: Array, model_input: ModelInput, name: str) -> tuple[Array, b
     """An array as a prepared batch for an input, and whether it was a single sample.
 
     Raises:
-        UserError: CNN703 for a shape or element type that the input does not take, and for
-            numbers that are not finite.
+        UserError: CNN703 for a shape or element type that the input does not take, for numbers
+            that are not finite, and for token ids that the vocabulary does not have.
     """
     single = is_single(array.shape, model_input, name)
     check_elements(array.dtype, model_input, name)
     batch = in_spec_order(array[None] if single else array, model_input)
     prepared = prepare_array(batch, model_input, 1, name)
+    for at, sample in enumerate(prepared if model_input.type.is_tokens else ()):
+        if stray := foreign_id(sample, model_input):
+            raise UserError(
+                "CNN703",
+                f"`{name if single else f'{name}[{at}]'}` does not fit: {stray}",
+                help=FOREIGN_HELP,
+            )
     if not numpy.isfinite(prepared).all():
         raise UserError(
             "CNN703",
@@ -45,8 +53,8 @@ def prepare_array(values: Array, model_input: ModelInput, channel_axis: int, nam
     Raises:
         UserError: CNN703 for raw values outside of the input's range.
     """
-    if model_input.type.dtype is DType.INT64:
-        return values.astype(numpy.int64)
+    if model_input.type.is_tokens:
+        return as_ids(values)
     if needs_no_preparing(values.dtype, model_input):
         with numpy.errstate(over="ignore"):  # What float32 cannot hold counts as broken.
             return values.astype(numpy.float32)
@@ -101,7 +109,7 @@ def _turned(shape: tuple[int, ...], dims: tuple[int, ...]) -> str:
 
 def check_elements(dtype: numpy.dtype[numpy.generic], model_input: ModelInput, name: str) -> None:
     """Raise CNN703 for elements that the input does not take."""
-    tokens = model_input.type.dtype is DType.INT64
+    tokens = model_input.type.is_tokens
     if dtype.kind in ("ui" if tokens else "uibf"):
         demand_bytes(dtype, model_input, name)
         if not tokens and not needs_no_preparing(dtype, model_input):

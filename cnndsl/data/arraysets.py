@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -21,6 +21,7 @@ from cnndsl.data.raw import needs_no_preparing, raw_values
 from cnndsl.data.samples import Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.data.stores import MEMORY_LIMIT, Store, StoredArray
+from cnndsl.data.tokens import foreign_id
 from cnndsl.diagnostics.model import UserError
 
 __all__ = [
@@ -69,8 +70,8 @@ class Column:
 
     @property
     def may_break(self) -> bool:
-        """Whether there can be numbers that are none: NaN, Inf."""
-        return self.store.dtype.kind == "f"
+        """Whether there can be numbers that are none (NaN, Inf), or ids of no token."""
+        return self.store.dtype.kind == "f" or self.input.type.is_tokens
 
     def fitted(self) -> Column:
         """The same column, its pictures fitted for good where that saves time and fits memory."""
@@ -216,6 +217,21 @@ def _picture_axes(sample: tuple[int, ...], name: str) -> tuple[int, ...] | None:
     return (0, 1, 2, 3) if last else None
 
 
+def _wrong_rows(values: Array, column: Column) -> Iterator[tuple[int, str]]:
+    """The places in a batch of samples that are of no use, and why."""
+    if column.input.type.is_tokens:
+        for at, sample in enumerate(values):
+            if stray := foreign_id(sample, column.input):
+                yield at, stray
+        return
+    if not column.may_break or numpy.isfinite(values).all():
+        return
+    rows = values.reshape(len(values), -1)
+    for at in numpy.flatnonzero(~numpy.isfinite(rows).all(axis=1)).tolist():
+        what = "NaN" if numpy.isnan(rows[at]).any() else "an infinite number"
+        yield at, f"it holds {what}"
+
+
 # --- the dataset ------------------------------------------------------------------------------
 
 
@@ -268,13 +284,9 @@ class ArraySet(Dataset):
     def _faults(self, arrays: Mapping[str, Array], indices: Indices) -> list[Broken]:
         found: dict[int, Broken] = {}
         for name, values in arrays.items():
-            if not self._columns[name].may_break or numpy.isfinite(values).all():
-                continue
-            rows = values.reshape(len(values), -1)
-            for at in numpy.flatnonzero(~numpy.isfinite(rows).all(axis=1)).tolist():
-                what = "NaN" if numpy.isnan(rows[at]).any() else "an infinite number"
+            for at, why in _wrong_rows(values, self._columns[name]):
                 index = int(indices[at])
-                found[index] = Broken(index, self.name_of(index), f"it holds {what}")
+                found[index] = Broken(index, self.name_of(index), why)
         return list(found.values())
 
     @cached_property

@@ -10,6 +10,7 @@ import numpy
 from cnndsl.data.array_files import read_npy, read_npz
 from cnndsl.data.images import read_picture
 from cnndsl.data.sources import ModelInput, Sample, UnreadableError
+from cnndsl.data.tokens import FOREIGN_HELP, foreign_id
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import quoted
 
@@ -35,8 +36,9 @@ def read_samples(
         readers = [_samples_of(file, one) for one in inputs]
         while (samples := _next_of_each(readers, on_broken)) is not None:
             try:
-                for sample in samples:
+                for sample, taken in zip(samples, inputs, strict=True):
                     _demand_finite(sample)
+                    _demand_known(sample, taken)
             except UnreadableError as error:
                 _tell(error, on_broken)
             else:
@@ -71,6 +73,14 @@ def _demand_finite(sample: Sample) -> None:
                 f"`{sample.name}` holds numbers that are not finite",
                 help="mend the numbers that are NaN, infinite or too large for float32",
             )
+
+
+def _demand_known(sample: Sample, inputs: Sequence[ModelInput]) -> None:
+    """Raise CNN703 for a sample with token ids that the vocabulary does not have."""
+    for one in inputs:
+        if stray := foreign_id(sample.arrays[one.name], one):
+            what = f"`{sample.name}` does not fit: {stray}"
+            raise UnreadableError("CNN703", what, help=FOREIGN_HELP)
 
 
 def _samples_of(file: Path, inputs: Sequence[ModelInput]) -> Iterator[Sample]:

@@ -67,7 +67,7 @@ class ModelInput:
 
 
 class UnreadableError(UserError):
-    """CNN702 of a file that is there: whoever leaves out what is broken goes on without it."""
+    """Of a sample that is there and of no use: whoever leaves out what is broken goes on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from cnndsl.data.dataset import Dataset, divide, open_dataset
 from cnndsl.data.formats.memory import ArrayData
-from cnndsl.data.samples import LISTED, find_broken, without
+from cnndsl.data.samples import LISTED, broken_error, find_broken, without
 from cnndsl.data.sources import ModelInput
 from cnndsl.data.splits import NoPartError, Split
 from cnndsl.diagnostics.model import UserError
@@ -46,7 +46,7 @@ def open_training_data(
     """
 
     def usable(dataset: Dataset) -> Dataset:
-        return _readable(dataset, tell) if skip_broken else dataset
+        return _readable(dataset, tell) if skip_broken else _known(dataset)
 
     training = open_part(network, data, "train")
     for note in training.notes:
@@ -156,6 +156,13 @@ def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
 
 def _seed(network: TypedNetwork) -> int:
     return (network.network.recipe or Recipe()).seed
+
+
+def _known(dataset: Dataset) -> Dataset:
+    """The same dataset, after a look at all token ids: one that is none is no matter of chance."""
+    if any(one.type.is_tokens for one in dataset.inputs) and (broken := find_broken(dataset)):
+        raise broken_error(dataset, broken[0])
+    return dataset
 
 
 def _readable(dataset: Dataset, tell: Callable[[str], None]) -> Dataset:

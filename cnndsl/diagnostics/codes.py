@@ -86,6 +86,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN311": Code("input in the order height, width, channels", Severity.WARNING),
         "CNN312": Code("input with a batch", Severity.WARNING),
         "CNN313": Code("normalisation over a single value"),
+        "CNN330": Code("id that the vocabulary lacks"),
         "CNN340": Code("padding crops all of the output"),
         "CNN341": Code("output padding not below the stride"),
         "CNN342": Code("output padding where the size is settled"),

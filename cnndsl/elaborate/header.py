@@ -123,7 +123,7 @@ def input_node(
     """The input that a statement declares, its preparation checked."""
     vocabulary = _vocabulary(statement, constants, report) if _is_tokens(statement) else None
     dtype = DType.INT64 if _is_tokens(statement) else DType.FLOAT32
-    kind = TensorType(sizes, dtype)
+    kind = TensorType(sizes, dtype, vocabulary)
     preparation = Preparation()
     if statement.settings:
         from cnndsl.recipe.preparation import SETTINGS, prepare
@@ -133,7 +133,7 @@ def input_node(
         places = {setting.name.name: setting.span for setting, _ in found}
         for fault in preparation.faults(kind):
             report.add(_fault(fault, places, statement.span))
-    return InputNode(name, kind, preparation, statement.span, vocabulary)
+    return InputNode(name, kind, preparation, statement.span)
 
 
 def _fault(fault: ShapeFault, places: Mapping[str, Span], whole: Span) -> Diagnostic:

@@ -37,7 +37,7 @@ __all__ = [
 
 @frozen
 class InputNode:
-    """An input of the network. ``vocabulary`` is the number of token ids, for token inputs.
+    """An input of the network.
 
     ``assumed`` are the positions of sizes that are a ``?``, while no number is found for it.
     """
@@ -46,7 +46,6 @@ class InputNode:
     type: TensorType
     preparation: Preparation
     span: Span
-    vocabulary: int | None = None
     assumed: frozenset[int] = frozenset()
 
 

@@ -11,7 +11,7 @@ import re
 import onnx
 import onnx_ir
 
-from cnndsl.elaborate.network import InputNode, TypedNetwork
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.values import show
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.lower import network_weights
@@ -133,13 +133,16 @@ def make_manifest(
         spec=text,
         spec_sha256=sha256(text),
         parameters={name: show(value) for name, value in network.parameters.items()},
-        preparation={
-            node.name: node.preparation for node in network.nodes if isinstance(node, InputNode)
-        },
+        preparation={node.name: node.preparation for node in network.inputs},
         classes=network.classes,
         learnable=sum(weight.elements for weight in learnable),
         seed=seed,
         layers=json.loads(aliases),
         answers=answers_of(typed),
         raw=raw,
+        vocabularies={
+            node.name: node.type.vocabulary
+            for node in network.inputs
+            if node.type.vocabulary is not None
+        },
     )

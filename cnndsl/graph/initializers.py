@@ -29,10 +29,11 @@ def initialise(
     ``default`` is for weights whose layer says nothing of how they begin, ``heads`` as in
     :func:`~cnndsl.graph.lower.network_weights`.
     """
-    return {
-        name: draw(name, weight.shape, seed, weight.init or default, weight.fans)
-        for name, weight in network_weights(typed, heads).items()
-    }
+    drawn: dict[str, Array] = {}
+    for name, weight in network_weights(typed, heads).items():
+        drawn[name] = draw(name, weight.shape, seed, weight.init or default, weight.fans)
+        drawn[name][list(weight.zero_rows)] = 0
+    return drawn
 
 
 def draw(

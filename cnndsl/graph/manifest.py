@@ -10,6 +10,7 @@ A model carries its manifest in its ``metadata_props``:
 ``cnndsl.spec_sha256``      the SHA-256 of that text in UTF-8, hexadecimal
 ``cnndsl.parameters``       JSON: the compile-time parameters, with values as a spec writes them
 ``cnndsl.preparation``      JSON: for each input, how raw data becomes it
+``cnndsl.vocabularies``     JSON: for each input of tokens how many ids there are; absent for none
 ``cnndsl.raw``              JSON: the inputs that take pictures as bytes, absent where none does
 ``cnndsl.classes``          JSON: the names of the classes, empty where there are none
 ``cnndsl.answers``          JSON: for each output what its numbers are; older models lack it
@@ -72,7 +73,8 @@ class Manifest:
     name than the layer: the last layer's is ``output``. ``seed`` is None where the weights were
     read from a file. ``has_checksum`` is false for a model of an older cnndsl, and ``answers``,
     which says what each output's numbers are, may be empty. ``raw`` names the inputs that take
-    pictures as bytes, channels last: the graph prepares them.
+    pictures as bytes, channels last: the graph prepares them. ``vocabularies`` says of each input
+    of token ids how many there are.
     """
 
     version: str
@@ -88,6 +90,7 @@ class Manifest:
     has_checksum: bool = True
     answers: Mapping[str, Answers] = field(default_factory=dict)
     raw: tuple[str, ...] = ()
+    vocabularies: Mapping[str, int] = field(default_factory=dict)
 
     @override
     def __repr__(self) -> str:
@@ -119,6 +122,8 @@ class Manifest:
         }
         if self.seed is not None:
             properties["cnndsl.seed"] = str(self.seed)
+        if self.vocabularies:
+            properties["cnndsl.vocabularies"] = _json(dict(self.vocabularies))
         if self.raw:
             properties["cnndsl.raw"] = _json(self.raw)
         if self.answers:
@@ -155,6 +160,10 @@ class Manifest:
             has_checksum=FORMAT_KEY in properties,
             answers={name: Answers.from_json(dict(data)) for name, data in answers.items()},
             raw=tuple(map(str, _parsed(properties.get("cnndsl.raw", "[]"), list))),
+            vocabularies={
+                name: _count(size)
+                for name, size in _parsed(properties.get("cnndsl.vocabularies", "{}"), dict).items()
+            },
         )
 
 
@@ -218,6 +227,12 @@ def sha256(text: str) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("a vocabulary has at least one id")
+    return value
 
 
 def _texts(text: str) -> dict[str, str]:

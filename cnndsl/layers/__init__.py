@@ -86,6 +86,7 @@ _OTHER_NAMES = {
     "flatten": "Flatten flat ravel",
     "dense": "fc FC fully_connected fullyconnected FullyConnected connected linear Linear"
     " Dense InnerProduct inner_product innerproduct affine Gemm ip",
+    "embedding": "Embedding Embed embed lookup_table LookupTable word_embedding",
     "dropout": "Dropout drop",
     "noise": "GaussianNoise gaussian_noise",
     "relu": "ReLU ReLu Relu RELU rectify rectifier",

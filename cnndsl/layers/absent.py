@@ -76,9 +76,10 @@ _ABSENT = {
     " take unbind unstack topk argmax argmin",
     _SIZES: "reshape view permute transpose swapaxes unsqueeze squeeze expanddims expand tile"
     " repeatvector unflatten spacetodepth reorg channelshuffle shufflechannel shufflechannels",
-    _NONE: "embedding embeddingbag embed lookuptable onehot positionalencoding positionembedding"
-    " capsule capsules maxout squeezeexcitation squeezeexcite seblock cbam noisydense hashing"
-    " discretization lambda silence yolo region detection priorbox roi",
+    "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
+    " positionalembedding onehot",
+    _NONE: "positionalencoding capsule capsules maxout squeezeexcitation squeezeexcite seblock cbam"
+    " noisydense hashing discretization lambda silence yolo region detection priorbox roi",
     _NORMS: "layernorm layernormalization groupnorm groupnormalization instancenorm"
     " instancenormalization rmsnorm weightnorm weightnormalization spectralnorm"
     " spectralnormalization unitnormalization l2norm l2normalize l1norm normalize mvn"

@@ -156,7 +156,8 @@ class Weight:
 
     ``fans`` are what ``he``, ``glorot`` and ``lecun`` scale by: how many inputs one output sums
     over, and how many outputs one input reaches, on average. None where they follow from the shape
-    alone, as for the weights (out, in) of a dense layer.
+    alone, as for the weights (out, in) of a dense layer. ``zero_rows`` begin at 0 however the
+    others do.
 
     ``unit_axis`` is the axis along which units stand, each with the weights that its output sums
     by: a norm of a unit is taken over all others. None where there is no such axis.
@@ -169,6 +170,7 @@ class Weight:
     decays: bool = True
     fans: tuple[float, float] | None = None
     unit_axis: int | None = 0
+    zero_rows: tuple[int, ...] = ()
 
     @property
     def elements(self) -> int:

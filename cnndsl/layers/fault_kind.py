@@ -34,6 +34,8 @@ class FaultKind(StrEnum):
     """The padding of a transposed window crops all of its output."""
     OUTPUT_PADDING = "CNN341"
     """The output padding is not below the stride."""
+    NO_SUCH_ID = "CNN330"
+    """An id is none of the vocabulary's."""
     SETTLED_SIZE = "CNN342"
     """Output padding where the padding settles the output's size already."""
     PREPARATION = "CNN503"

@@ -17,6 +17,7 @@ MODULES: dict[str, dict[str, str]] = {
         "dense": "dense",
         "depthwise": "conv",
         "dropout": "regularization",
+        "embedding": "embedding",
         "flatten": "dense",
         "globalavgpool": "pool",
         "globallppool": "lppool",

@@ -215,7 +215,7 @@ class Preparation:
 
     def faults(self, input_type: TensorType) -> Iterator[ShapeFault]:
         """What does not fit an input of this type; each fault blames a setting by its name."""
-        if input_type.dtype is DType.INT64:
+        if input_type.is_tokens:
             yield from self._token_faults()
             return
         yield from self._range_faults()

@@ -74,7 +74,7 @@ class _Search:
     def candidates(self, direction: int) -> Iterator[Candidate]:
         """Inputs with larger or smaller sizes along the dimensions at fault."""
         for sizes in self._sizes(direction):
-            kind = TensorType((self.node.type.channels, *sizes), self.node.type.dtype)
+            kind = self.node.type.resized((self.node.type.channels, *sizes))
             written = self._written(kind)
             if written is not None:
                 action, edits = written
@@ -114,7 +114,7 @@ class _Search:
             dims = list(current)
             for at in dimensions:
                 dims[1 + at] = size
-            if self._fits(TensorType(tuple(dims), self.node.type.dtype), dimensions):
+            if self._fits(self.node.type.resized(tuple(dims)), dimensions):
                 yield size
 
     def _fits(self, kind: TensorType, dimensions: Sequence[int]) -> bool:

@@ -112,7 +112,12 @@ class Model:
     def inputs(self) -> tuple[ModelInput, ...]:
         """Its inputs, with how raw data becomes them."""
         manifest = self.manifest
-        return model_inputs(self._prepare().session.inputs, manifest.preparation, manifest.raw)
+        return model_inputs(
+            self._prepare().session.inputs,
+            manifest.preparation,
+            manifest.raw,
+            manifest.vocabularies,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model's ONNX file, whole or not at all.

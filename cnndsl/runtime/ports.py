@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
@@ -30,21 +31,33 @@ def check_ports(inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
 
 
 def model_inputs(
-    ports: Sequence[Port], preparations: Mapping[str, Preparation], raw: Collection[str] = ()
+    ports: Sequence[Port],
+    preparations: Mapping[str, Preparation],
+    raw: Collection[str] = (),
+    vocabularies: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[ModelInput, ...]:
-    """A model's inputs, with how raw data becomes them; those called ``raw`` take bytes.
+    """A model's inputs, with how raw data becomes them.
+
+    Those called ``raw`` take bytes, those with vocabularies token ids.
 
     Raises:
         UserError: CNN604, for one that no spec can have.
     """
     return tuple(
-        _input(port, preparations.get(port.name, Preparation()), is_raw=port.name in raw)
+        _input(
+            port,
+            preparations.get(port.name, Preparation()),
+            vocabularies.get(port.name),
+            is_raw=port.name in raw,
+        )
         for port in ports
     )
 
 
-def _input(port: Port, preparation: Preparation, *, is_raw: bool) -> ModelInput:
-    kind = _raw_type(port) if is_raw else _type(port)
+def _input(
+    port: Port, preparation: Preparation, vocabulary: int | None, *, is_raw: bool
+) -> ModelInput:
+    kind = _raw_type(port) if is_raw else _type(port, vocabulary)
     if kind is None or (is_raw and preparation.layout_for(kind) is None):
         raise _impossible(f"the model's input `{port.name}` is not one that a spec can have")
     for fault in preparation.faults(kind):
@@ -52,11 +65,13 @@ def _input(port: Port, preparation: Preparation, *, is_raw: bool) -> ModelInput:
     return ModelInput(port.name, kind, preparation, is_raw)
 
 
-def _type(port: Port) -> TensorType | None:
+def _type(port: Port, vocabulary: int | None) -> TensorType | None:
     dims = tuple(size for size in port.shape[1:] if isinstance(size, int))
     if port.dtype not in tuple(DType) or not dims or len(dims) + 1 != len(port.shape):
         return None
-    return TensorType(dims, DType(port.dtype))
+    kind = TensorType(dims, DType(port.dtype), vocabulary)
+    # Without a vocabulary no id could be checked, and ONNX Runtime fails in the middle of a run.
+    return kind if kind.is_tokens is (vocabulary is not None) else None
 
 
 def _raw_type(port: Port) -> TensorType | None:

@@ -33,7 +33,7 @@ from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, wri
 from cnndsl.runtime.device import choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
 from cnndsl.runtime.evaluate import scores_value
-from cnndsl.runtime.selftest_labels import labels_of, random_labels
+from cnndsl.runtime.selftest_data import labels_of, random_labels, random_samples
 from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.slopes import Slopes, Tensor
 from cnndsl.runtime.start import CUDA
@@ -351,8 +351,8 @@ class _Bench:
         random = numpy.random.default_rng(self.recipe.seed)
         signature = step.signature
         samples = {
-            name: random.normal(size=dims).astype(numpy.float32)
-            for name, dims in signature.samples.items()
+            one.name: random_samples(one.type, signature.samples[one.name], random)
+            for one in self.typed.network.inputs
         }
         labels = {
             output: random_labels(spec, self.typed.types[self._heads()[spec.of]].channels, random)

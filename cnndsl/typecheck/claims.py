@@ -9,14 +9,14 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import LayerNode, Node, NodeClaim
 from cnndsl.frozen import replace
 from cnndsl.typecheck.facts import Fact, Inference
-from cnndsl.types import DType, TensorType
+from cnndsl.types import TensorType
 
 __all__ = ["check_claim", "stated_dims", "withdraw_fixes"]
 
 
 def check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference) -> Fact:
     """Hold a claim against what is known; where that is merely assumed, believe the claim."""
-    claimed = TensorType(claim.dims, fact.type.dtype if fact.type else DType.FLOAT32)
+    claimed = (fact.type or TensorType(claim.dims)).resized(claim.dims)
     if fact.type is None or fact.assumed:
         return Fact(claimed) if min(claim.dims, default=0) > 0 else fact
     if claim.dims == fact.type.dims:

@@ -258,7 +258,7 @@ class Search:
             dims = tuple(dim for dim in filled(sizes, numbers) if isinstance(dim, int))
             if min(dims) < 1:
                 return None
-            return replace(node, type=TensorType(dims, node.type.dtype), assumed=frozenset())
+            return replace(node, type=node.type.resized(dims), assumed=frozenset())
         return node
 
 

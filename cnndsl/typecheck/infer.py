@@ -19,13 +19,12 @@ from cnndsl.elaborate.network import (
     Node,
     NodeClaim,
 )
-from cnndsl.layers import find
 from cnndsl.layers.base import Layer, ShapeFault, Weight
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.limits import Limits
 from cnndsl.typecheck.claims import check_claim, withdraw_fixes
 from cnndsl.typecheck.facts import UNKNOWN, Fact, Failure, Inference
-from cnndsl.types import DType, TensorType
+from cnndsl.types import TensorType
 
 __all__ = ["infer", "infer_node"]
 
@@ -95,14 +94,12 @@ def infer_node(
 
 def _faults(layer: Layer, types: tuple[TensorType, ...]) -> tuple[ShapeFault, ...]:
     """A layer's faults, one for each parameter or set of parameters at fault."""
-    if any(kind.dtype is DType.INT64 for kind in types) and not layer.takes_tokens:
+    if any(kind.is_tokens for kind in types) and not layer.takes_tokens:
         return (
             ShapeFault(
                 FaultKind.UNSUITED,
                 f"`{layer.keyword}` computes with numbers, but its input are token ids",
-                help="put `embedding 300` before it, with the size of your word vectors"
-                if find("embedding")
-                else "token ids need an `embedding`, which this version does not have yet",
+                help="put `embedding 300` before it, with the size of your word vectors",
                 fatal=True,
             ),
         )
@@ -155,7 +152,7 @@ def _moved(fact: Fact) -> TensorType:
         2 * dim + 1000 if position in fact.assumed else dim
         for position, dim in enumerate(fact.type.dims)
     )
-    return TensorType(dims, fact.type.dtype)
+    return fact.type.resized(dims)
 
 
 # --- diagnostics ------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ from cnndsl.layers.activation import Relu
 from cnndsl.layers.base import WHOLE, Footprint, Layer
 from cnndsl.layers.conv import Conv
 from cnndsl.layers.dense import Dense, Flatten
+from cnndsl.layers.embedding import Embedding
 from cnndsl.layers.join import Add, Concat, Multiply
-from cnndsl.layers.pool import AvgPool, GlobalAvgPool, MaxPool
+from cnndsl.layers.pool import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool
 from cnndsl.layers.window import Rounding
-from cnndsl.types import TensorType
+from cnndsl.types import DType, TensorType
 
 Build: TypeAlias = Callable[..., TypedNetwork]
 Step: TypeAlias = tuple[str, Layer] | tuple[str, Layer, tuple[str, ...]]
@@ -242,8 +243,25 @@ class Embed(Layer):
 
 def test_tokens_are_the_cells_of_a_token_input(build: Build) -> None:
     steps: list[Step] = [("e", Embed()), ("c", conv(3)), ("p", pool(2, 2)), ("c2", conv(2))]
-    typed = build(*steps, inputs=(56,), vocabulary=1000)
+    typed = build(*steps, inputs={"input": TensorType((56,), DType.INT64, 1000)})
     assert [field.sizes for field in receptive_fields(typed)] == [(1,), (1,), (3,), (4,), (6,)]
+
+
+def test_the_numbers_of_a_tokens_vector_lie_on_the_same_token(build: Build) -> None:
+    """A picture of vectors has a dimension that the input has not; joins may have it in part."""
+    wide = Conv(filters=2, kernel=(3, 8), stride=(1,))
+    typed = build(
+        ("e", Embedding(size=8, layout="image")),
+        ("c", wide),
+        ("c2", Conv(filters=2, kernel=(4, 1), stride=(1,))),
+        ("g", GlobalMaxPool()),
+        ("s", Embedding(size=2), ("input",)),
+        ("h", GlobalMaxPool()),
+        ("both", Add(), ("g", "h")),
+        inputs={"input": TensorType((56,), DType.INT64, 1000)},
+    )
+    found = [field.sizes for field in receptive_fields(typed)]
+    assert found == [(1,), (1,), (3,), (6,), (56,), (1,), (56,), (56,)]
 
 
 def test_with_several_inputs_the_field_is_on_the_first_of_them(build: Build) -> None:

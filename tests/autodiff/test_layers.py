@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from apart import APART
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
@@ -95,7 +96,7 @@ CASES = [(keyword, *variant) for keyword, given in VARIANTS.items() for variant 
 
 
 def test_every_layer_is_tried() -> None:
-    assert sorted(VARIANTS) == list(keywords())
+    assert sorted({*VARIANTS, *APART}) == list(keywords())
 
 
 @pytest.mark.parametrize(("keyword", "parameters", "dims"), CASES)

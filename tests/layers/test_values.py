@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+from apart import APART
 from pools import POOLS
 
 from cnndsl.layers import find, keywords
@@ -302,7 +304,15 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
 
 
 def test_every_layer_has_an_oracle() -> None:
-    assert set(ORACLES) == set(DRAWS) == set(keywords())
+    assert set(ORACLES) == set(DRAWS)
+    assert {*ORACLES, *APART} == set(keywords())
+
+
+@pytest.mark.parametrize(("keyword", "file"), APART.items())
+def test_a_layer_apart_has_its_oracle_in_a_file_of_its_own(keyword: str, file: str) -> None:
+    text = (Path(__file__).parents[2] / file).read_text("utf-8")
+    assert f'"{keyword}"' in text or f"{keyword} " in text
+    assert "compare_with_torch(" in text
 
 
 @pytest.mark.parametrize("keyword", ORACLES)

@@ -83,7 +83,7 @@ def shape_of(network: TypedNetwork) -> tuple[object, ...]:
         (node.name, getattr(node, "layer", None), getattr(node, "inputs", ()))
         for node in network.network.nodes
     ]
-    inputs = [(node.name, node.preparation, node.vocabulary) for node in network.network.inputs]
+    inputs = [(node.name, node.preparation, node.type) for node in network.network.inputs]
     whole = network.network
     return (
         nodes,

@@ -20,7 +20,6 @@ def build_network(
     inputs: Mapping[str, TensorType] | tuple[int, ...] = (1, 32, 32),
     outputs: Mapping[str, str] | None = None,
     recipe: Recipe | None = None,
-    vocabulary: int | None = None,
 ) -> TypedNetwork:
     """Layers by name; each reads the node before it, unless it names the nodes that it reads.
 
@@ -29,7 +28,7 @@ def build_network(
     """
     sources = {"input": TensorType(inputs)} if isinstance(inputs, tuple) else inputs
     nodes: list[Node] = [
-        InputNode(name, type_, Preparation(), SPAN, vocabulary) for name, type_ in sources.items()
+        InputNode(name, type_, Preparation(), SPAN) for name, type_ in sources.items()
     ]
     types = list(sources.values())
     positions = {name: position for position, name in enumerate(sources)}

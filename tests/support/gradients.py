@@ -35,6 +35,7 @@ __all__ = [
     "constant_like",
     "emitted",
     "gradients_of_sum",
+    "weights_of_sum",
 ]
 
 Array = numpy.typing.NDArray[Any]
@@ -132,7 +133,7 @@ def emitted(
     emit.enter("forward", "test.cnn:1: the operators under test")
     result = build(emit, *values)
     emit.enter("sum")
-    weights = numpy.ones(dims_of(result)) if plain else _weights(dims_of(result))
+    weights = numpy.ones(dims_of(result)) if plain else weights_of_sum(dims_of(result))
     factors = emit.tensor(weights.astype(_numpy_type(result)))
     total = emit.op("ReduceSum", emit.op("Mul", result, factors), keepdims=0)
     before = len(emit.nodes)
@@ -180,7 +181,7 @@ def _check_exactly(
 
     def weighted_sum(changed: Sequence[Array]) -> float:
         (result,) = _run_reference(evaluator, ["result"], _feed(forward, changed))
-        return float(numpy.sum(_weights(result.shape) * result))
+        return float(numpy.sum(weights_of_sum(result.shape) * result))
 
     for at in wanted:
         array = arrays[at]
@@ -276,8 +277,8 @@ def _narrow(array: Array) -> Array:
     return array.astype(numpy.float32) if array.dtype.kind == "f" else array
 
 
-def _weights(dims: Sequence[int]) -> Array:
-    """What a result's numbers are weighted with; none is near zero."""
+def weights_of_sum(dims: Sequence[int]) -> Array:
+    """What a result's numbers are weighted with in its sum; none is near zero."""
     random = numpy.random.default_rng(len(dims) + math.prod(dims))
     numbers = random.uniform(0.5, 1.5, dims) * random.choice([-1.0, 1.0], dims)
     return _rounded(numpy.asarray(numbers))

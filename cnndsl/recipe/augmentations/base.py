@@ -17,7 +17,7 @@ from pydantic import Field
 from cnndsl.diagnostics.words import count
 from cnndsl.frozen import frozen
 from cnndsl.recipe.settings import Variant
-from cnndsl.types import DType, TensorType
+from cnndsl.types import TensorType
 
 if TYPE_CHECKING:
     import numpy
@@ -89,7 +89,7 @@ class Augmentation(Variant):
         """Why inputs, given by name, cannot be changed so; None where they can."""
         for name, its_type in inputs.items():
             what = f"the input `{name}` is {its_type}"
-            if its_type.dtype is DType.INT64:
+            if its_type.is_tokens:
                 return Misfit(f"the input `{name}` are token ids", self.without)
             if self.spatial and not its_type.spatial:
                 return Misfit(f"{what}, without spatial dimensions", self.without)

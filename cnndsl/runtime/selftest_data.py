@@ -1,4 +1,4 @@
-"""Turns random numbers, or the scores of a network, into labels of the kind that a loss takes."""
+"""Turns random numbers into samples, and these or a network's scores into labels for a loss."""
 
 from __future__ import annotations
 
@@ -9,8 +9,18 @@ from numpy.typing import NDArray
 
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.training.signature import TensorSpec
+from cnndsl.types import TensorType
 
-__all__ = ["labels_of", "random_labels"]
+__all__ = ["labels_of", "random_labels", "random_samples"]
+
+
+def random_samples(
+    kind: TensorType, dims: tuple[int, ...], random: numpy.random.Generator
+) -> NDArray[Any]:
+    """Random numbers for an input of this type, or ids of its vocabulary."""
+    if kind.vocabulary is not None:
+        return random.integers(kind.vocabulary, size=dims)
+    return random.normal(size=dims).astype(numpy.float32)
 
 
 def random_labels(spec: TensorSpec, channels: int, random: numpy.random.Generator) -> NDArray[Any]:

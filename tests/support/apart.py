@@ -1,0 +1,13 @@
+"""Layers that have a test file of their own, with their oracle, instead of a line in the tables.
+
+The file holds their values and gradients to PyTorch's, as the tables do for the others.
+"""
+
+from __future__ import annotations
+
+__all__ = ["APART"]
+
+APART = {
+    "embedding": "tests/layers/test_embedding.py",
+}
+"""The layers, each with its file."""
