@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cnndsl.analysis.liveness import live_nodes
 from cnndsl.analysis.memory import learning_parameters, peak_activations, weight_bytes
 from cnndsl.analysis.receptive_fields import receptive_fields
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
@@ -18,6 +19,8 @@ from cnndsl.recipe.recipe import Recipe
 __all__ = [
     "buffers_of",
     "depth",
+    "inference_macs",
+    "inference_params",
     "macs_of",
     "params_of",
     "quantity",
@@ -59,6 +62,17 @@ def trainable_params(typed: TypedNetwork) -> int:
     return total(lambda network, position: learning_parameters(network, position, recipe), typed)
 
 
+def inference_params(typed: TypedNetwork) -> int:
+    """The parameters of the compiled model: those that no output needs are training's alone."""
+    owners = {typed.network.owners[position] for position in live_nodes(typed.network)}
+    return sum(params_of(typed, owner) for owner in owners)
+
+
+def inference_macs(typed: TypedNetwork) -> int:
+    """The multiply-accumulates of the compiled model, for one sample."""
+    return sum(macs_of(typed, position) for position in live_nodes(typed.network))
+
+
 def depth(typed: TypedNetwork) -> int:
     """Convolutions and dense layers on the longest path: the 16 of VGG-16, the 50 of ResNet-50."""
     depths: list[int] = []
@@ -81,8 +95,10 @@ def _layers(typed: TypedNetwork) -> int:
 _COMPUTED: Mapping[Quantity, Callable[[TypedNetwork], tuple[int, ...]]] = {
     Quantity.PARAMS: lambda typed: (total(params_of, typed),),
     Quantity.TRAINABLE_PARAMS: lambda typed: (trainable_params(typed),),
+    Quantity.INFERENCE_PARAMS: lambda typed: (inference_params(typed),),
     Quantity.BUFFERS: lambda typed: (total(buffers_of, typed),),
     Quantity.MACS: lambda typed: (total(macs_of, typed),),
+    Quantity.INFERENCE_MACS: lambda typed: (inference_macs(typed),),
     Quantity.OUTPUT: lambda typed: typed.main_type.dims,
     Quantity.RECEPTIVE_FIELD: lambda typed: (
         receptive_fields(typed)[typed.network.main_output].sizes

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 
 from typing_extensions import override
 
-from cnndsl.analysis.cost import buffers_of, depth, macs_of, params_of, trainable_params
+from cnndsl.analysis.cost import (
+    buffers_of,
+    depth,
+    inference_macs,
+    inference_params,
+    macs_of,
+    params_of,
+    trainable_params,
+)
 from cnndsl.analysis.memory import (
     TrainingMemory,
     peak_activations,
@@ -53,7 +61,8 @@ class Summary:
     """A network's layers and totals.
 
     Bytes of activations are for ``batch`` samples, those of ``training`` for ``training_batch``;
-    MACs are for one sample. ``params`` has the frozen ones, ``trainable_params`` has not.
+    MACs are for one sample. ``params`` has the frozen ones, ``trainable_params`` has not. What
+    only training has (auxiliary heads) counts, but not in the numbers of inference.
     """
 
     name: str
@@ -62,8 +71,10 @@ class Summary:
     layers: tuple[LayerSummary, ...]
     params: int
     trainable_params: int
+    inference_params: int
     buffers: int
     macs: int
+    inference_macs: int
     depth: int
     weight_bytes: int
     batch: int
@@ -110,7 +121,9 @@ class Summary:
             "params": self.params,
             "buffers": self.buffers,
             "trainable_params": self.trainable_params,
+            "inference_params": self.inference_params,
             "macs": self.macs,
+            "inference_macs": self.inference_macs,
             "weight_bytes": self.weight_bytes,
             "peak_activation_bytes": self.peak_activation_bytes,
             "training_bytes": self.training.total,
@@ -134,8 +147,10 @@ def summarize(typed: TypedNetwork, batch: int | None = None) -> Summary:
         layers=layers,
         params=sum(layer.params for layer in layers),
         trainable_params=trainable_params(typed),
+        inference_params=inference_params(typed),
         buffers=sum(layer.buffers for layer in layers),
         macs=sum(layer.macs for layer in layers),
+        inference_macs=inference_macs(typed),
         depth=depth(typed),
         weight_bytes=weight_bytes(typed),
         batch=batch or 1,

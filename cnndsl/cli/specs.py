@@ -48,13 +48,18 @@ def _text(entries: Sequence[Entry]) -> Iterator[str]:
     """No wider than a terminal: numbers and papers are shortened."""
     return table(
         [
-            Column("name", [one.name for one in entries], left=True),
-            Column("input", [", ".join(one.inputs) for one in entries], left=True),
+            Column("name", [one.name for one in entries], left=True, least=18),
+            Column("input", [_input(one) for one in entries], left=True, least=12),
             Column("params", [_number(one, "params") for one in entries]),
             Column("MACs", [_number(one, "macs") for one in entries]),
             Column("paper", [one.citation for one in entries], left=True),
         ]
     )
+
+
+def _input(one: Entry) -> str:
+    first, *more = one.inputs
+    return f"{first}, ..." if more else first
 
 
 def _number(one: Entry, name: str) -> str:

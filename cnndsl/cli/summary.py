@@ -178,8 +178,12 @@ def _totals(counted: Summary) -> Iterator[tuple[str, int, str]]:
     if frozen:
         yield "  learning", counted.trainable_params, "those that training changes"
         yield "  frozen", frozen, "those that `freeze` keeps as they are"
+    if counted.inference_params != counted.params:
+        yield "  inference", counted.inference_params, "without what only training has"
     yield "buffers", counted.buffers, "kept but not learnt: running statistics"
     yield "MACs", counted.macs, "of convolution and dense, for one sample"
+    if counted.inference_macs != counted.macs:
+        yield "  inference", counted.inference_macs, "without what only training has"
     yield "FLOPs", 2 * counted.macs, "twice the MACs"
     yield "depth", counted.depth, "convolutions and dense on the longest path"
     yield from _memory(counted)

@@ -29,7 +29,9 @@ _NO_PAPER = "no paper"
 
 _COUNTS = (
     Quantity.PARAMS,
+    Quantity.INFERENCE_PARAMS,
     Quantity.MACS,
+    Quantity.INFERENCE_MACS,
     Quantity.BUFFERS,
     Quantity.DEPTH,
 )

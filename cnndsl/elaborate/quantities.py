@@ -12,8 +12,10 @@ class Quantity(StrEnum):
 
     PARAMS = "params"
     TRAINABLE_PARAMS = "trainable_params"
+    INFERENCE_PARAMS = "inference_params"
     BUFFERS = "buffers"
     MACS = "macs"
+    INFERENCE_MACS = "inference_macs"
     OUTPUT = "output"
     RECEPTIVE_FIELD = "receptive_field"
     LAYERS = "layers"

@@ -47,8 +47,10 @@ def lenet5() -> list[Step]:
     [
         ("params", (61_706,)),
         ("trainable_params", (61_706,)),
+        ("inference_params", (61_706,)),
         ("buffers", (0,)),
         ("macs", (416_520,)),
+        ("inference_macs", (416_520,)),
         ("output", (10,)),
         ("receptive_field", (32, 32)),
         ("layers", (13,)),
@@ -115,3 +117,16 @@ def test_the_first_output_is_the_one_that_counts(build: Build) -> None:
     typed = build(*lenet5()[:4], outputs=outputs)
     assert quantity(typed, "output") == (16, 10, 10)
     assert quantity(typed, "receptive_field") == (14, 14)
+
+
+def test_heads_of_training_are_not_in_the_counts_of_inference(build: Build) -> None:
+    typed = build(
+        ("trunk", Dense(units=5)),
+        ("aux", Dense(units=3), ("trunk",)),
+        ("out", Dense(units=2), ("trunk",)),
+        inputs=(4,),
+    )
+    assert quantity(typed, "params") == (25 + 18 + 12,)
+    assert quantity(typed, "inference_params") == (25 + 12,)
+    assert quantity(typed, "macs") == (20 + 15 + 10,)
+    assert quantity(typed, "inference_macs") == (20 + 10,)

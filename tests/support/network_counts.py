@@ -4,7 +4,8 @@ The numbers stand here a second time so that a spec and its own claims cannot dr
 new spec is a row here, under its family; nothing else lists them.
 
 Sources: *reference* are numbers that at least two of torchvision, Keras, Caffe's definitions, the
-ONNX light models and the paper agree on; *torchvision* and *Keras* were instantiated; *paper* is
+ONNX light models and the paper agree on; *torchvision*, *Keras*, *Caffe*'s
+definitions and the *authors' code* are theirs alone; *paper* is
 what the paper says to the unit; *arithmetic* was worked out by hand from the paper's tables.
 """
 
@@ -18,7 +19,10 @@ __all__ = ["COUNTS", "Counts"]
 
 
 class Counts(NamedTuple):
-    """A network's numbers; ``stages`` are the rows of the paper's table whose shapes it claims."""
+    """A network's numbers; ``stages`` are the rows of the paper's table whose shapes it claims.
+
+    ``inference`` are parameters and MACs of the compiled model where training has more.
+    """
 
     params: int
     macs: int
@@ -28,6 +32,7 @@ class Counts(NamedTuple):
     buffers: int = 0
     input: tuple[int, ...] = (3, 224, 224)
     output: tuple[int, ...] = (1000,)
+    inference: tuple[int, int] = (0, 0)
 
 
 COUNTS: Mapping[str, Counts] = MappingProxyType(
@@ -39,17 +44,67 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "alexnet-ungrouped": Counts(
             62_378_344, 1_135_256_096, 8, 10, "reference", 0, (3, 227, 227)
         ),
+        "alexnet-owt": Counts(61_100_840, 714_188_480, 8, 10, "torchvision"),
         # --- ZFNet, VGG
+        "zfnet": Counts(62_357_608, 1_168_032_896, 8, 10, "arithmetic"),
+        "vgg11": Counts(132_863_336, 7_609_090_048, 11, 7, "torchvision"),
+        "vgg13": Counts(133_047_848, 11_308_466_176, 13, 7, "torchvision"),
         "vgg16": Counts(138_357_544, 15_470_264_320, 16, 7, "reference"),
         "vgg19": Counts(143_667_240, 19_632_062_464, 19, 7, "reference"),
+        "vgg16-bn": Counts(138_365_992, 15_470_264_320, 16, 7, "torchvision", 8_448),
         # --- Inception
-        "googlenet": Counts(6_998_552, 1_582_671_872, 22, 17, "reference"),
+        "googlenet": Counts(
+            13_378_280,
+            1_591_044_096,
+            22,
+            18,
+            "reference",
+            inference=(6_998_552, 1_582_671_872),
+        ),
+        "googlenet-bn": Counts(
+            13_004_888,
+            1_506_748_416,
+            22,
+            17,
+            "torchvision",
+            15_072,
+            inference=(6_624_904, 1_498_376_192),
+        ),
+        "inceptionv3": Counts(
+            27_161_264,
+            5_718_899_296,
+            48,
+            20,
+            "torchvision",
+            36_224,
+            (3, 299, 299),
+            inference=(23_834_568, 5_713_216_096),
+        ),
+        "xception": Counts(
+            22_855_952, 8_357_403_496, 71, 10, "Keras; MACs: arithmetic", 54_528, (3, 299, 299)
+        ),
         # --- ResNet
         "resnet18": Counts(11_689_512, 1_814_073_344, 18, 8, "reference", 9_600),
+        "resnet34": Counts(21_797_672, 3_663_761_408, 34, 8, "torchvision", 17_024),
         "resnet50": Counts(25_557_032, 4_089_184_256, 50, 8, "reference", 53_120),
+        "resnet101": Counts(44_549_160, 7_801_405_440, 101, 8, "torchvision", 105_344),
         "resnet152": Counts(60_192_808, 11_513_626_624, 152, 8, "reference", 151_424),
+        "resnet50-v1": Counts(25_557_096, 3_857_973_248, 50, 8, "Caffe", 53_120),
+        "resnet101-v1": Counts(44_549_160, 7_570_194_432, 101, 8, "Caffe", 105_344),
+        "resnet152-v1": Counts(60_192_808, 11_282_415_616, 152, 8, "Caffe", 151_424),
+        "resnext50": Counts(25_028_904, 4_230_479_872, 50, 8, "torchvision", 68_224),
+        "se-resnet50": Counts(28_088_024, 4_091_699_200, 82, 8, "arithmetic", 53_120),
+        "wideresnet16-4": Counts(
+            2_748_890, 392_612_352, 14, 6, "arithmetic", 3_616, (3, 32, 32), (10,)
+        ),
         # --- DenseNet
         "densenet121": Counts(7_978_856, 2_834_161_664, 121, 11, "reference", 83_648),
+        "densenet169": Counts(14_149_480, 3_359_843_328, 169, 11, "torchvision", 158_400),
+        "densenet201": Counts(20_013_928, 4_291_365_888, 201, 11, "torchvision", 229_056),
+        "densenet161": Counts(28_681_000, 7_727_907_072, 161, 11, "torchvision", 219_936),
+        "densenet-bc-100-12": Counts(
+            769_162, 287_929_692, 100, 8, "authors' code", 23_988, (3, 32, 32), (10,)
+        ),
         # --- OctConv
         # --- small and all-convolutional
         # --- one dimension
