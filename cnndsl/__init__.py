@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cnndsl.api import Network as Network
     from cnndsl.api import check as check
+    from cnndsl.api import evaluate as evaluate
     from cnndsl.api import load as load
     from cnndsl.api import parse as parse
     from cnndsl.api import train as train
@@ -44,6 +45,7 @@ _HOMES = {
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
+    "evaluate": "cnndsl.api",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "train": "cnndsl.api",
@@ -61,6 +63,7 @@ __all__ = [
     "UserError",
     "__version__",
     "check",
+    "evaluate",
     "load",
     "parse",
     "train",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typing_extensions import Unpack, override
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cnndsl.analysis.summary import Summary
     from cnndsl.autodiff.rules import Target
     from cnndsl.data.formats.memory import ArrayData
-    from cnndsl.data.splits import Split
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
     from cnndsl.graph.compile_options import CompileOptions
+    from cnndsl.runtime.evaluating import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
 
-__all__ = ["Network", "check", "load", "parse", "train"]
+__all__ = ["Network", "Weighted", "check", "evaluate", "load", "parse", "train"]
+
+
+Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
+"""A network, the file of its weights, and what to call the two."""
 
 
 class Network:
@@ -191,57 +195,27 @@ class Network:
         self,
         data: str | os.PathLike[str] | ArrayData,
         weights: str | os.PathLike[str],
-        *,
-        split: Split = "test",
-        valid: float | None = None,
-        device: str = "auto",
-        batch: int = 64,
-        threads: int | None = None,
-        verify: bool = True,
-        skip_broken: bool = False,
-        tell: Callable[[str], None] = lambda note: None,
+        **options: Unpack[EvaluationOptions],
     ) -> Evaluation:
         """How good the network is on labelled data.
 
         Args:
             data: as ``train`` takes it.
             weights: a safetensors or ``.npz`` file, or a model compiled from this network.
-            split: the part to take of data that comes in parts: ``train``, ``valid`` or ``test``.
-            valid: take only the share that training with ``valid`` kept aside.
-            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-            batch: how many samples to run at once.
-            threads: how many threads one operator may use; by default ONNX Runtime decides.
-            verify: whether to compare the checksum of the weights' file, where it has one.
-            skip_broken: leave out samples that cannot be read.
-            tell: is told, a line each, how labels were read, what was passed over, and what of the
-                weights was converted.
+            options: as :class:`cnndsl.runtime.evaluating.EvaluationOptions` tells of each:
+                ``split``, ``valid``, ``crops``, ``flip``, ``device``, ``batch``, ``threads``,
+                ``verify``, ``skip_broken``, ``tell``.
 
         Raises:
-            UserError: for data or weights that cannot be read or do not fit.
-            ValueError: for another ``split``, a batch below 1, and where ``valid`` is no share
-                between 0 and 1.
+            UserError: for data or weights that cannot be read or do not fit, and for views that
+                there are not.
+            ValueError: for another ``split`` or number of crops, a batch below 1, and where
+                ``valid`` is no share between 0 and 1.
         """
-        _demand_samples(batch)
-        from cnndsl.data.training_data import open_part
-        from cnndsl.graph.onnx_weights import weights_of_model
-        from cnndsl.graph.weight_files import classes_of_weights, read_weights
+        from cnndsl.runtime.evaluating import Trained, evaluate_trained
 
-        if os.fspath(weights).lower().endswith(".onnx"):
-            numbers = weights_of_model(weights, self._typed, verify=verify, tell=tell)
-        else:
-            numbers = read_weights(weights, self._typed, tell, verify=verify)
-        dataset = open_part(
-            self._typed,
-            data,
-            "train" if valid is not None else split,
-            valid,
-            classes_of_weights(weights),
-            skip_broken=skip_broken,
-            tell=tell,
-        )
-        return pipeline.evaluate(
-            self._typed, numbers, dataset, device=device, threads=threads, batch=batch
-        )
+        model = Trained(os.fspath(weights), self._typed, weights)
+        return evaluate_trained([model], data, pipeline.answering, **options)
 
     def train(
         self,
@@ -355,6 +329,37 @@ def train(
         UserError: as :meth:`Network.train` does.
     """
     return load(spec).train(data, listener, **options)
+
+
+def evaluate(
+    models: Sequence[str | os.PathLike[str] | Weighted],
+    data: str | os.PathLike[str] | ArrayData,
+    **options: Unpack[EvaluationOptions],
+) -> Evaluation:
+    """How good several models are together on labelled data: the mean of their answers counts.
+
+    A model is a compiled one's path; or a network, the file of its weights, and what to call it.
+    The first one's recipe says what the loss is. ``parts`` of what is returned tell how good each
+    is alone.
+
+    Raises:
+        UserError: as :meth:`Network.evaluate` does, and CNN710 for a model that differs.
+        ValueError: as :meth:`Network.evaluate` does, and where there are no models.
+    """
+    from cnndsl.runtime.evaluating import Trained, evaluate_trained
+
+    if not models:
+        raise ValueError("an ensemble has at least one model")
+    verify = options.get("verify", True)
+    trained = []
+    for one in models:
+        if isinstance(one, tuple):
+            network, weights, name = one
+        else:
+            network, weights = _of_model(one, {"verify": verify}), one
+            name = os.fspath(one)
+        trained.append(Trained(name, network._typed, weights))
+    return evaluate_trained(trained, data, pipeline.answering, **options)
 
 
 def check(spec: str | os.PathLike[str], **parameters: object) -> list[Diagnostic]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
 from cnndsl.cli.completion import complete_files, complete_models
+from cnndsl.cli.models import Parameters, is_compiled
 from cnndsl.cli.options import (
     color_option,
+    crops_option,
     device_option,
+    flip_option,
     parameters_option,
     tell_device,
     tell_of_no_checksum,
@@ -24,16 +26,21 @@ from cnndsl.diagnostics.render.characters import visible
 if TYPE_CHECKING:
     from cnndsl.api import Network
     from cnndsl.data.splits import Split
+    from cnndsl.data.views import Crops
     from cnndsl.runtime.evaluation import Evaluation
 
 __all__ = ["eval"]
 
-Parameters: TypeAlias = Mapping[str, int | float | bool | str]
-
 
 # Long, because its parameters are the options of the command.
 @click.command()
-@click.argument("model", metavar="MODEL.onnx|SPEC", shell_complete=complete_models)
+@click.argument(
+    "models",
+    metavar="MODEL.onnx|SPEC...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_models,
+)
 @click.option(
     "--data",
     shell_complete=complete_files(words=("digits",)),
@@ -52,6 +59,8 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
     metavar="FRACTION",
     help="Take only what `cnndsl train --valid FRACTION` kept aside.",
 )
+@crops_option
+@flip_option
 @weights_option("The weights of a SPEC: a safetensors or .npz file or a compiled model.")
 @click.option(
     "--confusion",
@@ -76,10 +85,12 @@ Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 @parameters_option
 @color_option
 def eval(
-    model: str,
+    models: tuple[str, ...],
     data: str,
     split: Split | None,
     valid: float | None,
+    crops: Crops,
+    flip: bool,
     weights: str | None,
     confusion: str | None,
     skip_broken: bool,
@@ -96,13 +107,18 @@ def eval(
     or nearly so (top5), precision, recall and F1 of each, and what it mistakes for what; for
     labels that do not exclude each other also their AUC, for values their errors.
 
+    Of several models, and of --crops and --flip, the mean of the answers counts; what each model
+    and one view are worth by themselves is shown beside it.
+
     \b
       cnndsl eval runs/lenet5/model.onnx --data digits --valid 0.2
       cnndsl eval lenet5 --weights runs/lenet5/last.safetensors --data mnist/
+      cnndsl eval a.onnx b.onnx --data photos/ --crops 10
     """  # noqa: D301 - click reads the character that `\b` is
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")
-    compiled = model.lower().endswith(".onnx")
+    model = models[0]
+    compiled = is_compiled(model)
     if compiled and (weights is not None or parameters):
         raise click.UsageError(
             "a compiled model has its weights and parameters in it: --weights and -D are for a spec"
@@ -111,17 +127,31 @@ def eval(
         raise click.UsageError(
             "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
         )
+    for other in models[1:]:
+        if not is_compiled(other):
+            raise click.UsageError(
+                f"'{other}' is no compiled model: only the first of several may be a spec"
+            )
     if confusion is not None:
         from cnndsl.plots.figure import format_of
 
         format_of(confusion)  # now: an evaluation may take long
-    network = _network(model, parameters, compiled=compiled, verify=verify)
+    networks = [
+        _network(one, parameters, compiled=is_compiled(one), verify=verify) for one in models
+    ]
     tell_device(device)
-    evaluation = network.evaluate(
+    from cnndsl import api
+
+    evaluation = api.evaluate(
+        [
+            (network, weights if weights is not None and at == 0 else one, one)
+            for at, (one, network) in enumerate(zip(models, networks, strict=True))
+        ],
         data,
-        model if weights is None else weights,
         split=split or "test",
         valid=valid,
+        crops=crops,
+        flip=flip,
         device=device,
         batch=batch,
         threads=threads,
@@ -132,10 +162,12 @@ def eval(
     from cnndsl.cli.scores import as_json, as_text
 
     if confusion is not None:
-        _draw(evaluation, confusion, network.name)
+        _draw(evaluation, confusion, networks[0].name)
     if style == "json":
         part = "train" if valid is not None else split or "test"
-        what = {"model": model, "data": data, "split": part, "valid": valid}
+        what: dict[str, object] = {"model": model, "data": data, "split": part, "valid": valid}
+        if len(models) > 1:
+            what["models"] = list(models)
         click.echo(json.dumps({**what, **as_json(evaluation)}, ensure_ascii=False))
     else:
         click.echo(as_text(evaluation))

@@ -5,12 +5,12 @@ Rows of a confusion matrix are the true classes, columns the answers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cnndsl.cli.columns import Column, cut, table, width
+from cnndsl.cli.gains import finite, parts_json, parts_table, percent
 from cnndsl.cli.progress import number
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
@@ -46,15 +46,15 @@ def as_json(evaluation: Evaluation) -> dict[str, object]:
     named = len(evaluation.classes) in {1, len(matrix)}
     return {
         "count": evaluation.count,
-        "loss": _finite(evaluation.loss),
+        "loss": finite(evaluation.loss),
         "top1": evaluation.top1,
         "top5": evaluation.top5,
         "accuracy": evaluation.accuracy,
         "exact_match": evaluation.exact_match,
         "mean_iou": evaluation.mean_iou,
-        "mae": _finite(evaluation.mae),
-        "rmse": _finite(evaluation.rmse),
-        "r2": _finite(evaluation.r2),
+        "mae": finite(evaluation.mae),
+        "rmse": finite(evaluation.rmse),
+        "r2": finite(evaluation.r2),
         "nan": evaluation.nan,
         "classes": [
             {
@@ -76,6 +76,7 @@ def as_json(evaluation: Evaluation) -> dict[str, object]:
         "labels": _labels_json(evaluation),
         "values": _values_json(evaluation),
         **_outputs_json(evaluation),
+        **parts_json(evaluation),
     }
 
 
@@ -117,15 +118,10 @@ def _values_json(evaluation: Evaluation) -> list[dict[str, object]]:
         {
             "index": index,
             "name": evaluation.classes[index] if named else None,
-            **{key: _finite(value) for key, value in asdict(one).items()},
+            **{key: finite(value) for key, value in asdict(one).items()},
         }
         for index, one in enumerate(values)
     ]
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -138,10 +134,13 @@ def as_text(evaluation: Evaluation) -> str:
     """
     if evaluation.outputs:
         samples = count(evaluation.count, "sample", commas=True)
-        total = f"loss {number(evaluation.loss).strip()}  {samples}"
-        parts = (f"{visible(name)}: {as_text(one)}" for name, one in evaluation.outputs.items())
-        return "\n\n".join((total, *parts))
+        total = "\n".join(
+            [f"loss {number(evaluation.loss).strip()}  {samples}", *parts_table(evaluation)]
+        )
+        heads = (f"{visible(name)}: {as_text(one)}" for name, one in evaluation.outputs.items())
+        return "\n\n".join((total, *heads))
     lines = ["  ".join([*_facts(evaluation), count(evaluation.count, "sample", commas=True)])]
+    lines += parts_table(evaluation)
     if evaluation.nan:
         verb = "is" if evaluation.nan == 1 else "are"
         lines.append(f"{count(evaluation.nan, 'answer', commas=True)} {verb} NaN and wrong")
@@ -159,15 +158,15 @@ def _facts(evaluation: Evaluation) -> Iterator[str]:
     yield f"loss {number(evaluation.loss).strip()}"
     for name, share in (("top1", evaluation.top1), ("top5", evaluation.top5)):
         if share is not None:
-            yield f"{name} {_percent(share)}"
+            yield f"{name} {percent(share)}"
     if evaluation.top1 is None and evaluation.accuracy is not None:
-        yield f"accuracy {_percent(evaluation.accuracy)}"
+        yield f"accuracy {percent(evaluation.accuracy)}"
     if len(evaluation.labels) > 1 and evaluation.exact_match is not None:
-        yield f"exact match {_percent(evaluation.exact_match)}"
+        yield f"exact match {percent(evaluation.exact_match)}"
     if len(evaluation.labels) == 1 and evaluation.labels[0].auc is not None:
         yield f"AUC {evaluation.labels[0].auc:.4f}"
     if evaluation.mean_iou is not None:
-        yield f"mean IoU {_percent(evaluation.mean_iou)}"
+        yield f"mean IoU {percent(evaluation.mean_iou)}"
     if evaluation.mae is not None and evaluation.rmse is not None:
         yield f"MAE {number(evaluation.mae).strip()}"
         yield f"RMSE {number(evaluation.rmse).strip()}"
@@ -211,12 +210,12 @@ def _class_table(
     columns = [
         Column("class", [names[at] for at in which], left=True),
         Column("places" if evaluation.places else "samples", [f"{one.count:,}" for one in scores]),
-        Column("precision", [_percent(one.precision) for one in scores]),
-        Column("recall", [_percent(one.recall) for one in scores]),
-        Column("F1", [_percent(one.f1) for one in scores]),
+        Column("precision", [percent(one.precision) for one in scores]),
+        Column("recall", [percent(one.recall) for one in scores]),
+        Column("F1", [percent(one.f1) for one in scores]),
     ]
     if evaluation.places:
-        columns.append(Column("IoU", [_percent(one.iou) for one in scores]))
+        columns.append(Column("IoU", [percent(one.iou) for one in scores]))
     return table(columns)
 
 
@@ -277,11 +276,11 @@ def _labels(evaluation: Evaluation) -> Iterator[str]:
     columns = [
         Column("label", [names[at] for at in which], left=True),
         Column("positive", [f"{one.positive:,}" for one in scores]),
-        Column("accuracy", [_percent(one.accuracy) for one in scores]),
-        Column("precision", [_percent(one.precision) for one in scores]),
-        Column("recall", [_percent(one.recall) for one in scores]),
-        Column("F1", [_percent(one.f1) for one in scores]),
-        Column("IoU", [_percent(one.iou) for one in scores])
+        Column("accuracy", [percent(one.accuracy) for one in scores]),
+        Column("precision", [percent(one.precision) for one in scores]),
+        Column("recall", [percent(one.recall) for one in scores]),
+        Column("F1", [percent(one.f1) for one in scores]),
+        Column("IoU", [percent(one.iou) for one in scores])
         if evaluation.places
         else Column("AUC", [_decimal(one.auc) for one in scores]),
     ]
@@ -303,13 +302,6 @@ def _values(evaluation: Evaluation) -> Iterator[str]:
 
 def _shown(names: Sequence[str]) -> list[str]:
     return [cut(visible(name), _NAME) for name in names]
-
-
-def _percent(share: float | None) -> str:
-    """Two places, as test sets have thousands of samples; 100% stands for nothing less than all."""
-    if share is None:
-        return "-"
-    return "100%" if share == 1 else f"{min(100 * share, 99.99):.2f}%"
 
 
 def _decimal(value: float | None) -> str:

@@ -11,13 +11,14 @@ from cnndsl.data.formats.memory import ArrayData
 from cnndsl.data.samples import LISTED, broken_error, find_broken, without
 from cnndsl.data.sources import ModelInput
 from cnndsl.data.splits import NoPartError, Split
+from cnndsl.data.views import ONE, Views
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.class_names import is_writable, with_classes
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.typecheck.heads import heads_of
 
-__all__ = ["named_as", "open_part", "open_training_data"]
+__all__ = ["inputs_of", "named_as", "open_part", "open_training_data", "seed_of"]
 
 Name: TypeAlias = "str | os.PathLike[str] | ArrayData"
 
@@ -54,7 +55,7 @@ def open_training_data(
     named_as(network, training)  # Refuses names that the trained model could not have.
     if isinstance(valid, float | int):
         # What is broken is left out of each part: the same samples are kept aside as ever.
-        to_train, aside = divide(training, float(valid), _seed(network))
+        to_train, aside = divide(training, float(valid), seed_of(network))
         return usable(to_train), usable(aside)
     validation = _validation(network, data, valid, training)
     if validation is None:
@@ -92,10 +93,15 @@ def open_part(
     valid: float | None = None,
     learnt: Sequence[str] | None = None,
     *,
+    views: Views = ONE,
+    seed: int | None = None,
     skip_broken: bool = False,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Dataset:
     """A part of labelled data; of the share ``valid`` that training keeps aside, that alone.
+
+    ``views`` says how large its pictures are read, ``seed`` which share is kept aside where that is
+    not by the network's own recipe.
 
     Where the spec names no classes, ``learnt`` are those that the weights were trained for; none
     where they were trained for classes without names, None where nothing is known. ``skip_broken``
@@ -112,10 +118,11 @@ def open_part(
     if not classes and learnt and len(learnt) == output.channels:
         classes = tuple(learnt)
     counted = several and not classes and learnt is not None
-    dataset = _open(network, data, split, classes, counted=counted)
+    dataset = _open(network, data, split, classes, counted=counted, views=views)
     for note in dataset.notes:
         tell(note)
-    part = dataset if valid is None else divide(dataset, valid, _seed(network))[1]
+    seed = seed_of(network) if seed is None else seed
+    part = dataset if valid is None else divide(dataset, valid, seed)[1]
     return _readable(part, tell) if skip_broken else part
 
 
@@ -126,11 +133,25 @@ def _open(
     classes: tuple[str, ...],
     *,
     counted: bool = False,
+    views: Views = ONE,
 ) -> Dataset:
-    nodes = network.network.inputs
-    inputs = [ModelInput(node.name, node.type, node.preparation) for node in nodes]
+    inputs = inputs_of(network)
+    larger = views.larger(inputs)
     heads = [head.name for head in heads_of(network.network)[1:]]
-    return open_dataset(data, inputs, split=split, classes=classes, counted=counted, heads=heads)
+    try:
+        return open_dataset(
+            data, larger, split=split, classes=classes, counted=counted, heads=heads
+        )
+    except UserError as error:
+        if views.crops == 1:
+            raise
+        raise error.amended(notes=[views.note(inputs)]) from error
+
+
+def inputs_of(network: TypedNetwork) -> tuple[ModelInput, ...]:
+    """A network's inputs, and how raw data becomes them."""
+    nodes = network.network.inputs
+    return tuple(ModelInput(node.name, node.type, node.preparation) for node in nodes)
 
 
 def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
@@ -154,7 +175,8 @@ def named_as(network: TypedNetwork, data: Dataset) -> TypedNetwork:
     return with_classes(network, data.classes)
 
 
-def _seed(network: TypedNetwork) -> int:
+def seed_of(network: TypedNetwork) -> int:
+    """What the recipe's chance starts from, and with it which samples are kept aside."""
     return (network.network.recipe or Recipe()).seed
 
 

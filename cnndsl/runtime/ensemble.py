@@ -9,17 +9,18 @@ from pathlib import PurePath
 from numpy.typing import ArrayLike
 from typing_extensions import override
 
-from cnndsl.data.sources import Array, ModelInput
+from cnndsl.data.sources import Array
 from cnndsl.data.views import Crops, Views
 from cnndsl.diagnostics.model import UserError
-from cnndsl.diagnostics.words import count, quoted
+from cnndsl.diagnostics.words import count
+from cnndsl.runtime.agreement import Said, check_answers, check_inputs, check_sizes
 from cnndsl.runtime.asking import Member, Paths, ask
 from cnndsl.runtime.averages import Average
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.prediction import Prediction
 from cnndsl.typecheck.answers import Answers
 
-__all__ = ["Ensemble", "check_alike"]
+__all__ = ["Ensemble"]
 
 
 class Ensemble:
@@ -64,16 +65,12 @@ class Ensemble:
             for one in models
         )
         self.names: tuple[str, ...] = _told_apart(names or models, self.models)
+        first = self.models[0]
         for name, model in zip(self.names[1:], self.models[1:], strict=True):
-            check_alike(self.names[0], name, self.classes, model.classes)
-            if model.meaning.kind != self.meaning.kind:
-                raise _different(
-                    name,
-                    f"gives a {model.meaning.kind} where `{self.names[0]}` gives a"
-                    f" {self.meaning.kind}",
-                    "take models that end with the same activation and were trained with the same"
-                    " kind of loss",
-                )
+            check_answers(
+                Said(self.names[0], first.classes, first.meaning),
+                Said(name, model.classes, model.meaning),
+            )
 
     @override
     def __repr__(self) -> str:
@@ -127,62 +124,12 @@ class Ensemble:
     def _members(self) -> list[Member]:
         """The models, seen to take and give the same."""
         members = [model.member() for model in self.models]
+        first = members[0]
         for name, member in zip(self.names[1:], members[1:], strict=True):
-            _check_inputs(self.names[0], name, members[0].inputs, member.inputs)
-            mine, theirs = members[0].outputs[0], member.outputs[0]
-            if mine.shape[1:] != theirs.shape[1:]:
-                raise _different(
-                    name,
-                    f"gives `{_sizes(theirs.shape[1:])}` where `{self.names[0]}` gives"
-                    f" `{_sizes(mine.shape[1:])}`",
-                    "take models whose outputs have the same size",
-                )
+            check_inputs(self.names[0], name, first.inputs, member.inputs)
+            sizes = (one.outputs[0].shape[1:] for one in (first, member))
+            check_sizes(self.names[0], name, *sizes)
         return members
-
-
-def check_alike(first: str, other: str, classes: Sequence[str], others: Sequence[str]) -> None:
-    """Raise CNN710 where another model has other classes, or has them in another order."""
-    if tuple(classes) == tuple(others):
-        return
-    help = "take models that were trained for the same classes, in the same order"
-    if len(classes) != len(others):
-        raise _different(
-            other, f"has {_classes(others)}, and `{first}` has {_classes(classes)}", help
-        )
-    at, mine, theirs = next(
-        (at, mine, theirs)
-        for at, (mine, theirs) in enumerate(zip(classes, others, strict=True))
-        if mine != theirs
-    )
-    raise _different(other, f"calls class {at} `{theirs}`, and `{first}` calls it `{mine}`", help)
-
-
-def _check_inputs(
-    first: str, other: str, mine: Sequence[ModelInput], theirs: Sequence[ModelInput]
-) -> None:
-    """Raise CNN710 where another model takes inputs of another kind."""
-    help = "take models for the same kind of data"
-    several = len(mine) > 1 or len(theirs) > 1
-    if several and {one.name for one in mine} != {one.name for one in theirs}:
-        raise _different(
-            other,
-            f"takes {quoted(one.name for one in theirs)}, and `{first}` takes"
-            f" {quoted(one.name for one in mine)}",
-            help,
-        )
-    by_name = {one.name: one for one in theirs} if several else {mine[0].name: theirs[0]}
-    for one in mine:
-        kinds = [_kind(one), _kind(by_name[one.name])]
-        if kinds[0] != kinds[1]:
-            raise _different(other, f"takes {kinds[1]}, and `{first}` takes {kinds[0]}", help)
-
-
-def _kind(model_input: ModelInput) -> str:
-    """What an input takes, without its size."""
-    kind = model_input.type
-    if model_input.preparation.layout_for(kind) is not None:
-        return "pictures"
-    return f"`{kind.dtype.value}` arrays of {count(len(kind.dims), 'dimension')}"
 
 
 def _shared(members: Sequence[Member]) -> list[dict[str, str]]:
@@ -212,15 +159,3 @@ def _told_apart(
         name if names.count(name) == 1 else f"{name} ({at})"
         for at, name in enumerate(names, start=1)
     )
-
-
-def _classes(classes: Sequence[str]) -> str:
-    return count(len(classes), "class", "classes") if classes else "no names of classes"
-
-
-def _sizes(shape: Sequence[object]) -> str:
-    return "x".join(map(str, shape))
-
-
-def _different(name: str, how: str, help: str) -> UserError:
-    return UserError("CNN710", f"`{name}` {how}: they have no mean", help=help)

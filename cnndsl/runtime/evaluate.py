@@ -33,6 +33,7 @@ from cnndsl.typecheck.scores import scores
 __all__ = [
     "Evaluator",
     "Judge",
+    "Judged",
     "Stopped",
     "evaluator_of",
     "measure",
@@ -132,6 +133,23 @@ class Judge:
     weight: float = 1.0
     alike: bool = True
 
+    @property
+    def is_inner(self) -> bool:
+        """Whether the loss takes what the output's last activation was given."""
+        return self.scores != self.output
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """What a model gave for a batch: what the loss takes, and what a user sees of it.
+
+    ``is_output`` says that the scores are the output's own numbers.
+    """
+
+    scores: Array
+    output: Array
+    is_output: bool
+
 
 class Evaluator:
     """A model that is measured on labelled data.
@@ -163,14 +181,14 @@ class Evaluator:
         self.loss = loss
         self._classes = model.manifest.classes
         main = str(model.graph_only.graph.output[0].name)
-        self._judges = (Judge(main, loss, scores or main, weight), *others)
-        taken = [one.scores for one in self._judges]
+        self.judges = (Judge(main, loss, scores or main, weight), *others)
+        taken = [one.scores for one in self.judges]
         whole = with_outputs(model, taken).for_runtime()
         self._session = Session(whole, device, threads=threads)
         shapes = {one.name: one.shape for one in self._session.outputs}
         self._dims = {
             one.output: tuple(size for size in shapes[one.output][1:] if isinstance(size, int))
-            for one in self._judges
+            for one in self.judges
         }
 
     def run(
@@ -183,31 +201,63 @@ class Evaluator:
             UserError: CNN802 for labels that do not fit, CNN803 for samples with numbers that are
                 not finite, CNN845 where an output has no labels, and what reading the data raises.
         """
-        data = {
-            one.output: labelled_for(dataset, one.output, alike=one.alike) for one in self._judges
-        }
-        labels = {one.output: self._labels(one, data[one.output]) for one in self._judges}
-        tallies = {
-            one.output: OutputTally(self._dims[one.output], one.loss) for one in self._judges
-        }
-        wanted = list(dict.fromkeys(name for one in self._judges for name in _values(one)))
-        with closing(evaluation_batches(dataset, batch, labels=_together(labels))) as batches:
+        data = self.labelled(dataset)
+        tallies = self.tallies()
+        with closing(evaluation_batches(dataset, batch, labels=self.labels(data))) as batches:
             for one in batches:
                 if stop():
                     raise Stopped
                 if error := not_finite_error(dataset, one):
                     raise error
-                found = self._session.run(one.inputs, wanted)
-                for judge in self._judges:
-                    taken, answer = (found[name] for name in _values(judge))
-                    taken = taken.reshape(len(one.indices), *self._dims[judge.output])
-                    tallies[judge.output].add(taken, answer, one.labels_of(judge.output))
-        return self._evaluation(
-            {
-                name: tally.evaluation(data[name].classes or self._classes)
-                for name, tally in tallies.items()
-            }
-        )
+                for name, found in self.answers(one.inputs).items():
+                    tallies[name].add(found.scores, found.output, one.labels_of(name))
+        return self.evaluation(tallies, data)
+
+    # --- the parts of a run, for whoever asks several times ---
+
+    def labelled(self, dataset: Dataset) -> dict[str, Dataset]:
+        """The dataset with the labels of each output that is judged."""
+        return {
+            one.output: labelled_for(dataset, one.output, alike=one.alike) for one in self.judges
+        }
+
+    def labels(self, data: Mapping[str, Dataset]) -> Callable[[Indices], Mapping[str, Array]]:
+        """What gives the labels of samples, for each output as its loss takes them."""
+        return _together({one.output: self._labels(one, data[one.output]) for one in self.judges})
+
+    def tallies(self) -> dict[str, OutputTally]:
+        """What batches are added up in, for each output."""
+        return {one.output: OutputTally(self._dims[one.output], one.loss) for one in self.judges}
+
+    def answers(self, inputs: Mapping[str, Array]) -> dict[str, Judged]:
+        """What the model gives for a batch, by its outputs' names."""
+        wanted = list(dict.fromkeys(name for one in self.judges for name in _values(one)))
+        found = self._session.run(inputs, wanted)
+        size = len(next(iter(inputs.values())))
+        judged = {}
+        for judge in self.judges:
+            taken, answer = (found[name] for name in _values(judge))
+            judged[judge.output] = Judged(
+                taken.reshape(size, *self._dims[judge.output]), answer, is_output=not judge.is_inner
+            )
+        return judged
+
+    def evaluation(
+        self, tallies: Mapping[str, OutputTally], data: Mapping[str, Dataset]
+    ) -> Evaluation:
+        """What all outputs come to: the main output's numbers, with the sum of the losses."""
+        found = {
+            name: tally.evaluation(data[name].classes or self._classes)
+            for name, tally in tallies.items()
+        }
+        total = sum(one.weight * found[one.output].loss for one in self.judges)
+        main = found[self.judges[0].output]
+        return replace(main, loss=total, outputs=found if len(found) > 1 else {})
+
+    @property
+    def dims(self) -> Mapping[str, tuple[int, ...]]:
+        """The sizes of each output that is judged, without the batch."""
+        return self._dims
 
     def _labels(self, judge: Judge, dataset: Dataset) -> Callable[[Indices], Array]:
         """The labels of an output as its loss takes them, seen to be such."""
@@ -215,12 +265,6 @@ class Evaluator:
         labels = encoder(dataset, kind.dtype, judge.loss.label_dims((1, *dims))[1:], learnt=False)
         check_answers(dataset, kind, dims[0], learnt=False)
         return labels
-
-    def _evaluation(self, found: Mapping[str, Evaluation]) -> Evaluation:
-        """What all outputs come to: the main output's numbers, with the sum of the losses."""
-        total = sum(one.weight * found[one.output].loss for one in self._judges)
-        main = found[self._judges[0].output]
-        return replace(main, loss=total, outputs=found if len(found) > 1 else {})
 
 
 def _values(judge: Judge) -> tuple[str, str]:

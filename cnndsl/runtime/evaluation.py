@@ -25,7 +25,7 @@ from cnndsl.runtime.tally import (
     class_scores,
 )
 
-__all__ = ["Evaluation", "OutputTally"]
+__all__ = ["Evaluation", "OutputTally", "Part"]
 
 Doubles: TypeAlias = NDArray[numpy.float64]
 
@@ -46,6 +46,9 @@ class Evaluation:
 
     Where several outputs have losses, ``outputs`` has what each of them is worth, by name: its own
     loss, before its weight. ``loss`` is then their weighted sum, and all else the main output's.
+
+    Where answers are means of several models or views, ``parts`` say what less of them is worth:
+    each model alone, and one view.
     """
 
     loss: float
@@ -63,6 +66,7 @@ class Evaluation:
     places: bool = False
     nan: int = 0
     outputs: Mapping[str, Evaluation] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     @override
     def __repr__(self) -> str:
@@ -145,6 +149,15 @@ class Evaluation:
         """The mean of the channels' shares of explained variance; None where none has any."""
         found = [one.r2 for one in self.values if one.r2 is not None]
         return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """How good some of several models are together, by so many views of each sample."""
+
+    models: tuple[str, ...]
+    views: int
+    evaluation: Evaluation
 
 
 def _names(names: tuple[str, ...], count: int) -> tuple[str, ...]:

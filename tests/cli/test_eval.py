@@ -309,3 +309,32 @@ def test_of_answers_that_are_no_classes_nothing_is_drawn(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "note: nothing is drawn: answers are not one class of several" in result.stderr
     assert not (tmp_path / "c.png").exists()
+
+
+def test_several_models_and_views_say_what_each_gains(tmp_path: Path) -> None:
+    data = str(tmp_path / "data.npz")
+    pixels = numpy.random.default_rng(1).integers(0, 256, (20, 16, 16), numpy.uint8)
+    numpy.savez(data, x=pixels, y=numpy.arange(20) % 3)
+    models = []
+    for seed in ("1", "2"):
+        models.append(str(tmp_path / f"{seed}.onnx"))
+        spec = tmp_path / "tiny.cnn"
+        spec.write_text("input 1x16x16 { scale 1/255 }\nflatten -> dense 3 -> softmax\n")
+        CliRunner().invoke(main, ["compile", str(spec), "--seed", seed, "-o", models[-1]])
+    result = evaluate(*models, "--data", data, "--crops", "5", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[2].split() == ["asked", "views", "loss", "top1", "gained"]
+    assert [line.split()[-4] for line in lines[3:8]] == ["1", "5", "1", "5", "1"]
+    assert lines[7].startswith("all 2 models")
+    found = json.loads(evaluate(*models, "--data", data, "--flip", "--format", "json").stdout)
+    assert found["models"] == models
+    assert [(len(one["models"]), one["views"]) for one in found["parts"]] == [
+        (1, 1),
+        (1, 2),
+        (1, 1),
+        (1, 2),
+        (2, 1),
+    ]
+    wrong = evaluate(models[0], str(spec), "--data", data)
+    assert "only the first of several may be a spec" in wrong.stderr

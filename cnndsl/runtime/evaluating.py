@@ -1,0 +1,167 @@
+"""Turns a request to evaluate into numbers: networks with files of weights, and labelled data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
+
+from typing_extensions import Unpack
+
+from cnndsl.data.formats.memory import ArrayData
+from cnndsl.data.samples import Dataset
+from cnndsl.data.sources import ModelInput
+from cnndsl.data.splits import Split
+from cnndsl.data.training_data import inputs_of, open_part, seed_of
+from cnndsl.data.views import ONE, Crops, Views
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.onnx_weights import weights_of_model
+from cnndsl.graph.weight_files import classes_of_weights, read_weights
+from cnndsl.graph.weights import Array
+from cnndsl.runtime.evaluate import measure
+from cnndsl.runtime.evaluate_together import Asked, measure_together
+from cnndsl.runtime.evaluation import Evaluation
+
+__all__ = ["EvaluationOptions", "Trained", "evaluate_trained"]
+
+
+class EvaluationOptions(TypedDict, total=False):
+    """What may be asked of an evaluation; all of it may be left out."""
+
+    split: Split
+    """The part to take of data that comes in parts: ``train``, ``valid`` or ``test``."""
+
+    valid: float | None
+    """Take only the share that training with ``valid`` kept aside."""
+
+    crops: Crops
+    """1, or 5 or 10 crops of each picture, whose answers' mean counts."""
+
+    flip: bool
+    """Whether to ask about each picture and its mirror image."""
+
+    device: str
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+
+    batch: int
+    """How many samples to run at once, by default 64."""
+
+    threads: int | None
+    """How many threads one operator may use; by default ONNX Runtime decides."""
+
+    verify: bool
+    """Whether to compare the checksum of the weights' file, where it has one; by default yes."""
+
+    skip_broken: bool
+    """Leave out samples that cannot be read."""
+
+    tell: Callable[[str], None]
+    """Is told, a line each, how labels were read, what was passed over, and what of the weights was
+    converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network and the file of its weights; ``name`` is what to call the two."""
+
+    name: str
+    network: TypedNetwork
+    weights: str | os.PathLike[str]
+
+
+def evaluate_trained(
+    models: Sequence[Trained],
+    data: str | os.PathLike[str] | ArrayData,
+    answering: Callable[[TypedNetwork], Artifact],
+    **options: Unpack[EvaluationOptions],
+) -> Evaluation:
+    """How good networks are on labelled data: one by itself, or the mean of several.
+
+    ``answering`` makes the model of a network that answers, without weights.
+
+    Raises:
+        UserError: for data or weights that cannot be read or do not fit, for views that there are
+            not, and CNN710 for a network that differs from the first.
+        ValueError: for another ``split`` or number of crops, a batch below 1, and where ``valid``
+            is no share between 0 and 1.
+    """
+    batch = options.get("batch", 64)
+    if batch < 1:
+        raise ValueError(f"`batch` must be 1 or more, not {batch}")
+    views = Views(options.get("crops", 1), options.get("flip", False))
+    opened = _Opened(data, options, seed_of(models[0].network), _Once(options))
+    device, threads = options.get("device", "auto"), options.get("threads")
+    asked = []
+    for one in models:
+        views.larger(inputs_of(one.network))  # Refused before anything is read.
+        numbers = _numbers(one, options, opened.tell)
+        asked.append(
+            Asked(
+                one.name,
+                one.network,
+                replace(answering(one.network), weights=numbers),
+                opened.part(one, ONE),
+                opened.part(one, Views(views.crops)),
+            )
+        )
+    if len(asked) == 1 and len(views.each) == 1:
+        [only] = asked
+        return measure(
+            only.network, only.model, only.plain, device=device, threads=threads, batch=batch
+        )
+    return measure_together(asked, views, device=device, threads=threads, batch=batch)
+
+
+def _numbers(
+    one: Trained, options: EvaluationOptions, tell: Callable[[str], None]
+) -> Mapping[str, Array]:
+    verify = options.get("verify", True)
+    if os.fspath(one.weights).lower().endswith(".onnx"):
+        return weights_of_model(one.weights, one.network, verify=verify, tell=tell)
+    return read_weights(one.weights, one.network, tell, verify=verify)
+
+
+class _Once:
+    """Tells each line once, however many models it is about."""
+
+    def __init__(self, options: EvaluationOptions) -> None:
+        self._tell = options.get("tell")
+        self._told: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if self._tell is not None and line not in self._told:
+            self._told.add(line)
+            self._tell(line)
+
+
+@dataclass(eq=False)
+class _Opened:
+    """The data as models take it, opened once for all that take it alike."""
+
+    data: str | os.PathLike[str] | ArrayData
+    options: EvaluationOptions
+    seed: int
+    tell: Callable[[str], None]
+    parts: dict[tuple[object, ...], Dataset] = field(default_factory=dict)
+
+    def part(self, one: Trained, views: Views) -> Dataset:
+        """What a model is measured on, its pictures as large as views are cut out of."""
+        inputs: tuple[ModelInput, ...] = views.larger(inputs_of(one.network))
+        learnt = classes_of_weights(one.weights)
+        key = (inputs, one.network.network.classes, learnt, one.network.main_type)
+        valid = self.options.get("valid")
+        if key not in self.parts:
+            self.parts[key] = open_part(
+                one.network,
+                self.data,
+                "train" if valid is not None else self.options.get("split", "test"),
+                valid,
+                learnt,
+                views=views,
+                seed=self.seed,
+                skip_broken=self.options.get("skip_broken", False),
+                tell=self.tell,
+            )
+        return self.parts[key]
