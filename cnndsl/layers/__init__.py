@@ -86,6 +86,8 @@ _OTHER_NAMES = {
     "flatten": "Flatten flat ravel",
     "dense": "fc FC fully_connected fullyconnected FullyConnected connected linear Linear"
     " Dense InnerProduct inner_product innerproduct affine Gemm ip",
+    "localconv": "locally_connected locallyconnected LocallyConnected LocallyConnected1D"
+    " LocallyConnected2D LocallyConnected3D local_conv LocalConv local",
     "embedding": "Embedding Embed embed lookup_table LookupTable word_embedding",
     "dropout": "Dropout drop",
     "noise": "GaussianNoise gaussian_noise",

@@ -97,8 +97,8 @@ _ABSENT = {
     " reducemean reducemax reducesum reduction statspool",
     "write `depthwise 3 -> conv 64@1`, with the kernel and the filters of yours": "separableconv"
     " sepconv separableconvolution depthwiseseparableconv",
-    "`conv` is here, whose filters are the same everywhere": "locallyconnected localconv local"
-    " deformconv deformableconv dynamicconv condconv involution octaveconv maskedconv partialconv"
+    "`conv` is here, whose filters are the same everywhere": "deformconv deformableconv"
+    " dynamicconv condconv involution octaveconv maskedconv partialconv"
     " gatedconv causalconv spectralconv lazyconv sparseconv graphconv unfold fold im2col",
     "no layer weighs places by each other": "attention multiheadattention mha selfattention"
     " additiveattention groupqueryattention nonlocal transformer transformerencoder"

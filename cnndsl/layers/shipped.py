@@ -24,6 +24,7 @@ MODULES: dict[str, dict[str, str]] = {
         "globalmaxpool": "pool",
         "identity": "shape",
         "leakyrelu": "activation",
+        "localconv": "localconv",
         "lppool": "lppool",
         "lrn": "normalization",
         "maximum": "join",

@@ -9,5 +9,6 @@ __all__ = ["APART"]
 
 APART = {
     "embedding": "tests/layers/test_embedding.py",
+    "localconv": "tests/layers/test_localconv.py",
 }
 """The layers, each with its file."""
