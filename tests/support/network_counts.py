@@ -6,7 +6,8 @@ new spec is a row here, under its family; nothing else lists them.
 Sources: *reference* are numbers that at least two of torchvision, Keras, Caffe's definitions, the
 ONNX light models and the paper agree on; *torchvision*, *Keras*, *Caffe*'s
 definitions and the *authors' code* are theirs alone; *paper* is
-what the paper says to the unit; *arithmetic* was worked out by hand from the paper's tables.
+what the paper says to the unit; *PyTorch* was written
+out of its modules from the paper; *arithmetic* was worked out by hand from the paper's tables.
 """
 
 from __future__ import annotations
@@ -107,10 +108,41 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         ),
         # --- OctConv
         # --- small and all-convolutional
+        "nin": Counts(966_986, 222_486_528, 9, 6, "reference", 0, (3, 32, 32), (10,)),
+        "allcnn": Counts(1_369_738, 270_798_336, 9, 7, "reference", 0, (3, 32, 32), (10,)),
+        "cifar10-quick": Counts(145_578, 12_354_176, 5, 9, "reference", 0, (3, 32, 32), (10,)),
+        "medmnist-resnet18": Counts(
+            11_168_706, 455_796_736, 18, 7, "reference", 9_600, (1, 28, 28), (2,)
+        ),
+        "medmnist-resnet50": Counts(
+            23_503_298, 1_046_803_456, 50, 7, "reference", 53_120, (1, 28, 28), (2,)
+        ),
+        "medmnist-resnet18-3d": Counts(
+            33_145_419, 17_749_108_224, 18, 7, "PyTorch", 9_600, (1, 28, 28, 28), (11,)
+        ),
+        "squeezenet": Counts(1_248_424, 818_924_576, 18, 14, "torchvision"),
+        "squeezenet11": Counts(1_235_496, 349_151_936, 18, 14, "torchvision"),
+        "mobilenetv1": Counts(4_231_976, 568_740_352, 28, 9, "Keras", 21_888),
         # --- one dimension
+        "tdnn": Counts(521, 6_072, 2, 4, "reference", 0, (16, 15), (3,)),
+        "spoken-digits": Counts(558_090, 67_427_328, 5, 6, "PyTorch", 2_048, (1, 8000), (10,)),
+        "activity-week": Counts(78_993, 25_473_568, 6, 7, "PyTorch", 352, (1, 10080), (1,)),
         # --- text
         # --- three dimensions
+        "c3d": Counts(
+            79_991_015, 38_548_959_232, 11, 12, "reference", 0, (3, 16, 112, 112), (487,)
+        ),
+        "c3d-small": Counts(
+            17_444_965, 19_261_106_176, 8, 12, "reference", 0, (3, 16, 112, 112), (101,)
+        ),
         # --- games
+        "dqn": Counts(1_686_180, 9_345_024, 5, 6, "reference", 0, (4, 84, 84), (4,)),
+        "dqn-2013": Counts(677_172, 2_966_528, 4, 5, "reference", 0, (4, 84, 84), (4,)),
+        "go-clark": Counts(4_599_273, 158_782_240, 8, 6, "PyTorch", 0, (8, 19, 19), (361,)),
+        "go-12layer": Counts(1_739_905, 627_550_848, 13, 3, "PyTorch", 0, (36, 19, 19), (361,)),
+        "go-policy-value": Counts(
+            22_827_877, 8_105_976_564, 42, 6, "PyTorch", 19_974, (17, 19, 19), (362,)
+        ),
         # --- detection, segmentation
         # --- faces, history
     }
