@@ -29,6 +29,9 @@ class DType(StrEnum):
         return 4 if self is DType.FLOAT32 else 8
 
 
+_SPATIAL_AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
 @frozen
 class TensorType:
     """The type of one value: its sizes without the batch dimension, and its element type.
@@ -60,6 +63,15 @@ class TensorType:
     def spatial(self) -> tuple[int, ...]:
         """The sizes after the channels; empty for a vector."""
         return self.dims[1:]
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What its dimensions are called.
+
+        >>> TensorType((6, 28, 28)).axes, TensorType((64, 101)).axes, TensorType((10,)).axes
+        (('channels', 'height', 'width'), ('channels', 'length'), ('channels',))
+        """
+        return ("channels", *_SPATIAL_AXES.get(len(self.spatial), ()))
 
     @property
     def elements(self) -> int:

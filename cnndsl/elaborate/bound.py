@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Generic, TypeVar, get_args
 
 from cnndsl.diagnostics.source import Span
-from cnndsl.elaborate.values import Value, holes_in
-from cnndsl.frozen import frozen
+from cnndsl.elaborate.values import OpenHole, Value, holes_in
+from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Lists, Schema
 
 __all__ = ["Bound", "takes_lists", "validate"]
@@ -35,9 +35,20 @@ class Bound(Generic[S]):
         return validate(self.schema, values)
 
     @property
+    def closed(self) -> Bound[S]:
+        """The same with a number in place of each hole, as if they had been found."""
+        return replace(self, values={name: _closed(value) for name, value in self.values.items()})
+
+    @property
     def has_holes(self) -> bool:
         """Whether a value is still to be found."""
         return any(True for value in self.values.values() for _ in holes_in(value))
+
+
+def _closed(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(map(_closed, value))
+    return 1 if isinstance(value, OpenHole) else value
 
 
 @lru_cache(maxsize=512)

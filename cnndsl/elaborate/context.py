@@ -195,16 +195,19 @@ class ElaborationContext(ABC):
                 "CNN111",
                 f"this gives {len(streams)} streams where one is needed",
                 span,
-                help=f"name them: `{', '.join('abcdefgh'[: len(streams)])} = {shorten(span.text)}`",
+                help=f"name them: `{_names(len(streams))} = {shorten(span.text)}`",
             )
-            return streams[0]
+            return self.append(LayerNode(self._unknown(), Poison(), streams, span))
         self.fail(
             "CNN105",
             "there is no stream here: no `input` comes before it",
             span,
             help="write `input 3x224x224` above it, with the sizes of yours",
         )
-        return self.append(LayerNode(f"unknown{len(self.draft.nodes)}", Poison(), (), span))
+        return self.append(LayerNode(self._unknown(), Poison(), (), span))
+
+    def _unknown(self) -> str:
+        return f"unknown{len(self.draft.nodes)}"
 
     def step(self, span: Span) -> None:
         """Count a step of expansion; with very many mistakes, none is made any more."""
@@ -247,3 +250,9 @@ class ElaborationContext(ABC):
             yield
         except EvaluationError as error:
             self.report.add(error.diagnostic)
+
+
+def _names(number: int) -> str:
+    """Names for so many streams."""
+    letters = [chr(ord("a") + at) for at in range(number)]
+    return ", ".join(letters if number <= 8 else (f"part{at + 1}" for at in range(number)))

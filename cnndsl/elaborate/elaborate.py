@@ -7,32 +7,27 @@ what would merely follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from typing_extensions import override
 
-from cnndsl.diagnostics.model import Diagnostic, Label
-from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.model import Label
 from cnndsl.diagnostics.words import closest, count
-from cnndsl.elaborate.bind import bind
-from cnndsl.elaborate.calls import as_chain, bind_arguments
+from cnndsl.elaborate.calls import bind_arguments
 from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.control import branch, loop
-from cnndsl.elaborate.draft import PendingClaim, Poison
+from cnndsl.elaborate.draft import PendingClaim
 from cnndsl.elaborate.error_nodes import STREAMLESS, begins_with, names_in, with_error_nodes
 from cnndsl.elaborate.evaluate import claimed_sizes, evaluate
+from cnndsl.elaborate.layer_nodes import join_nodes, layer_nodes
 from cnndsl.elaborate.name_errors import (
     behind_return,
     called_layer,
     claims_layer,
     joins_nothing,
-    listed_streams,
     misplaced,
     not_a_layer,
     stream_in_the_middle,
     unknown_callee,
 )
-from cnndsl.elaborate.network import LayerNode
 from cnndsl.elaborate.scope import (
     BlockDefinition,
     Frame,
@@ -40,11 +35,9 @@ from cnndsl.elaborate.scope import (
     Stream,
     labels_in,
 )
-from cnndsl.elaborate.share import call_share, layer_share, split_share
+from cnndsl.elaborate.share import call_share
 from cnndsl.elaborate.values import KNOWN_WORDS, Broken, Constants, EvaluationError, Value
-from cnndsl.frozen import replace
 from cnndsl.layers import find, is_shipped
-from cnndsl.layers.base import Layer
 from cnndsl.layers.window import Rounding
 from cnndsl.syntax.ast import (
     Bind,
@@ -58,8 +51,6 @@ from cnndsl.syntax.ast import (
     Identifier,
     Let,
     Link,
-    List,
-    Name,
     Phrase,
     Repeat,
     Return,
@@ -67,7 +58,6 @@ from cnndsl.syntax.ast import (
     Statement,
 )
 from cnndsl.syntax.ast import Broken as BrokenStatement
-from cnndsl.syntax.sharing import SHARE
 
 __all__ = ["Elaborator"]
 
@@ -236,7 +226,7 @@ class Elaborator(ElaborationContext):
         element = link.element
         match element:
             case Phrase():
-                return (self._phrase(element, link.label, frame, current),)
+                return self._phrase(element, link.label, frame, current)
             case Call():
                 return self._call(element, link.label, frame, current)
             case Branch():
@@ -254,51 +244,17 @@ class Elaborator(ElaborationContext):
 
     def _phrase(
         self, phrase: Phrase, label: Identifier | None, frame: Frame, current: int | None
-    ) -> int:
-        name = phrase.head.name
-        schema = find(name)
+    ) -> tuple[int, ...]:
+        head, span = phrase.head, phrase.span
+        schema = find(head.name)
         if schema is None:
             not_a_layer(self, phrase, frame)
-            return self.poison(phrase.span, frame)
+            return (self.poison(span, frame),)
         if schema.joins:
             joins_nothing(self, phrase)
-            return self.poison(phrase.span, frame)
+            return (self.poison(span, frame),)
         inputs = () if current is None else (current,)
-        return self._layer(schema, phrase.head, phrase.arguments, label, frame, inputs, phrase.span)
-
-    def _layer(
-        self,
-        schema: type[Layer],
-        head: Identifier,
-        arguments: Sequence[Expr],
-        label: Identifier | None,
-        frame: Frame,
-        inputs: tuple[int, ...],
-        span: Span,
-    ) -> int:
-        """Add a layer to the network and give its position."""
-        arguments, label_of_owner = split_share(schema, arguments)
-        bound = bind(schema, head, arguments, frame.constants, self.report)
-        if not inputs:
-            self.fail(
-                "CNN105",
-                f"`{head.name}` has no input: no `input` comes before it",
-                head.span,
-                help="write `input 3x224x224` above it, with the sizes of yours",
-            )
-        if bound is None or not inputs:
-            return self.poison(span, frame, inputs)
-        defaults: dict[str, Value] = {}
-        if frame.rounding is not Rounding.EXACT and "rounding" in schema.model_fields:
-            defaults["rounding"] = frame.rounding.value
-        name = frame.naming.prefix + (label.name if label else frame.naming.generate(head.name))
-        layer = Poison() if bound.has_holes else bound.validate(**defaults)
-        share = layer_share(self, schema, name, label_of_owner, frame)
-        node = LayerNode(name, layer, inputs, span, bound.places, frame.trace, share)
-        position = self.append(node)
-        if bound.has_holes:
-            self.draft.pending[position] = replace(bound, values={**defaults, **bound.values})
-        return position
+        return layer_nodes(self, schema, head, phrase.arguments, label, frame, inputs, span)
 
     # --- calls ---
 
@@ -312,49 +268,10 @@ class Elaborator(ElaborationContext):
         if schema is None:
             unknown_callee(self, call, frame)
         elif schema.joins:
-            return (self._join(schema, call, label, frame, current),)
+            return join_nodes(self, schema, call, label, frame, current)
         else:
             called_layer(self, schema, call, frame)
         return (self.poison(call.span, frame),)
-
-    def _join(
-        self,
-        schema: type[Layer],
-        call: Call,
-        label: Identifier | None,
-        frame: Frame,
-        current: int | None,
-    ) -> int:
-        if any(
-            not argument.name and isinstance(argument.value, List) for argument in call.arguments
-        ):
-            listed_streams(self, call)
-            return self.poison(call.span, frame)
-        streams: list[int] = []
-        attributes: list[Expr] = []
-        misnamed: Diagnostic | None = None
-        for argument in call.arguments:
-            if argument.name is not None and not isinstance(argument.value, Chain):
-                attributes += [Name(argument.name.name, argument.name.span), argument.value]
-            else:
-                chain = as_chain(argument)
-                misnamed = misnamed or frame.misnamed(chain)
-                streams.append(self.one(self.chain(chain, frame, current), chain.span))
-        if call.share is not None:
-            attributes += [Name(SHARE, call.share.span), Name(call.share.name, call.share.span)]
-        if len(streams) < 2:
-            self.fail(
-                "CNN111",
-                f"`{call.callee.name}` joins two streams or more, not {len(streams)}",
-                call.span,
-                help="separate its chains by commas; `identity` is the stream itself",
-            )
-            return self.poison(call.span, frame)
-        inputs = tuple(streams)
-        node = self._layer(schema, call.callee, attributes, label, frame, inputs, call.span)
-        if misnamed is not None:
-            self.draft.misnamed_readers[node] = misnamed
-        return node
 
     def _block(
         self,

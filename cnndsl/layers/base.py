@@ -262,6 +262,9 @@ class Layer(Schema):
     joins: ClassVar[bool] = False
     """Whether it takes several streams, in parentheses."""
 
+    result: ClassVar[type["Layer"] | None] = None
+    """The layer that makes one of its results, where it gives several; ``index`` says which."""
+
     takes_tokens: ClassVar[bool] = False
     """Whether its input are token ids (int64) instead of numbers."""
 
@@ -298,6 +301,11 @@ class Layer(Schema):
     def bounds(self, *inputs: Bounds) -> Bounds:
         """Between which numbers its output lies, where its inputs lie between these."""
         return (-math.inf, math.inf) if self.shares == "never" else inputs[0]
+
+    @property
+    def results(self) -> int:
+        """How many results it gives."""
+        return 1
 
     @property
     def slope_below_zero(self) -> float:

@@ -10,6 +10,8 @@ __all__ = ["FaultKind"]
 class FaultKind(StrEnum):
     """Why a layer cannot take its inputs. Its value is the code that a person reads."""
 
+    PARTS = "CNN131"
+    """An axis does not split into the parts."""
     REMAINDER = "CNN301"
     """A window does not tile its input."""
     TOO_LARGE = "CNN302"

@@ -37,6 +37,7 @@ MODULES: dict[str, dict[str, str]] = {
         "scaledtanh": "activation",
         "sigmoid": "activation",
         "softmax": "activation",
+        "split": "split",
         "subsample": "subsample",
         "sumpool": "pool",
         "tanh": "activation",

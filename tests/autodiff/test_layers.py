@@ -67,6 +67,11 @@ VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"filters": 2, "kernel": (2, 3), "stride": (3, 2), "output_padding": (2, 1)}, PLANE),
         ({"filters": 3, "kernel": (2,), "stride": (2,), "padding": (0, 0, 1, 1, 0, 0)}, SPACE),
     ],
+    "split": [
+        ({"parts": 2, "index": 0}, PLANE),
+        ({"parts": (1, 3, 2), "index": 1}, VECTOR),
+        ({"parts": (3, 2), "axis": "depth", "index": 1}, SPACE),
+    ],
     "sumpool": [*WINDOWS, ({"kernel": (1,)}, PLANE)],
     "minpool": [*WINDOWS, ({"kernel": (2,), "stride": (1,), "dilation": (2,)}, PLANE)],
     "subsample": WINDOWS,
@@ -106,7 +111,7 @@ def test_every_input_and_weight_of_a_layer_gets_a_gradient(
 ) -> None:
     found = find(keyword)
     assert found is not None
-    layer = found(**parameters)
+    layer = (found.result or found)(**parameters)
     count = 3 if layer.joins else 1
     assert_trainable(layer, (TensorType(dims),) * count, target)
     if keyword == "multiply" and len(dims) > 1:

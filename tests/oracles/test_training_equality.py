@@ -84,6 +84,10 @@ maximum(avgpool 3 stride 1 padding 1, avgpool 3 stride 1 padding 1 count_padding
 sumpool 2 stride 2 rounding ceil -> avgpool 3 stride 2 padding 1 rounding ceil count_padding yes
 add(conv 12@1, conv 12@3x1 padding [1, 0, 1, 0]) -> noise 0.2 -> tanh
 maxpool 2 stride 1 dilation 1
+s, t = split 2
+concat(t -> tanh, s)
+u, v, w = split [3, 5, 4]
+concat(w, u -> sigmoid, v)
 flatten -> dense 5 bias no -> batchnorm -> softmax
 """,
     "siamese": """\

@@ -240,6 +240,15 @@ def _multiply(trainer: TorchTrainer, node: LayerNode, *xs: Tensor) -> Tensor:
     return reduce(torch.mul, [x.reshape(*x.shape, *[1] * (rank - x.ndim)) for x in xs])
 
 
+def _split(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
+    layer: Any = node.layer
+    (source,) = trainer.typed.input_types(node)
+    axis = source.axes.index(layer.axis)
+    whole = source.dims[axis]
+    sizes = whole // layer.parts if isinstance(layer.parts, int) else [*layer.parts]
+    return torch.split(x, sizes, axis + 1)[layer.index]
+
+
 def _plain(function: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
     return lambda trainer, node, x: function(x)
 
@@ -282,6 +291,7 @@ LAYERS: Mapping[str, Callable[..., Tensor]] = {
     "scaledtanh": _plain(lambda x: 1.7159 * torch.tanh(x * (2 / 3))),
     "sigmoid": _plain(torch.sigmoid),
     "softmax": _plain(lambda x: torch.softmax(x, 1)),
+    "split": _split,
     "sumpool": _sumpool,
     "tanh": _plain(torch.tanh),
     "upconv": _upconv,

@@ -1,0 +1,123 @@
+"""Turns a layer's phrase, or a join of chains, into nodes: one for each result of the layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.bind import bind
+from cnndsl.elaborate.bound import Bound
+from cnndsl.elaborate.calls import as_chain
+from cnndsl.elaborate.context import ElaborationContext
+from cnndsl.elaborate.draft import Poison
+from cnndsl.elaborate.evaluate import hole_refused
+from cnndsl.elaborate.name_errors import listed_streams
+from cnndsl.elaborate.network import LayerNode
+from cnndsl.elaborate.scope import Frame
+from cnndsl.elaborate.share import layer_share, split_share
+from cnndsl.elaborate.values import OpenHole, Value
+from cnndsl.frozen import replace
+from cnndsl.layers.base import Layer
+from cnndsl.layers.window import Rounding
+from cnndsl.syntax.ast import Call, Chain, Expr, Identifier, List, Name
+from cnndsl.syntax.sharing import SHARE
+
+__all__ = ["join_nodes", "layer_nodes"]
+
+
+def layer_nodes(
+    context: ElaborationContext,
+    schema: type[Layer],
+    head: Identifier,
+    arguments: Sequence[Expr],
+    label: Identifier | None,
+    frame: Frame,
+    inputs: tuple[int, ...],
+    span: Span,
+) -> tuple[int, ...]:
+    """Add a layer to the network and give the positions of its results: nearly always one."""
+    arguments, label_of_owner = split_share(schema, arguments)
+    bound = bind(schema, head, arguments, frame.constants, context.report)
+    if not inputs:
+        context.fail(
+            "CNN105",
+            f"`{head.name}` has no input: no `input` comes before it",
+            head.span,
+            help="write `input 3x224x224` above it, with the sizes of yours",
+        )
+    if bound is None or not inputs:
+        return (context.poison(span, frame, inputs),)
+    defaults: dict[str, Value] = {}
+    if frame.rounding is not Rounding.EXACT and "rounding" in schema.model_fields:
+        defaults["rounding"] = frame.rounding.value
+    name = frame.naming.prefix + (label.name if label else frame.naming.generate(head.name))
+    share = layer_share(context, schema, name, label_of_owner, frame)
+    positions: list[int] = []
+    for full, one in _results(bound, name):
+        layer = Poison() if one.has_holes else one.validate(**defaults)
+        node = LayerNode(full, layer, inputs, span, bound.places, frame.trace, share)
+        position = context.append(node)
+        if one.has_holes:
+            context.draft.pending[position] = replace(one, values={**defaults, **one.values})
+        positions.append(position)
+    return tuple(positions)
+
+
+def _results(bound: Bound[Layer], name: str) -> Iterator[tuple[str, Bound[Layer]]]:
+    """Each result of a layer with its name: ``split1.1``, ``split1.2`` where there are several.
+
+    Raises:
+        EvaluationError: where a hole would decide how many there are.
+    """
+    result = bound.schema.result
+    if result is None:
+        yield name, bound
+        return
+    for parameter, value in bound.values.items():
+        if isinstance(value, OpenHole):
+            raise hole_refused(bound.places[parameter])
+    for at in range(bound.closed.validate().results):
+        yield (
+            f"{name}.{at + 1}",
+            replace(bound, schema=result, values={**bound.values, "index": at}),
+        )
+
+
+def join_nodes(
+    context: ElaborationContext,
+    schema: type[Layer],
+    call: Call,
+    label: Identifier | None,
+    frame: Frame,
+    current: int | None,
+) -> tuple[int, ...]:
+    """Add a layer that joins the streams of its arguments."""
+    if any(not argument.name and isinstance(argument.value, List) for argument in call.arguments):
+        listed_streams(context, call)
+        return (context.poison(call.span, frame),)
+    streams: list[int] = []
+    attributes: list[Expr] = []
+    misnamed: Diagnostic | None = None
+    for argument in call.arguments:
+        if argument.name is not None and not isinstance(argument.value, Chain):
+            attributes += [Name(argument.name.name, argument.name.span), argument.value]
+        else:
+            chain = as_chain(argument)
+            misnamed = misnamed or frame.misnamed(chain)
+            streams.append(context.one(context.chain(chain, frame, current), chain.span))
+    if call.share is not None:
+        attributes += [Name(SHARE, call.share.span), Name(call.share.name, call.share.span)]
+    if len(streams) < 2:
+        context.fail(
+            "CNN111",
+            f"`{call.callee.name}` joins two streams or more, not {len(streams)}",
+            call.span,
+            help="separate its chains by commas; `identity` is the stream itself",
+        )
+        return (context.poison(call.span, frame),)
+    inputs = tuple(streams)
+    nodes = layer_nodes(context, schema, call.callee, attributes, label, frame, inputs, call.span)
+    if misnamed is not None:
+        context.draft.misnamed_readers.update(dict.fromkeys(nodes, misnamed))
+    return nodes
