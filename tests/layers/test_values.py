@@ -264,9 +264,7 @@ def joined(keyword: str) -> Callable[[random.Random], Any]:
 
 
 def split(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
-    kind = find("split")
-    assert kind is not None
-    assert kind.result is not None
+    split_layer: Any = find("split")
     sizes = [rng.randint(1, 4) for _ in range(rng.randint(2, 4))]
     equal = rng.choice((True, False))
     shape = [*any_shape(rng)]
@@ -275,7 +273,7 @@ def split(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
     shape[at] = len(sizes) * sizes[0] if equal else sum(sizes)
     parts = len(sizes) if equal else tuple(sizes)
     index = rng.randrange(len(sizes))
-    return kind.result(parts=parts, axis=axes[at], index=index), [tuple(shape)]
+    return split_layer.result(parts=parts, axis=axes[at], index=index), [tuple(shape)]
 
 
 def split_by_torch(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
