@@ -263,27 +263,6 @@ def joined(keyword: str) -> Callable[[random.Random], Any]:
     return draw
 
 
-def split(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
-    split_layer: Any = find("split")
-    sizes = [rng.randint(1, 4) for _ in range(rng.randint(2, 4))]
-    equal = rng.choice((True, False))
-    shape = [*any_shape(rng)]
-    axes = TensorType(tuple(shape)).axes
-    at = rng.randrange(len(axes))
-    shape[at] = len(sizes) * sizes[0] if equal else sum(sizes)
-    parts = len(sizes) if equal else tuple(sizes)
-    index = rng.randrange(len(sizes))
-    return split_layer.result(parts=parts, axis=axes[at], index=index), [tuple(shape)]
-
-
-def split_by_torch(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
-    (x,) = inputs
-    axis = TensorType(tuple(x.shape[1:])).axes.index(layer.axis) + 1
-    if isinstance(layer.parts, int):
-        return torch.chunk(x, layer.parts, axis)[layer.index]
-    return torch.split(x, [*layer.parts], axis)[layer.index]
-
-
 DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "conv": convolution,
     "depthwise": windowed(
@@ -307,7 +286,7 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "dropout": plain("dropout", any_shape, rate=(0.0, 0.5, 0.9)),
     "noise": plain("noise", any_shape, std=(0.0, 0.5)),
     "identity": plain("identity", any_shape),
-    "split": split,
+    "split": split_draw,
     "relu": plain("relu", any_shape),
     "leakyrelu": plain("leakyrelu", any_shape, slope=(0.0, 0.01, 0.3, 2)),
     "tanh": plain("tanh", any_shape),
