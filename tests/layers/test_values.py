@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from apart import APART
 from pools import POOLS
+from torch_parts import split_by_torch, split_draw
 
 from cnndsl.layers import find, keywords
 from cnndsl.layers.base import Layer

@@ -33,5 +33,7 @@ def split_by_torch(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tens
     (x,) = inputs
     axis = TensorType(tuple(x.shape[1:])).axes.index(layer.axis) + 1
     if isinstance(layer.parts, int):
-        return torch.chunk(x, layer.parts, axis)[layer.index]
-    return torch.split(x, [*layer.parts], axis)[layer.index]
+        parts: Sequence[Tensor] = torch.chunk(x, layer.parts, axis)
+    else:
+        parts = torch.split(x, [*layer.parts], axis)
+    return parts[layer.index]
