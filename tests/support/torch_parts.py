@@ -36,4 +36,5 @@ def split_by_torch(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tens
         parts: Sequence[Tensor] = torch.chunk(x, layer.parts, axis)
     else:
         parts = torch.split(x, [*layer.parts], axis)
-    return parts[layer.index]
+    at: int = layer.index
+    return parts[at]
