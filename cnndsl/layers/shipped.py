@@ -12,6 +12,7 @@ MODULES: dict[str, dict[str, str]] = {
         "add": "join",
         "avgpool": "pool",
         "batchnorm": "normalization",
+        "bias": "bias",
         "concat": "join",
         "conv": "conv",
         "dense": "dense",

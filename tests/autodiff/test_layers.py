@@ -48,6 +48,10 @@ PLAIN = (*PLAIN, "sigmoid", "softmax", "tanh")
 VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
     "avgpool": [*WINDOWS, *((given | {"count_padding": True}, dims) for given, dims in WINDOWS)],
     "batchnorm": [({}, VECTOR), ({}, LINE), ({}, PLANE), ({"eps": 1e-3, "momentum": 0.5}, SPACE)],
+    "bias": [
+        *(({"over": over}, dims) for over in ("channels", "all") for dims in (VECTOR, LINE, PLANE)),
+        ({"over": "all"}, SPACE),
+    ],
     "conv": [
         *((given | {"filters": 4}, dims) for given, dims in WINDOWS),
         ({"filters": 4, "kernel": (3,), "groups": 2, "bias": False, "dilation": (2,)}, PLANE),

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["APART"]
 
 APART = {
+    "bias": "tests/layers/test_bias.py",
     "embedding": "tests/layers/test_embedding.py",
     "localconv": "tests/layers/test_localconv.py",
 }

@@ -40,6 +40,7 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
     {
         # --- LeNet
         "lenet5": Counts(61_706, 416_520, 5, 8, "reference", 0, (1, 32, 32), (10,)),
+        "lenet-caffe": Counts(431_080, 2_293_000, 4, 7, "Caffe", 0, (1, 28, 28), (10,)),
         # --- AlexNet
         "alexnet": Counts(60_965_224, 724_406_816, 8, 10, "reference", 0, (3, 227, 227)),
         "alexnet-ungrouped": Counts(
