@@ -101,11 +101,11 @@ def entry(name: str) -> Entry:
 
 
 def _inputs(module: Module) -> tuple[str, ...]:
-    """What stands behind ``input`` and its name, as it is written."""
+    """The sizes behind each ``input`` and its name, as they are written; no vocabulary."""
     return tuple(
-        " ".join(argument.span.text for argument in one.arguments)
+        one.arguments[0].span.text
         for one in module.statements
-        if isinstance(one, Input)
+        if isinstance(one, Input) and one.arguments
     )
 
 

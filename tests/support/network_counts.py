@@ -124,11 +124,13 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "squeezenet": Counts(1_248_424, 818_924_576, 18, 14, "torchvision"),
         "squeezenet11": Counts(1_235_496, 349_151_936, 18, 14, "torchvision"),
         "mobilenetv1": Counts(4_231_976, 568_740_352, 28, 9, "Keras", 21_888),
+        "local-13pct": Counts(1_901_386, 32_919_552, 5, 8, "reference", 0, (3, 32, 32), (10,)),
         # --- one dimension
         "tdnn": Counts(521, 6_072, 2, 4, "reference", 0, (16, 15), (3,)),
         "spoken-digits": Counts(558_090, 67_427_328, 5, 6, "PyTorch", 2_048, (1, 8000), (10,)),
         "activity-week": Counts(78_993, 25_473_568, 6, 7, "PyTorch", 352, (1, 10080), (1,)),
         # --- text
+        "textcnn": Counts(5_990_702, 21_900_600, 2, 3, "reference", 0, (64,), (2,)),
         # --- three dimensions
         "c3d": Counts(
             79_991_015, 38_548_959_232, 11, 12, "reference", 0, (3, 16, 112, 112), (487,)
@@ -136,16 +138,20 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "c3d-small": Counts(
             17_444_965, 19_261_106_176, 8, 12, "reference", 0, (3, 16, 112, 112), (101,)
         ),
+        "atomnet": Counts(
+            267_877_250, 8_566_605_824, 7, 8, "arithmetic", 0, (16, 20, 20, 20), (2,)
+        ),
         # --- games
         "dqn": Counts(1_686_180, 9_345_024, 5, 6, "reference", 0, (4, 84, 84), (4,)),
         "dqn-2013": Counts(677_172, 2_966_528, 4, 5, "reference", 0, (4, 84, 84), (4,)),
         "go-clark": Counts(4_599_273, 158_782_240, 8, 6, "PyTorch", 0, (8, 19, 19), (361,)),
-        "go-12layer": Counts(1_739_905, 627_550_848, 13, 3, "PyTorch", 0, (36, 19, 19), (361,)),
+        "go-12layer": Counts(2_293_225, 627_550_848, 13, 3, "PyTorch", 0, (36, 19, 19), (361,)),
         "go-policy-value": Counts(
             22_827_877, 8_105_976_564, 42, 6, "PyTorch", 19_974, (17, 19, 19), (362,)
         ),
         # --- detection, segmentation
         # --- faces, history
+        "neocognitron": Counts(29_597, 1_132_920, 4, 7, "arithmetic", 0, (1, 16, 16), (5,)),
     }
 )
 """By the names of the specs."""
