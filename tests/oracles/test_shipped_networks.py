@@ -17,9 +17,20 @@ import cnndsl
 from cnndsl.api import Network
 from cnndsl.elaborate.modules import shipped_specs
 
-SLOW = {"alexnet", "alexnet-ungrouped", "vgg16", "vgg19", "resnet152"}
+SLOW = {
+    "alexnet",
+    "alexnet-owt",
+    "alexnet-ungrouped",
+    "zfnet",
+    "vgg16",
+    "vgg19",
+    "resnet50-v1",
+    "resnet152",
+    "resnext50",
+    "se-resnet50",
+}
 
-PIXELS = {"alexnet": 60.0, "alexnet-ungrouped": 60.0, "googlenet": 60.0}
+PIXELS = {"alexnet": 60.0, "alexnet-ungrouped": 60.0, "googlenet": 60.0, "zfnet": 60.0}
 """The spread of inputs that are not scaled. In small numbers, an LRN would do nothing."""
 
 IN_TRAINING_ONLY = {"googlenet": ("aux1.", "aux2.")}

@@ -154,3 +154,61 @@ def test_a_shipped_network_is_torchvisions(
     assert relative_error(builders, expected) < 1e-9
     found = compiled(network, arrays, tmp_path).run(x)
     assert relative_error(found, expected) < TOLERANCE
+
+
+# --- networks whose parts stand in the same order ---------------------------------------------
+
+IN_ORDER = {
+    "alexnet-owt": ("alexnet", "alexnet", 224),
+    "vgg16-bn": ("vgg", "vgg16_bn", 224),
+    "googlenet-bn": ("googlenet", "googlenet", 224),
+    "inceptionv3": ("inception", "inception_v3", 299),
+    "resnext50": ("resnet", "resnext50_32x4d", 224),
+    "densenet161": ("densenet", "densenet161", 224),
+}
+"""The module, the function and the input's side of each."""
+
+HEADS = ("aux", "AuxLogits")
+"""What heads of training are called, there and here."""
+
+
+def calibrated(model: Any, x: Any) -> Any:
+    """A model whose weights keep numbers in bounds, and whose statistics are about those of x."""
+    for part in model.modules():
+        if isinstance(part, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(part.weight)
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.momentum = 1.0
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+    model.train()
+    with torch.no_grad():
+        model(torch.cat((x, -x)))
+    return model.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", IN_ORDER)
+def test_a_shipped_network_is_torchvisions_weight_by_weight(
+    name: str, module: Callable[[str], Any], tmp_path: Path
+) -> None:
+    file, function, side = IN_ORDER[name]
+    options = {"init_weights": False} if file in ("googlenet", "inception") else {}
+    torch.manual_seed(1)
+    x = numpy.random.default_rng(3).standard_normal((1, 3, side, side), numpy.float32)
+    model = calibrated(getattr(module(file), function)(**options), torch.from_numpy(x))
+    tensors = {
+        tensor: value
+        for tensor, value in model.state_dict().items()
+        if not tensor.startswith(HEADS) and not tensor.endswith("num_batches_tracked")
+    }
+    network = cnndsl.load(name)
+    shapes = {one: dims for one, dims in network.weights.items() if not one.startswith(HEADS)}
+    assert [*shapes.values()] == [tuple(value.shape) for value in tensors.values()]
+    arrays = dict(zip(shapes, (value.numpy() for value in tensors.values()), strict=True))
+    with torch.inference_mode():
+        logits = model.double()(torch.from_numpy(x).double())
+    expected = numpy.asarray(torch.softmax(logits, 1))
+    found = compiled(network, arrays, tmp_path).run(x)
+    assert relative_error(found, expected) < TOLERANCE
+    assert relative_error(numpy.log(found), numpy.log(expected)) < TOLERANCE

@@ -77,6 +77,12 @@ def lenet5(w: Weights, x: Tensor) -> Tensor:
     return w.dense(x, "OUTPUT")
 
 
+def lenet_caffe(w: Weights, x: Tensor) -> Tensor:
+    x = F.max_pool2d(w.conv(x, "conv1"), 2)
+    x = F.max_pool2d(w.conv(x, "conv2"), 2).flatten(1)
+    return w.dense(torch.relu(w.dense(x, "ip1")), "ip2")
+
+
 # --- Krizhevsky et al. 2012, section 3.5 ------------------------------------------------------
 
 
@@ -108,6 +114,27 @@ def head(w: Weights, x: Tensor, names: Sequence[str]) -> Tensor:
 
 def alexnet_ungrouped(w: Weights, x: Tensor) -> Tensor:
     return alexnet(w, x, groups=1)
+
+
+def alexnet_owt(w: Weights, x: Tensor) -> Tensor:
+    x = F.max_pool2d(torch.relu(w.conv(x, "conv1", stride=4, padding=2)), 3, 2)
+    x = F.max_pool2d(torch.relu(w.conv(x, "conv2", padding=2)), 3, 2)
+    for name in ("conv3", "conv4", "conv5"):
+        x = torch.relu(w.conv(x, name, padding=1))
+    return head(w, F.max_pool2d(x, 3, 2), ("fc6", "fc7", "fc8"))
+
+
+# --- Zeiler & Fergus 2013, figure 3 -----------------------------------------------------------
+
+
+def zfnet(w: Weights, x: Tensor) -> Tensor:
+    x = torch.relu(w.conv(x, "conv1", stride=2, padding=1))
+    x = response_norm(F.max_pool2d(x, 3, 2, ceil_mode=True), 5, 2, 1e-4, 0.75)
+    x = torch.relu(w.conv(x, "conv2", stride=2))
+    x = response_norm(F.max_pool2d(x, 3, 2, ceil_mode=True), 5, 2, 1e-4, 0.75)
+    for name in ("conv3", "conv4", "conv5"):
+        x = torch.relu(w.conv(x, name, padding=1))
+    return head(w, F.max_pool2d(x, 3, 2), ("fc6", "fc7", "fc8"))
 
 
 # --- Simonyan & Zisserman 2014, table 1 -------------------------------------------------------
@@ -168,7 +195,10 @@ def inception(w: Weights, x: Tensor, name: str) -> Tensor:
 
 def resnet(w: Weights, x: Tensor, block: Builder, depths: Sequence[int], **options: Any) -> Tensor:
     x = torch.relu(w.norm(w.conv(x, "conv1", stride=2, padding=3), "bn1"))
-    x = F.max_pool2d(x, 3, 2, 1)
+    if options.get("original"):
+        x = F.max_pool2d(x, 3, 2, ceil_mode=True)
+    else:
+        x = F.max_pool2d(x, 3, 2, 1)
     for stage, depth in enumerate(depths, 1):
         for at in range(1, depth + 1):
             stride = 2 if stage > 1 and at == 1 else 1
@@ -185,14 +215,20 @@ def basic(w: Weights, x: Tensor, name: str, stride: int) -> Tensor:
     return torch.relu(x + y)
 
 
-def bottleneck(w: Weights, x: Tensor, name: str, stride: int, original: bool = False) -> Tensor:
+def bottleneck(
+    w: Weights, x: Tensor, name: str, stride: int, original: bool = False, groups: int = 1
+) -> Tensor:
     """The stride stands on the 3x3 convolution; ``original`` puts it on the first 1x1."""
     first, second = (stride, 1) if original else (1, stride)
     y = w.conv(x, f"{name}.conv1", stride=first)
     y = torch.relu(w.norm(y, f"{name}.batchnorm1"))
-    y = w.conv(y, f"{name}.conv2", stride=second, padding=1)
+    y = w.conv(y, f"{name}.conv2", stride=second, padding=1, groups=groups)
     y = torch.relu(w.norm(y, f"{name}.batchnorm2"))
     y = w.norm(w.conv(y, f"{name}.conv3"), f"{name}.batchnorm3")
+    if f"{name}.excite1.dense1.weight" in w.arrays:  # Hu et al. 2017, equations 2 and 3
+        means = y.mean((2, 3))
+        units = torch.relu(w.dense(means, f"{name}.excite1.dense1"))
+        y = y * torch.sigmoid(w.dense(units, f"{name}.excite1.dense2"))[:, :, None, None]
     if f"{name}.conv4.weight" in w.arrays:
         x = w.norm(w.conv(x, f"{name}.conv4", stride=stride), f"{name}.batchnorm4")
     return torch.relu(x + y)
@@ -210,13 +246,49 @@ def resnet152(w: Weights, x: Tensor) -> Tensor:
     return resnet(w, x, bottleneck, (3, 8, 36, 3))
 
 
+def resnet50_v1(w: Weights, x: Tensor) -> Tensor:
+    return resnet(w, x, bottleneck, (3, 4, 6, 3), original=True)
+
+
+def resnext50(w: Weights, x: Tensor) -> Tensor:
+    return resnet(w, x, bottleneck, (3, 4, 6, 3), groups=32)
+
+
+# --- Zagoruyko & Komodakis 2016, table 1 ------------------------------------------------------
+
+
+def wideresnet16_4(w: Weights, x: Tensor) -> Tensor:
+    x = w.conv(x, "conv1", padding=1)
+    for stage, stride in ((1, 1), (2, 2), (3, 2)):
+        name = f"layer{stage}.widening1"
+        y = torch.relu(w.norm(x, f"{name}.batchnorm1"))
+        x = w.conv(y, f"{name}.conv3", stride=stride)
+        y = torch.relu(
+            w.norm(w.conv(y, f"{name}.conv1", stride=stride, padding=1), f"{name}.batchnorm2")
+        )
+        x = x + w.conv(y, f"{name}.conv2", padding=1)
+        name = f"layer{stage}.wide1"
+        y = w.conv(torch.relu(w.norm(x, f"{name}.batchnorm1")), f"{name}.conv1", padding=1)
+        x = x + w.conv(torch.relu(w.norm(y, f"{name}.batchnorm2")), f"{name}.conv2", padding=1)
+    return w.dense(torch.relu(w.norm(x, "bn")).mean((2, 3)), "fc")
+
+
 # --- Huang et al. 2016, table 1 ---------------------------------------------------------------
 
 
 def densenet121(w: Weights, x: Tensor) -> Tensor:
     x = torch.relu(w.norm(w.conv(x, "conv0", stride=2, padding=3), "norm0"))
-    x = F.max_pool2d(x, 3, 2, 1)
-    for stage, depth in enumerate((6, 12, 24, 16), 1):
+    x = dense_blocks(w, F.max_pool2d(x, 3, 2, 1), (6, 12, 24, 16))
+    return w.dense(torch.relu(w.norm(x, "norm5")).mean((2, 3)), "classifier")
+
+
+def densenet_bc_100_12(w: Weights, x: Tensor) -> Tensor:
+    x = dense_blocks(w, w.conv(x, "conv0", padding=1), (16, 16, 16))
+    return w.dense(torch.relu(w.norm(x, "norm4")).mean((2, 3)), "classifier")
+
+
+def dense_blocks(w: Weights, x: Tensor, depths: Sequence[int]) -> Tensor:
+    for stage, depth in enumerate(depths, 1):
         for at in range(1, 2 * depth, 2):
             y = w.conv(
                 torch.relu(w.norm(x, f"block{stage}.batchnorm{at}")), f"block{stage}.conv{at}"
@@ -224,10 +296,10 @@ def densenet121(w: Weights, x: Tensor) -> Tensor:
             y = torch.relu(w.norm(y, f"block{stage}.batchnorm{at + 1}"))
             y = w.conv(y, f"block{stage}.conv{at + 1}", padding=1)
             x = torch.cat((x, y), 1)
-        if stage < 4:
+        if stage < len(depths):
             x = torch.relu(w.norm(x, f"transition{stage}.batchnorm1"))
             x = F.avg_pool2d(w.conv(x, f"transition{stage}.conv1"), 2)
-    return w.dense(torch.relu(w.norm(x, "norm5")).mean((2, 3)), "classifier")
+    return x
 
 
 NETWORKS: Mapping[str, Builder] = MappingProxyType(
@@ -242,6 +314,14 @@ NETWORKS: Mapping[str, Builder] = MappingProxyType(
         "resnet50": resnet50,
         "resnet152": resnet152,
         "densenet121": densenet121,
+        "lenet-caffe": lenet_caffe,
+        "alexnet-owt": alexnet_owt,
+        "zfnet": zfnet,
+        "resnet50-v1": resnet50_v1,
+        "resnext50": resnext50,
+        "se-resnet50": resnet50,
+        "wideresnet16-4": wideresnet16_4,
+        "densenet-bc-100-12": densenet_bc_100_12,
     }
 )
 """By the names of the shipped specs: weights and input to the numbers before the softmax."""
