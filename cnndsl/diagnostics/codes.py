@@ -61,6 +61,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN129": Code("shared layers differ"),
         "CNN130": Code("setting for a layer whose weights are another's"),
         "CNN131": Code("dimension that does not split into the parts"),
+        "CNN132": Code("stream without such a size"),
         "CNN201": Code("unknown attribute"),
         "CNN202": Code("missing argument"),
         "CNN203": Code("surplus argument"),

@@ -86,6 +86,8 @@ class Diagnostic:
     severity: Severity = Severity.ERROR
     hole: HoleState | None = None
     """What is known of the `?` that it is about, if it is about one."""
+    follows: bool = False
+    """Whether it follows from another mistake: shown only where there is no other error."""
 
     @override
     def __repr__(self) -> str:
@@ -143,12 +145,13 @@ class Report:
 
     def sorted(self) -> tuple[Diagnostic, ...]:
         """All of them: file by file in the order met, each from top to bottom."""
+        causes = [item for item in self._items if not item.follows]
+        caused = any(item.severity is Severity.ERROR for item in causes)
+        items = causes if caused else self._items
         files: dict[Source, int] = {}
-        for item in self._items:
+        for item in items:
             files.setdefault(item.span.source, len(files))
-        return tuple(
-            sorted(self._items, key=lambda d: (files[d.span.source], d.span.start, d.code))
-        )
+        return tuple(sorted(items, key=lambda d: (files[d.span.source], d.span.start, d.code)))
 
 
 class CnndslError(Exception):

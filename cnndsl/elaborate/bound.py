@@ -34,10 +34,10 @@ class Bound(Generic[S]):
         values = {**defaults, **self.values}
         return validate(self.schema, values)
 
-    @property
-    def closed(self) -> Bound[S]:
-        """The same with a number in place of each hole, as if they had been found."""
-        return replace(self, values={name: _closed(value) for name, value in self.values.items()})
+    def closed(self, number: int = 1) -> Bound[S]:
+        """The same with a number in place of each hole, as if it had been found."""
+        values = {name: _closed(value, number) for name, value in self.values.items()}
+        return replace(self, values=values)
 
     @property
     def has_holes(self) -> bool:
@@ -45,10 +45,10 @@ class Bound(Generic[S]):
         return any(True for value in self.values.values() for _ in holes_in(value))
 
 
-def _closed(value: Value) -> Value:
+def _closed(value: Value, number: int) -> Value:
     if isinstance(value, tuple):
-        return tuple(map(_closed, value))
-    return 1 if isinstance(value, OpenHole) else value
+        return tuple(_closed(item, number) for item in value)
+    return number if isinstance(value, OpenHole) else value
 
 
 @lru_cache(maxsize=512)

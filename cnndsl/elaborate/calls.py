@@ -33,6 +33,7 @@ def bind_arguments(
         rounding=definition.file.rounding,
         current=current,
         trace=(*frame.trace, call.span),
+        sizes=frame.sizes,
     )
     inner.constants.streams = inner.streams
     for parameter in definition.block.parameters:

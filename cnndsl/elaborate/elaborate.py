@@ -182,6 +182,7 @@ class Elaborator(ElaborationContext):
     def chain(self, chain: Chain, frame: Frame, current: int | None) -> tuple[int, ...]:
         """The results of a chain that starts from ``current``, or from the stream it names."""
         streams: tuple[int, ...] = () if current is None else (current,)
+        here = frame.here
         for position, link in enumerate(chain.links):
             self.step(link.span)
             start = self._named_stream(link, frame)
@@ -193,7 +194,7 @@ class Elaborator(ElaborationContext):
                 self._claim(link, start, frame)
                 continue
             giver = chain.links[position - 1].element.span if position else link.span
-            before = self.one(streams, giver) if streams else None
+            frame.here = before = self.one(streams, giver) if streams else None
             try:
                 streams = self._element(link, frame, before)
             except EvaluationError as error:
@@ -208,6 +209,7 @@ class Elaborator(ElaborationContext):
             elif link.claims:
                 streams = (self.one(streams, link.element.span),)
                 self._claim(link, streams[0], frame)
+        frame.here = here
         if frame.names_a_stream(chain):
             self.named.update(streams)
         return streams

@@ -21,6 +21,7 @@ from cnndsl.elaborate.values import (
     EVERY_WORD,
     INITIALISERS,
     MOST_ITEMS,
+    SIZES,
     Broken,
     Constants,
     EvaluationError,
@@ -322,7 +323,9 @@ def _call(expr: Call, constants: Constants) -> Value:
         )
     if name in INITIALISERS:
         return _initialiser(expr, constants)
-    near = closest(name, ("min", "max", *sorted(INITIALISERS)))
+    if name in SIZES:
+        return _size(expr, constants)
+    near = closest(name, ("min", "max", *SIZES, *sorted(INITIALISERS)))
     help = f"did you mean `{near[0]}`?" if near else "there are `min` and `max`"
     raise evaluation_error(
         "CNN102",
@@ -330,6 +333,16 @@ def _call(expr: Call, constants: Constants) -> Value:
         expr.callee.span,
         help="write a range as `1..3`, both ends included" if name == "range" else help,
     )
+
+
+def _size(expr: Call, constants: Constants) -> Value:
+    value = constants.size(expr)
+    if value is not None:
+        return value
+    name = expr.callee.name
+    message = f"`{name}` reads the size of a stream, and no stream is in sight here"
+    help = "write a number, or hand one over as an argument of a block"
+    raise evaluation_error("CNN209", message, expr.span, help)
 
 
 def _initialiser(expr: Call, constants: Constants) -> Init:

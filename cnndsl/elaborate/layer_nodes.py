@@ -77,7 +77,7 @@ def _results(bound: Bound[Layer], name: str) -> Iterator[tuple[str, Bound[Layer]
     for parameter, value in bound.values.items():
         if isinstance(value, OpenHole):
             raise hole_refused(bound.places[parameter])
-    for at in range(bound.closed.validate().results):
+    for at in range(bound.closed().validate().results):
         yield (
             f"{name}.{at + 1}",
             replace(bound, schema=result, values={**bound.values, "index": at}),

@@ -22,6 +22,7 @@ from cnndsl.elaborate.modules import Loader
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.elaborate.schema_errors import unknown_quantity
 from cnndsl.elaborate.scope import Frame, Naming, Stream, labels_in
+from cnndsl.elaborate.stream_sizes import StreamSizes
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unused import check_presence, warn_unused
 from cnndsl.elaborate.values import Constants, OpenHole, Value, holes_in, show
@@ -112,7 +113,8 @@ class _Resolver:
             definition for definition in file.blocks.values() if definition.file is not file
         )
         labels = frozenset(labels_in(self.module.statements))
-        frame = Frame(file, file.constants, Naming(reserved=labels), file.rounding)
+        naming, sizes = Naming(reserved=labels), StreamSizes(self.elaborator)
+        frame = Frame(file, file.constants, naming, file.rounding, sizes=sizes.read)
         file.constants.streams = frame.streams
         self._check_parameters()
         source = self.module.source

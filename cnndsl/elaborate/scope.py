@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic
@@ -11,7 +12,18 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.values import Constants, Value
 from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.window import Rounding
-from cnndsl.syntax.ast import Block, Broken, Chain, Claim, For, Link, Phrase, Repeat, Statement
+from cnndsl.syntax.ast import (
+    Block,
+    Broken,
+    Call,
+    Chain,
+    Claim,
+    For,
+    Link,
+    Phrase,
+    Repeat,
+    Statement,
+)
 from cnndsl.syntax.walk import walk
 
 __all__ = [
@@ -127,6 +139,14 @@ class Frame:
     returned: tuple[int, ...] | None = None
     shared: SharedScope | None = None
     """The call around, the outermost, whose layers have their weights in another call."""
+    sizes: Callable[[Frame, Call], Value] | None = None
+    """Reads the sizes of streams, ``channels(NAME)``, in the body that this frame is of."""
+    here: int | None = None
+    """The stream that flows into the layer at hand; None between chains."""
+
+    def __post_init__(self) -> None:
+        if self.sizes is not None:
+            self.constants.sizes = partial(self.sizes, self)
 
     @property
     def in_block(self) -> bool:
@@ -158,6 +178,7 @@ class Frame:
             current=self.current,
             trace=self.trace,
             shared=self.shared,
+            sizes=self.sizes,
         )
 
 

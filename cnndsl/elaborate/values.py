@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import field
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import Init
+from cnndsl.syntax.ast import Call
 
 __all__ = [
     "DEEPEST_LIST",
@@ -20,6 +21,7 @@ __all__ = [
     "KNOWN_WORDS",
     "LARGEST",
     "MOST_ITEMS",
+    "SIZES",
     "Broken",
     "Constant",
     "Constants",
@@ -52,6 +54,9 @@ LARGEST = 2**63 - 1
 INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constant"))
 """The words that make an :class:`~cnndsl.layers.base.Init`, alone or with a number."""
 
+
+SIZES = ("channels", "depth", "height", "width", "length", "size")
+"""The functions that read a size of a stream."""
 
 KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
 """The words that a constant or a block's argument may carry to a layer inside."""
@@ -127,6 +132,8 @@ class Constants:
     own: dict[str, Constant] = field(default_factory=dict)
     streams: Container[str] | None = None
     """The names of the streams in sight, so that a stream in arithmetic is called one."""
+    sizes: Callable[[Call], Value] | None = None
+    """Reads a size of a stream, ``channels(NAME)``, where these constants are in scope."""
 
     def find(self, name: str) -> Constant | None:
         """The nearest constant of that name."""
@@ -143,6 +150,13 @@ class Constants:
         while scope is not None and scope.streams is None:
             scope = scope.outer
         return scope is not None and scope.streams is not None and name in scope.streams
+
+    def size(self, call: Call) -> Value | None:
+        """The value of ``channels(NAME)`` and its like; None where there are no streams."""
+        scope: Constants | None = self
+        while scope is not None and scope.sizes is None:
+            scope = scope.outer
+        return scope.sizes(call) if scope is not None and scope.sizes is not None else None
 
     def names(self) -> Iterator[str]:
         """All names in scope."""

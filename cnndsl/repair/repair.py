@@ -24,6 +24,7 @@ from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Fix
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.network import LayerNode
+from cnndsl.elaborate.node_types import Fact
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.window import Window
@@ -32,7 +33,7 @@ from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, place_after
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
-from cnndsl.typecheck.facts import Fact, Inference
+from cnndsl.typecheck.facts import Inference
 
 __all__ = ["Retry", "repair"]
 

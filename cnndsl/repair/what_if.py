@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cnndsl.elaborate.network import LayerNode, Node, NodeClaim
+from cnndsl.elaborate.node_types import Fact, infer_node
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.typecheck.facts import Fact, Inference
-from cnndsl.typecheck.infer import infer_node
+from cnndsl.typecheck.facts import Inference
 from cnndsl.types import TensorType
 
 __all__ = ["Budget", "WhatIf"]

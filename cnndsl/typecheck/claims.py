@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import LayerNode, Node, NodeClaim
+from cnndsl.elaborate.node_types import Fact
 from cnndsl.frozen import replace
-from cnndsl.typecheck.facts import Fact, Inference
+from cnndsl.typecheck.facts import Inference
 from cnndsl.types import TensorType
 
 __all__ = ["check_claim", "stated_dims", "withdraw_fixes"]

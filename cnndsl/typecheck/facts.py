@@ -4,43 +4,13 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from typing_extensions import override
-
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.elaborate.network import Network, TypedNetwork
+from cnndsl.elaborate.node_types import Fact
 from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import ShapeFault, Weight
-from cnndsl.types import TensorType
 
-__all__ = ["UNKNOWN", "Fact", "Failure", "Inference"]
-
-
-@frozen
-class Fact:
-    """What is known of a value: its type, and the positions of sizes that are only assumed.
-
-    A type of None: nothing at all, because of an earlier mistake.
-    """
-
-    type: TensorType | None
-    assumed: frozenset[int] = frozenset()
-
-    @property
-    def certain(self) -> bool:
-        """Whether the whole type is proven."""
-        return self.type is not None and not self.assumed
-
-    @override
-    def __str__(self) -> str:
-        if self.type is None:
-            return "?"
-        return "x".join(
-            "?" if position in self.assumed else str(dim)
-            for position, dim in enumerate(self.type.dims)
-        )
-
-
-UNKNOWN = Fact(None)
+__all__ = ["Failure", "Inference"]
 
 
 @frozen

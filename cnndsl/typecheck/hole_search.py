@@ -17,11 +17,10 @@ from pydantic import ValidationError
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.draft import Draft, PendingClaim
 from cnndsl.elaborate.network import InputNode, LayerNode, Node
+from cnndsl.elaborate.node_types import Fact, infer_node
 from cnndsl.elaborate.values import OpenHole, Value, holes_in
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
-from cnndsl.typecheck.facts import Fact
-from cnndsl.typecheck.infer import infer_node
 from cnndsl.typecheck.sharing import differing_setting, unlike_weights
 from cnndsl.types import TensorType
 

@@ -9,9 +9,10 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.elaborate.node_types import Fact
 from cnndsl.layers.base import Init, Weight
 from cnndsl.recipe.recipe import Recipe, scopes
-from cnndsl.typecheck.facts import Fact, Inference
+from cnndsl.typecheck.facts import Inference
 from cnndsl.typecheck.spans import label_places, setting_place
 from cnndsl.types import TensorType
 
