@@ -29,8 +29,8 @@ from typing_extensions import override
 
 from cnndsl.elaborate.network import InputNode, TypedNetwork
 from cnndsl.frozen import frozen
+from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.base import Footprint
-from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
 __all__ = ["MOST_PHASES", "Axis", "ReceptiveField", "receptive_fields"]
@@ -93,11 +93,11 @@ class Axis:
             return None
         return ends[0] + turn * self.low_step, ends[1] + turn * self.high_step
 
-    def through(self, window: Window) -> Axis:
-        """What the positions of a window along this axis see."""
+    def through(self, window: AxisFootprint) -> Axis:
+        """What the positions of a layer with this footprint along this axis see."""
         count = len(self.phases)
         positions, cells = window.pace
-        turns = count // math.gcd(count, cells)  # until the window meets the same phase again
+        turns = count // math.gcd(count, cells)  # until it meets the same phase again
         if turns * positions > MOST_PHASES:
             return self._alike().through(window) if count > 1 else self._blurred(window)
         phases = tuple(self._seen(window.cells(at)) for at in range(turns * positions))
@@ -124,21 +124,16 @@ class Axis:
         )
         return Axis(self.length, self.positions, (_hull(shifted),), low_step, high_step)
 
-    def _blurred(self, window: Window) -> Axis:
-        """What a transposed window of too large a stride sees, as if all its positions did alike.
-
-        ``extent`` cells of the output meet a cell, so that a position sees ``extent/stride``.
-        """
-        low_step, high_step = (
-            _ratio(step, window.stride) for step in (self.low_step, self.high_step)
-        )
+    def _blurred(self, window: AxisFootprint) -> Axis:
+        """What is seen through a footprint of too many phases, as if all positions did alike."""
+        positions, cells = window.pace
+        low, high = window.hull
+        low_unit, high_unit = (_ratio(step, positions) for step in (self.low_step, self.high_step))
         ends = self.ends(0)
         if ends is not None:
-            ends = (
-                ends[0] + (window.before - window.extent + 1) * low_step,
-                ends[1] + window.before * high_step,
-            )
-        return Axis(self.length, window.output, (ends,), low_step, high_step)
+            ends = ends[0] + low * low_unit, ends[1] + high * high_unit
+        steps = cells * low_unit, cells * high_unit
+        return Axis(self.length, window.output, (ends,), *steps)
 
     def whole(self, positions: int) -> Axis:
         """What somebody sees who sees all positions: their hull, cut to the input."""

@@ -194,21 +194,43 @@ def _gathered_back(
     context: VjpContext, gradient: onnx_ir.Value, axis: int, indices: Array, size: int
 ) -> onnx_ir.Value:
     """What each place of an axis gave, added up: a product with a matrix of zeros and ones."""
-    dims = dims_of(gradient)
     matrix = numpy.zeros((size, len(indices)))
     matrix[indices, numpy.arange(len(indices))] = 1
-    stack = (math.prod(dims[:axis]), dims[axis], math.prod(dims[axis + 1 :]))
-    product = context.op("MatMul", context.tensor(matrix), _shaped(context, gradient, stack))
-    return _shaped(context, product, (*dims[:axis], size, *dims[axis + 1 :]))
+    return _mixed_back(context, gradient, axis, matrix)
+
+
+def _mixed_back(
+    context: VjpContext, gradient: onnx_ir.Value, axis: int, matrix: Array
+) -> onnx_ir.Value:
+    """The product of a matrix and the numbers along an axis, as one MatMul of large matrices."""
+    dims = dims_of(gradient)
+    before, behind = math.prod(dims[:axis]), math.prod(dims[axis + 1 :])
+    if behind == 1:
+        rows = _shaped(context, gradient, (before, dims[axis]))
+        product = context.op("MatMul", rows, context.tensor(matrix.T.copy()))
+    else:
+        stack = _shaped(context, gradient, (before, dims[axis], behind))
+        product = context.op("MatMul", context.tensor(matrix), stack)
+    return _shaped(context, product, (*dims[:axis], len(matrix), *dims[axis + 1 :]))
 
 
 @vjp("Resize")
 def _resize(context: VjpContext) -> Parts:
-    """Nearest by whole factors: each number gets the sum of the block that it filled."""
+    """Of nearest by whole factors each number gets the sum of the block that it filled.
+
+    Of linear, along one axis after the other, what it got of each number that was mixed of it.
+    """
     dims, sizes = dims_of(context.inputs[0]), dims_of(context.gradient)
+    if context.text("mode", "nearest") == "linear":
+        part = context.gradient
+        for axis, (size, made) in enumerate(zip(dims, sizes, strict=True)):
+            if size != made:
+                part = _mixed_back(context, part, axis, _shares(context, size, made))
+        return (part, *[None for _ in context.inputs[1:]])
     if not _fills_blocks(context):
         raise LoweringError(
-            f"{context.origin}: `Resize` has a gradient only for nearest by whole factors"
+            f"{context.origin}: `Resize` has a gradient only for linear, and for nearest by whole"
+            " factors"
         )
     factors = [after // before for before, after in zip(dims, sizes, strict=True)]
     pairs = list(zip(dims, factors, strict=True))
@@ -216,6 +238,27 @@ def _resize(context: VjpContext) -> Parts:
     axes = context.emit.constant([2 * at + 1 for at in range(len(dims))])
     part = context.op("ReduceSum", blocks, axes, keepdims=0)
     return (part, *[None for _ in context.inputs[1:]])
+
+
+def _shares(context: VjpContext, size: int, made: int) -> Array:
+    """Which share of each number along an axis (a row) is in each that is made of them."""
+    coordinates = context.text("coordinate_transformation_mode", "half_pixel")
+    if coordinates not in ("half_pixel", "align_corners") or context.integer("antialias", 0):
+        raise LoweringError(
+            f"{context.origin}: linear `Resize` has a gradient only for half_pixel and"
+            " align_corners, without antialias"
+        )
+    positions = numpy.arange(made)
+    if coordinates == "half_pixel":
+        places = (2 * positions + 1) * size / (2 * made) - 0.5
+    else:
+        places = positions * (size - 1) / max(1, made - 1)
+    places = places.clip(0, size - 1)
+    first = numpy.floor(places).astype(int)
+    matrix = numpy.zeros((size, made))
+    numpy.add.at(matrix, (first, positions), 1 - (places - first))
+    numpy.add.at(matrix, ((first + 1).clip(max=size - 1), positions), places - first)
+    return matrix
 
 
 def _fills_blocks(context: VjpContext) -> bool:

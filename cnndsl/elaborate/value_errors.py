@@ -228,5 +228,6 @@ def _kind(error: str) -> str:
         "tuple_type": "a size",
         "dataclass_exact_type": "an initialiser",
         "finite_number": "a finite number",
+        "is_instance_of": "a range",
     }
     return kinds.get(error, "another kind of value")

@@ -102,6 +102,24 @@ _OTHER_NAMES = {
     " batch_norm2d",
     "lrn": "LRN local_response_norm LocalResponseNorm local_response_normalization"
     " LocalResponseNormalization localresponsenorm",
+    "layernorm": "layer_norm ln LN LayerNorm",
+    "groupnorm": "group_norm gn GN GroupNorm GroupNormalization groupnormalization"
+    " group_normalization",
+    "instancenorm": "InstanceNormalization instancenormalization instance_normalization",
+    "rmsnorm": "rms_norm RMSNorm RMSNormalization rmsnormalization",
+    "l2norm": "l2_norm L2Norm l2normalize L2Normalize l2_normalize UnitNormalization",
+    "pad": "Pad zeropad ZeroPad ZeroPadding zero_pad zero_padding zeropad1d zeropad2d zeropad3d"
+    " ZeroPad1d ZeroPad2d ZeroPad3d ZeroPadding1D ZeroPadding2D ZeroPadding3D zero_padding2d",
+    "crop": "Crop CenterCrop center_crop centercrop",
+    "slice": "Slice narrow",
+    "reshape": "Reshape view View",
+    "transpose": "Transpose permute Permute",
+    "upsample": "Upsample UpSampling1D UpSampling2D UpSampling3D upsampling upsampling2d"
+    " up_sampling2d interpolate Interpolate UpsamplingNearest2d",
+    "channelshuffle": "ChannelShuffle channel_shuffle ShuffleChannel shuffle_channels"
+    " shufflechannels",
+    "depthtospace": "DepthToSpace depth_to_space PixelShuffle pixel_shuffle pixelshuffle",
+    "spacetodepth": "SpaceToDepth space_to_depth PixelUnshuffle pixel_unshuffle pixelunshuffle",
     "identity": "Identity noop no_op pass_through",
     "add": "Add sum plus",
     "multiply": "mul Mul Multiply product times prod",
@@ -124,6 +142,9 @@ _OTHER_ATTRIBUTES = {
     "rate": "p drop_prob dropout_ratio prob",
     "eps": "epsilon",
     "slope": "negative_slope alpha",
+    "affine": "elementwise_affine",
+    "factor": "scale_factor",
+    "block": "upscale_factor downscale_factor block_size blocksize",
     "multiplier": "depth_multiplier",
     "count_padding": "count_include_pad",
 }

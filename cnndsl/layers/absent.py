@@ -25,11 +25,11 @@ class Absence:
 
 
 _SMOOTH = "`relu` and `leakyrelu` are here, which are other functions"
-_LARGER = "`upconv` makes a feature map larger, with kernels that learn; no layer does so without"
-_PART = "no layer takes a part of a stream"
-_SIZES = "`flatten` makes a vector of a feature map; no layer orders sizes in another way"
+_LARGER = "`upsample` makes a feature map larger, and `upconv` does with kernels that learn"
+_PART = "`slice` takes a part of a stream, and `crop` a part of its feature maps"
+_SIZES = "`reshape` and `transpose` are here, which order sizes anew"
 _WHOLE = "`dropout` is here, which leaves out single numbers"
-_NORMS = "`batchnorm` and `lrn` are here, which normalise otherwise"
+_NORMS = "`batchnorm`, `layernorm`, `groupnorm` and `lrn` are here, which normalise otherwise"
 _SINGLE = "no layer computes this of each number alone"
 _GLOBAL = "`globalavgpool`, `globalmaxpool` and `globallppool` are here: one number for a channel"
 _NONE = "nothing here comes near it"
@@ -68,21 +68,18 @@ _ABSENT = {
     _WHOLE: "dropout1d dropout2d dropout3d spatialdropout spatialdropout1d spatialdropout2d"
     " spatialdropout3d channeldropout featuredropout alphadropout featurealphadropout"
     " gaussiandropout droppath dropconnect dropblock stochasticdepth zoneout shakedrop",
-    _LARGER: "unpool unpooling maxunpool maxunpooling upsample upsampling upsamplingnearest"
-    " upsamplingbilinear resize interpolate pixelshuffle pixelunshuffle depthtospace upscale zoom",
-    "`conv` and the pools take `padding`; no layer pads alone": "pad padding zeropad zeropadding"
-    " constantpad reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
-    _PART: "crop cropping centercrop slice stridedslice split chunk narrow select gather index"
+    _LARGER: "unpool unpooling maxunpool maxunpooling upsamplingbilinear resize upscale zoom",
+    "`pad` is here, whose `mode` is `constant`, `reflect` or `edge`": "padding constantpad"
+    " reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
+    _PART: "cropping stridedslice split chunk select gather index"
     " take unbind unstack topk argmax argmin",
-    _SIZES: "reshape view permute transpose swapaxes unsqueeze squeeze expanddims expand tile"
-    " repeatvector unflatten spacetodepth reorg channelshuffle shufflechannel shufflechannels",
+    _SIZES: "swapaxes unsqueeze squeeze expanddims expand tile repeatvector unflatten reorg",
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",
     _NONE: "positionalencoding capsule capsules maxout squeezeexcitation squeezeexcite seblock cbam"
     " noisydense hashing discretization lambda silence yolo region detection priorbox roi",
-    _NORMS: "layernorm layernormalization groupnorm groupnormalization instancenorm"
-    " instancenormalization rmsnorm weightnorm weightnormalization spectralnorm"
-    " spectralnormalization unitnormalization l2norm l2normalize l1norm normalize mvn"
+    "`layernorm` is here, and `layernorm over channels` for last dimensions": "layernormalization",
+    _NORMS: "weightnorm weightnormalization spectralnorm spectralnormalization l1norm normalize mvn"
     " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"
     " batchrenorm filterresponsenorm lpnormalization",
     "`maxpool`, `minpool`, `avgpool`, `sumpool` and `lppool` are here": "pool pooling pool2"

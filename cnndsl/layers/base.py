@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticKnownError
 
 from cnndsl.frozen import frozen
+from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.window import Rounding, Window
@@ -226,7 +227,7 @@ Bounds: TypeAlias = tuple[float, float]
 
 POINT: Literal["point"] = "point"
 WHOLE: Literal["whole"] = "whole"
-Footprint: TypeAlias = Literal["point", "whole"] | tuple[Window, ...]
+Footprint: TypeAlias = Literal["point", "whole"] | tuple[AxisFootprint, ...]
 """What of its input one output cell sees: the same cell, all of it, or a window."""
 
 

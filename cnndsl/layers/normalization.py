@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Count, Init, Layer, ShapeFault, Weight
+from cnndsl.layers.base import POINT, Count, Footprint, Init, Layer, ShapeFault, Weight
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
-from cnndsl.layers.windowed import vector_fault
+from cnndsl.layers.window import ForwardWindow
+from cnndsl.layers.windowed import unusable, vector_fault
 from cnndsl.types import TensorType
 
 __all__ = ["BatchNorm", "LocalResponseNorm"]
@@ -102,7 +103,7 @@ def _odd(size: int) -> int:
 
 
 class LocalResponseNorm(Layer):
-    """Divides each number by a power of what its neighbouring channels hold at the same place."""
+    """Divides each number by a power of what its neighbours hold: in other channels, or its own."""
 
     keyword = "lrn"
     positional = ("size",)
@@ -124,15 +125,34 @@ class LocalResponseNorm(Layer):
     k: float = Field(
         default=1.0, gt=0, allow_inf_nan=False, description="added to the weighted mean square"
     )
+    region: Literal["across", "within"] = Field(
+        default="across",
+        description=(
+            "`across` neighbouring channels, or `within` a channel, over the cells around: a square"
+            " of `size` of them along each dimension, those of the padding too, as in Caffe"
+        ),
+    )
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         if not inputs[0].spatial:
             yield vector_fault(self, inputs[0])
+        elif self.region == "within" and len(inputs[0].spatial) > 3:
+            yield unusable(self, inputs[0])
+
+    @override
+    def footprint(self, *inputs: TensorType) -> Footprint:
+        """Across channels, its own place; within a channel, the window around it."""
+        if self.region == "across":
+            return POINT
+        half = self.size // 2
+        return tuple(ForwardWindow(size, self.size, 1, half, half) for size in inputs[0].spatial)
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """LRN. ONNX Runtime has it for two dimensions only: others are taken as two."""
+        if self.region == "within":
+            return self._within(emit, context)
         (source,), dims = context.inputs, context.output.dims
         is_flat = len(dims) == 3
         if not is_flat:
@@ -154,6 +174,8 @@ class LocalResponseNorm(Layer):
         ONNX Runtime's own LRN is slow on a CPU: forward and backward of AlexNet's first with 16
         pictures take 52 ms so, and 190 by LRN and its gradient.
         """
+        if self.region == "within":
+            return self._within(emit, context)
         (source,), dims = context.inputs, context.output.dims
         weight = emit.constant([float(self.alpha) / self.size] * self.size)
         kernel = emit.op("Reshape", weight, emit.constant([1, 1, self.size, 1]))
@@ -162,6 +184,24 @@ class LocalResponseNorm(Layer):
         half = self.size // 2
         bias = emit.constant([float(self.k)])
         sums = _reshaped(emit, emit.op("Conv", column, kernel, bias, pads=[half, 0, half, 0]), dims)
+        return self._divided(emit, source, sums)
+
+    def _within(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        """The formula itself, with the mean square of a window, in which padding counts."""
+        (source,), rank = context.inputs, len(context.output.spatial)
+        squares = emit.op("Mul", source, source)
+        means = emit.op(
+            "AveragePool",
+            squares,
+            kernel_shape=[self.size] * rank,
+            pads=[self.size // 2] * (2 * rank),
+            count_include_pad=1,
+        )
+        weighted = emit.op("Mul", means, emit.constant(float(self.alpha)))
+        return self._divided(emit, source, emit.op("Add", weighted, emit.constant(float(self.k))))
+
+    def _divided(self, emit: Builder[V], source: V, sums: V) -> V:
+        """The source times these sums to the power of -beta."""
         power = emit.op("Mul", emit.op("Log", sums), emit.constant(-float(self.beta)))
         return emit.op("Mul", source, emit.op("Exp", power))
 

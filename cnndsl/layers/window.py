@@ -12,15 +12,23 @@ and which other values of a parameter may mend a size that does not fit.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from typing_extensions import override
 
 from cnndsl.frozen import frozen
+from cnndsl.layers.axis_footprint import AxisFootprint
 
-__all__ = ["REACH", "ForwardWindow", "Parameter", "Rounding", "TransposedWindow", "Window"]
+__all__ = [
+    "REACH",
+    "ForwardWindow",
+    "Parameter",
+    "Rounding",
+    "TransposedWindow",
+    "Window",
+]
 
 REACH = 64
 """Values farther than this from the one written are no small change."""
@@ -38,7 +46,7 @@ class Rounding(StrEnum):
 
 
 @frozen
-class Window(ABC):
+class Window(AxisFootprint):
     """A window along one spatial dimension, in one of the two directions."""
 
     size: int
@@ -65,6 +73,7 @@ class Window(ABC):
 
     @property
     @abstractmethod
+    @override
     def output(self) -> int:
         """The output size. Needs :attr:`fits`."""
 
@@ -92,20 +101,6 @@ class Window(ABC):
     @abstractmethod
     def advice(self) -> str:
         """What is true of the rule where the window does not work, as an imperative."""
-
-    # --- the footprint ---
-
-    @property
-    @abstractmethod
-    def pace(self) -> tuple[int, int]:
-        """After how many positions of the output the footprint is how many cells further."""
-
-    @abstractmethod
-    def cells(self, position: int) -> range:
-        """The cells of the input that a cell of the output depends on, as if it went on forever.
-
-        What lies outside of ``range(size)`` is padding.
-        """
 
     # --- the inverse ---
 
@@ -241,6 +236,11 @@ class ForwardWindow(Window):
     def pace(self) -> tuple[int, int]:
         return 1, self.stride
 
+    @property
+    @override
+    def hull(self) -> tuple[int, int]:
+        return -self.before, self.extent - 1 - self.before
+
     @override
     def cells(self, position: int) -> range:
         start = position * self.stride - self.before
@@ -337,6 +337,11 @@ class TransposedWindow(Window):
     @override
     def pace(self) -> tuple[int, int]:
         return self.stride, 1
+
+    @property
+    @override
+    def hull(self) -> tuple[int, int]:
+        return self.before - self.extent + 1, self.before
 
     @override
     def cells(self, position: int) -> range:

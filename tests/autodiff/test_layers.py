@@ -33,6 +33,11 @@ WINDOWS: list[tuple[dict[str, Any], tuple[int, ...]]] = [
     ({"kernel": (2,), "stride": (1,), "padding": "same"}, SPACE),
 ]
 
+EVERYWHERE: list[tuple[dict[str, Any], tuple[int, ...]]] = [
+    ({}, dims) for dims in (VECTOR, LINE, PLANE, SPACE)
+]
+BOTH = [(affine, dims) for affine in (True, False) for _, dims in EVERYWHERE]
+
 PLAIN: tuple[str, ...] = (
     "add",
     "concat",
@@ -61,7 +66,36 @@ VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
     "depthwise": [*WINDOWS, ({"kernel": (3,), "multiplier": 2, "dilation": (2,)}, PLANE)],
     "dropout": [({}, PLANE), ({"rate": 0.0}, VECTOR)],
     "leakyrelu": [({}, PLANE), ({"slope": 2.0}, VECTOR)],
-    "lrn": [({}, LINE), ({}, PLANE), ({"size": 3, "beta": 0.5}, SPACE)],
+    "lrn": [
+        *(({"region": where}, dims) for where in ("across", "within") for dims in (LINE, PLANE)),
+        ({"size": 3, "beta": 0.5}, SPACE),
+    ],
+    "layernorm": [*EVERYWHERE, *(({"over": "channels"}, dims) for _, dims in EVERYWHERE)],
+    "groupnorm": [({"groups": 2, "affine": affine}, dims) for affine, dims in BOTH],
+    "instancenorm": [({"affine": affine}, dims) for affine, dims in BOTH if dims != VECTOR],
+    "rmsnorm": [({"over": over}, dims) for over in ("all", "channels") for _, dims in EVERYWHERE],
+    "l2norm": [({"scale": scale}, dims) for scale in (None, 20.0) for _, dims in EVERYWHERE],
+    "pad": [
+        *(({"padding": (2,), "mode": mode}, PLANE) for mode in ("constant", "reflect", "edge")),
+        ({"channels": (1, 2)}, VECTOR),
+        ({}, LINE),
+    ],
+    "crop": [({"size": (3,)}, LINE), ({"size": (3, 4), "offset": (1, 0)}, PLANE)],
+    "slice": [
+        ({"places": range(1, 3)}, VECTOR),
+        ({"places": range(1, 6), "axis": "height", "step": 2}, PLANE),
+    ],
+    "reshape": [({"shape": (8, 21)}, PLANE), ({"shape": (6,)}, VECTOR)],
+    "transpose": [({}, LINE), ({"order": (2, 0, 1)}, PLANE)],
+    "channelshuffle": [({"groups": 2}, PLANE), ({"groups": 1}, VECTOR)],
+    "depthtospace": [({"block": 2, "order": order}, PLANE) for order in ("crd", "dcr")],
+    "spacetodepth": [({"block": 2, "order": order}, (4, 4, 6)) for order in ("crd", "dcr")],
+    "upsample": [
+        ({"factor": (2,)}, LINE),
+        ({"size": (9, 10)}, PLANE),
+        *(({"factor": (2,), "mode": "bilinear"}, dims) for dims in (LINE, PLANE, SPACE)),
+        ({"size": (9, 4), "mode": "bilinear", "align_corners": True}, PLANE),
+    ],
     "maxpool": [*WINDOWS, ({"kernel": (2,), "stride": (1,), "dilation": (2,)}, PLANE)],
     "noise": [({}, PLANE), ({"std": 0.0}, VECTOR)],
     "upconv": [

@@ -195,18 +195,38 @@ def test_nearest_resize_by_whole_factors(scales: list[int], attributes: dict[str
     [
         (1.5, {"mode": "nearest"}),
         (0.5, {"mode": "nearest"}),
-        (2.0, {"mode": "linear"}),
+        (2.0, {"mode": "linear", "antialias": 1}),
+        (2.0, {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}),
+        (2.0, {"mode": "cubic"}),
         (3.0, {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}),
         (2.0, {"mode": "nearest", "coordinate_transformation_mode": "align_corners"}),
     ],
 )
 def test_other_resizes_are_refused(scale: float, attributes: dict[str, str]) -> None:
-    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*nearest by whole factors"):
+    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*has a gradient only for"):
         emitted(
             lambda emit, x: emit.op("Resize", x, None, emit.constant([1.0, scale]), **attributes),
             [numbers(2, 4)],
             [0],
         )
+
+
+@pytest.mark.parametrize("coordinates", ["half_pixel", "align_corners"])
+@pytest.mark.parametrize(
+    ("dims", "sizes"),
+    [((5,), (8,)), ((3, 4), (6, 8)), ((4, 5), (7, 3)), ((1, 3), (4, 1)), ((2, 3, 4), (3, 5, 8))],
+)
+def test_linear_resize_to_any_size(
+    dims: tuple[int, ...], sizes: tuple[int, ...], coordinates: str
+) -> None:
+    attributes = {"mode": "linear", "coordinate_transformation_mode": coordinates}
+    axes = [*range(2, 2 + len(dims))]
+
+    def build(emit: GraphBuilder, x: onnx_ir.Value) -> onnx_ir.Value:
+        made = emit.constant(sizes)
+        return emit.op("Resize", x, None, None, made, axes=axes, **attributes)
+
+    check_gradients(build, numbers(1, 2, *dims))
 
 
 # --- economy ----------------------------------------------------------------------------------

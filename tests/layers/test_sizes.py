@@ -97,9 +97,8 @@ def test_full_padding_is_all_but_one_cell_of_the_dilated_kernel() -> None:
 def test_padding_is_one_size_one_for_each_or_all_begins_then_all_ends(
     padding: object, shape: tuple[int, ...], borders: list[tuple[int, int]]
 ) -> None:
-    footprint = make("conv", filters=1, kernel=7, padding=padding).footprint(TensorType(shape))
-    assert isinstance(footprint, tuple)
-    assert [(window.before, window.after) for window in footprint] == borders
+    windows = make("conv", filters=1, kernel=7, padding=padding).windows(TensorType(shape))
+    assert [(window.before, window.after) for window in windows] == borders
 
 
 @pytest.mark.parametrize(

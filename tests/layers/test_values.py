@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
+import torch_layers
 from apart import APART
 from pools import POOLS
 from torch_parts import split_by_torch, split_draw
@@ -38,9 +39,7 @@ def make(keyword: str, **parameters: Any) -> Layer:
 
 
 def windows_of(layer: Layer, x: Tensor) -> tuple[Window, ...]:
-    windows = layer.footprint(TensorType(tuple(x.shape[1:])))
-    assert isinstance(windows, tuple)
-    return windows
+    return layer.windows(TensorType(tuple(x.shape[1:])))
 
 
 def padded(x: Tensor, windows: Sequence[Window], value: float, *, overhang: bool = True) -> Tensor:
@@ -128,10 +127,6 @@ def batchnorm(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) 
     return F.batch_norm(inputs[0], mean, var, weights["scale"], weights["bias"], eps=layer.eps)
 
 
-def lrn(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
-    return F.local_response_norm(inputs[0], layer.size, layer.alpha, layer.beta, layer.k)
-
-
 def dense(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
     return F.linear(inputs[0], weights["weight"], weights.get("bias"))
 
@@ -146,6 +141,10 @@ def multiply(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -
 
 def over_inputs(function: Callable[[Sequence[Tensor]], Tensor]) -> Oracle:
     return lambda layer, inputs, weights: function(inputs)
+
+
+def of_one(function: torch_layers.TorchLayer) -> Oracle:
+    return lambda layer, inputs, weights: function(layer, inputs[0], weights)
 
 
 ORACLES: dict[str, Oracle] = {
@@ -170,11 +169,11 @@ ORACLES: dict[str, Oracle] = {
     "sigmoid": over_inputs(lambda i: torch.sigmoid(i[0])),
     "softmax": over_inputs(lambda i: F.softmax(i[0], dim=1)),
     "batchnorm": batchnorm,
-    "lrn": lrn,
     "add": over_inputs(lambda i: torch.stack(list(i)).sum(0)),
     "maximum": over_inputs(lambda i: torch.stack(list(i)).amax(0)),
     "multiply": multiply,
     "concat": over_inputs(lambda i: torch.cat(list(i), 1)),
+    **{word: of_one(oracle) for word, oracle in torch_layers.ORACLES.items()},
 }
 
 
@@ -295,13 +294,11 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "sigmoid": plain("sigmoid", any_shape),
     "softmax": plain("softmax", any_shape),
     "batchnorm": plain("batchnorm", any_shape, eps=(1e-5, 1e-3, 1)),
-    "lrn": plain(
-        "lrn", feature_maps, size=(1, 3, 5), alpha=(1e-4, 0.5), beta=(0.5, 0.75), k=(1.0, 2.0)
-    ),
     "add": joined("add"),
     "maximum": joined("maximum"),
     "multiply": joined("multiply"),
     "concat": joined("concat"),
+    **torch_layers.DRAWS,
 }
 
 

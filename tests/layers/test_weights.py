@@ -104,9 +104,9 @@ def test_layers_without_weights_compute_no_macs() -> None:
 
 def test_windows_reach_a_window_and_dense_reaches_all() -> None:
     source = TensorType((4, 9, 9))
-    footprint = make("maxpool", kernel=(3, 2), stride=2, rounding="floor").footprint(source)
-    assert isinstance(footprint, tuple)
-    assert [(window.extent, window.stride) for window in footprint] == [(3, 2), (2, 2)]
+    pool = make("maxpool", kernel=(3, 2), stride=2, rounding="floor")
+    assert [(window.extent, window.stride) for window in pool.windows(source)] == [(3, 2), (2, 2)]
+    assert pool.footprint(source) == pool.windows(source)
     for keyword in ("globalavgpool", "globalmaxpool"):
         assert make(keyword).footprint(source) == WHOLE
     assert make("dense", units=3).footprint(TensorType((5,))) == WHOLE

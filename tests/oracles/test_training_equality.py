@@ -108,6 +108,18 @@ add(maximum(e, f), multiply(e, f), g -> dense 6 share h)
 concat(identity, l) -> dense 5 -> softmax
 """,
 }
+NETWORKS["shapes"] = """\
+input 4x11x10
+a: conv 8@3 padding 1 groups 2 -> channelshuffle 2 -> layernorm over channels -> relu
+pad [1, 0, 0, 2] mode reflect -> pad 1 mode edge -> pad channels [1, 3] value 0.5
+b: conv 8@3 stride 2 rounding floor -> groupnorm 4 -> lrn 3 alpha 0.1 region within   => 8x6x6
+depthtospace 2 -> slice 2..9 axis width -> instancenorm                               => 2x12x8
+spacetodepth 2 -> upsample 2x1 -> crop 9x3 offset [1, 0] -> l2norm scale 3            => 8x9x3
+upsample size 7x5 mode bilinear -> rmsnorm over channels                              => 8x7x5
+c: conv 6@3 -> tanh -> upsample 2 mode bilinear align_corners yes -> layernorm        => 6x10x6
+upsample size 13x7 -> transpose [0, 2, 1] -> slice 1..4 -> reshape 14x26
+transpose -> rmsnorm -> globalavgpool -> groupnorm 2 -> dense 5 -> softmax
+"""
 NETWORKS["encoder-decoder"] = """\
 input 1x13x12
 conv 6@3 stride 2 padding 1 bias no rounding floor -> batchnorm -> relu       => 6x7x6

@@ -104,7 +104,7 @@ class Oracle:
                     for place in range(window.kernel)
                     if tap * window.stride + place * window.dilation == cell + window.before
                 ]
-            case (window,):
+            case (ForwardWindow() as window,):
                 start = cell * window.stride - window.before
                 taps = range(start, start + window.extent, window.dilation)
                 below = [(node.inputs[0], tap) for tap in taps]

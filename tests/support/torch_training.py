@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy
 import pytest
+import torch_layers
 from oracle import Array
 from pools import POOLS
 
@@ -220,11 +221,6 @@ def _batchnorm(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
     )
 
 
-def _lrn(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
-    layer: Any = node.layer
-    return F.local_response_norm(x, layer.size, layer.alpha, layer.beta, layer.k)
-
-
 def _dropout(trainer: TorchTrainer, node: LayerNode, x: Tensor) -> Tensor:
     layer: Any = node.layer
     return x if layer.rate == 0 else x * torch.tensor(trainer.masks[node.name]).double()
@@ -267,6 +263,10 @@ def _as_said(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return layer
 
 
+def _of_one(function: torch_layers.TorchLayer) -> Callable[..., Tensor]:
+    return _as_said(lambda layer, xs, weights: function(layer, xs[0], weights))
+
+
 LAYERS: Mapping[str, Callable[..., Tensor]] = {
     **{word: _as_said(pool) for word, pool in POOLS.items()},
     "add": _join(lambda xs: reduce(torch.add, xs)),
@@ -282,7 +282,6 @@ LAYERS: Mapping[str, Callable[..., Tensor]] = {
     "globalmaxpool": _plain(lambda x: x.flatten(2).max(2).values),
     "identity": _plain(lambda x: x),
     "leakyrelu": lambda trainer, node, x: F.leaky_relu(x, node.layer.slope),
-    "lrn": _lrn,
     "maximum": _join(lambda xs: reduce(torch.maximum, xs)),
     "maxpool": _maxpool,
     "multiply": _multiply,
@@ -295,6 +294,7 @@ LAYERS: Mapping[str, Callable[..., Tensor]] = {
     "sumpool": _sumpool,
     "tanh": _plain(torch.tanh),
     "upconv": _upconv,
+    **{word: _of_one(oracle) for word, oracle in torch_layers.ORACLES.items()},
 }
 """What each layer does in training, by its keyword."""
 

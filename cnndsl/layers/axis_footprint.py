@@ -1,0 +1,37 @@
+"""What a cell of a layer's output sees of the input, along one spatial dimension."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+__all__ = ["AxisFootprint"]
+
+
+class AxisFootprint(ABC):
+    """Which cells along one spatial dimension of the input a cell of the output depends on."""
+
+    @property
+    @abstractmethod
+    def output(self) -> int:
+        """The output size."""
+
+    @property
+    @abstractmethod
+    def pace(self) -> tuple[int, int]:
+        """After how many positions of the output the footprint is how many cells further."""
+
+    @property
+    @abstractmethod
+    def hull(self) -> tuple[int, int]:
+        """Between which bounds, moving evenly, all cells lie that a position depends on.
+
+        With a pace of (P, C) position ``p`` depends on no cell before ``(p*C + low)/P`` and none
+        behind ``(p*C + high)/P``.
+        """
+
+    @abstractmethod
+    def cells(self, position: int) -> range:
+        """The cells of the input that a cell of the output depends on, as if it went on forever.
+
+        What lies outside of the input is padding.
+        """
