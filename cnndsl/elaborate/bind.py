@@ -265,7 +265,9 @@ class _Binder(Generic[S]):
             self.report.add(foreign_letters(name.name, name.span))
             self.failed = True
             return
-        if find(name.name) is not None:
+        foreign = FOREIGN_ATTRIBUTES.get(name.name, "")
+        ours = foreign if foreign in self.schema.model_fields else ""
+        if not ours and find(name.name) is not None:
             arrow = Edit(Span(name.span.source, name.span.start, name.span.start), "-> ")
             self._fail(
                 "CNN201",
@@ -275,8 +277,6 @@ class _Binder(Generic[S]):
                 fixes=(Fix(f"put `->` before `{name.name}`", (arrow,), safe=True),),
             )
             return
-        foreign = FOREIGN_ATTRIBUTES.get(name.name, "")
-        ours = foreign if foreign in self.schema.model_fields else ""
         near = (ours,) if ours else closest(name.name, tuple(self.schema.model_fields))
         help = f"did you mean `{near[0]}`?" if near else self._usage()
         if ours:

@@ -60,14 +60,19 @@ class SampleNorm(Layer):
         """What becomes of a number that is normalised alone."""
         return "0"
 
+    @property
+    def remedy(self) -> str:
+        """What to do where a number would be normalised alone."""
+        return f"leave `{self.keyword}` out, or give it larger feature maps or more channels"
+
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         numbers, where = self.together(inputs[0])
         if numbers == 1:
             yield ShapeFault(
                 FaultKind.UNSUITED,
-                f"`{self.keyword}` over a single number, {where}, always gives {self.trivial}",
-                help=f"leave `{self.keyword}` out, or give it larger feature maps or more channels",
+                f"`{self.keyword}` over a single number ({where}) always gives {self.trivial}",
+                help=self.remedy,
                 spatial=bool(inputs[0].spatial),
             )
 
@@ -149,8 +154,13 @@ class GroupNorm(SampleNorm):
     @override
     def together(self, source: TensorType) -> tuple[int, str]:
         each = source.channels // self.groups
-        where = f"{source.channels}/{self.groups} channels of one place"
+        where = f"{source.channels} channels in {self.groups} groups"
         return each * math.prod(source.spatial), where
+
+    @property
+    @override
+    def remedy(self) -> str:
+        return "write fewer groups than there are channels"
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
@@ -303,7 +313,7 @@ class L2Norm(Layer):
 def _together(over: Over, source: TensorType) -> tuple[int, str]:
     """How many numbers are normalised together, and where they lie."""
     if over == "all":
-        return source.elements, f"all of {source}"
+        return source.elements, "all there is"
     return source.channels, "the only channel" if source.spatial else "the only unit"
 
 
