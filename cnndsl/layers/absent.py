@@ -63,7 +63,7 @@ _ABSENT = {
     "the recipe stands in `train { … }`, and `cnndsl train` carries it out": "compile fit",
     "label a layer and begin a chain with its name, or join with `concat( … )`": "route",
     _SINGLE: "power pow square sqrt exp log log1p abs absval neg negative sign erf floor ceil round"
-    " reciprocal sin cos scale shift bias affinegrid constant addconstant mulconstant rescaling"
+    " reciprocal sin cos scale shift affinegrid constant addconstant mulconstant rescaling"
     " rescale normalization",
     _WHOLE: "dropout1d dropout2d dropout3d spatialdropout spatialdropout1d spatialdropout2d"
     " spatialdropout3d channeldropout featuredropout alphadropout featurealphadropout"
@@ -71,8 +71,7 @@ _ABSENT = {
     _LARGER: "unpool unpooling maxunpool maxunpooling upsamplingbilinear resize upscale zoom",
     "`pad` is here, whose `mode` is `constant`, `reflect` or `edge`": "padding constantpad"
     " reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
-    _PART: "cropping stridedslice split chunk select gather index"
-    " take unbind unstack topk argmax argmin",
+    _PART: "cropping stridedslice chunk select gather index take unbind unstack topk argmax argmin",
     _SIZES: "swapaxes unsqueeze squeeze expanddims expand tile repeatvector unflatten reorg",
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",
