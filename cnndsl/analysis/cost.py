@@ -80,7 +80,9 @@ def depth(typed: TypedNetwork) -> int:
         if isinstance(node, InputNode):
             depths.append(0)
         else:
-            counts = 1 if macs_of(typed, position) else 0
+            # A product of two streams has no weights, and counts as no layer.
+            has_weights = bool(typed.weights[typed.network.owners[position]])
+            counts = 1 if has_weights and macs_of(typed, position) else 0
             depths.append(counts + max(depths[source] for source in node.inputs))
     return max((depths[position] for position in typed.network.outputs.values()), default=0)
 

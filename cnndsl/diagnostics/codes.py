@@ -94,6 +94,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN323": Code("no order of the dimensions"),
         "CNN324": Code("blocks do not tile the input"),
         "CNN330": Code("id that the vocabulary lacks"),
+        "CNN331": Code("width not divisible by the heads"),
         "CNN340": Code("padding crops all of the output"),
         "CNN341": Code("output padding not below the stride"),
         "CNN342": Code("output padding where the size is settled"),

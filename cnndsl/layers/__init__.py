@@ -88,6 +88,9 @@ _OTHER_NAMES = {
     " Dense InnerProduct inner_product innerproduct affine Gemm ip",
     "localconv": "locally_connected locallyconnected LocallyConnected LocallyConnected1D"
     " LocallyConnected2D LocallyConnected3D local_conv LocalConv local",
+    "attention": "MultiheadAttention MultiHeadAttention multihead_attention multi_head_attention"
+    " mha MHA self_attention SelfAttention selfattention",
+    "matmul": "MatMul Matmul mat_mul bmm batch_matmul BatchMatMul batchmatmul matmult",
     "embedding": "Embedding Embed embed lookup_table LookupTable word_embedding",
     "dropout": "Dropout drop",
     "noise": "GaussianNoise gaussian_noise",

@@ -53,7 +53,7 @@ _ABSENT = {
     " swiglu reglu gatedlinearunit",
     "`maximum( … )` is here, which takes the larger number of each place": "minimum min",
     "`add( … )`, `multiply( … )`, `maximum( … )` and `concat( … )` join streams": "subtract sub"
-    " minus difference divide div quotient average mean dot matmul matmult batchmatmul einsum"
+    " minus difference divide div quotient average mean dot einsum"
     " bilinear outer stack where",
     "Caffe's Eltwise is `add( … )`, `multiply( … )` or `maximum( … )` here": "eltwise elementwise",
     "write `add( … )` or `concat( … )`": "merge",
@@ -96,9 +96,9 @@ _ABSENT = {
     "`conv` is here, whose filters are the same everywhere": "deformconv deformableconv"
     " dynamicconv condconv involution octaveconv maskedconv partialconv"
     " gatedconv causalconv spectralconv lazyconv sparseconv graphconv unfold fold im2col",
-    "no layer weighs places by each other": "attention multiheadattention mha selfattention"
-    " additiveattention groupqueryattention nonlocal transformer transformerencoder"
-    " transformerdecoder transformerencoderlayer transformerdecoderlayer",
+    "`attention` is here, which weighs places by each other": "additiveattention nonlocal"
+    " groupqueryattention transformer transformerencoder transformerdecoder"
+    " transformerencoderlayer transformerdecoderlayer nonlocalblock",
     _STEPS: "lstm gru rnn bilstm bigru lstmcell grucell rnncell simplernn bidirectional"
     " timedistributed convlstm stackedrnncells",
     _LOSS: "softmaxwithloss crossentropyloss nllloss mseloss l1loss bceloss bcewithlogitsloss"

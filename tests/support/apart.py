@@ -8,8 +8,10 @@ from __future__ import annotations
 __all__ = ["APART"]
 
 APART = {
+    "attention": "tests/layers/test_attention.py",
     "bias": "tests/layers/test_bias.py",
     "embedding": "tests/layers/test_embedding.py",
     "localconv": "tests/layers/test_localconv.py",
+    "matmul": "tests/layers/test_attention.py",
 }
 """The layers, each with its file."""
