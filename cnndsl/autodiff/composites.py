@@ -15,9 +15,11 @@ import onnx_ir
 
 from cnndsl.autodiff.movement import scattered
 from cnndsl.autodiff.normalization import channel_sum, column, spread_of
-from cnndsl.autodiff.rules import VjpContext, dims_of, vjp_of_composite
+from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, VjpContext, dims_of, vjp_of_composite
 
 __all__: list[str] = []
+
+NOT_DIFFERENTIABLE["StopGradient"] = "what is taken as data has no gradient, whatever made it"
 
 Parts = Sequence[onnx_ir.Value | None]
 

@@ -167,27 +167,53 @@ def _gather(context: VjpContext) -> Parts:
     dims = dims_of(context.inputs[0])
     axis = context.integer("axis", 0) % len(dims)
     count = math.prod(dims_of(context.inputs[1]))
-    gradient = _shaped(context, context.gradient, (*dims[:axis], count, *dims[axis + 1 :]))
     indices = constant_of(context.inputs[1])
     if indices is None or dims[axis] * count > _LARGEST_MATRIX:
-        return scattered(context, gradient, axis), None
+        return scattered(context, context.gradient, axis), None
+    gradient = _shaped(context, context.gradient, (*dims[:axis], count, *dims[axis + 1 :]))
     return _gathered_back(context, gradient, axis, indices.reshape(-1), dims[axis]), None
 
 
 def scattered(context: VjpContext, gradient: onnx_ir.Value, axis: int) -> onnx_ir.Value:
-    """What each place of an axis gave, added up, also where the places are computed.
+    """What each place of an axis gave, added up, also where the places are computed."""
+    dims = dims_of(context.inputs[0])
+    count = math.prod(dims_of(context.inputs[1]))
+    given = _shaped(context, gradient, (*dims[:axis], count, *dims[axis + 1 :]))
+    line = tuple(count if at == axis else 1 for at in range(len(dims)))
+    return _added(context, dims, _shaped(context, context.inputs[1], line), given, axis)
+
+
+def _added(
+    context: VjpContext,
+    dims: tuple[int, ...],
+    places: onnx_ir.Value,
+    gradient: onnx_ir.Value,
+    axis: int,
+) -> onnx_ir.Value:
+    """Zeros of some dimensions, to which a gradient is added at places along an axis.
 
     By ScatterElements, for ONNX Runtime's ScatterND loses on the CPU what two threads add to the
     same row.
     """
-    constant, dims = context.emit.constant, dims_of(context.inputs[0])
-    count = math.prod(dims_of(context.inputs[1]))
-    given = _shaped(context, gradient, (*dims[:axis], count, *dims[axis + 1 :]))
-    line = tuple(count if at == axis else 1 for at in range(len(dims)))
-    places = _shaped(context, context.inputs[1], line)
-    places = context.op("Expand", places, constant(list(dims_of(given))))
-    zeros = context.op("Expand", context.scalar(0), constant(list(dims)))
-    return context.op("ScatterElements", zeros, places, given, axis=axis, reduction="add")
+    zeros = context.op("Expand", context.scalar(0), context.emit.constant(list(dims)))
+    shape = context.emit.constant(list(dims_of(gradient)))
+    places = context.op("Expand", places, shape)
+    return context.op("ScatterElements", zeros, places, gradient, axis=axis, reduction="add")
+
+
+@vjp("GatherND")
+def _gather_nd(context: VjpContext) -> Parts:
+    """Of single numbers as indices: along one axis, behind those that count batches."""
+    dims, index_dims = dims_of(context.inputs[0]), dims_of(context.inputs[1])
+    axis = context.integer("batch_dims", 0)
+    if index_dims[-1] != 1:
+        raise LoweringError(f"{context.origin}: `GatherND` along several axes has no gradient")
+    count = math.prod(index_dims[axis:])
+    rest = math.prod(dims[axis + 1 :])
+    places = _shaped(context, context.inputs[1], (*dims[:axis], count, 1))
+    gradient = _shaped(context, context.gradient, (*dims[:axis], count, rest))
+    part = _added(context, (*dims[: axis + 1], rest), places, gradient, axis)
+    return _shaped(context, part, dims), None
 
 
 def _gathered_back(

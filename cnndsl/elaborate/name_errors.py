@@ -126,7 +126,10 @@ def joins_nothing(context: ElaborationContext, phrase: Phrase) -> None:
     """Report ``add`` and ``add skip`` where ``add(identity, skip)`` is meant."""
     name = phrase.head.name
     streams = [shorten(argument.span.text) for argument in phrase.arguments]
-    if len(streams) < 2:
+    schema = find(name)
+    if schema is not None and schema.roles:
+        streams = [*schema.roles, "…"]
+    elif len(streams) < 2:
         streams = ["identity", *(streams or ["conv 16@3 padding 1"])]
     context.fail(
         "CNN111",

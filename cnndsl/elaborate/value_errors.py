@@ -11,7 +11,7 @@ from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
 from cnndsl.elaborate.schema_errors import between, element, example, value_example
 from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief
 from cnndsl.frozen import frozen, replace
-from cnndsl.layers.base import ItemError, Schema
+from cnndsl.layers.base import ItemError, Layer, Schema
 from cnndsl.syntax.ast import Expr, Identifier, List
 
 __all__ = ["diagnose"]
@@ -100,7 +100,7 @@ class _Wrong:
         """An example of what is right."""
         if self.name in self.schema.positional:
             return example(self.schema, self.head)
-        return f"{self.name} {value_example(self.schema, self.name)}"
+        return _pair(self.schema, self.name)
 
     def beyond(self, kind: str, context: Mapping[str, object]) -> Diagnostic:
         """A number outside its range."""
@@ -190,8 +190,16 @@ def _nearest_whole(value: float) -> tuple[str, tuple[str, ...]]:
     return f"write {quoted(numbers, ' or ')}", ()
 
 
+def _pair(schema: type[Schema], name: str) -> str:
+    """An attribute with an example of its value, as a phrase writes it, or as a join does."""
+    sign = " = " if issubclass(schema, Layer) and schema.joins else " "
+    return f"{name}{sign}{value_example(schema, name)}"
+
+
 def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
-    wanted, written = f"`{name}`", f"{head.name} {name} {value_example(schema, name)}"
+    wanted, written = f"`{name}`", f"{head.name} {_pair(schema, name)}"
+    if issubclass(schema, Layer) and schema.joins:
+        written = f"{head.name}({', '.join(schema.roles)}, {_pair(schema, name)})"
     if name in schema.positional:
         wanted, written = between(schema).join(schema.positional), example(schema, head)
     if name == "value":

@@ -78,6 +78,8 @@ _OTHER_NAMES = {
     " AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
     "maxtime": "max_time maxovertime max_over_time max_over_time_pool",
     "subsample": "subsampling trainable_subsampling",
+    "roipool": "roi_pool RoIPool ROIPool MaxRoiPool maxroipool ROIPooling roi_pooling RoIPooling",
+    "roialign": "roi_align RoIAlign RoiAlign ROIAlign",
     "globalavgpool": "gap GAP global_avg_pool global_average_pool globalaveragepool"
     " global_average_pooling GlobalAveragePool GlobalAvgPool GlobalAveragePooling1D"
     " GlobalAveragePooling2D GlobalAveragePooling3D",

@@ -76,14 +76,16 @@ _ABSENT = {
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",
     _NONE: "positionalencoding capsule capsules maxout squeezeexcitation squeezeexcite seblock cbam"
-    " noisydense hashing discretization lambda silence yolo region detection priorbox roi",
+    " noisydense hashing discretization lambda silence yolo region detection priorbox",
     "`layernorm` is here, and `layernorm over channels` for last dimensions": "layernormalization",
     _NORMS: "weightnorm weightnormalization spectralnorm spectralnormalization l1norm normalize mvn"
     " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"
     " batchrenorm filterresponsenorm lpnormalization",
     "`maxpool`, `minpool`, `avgpool`, `sumpool` and `lppool` are here": "pool pooling pool2"
     " stochasticpool fractionalmaxpool medianpool rmspool softpool"
-    " blurpool roipool roialign maxroipool psroipool strippooling mixedpool",
+    " blurpool strippooling mixedpool",
+    "`roipool` and `roialign` are here, which take regions as an input": "psroipool psroialign"
+    " roialignrotated roi",
     "`adaptiveavgpool` and `adaptivemaxpool` are here, which give any size": "adaptivepool"
     " adaptivelppool adaptiveminpool adaptivesumpool",
     "`adaptivemaxpool` of several sizes is a pyramid, as in"

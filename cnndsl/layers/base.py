@@ -266,6 +266,9 @@ class Layer(Schema):
     result: ClassVar[type["Layer"] | None] = None
     """The layer that makes one of its results, where it gives several; ``index`` says which."""
 
+    roles: ClassVar[tuple[str, ...]] = ()
+    """What the streams of a join are, in order, where they are not alike: features, regions."""
+
     takes_tokens: ClassVar[bool] = False
     """Whether its input are token ids (int64) instead of numbers."""
 

@@ -47,6 +47,8 @@ MODULES: dict[str, dict[str, str]] = {
         "relu": "activation",
         "reshape": "rearrange",
         "rmsnorm": "sample_norm",
+        "roialign": "roialign",
+        "roipool": "roipool",
         "scaledtanh": "activation",
         "sigmoid": "activation",
         "slice": "parts",

@@ -144,6 +144,26 @@ def test_gather_with_indices_that_come_several_times(axis: int, indices: object)
     )
 
 
+@pytest.mark.parametrize("batched", [0, 1, 2])
+def test_gather_of_rows_by_computed_indices(batched: int) -> None:
+    generator = numpy.random.default_rng(4)
+    source = numbers(2, 3, 4, 2)
+    size = source.shape[batched]
+    places = generator.integers(-size, size, (*source.shape[:batched], 5, 2, 1))
+    check_gradients(
+        lambda emit, x, at: emit.op("GatherND", x, at, batch_dims=batched), source, places
+    )
+
+
+def test_gather_of_single_numbers_by_several_indices_is_refused() -> None:
+    with pytest.raises(LoweringError, match=r"test\.cnn:1: .*`GatherND` along several axes"):
+        emitted(
+            lambda emit, x, at: emit.op("GatherND", x, at),
+            [numbers(3, 2), numpy.array([[0, 1]])],
+            [0],
+        )
+
+
 def test_gather_of_many_places_takes_no_matrix() -> None:
     places = numpy.arange(0, 3_000)[::-1] // 2
     graph = emitted(

@@ -13,5 +13,7 @@ APART = {
     "embedding": "tests/layers/test_embedding.py",
     "localconv": "tests/layers/test_localconv.py",
     "matmul": "tests/layers/test_attention.py",
+    "roialign": "tests/layers/test_regions.py",
+    "roipool": "tests/layers/test_regions.py",
 }
 """The layers, each with its file."""

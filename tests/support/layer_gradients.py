@@ -13,6 +13,7 @@ import numpy
 import numpy.typing
 import onnx_ir
 import onnxruntime
+from onnx_ir.passes import common
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.layers.base import Layer
@@ -74,7 +75,9 @@ def run_layer(
     feeds = {f"input{at}": array for at, array in enumerate(arrays)}
     feeds |= {**weights, "upstream": given}
     feeds |= {"seed": numpy.array(seed), "step": numpy.array(step)}
-    output, *gradients = _run(graph, feeds)
+    model = onnx_ir.Model(graph, ir_version=8, functions=emit.functions)
+    common.InlinePass()(model)
+    output, *gradients = _run(model, feeds)
     by_value = dict(zip(found, gradients, strict=True))
     return Pass(
         output,
@@ -84,11 +87,10 @@ def run_layer(
     )
 
 
-def _run(graph: onnx_ir.Graph, feeds: Mapping[str, Array]) -> list[Array]:
-    model = onnx_ir.to_proto(onnx_ir.Model(graph, ir_version=8))
+def _run(model: onnx_ir.Model, feeds: Mapping[str, Array]) -> list[Array]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        onnx_ir.to_proto(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return list(session.run(None, dict(feeds)))
