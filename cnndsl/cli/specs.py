@@ -58,8 +58,9 @@ def _text(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _input(one: Entry) -> str:
+    """The first input's sizes, and how many others there are."""
     first, *more = one.inputs
-    return f"{first}, ..." if more else first
+    return f"{first} +{len(more)}" if more else first
 
 
 def _number(one: Entry, name: str) -> str:

@@ -125,6 +125,8 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "squeezenet11": Counts(1_235_496, 349_151_936, 18, 14, "torchvision"),
         "mobilenetv1": Counts(4_231_976, 568_740_352, 28, 9, "Keras", 21_888),
         "local-13pct": Counts(1_901_386, 32_919_552, 5, 8, "reference", 0, (3, 32, 32), (10,)),
+        "cifar10-full": Counts(89_578, 12_298_240, 4, 8, "reference", 0, (3, 32, 32), (10,)),
+        "shufflenetv2": Counts(2_278_604, 144_907_992, 51, 11, "torchvision", 16_180),
         # --- one dimension
         "tdnn": Counts(521, 6_072, 2, 4, "reference", 0, (16, 15), (3,)),
         "spoken-digits": Counts(558_090, 67_427_328, 5, 6, "PyTorch", 2_048, (1, 8000), (10,)),
@@ -141,6 +143,8 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "atomnet": Counts(
             267_877_250, 8_566_605_824, 7, 8, "arithmetic", 0, (16, 20, 20, 20), (2,)
         ),
+        "ji3d": Counts(295_458, 15_171_624, 4, 6, "paper", 0, (1, 7, 60, 40), (3,)),
+        "two-stream": Counts(181_335_594, 4_277_888_928, 8, 4, "PyTorch", 0, (3, 224, 224), (101,)),
         # --- games
         "dqn": Counts(1_686_180, 9_345_024, 5, 6, "reference", 0, (4, 84, 84), (4,)),
         "dqn-2013": Counts(677_172, 2_966_528, 4, 5, "reference", 0, (4, 84, 84), (4,)),
@@ -150,6 +154,12 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
             22_827_877, 8_105_976_564, 42, 6, "PyTorch", 19_974, (17, 19, 19), (362,)
         ),
         # --- detection, segmentation
+        "unet": Counts(
+            31_030_658, 150_428_424_448, 23, 10, "PyTorch", 0, (1, 572, 572), (2, 388, 388)
+        ),
+        "fcn8s": Counts(
+            134_489_759, 181_529_034_048, 19, 12, "PyTorch", 0, (3, 500, 500), (21, 500, 500)
+        ),
         # --- faces, history
         "neocognitron": Counts(29_597, 1_132_920, 4, 7, "arithmetic", 0, (1, 16, 16), (5,)),
     }
