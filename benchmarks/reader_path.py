@@ -68,6 +68,7 @@ ASIDE = MappingProxyType(
         "elaborate/modules.py": "finds files and imports",
         "elaborate/parameters.py": "values for `param` statements",
         "elaborate/share.py": "shared weights",
+        "elaborate/stream_sizes.py": "sizes of streams as numbers",
         "elaborate/values.py": "values that are still open",
         "layers/padding.py": "padding",
         "syntax/sharing.py": "shared weights",

@@ -11,14 +11,15 @@ from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.aliases import label_before_stream
-from cnndsl.elaborate.draft import Draft, Poison
+from cnndsl.elaborate.draft import Draft, PendingClaim, Poison
+from cnndsl.elaborate.evaluate import claimed_sizes
 from cnndsl.elaborate.network import InputNode, LayerNode
 from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.scope import BlockCall, BlockDefinition, Frame, Stream
 from cnndsl.elaborate.values import EvaluationError
 from cnndsl.layers import is_shipped
 from cnndsl.limits import DEEPEST, Limits
-from cnndsl.syntax.ast import Body, Chain, Identifier, Name
+from cnndsl.syntax.ast import Body, Chain, Identifier, Link, Name
 
 __all__ = ["ElaborationContext", "LimitError"]
 
@@ -158,6 +159,13 @@ class ElaborationContext(ABC):
         node = streams[0] if streams else self.poison(label.span, frame)
         frame.streams[label.name] = Stream(node, label.span, misnamed)
         self.paths[full] = node
+
+    def claim(self, link: Link, node: int, frame: Frame) -> None:
+        """Take note of what is claimed of a link's result."""
+        for claim in link.claims:
+            with self.reporting():
+                dims = claimed_sizes(claim, frame.constants)
+                self.draft.claims.append(PendingClaim(node, dims, claim))
 
     def input_span(self, name: str) -> Span | None:
         """Where the input of this name is declared."""

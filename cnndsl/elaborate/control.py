@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.evaluate import truth
 from cnndsl.elaborate.loops import rounds
 from cnndsl.elaborate.scope import Frame, Naming, labels_in, opens_scope
 from cnndsl.syntax.ast import Body, Branch, For, Identifier, Repeat
 
-__all__ = ["branch", "loop"]
+__all__ = ["branch", "comprehension", "loop"]
 
 FAULTY_ROUNDS = 20
 """A loop with mistakes goes round no more often: they would be the same ones."""
@@ -43,6 +45,32 @@ def loop(
     current: int | None,
 ) -> tuple[int, ...]:
     """The stream that the last round gives; each round starts from the one before."""
+    given = [current, *_each_round(context, element, label, frame, current, apart=False)]
+    return () if given[-1] is None else (given[-1],)
+
+
+def comprehension(
+    context: ElaborationContext,
+    element: For,
+    label: Identifier | None,
+    frame: Frame,
+    current: int | None,
+) -> tuple[int, ...]:
+    """The streams that all rounds give; each starts from the same one."""
+    given = _each_round(context, element, label, frame, current, apart=True)
+    return tuple(stream for stream in given if stream is not None)
+
+
+def _each_round(
+    context: ElaborationContext,
+    element: Repeat | For,
+    label: Identifier | None,
+    frame: Frame,
+    current: int | None,
+    *,
+    apart: bool,
+) -> Iterator[int | None]:
+    """What each round gives; it starts from what the one before gave, or all ``apart`` alike."""
     every_round = rounds(context, element, frame)
     scope = label.name if label else ""
     scoped = opens_scope(element, labelled=label is not None)
@@ -59,15 +87,15 @@ def loop(
             inner.current = current
             define(inner.constants)
             context.run(element.body, inner)
-            current = inner.current
-            if scoped and current is not None:
-                context.paths[prefix[:-1]] = current
+            if scoped and inner.current is not None:
+                context.paths[prefix[:-1]] = inner.current
+            current = current if apart else inner.current
+            yield inner.current
             if inner.returned is not None:
                 frame.returned = inner.returned
                 break
             if number >= FAULTY_ROUNDS and len(context.report) > known:
-                current = context.poison(element.span, frame)
+                yield context.poison(element.span, frame)
                 break
     finally:
         context.loops.pop()
-    return () if current is None else (current,)

@@ -14,9 +14,8 @@ from cnndsl.diagnostics.words import closest, count
 from cnndsl.elaborate.calls import bind_arguments
 from cnndsl.elaborate.context import ElaborationContext
 from cnndsl.elaborate.control import branch, loop
-from cnndsl.elaborate.draft import PendingClaim
 from cnndsl.elaborate.error_nodes import STREAMLESS, begins_with, names_in, with_error_nodes
-from cnndsl.elaborate.evaluate import claimed_sizes, evaluate
+from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.layer_nodes import join_nodes, layer_nodes
 from cnndsl.elaborate.name_errors import (
     behind_return,
@@ -191,7 +190,7 @@ class Elaborator(ElaborationContext):
                     stream_in_the_middle(self, link)
                 streams = (start,)
                 self.label(chain, position, streams, frame, is_stream=True)
-                self._claim(link, start, frame)
+                self.claim(link, start, frame)
                 continue
             giver = chain.links[position - 1].element.span if position else link.span
             frame.here = before = self.one(streams, giver) if streams else None
@@ -208,7 +207,7 @@ class Elaborator(ElaborationContext):
                 streams = (self.poison(link.span, frame),)
             elif link.claims:
                 streams = (self.one(streams, link.element.span),)
-                self._claim(link, streams[0], frame)
+                self.claim(link, streams[0], frame)
         frame.here = here
         if frame.names_a_stream(chain):
             self.named.update(streams)
@@ -235,12 +234,6 @@ class Elaborator(ElaborationContext):
                 return branch(self, element, frame, current)
             case Repeat() | For():
                 return loop(self, element, link.label, frame, current)
-
-    def _claim(self, link: Link, node: int, frame: Frame) -> None:
-        for claim in link.claims:
-            with self.reporting():
-                dims = claimed_sizes(claim, frame.constants)
-                self.draft.claims.append(PendingClaim(node, dims, claim))
 
     # --- layers ---
 

@@ -10,6 +10,7 @@ from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.calls import as_chain
 from cnndsl.elaborate.context import ElaborationContext
+from cnndsl.elaborate.control import comprehension
 from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.evaluate import hole_refused
 from cnndsl.elaborate.name_errors import listed_streams
@@ -20,7 +21,7 @@ from cnndsl.elaborate.values import OpenHole, Value
 from cnndsl.frozen import replace
 from cnndsl.layers.base import Layer
 from cnndsl.layers.window import Rounding
-from cnndsl.syntax.ast import Call, Chain, Expr, Identifier, List, Name
+from cnndsl.syntax.ast import Call, Chain, Expr, For, Identifier, List, Name
 from cnndsl.syntax.sharing import SHARE
 
 __all__ = ["join_nodes", "layer_nodes"]
@@ -99,25 +100,88 @@ def join_nodes(
     streams: list[int] = []
     attributes: list[Expr] = []
     misnamed: Diagnostic | None = None
+    notes: list[str] = []
     for argument in call.arguments:
         if argument.name is not None and not isinstance(argument.value, Chain):
             attributes += [Name(argument.name.name, argument.name.span), argument.value]
+            continue
+        chain = as_chain(argument)
+        each = _comprehension(chain)
+        if each is not None:
+            streams += _all_rounds(context, call, chain, each, frame, current)
+            notes.append(STARTS)
         else:
-            chain = as_chain(argument)
             misnamed = misnamed or frame.misnamed(chain)
             streams.append(context.one(context.chain(chain, frame, current), chain.span))
     if call.share is not None:
         attributes += [Name(SHARE, call.share.span), Name(call.share.name, call.share.span)]
     if len(streams) < 2:
-        context.fail(
-            "CNN111",
-            f"`{call.callee.name}` joins two streams or more, not {len(streams)}",
-            call.span,
-            help="separate its chains by commas; `identity` is the stream itself",
-        )
+        if not any(map(context.is_poison, streams)):
+            context.report.add(_too_few(call, len(streams), notes))
         return (context.poison(call.span, frame),)
     inputs = tuple(streams)
     nodes = layer_nodes(context, schema, call.callee, attributes, label, frame, inputs, call.span)
+    if notes:
+        _note(context, nodes, notes[0])
     if misnamed is not None:
         context.draft.misnamed_readers.update(dict.fromkeys(nodes, misnamed))
     return nodes
+
+
+def _note(context: ElaborationContext, positions: Sequence[int], note: str) -> None:
+    """Let a fault of these nodes say this too."""
+    for at in positions:
+        node = context.draft.nodes[at]
+        if isinstance(node, LayerNode):
+            context.draft.nodes[at] = replace(node, notes=(note,))
+
+
+STARTS = (
+    "a `for` that is all of an argument gives a stream for each round, from the stream before the"
+    " join; `identity -> for …` goes round one after the other, and gives the last"
+)
+"""What is said where a comprehension does not fit: before, it was a loop."""
+
+
+def _comprehension(chain: Chain) -> For | None:
+    """The loop that an argument is nothing but."""
+    element = chain.links[0].element
+    return element if len(chain.links) == 1 and isinstance(element, For) else None
+
+
+def _all_rounds(
+    context: ElaborationContext,
+    call: Call,
+    chain: Chain,
+    each: For,
+    frame: Frame,
+    current: int | None,
+) -> tuple[int, ...]:
+    """The streams of a comprehension's rounds."""
+    (link,) = chain.links
+    known = len(context.report)
+    streams: tuple[int, ...] = ()
+    with context.reporting():
+        streams = comprehension(context, each, link.label, frame, current)
+    if not streams and len(context.report) == known:
+        context.fail(
+            "CNN111",
+            f"this `for` goes round no time, and gives `{call.callee.name}` no stream",
+            each.values.span,
+            help="give it a value for each stream that is wanted, or leave it out",
+        )
+    if not streams:
+        return (context.poison(each.span, frame),)
+    context.label(chain, 0, streams[-1:], frame)
+    for stream in streams:
+        context.claim(link, stream, frame)
+    return streams
+
+
+def _too_few(call: Call, number: int, notes: Sequence[str]) -> Diagnostic:
+    """CNN111: a join of one stream, or of none."""
+    message = f"`{call.callee.name}` joins two streams or more, not {number}"
+    help = "separate its chains by commas; `identity` is the stream itself"
+    if notes:
+        help = "give the `for` another value, or join its stream with another one"
+    return Diagnostic("CNN111", message, call.span, notes=tuple(notes), help=help)

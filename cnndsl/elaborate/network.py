@@ -74,6 +74,8 @@ class LayerNode:
     places: Mapping[str, Span] = field(default_factory=dict)
     trace: tuple[Span, ...] = ()
     share: Share | None = None
+    notes: tuple[str, ...] = ()
+    """What is worth saying beside a fault of it."""
 
     @property
     def owner(self) -> str:

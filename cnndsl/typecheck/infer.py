@@ -91,7 +91,7 @@ def _diagnose(fault: ShapeFault, node: Node, network: Network, facts: Sequence[F
         span,
         label=fault.label or label,
         labels=_distinct(labels),
-        notes=fault.notes,
+        notes=(*fault.notes, *node.notes),
         help=fault.help,
         fixes=fixes,
     )
