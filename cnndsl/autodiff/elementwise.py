@@ -176,6 +176,13 @@ def _softplus(context: VjpContext) -> Parts:
     return (context.op("Mul", context.gradient, slope),)
 
 
+@vjp("Softsign")
+def _softsign(context: VjpContext) -> Parts:
+    """(1 - |y|)^2."""
+    rest = context.op("Sub", context.scalar(1), context.op("Abs", context.output))
+    return (context.op("Mul", context.gradient, context.op("Mul", rest, rest)),)
+
+
 @vjp("Elu", "Selu")
 def _elu(context: VjpContext) -> Parts:
     """Above 0 gamma, below y + alpha gamma, as y = alpha gamma (exp(x) - 1)."""
@@ -183,28 +190,35 @@ def _elu(context: VjpContext) -> Parts:
     gamma = context.number("gamma", 1.0507009873554805) if is_selu else 1.0
     alpha = context.number("alpha", 1.6732632423543772 if is_selu else 1.0)
     slope = context.op("Add", context.output, context.scalar(alpha * gamma))
+    if alpha == gamma == 1:  # then the slope is below 1 just where x is below 0
+        slope = context.op("Min", slope, context.scalar(1))
+        return (context.op("Mul", context.gradient, slope),)
     slope = context.op("Where", _positive(context), context.scalar(gamma), slope)
     return (context.op("Mul", context.gradient, slope),)
 
 
 @vjp("HardSigmoid")
 def _hard_sigmoid(context: VjpContext) -> Parts:
-    """The slope between 0 and 1; 0 where either is reached."""
+    """The slope between 0 and 1; 0 where either is reached.
+
+    Here and below, Where would take four times as long as a Cast of the condition.
+    """
     above = context.op("Greater", context.output, context.scalar(0))
     below = context.op("Less", context.output, context.scalar(1))
+    inside = context.op("Cast", context.op("And", above, below), to=_type(context.gradient))
     slope = context.scalar(context.number("alpha", 0.2))
-    factor = context.op("Where", context.op("And", above, below), slope, context.scalar(0))
-    return (context.op("Mul", context.gradient, factor),)
+    return (context.op("Mul", context.op("Mul", context.gradient, slope), inside),)
 
 
 @vjp("HardSwish")
 def _hard_swish(context: VjpContext) -> Parts:
-    """0 up to -3, x/3 + 1/2 between, 1 from 3 on."""
-    source, three = context.inputs[0], context.scalar(3)
-    line = context.op("Add", context.op("Div", source, three), context.scalar(0.5))
-    inside = context.op("Less", context.op("Abs", source), three)
-    factor = context.op("Where", inside, line, _step(context, source))
-    return (context.op("Mul", context.gradient, factor),)
+    """0 up to -3, x/3 + 1/2 between, 1 from 3 on; with h = x/6 + 1/2 the middle is 2h - 1/2."""
+    source, half = context.inputs[0], context.scalar(0.5)
+    share = context.op("HardSigmoid", source, alpha=1 / 6, beta=0.5)
+    inside = context.op("Less", context.op("Abs", source), context.scalar(3))
+    inside = context.op("Cast", inside, to=_type(context.gradient))
+    more = context.op("Mul", inside, context.op("Sub", share, half))
+    return (context.op("Mul", context.gradient, context.op("Add", share, more)),)
 
 
 def _step(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
@@ -282,5 +296,6 @@ def _clip(context: VjpContext) -> Parts:
     if any(context.needs_grad[1:]):
         raise LoweringError(f"{context.origin}: the bounds of `Clip` have no gradient")
     inside = context.op("Equal", context.inputs[0], context.output)
-    part = context.op("Where", inside, context.gradient, context.scalar(0))
+    inside = context.op("Cast", inside, to=_type(context.gradient))
+    part = context.op("Mul", context.gradient, inside)
     return (part, *[None for _ in context.needs_grad[1:]])

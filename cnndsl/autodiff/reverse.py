@@ -17,6 +17,7 @@ import onnx_ir
 from cnndsl.autodiff import composites as _composites  # noqa: F401
 from cnndsl.autodiff import convolution as _convolution  # noqa: F401
 from cnndsl.autodiff import elementwise as _elementwise  # noqa: F401
+from cnndsl.autodiff import gates as _gates  # noqa: F401
 from cnndsl.autodiff import linear as _linear  # noqa: F401
 from cnndsl.autodiff import movement as _movement  # noqa: F401
 from cnndsl.autodiff import normalization as _normalization  # noqa: F401

@@ -95,6 +95,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN324": Code("blocks do not tile the input"),
         "CNN330": Code("id that the vocabulary lacks"),
         "CNN331": Code("width not divisible by the heads"),
+        "CNN314": Code("channels do not split into pieces"),
         "CNN340": Code("padding crops all of the output"),
         "CNN341": Code("output padding not below the stride"),
         "CNN342": Code("output padding where the size is settled"),

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 
+from cnndsl.elaborate.schema_errors import between
+from cnndsl.elaborate.tool_signatures import INITIALISERS, KERAS, OURS, TORCH, Tool
 from cnndsl.frozen import frozen
 from cnndsl.layers import FOREIGN, find, is_shipped
 from cnndsl.layers.base import Layer
@@ -53,90 +54,6 @@ class Translation:
     certain: bool
     stream: str = ""
 
-
-@frozen
-class _Tool:
-    """How a tool calls its layers: their arguments in order, by our keyword and names.
-
-    ``-`` is an argument that means nothing here: the input's channels, whether to work in place.
-    """
-
-    orders: Mapping[str, str]
-    defaults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Its defaults where they are not ours."""
-
-
-_TORCH = _Tool(
-    {
-        "conv": "- filters kernel stride padding dilation groups bias",
-        "upconv": "- filters kernel stride padding output_padding groups bias dilation",
-        "maxpool": "kernel stride padding dilation - ceil_mode",
-        "avgpool": "kernel stride padding ceil_mode count_padding",
-        "globalavgpool": "output_size",
-        "globalmaxpool": "output_size",
-        "adaptiveavgpool": "size",
-        "adaptivemaxpool": "size",
-        "dense": "- units bias",
-        "dropout": "rate -",
-        "batchnorm": "- eps momentum",
-        "leakyrelu": "slope -",
-        "lrn": "size alpha beta k",
-        "flatten": "start_dim -",
-        "softmax": "-",
-        "relu": "-",
-    },
-    {"avgpool": {"count_padding": "yes"}},
-)
-_KERAS = _Tool(
-    {
-        "conv": "filters kernel stride padding - dilation groups activation bias",
-        "depthwise": "kernel stride padding multiplier - dilation activation bias",
-        "upconv": "filters kernel stride padding",
-        "maxpool": "kernel stride padding",
-        "avgpool": "kernel stride padding",
-        "dense": "units activation bias",
-        "dropout": "rate",
-        "leakyrelu": "slope",
-        "softmax": "-",
-    },
-    {
-        "batchnorm": {"eps": "1e-3", "momentum": "0.01"},
-        "leakyrelu": {"slope": "0.3"},
-        "maxpool": {"kernel": "2"},
-        "avgpool": {"kernel": "2"},
-    },
-)
-
-_NAMES = {
-    "kernel": "kernel_size pool_size ksize filter_size kernel_shape",
-    "filters": "out_channels num_filters nb_filter",
-    "stride": "strides subsample",
-    "padding": "pad border_mode",
-    "output_padding": "output_pad",
-    "dilation": "dilation_rate",
-    "bias": "use_bias",
-    "units": "out_features output_dim",
-    "rate": "p",
-    "eps": "epsilon",
-    "slope": "negative_slope alpha",
-    "count_padding": "count_include_pad",
-    "multiplier": "depth_multiplier",
-    "init": "kernel_initializer",
-    "bias_init": "bias_initializer",
-    "-": "in_channels in_features num_features inplace name input_shape input_dim device dtype dim"
-    " axis batch_input_shape data_format end_dim start_axis trainable keepdims",
-}
-_OURS = {name: ours for ours, names in _NAMES.items() for name in names.split()}
-"""The names of arguments in other tools, and ours."""
-
-_INITIALISERS = {
-    "he_normal": "he",
-    "glorot_uniform": "glorot",
-    "xavier_uniform": "glorot",
-    "lecun_normal": "lecun",
-    "zeros": "constant(0)",
-    "ones": "constant(1)",
-}
 
 _ADAPTIVE = {
     f"Adaptive{kind}Pool{rank}d": f"global{kind.lower()}pool"
@@ -260,16 +177,16 @@ def joined(keyword: str, call: Call) -> str | None:
     return f"{keyword}({', '.join(streams)})" if len(streams) == len(values) > 1 else None
 
 
-def _tools(name: str, schema: type[Layer]) -> list[_Tool]:
+def _tools(name: str, schema: type[Layer]) -> list[Tool]:
     """The tools that a layer's name may be of, the likeliest first."""
     if is_shipped(name):
-        return [_Tool({schema.keyword: " ".join(schema.positional)}), _TORCH]
+        return [Tool({schema.keyword: " ".join(schema.positional)}), TORCH]
     if re.search(r"[123]D(Transpose)?$|^Dense$|^BatchNormalization$", name):
-        return [_KERAS]
-    return [_TORCH, _KERAS] if name.islower() else [_TORCH]
+        return [KERAS]
+    return [TORCH, KERAS] if name.islower() else [TORCH]
 
 
-def _phrase(tool: _Tool, schema: type[Layer], arguments: Sequence[Argument]) -> str | None:
+def _phrase(tool: Tool, schema: type[Layer], arguments: Sequence[Argument]) -> str | None:
     """The phrase that arguments mean in a tool."""
     given = _sorted(tool, schema.keyword, arguments)
     if given is None:
@@ -284,29 +201,29 @@ def _phrase(tool: _Tool, schema: type[Layer], arguments: Sequence[Argument]) -> 
     texts |= {name: text for name, text in missing.items() if name not in texts}
     if schema.keyword == "avgpool" and texts.get("padding", "0") == "0":
         texts.pop("count_padding", None)
-    if tool is _KERAS and "momentum" in given:
+    if tool is KERAS and "momentum" in given:
         texts["momentum"] = _complement(given["momentum"])
-    if tool in (_TORCH, _KERAS):
+    if tool in (TORCH, KERAS):
         _floored(schema, texts)
-    if tool is _KERAS and schema.keyword == "upconv" and _has_gaps(texts):
+    if tool is KERAS and schema.keyword == "upconv" and _has_gaps(texts):
         return None  # its `valid` adds what the stride leaves beyond the kernel
     fields = schema.model_fields
     required = (name for name, known in fields.items() if known.is_required())
     if any(name not in texts for name in required) or not texts.keys() <= fields.keys():
         return None
-    main = "@".join(texts.pop(name) for name in schema.positional if name in texts)
+    main = between(schema).join(texts.pop(name) for name in schema.positional if name in texts)
     pairs = (f"{name} {text}" for name, text in texts.items() if _differs(schema, name, text))
     return " ".join(filter(None, [schema.keyword, main, *pairs])) + activation
 
 
-def _sorted(tool: _Tool, keyword: str, arguments: Sequence[Argument]) -> dict[str, Expr] | None:
+def _sorted(tool: Tool, keyword: str, arguments: Sequence[Argument]) -> dict[str, Expr] | None:
     """The arguments by our names; None where one has no place."""
     order = iter(tool.orders.get(keyword, "").split())
     given: dict[str, Expr] = {}
     for argument in arguments:
         name = next(order, None)
         if argument.name is not None:
-            name = _OURS.get(argument.name.name, argument.name.name)
+            name = OURS.get(argument.name.name, argument.name.name)
         if name is None or name in given or isinstance(argument.value, Chain):
             return None
         if name != "-":
@@ -330,7 +247,7 @@ def _values(schema: type[Layer], given: Mapping[str, Expr]) -> Iterator[tuple[st
             yes = _word(expr) in ("yes", "True")
             yield ("rounding", "ceil" if yes else "floor")
         elif name in ("init", "bias_init"):
-            yield name, _INITIALISERS.get(_word(expr) or "")
+            yield name, INITIALISERS.get(_word(expr) or "")
         elif isinstance(expr, Text):
             word = expr.value.lower()
             yield name, word if word in ("same", "valid") and name == "padding" else None

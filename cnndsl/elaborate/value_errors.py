@@ -201,7 +201,8 @@ def _missing(schema: type[Schema], head: Identifier, name: str) -> Diagnostic:
     if issubclass(schema, Layer) and schema.joins:
         written = f"{head.name}({', '.join(schema.roles)}, {_pair(schema, name)})"
     if name in schema.positional:
-        wanted, written = between(schema).join(schema.positional), example(schema, head)
+        words = " and " if schema.spaced else between(schema)
+        wanted, written = words.join(schema.positional), example(schema, head)
     if name == "value":
         wanted = "a value"
     return Diagnostic(

@@ -95,13 +95,33 @@ _OTHER_NAMES = {
     "matmul": "MatMul Matmul mat_mul bmm batch_matmul BatchMatMul batchmatmul matmult",
     "embedding": "Embedding Embed embed lookup_table LookupTable word_embedding",
     "dropout": "Dropout drop",
+    "spatialdropout": "spatial_dropout SpatialDropout SpatialDropout1D SpatialDropout2D"
+    " SpatialDropout3D dropout1d dropout2d dropout3d Dropout1d Dropout2d Dropout3d channeldropout"
+    " featuredropout spatialdropout1d spatialdropout2d spatialdropout3d",
+    "alphadropout": "AlphaDropout alpha_dropout",
+    "droppath": "DropPath drop_path stochasticdepth StochasticDepth stochastic_depth",
+    "dropconnect": "DropConnect drop_connect",
     "noise": "GaussianNoise gaussian_noise",
     "relu": "ReLU ReLu Relu RELU rectify rectifier",
     "leakyrelu": "leaky_relu LeakyReLU LeakyRelu leaky lrelu leakyReLU",
+    "prelu": "PReLU PRelu p_relu parametric_relu parametricrelu ParametricReLU",
+    "relu6": "ReLU6 Relu6 relu_6 RELU6",
+    "clip": "Clip clamp Clamp clip_by_value clipbyvalue",
+    "elu": "ELU Elu",
+    "selu": "SELU Selu",
+    "gelu": "GELU Gelu GeLU",
+    "silu": "SiLU Silu swish Swish",
+    "mish": "Mish MISH",
+    "softplus": "Softplus SoftPlus soft_plus",
+    "softsign": "Softsign SoftSign soft_sign",
+    "hardsigmoid": "Hardsigmoid HardSigmoid hard_sigmoid hsigmoid h_sigmoid",
+    "hardswish": "Hardswish HardSwish hard_swish hswish h_swish hardsilu",
+    "hardtanh": "Hardtanh HardTanh hard_tanh htanh",
     "tanh": "Tanh TanH tanH hyperbolic_tangent",
     "scaledtanh": "scaled_tanh ScaledTanh lecun_tanh lecuntanh",
     "sigmoid": "Sigmoid logistic sigm",
     "softmax": "Softmax Softmax2d SoftMax softMax",
+    "logsoftmax": "LogSoftmax LogSoftMax log_softmax logSoftmax",
     "batchnorm": "bn BN batch_norm batchnorm1d batchnorm2d batchnorm3d BatchNorm BatchNorm1d"
     " BatchNorm2d BatchNorm3d BatchNormalization batchnormalization batch_normalization"
     " batch_norm2d",
@@ -129,6 +149,9 @@ _OTHER_NAMES = {
     "add": "Add sum plus",
     "multiply": "mul Mul Multiply product times prod",
     "maximum": "Maximum Max",
+    "minimum": "Minimum Min",
+    "maxout": "Maxout MaxOut max_out",
+    "scale": "Scale",
     "concat": "cat Concat concatenate Concatenate depth_concat DepthConcat",
 }
 

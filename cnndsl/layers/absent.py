@@ -24,11 +24,11 @@ class Absence:
     instead: str
 
 
-_SMOOTH = "`relu` and `leakyrelu` are here, which are other functions"
+_SMOOTH = "`relu`, `elu`, `silu` and others are here, which are other functions"
 _LARGER = "`upsample` makes a feature map larger, and `upconv` does with kernels that learn"
 _PART = "`slice` takes a part of a stream, and `crop` a part of its feature maps"
 _SIZES = "`reshape` and `transpose` are here, which order sizes anew"
-_WHOLE = "`dropout` is here, which leaves out single numbers"
+_WHOLE = "`dropout`, `spatialdropout` and `droppath` are here, which leave out otherwise"
 _NORMS = "`batchnorm`, `layernorm`, `groupnorm` and `lrn` are here, which normalise otherwise"
 _SINGLE = "no layer computes this of each number alone"
 _GLOBAL = "`globalavgpool`, `globalmaxpool` and `globallppool` are here: one number for a channel"
@@ -37,21 +37,19 @@ _STEPS = "no layer reads a sequence step by step"
 _LOSS = "the loss stands in the recipe, as in `train { loss crossentropy }`"
 
 _ABSENT = {
-    _SMOOTH: "elu selu celu gelu quickgelu silu swish mish softplus squareplus hardswish hswish"
-    " hardsilu hardmish bnll crelu srelu frelu drelu rrelu randomizedrelu randomizedleakyrelu"
-    " thresholdedrelu threshold thresholding softshrink hardshrink shrink",
-    "`leakyrelu` is here, whose slope does not learn": "prelu parametricrelu",
-    "`relu` is here, which has no upper bound": "relu6 relun relu1 clippedrelu cappedrelu clip"
-    " clamp clipbyvalue hardtanh htanh",
-    "`sigmoid` is here, which is another function": "hardsigmoid hsigmoid logsigmoid probit",
-    "`tanh` is here, which is another function": "softsign tanhshrink arctan atan arctanh sinh"
-    " lisht",
-    "`softmax` is here; the loss `crossentropy` takes its logarithm by itself": "logsoftmax"
-    " softmin gumbelsoftmax sparsemax hardmax entmax",
+    _SMOOTH: "celu quickgelu squareplus hardmish bnll crelu srelu frelu drelu rrelu randomizedrelu"
+    " randomizedleakyrelu thresholdedrelu threshold thresholding softshrink hardshrink shrink",
+    "`clip 0 1` is a relu that ends at 1; any two bounds can stand there": "relun relu1 clippedrelu"
+    " cappedrelu",
+    "`sigmoid` is here, which is another function": "logsigmoid probit",
+    "`tanh` and `softsign` are here, which are other functions": "tanhshrink arctan atan arctanh"
+    " sinh lisht",
+    "`softmax` and `logsoftmax` are here, which are other functions": "softmin gumbelsoftmax"
+    " sparsemax hardmax entmax",
     "write the activation itself, as in `conv 8@3 -> relu`": "activation act nonlinearity",
     "multiply one chain by another, as in `multiply(conv 8@1, conv 8@1 -> sigmoid)`": "glu geglu"
     " swiglu reglu gatedlinearunit",
-    "`maximum( … )` is here, which takes the larger number of each place": "minimum min",
+    "`minimum( … )` is here, which takes the smallest number of each place": "min",
     "`add( … )`, `multiply( … )`, `maximum( … )` and `concat( … )` join streams": "subtract sub"
     " minus difference divide div quotient average mean dot einsum"
     " bilinear outer stack where",
@@ -63,11 +61,9 @@ _ABSENT = {
     "the recipe stands in `train { … }`, and `cnndsl train` carries it out": "compile fit",
     "label a layer and begin a chain with its name, or join with `concat( … )`": "route",
     _SINGLE: "power pow square sqrt exp log log1p abs absval neg negative sign erf floor ceil round"
-    " reciprocal sin cos scale shift affinegrid constant addconstant mulconstant rescaling"
+    " reciprocal sin cos shift affinegrid constant addconstant mulconstant rescaling"
     " rescale normalization",
-    _WHOLE: "dropout1d dropout2d dropout3d spatialdropout spatialdropout1d spatialdropout2d"
-    " spatialdropout3d channeldropout featuredropout alphadropout featurealphadropout"
-    " gaussiandropout droppath dropconnect dropblock stochasticdepth zoneout shakedrop",
+    _WHOLE: "featurealphadropout gaussiandropout dropblock zoneout shakedrop",
     _LARGER: "unpool unpooling maxunpool maxunpooling upsamplingbilinear resize upscale zoom",
     "`pad` is here, whose `mode` is `constant`, `reflect` or `edge`": "padding constantpad"
     " reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
@@ -75,7 +71,7 @@ _ABSENT = {
     _SIZES: "swapaxes unsqueeze squeeze expanddims expand tile repeatvector unflatten reorg",
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",
-    _NONE: "positionalencoding capsule capsules maxout squeezeexcitation squeezeexcite seblock cbam"
+    _NONE: "positionalencoding capsule capsules squeezeexcitation squeezeexcite seblock cbam"
     " noisydense hashing discretization lambda silence yolo region detection priorbox",
     "`layernorm` is here, and `layernorm over channels` for last dimensions": "layernormalization",
     _NORMS: "weightnorm weightnormalization spectralnorm spectralnormalization l1norm normalize mvn"

@@ -26,6 +26,7 @@ from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
 
 __all__ = [
+    "LARGEST",
     "MAX_SIZE",
     "POINT",
     "WHOLE",
@@ -37,6 +38,7 @@ __all__ = [
     "ItemError",
     "Layer",
     "Lists",
+    "Real",
     "RoundingWord",
     "Schema",
     "ShapeFault",
@@ -48,6 +50,9 @@ __all__ = [
 
 MAX_SIZE = 2**31 - 1
 """No single size, count or stride may be larger."""
+
+LARGEST = 3.4e38
+"""No number may be larger, or smaller than minus this: float32 could not hold it."""
 
 V = TypeVar("V")
 
@@ -69,6 +74,9 @@ def _as_rounding(value: object) -> object:
 
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 """A positive whole number."""
+
+Real: TypeAlias = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+"""Any number that float32 can hold."""
 
 Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 """``K``, ``KxK`` or ``[k, 1]``: one size for every spatial dimension, or one for each."""
@@ -287,8 +295,12 @@ class Layer(Schema):
     activation: ClassVar[bool] = False
     """Whether it is a function of each number, or of the channels at each place."""
 
-    makes: ClassVar[Literal["anything", "distribution", "probabilities"]] = "anything"
-    """What its numbers are: a distribution over the channels (softmax), probabilities (sigmoid)."""
+    makes: ClassVar[Literal["anything", "distribution", "logarithms", "probabilities"]] = "anything"
+    """What its numbers are: a distribution over the channels (softmax), the logarithms of one
+    (logsoftmax), probabilities (sigmoid)."""
+
+    logits_as: ClassVar[str] = ""
+    """The activation whose input a loss takes its input for: logsoftmax's is softmax's."""
 
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with these inputs; nothing where all is well."""

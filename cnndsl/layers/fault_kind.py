@@ -46,6 +46,8 @@ class FaultKind(StrEnum):
     """An order does not name each dimension once."""
     BLOCKS = "CNN324"
     """Blocks do not tile the feature maps."""
+    PIECES = "CNN314"
+    """The channels do not split into pieces."""
     NOTHING_LEFT = "CNN340"
     """The padding of a transposed window crops all of its output."""
     OUTPUT_PADDING = "CNN341"

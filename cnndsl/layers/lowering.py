@@ -55,8 +55,8 @@ class TrainingBuilder(Builder[V], Protocol[V]):
         """How many samples a step sees."""
         ...
 
-    def uniform(self, like: V) -> V:
-        """Numbers drawn evenly from [0, 1), of another value's shape, anew at every step."""
+    def uniform(self, like: V | tuple[int, ...]) -> V:
+        """Numbers drawn evenly from [0, 1), of another value's sizes or these, anew each step."""
         ...
 
     def normal(self, like: V) -> V:

@@ -9,7 +9,7 @@ from typing import Any
 from cnndsl import resources
 from cnndsl.diagnostics.words import quoted
 from cnndsl.layers import find, keywords
-from cnndsl.layers.base import MAX_SIZE, Schema
+from cnndsl.layers.base import LARGEST, MAX_SIZE, Schema
 
 __all__ = ["BEGIN", "END", "main", "parameter_table", "refreshed"]
 
@@ -106,7 +106,7 @@ def _range(described: Mapping[str, Any]) -> str:
     bounds = [
         f"{word} {described[key]:g}"
         for key, word in words.items()
-        if key in described and described[key] != MAX_SIZE
+        if key in described and described[key] not in (MAX_SIZE, LARGEST, -LARGEST)
     ]
     return f", {' and '.join(bounds)}" if bounds else ""
 

@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import Layer
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
+from cnndsl.types import TensorType
 
-__all__ = ["Dropout", "Noise", "Regularizer"]
+__all__ = ["Dropout", "Noise", "Regularizer", "dropped"]
 
 V = TypeVar("V")
 
@@ -25,8 +26,8 @@ class Regularizer(Layer):
         """How much is changed; at 0, nothing is."""
 
     @abstractmethod
-    def disturbed(self, emit: TrainingBuilder[V], source: V) -> V:
-        """The input, changed at random."""
+    def disturbed(self, emit: TrainingBuilder[V], source: V, kind: TensorType) -> V:
+        """The input, which is of this type, changed at random."""
 
     @property
     @override
@@ -41,7 +42,14 @@ class Regularizer(Layer):
     @override
     def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         (source,) = context.inputs
-        return source if self.passes_on else self.disturbed(emit, source)
+        return source if self.passes_on else self.disturbed(emit, source, context.types[0])
+
+
+def dropped(emit: TrainingBuilder[V], source: V, rate: float, drawn: V) -> V:
+    """A product with a mask of 0 and 1/(1 - rate): 0 where what is drawn from [0, 1) is less."""
+    dropped = emit.op("Less", drawn, emit.constant(float(rate)))
+    factor = emit.constant(1 / (1 - rate))
+    return emit.op("Mul", source, emit.op("Where", dropped, emit.constant(0.0), factor))
 
 
 class Dropout(Regularizer):
@@ -65,11 +73,9 @@ class Dropout(Regularizer):
         return self.rate
 
     @override
-    def disturbed(self, emit: TrainingBuilder[V], source: V) -> V:
-        """A product with a mask of 0 and 1/(1 - rate) (Srivastava et al. 2014, inverted)."""
-        dropped = emit.op("Less", emit.uniform(source), emit.constant(float(self.rate)))
-        factor = emit.constant(1 / (1 - self.rate))
-        return emit.op("Mul", source, emit.op("Where", dropped, emit.constant(0.0), factor))
+    def disturbed(self, emit: TrainingBuilder[V], source: V, kind: TensorType) -> V:
+        """Inverted: nothing is left to scale in inference (Srivastava et al. 2014)."""
+        return dropped(emit, source, self.rate, emit.uniform(source))
 
 
 class Noise(Regularizer):
@@ -89,7 +95,7 @@ class Noise(Regularizer):
         return self.std
 
     @override
-    def disturbed(self, emit: TrainingBuilder[V], source: V) -> V:
+    def disturbed(self, emit: TrainingBuilder[V], source: V, kind: TensorType) -> V:
         """A sum with fresh normal numbers (Bishop 1995)."""
         noise = emit.op("Mul", emit.normal(source), emit.constant(float(self.std)))
         return emit.op("Add", source, noise)

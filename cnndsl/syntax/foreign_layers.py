@@ -16,6 +16,13 @@ _DARKNET_ACTIVATIONS = {
     "leaky": " -> leakyrelu slope 0.1",
     "logistic": " -> sigmoid",
     "tanh": " -> tanh",
+    "elu": " -> elu",
+    "gelu": " -> gelu form tanh",
+    "hardtan": " -> hardtanh",
+    "mish": " -> mish",
+    "relu6": " -> relu6",
+    "selu": " -> selu",
+    "swish": " -> silu",
 }
 
 

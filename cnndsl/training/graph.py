@@ -38,8 +38,8 @@ class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
         return self._size
 
     @override
-    def uniform(self, like: onnx_ir.Value) -> onnx_ir.Value:
-        return self._draws.uniform(dims_of(like))
+    def uniform(self, like: onnx_ir.Value | tuple[int, ...]) -> onnx_ir.Value:
+        return self._draws.uniform(like if isinstance(like, tuple) else dims_of(like))
 
     @override
     def normal(self, like: onnx_ir.Value) -> onnx_ir.Value:

@@ -80,6 +80,10 @@ def _answers(typed: TypedNetwork, output: int, loss: Loss | None) -> Answers:
         # Flattened, the distributions of several places are no distribution.
         dims = typed.types[output].dims
         return Answers("probability", len(dims) > 1 or dims[0] == typed.types[position].channels)
+    if makes == "logarithms" and (loss is None or loss.labels is LabelKind.CLASS):
+        return Answers(
+            "score", ranked=typed.types[output].channels == typed.types[position].channels
+        )
     if loss is not None and loss.labels is LabelKind.VALUE:
         return Answers("value")
     if makes == "probabilities":

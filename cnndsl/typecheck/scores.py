@@ -23,6 +23,8 @@ V = TypeVar("V")
 class Logits(Generic[V]):
     """What an output's last activation was given, and that layer's keyword.
 
+    Of a layer that a loss takes for another one, it is the other's: logsoftmax is a softmax.
+
     It is the position of a node in the network, and its value where the network is lowered.
     """
 
@@ -41,10 +43,10 @@ def logits(typed: TypedNetwork, output: int) -> Logits[int] | None:
     if not isinstance(node, LayerNode) or not node.layer.activation:
         return None
     flattened = typed.types[last].channels != typed.types[output].channels
-    if flattened and node.layer.makes == "distribution":
+    if flattened and node.layer.makes in ("distribution", "logarithms"):
         # It is over the channels at each place, and the classes are channels and places together.
         return None
-    return Logits(node.layer.keyword, node.inputs[0])
+    return Logits(node.layer.logits_as or node.layer.keyword, node.inputs[0])
 
 
 def scores(typed: TypedNetwork, loss: Loss, output: int | None = None) -> int:

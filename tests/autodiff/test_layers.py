@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from activation_oracles import VARIANTS as ACTIVATIONS
 from apart import APART
 
 from cnndsl.autodiff.reverse import differentiate
@@ -131,6 +132,7 @@ VARIANTS: Mapping[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         )
     },
     **{word: [({}, VECTOR), ({}, PLANE)] for word in PLAIN},
+    **ACTIVATIONS,
 }
 """Parameters and an input's size, for every layer and every way it can be lowered."""
 

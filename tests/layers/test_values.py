@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import activation_oracles
 import numpy as np
 import pytest
 import torch_layers
@@ -174,6 +175,7 @@ ORACLES: dict[str, Oracle] = {
     "multiply": multiply,
     "concat": over_inputs(lambda i: torch.cat(list(i), 1)),
     **{word: of_one(oracle) for word, oracle in torch_layers.ORACLES.items()},
+    **activation_oracles.ORACLES,
 }
 
 
@@ -299,6 +301,14 @@ DRAWS: dict[str, Callable[[random.Random], Any]] = {
     "multiply": joined("multiply"),
     "concat": joined("concat"),
     **torch_layers.DRAWS,
+    "minimum": joined("minimum"),
+    "dropconnect": plain(
+        "dropconnect", lambda rng: (rng.randint(1, 30),), units=(1, 7), bias=(True, False)
+    ),
+    **{
+        keyword: plain(keyword, any_shape, **choices)
+        for keyword, choices in activation_oracles.CHOICES.items()
+    },
 }
 
 

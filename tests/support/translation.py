@@ -13,6 +13,7 @@ import numpy
 import onnx
 from onnx import helper
 from oracle import Array
+from translated_activations import ACTIVATIONS
 
 __all__ = ["NOT_FLOAT32", "OPERATORS", "Translation", "Untranslatable", "translate"]
 
@@ -20,7 +21,9 @@ _WEIGHTS = {
     "BatchNormalization": (1, 2, 3, 4),
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
+    "Clip": (1, 2),
     "Dropout": (1, 2),
+    "PRelu": (1,),
     "Gemm": (1, 2),
     "MatMul": (1,),
     "Transpose": (0,),
@@ -30,13 +33,18 @@ _WEIGHTS = {
 _WORDS = {
     "Add": "add",
     "Max": "maximum",
+    "Min": "minimum",
     "Mul": "multiply",
     "Sum": "add",
     "GlobalAveragePool": "globalavgpool",
     "GlobalMaxPool": "globalmaxpool",
+    "HardSwish": "hardswish",
     "Identity": "identity",
+    "Mish": "mish",
     "Relu": "relu",
     "Sigmoid": "sigmoid",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
     "Tanh": "tanh",
 }
 """Operators without attributes."""
@@ -334,7 +342,7 @@ def _softmax(self: _Translator, node: onnx.NodeProto, label: str) -> str:
     old = self.model.opset_import[0].version < 13
     if self.axis(node, 1 if old else -1) != 0 or (old and len(self.shape(node)) > 2):
         raise Untranslatable("softmax is over the channels only")
-    return f"{self.stream(node)} -> softmax"
+    return f"{self.stream(node)} -> {node.op_type.lower()}"
 
 
 def _flatten(self: _Translator, node: onnx.NodeProto, label: str) -> str:
@@ -355,8 +363,9 @@ def _dropout(self: _Translator, node: onnx.NodeProto, label: str) -> str:
 
 
 OPERATORS: Mapping[str, Callable[[_Translator, onnx.NodeProto, str], str | None]] = {
+    **ACTIVATIONS,
     **dict.fromkeys(_WORDS, _plain),
-    **dict.fromkeys(("Add", "Max", "Mul", "Sum"), _join),
+    **dict.fromkeys(("Add", "Max", "Min", "Mul", "Sum"), _join),
     "AveragePool": _avgpool,
     "BatchNormalization": _batchnorm,
     "Concat": _concat,
@@ -369,6 +378,7 @@ OPERATORS: Mapping[str, Callable[[_Translator, onnx.NodeProto, str], str | None]
     "LeakyRelu": _leakyrelu,
     "MatMul": _matmul,
     "MaxPool": _maxpool,
+    "LogSoftmax": _softmax,
     "Softmax": _softmax,
     "Transpose": _transpose,
 }
