@@ -21,10 +21,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cnndsl.api import Network as Network
     from cnndsl.api import check as check
-    from cnndsl.api import evaluate as evaluate
     from cnndsl.api import load as load
     from cnndsl.api import parse as parse
     from cnndsl.api import train as train
+    from cnndsl.asking import draw_filters as draw_filters
+    from cnndsl.asking import evaluate as evaluate
+    from cnndsl.asking import explain as explain
     from cnndsl.diagnostics.compile_error import CompileError as CompileError
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
@@ -45,7 +47,9 @@ _HOMES = {
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
-    "evaluate": "cnndsl.api",
+    "draw_filters": "cnndsl.asking",
+    "evaluate": "cnndsl.asking",
+    "explain": "cnndsl.asking",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "train": "cnndsl.api",
@@ -63,7 +67,9 @@ __all__ = [
     "UserError",
     "__version__",
     "check",
+    "draw_filters",
     "evaluate",
+    "explain",
     "load",
     "parse",
     "train",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Unpack, override
 
@@ -16,6 +16,7 @@ from cnndsl.diagnostics.model import Diagnostic, UserError
 if TYPE_CHECKING:
     from cnndsl.analysis.summary import Summary
     from cnndsl.autodiff.rules import Target
+    from cnndsl.autodiff.salience import Salience
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
@@ -28,11 +29,7 @@ if TYPE_CHECKING:
     from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
 
-__all__ = ["Network", "Weighted", "check", "evaluate", "load", "parse", "train"]
-
-
-Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
-"""A network, the file of its weights, and what to call the two."""
+__all__ = ["Network", "check", "load", "parse", "train"]
 
 
 class Network:
@@ -59,6 +56,11 @@ class Network:
     def name(self) -> str:
         """The name behind ``network``, or the file's."""
         return self._typed.name
+
+    @property
+    def typed(self) -> TypedNetwork:
+        """What the stages behind checking take."""
+        return self._typed
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -137,6 +139,7 @@ class Network:
         weights: str | os.PathLike[str] | None = None,
         *,
         raw: bool = False,
+        salience: Salience | None = None,
         device: str = "auto",
         **options: Unpack[CompileOptions],
     ) -> Model:
@@ -147,6 +150,8 @@ class Network:
                 drawn as the spec asks for.
             raw: whether the model takes pictures as bytes, ``N x height x width x channels``, and
                 prepares them in its graph; inputs that are no pictures stay as they are.
+            salience: what map of its input the model gives beside its answers
+                (:class:`cnndsl.autodiff.salience.Salience`).
             device: where the model will run: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             options: ``verify``, ``seed``, ``batch`` and ``opset``, as
                 :class:`~cnndsl.graph.compile_options.CompileOptions` describes them.
@@ -160,7 +165,9 @@ class Network:
         from cnndsl.runtime.model import Model
 
         path = None if weights is None else Path(weights)
-        artifact = pipeline.compile(self._typed, weights=path, raw=raw, **options)
+        artifact = pipeline.compile(
+            self._typed, weights=path, raw=raw, salience=salience, **options
+        )
         return Model(artifact, device=device)
 
     def compile_training(
@@ -329,37 +336,6 @@ def train(
         UserError: as :meth:`Network.train` does.
     """
     return load(spec).train(data, listener, **options)
-
-
-def evaluate(
-    models: Sequence[str | os.PathLike[str] | Weighted],
-    data: str | os.PathLike[str] | ArrayData,
-    **options: Unpack[EvaluationOptions],
-) -> Evaluation:
-    """How good several models are together on labelled data: the mean of their answers counts.
-
-    A model is a compiled one's path; or a network, the file of its weights, and what to call it.
-    The first one's recipe says what the loss is. ``parts`` of what is returned tell how good each
-    is alone.
-
-    Raises:
-        UserError: as :meth:`Network.evaluate` does, and CNN710 for a model that differs.
-        ValueError: as :meth:`Network.evaluate` does, and where there are no models.
-    """
-    from cnndsl.runtime.evaluating import Trained, evaluate_trained
-
-    if not models:
-        raise ValueError("an ensemble has at least one model")
-    verify = options.get("verify", True)
-    trained = []
-    for one in models:
-        if isinstance(one, tuple):
-            network, weights, name = one
-        else:
-            network, weights = _of_model(one, {"verify": verify}), one
-            name = os.fspath(one)
-        trained.append(Trained(name, network._typed, weights))
-    return evaluate_trained(trained, data, pipeline.answering, **options)
 
 
 def check(spec: str | os.PathLike[str], **parameters: object) -> list[Diagnostic]:

@@ -23,6 +23,7 @@ from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen, replace
 from cnndsl.limits import ENVIRONMENT, Limits
 from cnndsl.repair.shape_advice import advise, swapped
+from cnndsl.typecheck.check_recipe import check_recipe
 from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.expectations import check_expectations, check_outputs
 from cnndsl.typecheck.facts import Inference
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from cnndsl.autodiff.rules import Target
+    from cnndsl.autodiff.salience import Salience
     from cnndsl.data.samples import Dataset
     from cnndsl.graph.artifact import Artifact
-    from cnndsl.graph.compile_options import CompileOptions
+    from cnndsl.graph.compile_options import Compilation, CompileOptions
+    from cnndsl.graph.starting_weights import StartingWeights
     from cnndsl.graph.weights import Array
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener, Outcome
@@ -209,7 +212,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
             check_outputs(result, report)
             check_expectations(result, draft, report)
             report.extend(swapped(result))
-            _check_recipe(result, report)
+            check_recipe(result, report)
     edits: tuple[Edit, ...] = ()
     if request.annotate and understood:
         from cnndsl.typecheck.annotate import claim_edits
@@ -224,19 +227,6 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         path=request.path,
     )
     return checked, inference
-
-
-def _check_recipe(network: TypedNetwork, report: Report) -> None:
-    """Hold the recipe against the finished network; what it does not use is not loaded."""
-    recipe = network.network.recipe
-    if recipe is not None:
-        from cnndsl.typecheck.recipe_checks import recipe_problems
-
-        report.extend(recipe_problems(network, recipe))
-    if recipe is not None and recipe.augment:
-        from cnndsl.typecheck.augmentation_checks import check_augmentations
-
-        check_augmentations(network, report)
 
 
 def _without_holes(draft: Draft, report: Report, limits: Limits) -> Network:
@@ -256,44 +246,63 @@ def compile(
     *,
     weights: Path | None = None,
     raw: bool = False,
+    salience: Salience | None = None,
     **options: Unpack[CompileOptions],
 ) -> Artifact:
     """Lower a network to an ONNX model; weights come from a file or from their initialisers.
 
-    With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them.
+    With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them. With
+    ``salience``, it is differentiated, and gives a salience map beside its answers.
     Where the spec names no classes, those that the weights were trained for name the outputs.
     With ``verify``, the file's checksum is compared first, where it has one.
 
     Raises:
         UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
-            weights are too large for one file, CNN608 where no input can be raw.
+            weights are too large for one file, CNN608 where no input can be raw, and as
+            ``salience_graph`` does.
     """
-    from cnndsl.elaborate.canonical import canonical_text
     from cnndsl.graph.compile_options import Compilation
-    from cnndsl.graph.export import export, make_manifest
-    from cnndsl.graph.lower import lower
     from cnndsl.graph.raw_inputs import raw_inputs
     from cnndsl.graph.starting_weights import named, starting_weights
 
     how = Compilation(**options)
     network = named(network, weights)
     names = raw_inputs(network) if raw else ()
-    forward = lower(network, how.batch, how.opset, names)
     given = starting_weights(network, weights, how.seed, verify=how.verify)
-    text = canonical_text(network.network)
-    manifest = make_manifest(network, text, given.seed, forward, names)
-    return export(forward, manifest, given)
+    return _exported(network, how, salience, names, given)
 
 
-def answering(network: TypedNetwork) -> Artifact:
-    """The model that answers, yet without the numbers of its weights, for a batch of any size."""
+def answering(network: TypedNetwork, salience: Salience | None = None) -> Artifact:
+    """The model that answers, yet without the numbers of its weights, for a batch of any size.
+
+    With ``salience`` it takes one sample, and gives a map of what made its answer too.
+    """
+    from cnndsl.graph.compile_options import Compilation
+
+    return _exported(network, Compilation(), salience)
+
+
+def _exported(
+    network: TypedNetwork,
+    how: Compilation,
+    salience: Salience | None = None,
+    raw: tuple[str, ...] = (),
+    given: StartingWeights | None = None,
+) -> Artifact:
+    """The model of the graph that answers, and with ``salience`` says why."""
     from cnndsl.elaborate.canonical import canonical_text
     from cnndsl.graph.export import export, make_manifest
     from cnndsl.graph.lower import lower
 
-    forward = lower(network)
-    manifest = make_manifest(network, canonical_text(network.network), None, forward)
-    return export(forward, manifest)
+    if salience is None:
+        forward = lower(network, how.batch, how.opset, raw)
+    else:
+        from cnndsl.autodiff.salience import salience_graph
+
+        forward = salience_graph(network, salience, how.batch, how.opset)
+    seed = None if given is None else given.seed
+    manifest = make_manifest(network, canonical_text(network.network), seed, forward, raw)
+    return export(forward, manifest, given)
 
 
 def compile_training(

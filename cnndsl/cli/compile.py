@@ -20,6 +20,7 @@ from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.emit import STAGES, TAKES, Stage, emit
 
 if TYPE_CHECKING:
+    from cnndsl.autodiff.salience import Salience
     from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
 
@@ -58,6 +59,18 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     help="Take pictures as bytes, N x height x width x channels: the model prepares them itself.",
 )
 @click.option(
+    "--salience",
+    metavar="CLASS",
+    help="Let the model say which places of its input made its answer too, by its output"
+    " `salience`: for the class of this name or index, or for `answer`, whichever that is.",
+)
+@click.option(
+    "--layer",
+    metavar="NAME|last",
+    help="Weight the feature maps of this layer (Grad-CAM) for --salience, and not the slopes of"
+    " the input; `last` is the last convolution.",
+)
+@click.option(
     "--training",
     is_flag=True,
     help="Make a training step: STEP.onnx, and STEP.init.onnx with what it begins with.",
@@ -92,6 +105,8 @@ def compile(
     seed: int | None,
     batch: int | None,
     raw: bool,
+    salience: str | None,
+    layer: str | None,
     training: bool,
     split: bool,
     target: Literal["cpu", "cuda"] | None,
@@ -110,6 +125,7 @@ def compile(
         raise click.UsageError("--split is for training steps: leave it out, or add --training")
     if raw and training:
         raise click.UsageError("--raw is for models that answer: leave it out, or --training")
+    wanted = _salience(salience, layer, other=raw or training)
     from cnndsl import pipeline
 
     if stage is not None:
@@ -139,6 +155,7 @@ def compile(
         batch=batch,
         opset=opset,
         raw=raw,
+        salience=wanted,
     )
     path = output or f"{Path(spec).stem}.onnx"
     size = artifact.write(path)
@@ -150,6 +167,27 @@ def compile(
             dims = port.type.tensor_type.shape.dim
             sizes = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
             click.echo(f"raw input `{port.name}`: uint8 {sizes}")
+
+
+def _salience(target: str | None, layer: str | None, *, other: bool) -> Salience | None:
+    """What ``--salience`` and ``--layer`` ask for.
+
+    Raises:
+        click.UsageError: for options that do not belong together.
+    """
+    if target is None:
+        if layer is not None:
+            raise click.UsageError("--layer is for --salience: leave it out, or add that")
+        return None
+    if other:
+        raise click.UsageError(
+            "--salience makes a model of its own: leave out --raw and --training"
+        )
+    from cnndsl.autodiff.salience import Salience
+
+    if layer is None:
+        return Salience(target)
+    return Salience(target, "gradcam", "" if layer == "last" else layer)
 
 
 def _options_of(ctx: click.Context, stage: Stage) -> dict[str, Any]:

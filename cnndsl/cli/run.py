@@ -8,11 +8,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cnndsl.cli.completion import complete_files, complete_models
+from cnndsl.cli.explanations import Why, explain_options, print_explanations
+from cnndsl.cli.maps import check_drawing, print_maps
 from cnndsl.cli.models import Given, Parameters, is_compiled, tell_of_the_mean
 from cnndsl.cli.options import (
     TRAINED,
@@ -30,9 +32,14 @@ from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
     from cnndsl.data.views import Crops
+    from cnndsl.runtime.ensemble import Ensemble
+    from cnndsl.runtime.explain import Explanation, Method
+    from cnndsl.runtime.model import Model
     from cnndsl.runtime.prediction import Prediction
 
 __all__ = ["run"]
+
+T = TypeVar("T")
 
 _TOP = 5
 """How many classes are shown unless a user asks for another number."""
@@ -59,9 +66,11 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
     help="How many classes to show for each input, the best first.  [default: 5]",
 )
 @click.option(
+    "-o",
     "--output",
-    metavar="OUT.npz",
-    help="Write all outputs and layers asked for into a file instead of showing answers.",
+    metavar="OUT.npz|HEAT.png",
+    help="Write all outputs and layers asked for into a file instead of showing answers; with"
+    " --explain, the figure: .png, .svg or .pdf.",
 )
 @click.option(
     "--layers",
@@ -69,6 +78,12 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
     callback=_layers,
     help="Layers whose feature maps are wanted too.",
 )
+@click.option(
+    "--draw",
+    metavar="MAPS.png",
+    help="Draw the feature maps of --layers: a .png, .svg or .pdf file for each input and layer.",
+)
+@explain_options
 @click.option(
     "--batch",
     type=click.IntRange(min=1, max=65536),
@@ -98,6 +113,10 @@ def run(
     top: int | None,
     output: str | None,
     layers: tuple[str, ...],
+    draw: str | None,
+    method: Method | None,
+    target: str | None,
+    layer: str | None,
     batch: int,
     skip_broken: bool,
     style: str,
@@ -113,12 +132,17 @@ def run(
     models, inputs = _divided(spec, inputs)
     given = Given(models, weights, seed, parameters, device, verify)
     given.check()
-    _look_at(inputs)
-    if layers and (len(models) > 1 or crops > 1 or flip):
+    check_drawing(draw, layers, output)
+    why = Why(method, target, layer, output)
+    why.check()
+    if (layers or method) and (len(models) > 1 or crops > 1 or flip):
+        flag = "--layers shows feature maps of" if layers else "--explain is about"
         raise click.UsageError(
-            "--layers shows feature maps of one view by one model: leave out"
-            " --crops and --flip, and name one model"
+            f"{flag} one view by one model: leave out --crops and --flip, and name one model"
         )
+    if method and layers:
+        raise click.UsageError("--explain and --layers are two questions: leave out one of them")
+    _look_at(inputs)
     model = given.together()
     if top is not None and not model.meaning.ranked:
         _say("`--top` does not apply: the outputs are no ranking of classes")
@@ -127,21 +151,37 @@ def run(
     asked: dict[str, Any] = {"layers": layers} if layers else {"crops": crops, "flip": flip}
     left_out = _LeftOut()
     on_broken = left_out.add if skip_broken else None
+    how: dict[str, Any] = {"batch": batch, "on_broken": on_broken, "tell": _note}
     with _progress(inputs) as watch:
-        found = model.predict(
-            inputs,
-            batch=batch,
-            on_broken=on_broken,
-            tell=lambda note: _say(f"note: {visible(note)}"),
-            **asked,
-        )
+        if method is not None and output is not None:
+            about = {"method": method, "target": target, "layer": layer or "", "device": device}
+            shown = map(watch, _explained(model, inputs, {**how, **about}))
+            print_explanations(left_out.tell_behind(shown), output, style)
+            return
+        found = model.predict(inputs, **how, **asked)
         predictions = left_out.tell_behind(map(watch, found))
-        if output is not None:
+        if draw is not None:
+            print_maps(predictions, draw, style)
+        elif output is not None:
             _write(output, predictions, style)
         elif style == "json":
             _print_json(predictions, top or _TOP)
         else:
             _print_text(predictions, top or _TOP)
+
+
+def _explained(
+    model: Model | Ensemble, inputs: tuple[str, ...], how: dict[str, Any]
+) -> Iterator[Explanation]:
+    from cnndsl import asking
+    from cnndsl.runtime.model import Model
+
+    assert isinstance(model, Model), "several models have been refused"
+    return asking.explain(model, inputs, **how)
+
+
+def _note(text: str) -> None:
+    _say(f"note: {visible(text)}")
 
 
 def _divided(first: str, others: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
@@ -169,8 +209,8 @@ class _LeftOut:
         if len(self.first) < _LISTED:
             self.first.append(error)
 
-    def tell_behind(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
-        """The same predictions; at their end, what was left out is said.
+    def tell_behind(self, predictions: Iterator[T]) -> Iterator[T]:
+        """The same predictions or explanations; at their end, what was left out is said.
 
         Raises:
             UserError: CNN702 where everything was broken.
@@ -200,7 +240,7 @@ def _say(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _progress(inputs: tuple[str, ...]) -> Iterator[Callable[[Prediction], Prediction]]:
+def _progress(inputs: tuple[str, ...]) -> Iterator[Callable[[Any], Any]]:
     """A progress bar over the files, on standard error, where there is a terminal and many."""
     if not sys.stderr.isatty():
         yield lambda prediction: prediction
@@ -222,7 +262,7 @@ def _progress(inputs: tuple[str, ...]) -> Iterator[Callable[[Prediction], Predic
         task = bar.add_task("running", total=files)
         last = None
 
-        def watch(prediction: Prediction) -> Prediction:
+        def watch(prediction: Any) -> Any:
             nonlocal last
             if prediction.source != last:
                 last = prediction.source

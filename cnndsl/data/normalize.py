@@ -14,7 +14,15 @@ import numpy.typing
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.recipe.preparation import Preparation
 
-__all__ = ["Floats", "in_spec_order", "prepare_values", "taken_values"]
+__all__ = [
+    "Floats",
+    "gray_of",
+    "in_spec_order",
+    "prepare_values",
+    "prepared_values",
+    "shown_picture",
+    "taken_values",
+]
 
 Floats: TypeAlias = "numpy.typing.NDArray[numpy.float32]"
 
@@ -29,6 +37,43 @@ def taken_values(raw: Array, model_input: ModelInput, channel_axis: int = 0) -> 
     assert raw.dtype == numpy.uint8, "whoever reads data has refused what is not bytes"
     pictures = numpy.moveaxis(raw, channel_axis, -1)
     return numpy.ascontiguousarray(pictures[..., ::-1] if _is_bgr(model_input) else pictures)
+
+
+def prepared_values(values: Array, model_input: ModelInput) -> Array:
+    """What a model takes, prepared; where the model does that itself, as it does it."""
+    if not model_input.is_raw:
+        return values
+    channels_first = numpy.moveaxis(values, -1, 0)
+    if _is_bgr(model_input):
+        channels_first = channels_first[::-1]
+    return prepare_values(channels_first, model_input.preparation)
+
+
+def shown_picture(values: Array, model_input: ModelInput) -> Array:
+    """What a model takes as a picture that people see: bytes, ``[h, w]`` or ``[h, w, 3]``.
+
+    The preparation is undone: colours as red, green and blue, dark and light as they were. What
+    lies beyond 0 and 255 then, as in an array that was prepared elsewhere, is cut off.
+    """
+    preparation = model_input.preparation
+    if model_input.is_raw:
+        picture = values
+    else:
+        numbers = values.astype(numpy.float64)
+        numbers = numbers * _per_channel(preparation.std, numbers.ndim, 0)
+        numbers = (numbers + _per_channel(preparation.mean, numbers.ndim, 0)) / preparation.scale
+        if preparation.invert:
+            numbers = 255 - numbers
+        picture = numpy.rint(numpy.clip(numbers, 0, 255)).astype(numpy.uint8).transpose(1, 2, 0)
+        if _is_bgr(model_input):
+            picture = picture[..., ::-1]
+    return picture[..., 0] if picture.shape[-1] == 1 else picture
+
+
+def gray_of(model_input: ModelInput) -> Array:
+    """What the middle between black and white is to a model: a number for each channel."""
+    gray = numpy.full((model_input.type.channels,), 128, numpy.uint8)
+    return gray if model_input.is_raw else prepare_values(gray, model_input.preparation)
 
 
 def in_spec_order(values: Array, model_input: ModelInput) -> Array:

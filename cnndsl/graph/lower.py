@@ -28,6 +28,7 @@ from cnndsl.typecheck.scores import Logits, logits
 
 __all__ = [
     "Forward",
+    "aliases",
     "lower",
     "lower_into",
     "network_weights",
@@ -64,7 +65,7 @@ def lower(
         lambda node, context: node.layer.lower(emit, context),
         raw,
     )
-    aliases = _aliases(typed, forward)
+    named = aliases(typed, forward)
     model = onnx_ir.Model(
         onnx_ir.Graph(
             forward.inputs,
@@ -77,8 +78,8 @@ def lower(
         ir_version=IR_VERSIONS[opset],
         producer_name="cnndsl",
     )
-    if aliases:
-        model.metadata_props[LAYERS_KEY] = json.dumps(aliases, ensure_ascii=False)
+    if named:
+        model.metadata_props[LAYERS_KEY] = json.dumps(named, ensure_ascii=False)
     return model
 
 
@@ -171,7 +172,7 @@ def _text(span: Span) -> str:
     return line[:_TEXT_WIDTH].rstrip() + (" …" if cut else "")
 
 
-def _aliases(typed: TypedNetwork, forward: Forward) -> dict[str, str]:
+def aliases(typed: TypedNetwork, forward: Forward) -> dict[str, str]:
     """The values of the nodes and labels that do not carry their names."""
     names = [(node.name, position) for position, node in enumerate(typed.network.nodes)]
     found = (

@@ -72,7 +72,8 @@ class Model:
         threads: int | None = None,
         verify: bool = True,
     ) -> None:
-        self._source = source
+        self.source: Artifact | str | os.PathLike[str] = source
+        """What ``compile`` made, or the path of a model that it wrote."""
         self._device = device
         self._threads = threads
         self._ready: _Ready | None = None
@@ -125,10 +126,10 @@ class Model:
         Raises:
             UserError: CNN603, where it cannot be written.
         """
-        if isinstance(self._source, Artifact):
-            self._source.write(path)
+        if isinstance(self.source, Artifact):
+            self.source.write(path)
         else:
-            _copy(self._source, path)
+            _copy(self.source, path)
 
     # --- running ------------------------------------------------------------------------------
 
@@ -239,7 +240,7 @@ class Model:
         return self._ready
 
     def _plain(self) -> _Ready:
-        source = self._source
+        source = self.source
         session = self._start(source.for_runtime() if isinstance(source, Artifact) else source)
         check_ports(session.inputs, session.outputs)
         return _Ready(session, session.outputs)
@@ -249,7 +250,7 @@ class Model:
 
     def _with_layers(self, layers: Sequence[str]) -> _Ready:
         """A session of a copy of the model that gives the layers' values as outputs too."""
-        source = self._source
+        source = self.source
         if isinstance(source, Artifact):
             proto = onnx.ModelProto()
             proto.CopyFrom(source.graph_only)

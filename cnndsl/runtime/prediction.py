@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy
 from typing_extensions import override
 
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.model import UserError
 from cnndsl.typecheck.answers import Answers
 
 __all__ = ["Answer", "Prediction", "meaning_of"]
@@ -78,6 +80,26 @@ class Prediction:
     def in_order(self) -> tuple[Answer, ...]:
         """The numbers of the main output, as they come; none where it is not a vector."""
         return tuple(map(self._answer, range(len(self.main)))) if self.main.ndim == 1 else ()
+
+    def draw(self, layer: str, path: str | os.PathLike[str]) -> None:
+        """Draw a layer's feature maps, which were asked for, as a ``.png``, ``.svg`` or ``.pdf``.
+
+        Raises:
+            UserError: CNN714 for a layer that gives a vector, CNN609 for another ending, CNN603
+                where the file cannot be written.
+            KeyError: for a layer that was not asked for.
+        """
+        from cnndsl.plots.feature_maps import draw_maps
+        from cnndsl.plots.figure import save_figure
+
+        maps = self.layers[layer]
+        if maps.ndim not in (2, 3, 4):
+            raise UserError(
+                "CNN714",
+                f"`{layer}` gives `{'x'.join(map(str, maps.shape))}`, which are no feature maps",
+                help="name a layer whose output has places: a convolution or a pooling",
+            )
+        save_figure(path, draw_maps(maps, layer, self.name))
 
     def _answer(self, at: int) -> Answer:
         named = len(self.classes) == len(self.main)

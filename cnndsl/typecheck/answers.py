@@ -6,16 +6,18 @@ ranking. So a compiled model carries this with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, cast, get_args
 
+from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import closest, quoted
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import frozen, replace
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.typecheck.heads import judged_outputs
 from cnndsl.typecheck.scores import flattened_places
 
-__all__ = ["Answers", "Kind", "answers_of"]
+__all__ = ["Answers", "Kind", "answers_of", "class_index"]
 
 Kind: TypeAlias = Literal["probability", "score", "value"]
 """What one number of an output is: ``value`` is one to be met, as a coordinate."""
@@ -100,3 +102,37 @@ def _last_layer(typed: TypedNetwork, position: int) -> int:
         position = node.inputs[0]
         node = typed.network.nodes[position]
     return position
+
+
+def class_index(word: str | int, classes: Sequence[str], count: int) -> int:
+    """The place of a class among an output's ``count`` numbers, by its name or by the place.
+
+    >>> class_index("dog", ["cat", "dog"], 2), class_index(0, [], 10), class_index("7", [], 10)
+    (1, 0, 7)
+
+    Raises:
+        UserError: CNN713 where there is no such class.
+    """
+    if isinstance(word, str) and word in classes:
+        return list(classes).index(word)
+    if isinstance(word, int) or (word.isascii() and word.isdecimal()):
+        if 0 <= int(word) < count:
+            return int(word)
+        raise UserError(
+            "CNN713",
+            f"there is no class {word}: the output has {count} numbers",
+            help=f"give an index from 0 to {count - 1}",
+        )
+    near = closest(word, classes)
+    if near:
+        help = f"did you mean `{near[0]}`?"
+    elif classes:
+        help = f"give a name, or an index from 0 to {count - 1}"
+    else:
+        help = f"the classes have no names: give an index from 0 to {count - 1}"
+    raise UserError(
+        "CNN713",
+        f"no class is called `{word}`",
+        notes=[f"there are {quoted(classes[:20])}"] if classes and not near else (),
+        help=help,
+    )

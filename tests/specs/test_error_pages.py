@@ -118,6 +118,25 @@ def cats_and_dogs(folder: Path) -> None:
         cnndsl.parse(text).compile(device="cpu").save(folder / f"{name}.onnx")
 
 
+def a_picture_for_vectors(folder: Path) -> None:
+    a_picture(folder)
+    a_network_of_vectors(folder)
+
+
+def a_layer_of_nobody(folder: Path) -> None:
+    a_picture(folder)
+    path = folder / "lenet5.onnx"
+    cnndsl.load("lenet5").compile(device="cpu").save(path)
+    model = onnx.load(path)
+    [spec] = [entry for entry in model.metadata_props if entry.key == "cnndsl.spec"]
+    spec.value = spec.value.replace("flatten", "magic 3 -> flatten", 1)
+    onnx.save(model, path)
+
+
+def a_lenet(folder: Path) -> None:
+    cnndsl.load("lenet5").compile(device="cpu").save(folder / "lenet5.onnx")
+
+
 def a_changed_bit(folder: Path) -> None:
     path = folder / "damaged.onnx"
     cnndsl.load("lenet5").compile(device="cpu").save(path)
@@ -207,6 +226,11 @@ SITUATIONS: dict[str, Situation] = {
     "CNN708": a_spec_with_its_own_size,
     "CNN709": a_network_of_maps,
     "CNN710": cats_and_dogs,
+    "CNN711": a_picture_for_vectors,
+    "CNN712": a_layer_of_nobody,
+    "CNN713": nothing,
+    "CNN714": a_picture,
+    "CNN715": a_lenet,
     "CNN801": nothing,
     "CNN802": letters,
     "CNN803": two_broken_pictures,

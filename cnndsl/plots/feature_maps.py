@@ -1,0 +1,55 @@
+"""Turns the feature maps of a layer into a figure: a gray picture for each channel."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy
+import numpy.typing
+from matplotlib.figure import Figure
+
+from cnndsl.diagnostics.words import count
+from cnndsl.plots.figure import in_house_style
+from cnndsl.plots.tiles import MOST, Tile, draw_tiles
+
+__all__ = ["draw_maps"]
+
+Array: TypeAlias = "numpy.typing.NDArray[Any]"
+
+
+@in_house_style
+def draw_maps(maps: Array, layer: str, sample: str) -> Figure:
+    """The feature maps ``[channels, ...]`` of a sample, each on its own scale from black to white.
+
+    Of signals each map is a row of a single picture, of volumes the slice in the middle is drawn.
+    Of more than 256 channels the first ones are.
+    """
+    size = "x".join(map(str, maps.shape))
+    shown = maps[:MOST].astype(numpy.float64)
+    facts = [f"{size}, {sample}", _scale(maps)]
+    if maps.ndim == 4:
+        middle = maps.shape[1] // 2
+        shown = shown[:, middle]
+        facts.append(f"slice {middle} of each volume, the first is 0")
+    if len(maps) > MOST:
+        facts.append(f"{count(len(maps) - MOST, 'channel', commas=True)} more are not drawn")
+    scaled = [_scaled(one) for one in shown]
+    if maps.ndim == 2:
+        facts[1] += ", a row for each channel"
+        return draw_tiles([Tile("", numpy.stack(scaled))], layer, facts)
+    return draw_tiles([Tile(str(at), one) for at, one in enumerate(scaled)], layer, facts)
+
+
+def _scaled(values: Array) -> Array:
+    """From 0 for the smallest number to 1 for the largest; the middle where all are the same."""
+    finite = values[numpy.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    if high <= low:
+        return numpy.full(values.shape, 0.5)
+    return numpy.asarray((values - low) / (high - low))
+
+
+def _scale(maps: Array) -> str:
+    finite = maps[numpy.isfinite(maps)]
+    between = f" ({finite.min():.3g} to {finite.max():.3g} in all)" if finite.size else ""
+    return f"each on its own scale, black to white{between}"
