@@ -15,11 +15,12 @@ from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.windowed import fit, miscount, unusable
 from cnndsl.types import TensorType
 
-__all__ = ["Resampling", "Upsample"]
+__all__ = ["Mode", "Resampling", "Upsample"]
 
 V = TypeVar("V")
 
 Mode: TypeAlias = Literal["nearest", "bilinear"]
+"""Whether one cell is copied, or those around a place are mixed, along every dimension."""
 
 
 @frozen

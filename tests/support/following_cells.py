@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from typing_extensions import override
 
 from cnndsl.elaborate.network import InputNode, TypedNetwork
+from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.base import Footprint, Layer
 from cnndsl.layers.window import ForwardWindow, Rounding, TransposedWindow, Window
 from cnndsl.types import TensorType
@@ -104,6 +105,8 @@ class Oracle:
                     for place in range(window.kernel)
                     if tap * window.stride + place * window.dilation == cell + window.before
                 ]
+            case (AxisFootprint() as other,) if not isinstance(other, Window):
+                below = [(node.inputs[0], tap) for tap in other.cells(cell)]
             case (ForwardWindow() as window,):
                 start = cell * window.stride - window.before
                 taps = range(start, start + window.extent, window.dilation)
