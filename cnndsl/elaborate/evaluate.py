@@ -180,14 +180,13 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     near = closest(expr.name, tuple(constants.names()))
     if expr.name in ("true", "false", "True", "False"):
         near = ("yes" if expr.name.lower() == "true" else "no",)
-    raise evaluation_error(
-        "CNN102",
-        f"nothing is called `{shorten(expr.name)}` here",
-        expr.span,
-        help=f"did you mean `{near[0]}`?"
-        if near
-        else f"define it first: `let {shorten(expr.name)} = …`, or write a number",
-    )
+    help = f"define it first: `let {shorten(expr.name)} = …`, or write a number"
+    if near:
+        help = f"did you mean `{near[0]}`?"
+    elif expr.name in SIZES:
+        help = f"write `{expr.name}(identity)` for that of the stream here, or define it by `let`"
+    message = f"nothing is called `{shorten(expr.name)}` here"
+    raise evaluation_error("CNN102", message, expr.span, help)
 
 
 def claimed_sizes(claim: Claim, constants: Constants) -> tuple[Value, ...]:
