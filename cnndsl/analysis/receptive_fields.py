@@ -238,7 +238,7 @@ def receptive_fields(typed: TypedNetwork) -> tuple[ReceptiveField, ...]:
         if isinstance(node, InputNode):
             fields.append(_of_input(position, node))
         else:
-            joined = _joined([fields[source] for source in node.inputs])
+            joined = _joined([fields[source] for source in node.inputs[: node.layer.sees]])
             reach = node.layer.footprint(*typed.input_types(node))
             fields.append(_through(joined, reach, typed.types[position]))
     return tuple(fields)

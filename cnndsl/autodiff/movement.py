@@ -303,3 +303,18 @@ def _shaped(context: VjpContext, value: onnx_ir.Value, dims: tuple[int, ...]) ->
     if dims_of(value) == dims:
         return value
     return context.op("Reshape", value, context.emit.constant(list(dims)))
+
+
+@vjp("ScatterElements")
+def _scatter_elements(context: VjpContext) -> Parts:
+    """What was added at places gets the gradient from there; the data keep theirs."""
+    axis, reduction = context.integer("axis", 0), context.text("reduction", "none")
+    if reduction != "add":
+        raise LoweringError(
+            f"{context.origin}: `ScatterElements` has a gradient only where it adds"
+        )
+    places = context.inputs[1]
+    updates = None
+    if context.needs_grad[2]:
+        updates = context.op("GatherElements", context.gradient, places, axis=axis)
+    return context.gradient if context.needs_grad[0] else None, None, updates

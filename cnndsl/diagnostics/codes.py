@@ -62,6 +62,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN130": Code("setting for a layer whose weights are another's"),
         "CNN131": Code("dimension that does not split into the parts"),
         "CNN132": Code("stream without such a size"),
+        "CNN133": Code("label of a layer of another kind"),
         "CNN201": Code("unknown attribute"),
         "CNN202": Code("missing argument"),
         "CNN203": Code("surplus argument"),

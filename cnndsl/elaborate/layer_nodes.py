@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnndsl.diagnostics.model import Diagnostic
+from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.bound import Bound
@@ -17,7 +17,7 @@ from cnndsl.elaborate.name_errors import listed_streams
 from cnndsl.elaborate.network import LayerNode
 from cnndsl.elaborate.scope import Frame
 from cnndsl.elaborate.share import layer_share, split_share
-from cnndsl.elaborate.values import OpenHole, Value
+from cnndsl.elaborate.values import EvaluationError, OpenHole, Value, follows
 from cnndsl.frozen import replace
 from cnndsl.layers.base import Layer
 from cnndsl.layers.window import Rounding
@@ -49,6 +49,9 @@ def layer_nodes(
         )
     if bound is None or not inputs:
         return (context.poison(span, frame, inputs),)
+    if schema.reads:
+        bound, also = _with_layer(context, bound, frame)
+        inputs = (*inputs, *also)
     defaults: dict[str, Value] = {}
     if frame.rounding is not Rounding.EXACT and "rounding" in schema.model_fields:
         defaults["rounding"] = frame.rounding.value
@@ -72,7 +75,7 @@ def _results(bound: Bound[Layer], name: str) -> Iterator[tuple[str, Bound[Layer]
         EvaluationError: where a hole would decide how many there are.
     """
     result = bound.schema.result
-    if result is None:
+    if result is None or bound.schema.reads:
         yield name, bound
         return
     for parameter, value in bound.values.items():
@@ -83,6 +86,45 @@ def _results(bound: Bound[Layer], name: str) -> Iterator[tuple[str, Bound[Layer]
             f"{name}.{at + 1}",
             replace(bound, schema=result, values={**bound.values, "index": at}),
         )
+
+
+def _with_layer(
+    context: ElaborationContext, bound: Bound[Layer], frame: Frame
+) -> tuple[Bound[Layer], tuple[int, ...]]:
+    """A layer that names another one, ``unpool P1``, with that one and the streams it reads.
+
+    Raises:
+        EvaluationError: where the label is of no layer, or of one of another kind.
+    """
+    schema, span = bound.schema, bound.places[bound.schema.reads]
+    label = Name(str(bound.values[schema.reads]), span)
+    position = context.lookup(label.name, frame)
+    if position is None:
+        context.unknown_stream(label, frame)
+        raise follows(span, f"the layer `{label.name}` is not known")
+    node = context.draft.nodes[position]
+    if context.is_poison(position):
+        raise follows(span, f"the layer `{label.name}` is not known")
+    if position in context.draft.pending:
+        message = f"`{schema.keyword}` needs the settings of `{label.name}`, and one is a `?`"
+        help = f"write the number in place of the `?` at `{label.name}`"
+        labels = (Label(node.span, "here"),)
+        raise EvaluationError(Diagnostic("CNN406", message, span, labels=labels, help=help))
+    if not isinstance(node, LayerNode) or not schema.can_read(node.layer):
+        what = f"a `{node.layer.keyword}`" if isinstance(node, LayerNode) else "an input"
+        raise EvaluationError(
+            Diagnostic(
+                "CNN133",
+                f"`{schema.keyword}` takes the label of {schema.reads_what}, and `{label.name}`"
+                f" is {what}",
+                span,
+                labels=(Label(node.span, "the label is of this"),),
+                help=f"label {schema.reads_what}, and write its label here",
+            )
+        )
+    assert schema.result is not None
+    values = {**bound.values, "of": node.layer}
+    return replace(bound, schema=schema.result, values=values), node.inputs
 
 
 def join_nodes(

@@ -19,7 +19,7 @@ from cnndsl.elaborate.draft import Draft, whole
 from cnndsl.elaborate.network import InputNode, LayerNode
 from cnndsl.elaborate.node_types import UNKNOWN, Fact, infer_node
 from cnndsl.elaborate.scope import Frame
-from cnndsl.elaborate.values import EvaluationError, Value, evaluation_error, holes_in
+from cnndsl.elaborate.values import EvaluationError, Value, evaluation_error, follows, holes_in
 from cnndsl.frozen import replace
 from cnndsl.layers.base import Layer
 from cnndsl.syntax.ast import Call, Identifier, Name
@@ -78,14 +78,14 @@ class StreamSizes:
         found = self._context.lookup(name.name, frame)
         if found is None:
             self._context.unknown_stream(Identifier(name.name, name.span), frame)
-            raise _follows(name.span, name)
+            raise follows(name.span, _unknown(name))
         return found
 
     def _refuse(self, call: Call, name: Name, position: int) -> NoReturn:
         """The size is not known: because of a hole, or of a mistake that is reported elsewhere."""
         hole = self._holes[position]
         if hole is None:
-            raise _follows(call.span, name)
+            raise follows(call.span, _unknown(name))
         diagnostic = Diagnostic(
             "CNN406",
             f"`{shorten(call.span.text)}` hangs on a `?`, and is needed before that is found",
@@ -184,8 +184,5 @@ def _lacking(call: Call, name: Name, fact: Fact, kind: TensorType) -> Evaluation
     return evaluation_error("CNN132", message, call.span, help)
 
 
-def _follows(span: Span, name: Name) -> EvaluationError:
-    """A size that no one knows, because of a mistake that is reported where it is."""
-    message = f"the sizes of `{shorten(name.name)}` are not known"
-    diagnostic = Diagnostic("CNN132", message, span, help="mend what comes before it", follows=True)
-    return EvaluationError(diagnostic)
+def _unknown(name: Name) -> str:
+    return f"the sizes of `{shorten(name.name)}` are not known"

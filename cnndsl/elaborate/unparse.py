@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.values import Broken, OpenHole, Value
-from cnndsl.layers.base import Init, Schema
+from cnndsl.layers.base import Init, Layer, Schema
 from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import Variant
@@ -46,8 +46,8 @@ def expression(value: Value, span: Span) -> Expr:
                 return Name(name, span)
             argument = Argument(None, Number(number, span), span)
             return Call(Identifier(name, span), (argument,), span)
-        case OpenHole() | Broken():
-            raise AssertionError("a network without errors has neither")
+        case OpenHole() | Broken() | Layer():
+            raise AssertionError("a network without errors writes none of these")
 
 
 def recipe_text(recipe: Recipe) -> str:

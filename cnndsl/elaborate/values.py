@@ -11,7 +11,7 @@ from typing_extensions import override
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import frozen, mutable
-from cnndsl.layers.base import Init
+from cnndsl.layers.base import Init, Layer
 from cnndsl.syntax.ast import Call
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "brief",
     "evaluation_error",
     "extent",
+    "follows",
     "holes_in",
     "show",
 ]
@@ -97,7 +98,9 @@ class Broken:
     diagnostic: Diagnostic
 
 
-Value: TypeAlias = "int | float | bool | str | tuple[Value, ...] | range | Init | OpenHole | Broken"
+Value: TypeAlias = (
+    "int | float | bool | str | tuple[Value, ...] | range | Init | Layer | OpenHole | Broken"
+)
 
 
 class EvaluationError(Exception):
@@ -113,6 +116,12 @@ def evaluation_error(
 ) -> EvaluationError:
     """An expression has no value, for this reason."""
     return EvaluationError(Diagnostic(code, message, span, label=label, help=help))
+
+
+def follows(span: Span, message: str) -> EvaluationError:
+    """Something has no value because of a mistake that is reported where it is, and not again."""
+    help = "mend what comes before it"
+    return EvaluationError(Diagnostic("CNN132", message, span, help=help, follows=True))
 
 
 @mutable
@@ -185,6 +194,8 @@ def show(value: Value) -> str:
             return f"{value.start}..{value.stop - 1}"
         case Init():
             return value.name if value.value is None else f"{value.name}({value.value:g})"
+        case Layer():
+            return value.keyword
         case OpenHole() | Broken():
             return "?"
         case _:

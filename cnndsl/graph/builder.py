@@ -125,6 +125,26 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self._infer(value)
         return value
 
+    @override
+    def several(
+        self, op_type: str, count: int, *inputs: onnx_ir.Value | None, **attributes: Attribute
+    ) -> Sequence[onnx_ir.Value]:
+        """Emit one node of the standard domain and give its first outputs, typed."""
+        name = self._name(op_type)
+        values = self._tape.op_multi_out(
+            op_type,
+            inputs,
+            {key: _attribute(key, given) for key, given in attributes.items()},
+            num_outputs=count,
+            name=name,
+            doc_string=self._origin or None,
+        )
+        for at, value in enumerate(values):
+            value.name = f"{name}/output_{at}" if at else name
+        for value in values:
+            self._infer(value)
+        return values
+
     def composite(
         self,
         name: str,

@@ -15,12 +15,14 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.init import Init as Init
+from cnndsl.layers.init import InitWord as InitWord
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.window import Rounding, Window
 from cnndsl.types import TensorType
@@ -83,63 +85,6 @@ Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(as_tuple), Field
 
 RoundingWord: TypeAlias = Annotated[Rounding, BeforeValidator(_as_rounding)]
 """``exact``, ``floor`` or ``ceil``."""
-
-
-InitName: TypeAlias = Literal["he", "glorot", "lecun", "uniform", "normal", "constant"]
-
-
-@frozen
-class Init:
-    """How a weight begins: the name of an initialiser and its number, where it takes one.
-
-    ``he`` is normal with variance 2/fan_in (He et al. 2015, eq. 10), ``glorot`` uniform with
-    variance 2/(fan_in + fan_out) (Glorot & Bengio 2010, eq. 16), ``lecun`` normal with variance
-    1/fan_in (LeCun et al. 1998, Efficient BackProp, eq. 16), ``uniform(a)`` uniform in [-a, a],
-    ``normal(s)`` normal with standard deviation s, ``constant(c)`` is c everywhere.
-    """
-
-    name: InitName
-    value: float | None = None
-
-
-_SCALED: tuple[InitName, ...] = ("he", "glorot", "lecun")
-_NUMBERED: tuple[InitName, ...] = ("uniform", "normal", "constant")
-
-
-def _as_init(value: object) -> object:
-    """Make an initialiser of a word, and see to it that it has a number where it needs one."""
-    if isinstance(value, str):
-        known = {str(name): name for name in (*_SCALED, *_NUMBERED)}
-        if value not in known:
-            raise PydanticKnownError("literal_error", {"expected": str([*known])[1:-1]})
-        value = Init(known[value])
-    if not isinstance(value, Init):
-        return value
-    name, number = value.name, value.value
-    if name in _SCALED and number is not None:
-        raise ValueError(f"`{name}` takes no number: its scale follows from the layer's size")
-    if name in _NUMBERED and number is None:
-        raise ValueError(f"`{name}` needs a number: `{name}(0.01)`")
-    if number is not None and (not math.isfinite(number) or (number < 0 and name != "constant")):
-        raise ValueError(f"`{name}` takes a number that is not negative, not {number}")
-    return value
-
-
-_INIT_SCHEMA = {
-    "anyOf": [
-        {"enum": [*_SCALED]},
-        {
-            "type": "string",
-            "pattern": rf"^({'|'.join(_NUMBERED)})\(.+\)$",
-            "examples": ["uniform(0.05)", "normal(0.01)", "constant(0.1)"],
-        },
-    ]
-}
-
-InitWord: TypeAlias = Annotated[
-    Init, BeforeValidator(_as_init), WithJsonSchema(_INIT_SCHEMA, mode="validation")
-]
-"""``he``, ``glorot``, ``lecun``, ``uniform(a)``, ``normal(s)`` or ``constant(c)``."""
 
 
 @frozen
@@ -272,7 +217,17 @@ class Layer(Schema):
     """Whether it takes several streams, in parentheses."""
 
     result: ClassVar[type["Layer"] | None] = None
-    """The layer that makes one of its results, where it gives several; ``index`` says which."""
+    """The layer of its nodes, where elaboration has more to say than a spec: that of one of several
+    results, of which ``index`` says which, or of one that reads another layer, which is ``of``."""
+
+    reads: ClassVar[str] = ""
+    """The parameter that is the label of another layer, whose input it reads beside its own."""
+
+    reads_what: ClassVar[str] = ""
+    """What that other layer must be, in words."""
+
+    sees: ClassVar[int | None] = None
+    """How many of its inputs its numbers are made of, the first ones; None where of all."""
 
     roles: ClassVar[tuple[str, ...]] = ()
     """What the streams of a join are, in order, where they are not alike: features, regions."""
@@ -301,6 +256,11 @@ class Layer(Schema):
 
     logits_as: ClassVar[str] = ""
     """The activation whose input a loss takes its input for: logsoftmax's is softmax's."""
+
+    @classmethod
+    def can_read(cls, other: "Layer") -> bool:
+        """Whether a layer is one that the label in ``reads`` may name."""
+        return False
 
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         """What is wrong with these inputs; nothing where all is well."""

@@ -27,6 +27,12 @@ class Builder(Protocol[V]):
         """Emit one node of the standard ONNX domain (opset 18) and give its first output."""
         ...
 
+    def several(
+        self, op_type: str, count: int, *inputs: V | None, **attributes: Attribute
+    ) -> Sequence[V]:
+        """Emit one node and give its first outputs, so many of them."""
+        ...
+
     def constant(self, value: float | Sequence[int] | Sequence[float]) -> V:
         """A constant: float32 for floats, int64 for ints, a scalar or one dimension."""
         ...

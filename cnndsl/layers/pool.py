@@ -88,20 +88,56 @@ class MaxPool(Pooling):
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """MaxPool, without its ceil mode: padding at the end reaches as far as the last window."""
-        windows = self.windows(context.types[0])
-        source, borders = context.inputs[0], pads(windows)
+        source, settings = self._prepared(emit, context.inputs[0], context.types[0])
+        return emit.op("MaxPool", source, **settings)
+
+    def places(self, emit: Builder[V], source: V, type: TensorType) -> tuple[V, V, tuple[int, ...]]:
+        """Where each maximum stands, counted through a whole batch; in what, and its sizes.
+
+        That is the input, or the input within its padding, which :meth:`cut` takes off.
+        """
+        source, settings = self._prepared(emit, source, type)
+        _, places = emit.several("MaxPool", 2, source, **settings)
+        dims = type.dims
+        if self._needs_room(type):
+            borders = pads(self.windows(type))
+            rank = len(borders) // 2
+            sides = zip(type.spatial, borders[:rank], borders[rank:], strict=True)
+            dims = (type.channels, *map(sum, sides))
+        return places, source, dims
+
+    def cut(self, emit: Builder[V], padded: V, type: TensorType) -> V:
+        """The feature maps without the padding that :meth:`places` put around them."""
+        borders = pads(self.windows(type))
+        if not self._needs_room(type):
+            return padded
+        return _padded(emit, padded, tuple(-border for border in borders), 0.0)
+
+    def _needs_room(self, type: TensorType) -> bool:
+        """Whether padding is made part of the input.
+
+        ONNX Runtime refuses padding as large as the kernel even where dilation spreads it.
+        """
+        windows = self.windows(type)
         kernels = [window.kernel for window in windows]
-        if any(border >= kernel for border, kernel in zip(borders, kernels * 2, strict=True)):
-            # ONNX Runtime refuses padding as large as the kernel even where dilation spreads it.
+        pairs = zip(pads(windows), kernels * 2, strict=True)
+        return any(border >= kernel for border, kernel in pairs)
+
+    def _prepared(
+        self, emit: Builder[V], source: V, type: TensorType
+    ) -> tuple[V, dict[str, list[int]]]:
+        """What ONNX's MaxPool reads, and its settings."""
+        windows = self.windows(type)
+        borders = pads(windows)
+        if self._needs_room(type):
             source, borders = _padded(emit, source, borders, _LOWEST), (0,) * len(borders)
-        return emit.op(
-            "MaxPool",
-            source,
-            kernel_shape=kernels,
-            strides=[window.stride for window in windows],
-            dilations=[window.dilation for window in windows],
-            pads=list(borders),
-        )
+        settings = {
+            "kernel_shape": [window.kernel for window in windows],
+            "strides": [window.stride for window in windows],
+            "dilations": [window.dilation for window in windows],
+            "pads": list(borders),
+        }
+        return source, settings
 
 
 class AvgPool(Pooling):

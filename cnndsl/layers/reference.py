@@ -67,6 +67,8 @@ def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return ", ".join(_takes(kind, definitions) for kind in kinds)
     if "enum" in described:
         return quoted(described["enum"])
+    if described.get("format") == "label":
+        return "a label"
     match described.get("type"):
         case "boolean":
             return "`yes`, `no`"

@@ -80,6 +80,7 @@ MODULES: dict[str, dict[str, str]] = {
         "sumpool": "pool",
         "tanh": "activation",
         "transpose": "rearrange",
+        "unpool": "unpool",
         "upconv": "upconv",
         "upsample": "upsample",
     },

@@ -262,3 +262,14 @@ def test_moving_takes_one_node_back() -> None:
     }
     for op_type, build in one.items():
         assert len(emitted(build, arrays, [0]).op_types) == 1, op_type
+
+
+def test_scatter_elements_that_adds() -> None:
+    places = numpy.array([4, 0, 4])
+
+    def build(emit: GraphBuilder, data: onnx_ir.Value, updates: onnx_ir.Value) -> onnx_ir.Value:
+        at = emit.tensor(places)
+        return emit.op("ScatterElements", data, at, updates, axis=0, reduction="add")
+
+    check_gradients(build, numbers(5), numbers(3, seed=1))
+    check_gradients(build, numbers(5), numbers(3, seed=1), wanted=[1])

@@ -35,6 +35,14 @@ class Graph:
         self.nodes.append(helper.make_node(op_type, operands, [name], **keywords))
         return name
 
+    def several(
+        self, op_type: str, count: int, *inputs: str | None, **attributes: Attribute
+    ) -> Sequence[str]:
+        first = self.op(op_type, *inputs, **attributes)
+        names = [first, *(f"{first}_{at}" for at in range(1, count))]
+        self.nodes[-1].output[:] = names
+        return names
+
     def constant(self, value: float | Sequence[int] | Sequence[float]) -> str:
         whole = not isinstance(value, float) and all(isinstance(v, int) for v in value)
         array = np.asarray(value, np.int64 if whole else np.float32)

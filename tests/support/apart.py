@@ -15,5 +15,6 @@ APART = {
     "matmul": "tests/layers/test_attention.py",
     "roialign": "tests/layers/test_regions.py",
     "roipool": "tests/layers/test_regions.py",
+    "unpool": "tests/layers/test_unpool.py",
 }
 """The layers, each with its file."""
