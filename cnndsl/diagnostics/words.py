@@ -28,6 +28,7 @@ __all__ = [
     "listed",
     "quoted",
     "replacements",
+    "rivals",
     "shorten",
 ]
 
@@ -165,6 +166,19 @@ def is_slip(word: str, meant: str) -> bool:
         return False
     swapped = distance == 1 and left[:2] == right[1::-1]
     return (left[0] == right[0] or swapped) and _ends_alike(left, right) and not _parts(word, meant)
+
+
+def rivals(word: str, meant: str, others: Iterable[str]) -> tuple[str, ...]:
+    """The other words of which a word is as likely a slip as of the one that seems to be meant.
+
+    >>> rivals("gleu", "gelu", ["glu", "relu", "sigmoid"])
+    ('glu',)
+    """
+    plain = _plain(word)
+    found = _distance(plain, _plain(meant), len(plain))
+    most = len(plain) if found is None else found
+    near = (one for one in others if one != meant)
+    return tuple(one for one in near if _distance(plain, _plain(one), most) is not None)
 
 
 def _ends_alike(left: str, right: str) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import closest, is_slip, quoted, replacements, shorten
+from cnndsl.diagnostics.words import closest, is_slip, quoted, replacements, rivals, shorten
 from cnndsl.elaborate.values import show
+from cnndsl.frozen import replace
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Schema
 from cnndsl.syntax.ast import Expr, Identifier, List, Size
@@ -78,12 +79,26 @@ def unknown_layer(head: Identifier, others: Sequence[str]) -> Diagnostic:
         what = f"there is no layer `{shorten(head.name)}` yet"
         return Diagnostic("CNN101", what, head.span, help=missing.instead)
     fixes = replacements(head.span, near)
+    if fixes and fixes[0].safe and near[0] not in others and _may_be_another(head.name, near[0]):
+        fixes = tuple(replace(fix, safe=False) for fix in fixes)
     help = "`cnndsl explain CNN101` lists where the layers are documented"
     if near:
         help = f"in cnndsl it is called `{near[0]}`" if foreign else f"did you mean `{near[0]}`?"
     if foreign:
         fixes = (Fix(f"write `{foreign}`", (Edit(head.span, foreign),), safe=True),)
     return Diagnostic("CNN101", what, head.span, help=help, fixes=fixes)
+
+
+def _may_be_another(word: str, keyword: str) -> bool:
+    """Whether a misspelt word is as near to the name of another operation than a layer's.
+
+    That one may have a name of ours, one of another tool, or be absent.
+    """
+    from cnndsl.layers import FOREIGN
+    from cnndsl.layers.absent import absent_names
+
+    known = (*keywords(), *(name for name in FOREIGN if FOREIGN[name] != keyword))
+    return bool(rivals(word, keyword, (*known, *absent_names())))
 
 
 def unknown_quantity(name: Identifier, known: Sequence[str]) -> Diagnostic:

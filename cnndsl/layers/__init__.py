@@ -137,6 +137,9 @@ _OTHER_NAMES = {
     " ZeroPad1d ZeroPad2d ZeroPad3d ZeroPadding1D ZeroPadding2D ZeroPadding3D zero_padding2d",
     "crop": "Crop CenterCrop center_crop centercrop",
     "slice": "Slice narrow",
+    "split": "Split chunk",
+    "unpool": "maxunpool max_unpool MaxUnpool MaxUnpool1d MaxUnpool2d MaxUnpool3d maxunpool1d"
+    " maxunpool2d maxunpool3d max_unpool1d max_unpool2d max_unpool3d maxunpooling",
     "reshape": "Reshape view View",
     "transpose": "Transpose permute Permute",
     "upsample": "Upsample UpSampling1D UpSampling2D UpSampling3D upsampling upsampling2d"

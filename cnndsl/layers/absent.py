@@ -26,7 +26,7 @@ class Absence:
 
 _SMOOTH = "`relu`, `elu`, `silu` and others are here, which are other functions"
 _LARGER = "`upsample` makes a feature map larger, and `upconv` does with kernels that learn"
-_PART = "`slice` takes a part of a stream, and `crop` a part of its feature maps"
+_PART = "`slice` and `split` take parts of a stream, and `crop` a part of its feature maps"
 _SIZES = "`reshape` and `transpose` are here, which order sizes anew"
 _WHOLE = "`dropout`, `spatialdropout` and `droppath` are here, which leave out otherwise"
 _NORMS = "`batchnorm`, `layernorm`, `groupnorm` and `lrn` are here, which normalise otherwise"
@@ -64,10 +64,11 @@ _ABSENT = {
     " reciprocal sin cos shift affinegrid constant addconstant mulconstant rescaling"
     " rescale normalization",
     _WHOLE: "featurealphadropout gaussiandropout dropblock zoneout shakedrop",
-    _LARGER: "unpool unpooling maxunpool maxunpooling upsamplingbilinear resize upscale zoom",
+    "`unpool` puts numbers back to a max pooling's places, and `upsample` copies them": "unpooling",
+    _LARGER: "upsamplingbilinear resize upscale zoom",
     "`pad` is here, whose `mode` is `constant`, `reflect` or `edge`": "padding constantpad"
     " reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
-    _PART: "cropping stridedslice chunk select gather index take unbind unstack topk argmax argmin",
+    _PART: "cropping stridedslice select gather index take unbind unstack topk argmax argmin",
     _SIZES: "swapaxes unsqueeze squeeze expanddims expand tile repeatvector unflatten reorg",
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",

@@ -26,7 +26,7 @@ def test_a_known_operation_is_absent_and_has_no_fix(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "MaxUnpool2d",
+        "Unpooling2d",
         "MedianPool2d",
         "WeightNorm",
         "LayerNormalization",
