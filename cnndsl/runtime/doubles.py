@@ -213,18 +213,33 @@ class ConvTranspose(OpRun):
 
 
 class MaxPool(OpRun):
-    """MaxPool-12, its first output."""
+    """MaxPool-12, with the places of the maxima where they are asked for."""
 
     op_domain = ""
 
     @override
-    def _run(self, x: Doubles, **given: Any) -> tuple[Doubles]:
+    def _run(self, x: Doubles, **given: Any) -> tuple[NDArray[Any], ...]:
         windows = _Windows.of(
             x.shape[2:], given["kernel_shape"], given["pads"], given["strides"],
             given["dilations"], bool(given["ceil_mode"]),
         )  # fmt: skip
         padded = windows.padded(x, -numpy.inf, -numpy.inf)
-        return (reduce(numpy.maximum, (part for _, part in windows.parts(padded))),)
+        if len(self.onnx_node.output) == 1:
+            return (reduce(numpy.maximum, (part for _, part in windows.parts(padded))),)
+        cells: Any = numpy.arange(x.size).reshape(x.shape)
+        places = windows.padded(cells, -1, -1)
+        found = [
+            (part, where)
+            for (_, part), (_, where) in zip(
+                windows.parts(padded), windows.parts(places), strict=True
+            )
+        ]
+        largest = found[0][0]
+        at = found[0][1]
+        for part, where in found[1:]:  # the first of the largest
+            at = numpy.where(part > largest, where, at)
+            largest = numpy.maximum(largest, part)
+        return largest, at
 
 
 class AveragePool(OpRun):

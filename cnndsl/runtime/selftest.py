@@ -377,12 +377,12 @@ def _run(train_step: TrainStep, feeds: Arrays, number: int, lr: float | None = N
 
 
 def _without_chance(typed: TypedNetwork) -> TypedNetwork:
-    """The network without the layers that have no weights and act in training only."""
+    """The network without the layers that act in training only, and pass all on in inference."""
     nodes = tuple(
         replace(node, layer=Identity())
-        if isinstance(node, LayerNode) and _acts_in_training(node) and not typed.weights_of(at)
+        if isinstance(node, LayerNode) and node.layer.shares == "inference"
         else node
-        for at, node in enumerate(typed.network.nodes)
+        for node in typed.network.nodes
     )
     return replace(typed, network=replace(typed.network, nodes=nodes))
 

@@ -56,3 +56,28 @@ def test_gradients_of_a_network_with_transposed_layers_pass_the_selftest() -> No
     )
     network = pipeline.typed(pipeline.check_text(spec))
     assert next(selftest(network, device="cpu", threads=1)).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kernel_shape": [2, 2], "strides": [2, 2]},
+        {"kernel_shape": [3, 2], "strides": [1, 2], "pads": [1, 0, 1, 1]},
+        {"kernel_shape": [2, 2], "dilations": [2, 1], "pads": [1, 1, 0, 0]},
+    ],
+)
+def test_the_places_of_maxima_are_those_of_onnx_runtime(given: dict[str, Any]) -> None:
+    x = numpy.random.default_rng(4).standard_normal((2, 3, 6, 5), numpy.float32)
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["y", "places"], **given),
+        helper.make_node("Cast", ["places"], ["p"], to=TensorProto.FLOAT),
+        helper.make_node("Sin", ["p"], ["s"]),
+        helper.make_node("Mul", ["s", "y"], ["m"]),
+        helper.make_node("ReduceSum", ["m"], ["total"], keepdims=0),
+    ]
+    outputs = [helper.make_tensor_value_info("total", TensorProto.FLOAT, None)]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    (expected,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    assert DoubleGraph(model, "total")({"x": x}) == pytest.approx(float(expected), rel=1e-4)

@@ -47,6 +47,15 @@ _TEXTS = (
         "rounding ceil\n",
     ),
     *('import "std/residual"\n', 'import "', 'classes "a"', "train {", "stream ", "not ", "and "),
+    *(
+        "channels(identity)",
+        "size(",
+        "height(x)",
+        "split 2",
+        "unpool P1",
+        "a, b = ",
+        "[[1, 2], [3]]",
+    ),
     *("yes", "no", "same", "full", "identity", "add(", "concat(", "min(", "normal(0.1)", "C1: "),
 )
 _BRACKETS = "()[]{}"
