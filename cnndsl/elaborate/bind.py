@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
-from cnndsl.elaborate.bound import Bound, takes_lists, validate
+from cnndsl.elaborate.bound import Bound, closed, takes_lists, validate
 from cnndsl.elaborate.evaluate import evaluate
 from cnndsl.elaborate.schema_errors import example, foreign_letters, value_example
 from cnndsl.elaborate.values import (
@@ -343,8 +343,11 @@ def _problems(
     no_sizes = [name for name in open_names if not _takes_whole_numbers(bound.schema, name)]
     if no_sizes and issubclass(bound.schema, Layer):
         return tuple(_hole_refused(head, name, written[name].span) for name in no_sizes)
-    if open_names:
-        values = {name: 1 if name in open_names else value for name, value in values.items()}
+    lists = (name for name in open_names if isinstance(values[name], tuple))
+    judged = {name for name in lists if takes_lists(bound.schema, name)}
+    open_names -= judged  # in a list, what is beside the hole can be wrong
+    if open_names or judged:
+        values = {name: 1 if name in open_names else closed(one) for name, one in values.items()}
     try:
         validate(bound.schema, values)
     except ValidationError as error:

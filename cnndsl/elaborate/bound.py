@@ -11,7 +11,7 @@ from cnndsl.elaborate.values import OpenHole, Value, holes_in
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Lists, Schema
 
-__all__ = ["Bound", "takes_lists", "validate"]
+__all__ = ["Bound", "closed", "takes_lists", "validate"]
 
 S = TypeVar("S", bound=Schema)
 
@@ -36,7 +36,7 @@ class Bound(Generic[S]):
 
     def closed(self, number: int = 1) -> Bound[S]:
         """The same with a number in place of each hole, as if it had been found."""
-        values = {name: _closed(value, number) for name, value in self.values.items()}
+        values = {name: closed(value, number) for name, value in self.values.items()}
         return replace(self, values=values)
 
     @property
@@ -45,9 +45,10 @@ class Bound(Generic[S]):
         return any(True for value in self.values.values() for _ in holes_in(value))
 
 
-def _closed(value: Value, number: int) -> Value:
+def closed(value: Value, number: int = 1) -> Value:
+    """A value with a number in place of each hole."""
     if isinstance(value, tuple):
-        return tuple(_closed(item, number) for item in value)
+        return tuple(closed(item, number) for item in value)
     return number if isinstance(value, OpenHole) else value
 
 

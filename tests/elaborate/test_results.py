@@ -101,3 +101,9 @@ def test_a_hole_in_a_size_is_found() -> None:
 
 def test_a_vector_splits_into_its_units() -> None:
     assert shapes("input 10\na, b = split [4, 6]\nconcat(b, a)\n")["split1.2"] == "6"
+
+
+def test_what_stands_beside_a_hole_in_a_list_is_judged() -> None:
+    for parts in ("[?, 0]", "[8x?x?, 16]", "[?, yes]"):
+        codes_ = [code for _, code in codes(f"{HEAD}a, b = split {parts}\nconcat(a, b)\n")]
+        assert "CNN204" in codes_, parts
