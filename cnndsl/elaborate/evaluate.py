@@ -199,11 +199,12 @@ def claimed_sizes(claim: Claim, constants: Constants) -> tuple[Value, ...]:
     for expr in claim.dims:
         value = evaluate(expr, constants)
         dims.extend(value if isinstance(value, tuple) else (value,))
-    if all(isinstance(dim, int | OpenHole) and not isinstance(dim, bool) for dim in dims):
+    sizes = (isinstance(dim, int | OpenHole) and not isinstance(dim, bool) for dim in dims)
+    if dims and all(sizes):
         return tuple(dims)
     raise evaluation_error(
         "CNN204",
-        f"a claim states sizes, not `{', '.join(map(brief, dims[:8]))}`",
+        f"a claim states sizes, not `{', '.join(map(brief, dims[:8])) or '[]'}`",
         claim.span,
         help="write the sizes of the output, as in `=> 6x28x28`",
     )

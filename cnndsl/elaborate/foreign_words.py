@@ -128,6 +128,10 @@ def _statement(phrase: Phrase) -> Diagnostic | None:
     """``Network t``, ``INPUT 3x8x8``, ``inptu 3x8x8``."""
     head = phrase.head
     lower = head.name.lower()
+    if head.name in STATEMENTS and phrase.arguments:
+        message = f"`{head.name}` begins a statement, and no layer is called so"
+        help = f"write `{head.name}` at the beginning of a line, outside of any chain"
+        return Diagnostic("CNN101", message, head.span, help=help)
     if lower in STATEMENTS and phrase.arguments:
         help = f"write `{lower}`"
         message = f"the statement `{lower}` is written in small letters, not `{head.name}`"

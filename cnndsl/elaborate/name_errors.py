@@ -113,7 +113,7 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
 
 def claims_layer(context: ElaborationContext, link: Link) -> bool:
     """Report ``=> relu``, where an arrow is meant; False where sizes are claimed."""
-    if not any(isinstance(claim.dims[0], Name | Call) for claim in link.claims):
+    if not any(isinstance(dim, Name | Call) for claim in link.claims for dim in claim.dims[:1]):
         return False
     from cnndsl.elaborate.phrase_errors import claimed_layer
 

@@ -62,10 +62,9 @@ def infer_node(
     if isinstance(layer, Poison) or len(types) < len(inputs) or not types:
         return Fact(layer.fixed_output()), ()
     assumed = any(fact.assumed for fact in inputs)
-    faults = tuple(
-        fault for fault in _faults(layer, tuple(types)) if not assumed or _is_certain(fault, inputs)
-    )
-    if any(fault.fatal for fault in faults):
+    every = _faults(layer, tuple(types))
+    faults = tuple(fault for fault in every if not assumed or _is_certain(fault, inputs))
+    if any(fault.fatal for fault in every):
         return Fact(layer.fixed_output()), faults
     if tolerated is not None and any(fault.kind not in tolerated for fault in faults):
         return UNKNOWN, faults

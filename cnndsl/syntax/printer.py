@@ -113,8 +113,7 @@ def print_statement(statement: Statement, indent: int = 0) -> str:
         case Expect():
             return " ".join(["expect", statement.quantity.name, *_values(statement.values)])
         case Block():
-            parameters = ", ".join(_parameter(item) for item in statement.parameters)
-            return f"block {statement.name.name}({parameters}) {_body(statement.body, indent)}"
+            return f"{_head(statement)} {_body(statement.body, indent)}"
         case Return():
             chains = (_chain(chain, indent, len("return ")) for chain in statement.chains)
             return f"return {', '.join(chains)}"
@@ -147,6 +146,16 @@ def _names(classes: Classes, indent: int) -> str:
             lines[-1] += ","
             lines.append(f"{' ' * (indent + _STEP)}{name}")
     return "\n".join(lines)
+
+
+def _head(block: Block) -> str:
+    """A block's name and parameters, one a line where they are too long for one."""
+    parameters = [_parameter(item) for item in block.parameters]
+    head = f"block {block.name.name}({', '.join(parameters)})"
+    if len(head) + len(" {") <= WIDTH:
+        return head
+    lines = ",\n".join(f"{' ' * _STEP}{one}" for one in parameters)
+    return f"block {block.name.name}(\n{lines}\n)"
 
 
 def _parameter(parameter: Parameter) -> str:
