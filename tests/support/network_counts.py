@@ -96,6 +96,11 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "resnet152-v1": Counts(60_192_808, 11_282_415_616, 152, 8, "Caffe", 151_424),
         "resnext50": Counts(25_028_904, 4_230_479_872, 50, 8, "torchvision", 68_224),
         "se-resnet50": Counts(28_088_024, 4_091_699_200, 82, 8, "arithmetic", 53_120),
+        "resnet20": Counts(269_722, 40_551_040, 20, 6, "reference", 1_376, (3, 32, 32), (10,)),
+        "resnet32": Counts(464_154, 68_862_592, 32, 6, "reference", 2_272, (3, 32, 32), (10,)),
+        "resnet44": Counts(658_586, 97_174_144, 44, 6, "reference", 3_168, (3, 32, 32), (10,)),
+        "resnet56": Counts(853_018, 125_485_696, 56, 6, "reference", 4_064, (3, 32, 32), (10,)),
+        "resnet110": Counts(1_727_962, 252_887_680, 110, 6, "reference", 8_096, (3, 32, 32), (10,)),
         "wideresnet16-4": Counts(
             2_748_890, 392_612_352, 14, 6, "arithmetic", 3_616, (3, 32, 32), (10,)
         ),

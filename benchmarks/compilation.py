@@ -1,6 +1,6 @@
 """What `cnndsl compile` costs for the largest shipped networks: time and memory, as ratios.
 
-    python benchmarks/compiling.py
+    python benchmarks/compilation.py
 
 The peer of each is a NumPy program that draws as many numbers as the network has weights and
 writes them to a file: what no compiler gets around that lets weights begin at random. Pairs of
@@ -104,7 +104,7 @@ def of_growth(folder: Path, pairs: int) -> None:
     memory = statistics.median(
         long.peak / short.peak for long, short in zip(ours, theirs, strict=True)
     )
-    print(f"10,000 layers / 1,000: time {ratio:.2f}, memory {memory:.2f}; at most {GROWTH_BOUND:.0f}")
+    print(f"10,000 layers / 1,000: time {ratio:.2f}, memory {memory:.2f}, at most {GROWTH_BOUND}")
 
 
 def main() -> None:
