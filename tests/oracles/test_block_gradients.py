@@ -42,6 +42,28 @@ import "std/preactivation"
 conv 4@3 padding 1 bias no -> wides(8, 2, stride = 2)
 batchnorm -> relu -> globalavgpool -> dense 5 -> softmax
 """,
+    "octave": """\
+input 3x8x8
+import "std/octave"
+h, l = octparting(input, 8, 0.5)
+h, l = octbottleneck(h, l, 8, 0.5)
+h, l = octprojected(h, l, 8, 2, 0.5)
+octjoining(h, l, 8) -> globalavgpool -> dense 5 -> softmax
+""",
+    "octave of pre-activation": """\
+input 3x8x8
+import "std/octave_preactivation"
+h, l = preoctparting(input, 8, 0.25)
+h, l = preoctbottleneck(h, l, 8, 0.25)
+h, l = preoctprojected(h, l, 8, 2, 0.25)
+preoctjoining(h, l, 8) -> prebottleneck(8) -> globalavgpool -> dense 5 -> softmax
+""",
+    "shortcuts without weights": """\
+input 3x8x8
+import "std/residual"
+conv 4@3 padding 1 -> paddeds(4, 1) -> paddeds(8, 2, more = 4)
+globalavgpool -> dense 5 -> softmax
+""",
     "inception with normalisation": """\
 input 3x12x12
 import "std/inception"

@@ -113,6 +113,7 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
             769_162, 287_929_692, 100, 8, "authors' code", 23_988, (3, 32, 32), (10,)
         ),
         # --- OctConv
+        "octresnet26": Counts(15_991_336, 1_480_032_256, 26, 8, "reference", 27_008),
         "octresnet50": Counts(25_557_032, 2_367_143_936, 50, 8, "reference", 53_120),
         # --- small and all-convolutional
         "nin": Counts(966_986, 222_486_528, 9, 6, "reference", 0, (3, 32, 32), (10,)),

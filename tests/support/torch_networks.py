@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy
 import pytest
 from oracle import Array
+from torch_octave import octresnet50
 
 __all__ = ["NETWORKS", "Weights", "probabilities"]
 
@@ -321,6 +322,7 @@ NETWORKS: Mapping[str, Builder] = MappingProxyType(
         "resnext50": resnext50,
         "se-resnet50": resnet50,
         "wideresnet16-4": wideresnet16_4,
+        "octresnet50": octresnet50,
         "densenet-bc-100-12": densenet_bc_100_12,
     }
 )
