@@ -28,6 +28,7 @@ SLOW = {
     "resnet152",
     "resnext50",
     "se-resnet50",
+    "xception",
 }
 
 PIXELS = {"alexnet": 60.0, "alexnet-ungrouped": 60.0, "googlenet": 60.0, "zfnet": 60.0}

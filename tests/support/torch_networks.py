@@ -14,6 +14,7 @@ import numpy
 import pytest
 from oracle import Array
 from torch_octave import octresnet50
+from torch_xception import xception
 
 __all__ = ["NETWORKS", "Weights", "probabilities"]
 
@@ -51,13 +52,14 @@ class Weights:
             self.arrays[f"{name}.weight"][...] *= numpy.float32(2 / spread)
         return F.linear(x, self(f"{name}.weight"), self(f"{name}.bias"))
 
-    def norm(self, x: Tensor, name: str) -> Tensor:
+    def norm(self, x: Tensor, name: str, eps: float = 1e-5) -> Tensor:
         if self.calibrate:
             variance = x.var((0, 2, 3), correction=0)
             self.arrays[f"{name}.mean"][...] += x.mean((0, 2, 3)).numpy()
             self.arrays[f"{name}.var"][...] *= (variance + variance.mean()).numpy()
         statistics = self(f"{name}.mean"), self(f"{name}.var")
-        return F.batch_norm(x, *statistics, self(f"{name}.scale"), self(f"{name}.bias"))
+        learnt = self(f"{name}.scale"), self(f"{name}.bias")
+        return F.batch_norm(x, *statistics, *learnt, eps=eps)
 
 
 def probabilities(name: str, weights: Weights, x: Array, **options: Any) -> Array:
@@ -323,6 +325,7 @@ NETWORKS: Mapping[str, Builder] = MappingProxyType(
         "se-resnet50": resnet50,
         "wideresnet16-4": wideresnet16_4,
         "octresnet50": octresnet50,
+        "xception": xception,
         "densenet-bc-100-12": densenet_bc_100_12,
     }
 )
