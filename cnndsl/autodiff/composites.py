@@ -84,3 +84,25 @@ def _embedding(context: VjpContext) -> Parts:
     is_padding = context.op("Unsqueeze", context.op("Equal", ids, padding), column)
     gradient = context.op("Where", is_padding, context.scalar(0), context.gradient)
     return scattered(context, gradient, 0), None
+
+
+@vjp_of_composite("SquaredDistances")
+def _squared_distances(context: VjpContext) -> Parts:
+    """By Gemm, without the differences of all codes and inputs.
+
+    Of d_ni = sum_j((x_nj - w_ij)^2) and the gradient g of d follow::
+
+    dx_nj = 2 (x_nj sum_i(g_ni) - sum_i(g_ni w_ij))
+    dw_ij = 2 (w_ij sum_n(g_ni) - sum_n(g_ni x_nj))
+    """
+    source, codes = context.inputs
+    twice = context.op("Mul", context.gradient, context.scalar(2))
+    parts: list[onnx_ir.Value | None] = [None, None]
+    for at, (own, other, axis) in enumerate(((source, codes, 1), (codes, source, 0))):
+        if context.needs_grad[at]:
+            axes = context.emit.constant([axis])
+            sums = context.op("ReduceSum", twice, axes, keepdims=0)
+            column = context.op("Unsqueeze", sums, context.emit.constant([1]))
+            mixed = context.op("Gemm", twice, other, transA=at)
+            parts[at] = context.op("Sub", context.op("Mul", own, column), mixed)
+    return parts

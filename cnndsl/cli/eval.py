@@ -191,6 +191,6 @@ def _network(model: str, parameters: Parameters, *, compiled: bool, verify: bool
 
     manifest = read_artifact(model, verify=verify)
     tell_of_no_checksum(model, manifest)
-    if manifest.seed is not None:
+    if manifest.untrained:
         click.echo(f"weights are untrained (seed {manifest.seed})", err=True)
     return api.load(model, verify=False)

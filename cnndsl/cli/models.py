@@ -62,7 +62,7 @@ class Given:
 
         models = self.open()
         for word, model in zip(self.models, models, strict=True):
-            if model.manifest.seed is not None:
+            if model.manifest.untrained:
                 whose = f" of `{word}`" if len(models) > 1 else ""
                 click.echo(
                     f"weights{whose} are untrained (seed {model.manifest.seed}): the answers mean"

@@ -97,6 +97,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN330": Code("id that the vocabulary lacks"),
         "CNN331": Code("width not divisible by the heads"),
         "CNN314": Code("channels do not split into pieces"),
+        "CNN332": Code("table of connections that does not fit"),
+        "CNN333": Code("matrix of the wrong size"),
         "CNN340": Code("padding crops all of the output"),
         "CNN341": Code("output padding not below the stride"),
         "CNN342": Code("output padding where the size is settled"),

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from typing import assert_never
+from typing import Literal, assert_never
 
 import numpy
 
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.weights import Array
-from cnndsl.layers.base import Init
+from cnndsl.layers.base import Init, Weight
 
 __all__ = ["draw", "fans_of", "initialise"]
 
@@ -31,7 +31,9 @@ def initialise(
     """
     drawn: dict[str, Array] = {}
     for name, weight in network_weights(typed, heads).items():
-        drawn[name] = draw(name, weight.shape, seed, weight.init or default, weight.fans)
+        init = weight.init or default
+        drawn[name] = draw(name, weight.shape, seed, init, weight.fans)
+        _scale_rows(drawn[name], init, weight)
         drawn[name][list(weight.zero_rows)] = 0
     return drawn
 
@@ -53,12 +55,10 @@ def draw(
     generator = _generator(name, seed)
     fan_in, fan_out = fans or fans_of(shape)
     match init.name:
-        case "he":
-            return _normal(generator, shape, math.sqrt(2 / fan_in))
+        case "he" | "lecun":
+            return _normal(generator, shape, _scale(init.name, (fan_in, fan_out)))
         case "glorot":
-            return _uniform(generator, shape, math.sqrt(6 / (fan_in + fan_out)))
-        case "lecun":
-            return _normal(generator, shape, math.sqrt(1 / fan_in))
+            return _uniform(generator, shape, _scale(init.name, (fan_in, fan_out)))
         case "uniform":
             return _uniform(generator, shape, _number(init))
         case "normal":
@@ -67,6 +67,27 @@ def draw(
             return numpy.full(shape, _number(init), numpy.float32)
         case _:
             assert_never(init.name)
+
+
+def _scale(name: Literal["he", "glorot", "lecun"], fans: tuple[float, float]) -> float:
+    """How wide the numbers of an initialiser lie that follows the layer's size."""
+    match name:
+        case "he":
+            return math.sqrt(2 / fans[0])
+        case "glorot":
+            return math.sqrt(6 / sum(fans))
+        case "lecun":
+            return math.sqrt(1 / fans[0])
+
+
+def _scale_rows(values: Array, init: Init, weight: Weight) -> None:
+    """Widen or narrow each row where its fans are not those of the weight as a whole."""
+    name = init.name
+    if weight.row_fans and weight.fans and (name == "he" or name == "glorot" or name == "lecun"):
+        whole = _scale(name, weight.fans)
+        factors = [_scale(name, fans) / whole for fans in weight.row_fans]
+        shape = (len(factors), *[1] * (values.ndim - 1))
+        values *= numpy.array(factors, numpy.float32).reshape(shape)
 
 
 def fans_of(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -97,6 +97,11 @@ class Manifest:
         return f"<Manifest of {self.network}, by cnndsl {self.version}>"
 
     @property
+    def untrained(self) -> bool:
+        """Whether it has weights that were drawn, so that its answers mean nothing yet."""
+        return self.seed is not None and self.learnable > 0
+
+    @property
     def intact(self) -> bool:
         """Whether the spec's text is the one that was compiled."""
         return sha256(self.spec) == self.spec_sha256

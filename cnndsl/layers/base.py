@@ -111,7 +111,7 @@ class Weight:
     ``fans`` are what ``he``, ``glorot`` and ``lecun`` scale by: how many inputs one output sums
     over, and how many outputs one input reaches, on average. None where they follow from the shape
     alone, as for the weights (out, in) of a dense layer. ``zero_rows`` begin at 0 however the
-    others do.
+    others do. ``row_fans`` are those of each row, where they are not alike.
 
     ``unit_axis`` is the axis along which units stand, each with the weights that its output sums
     by: a norm of a unit is taken over all others. None where there is no such axis.
@@ -125,6 +125,7 @@ class Weight:
     fans: tuple[float, float] | None = None
     unit_axis: int | None = 0
     zero_rows: tuple[int, ...] = ()
+    row_fans: tuple[tuple[float, float], ...] = ()
 
     @property
     def elements(self) -> int:

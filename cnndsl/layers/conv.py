@@ -18,8 +18,10 @@ from cnndsl.layers.filters import (
     group_faults,
     kernels_and_biases,
 )
+from cnndsl.layers.lists import Table
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
+from cnndsl.layers.windowed import KernelSize
 from cnndsl.types import TensorType
 
 __all__ = ["Conv", "Convolution", "Depthwise"]
@@ -32,6 +34,7 @@ class Convolution(Sliding):
 
     saves = ("inputs",)
 
+    kernel: KernelSize
     stride: Sizes = Field(default=(1,), description="how far the window moves at each step")
     dilation: Dilation = (1,)
     bias: bool = Field(default=True, description="whether each filter has a bias")
@@ -72,9 +75,14 @@ class Convolution(Sliding):
             emit,
             context,
             windows,
+            self.kernels(emit, context),
             pads=list(pads(windows)),
             group=self.divisions(context.types[0]),
         )
+
+    def kernels(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        """The kernels as ONNX takes them: (filters, channels of a group, sizes)."""
+        return context.weights["weight"]
 
 
 class Conv(Convolution):
@@ -85,6 +93,14 @@ class Conv(Convolution):
 
     filters: Count = Field(description="how many filters: the output's channels", examples=["16"])
     groups: Groups = 1
+    table: Table | None = Field(
+        default=None,
+        description=(
+            "for each filter the input channels that it sees, counted from 0; by default all of its"
+            " group"
+        ),
+        examples=["[[0, 1], [1, 2]]"],
+    )
 
     @property
     @override
@@ -95,11 +111,16 @@ class Conv(Convolution):
     @override
     def is_dense_on_vectors(self) -> bool:
         still = not isinstance(self.padding, tuple) or not any(self.padding)
-        return still and {*self.kernel} == {*self.stride} == {1} and self.groups == 1
+        return still and {*self.kernel} == {*self.stride} == {1} and self._is_full
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether every filter sees every channel."""
+        return self.groups == 1 and self.table is None
 
     @override
     def keeps_rows(self, source: TensorType) -> bool:
-        return self.groups == 1
+        return self._is_full
 
     @override
     def channels(self, source: TensorType) -> int:
@@ -111,7 +132,32 @@ class Conv(Convolution):
 
     @override
     def channel_faults(self, source: TensorType) -> Iterator[ShapeFault]:
-        yield from group_faults(source.channels, self.filters, self.groups)
+        if self.table is None:
+            yield from group_faults(source.channels, self.filters, self.groups)
+            return
+        from cnndsl.layers.connections import connection_faults
+
+        yield from connection_faults(self.table, source.channels, self.filters, self.groups)
+
+    @override
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        kernels, *biases = super().weights(*inputs)
+        if self.table is None:
+            return (kernels, *biases)
+        from cnndsl.layers.connections import table_kernels
+
+        return (table_kernels(self.table, inputs[0].channels, kernels), *biases)
+
+    @override
+    def kernels(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        kernels = super().kernels(emit, context)
+        if self.table is None:
+            return kernels
+        from cnndsl.layers.connections import dense_kernels
+
+        (source,) = context.types
+        sizes = [window.kernel for window in self.windows(source)]
+        return dense_kernels(emit, kernels, self.table, source.channels, sizes)
 
 
 class Depthwise(Convolution):

@@ -91,10 +91,11 @@ def convolved(
     emit: Builder[V],
     context: LoweringContext[V],
     windows: Sequence[Window],
+    kernels: V,
     **attributes: Attribute,
 ) -> V:
     """A node of this type over the layer's input, kernels and biases, and with its windows."""
-    operands = [context.inputs[0], context.weights["weight"]]
+    operands = [context.inputs[0], kernels]
     if "bias" in context.weights:
         operands.append(context.weights["bias"])
     return emit.op(

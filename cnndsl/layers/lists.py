@@ -19,6 +19,8 @@ __all__ = ["Kernels", "Matrices", "Matrix", "Nested", "Numbers", "Table", "shape
 Nested: TypeAlias = "float | tuple[Nested, ...]"
 """A number, or a tuple of such: what a list of any depth holds."""
 
+_LARGEST = 3.4028234663852886e38
+
 _NAMES = {1: "a list of numbers", 2: "a matrix", 3: "a list of matrices", 4: "lists of matrices"}
 
 
@@ -68,8 +70,8 @@ def _real(value: object, path: tuple[int, ...]) -> float:
         number = float(value)
     except OverflowError:
         number = math.inf
-    if not math.isfinite(number):
-        raise ItemError(path, f"{_place(path)} must be a finite number")
+    if not abs(number) <= _LARGEST:
+        raise ItemError(path, f"{_place(path)} must be a number that float32 can hold")
     return number
 
 

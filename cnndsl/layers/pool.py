@@ -13,7 +13,7 @@ from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
 from cnndsl.layers.window import Window
-from cnndsl.layers.windowed import dimension_names, vector_fault
+from cnndsl.layers.windowed import KernelSize, dimension_names, vector_fault
 from cnndsl.types import TensorType
 
 __all__ = [
@@ -42,6 +42,8 @@ class Pooling(Sliding):
 
     positional = ("kernel",)
     per_channel = True
+
+    kernel: KernelSize
 
     @override
     def per_dimension(self) -> dict[str, tuple[int, ...]]:

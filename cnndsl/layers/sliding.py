@@ -40,9 +40,8 @@ class Sliding(Windowed):
         """
         sizes = inputs[0].spatial
         rank, written = len(sizes), self.per_dimension()
-        kernels, strides, dilations = (
-            fit(written[name], rank) for name in ("kernel", "stride", "dilation")
-        )
+        kernels = self.kernel_sizes(rank)
+        strides, dilations = (fit(written[name], rank) for name in ("stride", "dilation"))
         extents = tuple(d * (k - 1) + 1 for k, d in zip(kernels, dilations, strict=True))
         borders = margins(self.padding_of(rank), sizes, extents, strides)
         rounding = Rounding.FLOOR if self.padding == "same" else self.rounding
@@ -52,6 +51,10 @@ class Sliding(Windowed):
                 sizes, kernels, strides, borders, dilations, strict=True
             )
         )
+
+    def kernel_sizes(self, rank: int) -> tuple[int, ...]:
+        """The kernel's size along each of so many dimensions."""
+        return fit(self.per_dimension()["kernel"], rank)
 
     @override
     def size_faults(self, windows: tuple[Window, ...]) -> Iterator[ShapeFault]:

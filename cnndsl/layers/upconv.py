@@ -28,7 +28,7 @@ from cnndsl.layers.filters import (
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.padding import Padding, margins
 from cnndsl.layers.window import TransposedWindow, Window
-from cnndsl.layers.windowed import Windowed, along, fit, size_fault
+from cnndsl.layers.windowed import KernelSize, Windowed, along, fit, size_fault
 from cnndsl.types import TensorType
 
 __all__ = ["UpConv"]
@@ -56,6 +56,7 @@ class UpConv(Windowed):
     saves = ("inputs",)
 
     filters: Count = Field(description="how many filters: the output's channels", examples=["16"])
+    kernel: KernelSize
     stride: Sizes = Field(
         default=(1,), description="how far apart neighbours of the input lie in the output"
     )
@@ -186,6 +187,7 @@ class UpConv(Windowed):
             emit,
             context,
             windows,
+            context.weights["weight"],
             pads=[*both, *both],
             output_padding=[window.output_padding for window in windows],
             group=self.groups,

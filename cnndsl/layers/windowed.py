@@ -6,6 +6,7 @@ into faults; the rule's own problems are those of its direction.
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 from typing_extensions import override
@@ -18,6 +19,7 @@ from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
 __all__ = [
+    "KernelSize",
     "Windowed",
     "along",
     "dimension_names",
@@ -31,13 +33,19 @@ __all__ = [
 _NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
+KernelSize: TypeAlias = Annotated[
+    Sizes,
+    Field(
+        description="the window's size: `3`, `3x5`, or a list `[k, 1]` of expressions",
+        examples=["3"],
+    ),
+]
+"""How large a window is."""
+
+
 class Windowed(Layer):
     """A layer with a window over feature maps."""
 
-    kernel: Sizes = Field(
-        description="the window's size: `3`, `3x5`, or a list `[k, 1]` of expressions",
-        examples=["3"],
-    )
     stride: Sizes | None = Field(
         default=None,
         description="how far the window moves at each step; by default the kernel's size",
