@@ -45,7 +45,7 @@ def _input(node: InputNode) -> str:
 
 def _layer(node: LayerNode) -> str:
     layer = node.layer
-    settings = {name: getattr(layer, name) for name in type(layer).model_fields}
+    settings = {name: getattr(layer, name) for name in layer.parameter_names()}
     if node.share:
         settings[SHARE] = node.owner
     return _phrase(layer.keyword, settings)

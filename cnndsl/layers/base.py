@@ -204,6 +204,12 @@ class Schema(BaseModel):
     spaced: ClassVar[bool] = False
     """Whether those stand apart instead, as in ``clip 0 6``; the last ones may have defaults."""
 
+    @classmethod
+    def parameter_names(cls) -> tuple[str, ...]:
+        """All parameters as people read them: those without names first."""
+        rest = (name for name in cls.model_fields if name not in cls.positional)
+        return (*cls.positional, *rest)
+
 
 class Layer(Schema):
     """The base of all layers."""

@@ -42,7 +42,7 @@ def connection_faults(
             yield _fault(
                 f"row {at + 1} of the table names channel {beyond[0]}, and the input has"
                 f" {channels}: 0 to {channels - 1}",
-                "count the channels from 0",
+                f"name channels from 0 to {channels - 1}",
             )
             return
         twice = [channel for channel in row if row.count(channel) > 1]

@@ -20,7 +20,7 @@ END = "<!-- end of parameters -->"
 def parameter_table(schema: type[Schema]) -> str:
     """The parameters as a Markdown table, the positional ones first."""
     fields = schema.model_fields
-    names = [*schema.positional, *(name for name in fields if name not in schema.positional)]
+    names = schema.parameter_names()
     if not names:
         return "It has no parameters."
     whole = schema.model_json_schema()

@@ -28,7 +28,7 @@ def differing_setting(node: LayerNode, owner: LayerNode) -> str | None:
     mine, theirs = node.layer, owner.layer
     if type(mine) is not type(theirs):
         return "keyword"
-    for name in type(mine).model_fields:
+    for name in mine.parameter_names():
         value, other = getattr(mine, name), getattr(theirs, name)
         if value != other and (name in node.places or not isinstance(other, Init)):
             return name
