@@ -92,6 +92,7 @@ _OTHER_NAMES = {
     " LocallyConnected2D LocallyConnected3D local_conv LocalConv local",
     "attention": "MultiheadAttention MultiHeadAttention multihead_attention multi_head_attention"
     " mha MHA self_attention SelfAttention selfattention",
+    "rbf": "RBF rbf_layer RBFLayer RadialBasis radial_basis EuclideanRBF",
     "matmul": "MatMul Matmul mat_mul bmm batch_matmul BatchMatMul batchmatmul matmult",
     "embedding": "Embedding Embed embed lookup_table LookupTable word_embedding",
     "dropout": "Dropout drop",

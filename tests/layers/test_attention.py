@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy
 import pytest
 from layer_oracle import compare_with_torch
 
+import cnndsl
 from cnndsl.analysis.cost import depth, macs_of, total
+from cnndsl.graph.initializers import initialise
 from cnndsl.layers.attention import Attention
+from cnndsl.layers.base import Init
 from cnndsl.layers.product import MatMul
 from cnndsl.pipeline import check_text, typed
 from cnndsl.types import TensorType
@@ -83,6 +87,33 @@ def test_a_product_is_that_of_pytorch(left: tuple[int, ...], right: tuple[int, .
 def test_a_stream_by_itself() -> None:
     network = "input 3x4x4\nconv 2@1 -> c: tanh\nmatmul(c, c) => 2x4x4\nflatten -> dense 3\n"
     assert check_text(network).diagnostics == ()
+
+
+def test_a_non_local_block_of_pieces_is_that_of_the_paper() -> None:
+    """Wang et al. 2018, the embedded Gaussian: softmax(theta^T phi) g, projected and added."""
+    text = """\
+input 6x3x4
+input -> T: conv 3@1 -> theta: reshape 3x12
+input -> P: conv 3@1 -> reshape 3x12 -> phi: transpose
+input -> G: conv 3@1 -> g: reshape 3x12
+matmul(phi, theta) -> agree: softmax
+matmul(g, agree) -> reshape 3x3x4 -> Z: conv 6@1
+add(input, Z)
+"""
+    network = typed(check_text(text))
+    weights = initialise(network, 0, Init("he"))
+    x = numpy.random.default_rng(0).normal(size=(2, 6, 3, 4)).astype(numpy.float32)
+    found = cnndsl.parse(text).compile(seed=0, device="cpu").run(x)
+
+    def conv(value: Any, name: str) -> Any:
+        kernels, bias = (torch.from_numpy(weights[f"{name}.{one}"]) for one in ("weight", "bias"))
+        return F.conv2d(value, kernels, bias)
+
+    given = torch.from_numpy(x)
+    theta, phi, g = (conv(given, name).flatten(2) for name in "TPG")
+    means = F.softmax(theta.transpose(1, 2) @ phi, dim=2) @ g.transpose(1, 2)
+    expected = given + conv(means.transpose(1, 2).unflatten(2, (3, 4)), "Z")
+    assert numpy.abs(found - expected.numpy()).max() < 1e-5
 
 
 # --- what they cannot do ----------------------------------------------------------------------
