@@ -59,6 +59,8 @@ def folded(text: str, cells: int) -> list[str]:
     ['conv 64@7 stride 2', 'padding 3 bias no']
     >>> folded("conv 64@7 stride 2 padding 3 bias no", 16)
     ['conv 64@7', 'stride 2', 'padding 3', 'bias no']
+    >>> folded("conv 3@5 table [[0, 1], [1, 2], [0, 2]]", 20)
+    ['conv 3@5', 'table [[0, 1], [1,', '2], [0, 2]]']
     """
     lines = [""]
     for word in _BEFORE_A_NAME.split(text):
@@ -70,7 +72,9 @@ def folded(text: str, cells: int) -> list[str]:
             lines.append("")
         while width(rest) > cells:
             part = cut(rest, cells + 1)[:-1] or rest[:1]
-            lines[-1] = part
+            items = part.rpartition(" ")[0]  # of a list that is too wide, whole ones
+            part = f"{items} " if items else part
+            lines[-1] = part.rstrip()
             lines.append("")
             rest = rest[len(part) :]
         lines[-1] = rest

@@ -40,6 +40,8 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
     {
         # --- LeNet
         "lenet5": Counts(61_706, 416_520, 5, 8, "reference", 0, (1, 32, 32), (10,)),
+        "lenet5-1998": Counts(60_000, 326_520, 4, 8, "paper", 0, (1, 32, 32), (10,)),
+        "lenet1989": Counts(9_760, 63_660, 4, 6, "paper", 0, (1, 16, 16), (10,)),
         "lenet-caffe": Counts(431_080, 2_293_000, 4, 7, "Caffe", 0, (1, 28, 28), (10,)),
         # --- AlexNet
         "alexnet": Counts(60_965_224, 724_406_816, 8, 10, "reference", 0, (3, 227, 227)),
