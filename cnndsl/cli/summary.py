@@ -98,7 +98,7 @@ def _fitted(layers: Sequence[LayerSummary], name: int) -> tuple[list[int], list[
     for shortened in ((), ("bytes",), ("bytes", "MACs"), ("bytes", "MACs", "params")):
         rows = [_cells(layer, shortened) for layer in layers]
         widths = [max(map(len, column)) for column in zip(_HEAD[2:], *rows, strict=True)]
-        if WIDTH - _others(name, widths) >= min(longest, _COMFORTABLE):
+        if WIDTH - _others(name, widths) >= max(_NARROWEST, min(longest, _COMFORTABLE)):
             break
     return widths, rows
 
