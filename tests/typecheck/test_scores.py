@@ -22,11 +22,14 @@ BEFORE_SOFTMAX = [
     "s: dense 4\nanswer()",
     "s: dense 4 -> relu -> softmax",
     "s: dense 4 -> softmax -> softmax",
+    "s: dense 4 -> logsoftmax",
+    "s: dense 4 -> logsoftmax -> identity",
 ]
 AS_IT_IS = [
     "dense 4 -> softmax -> dropout 0.1",
     "dense 4 -> softmax -> noise 0.1",
     "dense 4 -> softmax -> relu",
+    "dense 4 -> logsoftmax -> relu",
     "dense 4\nconcat(softmax, softmax)",
     "dense 4\nadd(softmax, identity)",
     "dense 4 -> sigmoid",
