@@ -23,6 +23,7 @@ from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen, replace
 from cnndsl.limits import ENVIRONMENT, Limits
 from cnndsl.repair.shape_advice import advise, swapped
+from cnndsl.typecheck.check_bounds import check_bounds
 from cnndsl.typecheck.check_recipe import check_recipe
 from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.expectations import check_expectations, check_outputs
@@ -212,6 +213,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
             check_outputs(result, report)
             check_expectations(result, draft, report)
             report.extend(swapped(result))
+            check_bounds(result, report)
             check_recipe(result, report)
     edits: tuple[Edit, ...] = ()
     if request.annotate and understood:

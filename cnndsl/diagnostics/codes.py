@@ -99,6 +99,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN314": Code("channels do not split into pieces"),
         "CNN332": Code("table of connections that does not fit"),
         "CNN333": Code("matrix of the wrong size"),
+        "CNN325": Code("input may be negative where numbers are weights", Severity.WARNING),
+        "CNN326": Code("more windows than the input has room for"),
         "CNN340": Code("padding crops all of the output"),
         "CNN341": Code("output padding not below the stride"),
         "CNN342": Code("output padding where the size is settled"),

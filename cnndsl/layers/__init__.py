@@ -78,6 +78,9 @@ _OTHER_NAMES = {
     " AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
     "maxtime": "max_time maxovertime max_over_time max_over_time_pool",
     "subsample": "subsampling trainable_subsampling",
+    "stochasticpool": "stochastic_pool stochastic_pooling stochasticpooling StochasticPool2d",
+    "fractionalmaxpool": "FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d"
+    " fractional_max_pool3d fractional_max_pool",
     "roipool": "roi_pool RoIPool ROIPool MaxRoiPool maxroipool ROIPooling roi_pooling RoIPooling",
     "roialign": "roi_align RoIAlign RoiAlign ROIAlign",
     "globalavgpool": "gap GAP global_avg_pool global_average_pool globalaveragepool"

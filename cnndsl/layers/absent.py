@@ -79,8 +79,7 @@ _ABSENT = {
     " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"
     " batchrenorm filterresponsenorm lpnormalization",
     "`maxpool`, `minpool`, `avgpool`, `sumpool` and `lppool` are here": "pool pooling pool2"
-    " stochasticpool fractionalmaxpool medianpool rmspool softpool"
-    " blurpool strippooling mixedpool",
+    " medianpool rmspool softpool blurpool strippooling mixedpool",
     "`roipool` and `roialign` are here, which take regions as an input": "psroipool psroialign"
     " roialignrotated roi",
     "`adaptiveavgpool` and `adaptivemaxpool` are here, which give any size": "adaptivepool"

@@ -6,7 +6,7 @@ Along an axis of ``W`` cells, bin ``i`` of ``O`` has those from ``floor(i*W/O)``
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from pydantic import Field
@@ -19,7 +19,14 @@ from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import fit, miscount, unusable
 from cnndsl.types import TensorType
 
-__all__ = ["AdaptiveAvgPool", "AdaptiveMaxPool", "AdaptivePooling", "bins"]
+__all__ = [
+    "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
+    "AdaptivePooling",
+    "axis_by_axis",
+    "bin_maxima",
+    "bins",
+]
 
 V = TypeVar("V")
 
@@ -31,6 +38,30 @@ def bins(size: int, count: int) -> list[range]:
     [range(0, 3), range(2, 5), range(4, 7)]
     """
     return [range(at * size // count, -(-(at + 1) * size // count)) for at in range(count)]
+
+
+def axis_by_axis(
+    emit: Builder[V],
+    source: V,
+    kind: TensorType,
+    counts: Sequence[int],
+    pool: Callable[[int, V, tuple[int, ...]], V],
+) -> V:
+    """Feature maps pooled along one axis after the other, the last one first.
+
+    ``pool`` gets an axis, the maps with that axis as their last, and their channels and other
+    sizes; it gives ``counts`` numbers for it, in any shape.
+    """
+    sizes, rank = list(kind.spatial), len(kind.spatial)
+    for axis in reversed(range(rank)):
+        sizes.pop()
+        before = (kind.channels, *sizes)
+        shape = emit.constant([0, *before, counts[axis]])
+        source = emit.op("Reshape", pool(axis, source, before), shape)
+        sizes.insert(0, counts[axis])
+        if rank > 1:
+            source = emit.op("Transpose", source, perm=[0, 1, rank + 1, *range(2, rank + 1)])
+    return source
 
 
 class AdaptivePooling(Layer):
@@ -90,22 +121,18 @@ class AdaptivePooling(Layer):
         windows = self.even_windows(kind)
         if windows:
             return self.pooled(emit, source, windows)
-        sizes, rank = list(kind.spatial), len(kind.spatial)
-        for count in reversed(context.output.spatial):
-            cells = bins(sizes.pop(), count)
+        counts = context.output.spatial
+
+        def pool(axis: int, source: V, before: tuple[int, ...]) -> V:
+            cells = bins(kind.spatial[axis], counts[axis])
             most = max(map(len, cells))
             places = [one[min(at, len(one) - 1)] for one in cells for at in range(most)]
             if places != [*range(len(places))]:
-                source = emit.op("Gather", source, emit.constant(places), axis=rank + 1)
-            dims = (kind.channels, *sizes, count, most)
-            source = emit.op(
-                "Reshape", self.binned(emit, source, dims, cells), emit.constant([0, *dims[:-1]])
-            )
-            sizes.insert(0, count)
-            if rank > 1:
-                turn = [0, 1, rank + 1, *range(2, rank + 1)]
-                source = emit.op("Transpose", source, perm=turn)
-        return source
+                last = len(counts) + 1
+                source = emit.op("Gather", source, emit.constant(places), axis=last)
+            return self.binned(emit, source, (*before, counts[axis], most), cells)
+
+        return axis_by_axis(emit, source, kind, counts, pool)
 
 
 class AdaptiveAvgPool(AdaptivePooling):
@@ -141,6 +168,13 @@ class AdaptiveMaxPool(AdaptivePooling):
 
     @override
     def binned(self, emit: Builder[V], source: V, dims: tuple[int, ...], cells: list[range]) -> V:
-        """GlobalMaxPool with the bins as channels: the first of equal cells gets the gradient."""
-        lines = emit.constant([0, math.prod(dims[:-1]), dims[-1]])
-        return emit.op("GlobalMaxPool", emit.op("Reshape", source, lines))
+        return bin_maxima(emit, source, dims)
+
+
+def bin_maxima(emit: Builder[V], source: V, dims: tuple[int, ...]) -> V:
+    """The largest cell of each bin of the last axis; ``dims`` are (channels, sizes, bins, cells).
+
+    By GlobalMaxPool with the bins as channels: the first of equal cells gets the gradient.
+    """
+    lines = emit.constant([0, math.prod(dims[:-1]), dims[-1]])
+    return emit.op("GlobalMaxPool", emit.op("Reshape", source, lines))

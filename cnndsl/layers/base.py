@@ -251,6 +251,9 @@ class Layer(Schema):
     per_channel: ClassVar[bool] = False
     """Whether it treats all channels alike, each by itself (softmax: by all alike)."""
 
+    least_input: ClassVar[float] = -math.inf
+    """The least number that means something to it: 0 where numbers are weights."""
+
     normalises_batch: ClassVar[bool] = False
     """Whether it takes, in training, the mean and variance of its batch."""
 

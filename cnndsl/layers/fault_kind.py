@@ -48,6 +48,8 @@ class FaultKind(StrEnum):
     """Blocks do not tile the feature maps."""
     PIECES = "CNN314"
     """The channels do not split into pieces."""
+    CROWDED = "CNN326"
+    """An axis has fewer cells than windows that each begin at another one need."""
     NOTHING_LEFT = "CNN340"
     """The padding of a transposed window crops all of its output."""
     OUTPUT_PADDING = "CNN341"

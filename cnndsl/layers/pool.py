@@ -24,6 +24,7 @@ __all__ = [
     "MaxPool",
     "Pooling",
     "SumPool",
+    "padded",
     "window_means",
     "window_sums",
 ]
@@ -108,12 +109,12 @@ class MaxPool(Pooling):
             dims = (type.channels, *map(sum, sides))
         return places, source, dims
 
-    def cut(self, emit: Builder[V], padded: V, type: TensorType) -> V:
+    def cut(self, emit: Builder[V], source: V, type: TensorType) -> V:
         """The feature maps without the padding that :meth:`places` put around them."""
         borders = pads(self.windows(type))
         if not self._needs_room(type):
-            return padded
-        return _padded(emit, padded, tuple(-border for border in borders), 0.0)
+            return source
+        return padded(emit, source, tuple(-border for border in borders), 0.0)
 
     def _needs_room(self, type: TensorType) -> bool:
         """Whether padding is made part of the input.
@@ -132,7 +133,7 @@ class MaxPool(Pooling):
         windows = self.windows(type)
         borders = pads(windows)
         if self._needs_room(type):
-            source, borders = _padded(emit, source, borders, _LOWEST), (0,) * len(borders)
+            source, borders = padded(emit, source, borders, _LOWEST), (0,) * len(borders)
         settings = {
             "kernel_shape": [window.kernel for window in windows],
             "strides": [window.stride for window in windows],
@@ -172,7 +173,7 @@ class AvgPool(Pooling):
         source, borders, counts = context.inputs[0], pads(windows), self.count_padding
         if counts and any(window.overhang for window in windows):
             margins = (*(w.before for w in windows), *(w.after for w in windows))
-            source = _padded(emit, source, margins, 0.0) if any(margins) else source
+            source = padded(emit, source, margins, 0.0) if any(margins) else source
             borders = (*(0 for _ in windows), *(window.overhang for window in windows))
             counts = False
         return window_means(emit, source, windows, borders, counts=counts)
@@ -218,7 +219,7 @@ def window_means(
     )
 
 
-def _padded(emit: Builder[V], source: V, borders: tuple[int, ...], value: float) -> V:
+def padded(emit: Builder[V], source: V, borders: tuple[int, ...], value: float) -> V:
     """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only."""
     rank = len(borders) // 2
     amounts = [0, 0, *borders[:rank], 0, 0, *borders[rank:]]

@@ -7,16 +7,16 @@ the message gives; where a relu makes them, a class can be out of reach of its g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Severity
 from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
-from cnndsl.layers.base import Bounds, Layer
+from cnndsl.layers.base import Layer
 from cnndsl.recipe import LOSSES
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.typecheck.bounds import bounds_of
 from cnndsl.typecheck.heads import Head, heads_of
 from cnndsl.typecheck.scores import maker, scores
 from cnndsl.typecheck.spans import layer_place, loss_labels, loss_place
@@ -116,7 +116,7 @@ def _unsuited(typed: TypedNetwork, head: Head, position: int, *, behind: bool) -
     node = typed.network.nodes[at]
     if not isinstance(node, LayerNode):
         return None
-    why = loss.limit(_bounds(typed, at), typed.types[at].channels) or _dead(loss, node.layer)
+    why = loss.limit(bounds_of(typed)[at], typed.types[at].channels) or _dead(loss, node.layer)
     if not why:
         return None
     keyword = node.layer.keyword
@@ -160,14 +160,3 @@ def _remedy(typed: TypedNetwork, loss: Loss, node: LayerNode, *, behind: bool) -
         if other.activation == keyword and other.suits:
             help += f", or `loss {other.keyword}` where {other.suits}"
     return help, word
-
-
-def _bounds(typed: TypedNetwork, position: int) -> Bounds:
-    """Between which numbers a node's output lies, as far as the layers before it say."""
-    known: list[Bounds] = []
-    for node in typed.network.nodes[: position + 1]:
-        if isinstance(node, LayerNode):
-            known.append(node.layer.bounds(*(known[read] for read in node.inputs)))
-        else:
-            known.append((-math.inf, math.inf))
-    return known[position]

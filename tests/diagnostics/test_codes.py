@@ -48,7 +48,7 @@ def test_only_what_changes_no_result_is_a_warning_by_default() -> None:
     # fmt: off
     assert warnings == {
         "CNN120", "CNN121", "CNN122", "CNN123", "CNN125", "CNN126", "CNN213", "CNN311", "CNN312",
-        "CNN504", "CNN505", "CNN506", "CNN840",
+        "CNN325", "CNN504", "CNN505", "CNN506", "CNN840",
     }
     # fmt: on
 
