@@ -8,7 +8,6 @@ dimensions, Bender & Farach-Colton 2000).
 """
 
 from collections.abc import Iterator
-from functools import reduce
 from itertools import accumulate, product
 from typing import Generic, NamedTuple, TypeVar
 
@@ -77,12 +76,15 @@ class RoiPool(RegionPooling):
             _Bins(*(emit.op("Unsqueeze", value, emit.constant([axis])) for value in one))
             for one, axis in ((rows, 3), (columns, 2))
         )
-        table = _table(emit, context.inputs[0], maps)
         corners = [
-            _looked_up(emit, table, maps, (row, column), (rows.level, columns.level))
+            _place(emit, maps, (row, column), (rows.level, columns.level))
             for row, column in product((rows.first, rows.second), (columns.first, columns.second))
         ]
-        largest = reduce(lambda one, other: emit.op("Max", one, other), corners)
+        # Looked up at once, so that differentiation makes one gradient of the table and not four.
+        table, places = _table(emit, context.inputs[0], maps), emit.op("Concat", *corners, axis=1)
+        windows = emit.op("GatherND", table, places, batch_dims=1)
+        four = emit.op("Reshape", windows, emit.constant([0, 4, -1, maps.channels]))
+        largest = emit.op("ReduceMax", four, emit.constant([1]), keepdims=0)
         is_empty = emit.op("Or", rows.is_empty, columns.is_empty)
         flat = emit.op("Reshape", is_empty, emit.constant([0, -1, 1]))
         pooled = emit.op("Where", flat, emit.constant(0.0), largest)
@@ -148,10 +150,11 @@ def _doubled(emit: Builder[V], windows: V, axis: int, level: int, count: int) ->
     return emit.op("Max", near, far)
 
 
-def _looked_up(
-    emit: Builder[V], table: V, maps: TensorType, corner: tuple[V, V], levels: tuple[V, V]
-) -> V:
-    """The windows that begin at a corner: its row and column among those of their shape."""
+def _place(emit: Builder[V], maps: TensorType, corner: tuple[V, V], levels: tuple[V, V]) -> V:
+    """Where in the table the windows stand that begin at a corner, [N, bins, 1].
+
+    A corner is a row and a column among the windows of a shape, which the levels say.
+    """
     heights, widths = (_sides(side) for side in maps.spatial)
     sizes = [height * width for height, width in product(heights, widths)]
     starts = emit.constant([0, *accumulate(sizes)][:-1])
@@ -159,6 +162,4 @@ def _looked_up(
     start = emit.op("Gather", starts, emit.op("Add", shape, levels[1]))
     row = emit.op("Mul", corner[0], emit.op("Gather", emit.constant(widths), levels[1]))
     place = emit.op("Add", emit.op("Add", start, row), corner[1])
-    return emit.op(
-        "GatherND", table, emit.op("Reshape", place, emit.constant([0, -1, 1])), batch_dims=1
-    )
+    return emit.op("Reshape", place, emit.constant([0, -1, 1]))

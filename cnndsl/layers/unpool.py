@@ -1,5 +1,6 @@
 """The way back through a max pooling: each number returns to where the maximum was."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -28,18 +29,18 @@ Label: TypeAlias = Annotated[
 
 
 class Unpool(Layer):
-    """Puts each number back where a max pooling found its maximum; all else is 0."""
+    """Puts each number back where a pooling found its extreme; all else is 0."""
 
     keyword = "unpool"
     positional = ("pool",)
     reads = "pool"
-    reads_what = "a `maxpool`"
+    reads_what = "a `maxpool` or `minpool`"
     per_channel = True
     sees = 1
     saves = ("inputs",)
 
     pool: Label = Field(
-        description="the label of the `maxpool` whose places it puts the numbers back to",
+        description="the label of the `maxpool` or `minpool` to whose places numbers return",
         examples=["P1"],
     )
 
@@ -82,8 +83,9 @@ class UnpoolOf(Unpool):
     def bounds(self, *inputs: Bounds) -> Bounds:
         """Where windows overlap, numbers are added up."""
         least, most = inputs[0]
-        overlap = self.of.stride is not None and self.of.stride != self.of.kernel
-        return super().bounds() if overlap else (min(least, 0.0), max(most, 0.0))
+        if self.of.stride is None or self.of.stride == self.of.kernel:
+            return min(least, 0.0), max(most, 0.0)
+        return (0.0 if least >= 0 else -math.inf), (0.0 if most <= 0 else math.inf)
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy
@@ -12,6 +13,7 @@ from layer_gradients import run_layer
 from cnndsl.analysis.receptive_fields import receptive_fields
 from cnndsl.diagnostics.model import Severity
 from cnndsl.elaborate.network import LayerNode
+from cnndsl.layers import find
 from cnndsl.layers.pool import MaxPool
 from cnndsl.layers.unpool import UnpoolOf
 from cnndsl.pipeline import check_text
@@ -81,6 +83,50 @@ def test_padding_as_wide_as_a_dilated_kernel_is_cut_off_again() -> None:
     assert found.output.tolist() == [[[0, 1, 1, 1, 2, 2, 1]]]
 
 
+def put_back(pool: MaxPool, source: Any, before: Any) -> Any:
+    """Window by window and cell by cell; of equal cells the first one is the extreme."""
+    windows = pool.windows(TensorType(before.shape[1:]))
+    best = min if pool.keyword == "minpool" else max
+    result = numpy.zeros_like(before)
+    for at in numpy.ndindex(*source.shape):
+        cells = itertools.product(
+            *(
+                [cell for cell in window.cells(place) if 0 <= cell < window.size]
+                for window, place in zip(windows, at[2:], strict=True)
+            )
+        )
+        places = [(*at[:2], *cell) for cell in cells]
+        result[best(places, key=lambda place: before[place])] += source[at]
+    return result
+
+
+@pytest.mark.parametrize("keyword", ["maxpool", "minpool"])
+@pytest.mark.parametrize("seed", range(10))
+def test_windows_of_all_kinds_are_undone_cell_by_cell(keyword: str, seed: int) -> None:
+    rng = numpy.random.default_rng(seed)
+    rank = 1 + seed % 3
+    kernel = tuple(int(size) for size in rng.integers(1, 4, rank))
+    found: Any = find(keyword)
+    pool = found(
+        kernel=kernel,
+        stride=tuple(int(size) for size in rng.integers(1, 4, rank)),
+        padding=tuple(int(rng.integers(0, size)) for size in kernel * 2),
+        dilation=int(rng.integers(1, 3)),
+        rounding=str(rng.choice(["floor", "ceil"])),
+    )
+    before = rng.integers(-2, 3, (2, 2, *(int(one) for one in rng.integers(6, 8, rank))))
+    before = before.astype(numpy.float32)
+    kind = TensorType(before.shape[1:])
+    assert [*pool.faults(kind)] == []
+    source = rng.normal(size=(2, *pool.output(kind).dims)).astype(numpy.float32)
+    ours = run_layer(UnpoolOf(pool="P1", of=pool), [source, before])
+    expected = put_back(pool, source, before)
+    numpy.testing.assert_allclose(ours.output, expected, atol=1e-5)
+    (gradient,) = ours.inputs.values()
+    total = (expected * ours.given).sum()
+    assert (gradient * source).sum() == pytest.approx(total, rel=1e-4, abs=1e-4)
+
+
 HEAD = "input 2x9x8\nconv 4@3 padding 1 -> P1: maxpool 2 rounding floor\n"
 
 
@@ -111,7 +157,11 @@ def test_a_label_is_found_in_blocks_loops_and_by_its_path() -> None:
     [
         ("unpool P2", "CNN103", "no stream or label is called `P2`"),
         ("unpool input", "CNN133", "`input` is an input"),
-        ("C: conv 4@1\nunpool C", "CNN133", "takes the label of a `maxpool`, and `C` is a `conv`"),
+        (
+            "C: conv 4@1\nunpool C",
+            "CNN133",
+            "takes the label of a `maxpool` or `minpool`, and `C` is a `conv`",
+        ),
         ("unpool", "CNN202", "needs pool"),
         ("unpool 3", "CNN204", "must be a word, not `3`"),
         ("unpool ?", "CNN406", "cannot be the pool"),
