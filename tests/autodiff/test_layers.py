@@ -165,7 +165,10 @@ def test_every_layer_of_every_shipped_network_gets_gradients() -> None:
         network = load(path)
         for node in network.network.nodes:
             if isinstance(node, LayerNode):
-                types = tuple(small(kind) for kind in network.input_types(node))
+                whole = network.input_types(node)
+                types = tuple(small(kind) for kind in whole)
+                if any(True for _ in node.layer.faults(*types)):
+                    types = whole  # as for a crop, or a view: sizes that are written
                 if (key := (repr(node.layer), types)) not in tried:
                     tried.add(key)
                     assert_trainable(node.layer, types, "cpu")
