@@ -136,6 +136,12 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "local-13pct": Counts(1_901_386, 32_919_552, 5, 8, "reference", 0, (3, 32, 32), (10,)),
         "cifar10-full": Counts(89_578, 12_298_240, 4, 8, "reference", 0, (3, 32, 32), (10,)),
         "shufflenetv2": Counts(2_278_604, 144_907_992, 51, 11, "torchvision", 16_180),
+        "maxout-mnist": Counts(471_994, 30_746_736, 4, 5, "reference", 0, (1, 28, 28), (10,)),
+        "mobilenetv2": Counts(3_504_872, 300_774_272, 53, 11, "torchvision", 34_112),
+        "mobilenetv3": Counts(5_483_032, 216_589_760, 64, 20, "torchvision", 24_400),
+        "mobilenetv3-small": Counts(2_542_856, 56_510_400, 54, 16, "torchvision", 12_112),
+        "efficientnetb0": Counts(5_288_548, 385_814_752, 82, 11, "torchvision", 42_016),
+        "convnext-tiny": Counts(28_589_128, 4_455_531_264, 59, 7, "torchvision"),
         # --- one dimension
         "tdnn": Counts(521, 6_072, 2, 4, "reference", 0, (16, 15), (3,)),
         "spoken-digits": Counts(558_090, 67_427_328, 5, 6, "PyTorch", 2_048, (1, 8000), (10,)),
@@ -168,6 +174,9 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         ),
         "fcn8s": Counts(
             134_489_759, 181_529_034_048, 19, 12, "PyTorch", 0, (3, 500, 500), (21, 500, 500)
+        ),
+        "fastrcnn-vgg16": Counts(
+            134_690_729, 15_466_598_400, 16, 10, "reference", 0, (3, 224, 224), (21,)
         ),
         # --- faces, history
         "neocognitron": Counts(29_597, 1_132_920, 4, 7, "arithmetic", 0, (1, 16, 16), (5,)),
