@@ -14,6 +14,9 @@ from cnndsl.plots.tiles import MOST, Tile, draw_tiles
 
 __all__ = ["draw_maps"]
 
+_SEEN = 512
+"""How many places of a map are drawn along each side."""
+
 Array: TypeAlias = "numpy.typing.NDArray[Any]"
 
 
@@ -25,7 +28,7 @@ def draw_maps(maps: Array, layer: str, sample: str) -> Figure:
     Of more than 256 channels the first ones are.
     """
     size = "x".join(map(str, maps.shape))
-    shown = maps[:MOST].astype(numpy.float64)
+    shown = maps[:MOST]
     facts = [f"{size}, {sample}", _scale(maps)]
     if maps.ndim == 4:
         middle = maps.shape[1] // 2
@@ -44,6 +47,9 @@ def _scaled(values: Array) -> Array:
     """From 0 for the smallest number to 1 for the largest; the middle where all are the same."""
     finite = values[numpy.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    # Of large maps, no more places than can be seen.
+    steps = tuple(slice(None, None, max(1, -(-size // _SEEN))) for size in values.shape)
+    values = values[steps].astype(numpy.float64)
     if high <= low:
         return numpy.full(values.shape, 0.5)
     return numpy.asarray((values - low) / (high - low))

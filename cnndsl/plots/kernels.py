@@ -36,8 +36,9 @@ def draw_kernels(kernels: Array, layer: str, network: str, *, is_colour: bool = 
     scaled = numpy.stack([_scaled(one) for one in kernels[:MOST].astype(numpy.float64)])
     if len(sizes) == 1:
         tiles = [Tile(str(at), one[:_CHANNELS], lines=True) for at, one in enumerate(scaled)]
-        facts.append("a line for each channel; the gray line is 0")
         columns, drawn = 0, min(channels, _CHANNELS)
+        shades = f", from dark (0) to light ({drawn - 1})" if drawn > 1 else ""
+        facts.append(f"a line for each channel{shades}; the gray line is 0")
     elif is_colour and channels == 3 and len(sizes) == 2:
         tiles = [Tile(str(at), (one.transpose(1, 2, 0) + 1) / 2) for at, one in enumerate(scaled)]
         facts.append("red, green and blue; the middle gray is 0")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import matplotlib
 import numpy
 import numpy.typing
 from matplotlib.axes import Axes
@@ -21,9 +22,9 @@ Array: TypeAlias = "numpy.typing.NDArray[Any]"
 MOST = 256
 """How many tiles a figure has at most."""
 
-_WIDTH, _SMALLEST, _LARGEST = 640.0, 34.0, 150.0
+_WIDTH, _SMALLEST, _LARGEST, _HEIGHT = 640.0, 34.0, 150.0, 900.0
 _MARGIN, _TOP, _NAME, _GAP = 24.0, 78.0, 7.0, 5.0
-_LINE = "#114278"
+_LINES = "viridis"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,10 +76,14 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, width: float, height:
         )
         return
     middle = (top + bottom) / 2
+    # A curve that reaches the edge stays clear of its neighbour's.
+    left, right = left + 4, right - 4
+    rows = numpy.clip(numpy.nan_to_num(tile.values), -1, 1)
+    shades = matplotlib.colormaps[_LINES](numpy.linspace(0, 0.85, max(len(rows), 2)))
     axes.plot([left, right], [middle, middle], color="#c9d0d7", linewidth=0.5)
-    for row in numpy.clip(numpy.nan_to_num(tile.values), -1, 1):
+    for row, shade in zip(rows, shades, strict=False):
         across = numpy.linspace(left, right, len(row)) if len(row) > 1 else [(left + right) / 2]
-        axes.plot(across, middle - row * height / 2, color=_LINE, linewidth=0.9, marker=".", ms=2.5)
+        axes.plot(across, middle - row * height / 2, color=shade, linewidth=0.9, marker=".", ms=2.5)
 
 
 def _columns(tiles: Sequence[Tile]) -> int:
@@ -93,5 +98,7 @@ def _tile_size(tiles: Sequence[Tile], columns: int) -> tuple[float, float]:
     """The height and width of each tile, in points, in the proportions of the values."""
     height, width = tiles[0].values.shape[:2]
     ratio = 1.0 if tiles[0].lines else min(max(height / width, 0.05), 8)
-    across = min(max(_WIDTH / columns, _SMALLEST), _LARGEST)
+    rows = math.ceil(len(tiles) / columns)
+    across = min(_WIDTH / columns, _HEIGHT / rows / ratio, _LARGEST)
+    across = max(across, _SMALLEST)
     return max(across * ratio, 6.0), across
