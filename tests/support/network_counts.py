@@ -180,6 +180,7 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         ),
         # --- faces, history
         "neocognitron": Counts(29_597, 1_132_920, 4, 7, "arithmetic", 0, (1, 16, 16), (5,)),
+        "siamese": Counts(319_267, 18_107_551, 5, 8, "arithmetic", 0, (1, 56, 46), (1,)),
     }
 )
 """By the names of the specs."""

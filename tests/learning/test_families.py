@@ -1,0 +1,106 @@
+"""A network of each family of shipped specs, with fewer maps where they are large, learns a batch.
+
+All losses of a network have to fall, those of its further outputs too.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import Any
+
+import numpy
+import pytest
+from numpy.typing import NDArray
+
+from cnndsl import pipeline, resources
+from cnndsl.graph.initializers import initialise
+from cnndsl.layers.base import Init
+from cnndsl.recipe.optimizers.adam import Adam
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.runtime.train_step import TrainStep
+from cnndsl.training.step import build_step
+
+Array = NDArray[Any]
+
+BATCH, STEPS, RATE = 4, 60, 0.003
+FASTER = {"tdnn": 0.1}
+"""Rates of networks whose sigmoids let little through."""
+
+SMALLER: MappingProxyType[str, tuple[int, dict[str, str]]] = MappingProxyType(
+    {
+        # Small and all-convolutional.
+        "allcnn": (8, {}),
+        "cifar10-full": (1, {}),
+        "maxout-mnist": (4, {}),
+        "local-13pct": (8, {}),
+        "squeezenet": (4, {"3x224x224": "3x48x48"}),
+        "shufflenetv2": (1, {"3x224x224": "3x32x32", "(116)": "(16)", "(232)": "(24)",
+                             "(464)": "(32)", "repeat 7": "repeat 1", "repeat 3": "repeat 1",
+                             "conv 1024": "conv 32"}),
+        "convnext-tiny": (1, {"3x224x224": "3x32x32", "conv 96": "conv 8", "(96": "(8",
+                              "(192": "(12", "(384, 9": "(16, 1", "(384": "(16", "(768": "(24"}),
+        # One dimension.
+        "tdnn": (1, {}),
+        "spoken-digits": (8, {"1x8000": "1x2000"}),
+        "activity-week": (1, {}),
+        # Three.
+        "ji3d": (1, {}),
+        "atomnet": (32, {}),
+        "two-stream": (32, {"224x224": "96x96"}),
+        # Games.
+        "dqn": (4, {}),
+        "go-clark": (4, {"19x19": "9x9"}),
+        "go-policy-value": (1, {"width = 256": "width = 8", "blocks = 19": "blocks = 1"}),
+        # Detection; a segmentation is in `test_small_networks.py`.
+        "fastrcnn-vgg16": (32, {"3x224x224": "3x64x64", "(64, 2)": "(8, 1)", "(128, 2)": "(8, 1)",
+                                "(256, 3)": "(16, 1)", "(512, 3)": "(16, 1)"}),
+        # Faces, history.
+        "siamese": (1, {}),
+        "neocognitron": (1, {}),
+    }
+)  # fmt: skip
+"""By what the numbers of maps and units are divided, and what else is written differently."""
+
+KEPT = 32
+"""Numbers of maps and units up to this are left as they are."""
+
+
+def smaller(name: str) -> str:
+    """A shipped spec without its claims and its chance, and with fewer maps."""
+    text = (resources.specs() / f"{name}.cnn").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^expect .*\n|[ \t]*=> [^#\n]*", "", text)
+    share, changes = SMALLER[name]
+    for before, after in changes.items():
+        assert before in text, before
+        text = text.replace(before, after)
+    text = re.sub(r"(dropout|droppath) [^\s)]+(?: \+ i\)/17)?", r"\1 0", text)
+
+    def fewer(found: re.Match[str]) -> str:
+        count = int(found[2])
+        return found[1] + str(count if count < KEPT else max(4, count // share))
+
+    return re.sub(r"((?:conv|dense|localconv) )(\d+)", fewer, text)
+
+
+@pytest.mark.parametrize("name", SMALLER)
+def test_it_learns_a_batch_by_heart(name: str) -> None:
+    typed = pipeline.typed(pipeline.check_text(smaller(name)))
+    said = typed.network.recipe or Recipe()
+    recipe = Recipe(optimizer=Adam(), loss=said.loss, heads=said.heads, batch=BATCH)
+    random = numpy.random.default_rng(1)
+    step = build_step(typed, recipe)
+    inputs: dict[str, Array] = {
+        node.name: random.standard_normal((BATCH, *node.type.dims)).astype(numpy.float32)
+        for node in typed.network.inputs
+    }
+    if "regions" in inputs:
+        inputs["regions"] = numpy.tile(numpy.array([4, 4, 50, 50], numpy.float32), (BATCH, 1))
+    labels: dict[str, Array] = {
+        output: random.integers(0, 2, spec.dims).astype(spec.dtype)
+        for output, spec in step.signature.labels.items()
+    }
+    trained = TrainStep(step, initialise(typed, 3, Init("he")), device="cpu", threads=1)
+    rate = FASTER.get(name, RATE)
+    losses = [trained.run(inputs, labels, rate, at, 0).loss for at in range(STEPS)]
+    assert losses[-1] < losses[0] / 4
