@@ -1,7 +1,7 @@
 """From a network's answers for a sample to what a user reads of them: lines, or plain data.
 
 Classes that exclude each other come best first; labels and quantities in the output's order, all
-of them; of an output that is no vector, or a long one, the range is shown.
+of them; of feature maps and long vectors the range is shown, and of small maps their numbers too.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ _LISTED_JSON = 10_000
 _INLINE = 8
 """Up to so many numbers of a further output stand in its line."""
 
+_IN_ROWS = 200
+"""Feature maps of up to so many numbers are shown as rows of numbers."""
+
+_WIDEST = 80
+"""No row of numbers is wider than a terminal."""
+
 
 def as_lines(prediction: Prediction, top: int) -> Iterator[str]:
     """What is shown of one input: its answers, and the range of everything else."""
@@ -46,8 +52,10 @@ def as_lines(prediction: Prediction, top: int) -> Iterator[str]:
         if array is prediction.main and answers:
             continue
         yield f"  {visible(output)} {sizes(array.shape)}: {_shown(array)}"
+        yield from _rows(array)
     for layer, array in prediction.layers.items():
-        yield f"  {visible(layer)} {sizes(array.shape)}: {_range_text(array)}"
+        yield f"  {visible(layer)} {sizes(array.shape)}: {_shown(array)}"
+        yield from _rows(array)
 
 
 def as_json(prediction: Prediction, top: int) -> dict[str, object]:
@@ -109,16 +117,39 @@ def aligned(values: Sequence[float]) -> list[str]:
     return [_plain(value) if plain else f"{value:.4e}" for value in values]
 
 
+def _whole(values: Sequence[float]) -> list[str] | None:
+    """Numbers without places, where none has any; not where they are too long to be read."""
+    if all(value.is_integer() and abs(value) < 1e6 for value in values):
+        return [str(int(value)) for value in values]
+    return None
+
+
 def _plain(value: float) -> str:
     text = f"{value:.4f}"
     return text.removeprefix("-") if text == "-0.0000" else text
 
 
 def _shown(array: Array) -> str:
-    """A further output: its numbers where they are few, else their range."""
+    """A further output or a layer: its numbers where it is a short vector, else their range."""
     if array.ndim == 1 and array.size <= _INLINE:
         return "  ".join(aligned([float(value) for value in array]))
     return _range_text(array)
+
+
+def _rows(array: Array) -> Iterator[str]:
+    """Small feature maps row by row, an empty line before each but the first; nothing of others."""
+    if array.ndim < 2 or array.size > _IN_ROWS:
+        return
+    values = [float(value) for value in array.flat]
+    texts = _whole(values) or aligned(values)
+    width = max(map(len, texts)) + 2
+    across, down = array.shape[-1], array.shape[-2]
+    if 2 + across * width > _WIDEST:
+        return
+    for row, start in enumerate(range(0, len(texts), across)):
+        if row and row % down == 0:
+            yield ""
+        yield "  " + "".join(text.rjust(width) for text in texts[start : start + across])
 
 
 def _range_text(array: Array) -> str:

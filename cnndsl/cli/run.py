@@ -125,9 +125,9 @@ def run(
 ) -> None:
     """Let a network answer for each INPUT.
 
-    An INPUT is a picture, a .npy or .npz file, or a folder, which is searched to the bottom. Of
-    several models the mean counts. With --format json, a list comes out with one object for each
-    input.
+    An INPUT is a picture, a .npy or .npz file, a .txt file with rows of numbers, or a folder, which
+    is searched to the bottom. Of several models the mean counts. With --format json, a list comes
+    out with one object for each input.
     """
     models, inputs = _divided(spec, inputs)
     given = Given(models, weights, seed, parameters, device, verify)

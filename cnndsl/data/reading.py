@@ -1,4 +1,4 @@
-"""Turns files into samples, each file by its kind: a picture, a ``.npy`` or a ``.npz``."""
+"""Turns files into samples, each by its kind: a picture, ``.npy``, ``.npz``, or numbers as text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy
 
 from cnndsl.data.array_files import read_npy, read_npz
 from cnndsl.data.images import read_picture
+from cnndsl.data.number_files import read_numbers
 from cnndsl.data.sources import ModelInput, Sample, UnreadableError
 from cnndsl.data.tokens import FOREIGN_HELP, foreign_id
 from cnndsl.diagnostics.model import UserError
@@ -95,6 +96,8 @@ def _samples_of(file: Path, inputs: Sequence[ModelInput]) -> Iterator[Sample]:
     if suffix == ".npy":
         for name, array in read_npy(file, only):
             yield Sample(name, file, {only.name: array})
+    elif suffix == ".txt":
+        yield Sample(str(file), file, {only.name: read_numbers(file, only)})
     else:
         yield Sample(str(file), file, {only.name: read_picture(file, only)})
 

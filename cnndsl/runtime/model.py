@@ -184,8 +184,8 @@ class Model:
     ) -> Iterator[Prediction]:
         """What the network gives for every sample in files and folders, one after another.
 
-        Pictures, ``.npy`` and ``.npz`` files are prepared as the spec says; memory stays flat
-        however many there are. ``layers`` names layers whose outputs are wanted too. With 5
+        Pictures, ``.npy``, ``.npz`` and ``.txt`` files are prepared as the spec says; memory stays
+        flat however many there are. ``layers`` names layers whose outputs are wanted too. With 5
         ``crops`` (the middle and the corners), 10 (these and each mirrored) or ``flip`` (a picture
         and its mirror image), the mean of the answers for all of them counts. Where there is an
         ``on_broken``, it learns of each input that is broken, which is left out. ``tell`` learns
