@@ -199,7 +199,7 @@ def test_no_kind_of_argument_is_waited_for(
         os.mkfifo(place / name)
     for words in (
         ("check", pipe),
-        ("run", "s.cnn", pipe),
+        ("run", "s.cnn", pipe, "data"),
         ("train", "s.cnn", "--data", pipe),
         ("train", "s.cnn", "--data", "data", "--weights", pipe),
         ("run", "s.cnn", "data", "--weights", pipe),

@@ -45,7 +45,7 @@ Differentiated: TypeAlias = Literal["gradient", "gradcam"]
 SALIENCE = "salience"
 """The output with a number for each place of the input."""
 
-GRADIENT = "salience.gradient"
+GRADIENT = "salience.slope"
 """The further output with the slope itself, of the input's shape."""
 
 ANSWER = "answer"

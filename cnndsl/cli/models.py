@@ -52,15 +52,15 @@ class Given:
                 " --weights, --seed and -D are for a spec"
             )
 
-    def open(self) -> list[Model]:
+    def load(self) -> list[Model]:
         """The models, ready to be asked."""
-        return [self._open(word) for word in self.models]
+        return [self._load(word) for word in self.models]
 
     def together(self) -> Model | Ensemble:
         """The model, or what gives the mean of several; untrained weights are said."""
         from cnndsl.runtime.ensemble import Ensemble
 
-        models = self.open()
+        models = self.load()
         for word, model in zip(self.models, models, strict=True):
             if model.manifest.untrained:
                 whose = f" of `{word}`" if len(models) > 1 else ""
@@ -71,7 +71,7 @@ class Given:
                 )
         return models[0] if len(models) == 1 else Ensemble(models, names=self.models)
 
-    def _open(self, word: str) -> Model:
+    def _load(self, word: str) -> Model:
         from cnndsl.runtime.model import Model
 
         if is_compiled(word):

@@ -13,9 +13,10 @@ import re
 from cnndsl import resources
 from cnndsl.diagnostics.model import Report
 from cnndsl.diagnostics.source import Source
-from cnndsl.elaborate.modules import shipped_specs
+from cnndsl.elaborate.modules import read_text, shipped_specs
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.frozen import frozen
+from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Expect, Input, Module
 from cnndsl.syntax.parser import parse
 
@@ -84,7 +85,7 @@ def entry(name: str) -> Entry:
         ValueError: where its first comment does not name the network, its paper and the year.
     """
     path = resources.specs() / f"{name}.cnn"
-    module = parse(Source(path.name, path.read_text(encoding="utf-8")), Report())
+    module = parse(Source(path.name, read_text(path, Limits())), Report())
     first = module.comments[0].text if module.comments else ""
     said = _TITLE.match(first)
     if said is None:

@@ -120,8 +120,8 @@ def absence(name: str) -> Absence | None:
 
     A slip of the fingers is recognised.
 
-    >>> absence("ELU").name, absence("LSTM").instead, absence("conv")
-    ('ELU', 'no layer reads a sequence step by step', None)
+    >>> absence("CELU").name, absence("LSTM").instead, absence("conv")
+    ('CELU', 'no layer reads a sequence step by step', None)
     """
     plain = re.sub(r"[_-]", "", name.casefold())
     known = _instead()

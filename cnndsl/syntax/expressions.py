@@ -98,7 +98,7 @@ class ExpressionPrinter:
             case Size():
                 return "x".join(self._text(dim, _ATOM, tight=True) for dim in expr.dims)
             case List():
-                return self._list(expr)
+                return f"[{', '.join(map(self.item, expr.items))}]"
             case Call():
                 return self.call(expr)
             case At():
@@ -116,14 +116,10 @@ class ExpressionPrinter:
                 return f"{then} if {condition} else {otherwise}"
         assert_never(expr)
 
-    def _list(self, expr: List) -> str:
-        """A list; what was written as pairs in it stays so, as in ``[(64, 3), (128, 4)]``."""
-        items = []
-        for item in expr.items:
-            text = self.alone(item)
-            is_pair = isinstance(item, List) and item.is_pair
-            items.append(f"({text[1:-1]})" if is_pair else text)
-        return f"[{', '.join(items)}]"
+    def item(self, item: Expr) -> str:
+        """An item of a list; what was written as a pair stays one: ``[(64, 3), (128, 4)]``."""
+        text = self.alone(item)
+        return f"({text[1:-1]})" if isinstance(item, List) and item.is_pair else text
 
     def _binary(self, expr: Binary, *, tight: bool) -> str:
         own = _binding(expr)

@@ -103,9 +103,9 @@ def print_statement(statement: Statement, indent: int = 0) -> str:
         case Output():
             return f"output {', '.join(name.name for name in statement.names)}"
         case Param():
-            return f"param {statement.name.name} = {print_expression(statement.default)}"
+            return _constant(f"param {statement.name.name} = ", statement.default, indent)
         case Let():
-            return f"let {statement.name.name} = {print_expression(statement.value)}"
+            return _constant(f"let {statement.name.name} = ", statement.value, indent)
         case Import():
             return f"import {quoted(statement.path.value)}"
         case RoundingRule():
@@ -134,6 +134,33 @@ def _as_statement(chain: str) -> str:
 
 def _values(values: Iterable[Expr]) -> list[str]:
     return [_EXPRESSIONS.beside(value) for value in values]
+
+
+def _constant(name: str, value: Expr, indent: int) -> str:
+    text = name + print_expression(value)
+    if isinstance(value, List) and indent + len(text) > WIDTH:
+        return name + _long_list(value, indent)
+    return text
+
+
+def _long_list(values: List, indent: int) -> str:
+    """A list on several lines, as many items on each as fit; a long list in it begins its own."""
+    margin = " " * (indent + _STEP)
+    lines: list[str] = []
+    is_open = False
+    for position, item in enumerate(values.items):
+        text = _EXPRESSIONS.item(item)
+        is_long = isinstance(item, List) and len(margin) + len(text) >= WIDTH
+        if is_long and isinstance(item, List):
+            text = _long_list(item, indent + _STEP)
+        text += "," if position + 1 < len(values.items) else ""
+        if is_open and not is_long and len(lines[-1]) + 1 + len(text) <= WIDTH:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(margin + text)
+        is_open = not is_long
+    inner = "\n".join(lines)
+    return f"[\n{inner}\n{' ' * indent}]"
 
 
 def _names(classes: Classes, indent: int) -> str:
@@ -222,6 +249,17 @@ def _phrase(phrase: Phrase) -> str:
     return " ".join([phrase.head.name, *_values(phrase.arguments)])
 
 
+def _long_phrase(phrase: Phrase, indent: int) -> str:
+    """A phrase whose long lists go over several lines."""
+    words = [phrase.head.name]
+    for value in phrase.arguments:
+        text = _EXPRESSIONS.beside(value)
+        if isinstance(value, List) and not value.is_pair and indent + len(text) > WIDTH // 2:
+            text = _long_list(value, indent)
+        words.append(text)
+    return " ".join(words)
+
+
 def _for(loop: For) -> str:
     names = ", ".join(name.name for name in loop.names)
     names = f"({names})" if len(loop.names) > 1 else names
@@ -232,7 +270,7 @@ def _broken(element: Element, indent: int) -> str:
     """An element on several lines, as far as it can be broken."""
     match element:
         case Phrase():
-            return _phrase(element)
+            return _long_phrase(element, indent)
         case Call():
             arguments = [_argument(argument, indent + _STEP) for argument in element.arguments]
             inner = ",\n".join(f"{' ' * (indent + _STEP)}{text}" for text in arguments)

@@ -32,7 +32,7 @@ def test_specs_are_shipped_networks_and_cnn_files() -> None:
     everything = offered("check", "")
     assert {"lenet5", "resnet50", "mine.cnn", "nets/"} <= set(everything)
     assert not {"mine.onnx", "notes.txt", ".hidden.cnn"} & set(everything)
-    assert offered("train", "lene") == ["lenet5"]
+    assert offered("train", "shuff") == ["shufflenetv2"]
     assert offered("summary", "mi") == ["mine.cnn"]
     assert offered("compile", "nets/") == ["nets/deep.cnn"]
     assert offered("check", "lenet5", "mi") == ["mine.cnn"]
@@ -40,7 +40,7 @@ def test_specs_are_shipped_networks_and_cnn_files() -> None:
 
 
 def test_where_only_a_folder_fits_the_shell_goes_on() -> None:
-    assert offered("check", "ne") == ["<dir>"]
+    assert offered("check", "net") == ["<dir>"]
     assert offered("check", "nowhere/x") == []
 
 

@@ -233,7 +233,7 @@ def test_run_reads_a_packed_archive_sample_by_sample(tmp_path: Path) -> None:
     file = write_npz(
         tmp_path / "a.npz", zipfile.ZIP_DEFLATED, x=(header((count, 28, 28)), count * 784)
     )
-    program = "print(sum(1 for _ in read_samples([Path(sys.argv[1])], [one])))"
+    program = "print(sum(1 for _ in read_samples([Path(sys.argv[1])], [[one]])))"
     taken, said = peak(program, file)
     assert said == str(count)
     assert taken < 50 * MEGABYTE

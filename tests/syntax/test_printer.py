@@ -312,3 +312,22 @@ def test_a_name_that_begins_statements_stays_in_its_parentheses(word: str, aroun
     module = read_right(around.format(f"({word})"))
     again = read_right(print_module(module))
     assert without_spans(again.statements) == without_spans(module.statements)
+
+
+def test_long_lists_go_over_lines() -> None:
+    row = ", ".join(["1", "-1"] * 8)
+    text = f"let rows = [[{row}], [{row}], (3, 4)]\ninput 1x20\n"
+    text += f"filter [{', '.join(['10'] * 30)}] stride 2\n"
+    assert print_module(read_right(text)) == (
+        "let rows = [\n"
+        f"  [{row}],\n"
+        f"  [{row}], (3, 4)\n"
+        "]\n"
+        "\n"
+        "input 1x20\n"
+        "\n"
+        "filter [\n"
+        f"  {', '.join(['10'] * 21)},\n"
+        f"  {', '.join(['10'] * 9)}\n"
+        "] stride 2\n"
+    )
