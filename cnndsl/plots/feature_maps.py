@@ -25,7 +25,7 @@ def draw_maps(maps: Array, layer: str, sample: str) -> Figure:
     """The feature maps ``[channels, ...]`` of a sample, each on its own scale from black to white.
 
     Of signals each map is a row of a single picture, of volumes the slice in the middle is drawn.
-    Of more than 256 channels the first ones are.
+    Of more than 256 channels the first ones are. Cells that are large enough show their numbers.
     """
     size = "x".join(map(str, maps.shape))
     shown = maps[:MOST]
@@ -39,8 +39,29 @@ def draw_maps(maps: Array, layer: str, sample: str) -> Figure:
     scaled = [_scaled(one) for one in shown]
     if maps.ndim == 2:
         facts[1] += ", a row for each channel"
-        return draw_tiles([Tile("", numpy.stack(scaled))], layer, facts)
-    return draw_tiles([Tile(str(at), one) for at, one in enumerate(scaled)], layer, facts)
+        return draw_tiles([Tile("", numpy.stack(scaled), words=_words(shown))], layer, facts)
+    tiles = [
+        Tile(str(at), one, words=_words(values))
+        for at, (one, values) in enumerate(zip(scaled, shown, strict=True))
+    ]
+    return draw_tiles(tiles, layer, facts)
+
+
+_WRITTEN = 400
+"""Of maps of more numbers, none is written."""
+
+
+def _words(values: Array) -> tuple[str, ...]:
+    """The numbers of a small map, as short as they can be read."""
+    if values.size > _WRITTEN or not numpy.isfinite(values).all():
+        return ()
+    numbers = [float(value) for value in values.flat]
+    largest = max(map(abs, numbers))
+    if all(number.is_integer() for number in numbers) and largest < 1e4:
+        return tuple(str(int(number)) for number in numbers)
+    if 0.1 <= largest < 100:
+        return tuple(f"{round(number, 2) + 0:.2f}" for number in numbers)  # 0 has no minus
+    return tuple(f"{number:.2g}" for number in numbers)
 
 
 def _scaled(values: Array) -> Array:

@@ -24,19 +24,22 @@ MOST = 256
 
 _WIDTH, _SMALLEST, _LARGEST, _HEIGHT = 640.0, 34.0, 150.0, 900.0
 _MARGIN, _TOP, _NAME, _GAP = 24.0, 78.0, 7.0, 5.0
-_LINES = "viridis"
+_LINES, _PALE = "viridis", "#c9d0d7"
+_WORD, _READABLE = 10.0, 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
     """A small picture: gray values from 0 to 1 ``[h, w]``, or colours ``[h, w, 3]``.
 
-    As ``lines`` it is a curve for each row instead, from -1 to 1.
+    As ``lines`` it is a curve for each row instead, from -1 to 1. ``words`` stand in the cells of
+    gray values, row by row, where there are any and all of them have room.
     """
 
     name: str
     values: Array
     lines: bool = False
+    words: tuple[str, ...] = ()
 
 
 def draw_tiles(tiles: Sequence[Tile], title: str, facts: Sequence[str], columns: int = 0) -> Figure:
@@ -74,16 +77,39 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, width: float, height:
         axes.imshow(
             shown, interpolation="nearest", aspect="auto", extent=(left, right, bottom, top)
         )
+        frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
+        axes.plot(*frame, color=_PALE, linewidth=0.5)  # where white ends
+        if tile.words:
+            _write_in_cells(axes, tile.words, values, (left, top, width, height))
         return
     middle = (top + bottom) / 2
     # A curve that reaches the edge stays clear of its neighbour's.
     left, right = left + 4, right - 4
     rows = numpy.clip(numpy.nan_to_num(tile.values), -1, 1)
     shades = matplotlib.colormaps[_LINES](numpy.linspace(0, 0.85, max(len(rows), 2)))
-    axes.plot([left, right], [middle, middle], color="#c9d0d7", linewidth=0.5)
+    axes.plot([left, right], [middle, middle], color=_PALE, linewidth=0.5)
     for row, shade in zip(rows, shades, strict=False):
         across = numpy.linspace(left, right, len(row)) if len(row) > 1 else [(left + right) / 2]
         axes.plot(across, middle - row * height / 2, color=shade, linewidth=0.9, marker=".", ms=2.5)
+
+
+def _write_in_cells(
+    axes: Axes, words: Sequence[str], values: Array, place: tuple[float, float, float, float]
+) -> None:
+    """A word in each cell, dark on light cells; none where the widest has no room."""
+    left, top, width, height = place
+    down, across = values.shape
+    wide, high = width / across, height / down
+    size = min(_WORD, high * 0.6)
+    widest = max(width_of(word, _WORD) for word in words) / _WORD
+    size = min(size, 0.85 * wide / widest)
+    if size < _READABLE:
+        return
+    for at, (word, value) in enumerate(zip(words, values.flat, strict=True)):
+        row, column = divmod(at, across)
+        middle = left + (column + 0.5) * wide, top + (row + 0.5) * high
+        color = INK if value > 0.5 else "white"
+        axes.text(*middle, word, fontsize=size, color=color, ha="center", va="center_baseline")
 
 
 def _columns(tiles: Sequence[Tile]) -> int:

@@ -1,0 +1,53 @@
+"""Drawn feature maps: the numbers in the cells of small ones."""
+
+from __future__ import annotations
+
+import numpy
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from cnndsl.plots.feature_maps import draw_maps
+
+
+def written(figure: Figure) -> list[str]:
+    """What stands on the tiles, without their names."""
+    return [text.get_text() for text in in_cells(figure)]
+
+
+def in_cells(figure: Figure) -> list[object]:
+    (axes,) = figure.axes
+    return [text for text in axes.texts if text.get_ha() == "center"]
+
+
+def test_cells_of_a_small_map_show_their_numbers() -> None:
+    maps = numpy.array([[[4, 3, 4], [2, -4, 3]], [[0, 1, 0], [0, -0.0, 1]]], numpy.float32)
+    found = written(draw_maps(maps, "C1", "x.txt"))
+    assert found == ["4", "3", "4", "2", "-4", "3", "0", "1", "0", "0", "0", "1"]
+
+
+def test_numbers_have_two_places_and_zero_no_sign() -> None:
+    maps = numpy.array([[[0.777, -0.111, -0.001]]], numpy.float32)
+    assert written(draw_maps(maps, "F", "x")) == ["0.78", "-0.11", "0.00"]
+    assert written(draw_maps(maps / 1000, "F", "x")) == ["0.00078", "-0.00011", "-1e-06"]
+
+
+def test_numbers_can_be_read_on_black_and_on_white() -> None:
+    dark, light = in_cells(draw_maps(numpy.array([[[0.0, 1.0]]]), "F", "x"))
+    assert sum(to_rgb(dark.get_color())) > 2
+    assert sum(to_rgb(light.get_color())) < 1
+
+
+def test_numbers_without_room_are_not_written() -> None:
+    whole = numpy.arange(14 * 14).reshape(1, 14, 14) % 2
+    assert len(written(draw_maps(whole, "C1", "x"))) == 14 * 14
+    assert written(draw_maps(whole / 3, "C1", "x")) == []
+    assert written(draw_maps(numpy.zeros((1, 28, 28)), "C1", "x")) == []
+
+
+def test_a_map_with_nan_is_drawn_without_numbers() -> None:
+    assert written(draw_maps(numpy.array([[[1.0, numpy.nan]]]), "C1", "x")) == []
+
+
+def test_a_signal_has_its_numbers_in_a_row_for_each_channel() -> None:
+    maps = numpy.array([[1, 2, 3], [4, 5, 6]], numpy.float32)
+    assert written(draw_maps(maps, "C1", "x")) == ["1", "2", "3", "4", "5", "6"]
