@@ -84,6 +84,7 @@ def _house_style() -> Iterator[None]:
                 "ytick.labelsize": 9.5,
                 "ytick.major.size": 0,
                 "ytick.major.pad": 8,
+                "image.composite_image": False,
                 "svg.hashsalt": "cnndsl",
                 "pdf.fonttype": 42,
             }
