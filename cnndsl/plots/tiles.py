@@ -74,7 +74,7 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, width: float, height:
     if not tile.lines:
         values = numpy.clip(numpy.nan_to_num(tile.values), 0, 1)
         shown = values if values.ndim == 3 else numpy.repeat(values[..., None], 3, axis=2)
-        # Without interpolation a .svg or .pdf file holds the values themselves, not a screen's pixels.
+        # Without interpolation, .svg and .pdf files hold the values, and not a screen's pixels.
         axes.imshow(shown, interpolation="none", aspect="auto", extent=(left, right, bottom, top))
         frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
         axes.plot(*frame, color=_PALE, linewidth=0.5)  # where white ends

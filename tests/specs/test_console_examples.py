@@ -2,13 +2,15 @@
 
 In a `console` block a line that begins with `$ ` is a command; what follows it, up to the next
 one, is its output. A line of `...` stands for any lines. Commands run in one folder, top to bottom,
-which has the page's `file=` blocks and the digit of the README's first command. `REWRITE=1` writes
-the outputs anew, all but those with a `...`. The pages about errors have a test of their own.
+which has the page's `file=` blocks, its photographs and the digit of the README's first command.
+`REWRITE=1` writes the outputs anew, all but those with a `...`. The pages about errors have a test
+of their own.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,8 @@ def prepare(page: Path, folder: Path) -> None:
     for companion in fences(page):
         if companion.file:
             (folder / companion.file).write_text(companion.text, encoding="utf-8")
+    for photograph in (ROOT / "docs" / "images" / page.stem).glob("*.jpg"):
+        shutil.copy(photograph, folder)
     if "seven.png" in page.read_text(encoding="utf-8"):
         pytest.importorskip("sklearn")
         first = next(fences(ROOT / "README.md", "sh"))
