@@ -26,6 +26,8 @@ _WIDTH, _SMALLEST, _LARGEST, _HEIGHT = 640.0, 34.0, 150.0, 900.0
 _MARGIN, _TOP, _NAME, _GAP = 24.0, 78.0, 7.0, 5.0
 _LINES, _PALE = "viridis", "#c9d0d7"
 _WORD, _READABLE = 10.0, 5.0
+_BLACK_ABOVE = 0.46
+"""The gray on which black and white letters have the same contrast, by WCAG's formula."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +76,10 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, width: float, height:
     if not tile.lines:
         values = numpy.clip(numpy.nan_to_num(tile.values), 0, 1)
         shown = values if values.ndim == 3 else numpy.repeat(values[..., None], 3, axis=2)
-        # Without interpolation, .svg and .pdf files hold the values, and not a screen's pixels.
+        # Without interpolation, .svg and .pdf files hold the values, and not a screen's pixels. What
+        # shows these files may smooth over their edges: large cells are many equal pixels.
+        times = max(1, int(_LARGEST) // max(shown.shape[:2]))
+        shown = shown.repeat(times, axis=0).repeat(times, axis=1)
         axes.imshow(shown, interpolation="none", aspect="auto", extent=(left, right, bottom, top))
         frame = [left, right, right, left, left], [top, top, bottom, bottom, top]
         axes.plot(*frame, color=_PALE, linewidth=0.5)  # where white ends
@@ -107,7 +112,7 @@ def _write_in_cells(
     for at, (word, value) in enumerate(zip(words, values.flat, strict=True)):
         row, column = divmod(at, across)
         middle = left + (column + 0.5) * wide, top + (row + 0.5) * high
-        color = INK if value > 0.5 else "white"
+        color = "black" if value > _BLACK_ABOVE else "white"
         axes.text(*middle, word, fontsize=size, color=color, ha="center", va="center_baseline")
 
 

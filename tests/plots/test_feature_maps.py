@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
+from pathlib import Path
+
 import numpy
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from cnndsl.plots.feature_maps import draw_maps
+from cnndsl.plots.figure import save_figure
 
 
 def written(figure: Figure) -> list[str]:
@@ -56,3 +63,14 @@ def test_a_map_with_nan_is_drawn_without_numbers() -> None:
 def test_a_signal_has_its_numbers_in_a_row_for_each_channel() -> None:
     maps = numpy.array([[1, 2, 3], [4, 5, 6]], numpy.float32)
     assert written(draw_maps(maps, "C1", "x")) == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_a_drawing_that_can_be_scaled_holds_the_values_of_the_map(tmp_path: Path) -> None:
+    """Each of them as many equal pixels, so that a viewer that smooths edges changes little."""
+    maps = numpy.array([[[0, 51, 255], [102, 153, 204]]], numpy.float32)
+    save_figure(tmp_path / "maps.svg", draw_maps(maps, "C1", "x"))
+    found = re.findall(r"data:image/png;base64,\s*([^\"]+)\"", (tmp_path / "maps.svg").read_text())
+    [drawn] = [Image.open(io.BytesIO(base64.b64decode(text))).convert("L") for text in found]
+    times = drawn.width // 3
+    assert times >= 20
+    assert numpy.asarray(drawn).tolist() == numpy.kron(maps[0], numpy.ones((times, times))).tolist()
