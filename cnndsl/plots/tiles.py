@@ -76,8 +76,8 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, width: float, height:
     if not tile.lines:
         values = numpy.clip(numpy.nan_to_num(tile.values), 0, 1)
         shown = values if values.ndim == 3 else numpy.repeat(values[..., None], 3, axis=2)
-        # Without interpolation, .svg and .pdf files hold the values, and not a screen's pixels. What
-        # shows these files may smooth over their edges: large cells are many equal pixels.
+        # Without interpolation, .svg and .pdf files hold the values, and not a screen's pixels.
+        # Viewers may smooth over the edges of a pixel, so a large cell is many equal ones.
         times = max(1, int(_LARGEST) // max(shown.shape[:2]))
         shown = shown.repeat(times, axis=0).repeat(times, axis=1)
         axes.imshow(shown, interpolation="none", aspect="auto", extent=(left, right, bottom, top))
