@@ -139,12 +139,20 @@ def _statement(phrase: Phrase) -> Diagnostic | None:
         return Diagnostic("CNN101", message, head.span, help=help, fixes=fixes)
     taken = head.name in FOREIGN or closest(head.name, keywords()) or not phrase.arguments
     near = () if taken else closest(head.name, STATEMENTS)
-    if not near:
+    if not near or _is_absent(head.name):
         return None
     help = f"did you mean `{near[0]}`?"
     message = f"there is no layer, block or statement `{shorten(head.name)}`"
     fixes = _replaced(f"write `{near[0]}`", head.span, near[0], safe=False)
     return Diagnostic("CNN101", message, head.span, help=help, fixes=fixes)
+
+
+def _is_absent(name: str) -> bool:
+    """Whether an operation that is not here has this very name: `seblock` is no slip of `block`."""
+    from cnndsl.layers.absent import absence
+
+    known = absence(name)
+    return known is not None and known.name == name
 
 
 def _recipe_setting(context: ElaborationContext, phrase: Phrase) -> Diagnostic | None:

@@ -72,8 +72,9 @@ _ABSENT = {
     _SIZES: "swapaxes unsqueeze squeeze expanddims expand tile repeatvector unflatten reorg",
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",
-    _NONE: "positionalencoding capsule capsules squeezeexcitation squeezeexcite seblock cbam"
-    " noisydense hashing discretization lambda silence yolo region detection priorbox",
+    "`excite` is here, a block of `std/residual`": "squeezeexcitation squeezeexcite seblock",
+    _NONE: "positionalencoding capsule capsules cbam noisydense hashing discretization lambda"
+    " silence yolo region detection priorbox",
     "`layernorm` is here, and `layernorm over channels` for last dimensions": "layernormalization",
     _NORMS: "weightnorm weightnormalization spectralnorm spectralnormalization l1norm normalize mvn"
     " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cnndsl.layers.absent import absent_names
 from cnndsl.pipeline import check_text
 from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
 from cnndsl.syntax.error_context import SETTINGS
@@ -103,3 +104,12 @@ def test_what_cannot_be_translated_inside_a_call_is_not_left_out() -> None:
 def test_sums_of_numbers_stay_sums() -> None:
     (found,) = check_text("let k = 3\nlet m = 2\ninput 3x8x8\nj = k + m\nrelu\n").diagnostics
     assert found.help == "write `let j = k + m`"
+
+
+def test_an_operation_that_is_not_here_is_no_slip_of_a_statement() -> None:
+    """`seblock 16` is not `block`: it is said what is here instead."""
+    for name in absent_names():
+        found = check_text(f"input 64x8x8\n{name} 16\n").diagnostics
+        assert "did you mean" not in " ".join(item.help or "" for item in found), name
+    [found_block, *_] = check_text("input 64x8x8\nseblock 16\n").diagnostics
+    assert found_block.help == "`excite` is here, a block of `std/residual`"
