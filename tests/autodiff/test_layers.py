@@ -194,6 +194,8 @@ def assert_trainable(layer: Layer, types: tuple[TensorType, ...], target: Target
     if result in inputs:
         return
     floats = [one for one, kind in zip(inputs, types, strict=True) if kind.dtype is DType.FLOAT32]
+    if "regions" in layer.roles:  # which are data
+        floats = floats[:1]
     found = differentiate(emit, result, [*floats, *learnt], target)
     assert set(found) == {*floats, *learnt}
     for value, gradient in found.items():

@@ -149,6 +149,16 @@ d = adaptivemaxpool 4x3                                                       =>
 multiply(globalavgpool keep yes, c) -> e: maxtime                             => 6x3
 concat(e -> flatten, d -> globallppool) -> dense 5 -> softmax
 """
+NETWORKS["activations"] = """\
+input 2x9x8
+conv 8@3 padding 1 -> elu 0.5 -> conv 8@1 -> selu -> prelu start 0.1 -> spatialdropout 0
+a = conv 4@3 -> gelu -> scale start 0.8 -> silu                               => 4x7x6
+b = conv 4@3 -> gelu form tanh -> mish -> alphadropout 0                      => 4x7x6
+minimum(a, b) -> conv 8@3 -> maxout 2 -> softplus                             => 4x5x4
+conv 8@1 -> softsign -> hardtanh -> scale bias no -> clip -0.9 0.8
+add(conv 8@3 padding 1 -> hardswish -> droppath 0, conv 8@1 -> hardsigmoid) -> relu6
+flatten -> dropconnect 12 rate 0 -> tanh -> dense 5 -> logsoftmax -> softmax
+"""
 NETWORKS["lenet5"] = ""
 NETWORKS["alexnet"] = ""
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy
 import pytest
 import torch_layers
+from activation_oracles import ORACLES as ACTIVATIONS
 from oracle import Array
 from pools import POOLS
 
@@ -267,7 +268,20 @@ def _of_one(function: torch_layers.TorchLayer) -> Callable[..., Tensor]:
     return _as_said(lambda layer, xs, weights: function(layer, xs[0], weights))
 
 
+def _as_activations(oracle: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A layer whose oracle takes the layer, its inputs and its weights by name."""
+
+    def computed(trainer: TorchTrainer, node: LayerNode, *inputs: Tensor) -> Tensor:
+        names = ("weight", "bias", "scale", "slope")
+        weights = {name: trainer.weight(node, name) for name in names}
+        owned = {name: weight for name, weight in weights.items() if weight is not None}
+        return oracle(node.layer, inputs, owned)
+
+    return computed
+
+
 LAYERS: Mapping[str, Callable[..., Tensor]] = {
+    **{word: _as_activations(oracle) for word, oracle in ACTIVATIONS.items()},
     **{word: _as_said(pool) for word, pool in POOLS.items()},
     "add": _join(lambda xs: reduce(torch.add, xs)),
     "avgpool": _avgpool,

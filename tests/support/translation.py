@@ -84,7 +84,7 @@ def translate(model: onnx.ModelProto, arrays: Mapping[str, Array]) -> Translatio
         or (node.op_type == "Transpose" and node.input[0] not in constants)
     }
     if unknown:
-        raise Untranslatable(f"no layer does what {', '.join(sorted(unknown))} does")
+        raise Untranslatable(f"nothing here translates {', '.join(sorted(unknown))}")
     if len(model.graph.output) > 1:
         raise Untranslatable("asks for more than one output")
     if any(array.ndim < 2 for array in _streams(model, arrays).values()):
