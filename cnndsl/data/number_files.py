@@ -33,6 +33,13 @@ def read_numbers(path: str | os.PathLike[str], model_input: ModelInput) -> Array
             the input does not take.
     """
     name = os.fspath(path)
+    if model_input.is_raw:
+        raise UserError(
+            "CNN703",
+            f"`{name}` holds prepared numbers, but the model was compiled with `--raw`: its input"
+            f" `{model_input.name}` takes bytes",
+            help="give a picture, or compile the spec without `--raw`",
+        )
     rows = list(_rows(_text(name), name))
     dims = model_input.type.dims
     _demand_shape(rows, dims, model_input.name, name)

@@ -42,7 +42,9 @@ def kernels_of(
     node = typed.network.nodes[position]
     if not weight or not isinstance(node, LayerNode):
         what = node.layer.keyword if isinstance(node, LayerNode) else "input"
-        raise UserError("CNN715", f"`{name}` (`{what}`) has no kernels", help=_named(typed))
+        raise UserError(
+            "CNN715", f"`{name}` (`{what}`) has no kernels that learn", help=_named(typed)
+        )
     numbers = weights_of_model(path, typed, verify=verify)[weight]
     windows = node.layer.windows(*typed.input_types(node))
     if any(isinstance(window, TransposedWindow) for window in windows):
@@ -71,5 +73,5 @@ def _sees_colours(typed: TypedNetwork, node: LayerNode) -> bool:
 def _named(typed: TypedNetwork) -> str:
     names = [node.name for at, node in enumerate(typed.network.nodes) if _weight(typed, at)]
     if not names:
-        return "the network has no convolution"
+        return "the network has no convolution that learns"
     return f"name a convolution: {quoted(names[:8])}"

@@ -94,3 +94,11 @@ def test_the_range_of_an_input_counts(tmp_path: Path) -> None:
     path.write_text("0 16\n")
     found = read_numbers(path, ModelInput("input", TensorType((1, 1, 2)), port.preparation))
     assert found.tolist() == [[[0, 1]]]
+
+
+def test_a_model_of_raw_pictures_takes_no_prepared_numbers(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("1 2\n")
+    raw = ModelInput("input", TensorType((1, 1, 2)), is_raw=True)
+    with pytest.raises(UserError, match="holds prepared numbers") as caught:
+        read_numbers(tmp_path / "x.txt", raw)
+    assert caught.value.help == "give a picture, or compile the spec without `--raw`"
