@@ -29,6 +29,27 @@ FASTER = {"tdnn": 0.1}
 
 SMALLER: MappingProxyType[str, tuple[int, dict[str, str]]] = MappingProxyType(
     {
+        # LeNet, AlexNet, VGG.
+        "lenet1989": (1, {}),
+        "lenet5-1998": (1, {}),
+        "alexnet-owt": (16, {"3x224x224": "3x67x67"}),
+        "vgg11": (64, {"3x224x224": "3x32x32", "(64, 1)": "(8, 1)", "(128, 1)": "(12, 1)",
+                       "(256, 2)": "(16, 1)", "(512, 2)": "(16, 1)"}),
+        # Inception, with both classifiers on the way.
+        "googlenet": (8, {"3x224x224": "3x94x94"}),
+        "xception": (4, {"3x299x299": "3x43x43", "(728)": "(24)", "(128,": "(16,", "(256)": "(24)",
+                         "(1024)": "(24)", "(1536)": "(32)", "(2048)": "(32)",
+                         "repeat 8": "repeat 1"}),
+        # ResNet, DenseNet, OctConv.
+        "resnet20": (1, {"3x32x32": "3x16x16", "(16, 3)": "(16, 1)", "(32, 3": "(32, 1",
+                         "(64, 3": "(64, 1"}),
+        "se-resnet50": (4, {"3x224x224": "3x32x32", "(64, 3": "(8, 1", "(128, 4": "(8, 1",
+                            "(256, 6": "(8, 1", "(512, 3": "(8, 1", "squeeze = 16": "squeeze = 4"}),
+        "densenet-bc-100-12": (1, {"3x32x32": "3x16x16", "growth = 12": "growth = 4",
+                                   "(16, growth)": "(2, growth)", "(108)": "(16)",
+                                   "(150)": "(16)"}),
+        "octresnet26": (4, {"3x224x224": "3x64x64", "64, alpha": "8, alpha", "[128, 256]": "[8]",
+                            "(high, low, 512)": "(high, low, 8)", "neck(512)": "neck(8)"}),
         # Small and all-convolutional.
         "allcnn": (8, {}),
         "cifar10-full": (1, {}),
@@ -76,11 +97,15 @@ def smaller(name: str) -> str:
         text = text.replace(before, after)
     text = re.sub(r"(dropout|droppath) [^\s)]+(?: \+ i\)/17)?", r"\1 0", text)
 
+    def thinner(found: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda one: str(max(2, int(one[0]) // share)), found[0])
+
     def fewer(found: re.Match[str]) -> str:
         count = int(found[2])
         return found[1] + str(count if count < KEPT else max(4, count // share))
 
-    return re.sub(r"((?:conv|dense|localconv) )(\d+)", fewer, text)
+    text = re.sub(r"((?:conv|dense|localconv) )(\d+)", fewer, text)
+    return re.sub(r"\binception\([\d, ]+\)", thinner, text)
 
 
 @pytest.mark.parametrize("name", SMALLER)
