@@ -20,6 +20,7 @@ from cnndsl.recipe.optimizers.adam import Adam
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import build_step
+from cnndsl.typecheck.heads import head_positions
 
 Array = NDArray[Any]
 
@@ -125,7 +126,8 @@ def test_it_learns_a_batch_by_heart(name: str) -> None:
         output: random.integers(0, 2, spec.dims).astype(spec.dtype)
         for output, spec in step.signature.labels.items()
     }
-    trained = TrainStep(step, initialise(typed, 3, Init("he")), device="cpu", threads=1)
+    weights = initialise(typed, 3, Init("he"), head_positions(typed.network, recipe))
+    trained = TrainStep(step, weights, device="cpu", threads=1)
     rate = FASTER.get(name, RATE)
     losses = [trained.run(inputs, labels, rate, at, 0).loss for at in range(STEPS)]
     assert losses[-1] < losses[0] / 4
