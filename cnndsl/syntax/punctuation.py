@@ -174,15 +174,15 @@ def _setting_behind_comma(here: ErrorContext) -> Diagnostic | None:
     tokens = here.tokens
     if not _in_recipe(here):
         return None
-    commas = [
-        at
-        for at in range(here.at, len(tokens))
-        if tokens.kinds[at] == "COMMA" and "RBRACE" not in tokens.kinds[here.at : at]
-    ]
+    kinds = tokens.kinds
+    closed = kinds.index("RBRACE", here.at) if "RBRACE" in kinds[here.at :] else len(kinds)
     edits = []
-    for at in commas:
-        begins = here.collector.span(tokens.starts[at + 1], tokens.ends[at + 1]).text in SETTINGS
-        gap = here.collector.span(tokens.ends[at - 1], tokens.starts[at + 1])
+    for at in range(here.at, closed):
+        if kinds[at] != "COMMA" or kinds[at - 1] == "COMMA":  # a row of commas goes as one
+            continue
+        behind = next(after for after in range(at, len(kinds)) if kinds[after] != "COMMA")
+        begins = here.collector.span(tokens.starts[behind], tokens.ends[behind]).text in SETTINGS
+        gap = here.collector.span(tokens.ends[at - 1], tokens.starts[behind])
         edits.append(Edit(gap, "\n" if begins else " "))
     help = "write each setting on a line of its own"
     if edits and edits[0].text == " ":

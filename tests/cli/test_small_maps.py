@@ -54,4 +54,4 @@ def test_large_and_wide_maps_are_their_range(
     text = "7 " * width + "\n"
     shown = small_maps(tmp_path, text * height, spec, "relu1")
     assert len([line for line in shown if line.startswith("    ")]) == rows + 5  # the best classes
-    assert max(map(len, shown)) <= 80
+    assert max(len(line) for line in shown if "x.txt" not in line) <= 80  # its folder may be deep
