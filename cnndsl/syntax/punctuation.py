@@ -82,13 +82,15 @@ def _plain(here: ErrorContext, sign: str) -> Diagnostic:
     """``stride = 2``, ``loss: mse``: a name and its value with a sign between them."""
     word = here.text(-1)
     message = f"`{word}` takes its value without `{sign}`"
-    if here.kind(1) in ENDS:
+    no_value = ENDS | {"COMMA"}
+    if here.kind(1) in no_value:
         return error(message, here.span(), f"write a value behind `{word}`")
     alike = [0]
     for offset in range(1, len(here.tokens) - here.at - 1):  # the rest of the line says the same
         if here.kind(offset) in ENDS:
             break
-        if here.kind(offset) == here.kind() and here.kind(offset - 1) == "NAME":
+        named = here.kind(offset) == here.kind() and here.kind(offset - 1) == "NAME"
+        if named and here.kind(offset + 1) not in no_value:
             alike.append(offset)
     commas = [offset - 2 for offset in alike if here.kind(offset - 2) == "COMMA"]
     apart = () if _in_recipe(here) else commas  # there the line has to end

@@ -154,6 +154,13 @@ VALUES = [
         "`loss` takes its value without `:`",
         "train {\n  loss mse\n}",
     ),
+    Case("f(64 k «=» , stride = 2)", "CNN001", "`k` takes its value without `=`"),
+    Case(
+        "conv 3 k «=» 1 pad = , stride = 2",
+        "CNN001",
+        "`k` takes its value without `=`",
+        "conv 3 k 1 pad = stride 2",
+    ),
     Case(
         "rounding «=» floor", "CNN001", "`rounding` takes its value without `=`", "rounding floor"
     ),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trees import read, without_spans
 
 from cnndsl import resources
+from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Let
 from cnndsl.syntax.printer import print_module
@@ -35,6 +36,10 @@ PIECES = [
     ),
     *("\n", "\n\n", "\t", "\r\n", "\ufeff", "\u00a0", "→", "é", "😀", "\ud800", ";", "$", "."),
 ]
+SIGNS = [
+    *(",", ",", "=", ":", "->", "=>", "lr", "k", "batch", "momentum", "optimizer", "2", "-1"),
+    *("3x3", '"relu"', "'sgd'", "\n"),
+]
 
 
 def check(text: str) -> None:
@@ -45,6 +50,8 @@ def check(text: str) -> None:
         assert "\n" not in diagnostic.message + diagnostic.help
         assert diagnostic.help
         assert not diagnostic.message.endswith(".")
+        for fix in diagnostic.fixes:
+            apply_edits(text, fix.edits)  # no two of its edits meet
     if not diagnostics:
         again, more = read(print_module(module))
         assert not more
@@ -61,6 +68,12 @@ def test_any_text(text: str) -> None:
 @given(st.lists(st.sampled_from([*PIECES, " ", " "]), max_size=60).map("".join))
 def test_any_sequence_of_tokens(text: str) -> None:
     check(text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(SIGNS), max_size=12).map(" ".join), st.booleans())
+def test_any_signs_between_settings(text: str, in_recipe: bool) -> None:
+    check(f"train {{ loss mse {text} }}\n" if in_recipe else f"conv 8@3 {text}\n")
 
 
 @settings(max_examples=500, deadline=None)
