@@ -156,12 +156,6 @@ VALUES = [
     ),
     Case("f(64 k «=» , stride = 2)", "CNN001", "`k` takes its value without `=`"),
     Case(
-        "conv 3 k «=» 1 pad = , stride = 2",
-        "CNN001",
-        "`k` takes its value without `=`",
-        "conv 3 k 1 pad = stride 2",
-    ),
-    Case(
         "rounding «=» floor", "CNN001", "`rounding` takes its value without `=`", "rounding floor"
     ),
     Case("network«:» lenet5", "CNN001", "`network` takes its value without `:`", "network lenet5"),
