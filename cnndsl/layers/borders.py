@@ -151,15 +151,19 @@ class Pad(Layer):
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
-        """Pad, along the channels too where some are added there."""
+        """Pad, along the channels too where some are added there.
+
+        Where 0 is added the axes are named, for the reason that :func:`cnndsl.layers.pool.padded`
+        gives.
+        """
         sides = self.sides(context.types[0])
         if not any(map(any, sides)):
             return context.inputs[0]
-        amounts = [0, *(before for before, _ in sides), 0, *(after for _, after in sides)]
-        operands = [context.inputs[0], emit.constant(amounts)]
-        if self.mode == "constant" and self.value != 0:
-            operands.append(emit.constant(float(self.value)))
-        return emit.op("Pad", *operands, mode=self.mode)
+        axes = [axis for axis, pair in enumerate(sides, start=1) if any(pair)]
+        amounts = [sides[axis - 1][end] for end in (0, 1) for axis in axes]
+        value = emit.constant(float(self.value)) if self.mode == "constant" else None
+        operands = emit.constant(amounts), value, emit.constant(axes)
+        return emit.op("Pad", context.inputs[0], *operands, mode=self.mode)
 
 
 class Crop(Layer):

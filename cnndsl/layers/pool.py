@@ -220,10 +220,15 @@ def window_means(
 
 
 def padded(emit: Builder[V], source: V, borders: tuple[int, ...], value: float) -> V:
-    """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only."""
-    rank = len(borders) // 2
-    amounts = [0, 0, *borders[:rank], 0, 0, *borders[rank:]]
-    return emit.op("Pad", source, emit.constant(amounts), emit.constant(value))
+    """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only.
+
+    The axes are named although they are all of these: a Pad without them is made part of the pool
+    behind it by ONNX Runtime's Pad_Fusion, which then leaves the padding out of a maximum, and
+    refuses it where it is as large as the kernel.
+    """
+    axes = list(range(2, len(borders) // 2 + 2))
+    operands = emit.constant(list(borders)), emit.constant(value), emit.constant(axes)
+    return emit.op("Pad", source, *operands)
 
 
 def _is_blind(window: Window) -> bool:

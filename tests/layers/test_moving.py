@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 import pytest
 
+import cnndsl
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.layers.upsample import Resampling
@@ -105,3 +106,17 @@ def test_a_reshape_is_a_view_and_nothing_here_multiplies_and_adds() -> None:
     assert make("reshape", shape=96).shares == "always"
     for layer in (make("pad", padding=1), make("upsample", factor=2, mode="bilinear")):
         assert (layer.shares, layer.macs(PLANE)) == ("never", 0)
+
+
+@pytest.mark.parametrize("pads", [1, 2, 4])
+@pytest.mark.parametrize("pool", ["maxpool", "avgpool", "sumpool", "minpool"])
+def test_what_is_added_counts_in_the_pool_behind(pool: str, pads: int) -> None:
+    """ONNX Runtime makes a Pad part of the pool behind it, which leaves it out of the maximum."""
+    x = -numpy.arange(1, 17, dtype=numpy.float32).reshape(1, 4, 4)
+    network = cnndsl.parse(f"input 1x4x4\npad {pads}\n{pool} 2\n")
+    side = 2 + pads
+    cells = numpy.pad(x, ((0, 0), (pads, pads), (pads, pads))).reshape(side, 2, side, 2)
+    name = {"maxpool": "max", "minpool": "min", "avgpool": "mean", "sumpool": "sum"}[pool]
+    expected = getattr(cells, name)(axis=(1, 3))
+    found = network.compile(device="cpu").run(x)[0]
+    numpy.testing.assert_allclose(found, expected, rtol=1e-6)
