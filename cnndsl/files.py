@@ -1,17 +1,19 @@
 """Opens the files that a user names: regular files only, so that no reading waits or never ends.
 
 A pipe without a writer would hold a command up for ever, `/dev/zero` would never end, and what a
-device does when it is read nobody knows. Every file that somebody else names is opened here.
+device does when it is read nobody knows. Every file that somebody else names is opened here. And
+names are put in order here.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from typing import BinaryIO, Literal, overload
 
-__all__ = ["check_regular", "open_regular", "read_regular"]
+__all__ = ["check_regular", "natural", "open_regular", "read_regular"]
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -92,3 +94,20 @@ def _demand_regular(status: os.stat_result, path: str, most: int | None) -> None
 
 def _too_large(path: Named, most: int) -> OSError:
     return OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
+
+
+def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """A key that sorts names as people do: numbers by their value.
+
+    >>> sorted(["10.png", "2.png", "a1.png"], key=natural)
+    ['2.png', '10.png', 'a1.png']
+    """
+    key = []
+    for part in re.split(r"([0-9]+)", name.lower()):
+        if part.isascii() and part.isdecimal():
+            # Without zeros in front, the longer number is the larger one, however long.
+            digits = part.lstrip("0")
+            key.append((False, len(digits), digits))
+        elif part:
+            key.append((True, 0, part))
+    return tuple(key)

@@ -124,6 +124,7 @@ class Summary:
             "inference_params": self.inference_params,
             "macs": self.macs,
             "inference_macs": self.inference_macs,
+            "depth": self.depth,
             "weight_bytes": self.weight_bytes,
             "peak_activation_bytes": self.peak_activation_bytes,
             "training_bytes": self.training.total,

@@ -64,16 +64,14 @@ def _input(one: Entry) -> str:
 
 
 def _number(one: Entry, name: str) -> str:
-    return short(one.counts[name]) if name in one.counts else ""
+    return short(one.counts[name])
 
 
 def _markdown(entries: Sequence[Entry]) -> Iterator[str]:
     yield "| name | network | input | parameters | MACs | year | paper |"
     yield "| --- | --- | --- | --: | --: | --: | --- |"
     for one in entries:
-        params, macs = (
-            f"{one.counts[name]:,}" if name in one.counts else "" for name in ("params", "macs")
-        )
+        params, macs = (f"{one.counts[name]:,}" for name in ("params", "macs"))
         cells = (
             f"`{one.name}`",
             one.title,

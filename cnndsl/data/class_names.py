@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy
 
 from cnndsl.data.samples import LISTED, Indices
-from cnndsl.data.sources import natural
 from cnndsl.data.splits import Wanted, not_understood
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged
+from cnndsl.files import natural
 
 __all__ = [
     "LabelIndices",

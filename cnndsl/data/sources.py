@@ -7,7 +7,6 @@ however many files there are.
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import numpy
 import numpy.typing
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.files import check_regular
+from cnndsl.files import check_regular, natural
 from cnndsl.graph.files import reason
 from cnndsl.recipe.preparation import Preparation
 from cnndsl.types import TensorType
@@ -34,7 +33,6 @@ __all__ = [
     "find_files",
     "is_hidden",
     "kinds",
-    "natural",
     "stack",
     "walk_files",
 ]
@@ -200,23 +198,6 @@ def _kind(kind: str, count: int) -> str:
     if kind == _LINK:
         return "link to a folder" if count == 1 else "links to folders"
     return kind or "without an ending"
-
-
-def natural(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """A key that sorts names as people do: numbers by their value.
-
-    >>> sorted(["10.png", "2.png", "a1.png"], key=natural)
-    ['2.png', '10.png', 'a1.png']
-    """
-    key = []
-    for part in re.split(r"([0-9]+)", name.lower()):
-        if part.isascii() and part.isdecimal():
-            # Without zeros in front, the longer number is the larger one, however long.
-            digits = part.lstrip("0")
-            key.append((False, len(digits), digits))
-        elif part:
-            key.append((True, 0, part))
-    return tuple(key)
 
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ from cnndsl.diagnostics.model import Report
 from cnndsl.diagnostics.source import Source
 from cnndsl.elaborate.modules import read_text, shipped_specs
 from cnndsl.elaborate.quantities import Quantity
+from cnndsl.files import natural
 from cnndsl.frozen import frozen
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Expect, Input, Module
@@ -38,12 +39,21 @@ _COUNTS = (
 )
 
 
+_CLAIMED = (Quantity.PARAMS, Quantity.MACS, Quantity.DEPTH)
+
+_INFERENCE = {
+    Quantity.INFERENCE_PARAMS: Quantity.PARAMS,
+    Quantity.INFERENCE_MACS: Quantity.MACS,
+}
+
+
 @frozen
 class Entry:
     """A shipped spec: its name, what its first comment says, its inputs, and what it claims.
 
     ``paper`` are the paper's authors as the spec cites them, empty where there is none; ``year``
-    is the paper's, or else that of the spec. ``counts`` are of :class:`Quantity`, by name.
+    is the paper's, or else that of the spec. ``counts`` are of :class:`Quantity`, by name, and for
+    every spec the same ones.
     """
 
     name: str
@@ -62,7 +72,7 @@ class Entry:
         return f"{first}{' et al.' if more else ''}, {self.year}"
 
     def to_json(self) -> dict[str, object]:
-        """The entry as plain data; the sizes of several inputs are separated by commas."""
+        """The entry as plain data, with the same keys for all; sizes of inputs are one text."""
         return {
             "name": self.name,
             "title": self.title,
@@ -74,15 +84,16 @@ class Entry:
 
 
 def catalogue() -> tuple[Entry, ...]:
-    """All shipped specs, by name."""
-    return tuple(entry(name) for name in shipped_specs())
+    """All shipped specs, by name, where numbers count: `resnet18` comes before `resnet101`."""
+    return tuple(entry(name) for name in sorted(shipped_specs(), key=natural))
 
 
 def entry(name: str) -> Entry:
     """What a shipped spec says of itself.
 
     Raises:
-        ValueError: where its first comment does not name the network, its paper and the year.
+        ValueError: where its first comment does not name the network, its paper and the year,
+            or parameters, MACs or depth are not claimed.
     """
     path = resources.specs() / f"{name}.cnn"
     module = parse(Source(path.name, read_text(path, Limits())), Report())
@@ -111,9 +122,15 @@ def _inputs(module: Module) -> tuple[str, ...]:
 
 
 def _counts(module: Module) -> dict[str, int]:
+    """The claims. What is not claimed is as in networks without statistics or further heads."""
     claims = {
-        one.quantity.name: one.values[0].span.text
+        one.quantity.name: int(one.values[0].span.text)
         for one in module.statements
-        if isinstance(one, Expect)
+        if isinstance(one, Expect) and one.quantity.name in _COUNTS
     }
-    return {count.value: int(claims[count]) for count in _COUNTS if count in claims}
+    if missing := [one for one in _CLAIMED if one not in claims]:
+        raise ValueError(f"{module.source.name} does not say `expect {missing[0]}`")
+    claims.setdefault(Quantity.BUFFERS, 0)
+    for inference, whole in _INFERENCE.items():
+        claims.setdefault(inference, claims[whole])
+    return {count.value: claims[count] for count in _COUNTS}

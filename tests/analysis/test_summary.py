@@ -98,6 +98,7 @@ def test_the_json_is_exactly_this(build: Build) -> None:
         "inference_params": 515,
         "macs": 3024,
         "inference_macs": 3024,
+        "depth": 2,
         "weight_bytes": weights,
         "peak_activation_bytes": 1152,
         "training_bytes": weights + learnt + 32 * saved,

@@ -140,6 +140,7 @@ def test_the_json_of_lenet5() -> None:
         "inference_params",
         "macs",
         "inference_macs",
+        "depth",
         "weight_bytes",
         "peak_activation_bytes",
         "training_bytes",

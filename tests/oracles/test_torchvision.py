@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy
@@ -21,6 +21,7 @@ from oracle import TOLERANCE, Array, compiled, draw, relative_error
 from torch_networks import Weights, probabilities, torch
 
 import cnndsl
+from cnndsl import resources
 
 MODULES = {
     "resnet18": "resnet",
@@ -46,8 +47,15 @@ def module() -> Iterator[Callable[[str], Any]]:
         "torchvision": {"__path__": [str(folder)]},
         "torchvision.models": {"__path__": [str(folder / "models")]},
         "torchvision.transforms": {"__path__": []},
-        "torchvision.transforms._presets": {"ImageClassification": object},
-        "torchvision.utils": {"_log_api_usage_once": lambda _: None},
+        "torchvision.transforms._presets": {
+            "ImageClassification": object,
+            "InterpolationMode": SimpleNamespace(BICUBIC=None, BILINEAR=None),
+        },
+        "torchvision.utils": {
+            "_log_api_usage_once": lambda _: None,
+            "_make_ntuple": lambda value, count: (value,) * count,
+        },
+        "torchvision.ops": {"__path__": [str(folder / "ops")]},
     }
     loaded = {name: one for name, one in sys.modules.items() if name.startswith("torchvision")}
     for name in loaded:
@@ -55,6 +63,8 @@ def module() -> Iterator[Callable[[str], Any]]:
     for name, contents in stand_ins.items():
         sys.modules[name] = ModuleType(name)
         vars(sys.modules[name]).update(contents)
+    depth = importlib.import_module("torchvision.ops.stochastic_depth")
+    vars(sys.modules["torchvision.ops"])["StochasticDepth"] = depth.StochasticDepth
     yield lambda name: importlib.import_module(f"torchvision.models.{name}")
     for name in [name for name in sys.modules if name.startswith("torchvision")]:
         del sys.modules[name]
@@ -179,7 +189,10 @@ def calibrated(model: Any, x: Any) -> Any:
             torch.nn.init.kaiming_normal_(part.weight)
         if isinstance(part, torch.nn.BatchNorm2d):
             part.momentum = 1.0
-        if isinstance(part, torch.nn.Dropout):
+            # Small factors keep rounding errors from growing in deep networks.
+            torch.nn.init.uniform_(part.weight, 0.2, 0.5)
+            torch.nn.init.normal_(part.bias, std=0.1)
+        if isinstance(part, torch.nn.Dropout) or type(part).__name__ == "StochasticDepth":
             part.p = 0.0
     model.train()
     with torch.no_grad():
@@ -206,6 +219,82 @@ def test_a_shipped_network_is_torchvisions_weight_by_weight(
     shapes = {one: dims for one, dims in network.weights.items() if not one.startswith(HEADS)}
     assert [*shapes.values()] == [tuple(value.shape) for value in tensors.values()]
     arrays = dict(zip(shapes, (value.numpy() for value in tensors.values()), strict=True))
+    with torch.inference_mode():
+        logits = model.double()(torch.from_numpy(x).double())
+    expected = numpy.asarray(torch.softmax(logits, 1))
+    found = compiled(network, arrays, tmp_path).run(x)
+    assert relative_error(found, expected) < TOLERANCE
+    assert relative_error(numpy.log(found), numpy.log(expected)) < TOLERANCE
+
+
+# --- heads of training, and networks on smaller pictures ----------------------------------------
+
+
+def test_the_heads_of_googlenet_bn_are_torchvisions(
+    module: Callable[[str], Any], tmp_path: Path
+) -> None:
+    head = module("googlenet").InceptionAux(512, 10).eval()
+    network = cnndsl.parse(
+        'import "std/inception"\ninput 512x14x14\nauxiliary(10, norm = yes)\nexpect buffers 256\n'
+    )
+    tensors = [one for name, one in head.state_dict().items() if "num_batches" not in name]
+    shapes = network.weights
+    arrays = {name: one.numpy() for name, one in zip(shapes, tensors, strict=True)}
+    x = numpy.random.default_rng(3).standard_normal((2, 512, 14, 14), numpy.float32)
+    with torch.inference_mode():
+        expected = numpy.asarray(head(torch.from_numpy(x)))
+    assert relative_error(compiled(network, arrays, tmp_path).run(x), expected) < TOLERANCE
+
+
+SMALLER = {
+    "resnet34": ("resnet", "resnet34"),
+    "resnet101": ("resnet", "resnet101"),
+    "densenet169": ("densenet", "densenet169"),
+    "densenet201": ("densenet", "densenet201"),
+    "squeezenet": ("squeezenet", "squeezenet1_0"),
+    "squeezenet11": ("squeezenet", "squeezenet1_1"),
+    "mobilenetv2": ("mobilenetv2", "mobilenet_v2"),
+    "mobilenetv3": ("mobilenetv3", "mobilenet_v3_large"),
+    "mobilenetv3-small": ("mobilenetv3", "mobilenet_v3_small"),
+    "shufflenetv2": ("shufflenetv2", "shufflenet_v2_x1_0"),
+    "efficientnetb0": ("efficientnet", "efficientnet_b0"),
+    "convnext-tiny": ("convnext", "convnext_tiny"),
+}
+"""The module and the function of each. All pool globally, so that a smaller picture will do."""
+
+
+def in_our_order(tensors: dict[str, Any]) -> list[Array]:
+    """ConvNeXt's factors of a block stand before its layers there, and behind them here."""
+    found: list[tuple[str, Any]] = []
+    waiting: list[tuple[str, Any]] = []
+    for name, value in tensors.items():
+        if waiting and not name.startswith(waiting[0][0].removesuffix("layer_scale") + "block"):
+            found.append(waiting.pop())
+        (waiting if name.endswith("layer_scale") else found).append((name, value))
+    return [value.numpy() for name, value in found if "num_batches" not in name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SMALLER)
+def test_a_shipped_network_is_torchvisions_on_smaller_pictures(
+    name: str, module: Callable[[str], Any], tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    x = numpy.random.default_rng(3).standard_normal((1, 3, 64, 64), numpy.float32)
+    file, function = SMALLER[name]
+    model = calibrated(getattr(module(file), function)(num_classes=10), torch.from_numpy(x))
+    text = (resources.specs() / f"{name}.cnn").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^expect .*\n|[ \t]*=> [^#\n]*", "", text)
+    network = cnndsl.parse(text.replace("3x224x224", "3x64x64"), classes=10)
+    tensors = in_our_order(model.state_dict())
+    shapes = network.weights
+    # What is a 1x1 convolution there may be a dense layer here, and the other way around.
+    assert [[n for n in dims if n > 1] for dims in shapes.values()] == [
+        [n for n in one.shape if n > 1] for one in tensors
+    ]
+    arrays = {
+        ours: one.reshape(dims) for (ours, dims), one in zip(shapes.items(), tensors, strict=True)
+    }
     with torch.inference_mode():
         logits = model.double()(torch.from_numpy(x).double())
     expected = numpy.asarray(torch.softmax(logits, 1))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
 from network_counts import COUNTS
@@ -15,7 +17,7 @@ from cnndsl import resources
 from cnndsl.analysis.summary import summarize
 from cnndsl.elaborate.canonical import canonical_text
 from cnndsl.elaborate.modules import shipped_specs
-from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.pipeline import check, check_text, typed
 
 
@@ -45,8 +47,8 @@ def test_a_shipped_network_has_the_papers_numbers(name: str) -> None:
     assert counted.macs == expected.macs
     assert counted.buffers == expected.buffers
     assert counted.depth == expected.depth
-    if any(expected.inference):
-        assert (counted.inference_params, counted.inference_macs) == expected.inference
+    inference = expected.inference if any(expected.inference) else (expected.params, expected.macs)
+    assert (counted.inference_params, counted.inference_macs) == inference
     assert next(iter(counted.inputs.values())) == expected.input
     assert next(iter(counted.outputs.values())) == expected.output
 
@@ -56,6 +58,7 @@ def test_a_shipped_network_claims_its_numbers_and_stages(name: str) -> None:
     text = text_of(name)
     expected = COUNTS[name]
     claims = {"params": expected.params, "macs": expected.macs, "buffers": expected.buffers}
+    claims["depth"] = expected.depth
     claims["inference_params"], claims["inference_macs"] = expected.inference
     for quantity, value in claims.items():
         assert not value or re.search(rf"(?m)^expect {quantity} {value}\b", text), quantity
@@ -116,3 +119,45 @@ def test_the_canonical_text_stands_on_its_own() -> None:
     text = canonical_text(typed(check("resnet50", {"classes": 7})).network)
     assert "import" not in text
     assert "param classes = 7\n" in text
+
+
+# --- what numbers of weights cannot tell --------------------------------------------------------
+
+BEGIN_AT_ONE = {
+    "alexnet": "conv2 conv4 conv5 fc6 fc7",  # section 5
+    "alexnet-ungrouped": "conv2 conv4 conv5 fc6 fc7",
+    "c3d": "conv2a conv3a conv3b conv4a conv4b conv5a conv5b fc6 fc7",  # as in its Caffe files
+    "c3d-small": "conv2a conv3a conv4a conv5a fc6 fc7",
+}
+"""Layers whose biases begin at 1; all others begin at 0."""
+
+SLOW_STATISTICS = {"xception", "mobilenetv3", "mobilenetv3-small", "efficientnetb0"}
+"""Networks whose running statistics keep 0.99 of what they were; elsewhere it is 0.9."""
+
+
+def layers_of(name: str) -> dict[str, Any]:
+    nodes = network_of(name).network.nodes
+    return {node.name: node.layer for node in nodes if isinstance(node, LayerNode)}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_biases_begin_where_the_paper_says(name: str) -> None:
+    found = {
+        node: layer.bias_init
+        for node, layer in layers_of(name).items()
+        if getattr(layer, "bias_init", None) is not None
+    }
+    assert [*found] == BEGIN_AT_ONE.get(name, "").split()
+    assert {one.value for one in found.values()} <= {1}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_running_statistics_move_as_fast_as_the_paper_says(name: str) -> None:
+    norms = [layer for layer in layers_of(name).values() if layer.keyword == "batchnorm"]
+    assert {one.momentum for one in norms} <= {0.01 if name in SLOW_STATISTICS else 0.1}
+
+
+@pytest.mark.parametrize("path", sorted(resources.specs().glob("std/*.cnn")), ids=lambda p: p.stem)
+def test_a_shipped_library_is_named_in_the_reference(path: Path) -> None:
+    text = (resources.docs() / "language.md").read_text(encoding="utf-8")
+    assert f"`std/{path.stem}`" in text

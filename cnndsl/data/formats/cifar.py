@@ -18,10 +18,10 @@ from cnndsl.data.arraysets import ArraySet, pictures_column
 from cnndsl.data.class_names import class_indices, number_indices
 from cnndsl.data.formats.base import DataFormat, Place
 from cnndsl.data.samples import Indices
-from cnndsl.data.sources import Array, natural
+from cnndsl.data.sources import Array
 from cnndsl.data.splits import Wanted, no_part, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
-from cnndsl.files import read_regular
+from cnndsl.files import natural, read_regular
 from cnndsl.graph.files import reason
 
 __all__ = ["Cifar", "cifar_kinds"]
