@@ -1,12 +1,12 @@
 """Activations: a function of each number, or of the channels at each place."""
 
 from collections.abc import Iterator
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import POINT, WHOLE, Bounds, Footprint, Layer, ShapeFault
+from cnndsl.layers.base import POINT, WHOLE, Bounds, Footprint, Layer, NotNegative, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.types import TensorType
@@ -48,9 +48,7 @@ class LeakyRelu(Layer):
     positional = ("slope",)
     saves = ("inputs",)
 
-    slope: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=0.01, description="what negative numbers are multiplied by"
-    )
+    slope: NotNegative = Field(default=0.01, description="what negative numbers are multiplied by")
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -21,6 +21,10 @@ from pydantic_core import PydanticKnownError
 from cnndsl.frozen import frozen
 from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.floats import LARGEST as LARGEST
+from cnndsl.layers.floats import NotNegative as NotNegative
+from cnndsl.layers.floats import Positive as Positive
+from cnndsl.layers.floats import Real as Real
 from cnndsl.layers.init import Init as Init
 from cnndsl.layers.init import InitWord as InitWord
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
@@ -40,6 +44,8 @@ __all__ = [
     "ItemError",
     "Layer",
     "Lists",
+    "NotNegative",
+    "Positive",
     "Real",
     "RoundingWord",
     "Schema",
@@ -52,9 +58,6 @@ __all__ = [
 
 MAX_SIZE = 2**31 - 1
 """No single size, count or stride may be larger."""
-
-LARGEST = 3.4e38
-"""No number may be larger, or smaller than minus this: float32 could not hold it."""
 
 V = TypeVar("V")
 
@@ -76,9 +79,6 @@ def _as_rounding(value: object) -> object:
 
 Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 """A positive whole number."""
-
-Real: TypeAlias = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
-"""Any number that float32 can hold."""
 
 Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 """``K``, ``KxK`` or ``[k, 1]``: one size for every spatial dimension, or one for each."""

@@ -12,6 +12,7 @@ from cnndsl.layers.base import (
     Bounds,
     Footprint,
     Layer,
+    Real,
     ShapeFault,
     Sizes,
     as_tuple,
@@ -72,9 +73,7 @@ class Pad(Layer):
             " holds, `reflect` what lies as far on the border's other side"
         ),
     )
-    value: Annotated[float, Field(allow_inf_nan=False)] = Field(
-        default=0.0, description="the value that `mode constant` adds"
-    )
+    value: Real = Field(default=0.0, description="the value that `mode constant` adds")
 
     def sides(self, source: TensorType) -> tuple[tuple[int, int], ...]:
         """What is added in front of and behind each dimension, channels first."""

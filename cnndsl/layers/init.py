@@ -2,13 +2,13 @@
 
 # No `from __future__ import annotations` here, for the reason that stands in `base.py`.
 
-import math
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from cnndsl.frozen import frozen
+from cnndsl.layers.floats import LARGEST
 
 __all__ = ["Init", "InitName", "InitWord"]
 
@@ -47,8 +47,10 @@ def _as_init(value: object) -> object:
         raise ValueError(f"`{name}` takes no number: its scale follows from the layer's size")
     if name in _NUMBERED and number is None:
         raise ValueError(f"`{name}` needs a number: `{name}(0.01)`")
-    if number is not None and (not math.isfinite(number) or (number < 0 and name != "constant")):
+    if number is not None and not (number >= 0 or name == "constant"):
         raise ValueError(f"`{name}` takes a number that is not negative, not {number}")
+    if number is not None and not abs(number) <= LARGEST:
+        raise ValueError(f"float32 cannot hold {number:g}; {LARGEST:g} is the largest")
     return value
 
 

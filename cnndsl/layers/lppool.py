@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Bounds
+from cnndsl.layers.base import LARGEST, Bounds
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.pool import GlobalPooling, Pooling, window_sums
 
@@ -23,7 +23,7 @@ class LpPool(Pooling):
     keyword = "lppool"
     saves = ("inputs", "output")
 
-    p: float = Field(default=2.0, ge=1, allow_inf_nan=False, description=_P)
+    p: float = Field(default=2.0, ge=1, le=LARGEST, allow_inf_nan=False, description=_P)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:
@@ -43,7 +43,7 @@ class GlobalLpPool(GlobalPooling):
     keyword = "globallppool"
     saves = ("inputs", "output")
 
-    p: float = Field(default=2.0, ge=1, allow_inf_nan=False, description=_P)
+    p: float = Field(default=2.0, ge=1, le=LARGEST, allow_inf_nan=False, description=_P)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

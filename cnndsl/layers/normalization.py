@@ -7,7 +7,18 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, Field
 from typing_extensions import override
 
-from cnndsl.layers.base import POINT, Count, Footprint, Init, Layer, ShapeFault, Weight
+from cnndsl.layers.base import (
+    LARGEST,
+    POINT,
+    Count,
+    Footprint,
+    Init,
+    Layer,
+    NotNegative,
+    Positive,
+    ShapeFault,
+    Weight,
+)
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import unusable, vector_fault
@@ -26,11 +37,8 @@ class BatchNorm(Layer):
     normalises_batch = True
     saves = ("inputs",)
 
-    eps: float = Field(
-        default=1e-5,
-        gt=0,
-        allow_inf_nan=False,
-        description="added to the variance, against division by zero",
+    eps: Positive = Field(
+        default=1e-5, description="added to the variance, against division by zero"
     )
     momentum: float = Field(
         default=0.1,
@@ -112,19 +120,15 @@ class LocalResponseNorm(Layer):
     size: Annotated[Count, AfterValidator(_odd)] = Field(
         default=5, description="how many neighbouring channels, an odd number"
     )
-    alpha: float = Field(
+    alpha: NotNegative = Field(
         default=1e-4,
-        ge=0,
-        allow_inf_nan=False,
         description=(
             "the weight of the window's mean square; the AlexNet paper weighs the sum of squares,"
             " so that its 1e-4 is 5e-4 here"
         ),
     )
-    beta: float = Field(default=0.75, ge=0, allow_inf_nan=False, description="the exponent")
-    k: float = Field(
-        default=1.0, gt=0, allow_inf_nan=False, description="added to the weighted mean square"
-    )
+    beta: NotNegative = Field(default=0.75, description="the exponent")
+    k: Positive = Field(default=1.0, description="added to the weighted mean square")
     region: Literal["across", "within"] = Field(
         default="across",
         description=(
@@ -150,7 +154,13 @@ class LocalResponseNorm(Layer):
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
-        """LRN. ONNX Runtime has it for two dimensions only: others are taken as two."""
+        """LRN. ONNX Runtime has it for two dimensions only: others are taken as two.
+
+        Nor has it any where alpha or beta is 0: then each number is divided by the same.
+        """
+        if not (self.alpha and self.beta):
+            factor = math.exp(min(-self.beta * math.log(self.k), math.log(LARGEST)))
+            return emit.op("Mul", context.inputs[0], emit.constant(factor))
         if self.region == "within":
             return self._within(emit, context)
         (source,), dims = context.inputs, context.output.dims

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import LARGEST
+from cnndsl.layers.base import Positive
 from cnndsl.layers.elementwise import Elementwise
 from cnndsl.layers.lowering import Builder, LoweringContext
 
@@ -25,7 +25,7 @@ class Elu(Elementwise):
     positional = ("alpha",)
     saves = ("inputs", "output")
 
-    alpha: float = Field(default=1.0, gt=0, le=LARGEST, description="it falls to minus this number")
+    alpha: Positive = Field(default=1.0, description="it falls to minus this number")
 
     @override
     def of(self, number: float) -> float:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import Field
 from typing_extensions import override
 
-from cnndsl.layers.base import Layer
+from cnndsl.layers.base import Layer, NotNegative
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.types import TensorType
 
@@ -85,9 +85,7 @@ class Noise(Regularizer):
     per_channel = True
     positional = ("std",)
 
-    std: float = Field(
-        default=0.1, ge=0, allow_inf_nan=False, description="the noise's standard deviation"
-    )
+    std: NotNegative = Field(default=0.1, description="the noise's standard deviation")
 
     @property
     @override

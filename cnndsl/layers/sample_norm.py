@@ -9,7 +9,7 @@ the smaller the batch. GroupNormalization of opset 18 is no kernel: it becomes 2
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -22,6 +22,7 @@ from cnndsl.layers.base import (
     Footprint,
     Init,
     Layer,
+    Positive,
     ShapeFault,
     Weight,
 )
@@ -35,8 +36,6 @@ __all__ = ["GroupNorm", "InstanceNorm", "L2Norm", "LayerNorm", "RmsNorm", "Sampl
 
 V = TypeVar("V")
 
-Eps: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
 Over: TypeAlias = Literal["all", "channels"]
 
 
@@ -46,7 +45,9 @@ class SampleNorm(Layer):
     per_channel = True
     saves = ("inputs",)
 
-    eps: Eps = Field(default=1e-5, description="added to the variance, against division by zero")
+    eps: Positive = Field(
+        default=1e-5, description="added to the variance, against division by zero"
+    )
     affine: bool = Field(
         default=True, description="whether the result is scaled and shifted by numbers that learn"
     )
@@ -214,7 +215,9 @@ class RmsNorm(SampleNorm):
 
     keyword = "rmsnorm"
 
-    eps: Eps = Field(default=1e-6, description="added to the mean square, against division by zero")
+    eps: Positive = Field(
+        default=1e-6, description="added to the mean square, against division by zero"
+    )
     affine: bool = Field(
         default=True, description="whether the result is scaled by numbers that learn"
     )
@@ -267,12 +270,12 @@ class L2Norm(Layer):
     per_channel = True
     saves = ("inputs",)
 
-    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+    scale: Positive | None = Field(
         default=None,
         description="where each channel's learnt scale begins; without it nothing is scaled",
         examples=["20"],
     )
-    eps: Eps = Field(default=1e-12, description="the least length that is divided by")
+    eps: Positive = Field(default=1e-12, description="the least length that is divided by")
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:

@@ -16,7 +16,6 @@ there is a ``range``.
 # No `from __future__ import annotations`: pydantic would have to compile every annotation of the
 # classes here when they are defined, on the way to every check.
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
@@ -24,7 +23,7 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from cnndsl.diagnostics.words import count
 from cnndsl.frozen import frozen
-from cnndsl.layers.base import Count, Schema, ShapeFault
+from cnndsl.layers.base import LARGEST, Count, Positive, Real, Schema, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.types import DType, TensorType
 
@@ -66,10 +65,6 @@ def _as_numbers(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
-
-
 # --- the settings -----------------------------------------------------------------------------
 
 
@@ -89,7 +84,7 @@ class Scale(InputSetting):
 class Mean(InputSetting):
     """What is subtracted from the scaled values."""
 
-    value: Annotated[tuple[Finite, ...], BeforeValidator(_as_numbers)] = Field(
+    value: Annotated[tuple[Real, ...], BeforeValidator(_as_numbers)] = Field(
         min_length=1, description="one number, or one per channel, in scaled units"
     )
 
@@ -146,7 +141,7 @@ class Range(InputSetting):
     is always the smallest and the largest number that they can hold.
     """
 
-    value: Annotated[tuple[Finite, Finite], BeforeValidator(_as_numbers)] = Field(
+    value: Annotated[tuple[Real, Real], BeforeValidator(_as_numbers)] = Field(
         description="the values that become 0 and 255, the lower one first", examples=[(0, 1)]
     )
 
@@ -255,7 +250,7 @@ class Preparation:
                 "write the value that becomes 0, then the one that becomes 255: `range 0 1`",
             )
 
-        elif self.range is not None and math.isinf(self.range[1] - self.range[0]):
+        elif self.range is not None and self.range[1] - self.range[0] > LARGEST:
             yield _fault(
                 "range",
                 "`range` is wider than any number",

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import Field
 
-from cnndsl.layers.base import MAX_SIZE, Count, InitWord, Schema
+from cnndsl.layers.base import MAX_SIZE, Count, InitWord, NotNegative, Positive, Schema
 
 __all__ = [
     "Batch",
@@ -37,8 +37,6 @@ __all__ = [
     "Whole",
 ]
 
-Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BelowOne: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Portion: TypeAlias = Annotated[float, Field(gt=0, lt=1)]
 Whole: TypeAlias = Annotated[int, Field(ge=0, le=MAX_SIZE)]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from cnndsl.cli.plugin_errors import REGISTRIES
 from cnndsl.layers import find
-from cnndsl.layers.base import MAX_SIZE, Init, Layer
+from cnndsl.layers.base import LARGEST, MAX_SIZE, Init, Layer, Schema
 from cnndsl.layers.window import Rounding
 
 
@@ -126,3 +128,33 @@ def test_a_layer_is_frozen_and_hashable() -> None:
     assert hash(layer) == hash(make("conv", filters=6, kernel=5))
     with pytest.raises(ValidationError):
         layer.filters = 7  # type: ignore[attr-defined]
+
+
+# --- what float32 can hold --------------------------------------------------------------------
+
+
+def numbers() -> Iterator[tuple[type[Schema], str]]:
+    """Every parameter that is a number, of whatever a spec names: layers, losses, optimizers."""
+    for registry in REGISTRIES:
+        for keyword in registry.keywords():
+            schema = registry.find(keyword)
+            if schema is not None and issubclass(schema, Schema):
+                for name, field in schema.model_fields.items():
+                    if field.annotation in (float, float | None):
+                        yield schema, name
+
+
+def takes(schema: type[Schema], name: str, value: float) -> bool:
+    try:
+        schema(**{name: value})
+    except ValidationError as error:
+        return name not in [problem["loc"][0] for problem in error.errors()]
+    return True
+
+
+@pytest.mark.parametrize(("schema", "name"), [*numbers()])
+def test_a_number_that_float32_cannot_hold_is_refused(schema: type[Schema], name: str) -> None:
+    assert not takes(schema, name, 1e39)
+    assert not takes(schema, name, -1e39)
+    if takes(schema, name, LARGEST) and not takes(schema, name, 0):
+        assert not takes(schema, name, 1e-46)

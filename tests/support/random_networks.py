@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 import semantics
 from oracle import Array
+from random_choices import Choices
 from semantics import Sliding
 
 __all__ = ["Writer"]
@@ -38,23 +38,14 @@ Step = tuple[str, Array]
 """The text of a chain, and what comes out of it."""
 
 
-class Writer:
+class Writer(Choices):
     """Writes a spec by random choices, and computes it."""
 
     def __init__(self, seed: int) -> None:
-        self.choices = random.Random(seed)
+        super().__init__(seed)
         self.numbers = numpy.random.default_rng(seed)
         self.weights: list[Array] = []
         self.streams: dict[str, Array] = {}
-
-    def pick(self, *options: Any) -> Any:
-        return self.choices.choice(options)
-
-    def flip(self) -> bool:
-        return self.choices.random() < 0.5
-
-    def count(self, low: int, high: int) -> int:
-        return self.choices.randint(low, max(low, high))
 
     def weight(self, *shape: int, positive: bool = False) -> Array:
         array = self.numbers.normal(size=shape) / math.sqrt(math.prod(shape[1:]))
@@ -62,56 +53,6 @@ class Writer:
             array = self.numbers.uniform(0.5, 1.5, shape)
         self.weights.append(array.astype(numpy.float32))
         return self.weights[-1].astype(numpy.float64)
-
-    # --- sizes --------------------------------------------------------------------------------
-
-    def sizes(self, values: tuple[int, ...]) -> str:
-        """Sizes in one of the ways in which they can be written."""
-        forms = ["x".join(map(str, values)), str([*values])]
-        return str(self.pick(*forms, *([str(values[0])] if len(set(values)) == 1 else [])))
-
-    def sliding(self, x: Array, *, dilates: bool, pool: bool) -> tuple[str, str, Sliding]:
-        """A window that fits: its kernel, its other attributes, and what they mean."""
-        sizes = x.shape[2:]
-        kernel = tuple(self.count(1, min(4, size)) for size in sizes)
-        stride = tuple(self.pick(1, 2, 2, 3) for _ in sizes)
-        dilation = tuple(self.count(1, 2) if dilates and k > 1 else 1 for k in kernel)
-        words = f"stride {self.sizes(stride)}"
-        if dilates and max(dilation) > 1:
-            words += f" dilation {self.sizes(dilation)}"
-        extents = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-        rounding = self.pick("floor", "ceil", "ceil", "exact")
-        for padding, text in self.paddings(extents):
-            borders = semantics.margins(padding, sizes, extents, stride)
-            how = Sliding(kernel, stride, dilation, borders, rounding)
-            blind = max(dilation) > min(sizes) or any(
-                max(pair) >= extent for pair, extent in zip(borders, extents, strict=True)
-            )
-            tiles = how.tiles(sizes) or rounding != "exact" or padding == "same"
-            if min(how.spans(sizes)) >= 0 and tiles and not (pool and blind):
-                if padding == "same":
-                    how = Sliding(kernel, stride, dilation, borders, "floor")
-                words += f" padding {text}" + f" rounding {rounding}" * (rounding != "exact")
-                return self.sizes(kernel), words, how
-        return self.same(x)
-
-    def paddings(self, extents: tuple[int, ...]) -> list[tuple[Any, str]]:
-        """Some paddings to try, each as it is meant and as it is written."""
-        own = tuple(self.count(0, extent) for extent in extents)
-        both = own + tuple(self.count(0, extent) for extent in extents)
-        alike = own[:1] * len(own)
-        options = [("valid", "valid"), ("same", "same"), ("full", "full")]
-        listed = [(own, self.sizes(own)), (both, str([*both])), (alike, str(own[0]))]
-        return self.choices.sample(options + listed, len(options + listed))
-
-    def same(self, x: Array, stride: int = 1) -> tuple[str, str, Sliding]:
-        """A window that keeps the sizes, or divides them by its stride."""
-        sizes, kernel = x.shape[2:], self.count(1, 3)
-        rank = len(sizes)
-        steps = (stride,) * rank
-        borders = semantics.margins("same", sizes, (kernel,) * rank, steps)
-        how = Sliding((kernel,) * rank, steps, (1,) * rank, borders, "floor")
-        return str(kernel), f"stride {stride} padding same", how
 
     # --- layers -------------------------------------------------------------------------------
 
@@ -169,7 +110,9 @@ class Writer:
 
     def pool(self, x: Array, window: tuple[str, str, Sliding] | None = None) -> Step:
         kind = self.pick("maxpool", "avgpool", "sumpool", "counting")
-        kernel, words, how = window or self.sliding(x, dilates=kind == "maxpool", pool=True)
+        kernel, words, how = window or self.sliding(
+            x.shape[2:], dilates=kind == "maxpool", pool=True
+        )
         if kind == "maxpool":
             return f"maxpool {kernel} {words}", semantics.maxpool(x, how)
         if kind == "sumpool":
@@ -216,8 +159,8 @@ class Writer:
         """A chain that keeps the shape, or that begins at an earlier stream of the same shape."""
         earlier = [pair for pair in self.streams.items() if pair[1].shape == x.shape]
         text, y = self.pick(
-            lambda: self.conv(x, self.same(x), x.shape[1]),
-            lambda: self.pool(x, self.same(x)),
+            lambda: self.conv(x, self.same(x.shape[2:]), x.shape[1]),
+            lambda: self.pool(x, self.same(x.shape[2:])),
             lambda: self.norm(x),
             lambda: ("identity", x),
             *[lambda: self.pick(*earlier)] * (2 if earlier else 0),
@@ -241,7 +184,7 @@ class Writer:
         stride = self.count(1, 2)
         steps = []
         for _ in range(self.count(2, 3)):
-            window = self.same(x, stride)
+            window = self.same(x.shape[2:], stride)
             steps.append(self.conv(x, window) if self.flip() else self.pool(x, window))
         chains = ", ".join(text for text, _ in steps)
         return f"concat({chains})", numpy.concatenate([value for _, value in steps], 1)
@@ -255,7 +198,7 @@ class Writer:
 
     def unit(self, x: Array) -> Step:
         """A call of the block in the prelude."""
-        kernel, _, how = self.same(x)
+        kernel, _, how = self.same(x.shape[2:])
         width = self.count(1, 4)
         weight = self.weight(width, x.shape[1], *how.kernel)
         y = self.batchnorm(semantics.conv(x, how, weight, None, 1))
@@ -264,7 +207,7 @@ class Writer:
     def repeat(self, x: Array) -> Step:
         """One text for several layers, each with weights of its own."""
         times, width = self.count(1, 3), x.shape[1]
-        kernel, words, how = self.same(x)
+        kernel, words, how = self.same(x.shape[2:])
         for _ in range(times):
             weight, bias = self.weight(width, width, *how.kernel), self.weight(width)
             x = numpy.tanh(semantics.conv(x, how, weight, bias, 1))
@@ -282,7 +225,7 @@ class Writer:
         return self.choices.choice(kinds)(x)
 
     def strided(self, x: Array) -> Step:
-        return self.conv(x, self.sliding(x, dilates=True, pool=False))
+        return self.conv(x, self.sliding(x.shape[2:], dilates=True, pool=False))
 
     def write(self, layers: int) -> tuple[str, Array, Array]:
         """A spec of so many statements, an input of two samples, and what comes out."""

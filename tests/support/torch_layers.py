@@ -205,7 +205,7 @@ def _norm(keyword: str, **choices: tuple[Any, ...]) -> Draw:
 
 
 def _draw_lrn(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
-    numbers = {"alpha": rng.choice((1e-4, 0.5)), "beta": rng.choice((0.5, 0.75))}
+    numbers = {"alpha": rng.choice((0.0, 1e-4, 0.5)), "beta": rng.choice((0.0, 0.5, 0.75))}
     region = rng.choice(("across", "within"))
     layer = _make(
         "lrn", size=rng.choice((1, 3, 5)), k=rng.choice((1.0, 2.0)), region=region, **numbers
