@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Label
 from cnndsl.diagnostics.source import Span
+from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.calls import as_chain
@@ -157,9 +158,10 @@ def join_nodes(
             streams.append(context.one(context.chain(chain, frame, current), chain.span))
     if call.share is not None:
         attributes += [Name(SHARE, call.share.span), Name(call.share.name, call.share.span)]
-    if len(streams) < 2:
+    if len(streams) < 2 or len(streams) != (schema.streams or len(streams)):
         if not any(map(context.is_poison, streams)):
-            context.report.add(_too_few(call, len(streams), notes))
+            report = _miscounted if schema.streams else _too_few
+            context.report.add(report(call, schema, len(streams), notes))
         return (context.poison(call.span, frame),)
     inputs = tuple(streams)
     nodes = layer_nodes(context, schema, call.callee, attributes, label, frame, inputs, call.span)
@@ -220,7 +222,23 @@ def _all_rounds(
     return streams
 
 
-def _too_few(call: Call, number: int, notes: Sequence[str]) -> Diagnostic:
+def _miscounted(call: Call, schema: type[Layer], number: int, notes: Sequence[str]) -> Diagnostic:
+    """CNN111: more or fewer streams than a join takes that takes a certain number."""
+    assert schema.streams is not None
+    name, names = call.callee.name, schema.roles or ("a", "b", "c", "d")[: schema.streams]
+    message = f"`{name}` takes exactly {count(schema.streams, 'stream')}, not {number}"
+    given = [argument.value.span for argument in call.arguments if argument.name is None]
+    span = call.callee.span
+    if len(given) == number > schema.streams:  # no loop among them
+        span = given[schema.streams].to(given[-1])
+    written = f"{name}({', '.join(names)}{', …' if schema.roles else ''})"
+    help = f"write `{written}` with the streams of yours; `identity` is the one that comes in"
+    if number > schema.streams and not schema.roles:
+        help = f"leave one out, or join them in turn: `{name}({name}(a, b), c)`"
+    return Diagnostic("CNN111", message, span, notes=tuple(notes), help=help)
+
+
+def _too_few(call: Call, schema: type[Layer], number: int, notes: Sequence[str]) -> Diagnostic:
     """CNN111: a join of one stream, or of none."""
     message = f"`{call.callee.name}` joins two streams or more, not {number}"
     help = "separate its chains by commas; `identity` is the stream itself"

@@ -236,6 +236,9 @@ class Layer(Schema):
     sees: ClassVar[int | None] = None
     """How many of its inputs its numbers are made of, the first ones; None where of all."""
 
+    streams: ClassVar[int | None] = None
+    """How many streams a join takes; None where it takes any number from two on."""
+
     roles: ClassVar[tuple[str, ...]] = ()
     """What the streams of a join are, in order, where they are not alike: features, regions."""
 
@@ -247,6 +250,9 @@ class Layer(Schema):
 
     shares: ClassVar[Literal["never", "inference", "always"]] = "never"
     """When its output is its input's memory: a reshaped view always, `dropout` at inference."""
+
+    draws: ClassVar[bool] = False
+    """Whether its training form computes with numbers drawn at random, and inference without."""
 
     per_channel: ClassVar[bool] = False
     """Whether it treats all channels alike, each by itself (softmax: by all alike)."""

@@ -18,6 +18,7 @@ class DropConnect(Dense):
     """Connects every unit to every input; in training, weights are zero at random."""
 
     keyword = "dropconnect"
+    draws = True
 
     rate: float = Field(
         default=0.5,

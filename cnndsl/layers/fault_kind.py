@@ -56,8 +56,6 @@ class FaultKind(StrEnum):
     """The output padding is not below the stride."""
     NO_SUCH_ID = "CNN330"
     """An id is none of the vocabulary's."""
-    STREAM_COUNT = "CNN111"
-    """A join of another number of streams than it takes."""
     HEADS = "CNN331"
     """The width does not split into the heads."""
     CONNECTIONS = "CNN332"

@@ -33,6 +33,7 @@ class FractionalMaxPool(Layer):
 
     keyword = "fractionalmaxpool"
     positional = ("size",)
+    draws = True
     per_channel = True
     saves = ("inputs", "output")
 

@@ -24,19 +24,11 @@ class MatMul(Layer):
 
     keyword = "matmul"
     joins = True
+    streams = 2
     saves = ("inputs",)
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
-        if len(inputs) != 2:
-            yield ShapeFault(
-                FaultKind.STREAM_COUNT,
-                f"`matmul` multiplies two streams, not {len(inputs)}",
-                inputs=tuple(range(len(inputs))),
-                help="write `matmul(a, b)`; products of several are `matmul(matmul(a, b), c)`",
-                fatal=True,
-            )
-            return
         left, right = inputs
         flat = [at for at, source in enumerate(inputs) if not source.spatial]
         if flat:

@@ -34,6 +34,7 @@ class RegionPooling(Layer):
     """What the pools over regions share: their parameters, what they take, what they give."""
 
     joins = True
+    streams = 2
     roles = ("features", "regions")
     saves = ("inputs",)
 
@@ -49,15 +50,6 @@ class RegionPooling(Layer):
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
-        if len(inputs) != 2:
-            yield ShapeFault(
-                FaultKind.UNSUITED,
-                f"`{self.keyword}` takes feature maps and regions, not {len(inputs)} streams",
-                inputs=tuple(range(len(inputs))),
-                help=f"write `{self.keyword}(features, regions, …)` with the names of yours",
-                fatal=True,
-            )
-            return
         yield from self._input_faults(*inputs)
         if len(self.size) not in (1, 2):
             yield miscount("size", self.size, 2)

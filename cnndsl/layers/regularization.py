@@ -18,6 +18,7 @@ V = TypeVar("V")
 class Regularizer(Layer):
     """What changes its input at random in training, and passes everything on in inference."""
 
+    draws = True
     shares = "inference"
 
     @property

@@ -45,7 +45,7 @@ class RoiPool(RegionPooling):
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:
         yield from super().faults(*inputs)
-        if len(inputs) == 2 and len(inputs[0].dims) == 3:
+        if len(inputs[0].dims) == 3:
             channels, height, width = inputs[0].dims
             numbers = channels * sum(_sides(height)) * sum(_sides(width))
             if numbers > MAX_SIZE:

@@ -26,6 +26,7 @@ class StochasticPool(Pooling):
     """In training, draws a cell of each window by its share of the sum; else, their mean by it."""
 
     keyword = "stochasticpool"
+    draws = True
     least_input = 0.0
     saves = ("inputs", "output")
 

@@ -7,6 +7,7 @@ places of a kernel, each one product or comparison of whole feature maps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -21,7 +22,17 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from typing_extensions import override
 
-__all__ = ["AveragePool", "Conv", "ConvTranspose", "DoubleGraph", "Doubles", "MaxPool"]
+__all__ = [
+    "AveragePool",
+    "Conv",
+    "ConvTranspose",
+    "DoubleGraph",
+    "Doubles",
+    "Erf",
+    "GlobalMaxPool",
+    "LogSoftmax",
+    "MaxPool",
+]
 
 Doubles: TypeAlias = NDArray[numpy.float64]
 
@@ -35,7 +46,7 @@ class DoubleGraph:
         self._value = value
         self._evaluator = ReferenceEvaluator(
             _for_value(model, value),
-            new_ops=[Conv, ConvTranspose, MaxPool, AveragePool],
+            new_ops=[*OPERATORS],
         )
         self._wanted = frozenset(self._evaluator.input_names)
 
@@ -242,6 +253,16 @@ class MaxPool(OpRun):
         return largest, at
 
 
+class GlobalMaxPool(OpRun):
+    """GlobalMaxPool-1; the reference evaluator's knows two dimensions only."""
+
+    op_domain = ""
+
+    @override
+    def _run(self, x: Doubles) -> tuple[Doubles]:
+        return (numpy.asarray(x.max(axis=tuple(range(2, x.ndim)), keepdims=True)),)
+
+
 class AveragePool(OpRun):
     """AveragePool-11 and -19."""
 
@@ -260,3 +281,38 @@ class AveragePool(OpRun):
             reduce(numpy.add, (part for _, part in windows.parts(maps))) for maps in (values, ones)
         )
         return (total / count,)
+
+
+class LogSoftmax(OpRun):
+    """LogSoftmax-13; the reference evaluator's takes the logarithm of what has become 0."""
+
+    op_domain = ""
+
+    @override
+    def _run(self, x: Doubles, **given: Any) -> tuple[Doubles]:
+        axis = -1 if given["axis"] is None else given["axis"]
+        beside = x - x.max(axis=axis, keepdims=True)
+        total = numpy.log(numpy.exp(beside).sum(axis=axis, keepdims=True))
+        return (numpy.asarray(beside - total),)
+
+
+class Erf(OpRun):
+    """Erf-13; the reference evaluator's gives float32."""
+
+    op_domain = ""
+
+    @override
+    def _run(self, x: Doubles) -> tuple[Doubles]:
+        return (numpy.vectorize(math.erf, otypes=[numpy.float64])(x),)
+
+
+OPERATORS: tuple[type[OpRun], ...] = (
+    AveragePool,
+    Conv,
+    ConvTranspose,
+    Erf,
+    GlobalMaxPool,
+    LogSoftmax,
+    MaxPool,
+)
+"""Those that the reference evaluator has wrong, in float32, or too slow."""

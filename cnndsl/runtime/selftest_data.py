@@ -11,7 +11,7 @@ from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.training.signature import TensorSpec
 from cnndsl.types import TensorType
 
-__all__ = ["labels_of", "random_labels", "random_samples"]
+__all__ = ["labels_of", "other_labels", "random_labels", "random_samples", "rounded_otherwise"]
 
 
 def random_samples(
@@ -30,6 +30,12 @@ def random_labels(spec: TensorSpec, channels: int, random: numpy.random.Generato
     return labels.astype(spec.dtype)
 
 
+def other_labels(labels: NDArray[Any], channels: int) -> NDArray[Any]:
+    """Labels of which none is what random ones for so many channels are."""
+    is_class = numpy.issubdtype(labels.dtype, numpy.integer)
+    return ((labels + 1) % channels if is_class else 1 - labels).astype(labels.dtype)
+
+
 def labels_of(loss: Loss, scores: NDArray[Any]) -> NDArray[Any]:
     """Labels that scores would be right by; of shares, half of them hold."""
     if loss.labels is LabelKind.CLASS:
@@ -37,3 +43,10 @@ def labels_of(loss: Loss, scores: NDArray[Any]) -> NDArray[Any]:
     if loss.labels is LabelKind.SHARE:
         return numpy.asarray(scores > numpy.median(scores))
     return scores
+
+
+def rounded_otherwise(array: NDArray[Any], random: numpy.random.Generator) -> NDArray[Any]:
+    """Numbers that differ about in the last digit of float32."""
+    eps = numpy.finfo(numpy.float32).eps
+    moved = array * (1 + eps * random.normal(size=array.shape))
+    return moved.astype(numpy.float32)

@@ -7,7 +7,8 @@ what remains is the float32 noise of the gradients themselves. That is measured,
 A slope costs a run of the network in float64. So several tensors are moved at once, each by as
 much as should change the loss equally; where the sum is wrong, halves are tried until the tensor
 is found. Each group is moved twice, the second time with signs drawn at random: errors that
-cancel in one sum do not in the other.
+cancel in one sum do not in the other. So is a tensor without a gradient, each time along numbers
+drawn at random, which may by chance lie across the slope.
 """
 
 from __future__ import annotations
@@ -44,12 +45,17 @@ _ALL_NOISE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A weight, its gradient, and how that changes where float32 rounds otherwise."""
+    """A weight, its gradient, and how that changes where float32 rounds otherwise.
+
+    Of the change there are several draws, one behind the other along a first axis. ``resolution``
+    is a float32's share of the terms that the gradient is the sum of, where that is known.
+    """
 
     name: str
     weight: Doubles
     gradient: Doubles
     noise: Doubles
+    resolution: float = 0.0
 
     @property
     def norm(self) -> float:
@@ -68,13 +74,16 @@ class Tensor:
 
     @property
     def spread(self) -> float:
-        """The norm of its noise."""
-        return float(numpy.linalg.norm(self.noise))
+        """The norm of its noise: the root mean square over the draws, and its resolution."""
+        drawn = float(numpy.linalg.norm(self.noise)) / math.sqrt(len(self.noise))
+        return math.hypot(drawn, self.resolution)
 
     @property
     def drift(self) -> float:
-        """Its noise along the gradient."""
-        return abs(float(numpy.sum(self.noise * self.gradient))) / self.norm
+        """Its noise along the gradient, in the same way."""
+        along = (self.noise * self.gradient).reshape(len(self.noise), -1).sum(axis=1)
+        drawn = float(numpy.linalg.norm(along)) / math.sqrt(len(self.noise)) / self.norm
+        return math.hypot(drawn, self.resolution)
 
 
 class Slopes:
@@ -129,7 +138,7 @@ class Slopes:
     def _look(self, group: Sequence[Tensor]) -> tuple[float, str]:
         """The error of a group; that of its worst tensor, where the group's is too large."""
         error = self._error(group, numpy.ones(len(group)))
-        if len(group) > 1:
+        if len(group) > 1 or group[0].norm == 0:
             signs = self._random.choice([-1.0, 1.0], len(group))
             error = max(error, self._error(group, signs))
         if error <= self._tolerance or len(group) == 1:
@@ -157,6 +166,8 @@ class Slopes:
             noise += (_NOISE * length * (one.spread if silent else one.drift)) ** 2
         change = self._run(moved) - self.loss
         error = abs(change - expected) / share
+        if not math.isfinite(error):
+            return math.inf
         if error - math.sqrt(noise) / share <= self._tolerance:
             return min(error, self._tolerance)
         return error

@@ -57,9 +57,17 @@ class BackwardPass:
 
 
 def emit_backward(
-    typed: TypedNetwork, recipe: Recipe, batch: int, opset: int, target: Target
+    typed: TypedNetwork,
+    recipe: Recipe,
+    batch: int,
+    opset: int,
+    target: Target,
+    *,
+    chance: bool = True,
 ) -> BackwardPass:
     """Emit all of a training step but the update.
+
+    Without ``chance``, layers that draw in training do what they do in inference.
 
     Raises:
         UserError: as :func:`cnndsl.training.step.build_step` does.
@@ -68,7 +76,7 @@ def emit_backward(
         raise UserError(problem.code, problem.message, problem.notes, problem.help)
     graph = StepGraph(batch, opset)
     _check_names(typed, graph)
-    forward = _forward(typed, recipe, graph)
+    forward = _forward(typed, recipe, graph, chance)
     _check_heads(typed, recipe, forward)
     loss, measured = _measure(typed, recipe, graph, forward)
     learning = _learning(typed, recipe, forward)
@@ -108,11 +116,12 @@ def _check_names(typed: TypedNetwork, graph: StepGraph) -> None:
             )
 
 
-def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph) -> Forward:
+def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph, chance: bool) -> Forward:
     """The training form of the network; frozen layers keep that of inference."""
 
     def lower_layer(node: LayerNode, context: LoweringContext[onnx_ir.Value]) -> onnx_ir.Value:
-        if context.weights and recipe.freezes(node.owner):
+        frozen = context.weights and recipe.freezes(node.owner)
+        if frozen or (node.layer.draws and not chance):
             return node.layer.lower(graph, context)
         return node.layer.lower_training(graph, context)
 

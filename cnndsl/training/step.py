@@ -108,12 +108,14 @@ def build_step(
     opset: int = DEFAULT_OPSET,
     target: Target = "cpu",
     probed: bool = False,
+    chance: bool = True,
 ) -> Step:
     """The graph of one training step for a batch of fixed size.
 
     The recipe is the network's unless another is given, the batch the recipe's. The loss is that
     of the main output; weights that it does not depend on have no part in the step. ``probed``
-    gives it the outputs that :mod:`cnndsl.training.probe` describes.
+    gives it the outputs that :mod:`cnndsl.training.probe` describes. Without ``chance``, layers
+    that draw in training do what they do in inference.
 
     Raises:
         UserError: CNN605 for an opset that is not supported, CNN808 where nothing learns, CNN809
@@ -121,7 +123,7 @@ def build_step(
             value, CNN007 where an input has a name of the step's.
     """
     recipe = recipe or typed.network.recipe or Recipe()
-    backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target)
+    backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target, chance=chance)
     graph, forward = backward.graph, backward.forward
     updates = _updates(recipe, graph, backward, forward.weights, backward.gradients)
     probes = {}

@@ -80,14 +80,14 @@ SHORT: MappingProxyType[str, tuple[str, Callable[[], Any]]] = MappingProxyType(
         "mobilenetv2": (
             'import "std/inverted"\ninput 3x16x16\nrounding floor\n'
             "conv 8@3 stride 2 padding 1 bias no -> batchnorm -> relu6\n"
-            "inverteds(8, 6, 1, expansion = 1)\ninverteds(6, 8, 2, stride = 2)\n"
+            "inverteds(6, 1, expansion = 1)\ninverteds(8, 2, stride = 2)\n"
             f"conv 16@1 bias no -> batchnorm -> relu6\n{HEAD}",
             lambda: mobilenetv2(8, [(1, 6, 1, 1), (6, 8, 2, 2)], 16, 3),
         ),
         "mobilenetv3": (
             'import "std/mobilenetv3"\ninput 3x16x16\nrounding floor\n'
             "conv 8@3 stride 2 padding 1 bias no -> batchnorm eps 0.001 -> hardswish\n"
-            "bneck(3, 8, 8, squeeze = 4, keep = yes, widen = no)\n"
+            "bneck(3, 8, 8, squeeze = 4)\n"
             "bneck(5, 12, 6, swish = yes, stride = 2)\n"
             "conv 16@1 bias no -> batchnorm eps 0.001 -> hardswish\n"
             "globalavgpool -> dense 8 -> hardswish -> dense 3 -> softmax\n",
@@ -96,7 +96,7 @@ SHORT: MappingProxyType[str, tuple[str, Callable[[], Any]]] = MappingProxyType(
         "efficientnetb0": (
             'import "std/mbconv"\ninput 3x16x16\nrounding floor\n'
             "conv 8@3 stride 2 padding 1 bias no -> batchnorm -> silu\n"
-            "mbconvs(8, 6, 1, 3, 1, expansion = 1)\nmbconvs(6, 8, 2, 5, 0, stride = 2)\n"
+            "mbconvs(6, 1, 3, 1, expansion = 1)\nmbconvs(8, 2, 5, 0, stride = 2)\n"
             f"conv 16@1 bias no -> batchnorm -> silu\n{HEAD}",
             # The shortcut of the second row's last block is never dropped: it is the first of all.
             lambda: efficientnet(8, [(1, 3, 6, 1, 1), (6, 5, 8, 2, 2)], 16, 3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
@@ -81,3 +82,35 @@ def test_the_places_of_maxima_are_those_of_onnx_runtime(given: dict[str, Any]) -
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     (expected,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
     assert DoubleGraph(model, "total")({"x": x}) == pytest.approx(float(expected), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("operator", "size", "expected"),
+    [
+        ("GlobalMaxPool", (2, 3, 4), [3.0, 7.0, 11.0, 15.0, 19.0, 23.0]),
+        ("GlobalMaxPool", (2, 3, 4, 1), [3.0, 7.0, 11.0, 15.0, 19.0, 23.0]),
+        ("GlobalMaxPool", (3, 1, 2, 2, 2), [7.0, 15.0, 23.0]),
+        ("LogSoftmax", (1, 2), [-1000.0, 0.0]),
+        ("Erf", (1, 1), [0.8427007929497149]),
+    ],
+)
+def test_what_the_reference_computes_wrongly_is_right(
+    operator: str, size: tuple[int, ...], expected: list[float]
+) -> None:
+    values = {"LogSoftmax": [0, 1000], "Erf": [1]}.get(operator, range(math.prod(size)))
+    weights = numpy.arange(1.0, 1 + len(expected))  # no two results can be exchanged unseen
+    nodes = [
+        helper.make_node(operator, ["x"], ["y"]),
+        helper.make_node("Reshape", ["y", "flat"], ["line"]),
+        helper.make_node("MatMul", ["line", "w"], ["total"]),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, size)]
+    constants = [
+        helper.make_tensor("flat", TensorProto.INT64, [1], [-1]),
+        helper.make_tensor("w", TensorProto.DOUBLE, weights.shape, weights),
+    ]
+    outputs = [helper.make_tensor_value_info("total", TensorProto.FLOAT, None)]
+    model = helper.make_model(helper.make_graph(nodes, "g", inputs, outputs, constants))
+    source = numpy.array(values, numpy.float32).reshape(size)
+    found = DoubleGraph(model, "total")({"x": source})
+    assert found == pytest.approx(float(weights @ expected), rel=1e-14)

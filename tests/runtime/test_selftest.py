@@ -14,7 +14,6 @@ from cnndsl.autodiff.rules import RULES, Rule, VjpContext
 from cnndsl.cli import main
 from cnndsl.layers.activation import Tanh
 from cnndsl.pipeline import selftest
-from cnndsl.runtime import selftest as module
 from cnndsl.runtime.selftest import Check
 from cnndsl.runtime.train_step import TrainStep
 
@@ -57,6 +56,25 @@ def test_a_normalisation_is_known_whatever_its_label() -> None:
     """It is the layers before it whose weights the inference graph is compared by."""
     labelled = SPEC.replace("dense 4 -> softmax", "dense 4\nlast: batchnorm\nsoftmax")
     assert verdicts(labelled)["inference"] == "passed"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "conv 3@3 -> relu -> stochasticpool 2",
+        "conv 3@3 -> fractionalmaxpool 4",
+        "flatten -> dropconnect 5",
+        "spatialdropout 0.3 -> conv 3@3 -> alphadropout 0.2 -> droppath 0.3",
+    ],
+)
+def test_layers_that_draw_are_compared_without_chance(body: str) -> None:
+    found = verdicts(f"input 1x8x8\n{body} -> flatten -> dense 4 -> softmax\n")
+    assert [found[name] for name in ("gradients", "inference", "save", "one")] == ["passed"] * 4
+
+
+def test_a_training_form_that_is_not_drawn_is_compared() -> None:
+    found = verdicts("input 1x4x4\nflatten -> rbf 4 -> softmax\ntrain { optimizer sgd lr 0.1 }\n")
+    assert found["inference"] == "passed"
 
 
 def test_a_network_of_normalisations_alone_has_nothing_to_compare() -> None:
@@ -155,7 +173,6 @@ def test_a_training_form_that_is_another_network_is_noticed(
         Tanh, "lower", lambda self, emit, context: emit.op("Sigmoid", *context.inputs)
     )
     monkeypatch.setattr(Tanh, "lower_training", lower)
-    monkeypatch.setattr(module, "_without_chance", lambda typed: typed)
     spec = SPEC.replace(" -> dropout 0.2", "")
     assert checks(spec)["inference graph against training graph"].verdict == "failed"
 

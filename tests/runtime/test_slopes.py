@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -92,6 +93,65 @@ def test_every_broken_gradient_is_noticed(
     assert gradients(SE).verdict == "failed"
 
 
+# --- gradients that are noise -----------------------------------------------------------------
+
+NORMALISED = """input 1x20x20
+conv 1@1 -> instancenorm -> relu -> flatten -> dense 3 -> softmax
+train { seed SEED }
+"""
+"""What the convolution scales and shifts, the normalisation takes away again."""
+
+SATURATED = """input 4x5x4x6
+conv 4@1 -> lppool 2 stride 1 -> flatten -> dense 3 -> softmax
+"""
+"""All four samples are certainly right: p - 1 is a few times the last digit of 1."""
+
+
+@pytest.mark.parametrize("seed", [12, 15, 19])
+def test_a_gradient_that_is_all_noise_is_not_held_against_a_network(seed: int) -> None:
+    assert gradients(NORMALISED.replace("SEED", str(seed))).verdict == "passed"
+
+
+def test_the_last_digit_of_a_loss_that_is_nearly_0_is_not_either() -> None:
+    assert gradients(SATURATED).verdict == "passed"
+
+
+@pytest.mark.parametrize("seed", [12, 15, 19])
+def test_a_normalisation_that_does_not_cancel_is_noticed(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = RULES["InstanceNormalization"]
+
+    def wrong(backward: VjpContext) -> list[onnx_ir.Value | None]:
+        source, *others = right(backward)
+        share = backward.op("Mul", backward.gradient, backward.scalar(0.1))
+        return [source and backward.op("Add", source, share), *others]
+
+    monkeypatch.setitem(RULES, "InstanceNormalization", wrong)
+    assert gradients(NORMALISED.replace("SEED", str(seed))).verdict == "failed"
+
+
+@pytest.mark.parametrize("draw", [0.0, 1e-3])
+def test_noise_is_told_from_several_draws(draw: float) -> None:
+    """One draw of the noise of a single number may be as small as one likes."""
+    noise = numpy.array([[draw], [1.0], [-0.8], [0.7]])
+    tensor = Tensor("w", numpy.ones(1), numpy.ones(1), noise)
+    assert tensor.silent
+    assert tensor.spread == pytest.approx(tensor.drift) == pytest.approx(0.73, rel=0.01)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_is_noticed(number: float) -> None:
+    losses = iter([1.0])
+    found = Slopes(lambda moved: next(losses, number), tensors({}, 1), 0.02).worst(1)
+    assert found == (math.inf, "w0")
+
+
+def test_a_gradient_through_an_exact_gelu_is_compared_in_float64() -> None:
+    check = gradients("input 4x7x6\nconv 4@1 -> gelu -> flatten -> dense 3 -> softmax\n")
+    assert float(check.measured.split()[1].rstrip(",")) < 1e-4
+
+
 # --- groups -----------------------------------------------------------------------------------
 
 
@@ -102,7 +162,7 @@ def tensors(wrong: Mapping[int, float], count: int = 40) -> list[Tensor]:
     for at in range(count):
         weight = random.normal(size=7)
         gradient = 2 * weight * wrong.get(at, 1.0)
-        found.append(Tensor(f"w{at}", weight, gradient, 1e-6 * random.normal(size=7)))
+        found.append(Tensor(f"w{at}", weight, gradient, 1e-6 * random.normal(size=(4, 7))))
     return found
 
 
