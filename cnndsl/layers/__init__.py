@@ -61,15 +61,17 @@ _OTHER_NAMES = {
     " transposeconv transposed_convolution upconvolution up_conv UpConv SpatialFullConvolution",
     "maxpool": "max_pool max_pooling maxpooling MaxPool maxpool1d maxpool2d"
     " maxpool3d MaxPool1d MaxPool2d MaxPool3d MaxPool1D MaxPool2D MaxPool3D MaxPooling1D"
+    " TemporalMaxPooling SpatialMaxPooling VolumetricMaxPooling"
     " MaxPooling2D MaxPooling3D max_pool1d max_pool2d max_pool3d max_pool_2d",
     "avgpool": "avg_pool average_pool averagepool meanpool mean_pool AvgPool AveragePool avgpool1d"
     " avgpool2d avgpool3d AvgPool1d AvgPool2d AvgPool3d AvgPool2D AveragePooling1D"
+    " SpatialAveragePooling"
     " AveragePooling2D AveragePooling3D avg_pool1d avg_pool2d avg_pool3d average_pooling",
-    "sumpool": "sum_pool sum_pooling SumPool",
+    "sumpool": "sum_pool sum_pooling sumpooling SumPool SumPool2d",
     "minpool": "min_pool min_pooling minpooling MinPool MinPool2d MinPooling2D",
     "lppool": "lp_pool LpPool LPPool LPPool1d LPPool2d LPPool3d lp_pool1d lp_pool2d lp_pool3d"
     " lpnormpool lp_norm_pool",
-    "globallppool": "GlobalLpPool global_lp_pool",
+    "globallppool": "GlobalLpPool GlobalLPPool global_lp_pool",
     "adaptiveavgpool": "AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d adaptive_avg_pool"
     " adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptiveaveragepool"
     " AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D",
@@ -78,14 +80,15 @@ _OTHER_NAMES = {
     " AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
     "maxtime": "max_time maxovertime max_over_time max_over_time_pool",
     "subsample": "subsampling trainable_subsampling",
-    "stochasticpool": "stochastic_pool stochastic_pooling stochasticpooling StochasticPool2d",
+    "stochasticpool": "stochastic_pool stochastic_pooling StochasticPooling StochasticPool2d",
     "fractionalmaxpool": "FractionalMaxPool2d FractionalMaxPool3d fractional_max_pool2d"
     " fractional_max_pool3d fractional_max_pool",
     "roipool": "roi_pool RoIPool ROIPool MaxRoiPool maxroipool ROIPooling roi_pooling RoIPooling",
     "roialign": "roi_align RoIAlign RoiAlign ROIAlign",
     "globalavgpool": "gap GAP global_avg_pool global_average_pool globalaveragepool"
     " global_average_pooling GlobalAveragePool GlobalAvgPool GlobalAveragePooling1D"
-    " GlobalAveragePooling2D GlobalAveragePooling3D",
+    " GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D"
+    " GlobalAvgPool3D",
     "globalmaxpool": "gmp GMP global_max_pool global_max_pooling GlobalMaxPool GlobalMaxPooling1D"
     " GlobalMaxPooling2D GlobalMaxPooling3D",
     "flatten": "Flatten flat ravel",
@@ -97,7 +100,7 @@ _OTHER_NAMES = {
     " mha MHA self_attention SelfAttention selfattention",
     "rbf": "RBF rbf_layer RBFLayer RadialBasis radial_basis EuclideanRBF",
     "matmul": "MatMul Matmul mat_mul bmm batch_matmul BatchMatMul batchmatmul matmult",
-    "embedding": "Embedding Embed embed lookup_table LookupTable word_embedding",
+    "embedding": "Embedding Embed embed embedding_lookup lookup_table LookupTable word_embedding",
     "dropout": "Dropout drop",
     "spatialdropout": "spatial_dropout SpatialDropout SpatialDropout1D SpatialDropout2D"
     " SpatialDropout3D dropout1d dropout2d dropout3d Dropout1d Dropout2d Dropout3d channeldropout"
@@ -134,10 +137,12 @@ _OTHER_NAMES = {
     "layernorm": "layer_norm ln LN LayerNorm",
     "groupnorm": "group_norm gn GN GroupNorm GroupNormalization groupnormalization"
     " group_normalization",
-    "instancenorm": "InstanceNormalization instancenormalization instance_normalization",
+    "instancenorm": "InstanceNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d instance_norm"
+    " InstanceNormalization instancenormalization instance_normalization",
     "rmsnorm": "rms_norm RMSNorm RMSNormalization rmsnormalization",
     "l2norm": "l2_norm L2Norm l2normalize L2Normalize l2_normalize UnitNormalization",
-    "pad": "Pad zeropad ZeroPad ZeroPadding zero_pad zero_padding zeropad1d zeropad2d zeropad3d"
+    "pad": "Pad pad1d pad2d pad3d zeropad ZeroPad ZeroPadding zero_pad zero_padding zeropad1d"
+    " zeropad2d zeropad3d"
     " ZeroPad1d ZeroPad2d ZeroPad3d ZeroPadding1D ZeroPadding2D ZeroPadding3D zero_padding2d",
     "crop": "Crop CenterCrop center_crop centercrop",
     "slice": "Slice narrow",
@@ -153,7 +158,7 @@ _OTHER_NAMES = {
     "depthtospace": "DepthToSpace depth_to_space PixelShuffle pixel_shuffle pixelshuffle",
     "spacetodepth": "SpaceToDepth space_to_depth PixelUnshuffle pixel_unshuffle pixelunshuffle",
     "identity": "Identity noop no_op pass_through",
-    "add": "Add sum plus",
+    "add": "Add sum Sum plus",
     "multiply": "mul Mul Multiply product times prod",
     "maximum": "Maximum Max",
     "minimum": "Minimum Min",
@@ -162,8 +167,22 @@ _OTHER_NAMES = {
     "concat": "cat Concat concatenate Concatenate depth_concat DepthConcat",
 }
 
-FOREIGN = {name: ours for ours, names in _OTHER_NAMES.items() for name in names.split()}
-"""Names that other tools use, and ours: for «in cnndsl it is called», not aliases."""
+_AS_SPELLED = {name: ours for ours, names in _OTHER_NAMES.items() for name in names.split()}
+_SHORT = 3
+"""Names of no more letters are other words in small letters: `Max` is, but `max` may be a slip."""
+
+FOREIGN = {
+    **{
+        name.lower(): ours
+        for name, ours in _AS_SPELLED.items()
+        if len(name) > _SHORT and name.lower() not in _OTHER_NAMES
+    },
+    **_AS_SPELLED,
+}
+"""Names that other tools use, and ours: for «in cnndsl it is called», not aliases.
+
+Any name may be in small letters: `globalaveragepooling2d`.
+"""
 
 _OTHER_ATTRIBUTES = {
     "kernel": "kernel_size kernel_shape ksize pool_size filter_size window",

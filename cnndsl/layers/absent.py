@@ -37,14 +37,17 @@ _STEPS = "no layer reads a sequence step by step"
 _LOSS = "the loss stands in the recipe, as in `train { loss crossentropy }`"
 
 _ABSENT = {
-    _SMOOTH: "celu quickgelu squareplus hardmish bnll crelu srelu frelu drelu rrelu randomizedrelu"
+    _SMOOTH: "celu quickgelu squaredrelu concatrelu squareplus"
+    " hardmish bnll crelu srelu frelu drelu rrelu randomizedrelu"
     " randomizedleakyrelu thresholdedrelu threshold thresholding softshrink hardshrink shrink",
     "`clip 0 1` is a relu that ends at 1; any two bounds can stand there": "relun relu1 clippedrelu"
     " cappedrelu",
     "`sigmoid` is here, which is another function": "logsigmoid probit",
     "`tanh` and `softsign` are here, which are other functions": "tanhshrink arctan atan arctanh"
     " sinh lisht",
+    "write `gelu form tanh`": "gelutanh geluapproximate fastgelu newgelu",
     "`softmax` and `logsoftmax` are here, which are other functions": "softmin gumbelsoftmax"
+    " softargmax spatialsoftmax"
     " sparsemax hardmax entmax",
     "write the activation itself, as in `conv 8@3 -> relu`": "activation act nonlinearity",
     "multiply one chain by another, as in `multiply(conv 8@1, conv 8@1 -> sigmoid)`": "glu geglu"
@@ -65,22 +68,42 @@ _ABSENT = {
     " rescale normalization",
     _WHOLE: "featurealphadropout gaussiandropout dropblock zoneout shakedrop",
     "`unpool` puts numbers back to a max pooling's places, and `upsample` copies them": "unpooling",
-    _LARGER: "upsamplingbilinear resize upscale zoom",
+    "write `upsample 2 mode bilinear`, with the factor of yours": "bilinearupsample"
+    " bilinearupsampling upsamplebilinear",
+    "write `conv 16@3 padding 1 -> depthtospace 2`, with the numbers of yours": "subpixel"
+    " subpixelconv subpixelconvolution",
+    _LARGER: "upsamplingbilinear resizing resize upscale zoom",
     "`pad` is here, whose `mode` is `constant`, `reflect` or `edge`": "padding constantpad"
     " reflectionpad reflectpad replicationpad replicatepad circularpad mirrorpad",
     _PART: "cropping stridedslice select gather index take unbind unstack topk argmax argmin",
     _SIZES: "swapaxes unsqueeze squeeze expanddims expand tile repeatvector unflatten reorg",
     "`embedding` is here, which gives a vector for each token": "embeddingbag positionembedding"
     " positionalembedding onehot",
-    "`excite` is here, a block of `std/residual`": "squeezeexcitation squeezeexcite seblock",
-    _NONE: "positionalencoding capsule capsules cbam noisydense hashing discretization lambda"
+    "`excite` is here, a block of `std/residual`": "squeezeexcitation squeezeexcite seblock selayer"
+    " squeezeandexcitation",
+    "`basic` and `bottleneck` are blocks of `std/residual`": "bottleneck basicblock",
+    "`inverteds` is a block of `std/inverted`, and `mbconvs` one of `std/mbconv`": "mbconv"
+    " invertedresidual",
+    "`inception` is a block of `std/inception`": "inception inceptionblock inceptionmodule",
+    "`fire` is a block of `std/fire`": "fire firemodule",
+    "`denseblock` and `transition` are blocks of `std/densenet`": "denseblock transitionlayer",
+    "`octconv` is a block of `std/octave`": "octaveconv octconv",
+    "write its branches in `concat( … )`": "aspp atrousspatialpyramidpooling ghostmodule ghostconv",
+    "augmentations stand in the recipe, as in `train { augment flip }`": "randomflip randomcrop"
+    " randomrotation randomerasing cutout mixup",
+    _NONE: "gridsample spatialtransformer stn netvlad correlation costvolume cosinesimilarity"
+    " masking positionalencoding capsule capsules cbam noisydense hashing discretization lambda"
     " silence yolo region detection priorbox",
     "`layernorm` is here, and `layernorm over channels` for last dimensions": "layernormalization",
-    _NORMS: "weightnorm weightnormalization spectralnorm spectralnormalization l1norm normalize mvn"
+    "`rmsnorm over channels affine no` is here, which is the same": "pixelnorm",
+    _NORMS: "lcn contrastnorm contrastnormalization localcontrastnormalization divisivenorm"
+    " divisivenormalization subtractivenorm switchnorm switchablenorm evonorm frn powernorm"
+    " weightnorm weightnormalization spectralnorm spectralnormalization l1norm normalize mvn"
     " meanvariancenormalization localcontrastnorm contrastivenormalization ghostbatchnorm"
     " batchrenorm filterresponsenorm lpnormalization",
     "`maxpool`, `minpool`, `avgpool`, `sumpool` and `lppool` are here": "pool pooling pool2"
-    " medianpool rmspool softpool blurpool strippooling mixedpool",
+    " medianpool kmaxpool kmaxpooling dynamickmaxpool dynamicpool chunkmaxpool powerpool"
+    " logsumexp logsumexppool lsepool maxblurpool rmspool softpool blurpool strippooling mixedpool",
     "`roipool` and `roialign` are here, which take regions as an input": "psroipool psroialign"
     " roialignrotated roi",
     "`adaptiveavgpool` and `adaptivemaxpool` are here, which give any size": "adaptivepool"
@@ -92,8 +115,14 @@ _ABSENT = {
     " reducemean reducemax reducesum reduction statspool",
     "write `depthwise 3 -> conv 64@1`, with the kernel and the filters of yours": "separableconv"
     " sepconv separableconvolution depthwiseseparableconv",
-    "`conv` is here, whose filters are the same everywhere": "deformconv deformableconv"
-    " dynamicconv condconv involution octaveconv maskedconv partialconv"
+    "write `conv 16@3 groups 2`, with the numbers of yours": "groupconv groupedconv"
+    " groupconvolution groupedconvolution",
+    "write `conv 16@3 dilation 2`, with the numbers of yours": "dilatedconv atrousconv"
+    " dilatedconvolution atrousconvolution",
+    "write `conv 16@1`, with the filters of yours": "pointwise pointwiseconv pointwiseconvolution",
+    "`filter` is here, whose kernels the spec writes": "blur boxblur gaussianblur sobel laplacian",
+    "`conv` is here, whose filters are the same everywhere": "pconv deformconv deformableconv"
+    " dynamicconv condconv involution maskedconv partialconv"
     " gatedconv causalconv spectralconv lazyconv sparseconv graphconv unfold fold im2col",
     "`attention` is here, which weighs places by each other": "additiveattention nonlocal"
     " groupqueryattention transformer transformerencoder transformerdecoder"

@@ -113,3 +113,41 @@ def test_an_operation_that_is_not_here_is_no_slip_of_a_statement() -> None:
         assert "did you mean" not in " ".join(item.help or "" for item in found), name
     [found_block, *_] = check_text("input 64x8x8\nseblock 16\n").diagnostics
     assert found_block.help == "`excite` is here, a block of `std/residual`"
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("globalaveragepooling2d", "globalavgpool"),
+        ("GlobalAveragePooling2D", "globalavgpool"),
+        ("zeropadding2d", "pad"),
+        ("instancenorm3d", "instancenorm"),
+        ("depthwiseconv2d", "depthwise"),
+        ("Sum", "add"),
+    ],
+)
+def test_a_layer_of_another_tool_is_known_in_small_letters_too(name: str, ours: str) -> None:
+    (found,) = check_text(f"input 3x8x8\n{name} 3\n").diagnostics
+    assert found.help == f"in cnndsl it is called `{ours}`"
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("lcn", "normalise otherwise"),
+        ("Local_Contrast_Norm", "normalise otherwise"),
+        ("frn", "normalise otherwise"),
+        ("kmaxpool", "`maxpool`"),
+        ("pconv", "`conv` is here"),
+        ("GroupConv2d", "groups 2"),
+        ("basicblock", "`std/residual`"),
+        ("octconv", "`std/octave`"),
+    ],
+)
+def test_what_no_layer_computes_is_said_and_never_written_as_its_neighbour(
+    name: str, instead: str
+) -> None:
+    (found,) = check_text(f"input 3x8x8\n{name} 3\n").diagnostics
+    assert found.message == f"there is no layer `{name}` yet"
+    assert instead in found.help
+    assert not found.fixes
