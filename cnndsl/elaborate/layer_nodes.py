@@ -160,8 +160,7 @@ def join_nodes(
         attributes += [Name(SHARE, call.share.span), Name(call.share.name, call.share.span)]
     if len(streams) < 2 or len(streams) != (schema.streams or len(streams)):
         if not any(map(context.is_poison, streams)):
-            report = _miscounted if schema.streams else _too_few
-            context.report.add(report(call, schema, len(streams), notes))
+            context.report.add(_miscounted(call, schema, len(streams), notes))
         return (context.poison(call.span, frame),)
     inputs = tuple(streams)
     nodes = layer_nodes(context, schema, call.callee, attributes, label, frame, inputs, call.span)
@@ -223,8 +222,9 @@ def _all_rounds(
 
 
 def _miscounted(call: Call, schema: type[Layer], number: int, notes: Sequence[str]) -> Diagnostic:
-    """CNN111: more or fewer streams than a join takes that takes a certain number."""
-    assert schema.streams is not None
+    """CNN111: a join of another number of streams than it takes."""
+    if schema.streams is None:
+        return _too_few(call, number, notes)
     name, names = call.callee.name, schema.roles or ("a", "b", "c", "d")[: schema.streams]
     message = f"`{name}` takes exactly {count(schema.streams, 'stream')}, not {number}"
     given = [argument.value.span for argument in call.arguments if argument.name is None]
@@ -238,7 +238,7 @@ def _miscounted(call: Call, schema: type[Layer], number: int, notes: Sequence[st
     return Diagnostic("CNN111", message, span, notes=tuple(notes), help=help)
 
 
-def _too_few(call: Call, schema: type[Layer], number: int, notes: Sequence[str]) -> Diagnostic:
+def _too_few(call: Call, number: int, notes: Sequence[str]) -> Diagnostic:
     """CNN111: a join of one stream, or of none."""
     message = f"`{call.callee.name}` joins two streams or more, not {number}"
     help = "separate its chains by commas; `identity` is the stream itself"
