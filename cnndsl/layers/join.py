@@ -16,6 +16,8 @@ __all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]
 
 V = TypeVar("V")
 
+_AGREE = "make their sizes agree: the strides and paddings of the branches decide them"
+
 
 class Join(Layer):
     """What the joins share: which of their inputs do not fit the others."""
@@ -47,7 +49,7 @@ class Join(Layer):
                 FaultKind.UNLIKE,
                 f"`{self.keyword}` needs {self.wants}: {shapes}",
                 inputs=tuple(named),
-                help=self._advice(inputs[wrong[0]], inputs[first]),
+                help=self._advice(*{inputs[at]: None for at in (*wrong, first)}),
                 spatial=all(self._differs_in_size(inputs[at], inputs[first]) for at in wrong),
             )
 
@@ -57,18 +59,61 @@ class Join(Layer):
             return False
         return self.fits(TensorType((source.channels, *reference.spatial)), reference)
 
-    def _advice(self, source: TensorType, reference: TensorType) -> str:
-        """How to make one input fit the one that sets the shape."""
-        if self._differs_in_size(source, reference):
-            return "make their sizes agree: the strides and paddings of the branches decide them"
+    def _advice(self, source: TensorType, *others: TensorType) -> str:
+        """How to make inputs fit the last one, which sets the shape."""
+        reference = others[-1]
+        if len(source.dims) == len(reference.dims):
+            if self.fits(TensorType((reference.channels, *source.spatial)), reference):
+                layer = f"conv {reference.channels}@1" if source.spatial else None
+                return _ending(source, layer or f"dense {reference.channels}")
+            in_size = self._differs_in_size(source, reference)
+            if in_size and len(others) > 1:
+                return _AGREE
+            return self._strided(source, reference) or _cropped(source, reference, in_size=in_size)
+        maps, vector = sorted((source, reference), key=lambda kind: -len(kind.dims))
+        if vector.spatial:
+            return f"bring the branch of {source} to {reference}"
         if self.fits(TensorType((reference.channels, *source.spatial)), reference):
-            layer = "conv {}@1" if source.spatial else "dense {}"
-            return f"end the branch of {source} with `{layer.format(reference.channels)}`"
-        return f"bring the branch of {source} to {reference}"
+            return _ending(source, f"dense {reference.channels}")
+        return _ending(maps, self._flattened(maps, vector))
+
+    def _strided(self, source: TensorType, reference: TensorType) -> str | None:
+        """The shortcut of a residual network that has the stride of the other path."""
+        for large, small in ((source, reference), (reference, source)):
+            pairs = [*zip(large.spatial, small.spatial, strict=True)]
+            steps = range(2, max(large.spatial, default=0) + 1)
+            step = next((s for s in steps if all((a - 1) // s + 1 == b for a, b in pairs)), None)
+            if step is not None:
+                whole = all((size - 1) % step == 0 for size in large.spatial)
+                rounding = "" if whole else " rounding floor"
+                return _ending(large, f"conv {small.channels}@1 stride {step}{rounding}")
+        return None
+
+    def _flattened(self, maps: TensorType, vector: TensorType) -> str:
+        """What makes feature maps a vector that can be joined with another."""
+        if maps.channels == vector.channels:
+            return "globalavgpool"
+        same = maps.elements == vector.channels
+        return "flatten" if same else f"flatten -> dense {vector.channels}"
 
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return inputs[self.reference(inputs)]
+
+
+def _ending(branch: TensorType, layers: str) -> str:
+    return f"end the branch of {branch} with `{layers}`"
+
+
+def _cropped(source: TensorType, reference: TensorType, *, in_size: bool) -> str:
+    """U-Net's way: the larger feature maps are cut to the size of the smaller ones."""
+    for large, small in ((source, reference), (reference, source)):
+        pairs = [*zip(large.spatial, small.spatial, strict=True)]
+        if in_size and all(part <= whole < 2 * part for whole, part in pairs):
+            return _ending(large, f"crop {'x'.join(map(str, small.spatial))}")
+    if in_size:
+        return _AGREE
+    return f"bring the branch of {source} to {reference}"
 
 
 class Add(Join):
@@ -168,6 +213,20 @@ class Concat(Join):
     def output(self, *inputs: TensorType) -> TensorType:
         channels = sum(source.channels for source in inputs)
         return TensorType((channels, *inputs[self.reference(inputs)].spatial))
+
+    @override
+    def _strided(self, source: TensorType, reference: TensorType) -> str | None:
+        """Maps of the way up of a network that are to be as large as those of its way down."""
+        for large, small in ((source, reference), (reference, source)):
+            pairs = [*zip(large.spatial, small.spatial, strict=True)]
+            factor = pairs[0][0] // pairs[0][1]
+            if factor > 1 and all(whole == factor * part for whole, part in pairs):
+                return _ending(small, f"upsample {factor}")
+        return None
+
+    @override
+    def _flattened(self, maps: TensorType, vector: TensorType) -> str:
+        return "flatten"
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -37,6 +37,8 @@ class Rank(IntEnum):
     PADDING = auto()
     """Up to half the kernel, as it is nearly always: a padding that was forgotten."""
     OUTPUT_PADDING = auto()
+    BRANCH = auto()
+    """Paddings that were forgotten in branches of a join."""
     FREE_FLOOR = auto()
     """`rounding floor` where it drops nothing but padding."""
     INPUT = auto()

@@ -1,9 +1,10 @@
 """Turns failures of the size rule into computed repairs, each proven on the text itself.
 
 For each window that does not fit, the size rule is solved for what could be different (the padding,
-the input's size, the rounding, the kernel, the stride), and every candidate is tried out: first on
-the network, which is cheap (:mod:`.what_if`), then by checking the edited text once more. Only what
-makes this error go away and brings no other is offered.
+the input's size, the rounding, the kernel, the stride); where the inputs of a join differ in size,
+for the paddings of its branches. Every candidate is tried out: first on the network, which is cheap
+(:mod:`.what_if`), then by checking the edited text once more. Only what makes this error go away
+and brings no other is offered.
 
 A repair is *safe*, so that ``--fix`` makes it unasked, only where the spec leaves no choice: there
 are no holes, a claim about this value or one that follows from it says what must come out, of all
@@ -30,10 +31,11 @@ from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.window import Window
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
+from cnndsl.repair.join_paddings import branch_paddings
 from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, place_after
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
-from cnndsl.typecheck.facts import Inference
+from cnndsl.typecheck.facts import Failure, Inference
 
 __all__ = ["Retry", "repair"]
 
@@ -107,7 +109,7 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
     nodes = inference.network.nodes
     failing: dict[tuple[FaultKind, Span], list[int]] = {}
     for failure in inference.failures:
-        if failure.fault.kind in SIZE_RULE and _windows(inference, failure.node):
+        if _is_solvable(inference, failure):
             key = (failure.fault.kind, failure.diagnostic.span)
             failing.setdefault(key, []).append(failure.node)
     alike: dict[Span, list[int]] = {nodes[found[0]].span: [] for found in failing.values()}
@@ -119,6 +121,14 @@ def _cases(inference: Inference) -> dict[tuple[str, Span], Case]:
         (kind.value, place): Case(around, kind, tuple(found), tuple(alike[nodes[found[0]].span]))
         for (kind, place), found in failing.items()
     }
+
+
+def _is_solvable(inference: Inference, failure: Failure) -> bool:
+    """Whether the size rule can be solved for what would mend it."""
+    node = inference.network.nodes[failure.node]
+    if failure.fault.kind is FaultKind.UNLIKE:
+        return isinstance(node, LayerNode) and node.layer.joins and failure.fault.spatial
+    return failure.fault.kind in SIZE_RULE and bool(_windows(inference, failure.node))
 
 
 def _windows(inference: Inference, position: int) -> tuple[Window, ...]:
@@ -163,7 +173,7 @@ class _Workshop:
         """
         verified, complete = self._verified(diagnostic, case, waiting) if waiting else ([], False)
         if not verified:
-            return replace(diagnostic, help=diagnostic.help or _advice(case))
+            return diagnostic if diagnostic.help else replace(diagnostic, help=_advice(case))
         fixes = [proposal.fix for proposal in verified]
         if complete and len(fixes) == 1 and self._is_settled(verified[0].candidate, case):
             fixes = [replace(fixes[0], safe=True)]
@@ -189,7 +199,7 @@ class _Workshop:
     def _proposals(self, case: Case) -> list[_Proposal]:
         """What passes on the network, best first."""
         found: dict[str, _Proposal] = {}
-        for kind in chain(changes(case), input_changes(case, self.trials)):
+        for kind in self._changes(case):
             for candidate in kind:
                 if any(edit.span.source in self._shipped for edit in candidate.edits):
                     continue
@@ -200,6 +210,12 @@ class _Workshop:
                     found.setdefault(candidate.action, proposal)
                     break
         return _ranked(found.values())
+
+    def _changes(self, case: Case) -> Iterable[Iterable[Candidate]]:
+        """The kinds of changes that may mend it."""
+        if case.kind is FaultKind.UNLIKE:
+            return branch_paddings(case)
+        return chain(changes(case), input_changes(case, self.trials))
 
     @cached_property
     def _shipped(self) -> frozenset[Source]:

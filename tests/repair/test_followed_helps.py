@@ -92,6 +92,52 @@ def test_the_first_fix_writes_what_was_meant(wrong: str, right: str) -> None:
             "one `train { }`",
             f"{HEAD}{END}\ntrain {{\n  loss crossentropy\n  epochs 3\n}}",
         ),
+        *(
+            (f"{HEAD}{wrong}", f"end the branch of {help}", f"{HEAD}{right}")
+            for wrong, help, right in [
+                (
+                    "add(conv 8@3 stride 2 padding 1 rounding floor, identity)",
+                    "3x64x64 with `conv 8@1 stride 2 rounding floor`",
+                    "add(conv 8@3 stride 2 padding 1 rounding floor, "
+                    "conv 8@1 stride 2 rounding floor)",
+                ),
+                (
+                    "conv 8@4\nadd(identity, conv 9@3 stride 2 padding 1)",
+                    "8x61x61 with `conv 9@1 stride 2`",
+                    "conv 8@4\nadd(conv 9@1 stride 2, conv 9@3 stride 2 padding 1)",
+                ),
+                (
+                    "concat(identity, conv 8@2 stride 2)",
+                    "8x32x32 with `upsample 2`",
+                    "concat(identity, conv 8@2 stride 2 -> upsample 2)",
+                ),
+                (
+                    "concat(pad 3, identity)",
+                    "3x70x70 with `crop 64x64`",
+                    "concat(pad 3 -> crop 64x64, identity)",
+                ),
+                (
+                    "concat(globalavgpool, identity)",
+                    "3x64x64 with `flatten`",
+                    "concat(globalavgpool, flatten)",
+                ),
+                (
+                    "add(globalavgpool, identity)",
+                    "3x64x64 with `globalavgpool`",
+                    "add(globalavgpool, globalavgpool)",
+                ),
+                (
+                    "add(flatten, identity)",
+                    "3x64x64 with `flatten`",
+                    "add(flatten, flatten)",
+                ),
+                (
+                    "add(flatten -> dense 9, identity)",
+                    "3x64x64 with `flatten -> dense 9`",
+                    "add(flatten -> dense 9, flatten -> dense 9)",
+                ),
+            ]
+        ),
     ],
 )
 def test_a_help_without_a_fix_leads_to_a_right_spec(wrong: str, hint: str, right: str) -> None:
