@@ -107,13 +107,25 @@ class ElaborationContext(ABC):
         if frame.in_block and (self._stands_outside(root)):
             near = ()
             help = f"hand it over: declare the parameter `stream {shorten(root)}`"
+        labels: tuple[Label, ...] = ()
+        below = self._named_below(head, frame)
+        if below is not None:
+            near, labels = (), (Label(below, "it is named here, further down"),)
+            help = f"names are known from their line on: write this below line {below.first.line}"
         self.fail(
             "CNN103",
             f"no stream or label is called `{shorten(head.name)}` here",
             head.span,
+            labels=labels,
             help=f"did you mean `{near[0]}`?" if near else help,
             fixes=replacements(head.span, near),
         )
+
+    def _named_below(self, head: Identifier | Name, frame: Frame) -> Span | None:
+        """Where the body that a name stands in gives a stream this name, further down."""
+        from cnndsl.elaborate.forward_references import named_below
+
+        return named_below(head, self.active[-1].block if frame.in_block else self.draft.module)
 
     def _stands_outside(self, name: str) -> bool:
         """Whether a name that a block does not see is that of a stream outside."""

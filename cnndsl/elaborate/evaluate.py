@@ -32,6 +32,7 @@ from cnndsl.elaborate.values import (
     evaluation_error,
     extent,
     show,
+    size_help,
 )
 from cnndsl.layers import find
 from cnndsl.layers.base import Init
@@ -183,8 +184,8 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     help = f"define it first: `let {shorten(expr.name)} = …`, or write a number"
     if near:
         help = f"did you mean `{near[0]}`?"
-    elif expr.name in SIZES:
-        help = f"write `{expr.name}(identity)` for that of the stream here, or define it by `let`"
+    elif size_help(expr.name):
+        help = size_help(expr.name)
     message = f"nothing is called `{shorten(expr.name)}` here"
     raise evaluation_error("CNN102", message, expr.span, help)
 

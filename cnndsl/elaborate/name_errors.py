@@ -88,6 +88,10 @@ def not_a_layer(context: ElaborationContext, phrase: Phrase, frame: Frame) -> No
         _unknown(context, head, frame, called=False)
 
 
+_SHORTCUTS = ("shortcut", "skip", "residual")
+"""Layers of other tools, and what people call the stream that goes round some layers."""
+
+
 def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
     """Whether a lone word is like a stream's name, or like no layer where streams stand.
 
@@ -98,7 +102,12 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
     head = phrase.head
     near = closest(head.name, tuple(frame.streams))
     missing = absence(head.name)
+    text = phrase.span.source.text
+    before, behind = text[: phrase.span.start].rstrip(), text[phrase.span.end :].lstrip()
+    in_a_join = before.endswith(("(", ","))
     if not phrase.arguments and re.fullmatch(r"conv_?[0-9]+", head.name):
+        return True
+    if not phrase.arguments and head.name in _SHORTCUTS and in_a_join:
         return True
     if phrase.arguments or unknown_layer(head, ()).fixes or (missing and missing.name == head.name):
         return False
@@ -106,9 +115,7 @@ def _names_a_stream(phrase: Phrase, frame: Frame) -> bool:
         return True
     if missing:
         return False
-    text = phrase.span.source.text
-    before, behind = text[: phrase.span.start].rstrip(), text[phrase.span.end :].lstrip()
-    return before.endswith(("(", ",")) or (behind.startswith("->") and not before.endswith("->"))
+    return in_a_join or (behind.startswith("->") and not before.endswith("->"))
 
 
 def claims_layer(context: ElaborationContext, link: Link) -> bool:

@@ -15,6 +15,9 @@ from cnndsl.syntax.ast import Block, Import
 
 __all__ = ["check_presence", "warn_unused"]
 
+UNNAMED = "_"
+"""What stands in place of a name where one of several results is not wanted."""
+
 
 def check_presence(draft: Draft, report: Report) -> None:
     """A network needs an input and a layer; a file of blocks and imports only is a library."""
@@ -39,7 +42,8 @@ def warn_unused(
     unread = {span: name for span, (name, used) in context.bound.items() if not used}
     named = context.named
     for span, name in unread.items():
-        report.add(_unread(name, span))
+        if name != UNNAMED:
+            report.add(_unread(name, span))
     if draft.nodes:
         for definition in blocks:
             block = definition.block.name
@@ -62,7 +66,11 @@ def _unread(name: str, span: Span) -> Diagnostic:
     fixes: tuple[Fix, ...] = ()
     text = span.source.text
     equal = re.compile(r"[ \t]*=(?!=)").match(text, span.end)
-    if equal is not None and not text[: span.start].rstrip(" \t").endswith(","):
+    listed = text[: span.start].rstrip(" \t").endswith(",")
+    if listed or text[span.end :].lstrip(" \t").startswith(","):
+        help = f"use it, or write `{UNNAMED}` in its place"
+        fixes = (Fix(f"write `{UNNAMED}`", (Edit(span, UNNAMED),)),)
+    elif equal is not None:
         help = f"use it, or write `{name}: …` if the layers below go on from it"
         sign = Span(span.source, span.end, equal.end())
         fixes = (Fix(f"write `{name}:`", (Edit(sign, ":"),)),)

@@ -9,7 +9,7 @@ from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, quoted, replacements, shorten
 from cnndsl.elaborate.schema_errors import between, element, example, value_example
-from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief
+from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief, size_help
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import ItemError, Layer, Schema
 from cnndsl.syntax.ast import Expr, Identifier, List
@@ -107,6 +107,8 @@ class _Wrong:
         bound = _bound(kind, context)
         near: tuple[str, ...] = ()
         help = f"write a number that is {bound}"
+        if self.name == "shape" and self.value == -1:
+            help = "write `?`, and claim the shape behind it: then the checker finds the number"
         if kind.startswith("less") and _is_share(context) and _is_percent(self.value):
             near = (f"{self.value / 100:g}",)  # type: ignore[operator]
             help = f"write `{near[0]}` for {self.text} per cent"
@@ -115,6 +117,9 @@ class _Wrong:
     def no_choice(self, words: Sequence[str]) -> Diagnostic:
         """A word that is none of those to choose from."""
         text = self.text
+        if (self.name, text) == ("padding", "causal"):
+            help = "a list gives each side its cells: in one dimension `[2, 0]` for a kernel of 3"
+            return self._said("CNN208", f"{self.what} cannot be `{text}`", help)
         near = (_OTHER_WORDS[text],) if _OTHER_WORDS.get(text) in words else closest(text, words)
         code = "CNN208" if isinstance(self.value, str) else "CNN204"
         help = f"did you mean `{near[0]}`?" if near else f"write one of {quoted(words)}"
@@ -133,12 +138,14 @@ class _Wrong:
         """What is wrong with a list, or with something in it."""
         text = "" if isinstance(self.value, tuple) else f", not `{self.text}`"
         help = f"write `{self.written_like}`"
-        return self._said("CNN204", f"{self.what}: {message}{text}", help)
+        between = ": " if message.startswith(("row", "item")) else " "
+        return self._said("CNN204", f"{self.what}{between}{message}{text}", help)
 
     def unknown_word(self, kind: str, constants: Constants) -> Diagnostic:
         """A name that is no constant."""
         near = closest(self.text, tuple(constants.names()))
         help = f"define it first, or write {_kind(kind)}, as in `{self.written_like}`"
+        help = size_help(self.text) or help
         help = f"did you mean `{near[0]}`?" if near else help
         return self._said("CNN102", f"nothing is called `{self.text}` here", help, near)
 

@@ -35,6 +35,7 @@ __all__ = [
     "follows",
     "holes_in",
     "show",
+    "size_help",
 ]
 
 
@@ -58,6 +59,21 @@ INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constan
 
 SIZES = ("channels", "depth", "height", "width", "length", "size")
 """The functions that read a size of a stream."""
+
+
+def size_help(name: str) -> str:
+    """How the size of a stream is written, as help; empty where a name is that of no size.
+
+    >>> size_help("x.height"), size_help("x")
+    ('write `height(x)`', '')
+    """
+    stream, _, word = name.rpartition(".")
+    if word not in SIZES:
+        return ""
+    if stream:
+        return f"write `{word}({stream})`"
+    return f"write `{word}(identity)` for that of the stream here, or define it by `let`"
+
 
 KNOWN_WORDS = INITIALISERS | {"valid", "same", "full", "exact", "floor", "ceil"}
 """The words that a constant or a block's argument may carry to a layer inside."""

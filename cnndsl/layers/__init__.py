@@ -201,6 +201,8 @@ _OTHER_ATTRIBUTES = {
     "block": "upscale_factor downscale_factor block_size blocksize",
     "multiplier": "depth_multiplier",
     "count_padding": "count_include_pad",
+    "table": "connections connection_table connectivity",
+    "start": "init initial initial_value",
 }
 
 FOREIGN_ATTRIBUTES = {

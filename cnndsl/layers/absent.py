@@ -53,8 +53,8 @@ _ABSENT = {
     "multiply one chain by another, as in `multiply(conv 8@1, conv 8@1 -> sigmoid)`": "glu geglu"
     " swiglu reglu gatedlinearunit",
     "`minimum( … )` is here, which takes the smallest number of each place": "min",
-    "`add( … )`, `multiply( … )`, `maximum( … )` and `concat( … )` join streams": "subtract sub"
-    " minus difference divide div quotient average mean dot einsum"
+    "`add( … )`, `multiply( … )`, `maximum( … )`, `minimum( … )` and `concat( … )` join streams": ""
+    "subtract sub minus difference divide div quotient average mean dot einsum"
     " bilinear outer stack where",
     "Caffe's Eltwise is `add( … )`, `multiply( … )` or `maximum( … )` here": "eltwise elementwise",
     "write `add( … )` or `concat( … )`": "merge",

@@ -35,7 +35,9 @@ def shape_of(value: Nested) -> tuple[int, ...]:
 
 def _depth(value: object) -> int:
     """How deeply lists stand in each other, by the first of each."""
-    return 1 + _depth(value[0]) if isinstance(value, tuple) and value else 0
+    if not isinstance(value, tuple):
+        return 0
+    return 1 + (_depth(value[0]) if value else 0)
 
 
 def _checked(
@@ -49,35 +51,35 @@ def _checked(
     if depth == 0:
         return number(value, path)
     if not isinstance(value, tuple):
-        raise ItemError(path, f"{_place(path)} must be {_NAMES[depth]}")
+        raise ItemError(path, f"{_place(path)}must be {_NAMES[depth]}")
     if not value:
-        raise ItemError(path, f"{_place(path)} is empty")
+        raise ItemError(path, f"{_place(path)}is empty" if path else "must not be empty")
     return tuple(_checked(item, depth - 1, (*path, at), number) for at, item in enumerate(value))
 
 
 def _place(path: tuple[int, ...]) -> str:
-    """Which item of a list, counted from 1 as people do: ``row 2``."""
+    """Which item of a list, counted from 1 as people do: ``row 2``; nothing for the list itself."""
     if not path:
-        return "the list"
+        return ""
     numbers = ", ".join(str(at + 1) for at in path)
-    return f"row {numbers}" if len(path) == 1 else f"item {numbers}"
+    return f"row {numbers} " if len(path) == 1 else f"item {numbers} "
 
 
 def _real(value: object, path: tuple[int, ...]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ItemError(path, f"{_place(path)} must be a number")
+        raise ItemError(path, f"{_place(path)}must be a number")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not abs(number) <= _LARGEST:
-        raise ItemError(path, f"{_place(path)} must be a number that float32 can hold")
+        raise ItemError(path, f"{_place(path)}must be a number that float32 can hold")
     return number
 
 
 def _index(value: object, path: tuple[int, ...]) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_SIZE:
-        raise ItemError(path, f"{_place(path)} must be a whole number from 0 on")
+        raise ItemError(path, f"{_place(path)}must be a whole number from 0 on")
     return value
 
 
@@ -95,7 +97,7 @@ def _rectangular(value: Nested, path: tuple[int, ...] = ()) -> None:
     for at, item in enumerate(value):
         if shape_of(item) != first:
             one, other = _sizes(shape_of(item)), _sizes(first)
-            message = f"{_place((*path, at))} has {one}, and {_place((*path, 0))} has {other}"
+            message = f"{_place((*path, at))}has {one}, and {_place((*path, 0))}has {other}"
             raise ItemError((*path, at), message)
 
 

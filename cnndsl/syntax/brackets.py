@@ -86,6 +86,8 @@ class _Balancer:
     def close(self, at: int, kind: str, indent: int | None) -> None:
         """Find the partner of a closing bracket; ``indent`` is given where it begins a line."""
         partner = self.partner(kind, indent)
+        if partner is None:
+            partner = self.partner_around(at, kind, indent)
         if partner is not None:
             while len(self.waiting) > partner + 1:
                 self.never_closed(self.waiting.pop())
@@ -115,6 +117,30 @@ class _Balancer:
             elif candidate.kind == "LBRACE":
                 break
         return found
+
+    def partner_around(self, at: int, kind: str, indent: int | None) -> int | None:
+        """The partner of a parenthesis before which a brace in it was not closed.
+
+        ``add(repeat 2 { relu )``: the brace ends on the line of its parenthesis, and nothing there
+        closes it, or the parenthesis stands below the line that opened both.
+        """
+        heights = [h for h, one in enumerate(self.waiting) if one.kind == _OPENER[kind]]
+        if not heights or kind == "RBRACE":
+            return None
+        outer = self.waiting[heights[-1]]
+        between = self.text[self.tokens.starts[outer.at] : self.tokens.starts[at]]
+        if indent == outer.indent:
+            return heights[-1]
+        return None if "\n" in between or self.closed_on_line(at) else heights[-1]
+
+    def closed_on_line(self, at: int) -> bool:
+        """Whether a brace that is open at a token is closed behind it, on its line."""
+        depth = 0
+        for kind in self.tokens.kinds[at + 1 :]:
+            depth += (kind == "LBRACE") - (kind == "RBRACE")
+            if kind == NEWLINE or depth < 0:
+                return depth < 0
+        return False
 
     # --- reports ----------------------------------------------------------------------------
 

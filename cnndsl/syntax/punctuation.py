@@ -22,7 +22,7 @@ from cnndsl.syntax.error_context import (
 from cnndsl.syntax.layout import STATEMENT_WORDS
 from cnndsl.syntax.post_parse_errors import RESERVED, arrow_missing, name_not_definable, shown
 
-__all__ = ["colon", "comma", "comment", "equal"]
+__all__ = ["colon", "comma", "comment", "equal", "percent"]
 
 # --- signs that other languages write -----------------------------------------------------------
 
@@ -122,8 +122,30 @@ def comment(here: ErrorContext) -> Diagnostic | None:
         return None
     if back == -1 and here.kind() == "NAME":
         return None
+    sign = here.span(back)
+    if here.kind(back) == "DOUBLE_SLASH" and _touches(sign.source.text, sign.start, sign.end):
+        return None  # `k//2`: a division, and something else is wrong
     word = here.text(back) + ("*" if here.kind(back) == "SLASH" else "")
     return error(f"a comment begins with `#`, not with `{word}`", here.span(back), "write `#`")
+
+
+def percent(here: ErrorContext) -> Diagnostic | None:
+    """``dropout 50%``."""
+    if here.kind(-1) != "PERCENT" or here.kind(-2) != "NUMBER" or here.kind() not in _BEHIND_SHARE:
+        return None
+    share = f"{float(here.text(-2)) / 100:g}"
+    span = here.span(-2).to(here.span(-1))
+    fix = replacing(f"write `{share}`", span, share, safe=True)
+    message = f"`{shown(span.text, 20)}` is no number: `%` is the remainder of a division"
+    return error(message, span, f"write `{share}`", fix)
+
+
+_BEHIND_SHARE = ENDS | {"ARROW", "CLAIM", "COMMA", "RPAR", "RSQB"}
+
+
+def _touches(text: str, start: int, end: int) -> bool:
+    """Whether there is no space on either side of a piece of the text."""
+    return not text[start - 1 : start].isspace() and not text[end : end + 1].isspace()
 
 
 def comma(here: ErrorContext) -> Diagnostic | None:

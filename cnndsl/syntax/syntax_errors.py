@@ -24,13 +24,14 @@ from cnndsl.syntax.error_context import (
     replacing,
 )
 from cnndsl.syntax.layout import STATEMENT_WORDS
+from cnndsl.syntax.loop_errors import comprehension, loop
 from cnndsl.syntax.post_parse_errors import (
     arrow_missing,
     new_line_missing,
     shown,
     sign_for_arrow,
 )
-from cnndsl.syntax.punctuation import colon, comma, comment, equal
+from cnndsl.syntax.punctuation import colon, comma, comment, equal, percent
 from cnndsl.syntax.tokens import OPERATORS
 
 __all__ = ["unexpected"]
@@ -278,13 +279,16 @@ def _operators(here: ErrorContext) -> Diagnostic | None:
 _KNOWN: tuple[Callable[[ErrorContext], Diagnostic | None], ...] = (
     comment,
     _arrow_of_another_kind,
+    percent,
     _ends_early,
     _sign_for_arrow,
     _chain_behind_input,
     colon,
     equal,
+    loop,
     comma,
     _arrow,
+    comprehension,
     _missing_arrow,
     _else_alone,
     _brace,

@@ -85,16 +85,27 @@ def _diagnose(fault: ShapeFault, node: Node, network: Network, facts: Sequence[F
         fixes = (
             Fix(f"put `{fault.insert}` before it", (Edit(at, f"{fault.insert} -> "),), safe=True),
         )
+    message, help = _without_guesses(fault, [facts[position] for position in node.inputs])
     return Diagnostic(
         fault.code,
-        fault.message,
+        message,
         span,
         label=fault.label or label,
         labels=_distinct(labels),
         notes=(*fault.notes, *node.notes),
-        help=fault.help,
+        help=help,
         fixes=fixes,
     )
+
+
+def _without_guesses(fault: ShapeFault, inputs: Sequence[Fact]) -> tuple[str, str]:
+    """What a fault says and helps, with no number in it that an earlier mistake leaves open."""
+    message, help = fault.message, fault.help
+    for fact in inputs:
+        if fact.assumed:
+            message = message.replace(str(fact.type), str(fact))
+            help = f"put `{fault.insert}` before it" if fault.insert else help
+    return message, help
 
 
 def _distinct(labels: Sequence[Label]) -> tuple[Label, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Severity
 from cnndsl.diagnostics.words import shorten
-from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.elaborate.network import LayerNode, Network, TypedNetwork
 from cnndsl.layers.base import Layer
 from cnndsl.recipe import LOSSES
 from cnndsl.recipe.losses.base import LabelKind, Loss
@@ -19,7 +19,7 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.typecheck.bounds import bounds_of
 from cnndsl.typecheck.heads import Head, heads_of
 from cnndsl.typecheck.scores import maker, scores
-from cnndsl.typecheck.spans import layer_place, loss_labels, loss_place
+from cnndsl.typecheck.spans import has_main_loss, layer_place, loss_labels, loss_place
 
 __all__ = ["head_problems", "loss_problems"]
 
@@ -37,15 +37,25 @@ def head_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     names = [one.head for one in recipe.losses(typed.network.main)]
     for name, head in zip(names, heads_of(typed.network, recipe), strict=True):
         if head.position in first:
-            other = first[head.position]
-            yield Diagnostic(
-                "CNN530",
-                f"`{name}` and `{other}` are one output, and have two losses",
-                loss_place(typed.network, name),
-                labels=(Label(loss_place(typed.network, other), "the other loss"),),
-                help=f"keep one loss, or give `{name}` a head of its own",
-            )
+            yield _second_loss(typed.network, name, first[head.position])
         first.setdefault(head.position, name)
+
+
+def _second_loss(network: Network, name: str, other: str) -> Diagnostic:
+    """CNN530; where the main output's own loss is not written, it is the one that was meant."""
+    place, other_place = loss_place(network, name), loss_place(network, other)
+    if other == network.main and not has_main_loss(network):
+        written = " ".join(place.text.split()).replace(f" {name}", "", 1)
+        fix = Fix(f"write `{written}`", (Edit(place, written),), safe=True)
+        message = f"`{name}` is the main output, whose loss is written without a name"
+        return Diagnostic("CNN530", message, place, help=fix.title, fixes=(fix,))
+    return Diagnostic(
+        "CNN530",
+        f"`{name}` and `{other}` are one output, and have two losses",
+        place,
+        labels=(Label(other_place, "the other loss"),),
+        help=f"keep one loss, or give `{name}` a head of its own",
+    )
 
 
 def _head_problems(typed: TypedNetwork, head: Head) -> Iterator[Diagnostic]:

@@ -17,6 +17,7 @@ from cnndsl.syntax.ast import Name, Output, Setting, Train
 
 __all__ = [
     "attribute_place",
+    "has_main_loss",
     "label_places",
     "layer_place",
     "loss_labels",
@@ -55,6 +56,12 @@ def loss_place(network: Network, head: str) -> Span:
     """The loss of a head, given by a name of its; where it is not written, the word `train`."""
     found = loss_labels(network, head)
     return found[0].span if found else setting_place(network, "train")
+
+
+def has_main_loss(network: Network) -> bool:
+    """Whether the main output's loss is written."""
+    heads = [head_of(one.values) for one in settings_of(network, "loss")]
+    return any(head is None or head.name == MAIN for head in heads)
 
 
 def loss_labels(network: Network, head: str) -> tuple[Label, ...]:

@@ -98,7 +98,7 @@ def test_a_list_may_be_longer_than_a_tensor_has_dimensions() -> None:
         ("matrix [[1, 2], [3, yes]]", "CNN204", "yes", "item 2, 2 must be a number, not `yes`"),
         ("matrix [[1, k], [3, 4]]", "CNN102", "k", "nothing is called `k` here"),
         ("matrix [[1, 2], []]", "CNN204", "[]", "row 2 is empty"),
-        ("matrix 3", "CNN204", "3", "the list must be a matrix, not `3`"),
+        ("matrix 3", "CNN204", "3", "must be a matrix, not `3`"),
         ("matrix [[[1]]]", "CNN204", "[1]", "item 1, 1 must be a number"),
         (
             "several [[[1, 2]], [[3]]]",
