@@ -4,7 +4,7 @@ The score of a class is differentiated: its logit where the last activation was 
 weights stay those of inference. ``gradient`` is the size of the score's slope at each place, the
 largest over the channels (Simonyan et al. 2013); ``gradcam`` the feature maps of a convolution,
 each weighted by the mean of its slopes, what is positive of their sum, stretched to the input's
-size (Selvaraju et al. 2017).
+size (Selvaraju et al. 2017, who take the last maps of VGG-16 behind their relu).
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Salience:
 
     ``target`` is the name or index of a class, ``"answer"`` for the largest score, or None where
     the class of each sample is an input. ``layer`` is whose feature maps ``gradcam`` takes: by
-    default the last convolution's. With ``is_whole``, the slope is an output too.
+    default the last convolution's, behind its activation. With ``is_whole``, the slope is an output
+    too.
     """
 
     target: str | int | None = ANSWER
@@ -97,7 +98,7 @@ def salience_graph(
         raise UserError(
             "CNN712",
             f"`{typed.name}` cannot be differentiated as it answers: {error}",
-            help="use `--explain occlusion`, which needs no gradient",
+            help="use `cnndsl run --explain occlusion`, which needs no gradient",
         ) from error
     emit.enter(SALIENCE, f"{typed.name}: salience")
     if slope is None:
@@ -219,7 +220,7 @@ def _layer(typed: TypedNetwork, name: str) -> int:
     live = live_nodes(typed.network, [typed.network.main_output])
     rank = len(typed.network.inputs[0].type.spatial)
     if not name:
-        return _last_convolution(typed, live)
+        return _last_maps(typed, live, rank)
     places = {node.name: at for at, node in enumerate(typed.network.nodes)}
     places |= typed.network.scopes
     if name not in places:
@@ -246,18 +247,42 @@ def _layer(typed: TypedNetwork, name: str) -> int:
     return places[name]
 
 
-def _last_convolution(typed: TypedNetwork, live: list[int]) -> int:
-    """The last layer with weights and a window whose maps have more than one place."""
+def _last_maps(typed: TypedNetwork, live: list[int], rank: int) -> int:
+    """The last convolution whose maps have more than one place, behind its activation."""
     for position in reversed(live):
         node = typed.network.nodes[position]
         if not isinstance(node, LayerNode):
             continue
-        inputs = typed.input_types(node)
-        slides = node.layer.windows(*inputs) and node.layer.weights(*inputs)
-        if slides and math.prod(typed.types[position].spatial) > 1:
-            return position
+        inputs, places = typed.input_types(node), typed.types[position].spatial
+        # What slides without multiplying is a pooling.
+        is_convolution = node.layer.windows(*inputs) and node.layer.macs(*inputs)
+        if is_convolution and len(places) == rank and math.prod(places) > 1:
+            return _behind_activation(typed, live, position)
     raise UserError(
         "CNN714",
         f"`{typed.name}` has no convolution whose feature maps have places",
-        help="name a layer by `--layer`, or use `--explain gradient`",
+        help="name a layer by `--layer`, or take the slopes of the input: `--explain gradient`, or"
+        " `compile --salience` without `--layer`",
     )
+
+
+def _behind_activation(typed: TypedNetwork, live: list[int], position: int) -> int:
+    """Where the maps of a convolution have gone through what follows it at each place by itself.
+
+    That is batch normalisation and activations. The main output's own activation is none of them:
+    the score stands before it.
+    """
+    while True:
+        readers = [
+            (at, node)
+            for at in live
+            if isinstance(node := typed.network.nodes[at], LayerNode) and position in node.inputs
+        ]
+        if len(readers) != 1:
+            return position
+        [(at, node)] = readers
+        layer, source = node.layer, typed.types[position]
+        is_pointwise = layer.activation or layer.normalises_batch
+        if not is_pointwise or at == typed.network.main_output or typed.types[at] != source:
+            return position
+        position = at

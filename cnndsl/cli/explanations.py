@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cnndsl.cli.drawings import named_files
+from cnndsl.cli.gains import finite
 from cnndsl.diagnostics.render.characters import visible
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -99,7 +100,8 @@ def _drawn(file: str, one: Explanation, style: str) -> str:
     if style == "text":
         kind = one.meaning.kind
         answer = f"{kind} {one.answer:.4g} of {visible(one.class_name)}"
-        return f"{visible(file)}: {one.method}, {answer} for {visible(one.name)}"
+        dark = "" if one.largest > 0 else "; nothing of it is above 0"
+        return f"{visible(file)}: {one.method}, {answer} for {visible(one.name)}{dark}"
     said = {
         "input": one.name,
         "file": file,
@@ -107,6 +109,7 @@ def _drawn(file: str, one: Explanation, style: str) -> str:
         "index": one.index,
         "class": one.class_name,
         "kind": one.meaning.kind,
-        "score": one.answer if one.answer == one.answer else None,
+        "score": finite(one.answer),
+        "max": finite(one.largest),
     }
     return json.dumps(said, ensure_ascii=False)

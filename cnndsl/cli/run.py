@@ -144,7 +144,9 @@ def run(
         raise click.UsageError("--explain and --layers are two questions: leave out one of them")
     _look_at(inputs)
     model = given.together()
-    if top is not None and not model.meaning.ranked:
+    if top is not None and (draw or method):
+        _say("`--top` does not apply: figures are drawn, and no answers shown")
+    elif top is not None and not model.meaning.ranked:
         _say("`--top` does not apply: the outputs are no ranking of classes")
     tell_device(device)
     tell_of_the_mean(crops, flip, len(models), model.meaning.kind)

@@ -65,10 +65,14 @@ def draw_salience(
     heat = numpy.clip(numpy.nan_to_num(salience) / most, 0, 1)
     axes = _panel(figure, left, across, down)
     axes.imshow(_over(shown, heat), interpolation="nearest", aspect="auto")
-    capped = ", the highest 1 % alike" if method in _SPIKES else ""
-    below = f"{_MEANS[method]}{capped}"
+    below = _MEANS[method]
+    if not heat.any():
+        below += ": nothing is above 0"
+    elif method in _SPIKES:
+        below += ", the highest 1 % alike"
     write(figure, (left, _TOP + down + 10), clipped(below, 9.5, across + 84), 9.5, GRAY)
-    _scale(figure, left + across + 14, down, most)
+    if heat.any():
+        _scale(figure, left + across + 14, down, most)
     return figure
 
 

@@ -65,14 +65,15 @@ def check_outputs(
         places = answers[name].places if name in answers else ()
         if len(sizes) == 1 and not places:
             continue
-        shape = "x".join(map(str, sizes))
+        shape, has_sides = "x".join(map(str, sizes)), len(places or sizes[1:]) in (2, 3)
         if views.crops > 1:
+            flip = "; `--flip` averages maps too: it mirrors them back" if has_sides else ""
             raise UserError(
                 "CNN709",
                 f"the output `{name}` is `{shape}`: its places are not the same in every crop",
-                help="leave out `--crops`; `--flip` averages maps too: it mirrors them back",
+                help=f"leave out `--crops`{flip}",
             )
-        if len(places or sizes[1:]) not in (2, 3):
+        if not has_sides:
             raise UserError(
                 "CNN709",
                 f"the output `{name}` is `{shape}`: nothing says which of its numbers change places"

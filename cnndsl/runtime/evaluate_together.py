@@ -171,10 +171,12 @@ class _Whole:
 
     @property
     def keys(self) -> list[_Key]:
-        """What is measured: each model and all, by one view and by all."""
-        one, (everyone, most) = 1, self.all
+        """What is measured: each model and all, by one view, all crops as they are, and all."""
+        everyone, most = self.all
+        upright = sum(not view.is_mirrored for view in self.views.each)
         groups = [(at,) for at in everyone] if len(everyone) > 1 else []
-        return [(group, count) for group in (*groups, everyone) for count in sorted({one, most})]
+        counts = sorted({1, upright, most})
+        return [(group, count) for group in (*groups, everyone) for count in counts]
 
     @property
     def datasets(self) -> Iterator[Dataset]:
@@ -196,11 +198,17 @@ class _Whole:
                 if len(self.members) > 1:
                     judged = {main: next(iter(judged.values()))}
                 for (group, count), mean in means.items():
-                    # The first is the plain view, which is none of several crops.
-                    wanted = number == 0 if count == 1 else number > 0 or self.views.crops == 1
-                    if at in group and wanted:
+                    if at in group and self._counts(number, view, count):
                         mean.add(judged, self.members[0].evaluator)
         return {key: mean.means() for key, mean in means.items()}
+
+    def _counts(self, number: int, view: View, count: int) -> bool:
+        """Whether one of the views, the first of which is plain, is among so many."""
+        if count == 1:
+            return number == 0
+        # The plain view is none of several crops.
+        is_asked = number > 0 or self.views.crops == 1
+        return is_asked and (count == len(self.views.each) or not view.is_mirrored)
 
     def _seen(self, member: _Member, found: Mapping[int, Batch]) -> Iterator[tuple[Batch, View]]:
         """The plain view of a batch, then all others."""

@@ -9,6 +9,7 @@ at each pixel the mean drop counts (Zeiler and Fergus 2014).
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,6 +60,15 @@ class Explanation:
     meaning: Answers
     picture: Array
     salience: Array
+
+    @property
+    def largest(self) -> float:
+        """The largest number of the salience; where it is 0 or less, no pixel speaks for the class.
+
+        NaN where it is not finite.
+        """
+        found = float(self.salience.max())
+        return found if math.isfinite(found) else math.nan
 
     @override
     def __repr__(self) -> str:

@@ -65,13 +65,16 @@ def test_classes_are_measured_by_the_mean_of_their_probabilities(tmp_path: Path)
     assert found.loss == pytest.approx(losses(expected, y), rel=1e-5)
     assert found.top1 == (expected.argmax(1) == y).mean()
     known = {(part.models, part.views): part.evaluation for part in found.parts}
-    assert list(known) == [((a,), 1), ((a,), 10), ((b,), 1), ((b,), 10), ((a, b), 1)]
+    each = [((one,), count) for one in (a, b) for count in (1, 5, 10)]
+    assert list(known) == [*each, ((a, b), 1), ((a, b), 5)]
     once = {path: answers(path, crops(1))[0] for path in (a, b)}
     for models, one in {(a,): once[a], (b,): once[b], (a, b): (once[a] + once[b]) / 2}.items():
         assert known[models, 1].loss == pytest.approx(losses(one, y), rel=1e-5)
         assert known[models, 1].top1 == (one.argmax(1) == y).mean()
     alone = numpy.mean(of_each[a], axis=0)
     assert known[(a,), 10].loss == pytest.approx(losses(alone, y), rel=1e-5)
+    upright = numpy.mean([*of_each[a][:5], *of_each[b][:5]], axis=0)
+    assert known[(a, b), 5].loss == pytest.approx(losses(upright, y), rel=1e-5)
 
 
 def test_one_view_of_one_model_is_what_measuring_it_alone_gives(tmp_path: Path) -> None:
