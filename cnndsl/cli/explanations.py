@@ -101,6 +101,7 @@ def _drawn(file: str, one: Explanation, style: str) -> str:
         kind = one.meaning.kind
         answer = f"{kind} {one.answer:.4g} of {visible(one.class_name)}"
         dark = "" if one.largest > 0 else "; nothing of it is above 0"
+        dark = "; it holds NaN" if one.largest != one.largest else dark
         return f"{visible(file)}: {one.method}, {answer} for {visible(one.name)}{dark}"
     said = {
         "input": one.name,

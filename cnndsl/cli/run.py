@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -142,7 +143,7 @@ def run(
         )
     if method and layers:
         raise click.UsageError("--explain and --layers are two questions: leave out one of them")
-    _look_at(inputs)
+    _look_at(inputs, output, draw)
     model = given.together()
     if top is not None and (draw or method):
         _say("`--top` does not apply: figures are drawn, and no answers shown")
@@ -229,12 +230,16 @@ class _LeftOut:
             _say(f"left out: {self.count - len(self.first)} more that are broken")
 
 
-def _look_at(inputs: tuple[str, ...]) -> None:
-    """Tell at once of a path that is not there, before anything slow."""
+def _look_at(inputs: tuple[str, ...], *written: str | None) -> None:
+    """Tell at once of a path that is not there, or would be written over, before anything slow."""
     from cnndsl.data.sources import find_files
 
+    files = [Path(name) for name in written if name is not None]
     for path in inputs:
         next(find_files([path]))
+        for file in files:
+            if file.exists() and file.samefile(path):
+                raise click.UsageError(f"'{path}' is an INPUT: write into another file")
 
 
 def _say(line: str) -> None:

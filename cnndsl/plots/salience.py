@@ -67,7 +67,7 @@ def draw_salience(
     axes.imshow(_over(shown, heat), interpolation="nearest", aspect="auto")
     below = _MEANS[method]
     if not heat.any():
-        below += ": nothing is above 0"
+        below += ": nothing is above 0" if numpy.isfinite(salience).all() else ": NaN"
     elif method in _SPIKES:
         below += ", the highest 1 % alike"
     write(figure, (left, _TOP + down + 10), clipped(below, 9.5, across + 84), 9.5, GRAY)

@@ -12,8 +12,10 @@ import cnndsl
 from cnndsl.autodiff.salience import Salience
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.pipeline import compile as compiled
 from cnndsl.runtime.explain import METHODS, Method
 from cnndsl.runtime.model import Model
+from cnndsl.runtime.session import Session
 
 RANDOM = numpy.random.default_rng(11)
 SPEC = """
@@ -133,6 +135,34 @@ def test_a_compiled_model_can_give_its_salience_itself(tmp_path: Path) -> None:
     [found] = model.predict(picture(tmp_path))
     assert inside(found.outputs["salience"][None][0]) > 0.999
     assert list(found.outputs) == ["output", "salience"]
+
+
+@pytest.mark.parametrize(
+    ("body", "layer"),
+    [
+        ("C1: conv 2@3 -> batchnorm -> relu -> C2: conv 3@3 -> batchnorm -> tanh", "tanh1"),
+        ("C1: conv 2@3 -> tanh -> subsample 2", "tanh1"),
+        ("C1: filter [[1, 0, -1]] -> relu -> maxpool 2", "relu1"),
+        ("C1: conv 2@3 -> reshape [2, 36] -> conv 3@3 -> relu", "C1"),
+        ("C1: conv 2@3\nadd(C1, C1 -> relu)", "C1"),
+    ],
+)
+def test_gradcam_takes_the_last_maps_of_a_convolution(body: str, layer: str) -> None:
+    network = cnndsl.parse(f"input 1x8x8\n{body}\nflatten -> dense 2 -> softmax\n")
+    x = RANDOM.normal(size=(1, 8, 8)).astype(numpy.float32)
+    found = []
+    for name in ("", layer):
+        artifact = compiled(network.typed, seed=5, salience=Salience(1, "gradcam", name))
+        found.append(Session(artifact.for_runtime(), "cpu").run({"input": x[None]})["salience"])
+    assert found[0].max() > 0
+    numpy.testing.assert_array_equal(*found)
+
+
+def test_the_score_of_maps_stands_before_their_softmax() -> None:
+    network = cnndsl.parse("input 1x8x8\nconv 2@3 -> relu -> C: conv 2@1 -> softmax\n")
+    artifact = compiled(network.typed, seed=5, salience=Salience(1, "gradcam"))
+    x = RANDOM.normal(size=(1, 1, 8, 8)).astype(numpy.float32)
+    assert Session(artifact.for_runtime(), "cpu").run({"input": x})["salience"].max() > 0
 
 
 def refused(spec: str, folder: Path, **options: object) -> UserError:
