@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cnndsl.asking import draw_filters as draw_filters
     from cnndsl.asking import evaluate as evaluate
     from cnndsl.asking import explain as explain
+    from cnndsl.autodiff.salience import Salience as Salience
     from cnndsl.diagnostics.compile_error import CompileError as CompileError
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
@@ -44,6 +45,7 @@ _HOMES = {
     "Evaluation": "cnndsl.runtime.evaluation",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
+    "Salience": "cnndsl.autodiff.salience",
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
@@ -63,6 +65,7 @@ __all__ = [
     "Evaluation",
     "Model",
     "Network",
+    "Salience",
     "Training",
     "UserError",
     "__version__",

@@ -151,7 +151,7 @@ class Network:
             raw: whether the model takes pictures as bytes, ``N x height x width x channels``, and
                 prepares them in its graph; inputs that are no pictures stay as they are.
             salience: what map of its input the model gives beside its answers
-                (:class:`cnndsl.autodiff.salience.Salience`).
+                (:class:`cnndsl.Salience`).
             device: where the model will run: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             options: ``verify``, ``seed``, ``batch`` and ``opset``, as
                 :class:`~cnndsl.graph.compile_options.CompileOptions` describes them.

@@ -57,7 +57,12 @@ CLASS = "salience.class"
 
 @frozen
 class Salience:
-    """What is to be made visible.
+    """What is to be made visible: a map of the input that a compiled model gives.
+
+    >>> import cnndsl
+    >>> network = cnndsl.load("lenet5")
+    >>> network.compile(salience=cnndsl.Salience("7", "gradcam"), device="cpu")
+    <Model lenet5: 61,706 learnable parameters>
 
     ``target`` is the name or index of a class, ``"answer"`` for the largest score, or None where
     the class of each sample is an input. ``layer`` is whose feature maps ``gradcam`` takes: by

@@ -142,6 +142,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN713": Code("no such class"),
         "CNN714": Code("layer without feature maps"),
         "CNN715": Code("layer without kernels"),
+        "CNN716": Code("models kept other samples aside"),
         "CNN801": Code("training data not found or not understood"),
         "CNN802": Code("labels do not fit the network"),
         "CNN803": Code("broken pictures in the training data"),

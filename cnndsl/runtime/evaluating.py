@@ -15,6 +15,7 @@ from cnndsl.data.sources import ModelInput
 from cnndsl.data.splits import Split
 from cnndsl.data.training_data import inputs_of, open_part, seed_of
 from cnndsl.data.views import ONE, Crops, Views
+from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.onnx_weights import weights_of_model
@@ -83,7 +84,8 @@ def evaluate_trained(
 
     Raises:
         UserError: for data or weights that cannot be read or do not fit, for views that there are
-            not, and CNN710 for a network that differs from the first.
+            not, CNN710 for a network that differs from the first, and CNN716 for one that kept
+            other samples aside than the first.
         ValueError: for another ``split`` or number of crops, a batch below 1, and where ``valid``
             is no share between 0 and 1.
     """
@@ -91,6 +93,8 @@ def evaluate_trained(
     if batch < 1:
         raise ValueError(f"`batch` must be 1 or more, not {batch}")
     views = Views(options.get("crops", 1), options.get("flip", False))
+    if options.get("valid") is not None:
+        _check_kept_aside(models)
     opened = _Opened(data, options, seed_of(models[0].network), _Once(options))
     device, threads = options.get("device", "auto"), options.get("threads")
     asked = []
@@ -112,6 +116,21 @@ def evaluate_trained(
             only.network, only.model, only.plain, device=device, threads=threads, batch=batch
         )
     return measure_together(asked, views, device=device, threads=threads, batch=batch)
+
+
+def _check_kept_aside(models: Sequence[Trained]) -> None:
+    """Raise CNN716 where a model was trained on samples that the first one kept aside."""
+    first, *others = models
+    for other in others:
+        seeds = seed_of(other.network), seed_of(first.network)
+        if seeds[0] != seeds[1]:
+            raise UserError(
+                "CNN716",
+                f"`{other.name}` kept other samples aside (seed {seeds[0]}) than `{first.name}`"
+                f" (seed {seeds[1]}): it was trained on some of these",
+                help="measure on data that none was trained on, without `--valid`; or take models"
+                " that were trained with the same seed",
+            )
 
 
 def _numbers(

@@ -148,6 +148,13 @@ def test_a_salience_that_cannot_be_is_refused(words: list[str], said: str) -> No
     assert not Path("tiny.onnx").exists()
 
 
+def test_a_salience_map_has_no_mean_over_crops_nor_mirror_images() -> None:
+    for views in (["--crops", "5"], ["--flip"]):
+        done = cnn("run", compiled("--salience", "cat"), "p.png", *views)
+        assert "CNN709" in done.stderr
+        assert done.stderr.splitlines()[-1].count("--") == 1  # none that would not help
+
+
 def test_top_is_for_answers_and_not_for_figures() -> None:
     words = ["run", compiled(), "p.png", "--explain", "gradient", "-o", "heat.png"]
     done = cnn(*words, "--top", "2")

@@ -89,6 +89,24 @@ def test_one_view_of_one_model_is_what_measuring_it_alone_gives(tmp_path: Path) 
     assert plain.parts == ()
 
 
+def test_what_one_model_kept_aside_another_one_may_have_learnt(tmp_path: Path) -> None:
+    y = RANDOM.integers(0, 3, 17)
+    paths = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        paths.append(tmp_path / f"{name}.onnx")
+        body = f"flatten -> dense 3 -> softmax\ntrain {{ seed {seed} }}\n"
+        cnndsl.parse(f"input 1x8x8\n{body}").compile(seed=len(paths), device="cpu").save(paths[-1])
+    a, b, c = paths
+    x = RANDOM.normal(size=(17, 1, 8, 8)).astype(numpy.float32)
+    found = cnndsl.evaluate([a, b], (x, y), valid=0.3, device="cpu")
+    assert 0 < found.count < 17
+    with pytest.raises(UserError) as caught:
+        cnndsl.evaluate([a, b, c], (x, y), valid=0.3, device="cpu")
+    assert caught.value.code == "CNN716"
+    assert "(seed 2)" in caught.value.message
+    assert cnndsl.evaluate([a, c], (x, y), device="cpu").count == 17
+
+
 def test_a_picture_and_its_mirror_image(tmp_path: Path) -> None:
     y = RANDOM.integers(0, 3, 17)
     path = saved(tmp_path, "a", 1)

@@ -118,6 +118,13 @@ def cats_and_dogs(folder: Path) -> None:
         cnndsl.parse(text).compile(device="cpu").save(folder / f"{name}.onnx")
 
 
+def two_seeds(folder: Path) -> None:
+    for seed, name in ((1, "first"), (2, "second")):
+        text = f"input 4\ndense 2 -> softmax\ntrain {{ seed {seed} }}\n"
+        cnndsl.parse(text).compile(device="cpu").save(folder / f"{name}.onnx")
+    numpy.savez(folder / "letters.npz", x=numpy.eye(4, dtype=numpy.float32), y=[0, 1, 0, 1])
+
+
 def a_picture_for_vectors(folder: Path) -> None:
     a_picture(folder)
     a_network_of_vectors(folder)
@@ -226,6 +233,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN708": a_spec_with_its_own_size,
     "CNN709": a_network_of_maps,
     "CNN710": cats_and_dogs,
+    "CNN716": two_seeds,
     "CNN711": a_picture_for_vectors,
     "CNN712": a_layer_of_nobody,
     "CNN713": nothing,
