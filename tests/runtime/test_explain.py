@@ -155,7 +155,7 @@ def test_gradcam_takes_the_last_maps_of_a_convolution(body: str, layer: str) -> 
         artifact = compiled(network.typed, seed=5, salience=Salience(1, "gradcam", name))
         found.append(Session(artifact.for_runtime(), "cpu").run({"input": x[None]})["salience"])
     assert found[0].max() > 0
-    numpy.testing.assert_array_equal(*found)
+    numpy.testing.assert_array_equal(found[0], found[1])
 
 
 def test_the_score_of_maps_stands_before_their_softmax() -> None:
