@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +16,35 @@ def pytest_configure(config: pytest.Config) -> None:
     """Count the helpers in ``tests/support`` to what is ours: their warnings are errors."""
     helpers = sorted(path.stem for path in (Path(__file__).parent / "support").glob("*.py"))
     config.addinivalue_line("filterwarnings", f"error:::({'|'.join(helpers)})$")
+    # Tests run side by side: PyTorch's own threads would only wait for each other's processors.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what stays: modules, and all tests."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def threads_wait_asleep() -> Iterator[None]:
+    """ONNX Runtime's threads turn in circles while they wait: a third of a short run's computing.
+
+    Here they sleep. That changes when a session answers, and nothing of what.
+    """
+    from cnndsl.runtime import start
+
+    options = start._options
+
+    def sleeping(ort: Any, threads: int | None) -> Any:
+        made = options(ort, threads)
+        if ort.__name__ == "onnxruntime" and ort.__spec__ is not None:  # not a test's stand-in
+            made.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return made
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(start, "_options", sleeping)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

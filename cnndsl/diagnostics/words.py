@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 
 from cnndsl.diagnostics.model import Edit, Fix
@@ -114,15 +115,20 @@ def closest(word: str, candidates: Iterable[str]) -> tuple[str, ...]:
     """
     if len(word) > _LONGEST:
         return ()
-    plain = _plain(word)
     ours = filter(str.isascii, dict.fromkeys(candidates))  # other letters are mistakes themselves
-    known = list(islice(ours, _CONSIDERED))
+    return _closest(_plain(word), tuple(islice(ours, _CONSIDERED)))
+
+
+@lru_cache(maxsize=2_048)
+def _closest(plain: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
+    """The same for a plain word; kept, since a text is checked again with what might mend it."""
+    known = [(candidate, _plain(candidate)) for candidate in candidates]
     if len(known) > _COMPARED:
-        known.sort(key=lambda candidate: -_shared(plain, _plain(candidate)))
+        known.sort(key=lambda one: -_shared(plain, one[1]))
         del known[_COMPARED:]
     found: list[tuple[int, int, str]] = []
-    for position, candidate in enumerate(known):
-        distance = _nearness(plain, _plain(candidate))
+    for position, (candidate, spelled) in enumerate(known):
+        distance = _nearness(plain, spelled)
         if distance is not None:
             found.append((distance, position, candidate))
     found.sort()

@@ -69,7 +69,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self._origin = ""
         self._counts: dict[str, int] = {}
         self._types: dict[onnx_ir.Value, onnx.TypeProto] = {}
-        self._constants: dict[onnx_ir.Value, onnx.TensorProto] = {}
+        self._constants: dict[onnx_ir.Value, numpy.typing.NDArray[numpy.generic]] = {}
         self._opsets = [onnx.OperatorSetIdProto(domain="", version=opset)]
 
     @property
@@ -141,8 +141,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         )
         for at, value in enumerate(values):
             value.name = f"{name}/output_{at}" if at else name
-        for value in values:
-            self._infer(value)
+        self._infer(values[0])
         return values
 
     def composite(
@@ -196,16 +195,17 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     def tensor(self, array: numpy.typing.NDArray[numpy.generic]) -> onnx_ir.Value:
         """A constant of an array's own type and shape."""
         name = self._name("Constant")
+        held = onnx_ir.Tensor(array)
         result = self._tape.op(
             "Constant",
             (),
-            {"value": onnx_ir.tensor(array)},
+            {"value": onnx_ir.AttrTensor("value", held)},
             name=name,
             doc_string=self._origin or None,
         )
         result.name = name
-        self._infer(result)
-        self._constants[result] = onnx.numpy_helper.from_array(array, name)
+        self._set_type(result, _type_proto(held.dtype, array.shape))
+        self._constants[result] = array
         return result
 
     def scalar(self, number: float, like: onnx_ir.Value) -> onnx_ir.Value:
@@ -255,31 +255,54 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         value.shape = onnx_ir.Shape(_dims(type))
 
     def _infer(self, value: onnx_ir.Value) -> None:
+        """Give the outputs of the node that makes a value their types."""
         node = value.producer()
         assert node is not None
         inputs = [given for given in node.inputs if given is not None]
         try:
-            schema = onnx.defs.get_schema(node.op_type, self._opset, "")
             types = onnx.shape_inference.infer_node_outputs(
-                schema,
-                onnx_ir.serde.serialize_node(node),
+                onnx.defs.get_schema(node.op_type, self._opset, ""),
+                _node_proto(node),
                 {str(given.name): self._types[given] for given in inputs},
-                {str(given.name): data for given in inputs if (data := self._constants.get(given))},
+                {
+                    str(given.name): onnx.numpy_helper.from_array(self._constants[given])
+                    for given in inputs
+                    if given in self._constants
+                },
                 opset_imports=self._opsets,
                 ir_version=IR_VERSIONS[self._opset],
             )
         except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError) as error:
             raise LoweringError(f"{self._origin or node.name}: {error}") from error
-        type = types.get(str(value.name))
-        if type is None or not type.tensor_type.HasField("shape"):
-            raise LoweringError(f"{self._origin or node.name}: no type follows for {value.name}")
-        self._set_type(value, type)
+        for output in node.outputs:
+            type = types.get(str(output.name))
+            if type is None or not type.tensor_type.HasField("shape"):
+                raise LoweringError(
+                    f"{self._origin or node.name}: no type follows for {output.name}"
+                )
+            self._set_type(output, type)
 
 
-def _attribute(name: str, value: Attribute) -> int | float | str | onnx_ir.Attr:
-    """An attribute as onnx-ir takes it; it finds out a list's type itself, but slowly."""
-    if isinstance(value, int | float | str):
-        return value
+def _node_proto(node: onnx_ir.Node) -> onnx.NodeProto:
+    """What inference asks of a node: onnx-ir writes all of it, which takes thrice the time."""
+    proto = onnx.NodeProto(
+        op_type=node.op_type,
+        input=["" if given is None else str(given.name) for given in node.inputs],
+        output=[str(value.name) for value in node.outputs],
+    )
+    for attribute in node.attributes.values():
+        onnx_ir.serde.serialize_attribute_into(proto.attribute.add(), attribute)
+    return proto
+
+
+def _attribute(name: str, value: Attribute) -> onnx_ir.Attr:
+    """An attribute of onnx-ir, which would find out its type itself, but slowly."""
+    if isinstance(value, str):
+        return onnx_ir.AttrString(name, value)
+    if isinstance(value, int):
+        return onnx_ir.AttrInt64(name, value)
+    if isinstance(value, float):
+        return onnx_ir.AttrFloat32(name, value)
     numbers = list(value)
     if all(isinstance(number, int) for number in numbers):
         return onnx_ir.AttrInt64s(name, [int(number) for number in numbers])

@@ -53,7 +53,11 @@ class Measured:
 
 
 class Examiner:
-    """Does single steps with probes in them; the models are built when one is first wanted."""
+    """Does single steps with probes in them.
+
+    The model is built when it is first wanted, and kept: it holds no weights. Its session would
+    hold as much memory as the one that trains, so each step has its own.
+    """
 
     def __init__(
         self, typed: TypedNetwork, recipe: Recipe, batch: int, device: str, threads: int | None
@@ -63,20 +67,20 @@ class Examiner:
         self._batch = batch
         self._device = device
         self._threads = threads
-        self._session: Session | None = None
+        self._model = b""
         self._probes: tuple[Probe, ...] = ()
 
     def examine(self, feeds: Arrays) -> Measured:
         """What the probes see in a step on these inputs, which are all that a step takes."""
-        if self._session is None:
+        if not self._model:
             target = target_of(self._device)
             step = build_step(
                 self._typed, self._recipe, batch=self._batch, target=target, probed=True
             )
             self._probes = step.probes
-            model = step.to_proto().SerializeToString()
-            self._session = Session(model, self._device, threads=self._threads)
-        results = self._session.run(feeds, [probe.output for probe in self._probes])
+            self._model = step.to_proto().SerializeToString()
+        session = Session(self._model, self._device, threads=self._threads)
+        results = session.run(feeds, [probe.output for probe in self._probes])
         return Measured({probe: float(results[probe.output]) for probe in self._probes})
 
 

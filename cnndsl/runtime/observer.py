@@ -24,6 +24,10 @@ class Observer:
         self._plan = plan
         self._listener = listener
         self._noted: set[str] = set()
+        request = plan.request
+        self._examiner = Examiner(
+            request.network, plan.recipe, plan.batch, plan.device, request.threads
+        )
 
     def first(self, batch: Batch, loss: float) -> None:
         """Note what is odd about the first batch and the loss on it."""
@@ -39,11 +43,11 @@ class Observer:
     ) -> None:
         """Note what does not learn well, once for each place.
 
-        That is done after epoch 1, 2, 4, 8 and so on: it builds a graph of more outputs.
+        That is done after epoch 1, 2, 4, 8 and so on: it is a step of a graph with more outputs.
         """
         if not self._plan.request.examine or epoch & (epoch - 1):
             return
-        for note in unhealthy(self._examiner().examine(self._feeds(batch, values, lr, number))):
+        for note in unhealthy(self._examiner.examine(self._feeds(batch, values, lr, number))):
             kind = re.sub(r"[0-9][0-9.e%+-]*", "", note)
             if kind not in self._noted:
                 self._noted.add(kind)
@@ -61,7 +65,7 @@ class Observer:
         """Why the loss is no number; ``values`` are weights and state before, ``place`` where."""
         if error := not_finite_error(self._plan.request.data, batch):
             return error
-        measured = self._examiner().examine(self._feeds(batch, values, lr, number))
+        measured = self._examiner.examine(self._feeds(batch, values, lr, number))
         return diverged(measured, loss, *place)
 
     def check(self, weights: Mapping[str, Array], epoch: int) -> None:
@@ -76,11 +80,6 @@ class Observer:
             f"training diverged in epoch {epoch}: {what}",
             help="use a smaller `lr`, a `warmup`, or `clip 1`",
         )
-
-    def _examiner(self) -> Examiner:
-        plan = self._plan
-        request = plan.request
-        return Examiner(request.network, plan.recipe, plan.batch, plan.device, request.threads)
 
     def _feeds(
         self, batch: Batch, values: Mapping[str, Array], lr: float, number: int

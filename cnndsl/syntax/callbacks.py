@@ -7,9 +7,10 @@ whole is known. No tree of Lark's own is built.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias
 
-from lark import Lark, Tree
+from lark import Tree
 from lark.parse_tree_builder import ParseTreeBuilder
 
 from cnndsl.diagnostics.source import Source, Span
@@ -20,7 +21,7 @@ from cnndsl.syntax.contextual_lexer import Word
 _TREES: Any = ParseTreeBuilder
 """Lark's own has no types."""
 
-__all__ = ["Callback", "Part", "callbacks"]
+__all__ = ["Callback", "Callbacks", "Part"]
 
 Callback: TypeAlias = Callable[[list[Any]], Any]
 
@@ -36,10 +37,30 @@ class Part:
         self.end_pos = end_pos
 
 
-def callbacks(lark: Lark, builder: AstBuilder, source: Source) -> dict[Any, Callback]:
-    """What Lark calls for each rule of the grammar."""
-    made: dict[Any, Callback] = _TREES(lark.rules, Tree).create_callback(_Methods(builder, source))
-    return made
+class Callbacks(dict[Any, Callback]):
+    """What Lark calls for each rule of the grammar; made for a rule when it is first completed.
+
+    A text completes few of the rules, and a text with mistakes is read several times.
+    """
+
+    def __init__(self, builder: AstBuilder, source: Source) -> None:
+        super().__init__()
+        self._methods = _Methods(builder, source)
+
+    def __bool__(self) -> bool:
+        """Yes: without callbacks, Lark would leave trees."""
+        return True
+
+    def __missing__(self, rule: Any) -> Callback:
+        made: Callback = _tree_of(rule).create_callback(self._methods)[rule]
+        self[rule] = made
+        return made
+
+
+@cache
+def _tree_of(rule: Any) -> Any:
+    """What Lark does with the parts of a rule before it calls back."""
+    return _TREES([rule], Tree)
 
 
 class _Methods:

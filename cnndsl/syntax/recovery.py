@@ -16,7 +16,7 @@ from lark.parsers.lalr_analysis import Shift
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.syntax.ast import Broken, Statement
 from cnndsl.syntax.ast_builder import AstBuilder
-from cnndsl.syntax.callbacks import callbacks
+from cnndsl.syntax.callbacks import Callbacks
 from cnndsl.syntax.collector import Collector, Refusal
 from cnndsl.syntax.contextual_lexer import DEFINING, TokenStream, Word
 from cnndsl.syntax.grammar import load
@@ -46,7 +46,7 @@ class Reader:
         self.parser: Any = lark.parse_interactive(self.stream)
         self.state: ParserState[int] = self.parser.parser_state
         builder = AstBuilder(collector)
-        self.state.parse_conf.callbacks = callbacks(lark, builder, collector.source)
+        self.state.parse_conf.callbacks = Callbacks(builder, collector.source)
         self.broken: list[Broken] = []
         self.result: Any = None
         self.lost = -1

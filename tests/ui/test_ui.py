@@ -136,21 +136,17 @@ def test_every_code_of_a_spec_has_a_case() -> None:
 # --- fixes ------------------------------------------------------------------------------------
 
 
-def offered() -> list[tuple[str, int, int]]:
-    """Every fix of every case: the diagnostic's and the fix's number."""
-    before = Path.cwd()
-    os.chdir(FOLDER)
-    try:
-        return [
-            (name, at, number)
-            for name in CASES
-            if "# parameters:" not in (FOLDER / name).read_text(encoding="utf-8")
-            for at, diagnostic in enumerate(diagnose(name))
-            for number, fix in enumerate(diagnostic.fixes)
-            if all(not Path(edit.span.source.name).is_absolute() for edit in fix.edits)
-        ]
-    finally:
-        os.chdir(before)
+FIXED = [
+    name for name in CASES if "# parameters:" not in (FOLDER / name).read_text(encoding="utf-8")
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all cases, in which each test leaves everything as it was."""
+    folder = tmp_path_factory.mktemp("ui") / "ui"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.stderr", "*.py", "__*"))
+    return folder
 
 
 def moved(diagnostic: Diagnostic, fix: Fix) -> tuple[str, str, int]:
@@ -168,22 +164,29 @@ def place(diagnostic: Diagnostic) -> tuple[str, str, int]:
     return diagnostic.code, diagnostic.span.source.name, diagnostic.span.start
 
 
-@pytest.mark.parametrize(("name", "at", "number"), offered())
-def test_a_fix_mends_its_error(
-    name: str, at: int, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("name", FIXED)
+def test_each_fix_mends_its_error(name: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = diagnose(name)
-    fix = before[at].fixes[number]
-    folder = tmp_path / "ui"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("*.stderr", "*.py", "__*"))
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(copy)
+    for diagnostic in before:
+        for fix in diagnostic.fixes:
+            if all(not Path(edit.span.source.name).is_absolute() for edit in fix.edits):
+                after = {place(one) for one in fixed(name, fix)}
+                known = {moved(one, fix) for one in before if one is not diagnostic}
+                assert moved(diagnostic, fix) not in after - known, fix
+                unreadable = {problem for problem in after - known if problem[0][:4] == "CNN0"}
+                assert not unreadable, f"{fix}: the text can be read less well than before"
+
+
+def fixed(name: str, fix: Fix) -> tuple[Diagnostic, ...]:
+    """What is wrong with a case after a fix."""
     edits: dict[Source, list[Edit]] = {}
     for edit in fix.edits:
         edits.setdefault(edit.span.source, []).append(edit)
-    for source, group in edits.items():
-        Path(source.name).write_text(apply_edits(source.text, group), encoding="utf-8")
-    after = {place(diagnostic) for diagnostic in diagnose(name)}
-    known = {moved(diagnostic, fix) for diagnostic in before if diagnostic is not before[at]}
-    assert moved(before[at], fix) not in after - known
-    unreadable = {problem for problem in after - known if problem[0].startswith("CNN0")}
-    assert not unreadable, "the text can be read less well than before"
+    try:
+        for source, group in edits.items():
+            Path(source.name).write_text(apply_edits(source.text, group), encoding="utf-8")
+        return diagnose(name)
+    finally:
+        for source in edits:
+            shutil.copyfile(FOLDER / source.name, source.name)
