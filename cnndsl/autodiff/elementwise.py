@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy
 import onnx_ir
 
-from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, VjpContext, vjp
+from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, VjpContext, vjp, vjp_of_composite
 from cnndsl.graph.builder import LoweringError
 
 __all__: list[str] = []
@@ -288,6 +288,16 @@ def _extreme(context: VjpContext) -> Parts:
             rest = context.op("Sub", rest, taken)
     # The last one gets the rest: who else?
     return [*parts, rest, *[None for _ in others[len(parts) :]]]
+
+
+@vjp_of_composite("Ramp")
+def _ramp(context: VjpContext) -> Parts:
+    """1 between the ends, 0 on them and beyond."""
+    least, most = (context.scalar(context.number(name, 0.0)) for name in ("least", "most"))
+    (value,) = context.node.outputs
+    above, below = context.op("Greater", value, least), context.op("Less", value, most)
+    inside = context.op("Cast", context.op("And", above, below), to=_type(context.gradient))
+    return (context.op("Mul", context.gradient, inside),)
 
 
 @vjp("Clip")

@@ -6,9 +6,10 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, ValidationInfo
 from typing_extensions import override
 
+from cnndsl.frozen import replace
 from cnndsl.layers.base import Bounds, Real
 from cnndsl.layers.elementwise import Elementwise
-from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 
 __all__ = ["Clip", "HardTanh", "Relu6"]
 
@@ -41,7 +42,25 @@ class _Clipping(Elementwise):
         return emit.op("Clip", context.inputs[0], emit.constant(least), emit.constant(most))
 
 
-class Relu6(_Clipping):
+class _Ramp(_Clipping):
+    """An activation that is flat on both of its ends, as a relu is on its one."""
+
+    @override
+    def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
+        """The same; on an end its slope is 0, as in PyTorch and TensorFlow, where Clip's is 1.
+
+        Ends are met: where a picture is black and biases begin at 0, a relu6 begins at its own.
+        """
+
+        def body(source: V) -> tuple[V, ...]:
+            return (self.lower(emit, replace(context, inputs=(source,))),)
+
+        least, most = self.ends
+        (value,) = emit.composite("Ramp", body, context.inputs[0], least=least, most=most)
+        return value
+
+
+class Relu6(_Ramp):
     """min(max(0, x), 6): a relu whose output ends at 6 (Krizhevsky 2010)."""
 
     keyword = "relu6"
@@ -52,7 +71,7 @@ class Relu6(_Clipping):
         return 0.0, 6.0
 
 
-class HardTanh(_Clipping):
+class HardTanh(_Ramp):
     """min(max(-1, x), 1): the hyperbolic tangent of straight lines (Collobert 2004)."""
 
     keyword = "hardtanh"

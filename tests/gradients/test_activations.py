@@ -10,6 +10,7 @@ import onnx_ir
 import pytest
 from activation_oracles import ORACLES, VARIANTS
 from gradients import Array, check_gradients, constant_like, gradients_of_sum
+from layer_gradients import run_layer
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
@@ -126,3 +127,27 @@ def test_gradients_of_numbers_far_from_zero_are_numbers(keyword: str) -> None:
     found = gradients_of_sum(lowered(layer, types), [far], [0])[0]
     slopes = [0.0] * 4 + [0.0 if keyword == "softsign" else 1.0] * 4
     numpy.testing.assert_allclose(found, [slopes] * 2, atol=1e-3)
+
+
+KINKS: list[tuple[str, dict[str, Any], Callable[[Any], Any]]] = [
+    ("relu", {}, torch.relu),
+    ("leakyrelu", {"slope": 0.2}, lambda x: torch.nn.functional.leaky_relu(x, 0.2)),
+    ("relu6", {}, torch.nn.functional.relu6),
+    ("hardtanh", {}, torch.nn.functional.hardtanh),
+    ("hardsigmoid", {}, torch.nn.functional.hardsigmoid),
+    ("hardswish", {}, torch.nn.functional.hardswish),
+    ("elu", {}, torch.nn.functional.elu),
+    ("clip", {"least": -1.0, "most": 6.0}, lambda x: torch.clamp(x, -1, 6)),
+]
+
+
+@pytest.mark.parametrize(("keyword", "parameters", "oracle"), KINKS)
+def test_on_a_kink_the_slope_is_pytorchs(
+    keyword: str, parameters: dict[str, Any], oracle: Callable[[Any], Any]
+) -> None:
+    """They are met: a black picture under biases of 0 gives zeros and nothing else."""
+    source = numpy.array([[-6, -3, -1, -0.0, 0, 1, 3, 6]], numpy.float32)
+    found = run_layer(find(keyword)(**parameters), [source])  # type: ignore[misc]
+    x = torch.tensor(source, requires_grad=True)
+    oracle(x).backward(torch.tensor(found.given))
+    numpy.testing.assert_allclose(found.inputs[0], x.grad.numpy(), atol=1e-6)
