@@ -70,12 +70,17 @@ _HELP = "give a folder, a `.npz` file, a CSV file, or `digits`"
 
 
 def _open_named(kind: DataFormat, data: str, wanted: Wanted) -> Dataset:
-    if os.path.lexists(data):
+    if os.path.lexists(data) and not _is_a_run(Path(data)):
         raise not_understood(
             f"`{data}` means {kind.dataset}, but there is a file or folder of that name",
             f"write `./{data}` for what is there, or give it another name",
         )
     return kind.open(Place(Path(data), data), wanted)
+
+
+def _is_a_run(folder: Path) -> bool:
+    """Whether a folder is what training wrote, which is no data: ``--data digits --out digits``."""
+    return all((folder / name).is_file() for name in ("command.txt", "model.onnx"))
 
 
 def _format_of(place: Place) -> DataFormat:

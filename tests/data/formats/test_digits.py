@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from training_data import complaint, model_input
 
 from cnndsl.data.dataset import open_dataset
+from cnndsl.diagnostics.model import UserError
 
 GRAY = model_input(1, 32, 32, scale=1 / 255)
 
@@ -71,3 +72,16 @@ def test_they_have_no_part_for_validation() -> None:
         "name data that has this part",
     ):
         open_dataset("digits", [GRAY], split="valid")
+
+
+def test_a_folder_that_training_wrote_is_no_data_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "digits"
+    run.mkdir()
+    for name in ("command.txt", "model.onnx"):
+        with pytest.raises(UserError, match="there is a file or folder of that name"):
+            open_dataset("digits", [GRAY])
+        (run / name).touch()
+    assert len(open_dataset("digits", [GRAY])) == 1797
