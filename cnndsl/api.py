@@ -129,7 +129,12 @@ class Network:
         return emit(self._checked, stage, **options)
 
     def summary(self, batch: int | None = None) -> Summary:
-        """Parameters, MACs, memory and receptive fields, per layer and in total."""
+        """Parameters, MACs, memory and receptive fields, per layer and in total.
+
+        Raises:
+            ValueError: where a training step's batch is to have no samples.
+        """
+        _demand_samples(batch)
         from cnndsl.analysis.summary import summarize
 
         return summarize(self._typed, batch)

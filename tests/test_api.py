@@ -21,6 +21,8 @@ def test_a_batch_has_samples(tmp_path: Path, batch: int) -> None:
         network.compile_training(batch=batch)
     with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
         network.evaluate("nothing.npz", "nothing.safetensors", batch=batch)
+    with pytest.raises(ValueError, match=f"^`batch` must be 1 or more, not {batch}$"):
+        network.summary(batch=batch)
 
 
 def test_a_whole_step_is_two_files_and_a_cut_one_three(tmp_path: Path) -> None:

@@ -137,9 +137,10 @@ class Elaborator(ElaborationContext):
         return Rounding.FLOOR  # under which no size is an error that merely follows
 
     def _bind(self, statement: Bind, frame: Frame) -> None:
+        known = len(self.report)
         streams = self.chain(statement.chain, frame, frame.current)
         if len(streams) != len(statement.names):
-            if not any(map(self.is_poison, streams)):
+            if not any(map(self.is_poison, streams)) and len(self.report) == known:
                 self.fail(
                     "CNN111",
                     f"{count(len(statement.names), 'name')} cannot take "

@@ -132,6 +132,9 @@ def _unknown(
         return
     message = f"`{name}` is no {what} whose weights could be shared"
     help = f"share with a label that stands before a {what}, as in `{name}: {example}`"
+    if any(name == bound for bound, _ in context.bound.values()):
+        written = f"`{name} = {name}_1: {example}`"
+        help = f"label the {what} behind `{name} =`, as in {written}, and share with the label"
     if node is None and later:
         message = f"`{name}` comes later, and weights belong to the first {what} that uses them"
         help = f"write `share` there, behind `{name}`, with the label of this one"

@@ -221,6 +221,12 @@ class Model:
         self, arrays: Sequence[object], named: Mapping[str, object], inputs: Sequence[str]
     ) -> dict[str, object]:
         given = {**dict(zip(inputs, arrays, strict=False)), **named}
+        unknown = next((name for name in named if name not in inputs), None)
+        if unknown is not None:
+            near = closest(unknown, inputs)
+            known = f"the network has {quoted(inputs)}"
+            help = f"did you mean `{near[0]}`?" if near else known
+            raise UserError("CNN703", f"no input is called `{unknown}`", help=help)
         if set(given) != set(inputs) or len(arrays) + len(named) != len(inputs):
             names = quoted(inputs)
             raise UserError(

@@ -184,6 +184,21 @@ def _is_size(here: ErrorContext, at: int) -> bool:
     return here.tokens.kinds[at] in ("SIZE", "NUMBER", "RSQB")
 
 
+def _computed_sizes(here: ErrorContext) -> Diagnostic | None:
+    """``=> channels(x)x32x32``: an ``x`` behind an expression."""
+    span = here.span()
+    if here.kind(-1) != "RPAR" or span.start != here.span(-1).end or span.text[:1] != "x":
+        return None
+    line = span.source.text.rfind("\n", 0, span.start) + 1
+    call = re.search(r"[A-Za-z_]\w*\([^()\n]*\)$", span.source.text[line : span.start])
+    sizes = re.fullmatch(r"(?:x[0-9]+)+", span.text)
+    example = "[channels(x), 32, 32]"
+    if call is not None and sizes is not None:
+        example = f"[{', '.join([call.group(), *span.text[1:].split('x')])}]"
+    message = "sizes that are computed stand in a list, not between `x`"
+    return error(message, span, f"write them as in `{shown(example, 60)}`")
+
+
 def _missing_arrow(here: ErrorContext) -> Diagnostic | None:
     if here.kind() == "LBRACE" and "ELSE" in here.expected:
         back = here.nearest(frozenset(("IF",)))
@@ -289,6 +304,7 @@ _KNOWN: tuple[Callable[[ErrorContext], Diagnostic | None], ...] = (
     comma,
     _arrow,
     comprehension,
+    _computed_sizes,
     _missing_arrow,
     _else_alone,
     _brace,

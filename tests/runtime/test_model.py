@@ -97,6 +97,9 @@ class TestRun:
             model.run(one)
         with pytest.raises(UserError, match="different numbers of samples"):
             model.run(numpy.ones((2, 3)), numpy.ones((4, 3)))
+        with pytest.raises(UserError, match="no input is called `rigth`") as caught:
+            model.run(left=one, rigth=two)
+        assert caught.value.help == "did you mean `right`?"
 
 
 class TestPredict:
