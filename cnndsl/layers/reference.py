@@ -54,6 +54,8 @@ def _default(value: object) -> str:
             return "`yes`" if value else "`no`"
         case list():
             return f"`{'x'.join(map(str, value))}`"
+        case {"name": name, "value": number}:  # an initialiser, as it is called
+            return f"`{name}`" if number is None else f"`{name}({number:g})`"
         case _:
             return f"`{value}`"
 
