@@ -65,7 +65,7 @@ class Dense(Layer):
         if inputs[0].spatial:
             yield ShapeFault(
                 FaultKind.FEATURE_MAPS,
-                f"`dense` needs a vector, and its input is feature maps of {inputs[0]}",
+                f"`{self.keyword}` needs a vector, and its input is feature maps of {inputs[0]}",
                 help=f"put `flatten` before it: it makes a vector of {inputs[0].elements}",
                 insert="flatten",
             )

@@ -309,3 +309,9 @@ def test_softmax_over_one_is_always_one(shape: tuple[int, ...], what: str) -> No
         ("CNN310", f"`softmax` over a single {what} is always 1")
     ]
     assert told(make("softmax"), (2, *shape[1:])) == []
+
+
+@pytest.mark.parametrize("keyword", ["dense", "dropconnect"])
+def test_a_layer_that_is_made_of_another_speaks_of_itself(keyword: str) -> None:
+    (fault,) = faults(make(keyword, units=5), (4, 8, 8))
+    assert fault.message == f"`{keyword}` needs a vector, and its input is feature maps of 4x8x8"
