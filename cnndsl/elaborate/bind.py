@@ -182,12 +182,12 @@ class _Binder(Generic[S]):
         head, *following = rest
         if not isinstance(head, Name):
             if not self.failed:
-                self._surplus(head)
+                self._surplus(head, following)
             return following
         if head.name not in self.schema.model_fields:
             if self._is_no_attribute(head, following):
                 return ()
-            self._unknown(head)
+            self._unknown(head, following)
             return following[1:] if following and not self._starts_pair(following[0]) else following
         if not following or self._lacks_value(following):
             self._fail(
@@ -242,7 +242,13 @@ class _Binder(Generic[S]):
             isinstance(expr, Name) and find(expr.name) is not None
         )
 
-    def _surplus(self, expr: Expr) -> None:
+    def _is_given(self, name: str, following: Sequence[Expr]) -> bool:
+        """Whether an attribute has been taken, or is named in what is left of the phrase."""
+        return name in self.written or any(
+            isinstance(one, Name) and one.name == name for one in following
+        )
+
+    def _surplus(self, expr: Expr, following: Sequence[Expr]) -> None:
         text = shorten(expr.span.text)
         help = self._usage()
         fixes: tuple[Fix, ...] = ()
@@ -253,6 +259,7 @@ class _Binder(Generic[S]):
             self.failed = True
             return
         alone = [*self.values] == [*self.schema.positional] == ["kernel"]
+        alone = alone and not self._is_given("stride", following)
         if alone and isinstance(expr, Size | Number):  # as `MaxPool2d(2, 2)` elsewhere
             help = f"write `stride {text}` if it is the stride"
             place = Span(expr.span.source, expr.span.start, expr.span.start)
@@ -260,7 +267,7 @@ class _Binder(Generic[S]):
         message = f"`{self.head.name}` has no place for `{text}`"
         self._fail("CNN203", message, expr.span, help, fixes=fixes)
 
-    def _unknown(self, name: Name) -> None:
+    def _unknown(self, name: Name, following: Sequence[Expr]) -> None:
         if not name.name.isascii():
             self.report.add(foreign_letters(name.name, name.span))
             self.failed = True
@@ -284,6 +291,8 @@ class _Binder(Generic[S]):
         if ours in self.schema.positional:
             near = ()
             help = f"leave the word out, and write it as in `{example(self.schema, self.head)}`"
+        if near and self._is_given(near[0], following):
+            help, ours, near = f"leave it out: `{near[0]}` is given", "", ()
         fixes = replacements(name.span, near)
         if ours and near:
             fixes = (Fix(f"write `{ours}`", (Edit(name.span, ours),), safe=True),)

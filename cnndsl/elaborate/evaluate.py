@@ -19,6 +19,7 @@ from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.values import (
     DEEPEST_LIST,
     EVERY_WORD,
+    FUNCTIONS,
     INITIALISERS,
     MOST_ITEMS,
     SIZES,
@@ -326,7 +327,7 @@ def _call(expr: Call, constants: Constants) -> Value:
         return _initialiser(expr, constants)
     if name in SIZES:
         return _size(expr, constants)
-    near = closest(name, ("min", "max", *SIZES, *sorted(INITIALISERS)))
+    near = closest(name, sorted(FUNCTIONS))
     help = f"did you mean `{near[0]}`?" if near else "there are `min` and `max`"
     raise evaluation_error(
         "CNN102",

@@ -14,6 +14,7 @@ from cnndsl.diagnostics.words import closest, is_slip, shorten
 from cnndsl.elaborate.calls import signature
 from cnndsl.elaborate.error_nodes import names_in
 from cnndsl.elaborate.schema_errors import example, unknown_layer
+from cnndsl.elaborate.values import FUNCTIONS
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.syntax.ast import Broken as BrokenStatement
@@ -257,6 +258,13 @@ def _from_stream(context: ElaborationContext, translation: Translation, frame: F
     return f"{stream} -> {translation.text}" if known else translation.text
 
 
+def _is_stream(context: ElaborationContext, value: object, frame: Frame) -> bool:
+    """Whether a name means a stream, and no number."""
+    if not isinstance(value, Name) or frame.constants.find(value.name) is not None:
+        return False
+    return value.name == "input" or context.lookup(value.name, frame) is not None
+
+
 def called_layer(
     context: ElaborationContext, schema: type[Layer], call: Call, frame: Frame
 ) -> None:
@@ -266,6 +274,8 @@ def called_layer(
     name = call.callee.name
     translation = translate(call)
     text = _from_stream(context, translation, frame) if translation else None
+    if any(_is_stream(context, argument.value, frame) for argument in call.arguments[1:]):
+        text = None
     fixes: tuple[Fix, ...] = ()
     help = f"write it like `{example(schema, call.callee)}`"
     if text is not None:
@@ -293,6 +303,9 @@ def _uncalled_block(
     fixes: tuple[Fix, ...] = ()
     written = f"{name}({', '.join(value.span.text for value in values)})"
     whole = "\n" not in written and written.count("(") == written.count(")")
+    whole = whole and all(
+        value.callee.name in FUNCTIONS for value in values if isinstance(value, Call)
+    )
     if whole and required <= len(values) <= len(definition.block.parameters):
         help = f"write `{written}`"
         fixes = (Fix(help, (Edit(phrase.span, written),)),)

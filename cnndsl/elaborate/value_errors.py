@@ -12,6 +12,7 @@ from cnndsl.elaborate.schema_errors import between, element, example, value_exam
 from cnndsl.elaborate.values import INITIALISERS, Constants, Value, brief, size_help
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import ItemError, Layer, Schema
+from cnndsl.layers.init import NUMBERED
 from cnndsl.syntax.ast import Expr, Identifier, List
 
 __all__ = ["diagnose"]
@@ -122,6 +123,8 @@ class _Wrong:
             return self._said("CNN208", f"{self.what} cannot be `{text}`", help)
         near = (_OTHER_WORDS[text],) if _OTHER_WORDS.get(text) in words else closest(text, words)
         code = "CNN208" if isinstance(self.value, str) else "CNN204"
+        if near and near[0] in NUMBERED:
+            near = (f"{near[0]}(0.01)",)
         help = f"did you mean `{near[0]}`?" if near else f"write one of {quoted(words)}"
         return self._said(code, f"{self.what} cannot be `{text}`", help, near)
 

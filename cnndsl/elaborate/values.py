@@ -17,6 +17,7 @@ from cnndsl.syntax.ast import Call
 __all__ = [
     "DEEPEST_LIST",
     "EVERY_WORD",
+    "FUNCTIONS",
     "INITIALISERS",
     "KNOWN_WORDS",
     "LARGEST",
@@ -59,6 +60,9 @@ INITIALISERS = frozenset(("he", "glorot", "lecun", "uniform", "normal", "constan
 
 SIZES = ("channels", "depth", "height", "width", "length", "size")
 """The functions that read a size of a stream."""
+
+FUNCTIONS = frozenset(("min", "max", *SIZES)) | INITIALISERS
+"""All that an expression can call."""
 
 
 def size_help(name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticKnownError
 from cnndsl.frozen import frozen
 from cnndsl.layers.floats import LARGEST
 
-__all__ = ["Init", "InitName", "InitWord"]
+__all__ = ["NUMBERED", "Init", "InitName", "InitWord"]
 
 InitName: TypeAlias = Literal["he", "glorot", "lecun", "uniform", "normal", "constant"]
 
@@ -30,13 +30,13 @@ class Init:
 
 
 _SCALED: tuple[InitName, ...] = ("he", "glorot", "lecun")
-_NUMBERED: tuple[InitName, ...] = ("uniform", "normal", "constant")
+NUMBERED: tuple[InitName, ...] = ("uniform", "normal", "constant")
 
 
 def _as_init(value: object) -> object:
     """Make an initialiser of a word, and see to it that it has a number where it needs one."""
     if isinstance(value, str):
-        known = {str(name): name for name in (*_SCALED, *_NUMBERED)}
+        known = {str(name): name for name in (*_SCALED, *NUMBERED)}
         if value not in known:
             raise PydanticKnownError("literal_error", {"expected": str([*known])[1:-1]})
         value = Init(known[value])
@@ -45,7 +45,7 @@ def _as_init(value: object) -> object:
     name, number = value.name, value.value
     if name in _SCALED and number is not None:
         raise ValueError(f"`{name}` takes no number: its scale follows from the layer's size")
-    if name in _NUMBERED and number is None:
+    if name in NUMBERED and number is None:
         raise ValueError(f"`{name}` needs a number: `{name}(0.01)`")
     if number is not None and not (number >= 0 or name == "constant"):
         raise ValueError(f"`{name}` takes a number that is not negative, not {number}")
@@ -59,7 +59,7 @@ _INIT_SCHEMA = {
         {"enum": [*_SCALED]},
         {
             "type": "string",
-            "pattern": rf"^({'|'.join(_NUMBERED)})\(.+\)$",
+            "pattern": rf"^({'|'.join(NUMBERED)})\(.+\)$",
             "examples": ["uniform(0.05)", "normal(0.01)", "constant(0.1)"],
         },
     ]
