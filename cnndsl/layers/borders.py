@@ -21,6 +21,7 @@ from cnndsl.layers.base import (
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.padding import margins
+from cnndsl.layers.pool import named_pad
 from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import along, dimension_names, fit, miscount, unusable, vector_fault
 from cnndsl.types import TensorType
@@ -150,19 +151,13 @@ class Pad(Layer):
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
-        """Pad, along the channels too where some are added there.
-
-        Where 0 is added the axes are named, for the reason that :func:`cnndsl.layers.pool.padded`
-        gives.
-        """
+        """Pad, along the channels too where some are added there."""
         sides = self.sides(context.types[0])
         if not any(map(any, sides)):
             return context.inputs[0]
-        axes = [axis for axis, pair in enumerate(sides, start=1) if any(pair)]
-        amounts = [sides[axis - 1][end] for end in (0, 1) for axis in axes]
+        amounts = [0, *(before for before, _ in sides), 0, *(after for _, after in sides)]
         value = emit.constant(float(self.value)) if self.mode == "constant" else None
-        operands = emit.constant(amounts), value, emit.constant(axes)
-        return emit.op("Pad", context.inputs[0], *operands, mode=self.mode)
+        return named_pad(emit, context.inputs[0], amounts, value, self.mode)
 
 
 class Crop(Layer):

@@ -1,18 +1,28 @@
-"""Parameters that are numbers: all that float32, in which networks compute, can hold."""
+"""Numbers of float32, in which networks compute, and parameters that it can hold."""
 
 # No `from __future__ import annotations` here, for the reason that stands in `base.py`.
 
+import struct
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["LARGEST", "SMALLEST", "NotNegative", "Positive", "Real"]
+__all__ = ["LARGEST", "SMALLEST", "NotNegative", "Positive", "Real", "single"]
 
 LARGEST = 3.4e38
 """No number may be larger, or smaller than minus this."""
 
 SMALLEST = 1.2e-38
 """No number that has to be above 0 may be smaller: float32 could hold it as 0."""
+
+
+def single(number: float) -> float:
+    """The nearest number of float32.
+
+    >>> single(0.1)
+    0.10000000149011612
+    """
+    return float(struct.unpack("f", struct.pack("f", number))[0])
 
 
 def _held(value: float) -> float:

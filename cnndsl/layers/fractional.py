@@ -6,7 +6,6 @@ at ``floor((i + u)*a) - floor(u*a)``, and the last one at ``W - K``.
 """
 
 import math
-import struct
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from typing_extensions import override
 from cnndsl.layers.adaptive import axis_by_axis, bin_maxima
 from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.floats import single
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.windowed import dimension_names, fit, miscount, unusable
 from cnndsl.types import TensorType
@@ -97,9 +97,9 @@ class FractionalMaxPool(Layer):
         starts: list[V] = []
         for side, count, kernel in self._axes(context):
             step = _step(side, count, kernel)
-            first = math.floor(_single(_INFERENCE_U * step))
+            first = math.floor(single(_INFERENCE_U * step))
             begins = [
-                math.floor(_single(_single(at + _INFERENCE_U) * step)) - first
+                math.floor(single(single(at + _INFERENCE_U) * step)) - first
                 for at in range(count - 1)
             ]
             starts.append(emit.constant([*begins, side - kernel]))
@@ -146,9 +146,4 @@ class FractionalMaxPool(Layer):
 
 def _step(side: int, count: int, kernel: int) -> float:
     """The mean distance of neighbouring windows, in float32 as PyTorch has it."""
-    return _single((side - kernel) / (count - 1)) if count > 1 else 0.0
-
-
-def _single(number: float) -> float:
-    """The nearest float32."""
-    return float(struct.unpack("f", struct.pack("f", number))[0])
+    return single((side - kernel) / (count - 1)) if count > 1 else 0.0

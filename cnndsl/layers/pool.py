@@ -24,6 +24,7 @@ __all__ = [
     "MaxPool",
     "Pooling",
     "SumPool",
+    "named_pad",
     "padded",
     "window_means",
     "window_sums",
@@ -220,15 +221,24 @@ def window_means(
 
 
 def padded(emit: Builder[V], source: V, borders: tuple[int, ...], value: float) -> V:
-    """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only.
+    """The feature maps with explicit padding; ``borders`` as in ONNX, spatial dimensions only."""
+    rank = len(borders) // 2
+    amounts = [0, 0, *borders[:rank], 0, 0, *borders[rank:]]
+    return named_pad(emit, source, amounts, emit.constant(value))
 
-    The axes are named although they are all of these: a Pad without them is made part of the pool
-    behind it by ONNX Runtime's Pad_Fusion, which then leaves the padding out of a maximum, and
-    refuses it where it is as large as the kernel.
+
+def named_pad(
+    emit: Builder[V], source: V, amounts: list[int], value: V | None, mode: str = "constant"
+) -> V:
+    """A Pad of all axes, the batch's too, that names them all.
+
+    Named, although they are all: a Pad without names is made part of the pool behind it by ONNX
+    Runtime's Pad_Fusion, which then leaves the padding out of a maximum, and refuses it where it
+    is as large as the kernel. All, although some get nothing: ONNX Runtime moves a Transpose
+    through a Pad by its amounts alone, as if they were those of all axes.
     """
-    axes = list(range(2, len(borders) // 2 + 2))
-    operands = emit.constant(list(borders)), emit.constant(value), emit.constant(axes)
-    return emit.op("Pad", source, *operands)
+    axes = emit.constant(list(range(len(amounts) // 2)))
+    return emit.op("Pad", source, emit.constant(amounts), value, axes, mode=mode)
 
 
 def _is_blind(window: Window) -> bool:

@@ -1,7 +1,7 @@
 """Resampling: ``upsample`` makes feature maps larger, with nothing to learn."""
 
+import math
 from collections.abc import Iterator
-from math import gcd
 from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import Field
@@ -11,6 +11,7 @@ from cnndsl.frozen import frozen
 from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.base import Bounds, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.floats import single
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.windowed import fit, miscount, unusable
 from cnndsl.types import TensorType
@@ -51,7 +52,7 @@ class Resampling(AxisFootprint):
         size, made = self.size, self.made
         if self.align_corners:
             size, made = size - 1, made - 1
-        common = gcd(size, made) or 1
+        common = math.gcd(size, made) or 1
         return max(1, made // common), size // common
 
     @property
@@ -165,6 +166,11 @@ class Upsample(Layer):
         Resize rounds that fraction in float32, and takes the cell before where it should come out
         whole: 29 of 1,500 random pairs of sizes up to 240 differ from the formula so. (22 of
         PyTorch's do, which rounds in float32 at another place.)
+
+        Its factors are of all axes, the batch's too: where only some axes are named, ONNX Runtime
+        fails to move a Transpose through it. Through a linear one it must move none, or channels
+        might come to stand between what is mixed, for which it has no kernel: a Reshape to the
+        same sizes stops it.
         """
         (source,), (kind,) = context.inputs, context.types
         if context.output.dims == kind.dims:
@@ -180,16 +186,23 @@ class Upsample(Layer):
             coordinates, mode = "asymmetric", "nearest"
         else:
             coordinates, mode = "align_corners" if self.align_corners else "half_pixel", "linear"
-        axes = [*range(2, 2 + len(ways))]
         more = {"nearest_mode": "floor"} if mode == "nearest" else {}
+        if mode == "linear":
+            source = emit.op("Reshape", source, emit.constant([0, *kind.dims]))
         return emit.op(
             "Resize",
             source,
             None,
-            None,
-            emit.constant([way.made for way in ways]),
-            axes=axes,
+            emit.constant([1.0, 1.0, *(_times(way.size, way.made) for way in ways)]),
             mode=mode,
             coordinate_transformation_mode=coordinates,
             **more,
         )
+
+
+def _times(size: int, made: int) -> float:
+    """The factor, in float32, that makes so many cells of a size: their product is rounded down."""
+    times = single(made / size)
+    while size * times < made:
+        times = single(times * (1 + 2**-23))
+    return times

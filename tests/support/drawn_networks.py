@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy
-from draws import Drawn, Tensor, torch
+from draws import Drawn, Kind, Tensor, chained, plain, torch
 from join_draws import JOINS
 from oracle import Array
 from region_draws import align, pool_of_regions
@@ -123,11 +123,25 @@ class DrawnNetwork(Statements):
         if fitting is not None:
             self.write(fitting.text, fitting.make())
             x = self.x
-        if kind is not None:
+        if kind is not None and x.ndim > 3 and self.count(0, 3) == 0:
+            self._chain(self._turned(kind, x))
+        elif kind is not None:
             self._chain(kind.draw(self, x))
         else:
             self._STATEMENTS[word](self)
         self._settle()
+
+    def _turned(self, kind: Kind, x: Tensor) -> Drawn:
+        """A layer between two transpositions, through which a runtime may move them."""
+        ahead = [*range(1, x.ndim - 1), 0]
+        before = plain(f"transpose {ahead}", lambda x: x.movedim(1, -1))
+        drawn = kind.draw(self, x.movedim(1, -1))
+        after = plain(f"transpose {[x.ndim - 2, *range(x.ndim - 2)]}", lambda x: x.movedim(-1, 1))
+        weights, buffers = len(self.weights), dict(self.constants)
+        made = drawn.make()(x.movedim(1, -1))
+        del self.weights[weights:]
+        self.constants = buffers
+        return chained(before, drawn, after) if made.ndim == x.ndim else chained(before, drawn)
 
     def _fitting(self, needs: str) -> Drawn | None:
         """What makes maps or a vector of the stream, where they are needed."""
