@@ -129,8 +129,8 @@ def test_a_raw_model_has_the_weights_of_the_other_one() -> None:
         ("input a 4\ninput b 5\nconcat(a, b)\n", "has no input for pictures, only `4` and `5`"),
         ("input 3x8x8\nrelu\noutput input\n", "`input` is both an input and an output"),
         ("input 3x8x8 { scale 1e38 }\nrelu\n", "that float32 cannot hold"),
-        ("input 3x8x8 { std 1e-60 }\nrelu\n", "that float32 cannot hold"),
-        ("input 3x8x8 { mean [0, 0, 1e39] }\nrelu\n", "that float32 cannot hold"),
+        ("input 3x8x8 { std 1e-37 }\nrelu\n", "that float32 cannot hold"),
+        ("input 3x8x8 { mean [0, 0, 3e38] std 0.1 }\nrelu\n", "that float32 cannot hold"),
     ],
 )
 def test_what_cannot_be_raw_is_refused(text: str, message: str) -> None:
