@@ -72,9 +72,14 @@ class Statements(Drawing):
         return self.write(f"{head}\n{tail}", run)
 
     def draw_unpool(self) -> None:
-        """The way there and back, with a layer between that keeps the size."""
+        """The way there and back, with a layer between that keeps the size.
+
+        No two cells are alike, or rounding would decide to which of them numbers return.
+        """
         word, sizes = self.pick("maxpool", "minpool"), tuple(self.x.shape[2:])
         kernel, words, how = self.sliding(sizes, dilates=True, pool=True)
+        shift = self.shift(*self.x.shape[1:])
+        self.write("bias over all", lambda x: x + shift)
         label, inner = self.name("P"), UNITS[self.pick("tanh", "scale", "silu")]
         sign = 1 if word == "maxpool" else -1
         between = inner.draw(self, sign * largest(sign * self.x, how))
