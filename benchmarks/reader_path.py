@@ -38,6 +38,8 @@ ASIDE = MappingProxyType(
         "repair/shape_advice.py": "finds inputs written channels last",
         "syntax/brackets.py": "finds brackets that are not closed",
         "syntax/collector.py": "gathers what is wrong with a text",
+        "typecheck/check_bounds.py": "warns of numbers that mean nothing to a layer",
+        "typecheck/check_recipe.py": "holds the recipe against the network",
         "typecheck/claims.py": "compares claims",
         "typecheck/expectations.py": "compares expectations",
         "typecheck/input_checks.py": "warns of doubtful inputs",
@@ -51,6 +53,8 @@ ASIDE = MappingProxyType(
         # What carries everything, and is about nothing.
         "diagnostics/model.py": "diagnostics as data",
         "diagnostics/source.py": "texts and places in them",
+        "elaborate/bound.py": "a phrase that is understood, as data",
+        "elaborate/context.py": "what expansion works on, as data",
         "elaborate/draft.py": "a network that may still have holes, as data",
         "frozen.py": "records",
         "limits.py": "how large things may be",

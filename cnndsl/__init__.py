@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from cnndsl.api import load as load
     from cnndsl.api import parse as parse
     from cnndsl.api import train as train
-    from cnndsl.asking import draw_filters as draw_filters
-    from cnndsl.asking import evaluate as evaluate
-    from cnndsl.asking import explain as explain
     from cnndsl.autodiff.salience import Salience as Salience
     from cnndsl.diagnostics.compile_error import CompileError as CompileError
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
+    from cnndsl.inspection import draw_filters as draw_filters
+    from cnndsl.inspection import evaluate as evaluate
+    from cnndsl.inspection import explain as explain
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
@@ -49,9 +49,9 @@ _HOMES = {
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
-    "draw_filters": "cnndsl.asking",
-    "evaluate": "cnndsl.asking",
-    "explain": "cnndsl.asking",
+    "draw_filters": "cnndsl.inspection",
+    "evaluate": "cnndsl.inspection",
+    "explain": "cnndsl.inspection",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "train": "cnndsl.api",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
     from cnndsl.graph.compile_options import CompileOptions
-    from cnndsl.runtime.evaluating import EvaluationOptions
+    from cnndsl.runtime.evaluate import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener
     from cnndsl.runtime.model import Model
@@ -214,7 +214,7 @@ class Network:
         Args:
             data: as ``train`` takes it.
             weights: a safetensors or ``.npz`` file, or a model compiled from this network.
-            options: as :class:`cnndsl.runtime.evaluating.EvaluationOptions` tells of each:
+            options: as :class:`cnndsl.runtime.evaluate.EvaluationOptions` tells of each:
                 ``split``, ``valid``, ``crops``, ``flip``, ``device``, ``batch``, ``threads``,
                 ``verify``, ``skip_broken``, ``tell``.
 
@@ -224,7 +224,7 @@ class Network:
             ValueError: for another ``split`` or number of crops, a batch below 1, and where
                 ``valid`` is no share between 0 and 1.
         """
-        from cnndsl.runtime.evaluating import Trained, evaluate_trained
+        from cnndsl.runtime.evaluate import Trained, evaluate_trained
 
         model = Trained(os.fspath(weights), self._typed, weights)
         return evaluate_trained([model], data, pipeline.answering, **options)

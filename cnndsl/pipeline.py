@@ -380,7 +380,7 @@ def evaluate(
     """How good a network is with these weights; its recipe says what the loss is."""
     from dataclasses import replace
 
-    from cnndsl.runtime.evaluate import measure
+    from cnndsl.runtime.evaluator import measure
 
     model = replace(answering(network), weights=weights)
     return measure(network, model, dataset, device=device, threads=threads, batch=batch)

@@ -64,7 +64,7 @@ EXEMPT = {
         *(
             "__main__",
             "cli",
-            "asking",
+            "inspection",
             "api",
             "emit",
             "pipeline",

@@ -24,6 +24,16 @@ def test_the_paths_lead_through_the_layer_and_its_gradient() -> None:
         assert f"`{guard}.py`" not in done.stdout
 
 
+def test_the_paths_are_short_and_the_page_has_them() -> None:
+    command = [sys.executable, "benchmarks/reader_path.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    bounds = re.findall(r"(\d+) files that matter, at most (\d+)", done.stdout)
+    assert len(bounds) == 2
+    assert all(int(found) <= int(most) for found, most in bounds), bounds
+    listed = [line for line in done.stdout.splitlines() if re.match(r"\d+\. ", line)]
+    assert listed == [line for line in PAGE.splitlines() if re.match(r"\d+\. `", line)]
+
+
 def test_what_the_page_names_is_there() -> None:
     named = set(re.findall(r"`(\w+/[\w/]*(?:\.py)?)`", PAGE))
     assert len(named) > 40

@@ -140,9 +140,9 @@ def eval(
         _network(one, parameters, compiled=is_compiled(one), verify=verify) for one in models
     ]
     tell_device(device)
-    from cnndsl import asking
+    from cnndsl import inspection
 
-    evaluation = asking.evaluate(
+    evaluation = inspection.evaluate(
         [
             (network, weights if weights is not None and at == 0 else one, one)
             for at, (one, network) in enumerate(zip(models, networks, strict=True))

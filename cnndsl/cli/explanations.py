@@ -16,7 +16,7 @@ from cnndsl.diagnostics.render.characters import visible
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
-    from cnndsl.runtime.explain import Explanation, Method
+    from cnndsl.runtime.explainer import Explanation, Method
 
 __all__ = ["Why", "explain_options", "print_explanations"]
 

@@ -34,7 +34,7 @@ from cnndsl.diagnostics.render.characters import visible
 if TYPE_CHECKING:
     from cnndsl.data.views import Crops
     from cnndsl.runtime.ensemble import Ensemble
-    from cnndsl.runtime.explain import Explanation, Method
+    from cnndsl.runtime.explainer import Explanation, Method
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.prediction import Prediction
 
@@ -176,11 +176,11 @@ def run(
 def _explained(
     model: Model | Ensemble, inputs: tuple[str, ...], how: dict[str, Any]
 ) -> Iterator[Explanation]:
-    from cnndsl import asking
+    from cnndsl import inspection
     from cnndsl.runtime.model import Model
 
     assert isinstance(model, Model), "several models have been refused"
-    return asking.explain(model, inputs, **how)
+    return inspection.explain(model, inputs, **how)
 
 
 def _note(text: str) -> None:

@@ -32,9 +32,9 @@ def show(model: str, filters: str | None, output: str | None, verify: bool) -> N
             err=True,
         )
     if filters is not None and output is not None:
-        from cnndsl import asking
+        from cnndsl import inspection
 
-        shape = asking.draw_filters(model, filters, output, verify=False)
+        shape = inspection.draw_filters(model, filters, output, verify=False)
         sizes = "x".join(map(str, shape))
         click.echo(f"{visible(output)}: the kernels of {visible(filters)}, {sizes}")
         return

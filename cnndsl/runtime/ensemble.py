@@ -14,8 +14,8 @@ from cnndsl.data.views import Crops, Views
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
 from cnndsl.runtime.agreement import Said, check_answers, check_inputs, check_sizes
-from cnndsl.runtime.asking import Member, Paths, ask
 from cnndsl.runtime.averages import Average
+from cnndsl.runtime.inference import Member, Paths, ask
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.prediction import Prediction
 from cnndsl.typecheck.answers import Answers

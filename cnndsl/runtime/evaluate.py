@@ -1,279 +1,186 @@
-"""Turns a network, its weights and labelled data into numbers: how good it is.
-
-Evaluation has a session of its own, in which the weights are constants: ONNX Runtime folds them
-into its fastest layouts, and the batch is free. The loss is that of the training step, computed
-anew from the outputs in float64.
-"""
+"""Turns a request to evaluate into numbers: networks with files of weights, and labelled data."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
-import numpy
-from numpy.typing import NDArray
+from typing_extensions import Unpack
 
-from cnndsl.data.head_labels import labelled_for
-from cnndsl.data.labels import check_answers, encoder
-from cnndsl.data.loader import evaluation_batches, not_finite_error
-from cnndsl.data.samples import Dataset, Indices
-from cnndsl.data.sources import Array
+from cnndsl.data.formats.memory import ArrayData
+from cnndsl.data.samples import Dataset
+from cnndsl.data.sources import ModelInput
+from cnndsl.data.splits import Split
+from cnndsl.data.training_data import inputs_of, open_part, seed_of
+from cnndsl.data.views import ONE, Crops, Views
+from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.manifest import Manifest
-from cnndsl.recipe.losses.base import LabelKind, Loss
-from cnndsl.recipe.recipe import Recipe
-from cnndsl.runtime.evaluation import Evaluation, OutputTally
-from cnndsl.runtime.session import Session, with_outputs
-from cnndsl.typecheck.heads import asks_the_same, judged_outputs
-from cnndsl.typecheck.scores import scores
+from cnndsl.graph.onnx_weights import weights_of_model
+from cnndsl.graph.weight_files import classes_of_weights, read_weights
+from cnndsl.graph.weights import Array
+from cnndsl.runtime.averaged_evaluation import Asked, measure_together
+from cnndsl.runtime.evaluation import Evaluation
+from cnndsl.runtime.evaluator import measure
 
-__all__ = [
-    "Evaluator",
-    "Judge",
-    "Judged",
-    "Stopped",
-    "evaluator_of",
-    "measure",
-    "scores_value",
-]
-
-Doubles: TypeAlias = NDArray[numpy.float64]
+__all__ = ["EvaluationOptions", "Trained", "evaluate_trained"]
 
 
-class Stopped(Exception):  # noqa: N818  # no error: it was asked for
-    """An evaluation was given up because ``stop`` said so."""
+class EvaluationOptions(TypedDict, total=False):
+    """What may be asked of an evaluation; all of it may be left out."""
+
+    split: Split
+    """The part to take of data that comes in parts: ``train``, ``valid`` or ``test``."""
+
+    valid: float | None
+    """Take only the share that training with ``valid`` kept aside."""
+
+    crops: Crops
+    """1, or 5 or 10 crops of each picture, whose answers' mean counts."""
+
+    flip: bool
+    """Whether to ask about each picture and its mirror image."""
+
+    device: str
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
+
+    batch: int
+    """How many samples to run at once, by default 64."""
+
+    threads: int | None
+    """How many threads one operator may use; by default ONNX Runtime decides."""
+
+    verify: bool
+    """Whether to compare the checksum of the weights' file, where it has one; by default yes."""
+
+    skip_broken: bool
+    """Leave out samples that cannot be read."""
+
+    tell: Callable[[str], None]
+    """Is told, a line each, how labels were read, what was passed over, and what of the weights was
+    converted."""
 
 
-def measure(
-    network: TypedNetwork,
-    model: Artifact,
-    dataset: Dataset,
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-    batch: int = 64,
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network and the file of its weights; ``name`` is what to call the two."""
+
+    name: str
+    network: TypedNetwork
+    weights: str | os.PathLike[str]
+
+
+def evaluate_trained(
+    models: Sequence[Trained],
+    data: str | os.PathLike[str] | ArrayData,
+    answering: Callable[[TypedNetwork], Artifact],
+    **options: Unpack[EvaluationOptions],
 ) -> Evaluation:
-    """How good a network's model is; the network's recipe says what the loss is.
+    """How good networks are on labelled data: one by itself, or the mean of several.
+
+    ``answering`` makes the model of a network that answers, without weights.
 
     Raises:
-        UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime, CNN802 for
-            labels that do not fit, and what reading the data raises.
+        UserError: for data or weights that cannot be read or do not fit, for views that there are
+            not, CNN710 for a network that differs from the first, and CNN716 for one that kept
+            other samples aside than the first.
+        ValueError: for another ``split`` or number of crops, a batch below 1, and where ``valid``
+            is no share between 0 and 1.
     """
-    evaluator = evaluator_of(network, model, device=device, threads=threads)
-    return evaluator.run(dataset, batch=batch)
-
-
-def evaluator_of(
-    network: TypedNetwork,
-    model: Artifact,
-    recipe: Recipe | None = None,
-    *,
-    device: str = "auto",
-    threads: int | None = None,
-) -> Evaluator:
-    """What measures a network's model by the losses of its outputs.
-
-    Heads that are no outputs are not in the model: they have no part in this.
-
-    Raises:
-        UserError: as :class:`Evaluator` does.
-    """
-    main, *others = judged_outputs(network.network, recipe)
-    judges = [
-        Judge(
-            output=head.name,
-            loss=head.loss,
-            scores=scores_value(network, model.manifest, head.loss, head.position) or head.name,
-            weight=head.weight,
-            alike=asks_the_same(network, head, recipe),
-        )
-        for head in others
-    ]
-    taken = scores_value(network, model.manifest, main.loss)
-    return Evaluator(
-        model,
-        main.loss,
-        scores=taken,
-        weight=main.weight,
-        others=judges,
-        device=device,
-        threads=threads,
-    )
-
-
-def scores_value(
-    network: TypedNetwork, manifest: Manifest, loss: Loss, output: int | None = None
-) -> str:
-    """The name of the model's value that the loss takes, as the training step does; or none.
-
-    It is none where that is the output itself, the main one by default. A probability so small that
-    it is zero in float32 has no logarithm.
-    """
-    output = network.network.main_output if output is None else output
-    position = scores(network, loss, output)
-    if position == output:
-        return ""
-    return manifest.value_of(network.network.nodes[position].name)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judge:
-    """An output and the loss that it is judged by.
-
-    ``scores`` is the model's value that the loss takes. ``alike`` says that the output asks what
-    the main output does, whose labels it may then take.
-    """
-
-    output: str
-    loss: Loss
-    scores: str
-    weight: float = 1.0
-    alike: bool = True
-
-    @property
-    def is_inner(self) -> bool:
-        """Whether the loss takes what the output's last activation was given."""
-        return self.scores != self.output
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """What a model gave for a batch: what the loss takes, and what a user sees of it.
-
-    ``is_output`` says that the scores are the output's own numbers.
-    """
-
-    scores: Array
-    output: Array
-    is_output: bool
-
-
-class Evaluator:
-    """A model that is measured on labelled data.
-
-    Args:
-        model: the model, with its weights.
-        loss: what its training makes small.
-        scores: the value that the loss takes, where that is not the output.
-        weight: what the loss of the main output is multiplied by.
-        others: further outputs that have losses.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: how many threads one operator may use; by default ONNX Runtime decides.
-
-    Raises:
-        UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime.
-    """
-
-    def __init__(
-        self,
-        model: Artifact,
-        loss: Loss,
-        *,
-        scores: str = "",
-        weight: float = 1.0,
-        others: Sequence[Judge] = (),
-        device: str = "auto",
-        threads: int | None = None,
-    ) -> None:
-        self.loss = loss
-        self._classes = model.manifest.classes
-        main = str(model.graph_only.graph.output[0].name)
-        self.judges = (Judge(main, loss, scores or main, weight), *others)
-        taken = [one.scores for one in self.judges]
-        whole = with_outputs(model, taken).for_runtime()
-        self._session = Session(whole, device, threads=threads)
-        shapes = {one.name: one.shape for one in self._session.outputs}
-        self._dims = {
-            one.output: tuple(size for size in shapes[one.output][1:] if isinstance(size, int))
-            for one in self.judges
-        }
-
-    def run(
-        self, dataset: Dataset, *, batch: int = 64, stop: Callable[[], bool] = lambda: False
-    ) -> Evaluation:
-        """Go through all samples.
-
-        Raises:
-            Stopped: as soon as ``stop`` gives true.
-            UserError: CNN802 for labels that do not fit, CNN803 for samples with numbers that are
-                not finite, CNN845 where an output has no labels, and what reading the data raises.
-        """
-        data = self.labelled(dataset)
-        tallies = self.tallies()
-        with closing(evaluation_batches(dataset, batch, labels=self.labels(data))) as batches:
-            for one in batches:
-                if stop():
-                    raise Stopped
-                if error := not_finite_error(dataset, one):
-                    raise error
-                for name, found in self.answers(one.inputs).items():
-                    tallies[name].add(found.scores, found.output, one.labels_of(name))
-        return self.evaluation(tallies, data)
-
-    # --- the parts of a run, for whoever asks several times ---
-
-    def labelled(self, dataset: Dataset) -> dict[str, Dataset]:
-        """The dataset with the labels of each output that is judged."""
-        return {
-            one.output: labelled_for(dataset, one.output, alike=one.alike) for one in self.judges
-        }
-
-    def labels(self, data: Mapping[str, Dataset]) -> Callable[[Indices], Mapping[str, Array]]:
-        """What gives the labels of samples, for each output as its loss takes them."""
-        return _together({one.output: self._labels(one, data[one.output]) for one in self.judges})
-
-    def tallies(self) -> dict[str, OutputTally]:
-        """What batches are added up in, for each output."""
-        return {one.output: OutputTally(self._dims[one.output], one.loss) for one in self.judges}
-
-    def answers(self, inputs: Mapping[str, Array]) -> dict[str, Judged]:
-        """What the model gives for a batch, by its outputs' names."""
-        wanted = list(dict.fromkeys(name for one in self.judges for name in _values(one)))
-        found = self._session.run(inputs, wanted)
-        size = len(next(iter(inputs.values())))
-        judged = {}
-        for judge in self.judges:
-            taken, answer = (found[name] for name in _values(judge))
-            judged[judge.output] = Judged(
-                taken.reshape(size, *self._dims[judge.output]), answer, is_output=not judge.is_inner
+    batch = options.get("batch", 64)
+    if batch < 1:
+        raise ValueError(f"`batch` must be 1 or more, not {batch}")
+    views = Views(options.get("crops", 1), options.get("flip", False))
+    if options.get("valid") is not None:
+        _check_kept_aside(models)
+    opened = _Opened(data, options, seed_of(models[0].network), _Once(options))
+    device, threads = options.get("device", "auto"), options.get("threads")
+    asked = []
+    for one in models:
+        views.larger(inputs_of(one.network))  # Refused before anything is read.
+        numbers = _numbers(one, options, opened.tell)
+        asked.append(
+            Asked(
+                one.name,
+                one.network,
+                replace(answering(one.network), weights=numbers),
+                opened.part(one, ONE),
+                opened.part(one, Views(views.crops)),
             )
-        return judged
-
-    def evaluation(
-        self, tallies: Mapping[str, OutputTally], data: Mapping[str, Dataset]
-    ) -> Evaluation:
-        """What all outputs come to: the main output's numbers, with the sum of the losses."""
-        found = {
-            name: tally.evaluation(data[name].classes or self._classes)
-            for name, tally in tallies.items()
-        }
-        total = sum(one.weight * found[one.output].loss for one in self.judges)
-        main = found[self.judges[0].output]
-        return replace(main, loss=total, outputs=found if len(found) > 1 else {})
-
-    @property
-    def dims(self) -> Mapping[str, tuple[int, ...]]:
-        """The sizes of each output that is judged, without the batch."""
-        return self._dims
-
-    def _labels(self, judge: Judge, dataset: Dataset) -> Callable[[Indices], Array]:
-        """The labels of an output as its loss takes them, seen to be such."""
-        kind, dims = judge.loss.labels, self._dims[judge.output]
-        labels = encoder(dataset, kind.dtype, judge.loss.label_dims((1, *dims))[1:], learnt=False)
-        check_answers(dataset, kind, dims[0], learnt=False)
-        return labels
+        )
+    if len(asked) == 1 and len(views.each) == 1:
+        [only] = asked
+        return measure(
+            only.network, only.model, only.plain, device=device, threads=threads, batch=batch
+        )
+    return measure_together(asked, views, device=device, threads=threads, batch=batch)
 
 
-def _values(judge: Judge) -> tuple[str, str]:
-    """The model's values that an output is judged by: scores, and what a user sees of them."""
-    # Areas under curves are those of the probabilities, as a user has them.
-    return judge.scores, judge.output if judge.loss.labels is LabelKind.SHARE else judge.scores
+def _check_kept_aside(models: Sequence[Trained]) -> None:
+    """Raise CNN716 where a model was trained on samples that the first one kept aside."""
+    first, *others = models
+    for other in others:
+        seeds = seed_of(other.network), seed_of(first.network)
+        if seeds[0] != seeds[1]:
+            raise UserError(
+                "CNN716",
+                f"`{other.name}` kept other samples aside (seed {seeds[0]}) than `{first.name}`"
+                f" (seed {seeds[1]}): it was trained on some of these",
+                help="measure on data that none was trained on, without `--valid`; or take models"
+                " that were trained with the same seed",
+            )
 
 
-def _together(
-    labels: Mapping[str, Callable[[Indices], Array]],
-) -> Callable[[Indices], Mapping[str, Array]]:
-    return lambda indices: {name: take(indices) for name, take in labels.items()}
+def _numbers(
+    one: Trained, options: EvaluationOptions, tell: Callable[[str], None]
+) -> Mapping[str, Array]:
+    verify = options.get("verify", True)
+    if os.fspath(one.weights).lower().endswith(".onnx"):
+        return weights_of_model(one.weights, one.network, verify=verify, tell=tell)
+    return read_weights(one.weights, one.network, tell, verify=verify)
+
+
+class _Once:
+    """Tells each line once, however many models it is about."""
+
+    def __init__(self, options: EvaluationOptions) -> None:
+        self._tell = options.get("tell")
+        self._told: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        if self._tell is not None and line not in self._told:
+            self._told.add(line)
+            self._tell(line)
+
+
+@dataclass(eq=False)
+class _Opened:
+    """The data as models take it, opened once for all that take it alike."""
+
+    data: str | os.PathLike[str] | ArrayData
+    options: EvaluationOptions
+    seed: int
+    tell: Callable[[str], None]
+    parts: dict[tuple[object, ...], Dataset] = field(default_factory=dict)
+
+    def part(self, one: Trained, views: Views) -> Dataset:
+        """What a model is measured on, its pictures as large as views are cut out of."""
+        inputs: tuple[ModelInput, ...] = views.larger(inputs_of(one.network))
+        learnt = classes_of_weights(one.weights)
+        key = (inputs, one.network.network.classes, learnt, one.network.main_type)
+        valid = self.options.get("valid")
+        if key not in self.parts:
+            self.parts[key] = open_part(
+                one.network,
+                self.data,
+                "train" if valid is not None else self.options.get("split", "test"),
+                valid,
+                learnt,
+                views=views,
+                seed=self.seed,
+                skip_broken=self.options.get("skip_broken", False),
+                tell=self.tell,
+            )
+        return self.parts[key]

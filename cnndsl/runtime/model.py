@@ -19,9 +19,9 @@ from cnndsl.diagnostics.words import closest, count, quoted
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.onnx_weights import read_model
-from cnndsl.runtime.asking import Member, Paths, ask
 from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.device import Device, choose
+from cnndsl.runtime.inference import Member, Paths, ask
 from cnndsl.runtime.ports import check_ports, model_inputs
 from cnndsl.runtime.prediction import Prediction, meaning_of
 from cnndsl.runtime.session import Port, Session, add_outputs

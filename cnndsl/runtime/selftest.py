@@ -30,7 +30,7 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
 from cnndsl.runtime.device import choose, target_of, trial
 from cnndsl.runtime.doubles import DoubleGraph
-from cnndsl.runtime.evaluate import scores_value
+from cnndsl.runtime.evaluator import scores_value
 from cnndsl.runtime.selftest_data import (
     labels_of,
     other_labels,

@@ -21,8 +21,8 @@ from cnndsl.graph.lower import network_weights
 from cnndsl.runtime.advice import advised
 from cnndsl.runtime.checkpoint import Checkpoint, Position, write_checkpoint
 from cnndsl.runtime.epoch_sums import EpochSums, further_columns
-from cnndsl.runtime.evaluate import Evaluator, Stopped, evaluator_of
 from cnndsl.runtime.evaluation import Evaluation
+from cnndsl.runtime.evaluator import Evaluator, Stopped, evaluator_of
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.observer import Observer

@@ -13,7 +13,7 @@ from PIL import Image
 
 import cnndsl
 from cnndsl.cli import main
-from cnndsl.runtime.explain import METHODS, Method
+from cnndsl.runtime.explainer import METHODS, Method
 
 SPEC = """network tiny
 input 1x12x12 {{ scale 1/255  mean 0.1  std 0.5 }}

@@ -17,8 +17,8 @@ from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
 from cnndsl.pipeline import answering, evaluate
 from cnndsl.recipe.losses.crossentropy import CrossEntropy
-from cnndsl.runtime.evaluate import Evaluator, Stopped, scores_value
 from cnndsl.runtime.evaluation import Evaluation
+from cnndsl.runtime.evaluator import Evaluator, Stopped, scores_value
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import build_step
 

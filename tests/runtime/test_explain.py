@@ -13,7 +13,7 @@ from cnndsl.autodiff.salience import Salience
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.pipeline import compile as compiled
-from cnndsl.runtime.explain import METHODS, Method
+from cnndsl.runtime.explainer import METHODS, Method
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.session import Session
 

@@ -27,8 +27,8 @@ from cnndsl.graph.artifact import read_artifact
 from cnndsl.pipeline import check_text, evaluate, train
 from cnndsl.runtime.checkpoint import list_checkpoints
 from cnndsl.runtime.epoch_sums import EpochSums, Measures
-from cnndsl.runtime.evaluate import Evaluator
 from cnndsl.runtime.evaluation import Evaluation
+from cnndsl.runtime.evaluator import Evaluator
 from cnndsl.runtime.events import Progress
 
 # --- what a run gives -------------------------------------------------------------------------

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.graph.artifact import Artifact
-    from cnndsl.runtime.evaluating import EvaluationOptions
+    from cnndsl.runtime.evaluate import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
-    from cnndsl.runtime.explain import Explanation
-    from cnndsl.runtime.explaining import ExplainOptions
+    from cnndsl.runtime.explain import ExplainOptions
+    from cnndsl.runtime.explainer import Explanation
     from cnndsl.runtime.model import Model
 
 __all__ = ["Weighted", "draw_filters", "evaluate", "explain"]
@@ -44,7 +44,7 @@ def evaluate(
         UserError: as :meth:`Network.evaluate` does, and CNN710 for a model that differs.
         ValueError: as :meth:`Network.evaluate` does, and where there are no models.
     """
-    from cnndsl.runtime.evaluating import Trained, evaluate_trained
+    from cnndsl.runtime.evaluate import Trained, evaluate_trained
 
     if not models:
         raise ValueError("an ensemble has at least one model")
@@ -75,7 +75,7 @@ def explain(
         paths: as :meth:`Model.predict` takes them.
         on_broken: learns of each input that is broken, which is left out.
         tell: learns what was passed over in folders.
-        options: as :class:`cnndsl.runtime.explaining.ExplainOptions` tells of each: ``method``,
+        options: as :class:`cnndsl.runtime.explain.ExplainOptions` tells of each: ``method``,
             ``target``, ``layer``, ``batch``, ``device``, ``verify``.
 
     Raises:
@@ -84,7 +84,7 @@ def explain(
             CNN714 for a layer without feature maps, and as :meth:`Model.predict` does.
         ValueError: for another method, and a batch below 1.
     """
-    from cnndsl.runtime.explaining import explainer
+    from cnndsl.runtime.explain import explainer
 
     def rebuild(spec: str, wanted: Salience) -> tuple[TypedNetwork, Artifact]:
         network = pipeline.typed(pipeline.check_text(spec))

@@ -25,8 +25,8 @@ from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.runtime.agreement import Said, check_answers, check_inputs, check_sizes
 from cnndsl.runtime.averages import check_outputs, facing_right
-from cnndsl.runtime.evaluate import Evaluator, Judged, evaluator_of, scores_value
 from cnndsl.runtime.evaluation import Evaluation, Part
+from cnndsl.runtime.evaluator import Evaluator, Judged, evaluator_of, scores_value
 from cnndsl.typecheck.answers import Answers
 from cnndsl.typecheck.heads import judged_outputs
 
