@@ -169,8 +169,9 @@ class Upsample(Layer):
 
         Its factors are of all axes, the batch's too: where only some axes are named, ONNX Runtime
         fails to move a Transpose through it. Through a linear one it must move none, or channels
-        might come to stand between what is mixed, for which it has no kernel: a Reshape to the
-        same sizes stops it.
+        might come to stand between what is mixed, for which it has no kernel: a Reshape stops it
+        that makes each channel of each sample a sample (one to the same sizes would be left out
+        where the batch is fixed).
         """
         (source,), (kind,) = context.inputs, context.types
         if context.output.dims == kind.dims:
@@ -188,8 +189,8 @@ class Upsample(Layer):
             coordinates, mode = "align_corners" if self.align_corners else "half_pixel", "linear"
         more = {"nearest_mode": "floor"} if mode == "nearest" else {}
         if mode == "linear":
-            source = emit.op("Reshape", source, emit.constant([0, *kind.dims]))
-        return emit.op(
+            source = emit.op("Reshape", source, emit.constant([-1, 1, *kind.spatial]))
+        resized = emit.op(
             "Resize",
             source,
             None,
@@ -198,6 +199,9 @@ class Upsample(Layer):
             coordinate_transformation_mode=coordinates,
             **more,
         )
+        if mode == "linear":
+            resized = emit.op("Reshape", resized, emit.constant([-1, *context.output.dims]))
+        return resized
 
 
 def _times(size: int, made: int) -> float:

@@ -38,9 +38,11 @@ TURNED = {
 }
 
 
-@pytest.mark.parametrize("how", TURNED)
+@pytest.mark.parametrize(("how", "batch"), [("transpose", None), ("transpose", 2), ("layernorm", 2)])
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_between_transposes_computes_the_same(layer: str, how: str) -> None:
+def test_a_layer_between_transposes_computes_the_same(
+    layer: str, how: str, batch: int | None
+) -> None:
     before, after = TURNED[how]
     dims = "4x6x6" if how == "layernorm" else "6x4x6"
     head = "a, b = " if layer.startswith("split") else ""
@@ -48,7 +50,7 @@ def test_a_layer_between_transposes_computes_the_same(layer: str, how: str) -> N
     if head:
         chain = f"{before}\n{head}{layer}\na"
     network = cnndsl.parse(f"input {dims}\n{chain} -> {after}\n")
-    model = network.compile(seed=1, device="cpu")
+    model = network.compile(seed=1, batch=batch, device="cpu")
     x = numpy.random.default_rng(1).normal(size=(2, *map(int, dims.split("x"))))
     samples = x.astype(numpy.float32)
     options = onnxruntime.SessionOptions()
