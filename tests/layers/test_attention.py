@@ -124,8 +124,8 @@ TWO = "input a {}\ninput b {}\nmatmul({})\n"
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        (TWO.format("4x3x5", "4x5x2", "a, b, a"), "CNN111", "multiplies two streams, not 3"),
-        (TWO.format("4x3x5", "4x5x2", "a"), "CNN111", "two streams or more, not 1"),
+        (TWO.format("4x3x5", "4x5x2", "a, b, a"), "CNN111", "takes exactly 2 streams, not 3"),
+        (TWO.format("4x3x5", "4x5x2", "a"), "CNN111", "takes exactly 2 streams, not 1"),
         (TWO.format("4x3x5", "7", "a, b"), "CNN310", "its input 2 is a vector of 7"),
         (TWO.format("4x3x5", "3x5x2", "a, b"), "CNN305", "input 1 is 4x3x5, input 2 is 3x5x2"),
         (TWO.format("4x3x5", "5x2", "a, b"), "CNN305", "input 1 is 4x3x5, input 2 is 5x2"),

@@ -38,7 +38,9 @@ TURNED = {
 }
 
 
-@pytest.mark.parametrize(("how", "batch"), [("transpose", None), ("transpose", 2), ("layernorm", 2)])
+@pytest.mark.parametrize(
+    ("how", "batch"), [("transpose", None), ("transpose", 2), ("layernorm", 2)]
+)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_between_transposes_computes_the_same(
     layer: str, how: str, batch: int | None
