@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, NoReturn
 
@@ -58,6 +58,8 @@ class ElaborationContext(ABC):
         """Every call of a block, by full name."""
         self.broken: set[str] = set()
         """The names that statements would define which could not be read."""
+        self._places: dict[int, Mapping[str, Sequence[Span]]] = {}
+        """Where each body (by its ``id``) gives streams their names, once one was missing there."""
 
     def lookup(self, name: str, frame: Frame) -> int | None:
         """The node that a stream's name or a dotted path means here."""
@@ -123,9 +125,12 @@ class ElaborationContext(ABC):
 
     def _named_below(self, head: Identifier | Name, frame: Frame) -> Span | None:
         """Where the body that a name stands in gives a stream this name, further down."""
-        from cnndsl.elaborate.forward_references import named_below
+        from cnndsl.elaborate.forward_references import named_below, places_of_names
 
-        return named_below(head, self.active[-1].block if frame.in_block else self.draft.module)
+        body = self.active[-1].block if frame.in_block else self.draft.module
+        if id(body) not in self._places:
+            self._places[id(body)] = places_of_names(body)
+        return named_below(head, self._places[id(body)])
 
     def _stands_outside(self, name: str) -> bool:
         """Whether a name that a block does not see is that of a stream outside."""

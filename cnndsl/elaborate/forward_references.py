@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from cnndsl.diagnostics.source import Span
 from cnndsl.syntax.ast import Bind, Block, Identifier, Input, Link, Name
 from cnndsl.syntax.walk import walk
 
-__all__ = ["named_below"]
+__all__ = ["named_below", "places_of_names"]
 
 
-def named_below(wanted: Identifier | Name, body: object) -> Span | None:
-    """The label, ``name =`` or input of this name that stands further down in a body of statements.
+def places_of_names(body: object) -> Mapping[str, Sequence[Span]]:
+    """Where a body of statements gives streams their names, by label, ``name =`` or input.
 
     Args:
-        wanted: the name where nothing is called so yet.
         body: a module or a block; the bodies of the blocks in a module do not count.
     """
+    found: dict[str, list[Span]] = {}
     for node in walk(body, () if isinstance(body, Block) else (Block,)):
         for name in _names(node):
-            below = name.span.source is wanted.span.source and name.span.start > wanted.span.end
-            if name.name == wanted.name and below:
-                return name.span
+            found.setdefault(name.name, []).append(name.span)
+    return found
+
+
+def named_below(wanted: Identifier | Name, places: Mapping[str, Sequence[Span]]) -> Span | None:
+    """The first place further down that gives a stream the name which is wanted here."""
+    for span in places.get(wanted.name, ()):
+        if span.source is wanted.span.source and span.start > wanted.span.end:
+            return span
     return None
 
 
