@@ -40,14 +40,15 @@ def run() -> None:
     from cnndsl.cli import main
 
     try:
-        _on_interrupt(signal.default_int_handler)
-        main(prog_name="cnndsl")
-    except SystemExit as end:
-        _on_interrupt(_interrupted)
-        if "numpy" not in sys.modules or end.code == 130:
-            _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
-        raise
-    except KeyboardInterrupt:  # a second one, while the first was being told of
+        try:
+            _on_interrupt(signal.default_int_handler)
+            main(prog_name="cnndsl")
+        except SystemExit as end:
+            _on_interrupt(_interrupted)
+            if "numpy" not in sys.modules or end.code == 130:
+                _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+            raise
+    except KeyboardInterrupt:  # a second one, while the first was being told of, or after that
         _leave(130)
 
 

@@ -87,3 +87,18 @@ def test_next_to_nothing_is_loaded_before_ctrl_c_is_handled() -> None:
     ]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert {"typing", "re", "click"}.isdisjoint(done.stdout.split())
+
+
+def test_ctrl_c_between_the_end_and_the_exit_gives_no_traceback() -> None:
+    late = (
+        "import sys; import cnndsl.__main__ as program\n"
+        "calls = []\n"
+        "def press(action):\n"
+        "    calls.append(action)\n"
+        "    if len(calls) == 3: raise KeyboardInterrupt\n"
+        "program._on_interrupt = press\n"
+        "sys.argv = ['cnndsl', '--version']\n"
+        "program.run()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", late], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
