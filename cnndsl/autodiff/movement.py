@@ -95,13 +95,26 @@ def _reversed(context: VjpContext, value: onnx_ir.Value, axes: Sequence[int]) ->
 
 
 def _spaced(context: VjpContext, value: onnx_ir.Value, steps: Sequence[int]) -> onnx_ir.Value:
-    """Behind each number as many zeros as make it start a block of the step's size."""
+    """Behind each number as many zeros as make it start a block of the step's size.
+
+    Axes without a step are taken together: ONNX Runtime 1.23 takes no Pad of eight axes, whose
+    amounts are as many as it keeps outside the graph.
+    """
     dims = dims_of(value)
-    columns = _shaped(context, value, tuple(size for one in dims for size in (one, 1)))
-    after = [size for step in steps for size in (0, step - 1)]
-    columns = _padded(context, columns, [0] * len(after), after)
+    columns: list[int] = []
+    after: list[int] = []
+    for at, (size, step) in enumerate(zip(dims, steps, strict=True)):
+        if step > 1:
+            columns += (size, 1)
+            after += (0, step - 1)
+        elif at and steps[at - 1] == 1:
+            columns[-1] *= size
+        else:
+            columns.append(size)
+            after.append(0)
+    spaced = _padded(context, _shaped(context, value, tuple(columns)), [0] * len(after), after)
     return _shaped(
-        context, columns, tuple(size * step for size, step in zip(dims, steps, strict=True))
+        context, spaced, tuple(size * step for size, step in zip(dims, steps, strict=True))
     )
 
 

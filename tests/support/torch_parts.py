@@ -6,14 +6,15 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from torch import Tensor
+import pytest
 
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
 from cnndsl.types import TensorType
 
 __all__ = ["split_by_torch", "split_draw"]
+
+torch: Any = pytest.importorskip("torch")
 
 
 def split_draw(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
@@ -29,11 +30,11 @@ def split_draw(rng: random.Random) -> tuple[Layer, list[tuple[int, ...]]]:
     return split_layer.result(parts=parts, axis=axes[at], index=index), [tuple(shape)]
 
 
-def split_by_torch(layer: Any, inputs: Sequence[Tensor], weights: dict[str, Tensor]) -> Tensor:
+def split_by_torch(layer: Any, inputs: Sequence[Any], weights: dict[str, Any]) -> Any:
     (x,) = inputs
     axis = TensorType(tuple(x.shape[1:])).axes.index(layer.axis) + 1
     if isinstance(layer.parts, int):
-        parts: Sequence[Tensor] = torch.chunk(x, layer.parts, axis)
+        parts: Sequence[Any] = torch.chunk(x, layer.parts, axis)
     else:
         parts = torch.split(x, [*layer.parts], axis)
     at: int = layer.index
