@@ -185,8 +185,8 @@ def _name(expr: Name, constants: Constants, words: Container[str]) -> Value:
     help = f"define it first: `let {shorten(expr.name)} = …`, or write a number"
     if near:
         help = f"did you mean `{near[0]}`?"
-    elif size_help(expr.name):
-        help = size_help(expr.name)
+    elif written := size_help(expr.name):
+        help = written
     message = f"nothing is called `{shorten(expr.name)}` here"
     raise evaluation_error("CNN102", message, expr.span, help)
 

@@ -200,6 +200,18 @@ def calibrated(model: Any, x: Any) -> Any:
     return model.eval()
 
 
+def assert_same_answers(
+    network: cnndsl.Network, arrays: dict[str, Array], model: Any, x: Array, folder: Path
+) -> None:
+    """A network answers as PyTorch's module in float64, small probabilities too."""
+    with torch.inference_mode():
+        logits = model.double()(torch.from_numpy(x).double())
+    expected = numpy.asarray(torch.softmax(logits, 1))
+    found = compiled(network, arrays, folder).run(x)
+    assert relative_error(found, expected) < TOLERANCE
+    assert relative_error(numpy.log(found), numpy.log(expected)) < TOLERANCE
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IN_ORDER)
 def test_a_shipped_network_is_torchvisions_weight_by_weight(
@@ -219,12 +231,7 @@ def test_a_shipped_network_is_torchvisions_weight_by_weight(
     shapes = {one: dims for one, dims in network.weights.items() if not one.startswith(HEADS)}
     assert [*shapes.values()] == [tuple(value.shape) for value in tensors.values()]
     arrays = dict(zip(shapes, (value.numpy() for value in tensors.values()), strict=True))
-    with torch.inference_mode():
-        logits = model.double()(torch.from_numpy(x).double())
-    expected = numpy.asarray(torch.softmax(logits, 1))
-    found = compiled(network, arrays, tmp_path).run(x)
-    assert relative_error(found, expected) < TOLERANCE
-    assert relative_error(numpy.log(found), numpy.log(expected)) < TOLERANCE
+    assert_same_answers(network, arrays, model, x, tmp_path)
 
 
 # --- heads of training, and networks on smaller pictures ----------------------------------------
@@ -295,9 +302,4 @@ def test_a_shipped_network_is_torchvisions_on_smaller_pictures(
     arrays = {
         ours: one.reshape(dims) for (ours, dims), one in zip(shapes.items(), tensors, strict=True)
     }
-    with torch.inference_mode():
-        logits = model.double()(torch.from_numpy(x).double())
-    expected = numpy.asarray(torch.softmax(logits, 1))
-    found = compiled(network, arrays, tmp_path).run(x)
-    assert relative_error(found, expected) < TOLERANCE
-    assert relative_error(numpy.log(found), numpy.log(expected)) < TOLERANCE
+    assert_same_answers(network, arrays, model, x, tmp_path)
