@@ -1,1 +1,5 @@
 """Turns a typed network into a standard ONNX model."""
+
+from cnndsl.graph.deferred_import import defer_sympy
+
+defer_sympy()

@@ -22,6 +22,7 @@ import onnx_ir.tape
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.value_types import agrees, dims_of_type, type_proto, type_text
 from cnndsl.layers.lowering import Attribute, Builder
 from cnndsl.types import DType, TensorType
 
@@ -38,7 +39,18 @@ DEFAULT_OPSET = 18
 IR_VERSIONS = MappingProxyType({18: 8, 19: 9, 20: 9, 21: 10})
 """The opsets that can be compiled for, each with the least IR version that has it."""
 
+BROADCASTING = frozenset(
+    (
+        *("Add", "And", "Div", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Max"),
+        *("Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor"),
+    )
+)
+"""The operators that stretch their inputs to one shape."""
+
 _DTYPES = {DType.FLOAT32: onnx_ir.DataType.FLOAT, DType.INT64: onnx_ir.DataType.INT64}
+
+_SHARED = 1024
+"""Up to so many bytes a constant is looked for among those that are there."""
 
 
 class LoweringError(RuntimeError):
@@ -70,6 +82,9 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self._counts: dict[str, int] = {}
         self._types: dict[onnx_ir.Value, onnx.TypeProto] = {}
         self._constants: dict[onnx_ir.Value, numpy.typing.NDArray[numpy.generic]] = {}
+        self._shared: dict[tuple[str, tuple[int, ...], bytes], onnx_ir.Value] = {}
+        """The small constants so far; a composite has its own."""
+        self._scalars: dict[tuple[onnx_ir.Value, int], onnx_ir.Value] = {}
         self._opsets = [onnx.OperatorSetIdProto(domain="", version=opset)]
 
     @property
@@ -79,8 +94,11 @@ class GraphBuilder(Builder[onnx_ir.Value]):
 
     @property
     def nodes(self) -> Sequence[onnx_ir.Node]:
-        """The nodes so far, in the order they were emitted."""
-        return self._tape.nodes
+        """The nodes so far, in the order they were emitted, without constants that nothing reads.
+
+        Such a one is left where a number was wanted with more dimensions.
+        """
+        return _read(self._tape.nodes)
 
     @property
     def functions(self) -> Sequence[onnx_ir.Function]:
@@ -113,6 +131,8 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self, op_type: str, *inputs: onnx_ir.Value | None, **attributes: Attribute
     ) -> onnx_ir.Value:
         """Emit one node of the standard domain and give its first output, typed."""
+        if op_type in BROADCASTING:
+            inputs = self._of_full_rank(inputs)
         name = self._name(op_type)
         value = self._tape.op(
             op_type,
@@ -157,10 +177,12 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         """
         call = self._name(name)
         formal = [self._twin(value, f"{call}/input_{at}") for at, value in enumerate(inputs)]
-        outer, self._tape = self._tape, onnx_ir.tape.Tape()
-        made, inner, self._tape = body(*formal), self._tape, outer
+        outer, self._tape = (self._tape, self._shared), onnx_ir.tape.Tape()
+        self._shared = {}
+        made, inner = body(*formal), self._tape
+        self._tape, self._shared = outer
         graph = onnx_ir.Graph(
-            formal, made, nodes=inner.nodes, opset_imports={"": self._opset}, name=call
+            formal, made, nodes=_read(inner.nodes), opset_imports={"": self._opset}, name=call
         )
         function = onnx_ir.Function(COMPOSITES, name, call, graph=graph, attributes=())
         self._functions.append(function)
@@ -182,6 +204,35 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self._set_type(twin, self._types[value])
         return twin
 
+    def _of_full_rank(
+        self, inputs: tuple[onnx_ir.Value | None, ...]
+    ) -> tuple[onnx_ir.Value | None, ...]:
+        """The inputs of an operator that stretches them, single numbers with as many dimensions.
+
+        ONNX Runtime's kernels go element by element where a number of fewer dimensions meets a
+        tensor whose last ones are 1: 75 times as long for a million numbers of [1024, 1024, 1, 1].
+        """
+        shapes = [() if one is None or one.shape is None else tuple(one.shape) for one in inputs]
+        rank = max(map(len, shapes))
+        if not any(len(shape) == rank and 1 in shape[1:] for shape in shapes):
+            return inputs
+        return tuple(
+            self._reshaped_scalar(one, rank)
+            if one is not None and len(shape) < rank and all(size == 1 for size in shape)
+            else one
+            for one, shape in zip(inputs, shapes, strict=True)
+        )
+
+    def _reshaped_scalar(self, number: onnx_ir.Value, rank: int) -> onnx_ir.Value:
+        key = (number, rank)
+        if key not in self._scalars:
+            known = self._constants.get(number)
+            if known is not None:
+                self._scalars[key] = self.tensor(known.reshape((1,) * rank))
+            else:
+                self._scalars[key] = self.op("Reshape", number, self.constant([1] * rank))
+        return self._scalars[key]
+
     @override
     def constant(self, value: float | Sequence[int] | Sequence[float]) -> onnx_ir.Value:
         """A constant: float32 for floats, int64 for ints, a scalar or one dimension.
@@ -193,7 +244,10 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         return self.tensor(array)
 
     def tensor(self, array: numpy.typing.NDArray[numpy.generic]) -> onnx_ir.Value:
-        """A constant of an array's own type and shape."""
+        """A constant of an array's own type and shape; equal small ones are one."""
+        key = (array.dtype.str, array.shape, array.tobytes()) if array.nbytes <= _SHARED else None
+        if key is not None and (shared := self._shared.get(key)):
+            return shared
         name = self._name("Constant")
         held = onnx_ir.Tensor(array)
         result = self._tape.op(
@@ -204,8 +258,10 @@ class GraphBuilder(Builder[onnx_ir.Value]):
             doc_string=self._origin or None,
         )
         result.name = name
-        self._set_type(result, _type_proto(held.dtype, array.shape))
+        self._set_type(result, type_proto(held.dtype, array.shape))
         self._constants[result] = array
+        if key is not None:
+            self._shared[key] = result
         return result
 
     def scalar(self, number: float, like: onnx_ir.Value) -> onnx_ir.Value:
@@ -218,7 +274,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     ) -> onnx_ir.Value:
         """A value that comes from outside, of any type."""
         value = onnx_ir.Value(name=name)
-        self._set_type(value, _type_proto(dtype, dims))
+        self._set_type(value, type_proto(dtype, dims))
         return value
 
     def rename(self, value: onnx_ir.Value, name: str) -> None:
@@ -231,12 +287,12 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         Raises:
             LoweringError: if the operators make something else of it.
         """
-        expected = _type_proto(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
+        expected = type_proto(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
         found = self._types[value]
-        if not _agrees(found, expected):
+        if not agrees(found, expected):
             raise LoweringError(
-                f"{self._origin or name}: the checker says {_text(expected)}, "
-                f"the operators say {_text(found)}"
+                f"{self._origin or name}: the checker says {type_text(expected)}, "
+                f"the operators say {type_text(found)}"
             )
         value.name = name
         self._set_type(value, expected)
@@ -252,7 +308,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     def _set_type(self, value: onnx_ir.Value, type: onnx.TypeProto) -> None:
         self._types[value] = type
         value.dtype = onnx_ir.DataType(type.tensor_type.elem_type)
-        value.shape = onnx_ir.Shape(_dims(type))
+        value.shape = onnx_ir.Shape(dims_of_type(type))
 
     def _infer(self, value: onnx_ir.Value) -> None:
         """Give the outputs of the node that makes a value their types."""
@@ -283,6 +339,10 @@ class GraphBuilder(Builder[onnx_ir.Value]):
             self._set_type(output, type)
 
 
+def _read(nodes: Sequence[onnx_ir.Node]) -> Sequence[onnx_ir.Node]:
+    return [one for one in nodes if one.op_type != "Constant" or one.outputs[0].uses()]
+
+
 def _node_proto(node: onnx_ir.Node) -> onnx.NodeProto:
     """What inference asks of a node: onnx-ir writes all of it, which takes thrice the time."""
     proto = onnx.NodeProto(
@@ -307,40 +367,6 @@ def _attribute(name: str, value: Attribute) -> onnx_ir.Attr:
     if all(isinstance(number, int) for number in numbers):
         return onnx_ir.AttrInt64s(name, [int(number) for number in numbers])
     return onnx_ir.AttrFloat32s(name, [float(number) for number in numbers])
-
-
-def _type_proto(dtype: onnx_ir.DataType, dims: tuple[int | str, ...]) -> onnx.TypeProto:
-    type = onnx.TypeProto()
-    type.tensor_type.elem_type = dtype.value
-    type.tensor_type.shape.SetInParent()
-    for dim in dims:
-        if isinstance(dim, int):
-            type.tensor_type.shape.dim.add(dim_value=dim)
-        else:
-            type.tensor_type.shape.dim.add(dim_param=dim)
-    return type
-
-
-def _dims(type: onnx.TypeProto) -> list[int | str | None]:
-    return [
-        getattr(dim, dim.WhichOneof("value")) if dim.WhichOneof("value") else None
-        for dim in type.tensor_type.shape.dim
-    ]
-
-
-def _agrees(found: onnx.TypeProto, expected: onnx.TypeProto) -> bool:
-    """Whether what was inferred is the expected type, where it is known at all."""
-    pairs = list(zip(_dims(found), _dims(expected), strict=False))
-    return (
-        found.tensor_type.elem_type == expected.tensor_type.elem_type
-        and len(_dims(found)) == len(_dims(expected))
-        and all(one is None or one == other for one, other in pairs)
-    )
-
-
-def _text(type: onnx.TypeProto) -> str:
-    dims = "x".join("?" if dim is None else str(dim) for dim in _dims(type))
-    return f"{onnx_ir.DataType(type.tensor_type.elem_type).name.lower()} {dims}"
 
 
 def _check_opset(opset: int) -> None:
