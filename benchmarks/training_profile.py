@@ -1,7 +1,9 @@
-"""Says where the time of a training step goes: by operator, by layer, and the slowest nodes.
+"""Says where the time of a training step goes, beside PyTorch's eager step.
 
-ONNX Runtime's own profile is added up. Its kernels' times leave out what lies between them; the
-first line says how much that is. Profiling itself costs a few microseconds for each node, too.
+Ours is ONNX Runtime's own profile, added up by operator, by operator and shapes, and by layer; its
+kernels' times leave out what lies between them, and the first line says how much that is. Profiling
+itself costs a few microseconds for each node, too. Theirs is PyTorch's profiler's, by operator, and
+by operator and shapes.
 """
 
 from __future__ import annotations
@@ -16,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
-from training_worker import batch_of, recipe_of
+from training_cases import Case, Setup, batch_of, load, recipe_of, weights_of
 
-from cnndsl import pipeline
-from cnndsl.graph.initializers import initialise
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.training.step import Step, build_step
 
 __all__ = ["profile"]
@@ -27,30 +28,33 @@ __all__ = ["profile"]
 SECONDS = 2.0
 """How long to collect for."""
 
+ROWS = 25
+"""So many lines of a table are shown at most."""
 
-def profile(name: str, batch: int, threads: int) -> None:
-    """Print the profile of a shipped spec's step on the CPU."""
-    network = pipeline.load(name)
-    recipe = recipe_of(network)
-    step = build_step(network, recipe, batch=batch)
-    pictures, labels = batch_of(network, batch)
-    samples = {network.network.inputs[0].name: pictures}
-    feeds: dict[str, Any] = {
-        **initialise(network, 0, recipe.init),
-        **{name: zeros.copy() for name, zeros in step.signature.initial_state().items()},
-        **step.signature.feeds(samples, labels, lr=0.01),
-    }
+
+def profile(case: Case, threads: int) -> None:
+    """Print the profiles of a row's step on the CPU, ours and then PyTorch's."""
+    network = load(case)
+    step, feeds = _prepared(network, case.batch)
     plain, _ = _run(step, feeds, threads, profiling=False)
     _, nodes = _run(step, feeds, threads, profiling=True)
     kernels = sum(one["ms"] for one in nodes)
-    print(
-        f"\n{name}, batch {batch}: {plain:.3f} ms a step, {kernels:.3f} ms in {len(nodes)} kernels"
-    )
+    print(f"\n{case.title}: {plain:.3f} ms a step, {kernels:.3f} ms in {len(nodes)} kernels")
     _table("operator", [(one["op"], one["ms"]) for one in nodes], kernels)
+    _table("shapes", [(f"{one['op']:18} {one['shapes']}", one["ms"]) for one in nodes], kernels)
     _table("layer", [(_place(one["name"]), one["ms"]) for one in nodes], kernels)
-    print("\n  slowest nodes")
-    for one in sorted(nodes, key=lambda one: -one["ms"])[:20]:
-        print(f"  {one['ms']:9.3f} ms  {one['op']:20} {one['name']}  {one['shapes']}")
+    _of_torch(case, network, threads)
+
+
+def _prepared(network: TypedNetwork, batch: int) -> tuple[Step, dict[str, Any]]:
+    """The step, and all that it is fed."""
+    recipe = recipe_of(network)
+    step = build_step(network, recipe, batch=batch)
+    samples, labels = batch_of(network, batch)
+    inputs = {network.network.inputs[0].name: samples}
+    state = {name: zeros.copy() for name, zeros in step.signature.initial_state().items()}
+    weights = weights_of(network)
+    return step, {**weights, **state, **step.signature.feeds(inputs, labels, lr=0.01)}
 
 
 def _run(step: Step, feeds: dict[str, Any], threads: int, *, profiling: bool) -> tuple[float, Any]:
@@ -58,6 +62,7 @@ def _run(step: Step, feeds: dict[str, Any], threads: int, *, profiling: bool) ->
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.enable_profiling = profiling
+    options.enable_mem_pattern = False
     with tempfile.TemporaryDirectory() as folder:
         options.profile_file_prefix = str(Path(folder) / "step")
         session = onnxruntime.InferenceSession(
@@ -125,5 +130,40 @@ def _table(title: str, parts: list[tuple[str, float]], total: float) -> None:
     for key, ms in parts:
         times[key] += ms  # type: ignore[assignment]
     print(f"\n  by {title}")
-    for key, ms in times.most_common(25):
+    for key, ms in times.most_common(ROWS):
         print(f"  {ms:9.3f} ms {ms / total:6.1%}  {counts[key]:4} x {key}")
+
+
+def _of_torch(case: Case, network: TypedNetwork, threads: int) -> None:
+    """The same of PyTorch's eager step."""
+    import torch
+    from training_torch import start_torch
+
+    torch.set_num_threads(threads)
+    step = start_torch(Setup("eager", network, case.network, case.batch, "cpu", threads))
+    times: list[float] = []
+    end = time.perf_counter() + SECONDS
+    while time.perf_counter() < end or len(times) < 3:
+        begin = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - begin) * 1e3)
+    count = max(1, round(SECONDS * 1e3 / statistics.median(times)))
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, record_shapes=True) as recorded:
+        for _ in range(count):
+            step()
+    print(f"\n{case.title}, PyTorch eager: {statistics.median(times):.3f} ms a step")
+    for title, by_shape in (("operator", False), ("shapes", True)):
+        found = recorded.key_averages(group_by_input_shape=by_shape)
+        rows = sorted(found, key=lambda one: -one.self_cpu_time_total)[:ROWS]
+        total = sum(one.self_cpu_time_total for one in found)
+        print(f"\n  by {title}")
+        for one in rows:
+            ms = one.self_cpu_time_total / count / 1e3
+            shapes = f" {_sizes(one.input_shapes)}" if by_shape else ""
+            share = one.self_cpu_time_total / total
+            print(f"  {ms:9.3f} ms {share:6.1%}  {one.count / count:4.0f} x {one.key}{shapes}")
+
+
+def _sizes(shapes: list[list[int]]) -> str:
+    return ", ".join("x".join(map(str, one)) for one in shapes if one)
