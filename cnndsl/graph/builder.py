@@ -15,14 +15,14 @@ import numpy
 import numpy.typing
 import onnx
 import onnx.defs
-import onnx.numpy_helper
 import onnx.shape_inference
 import onnx_ir
 import onnx_ir.tape
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.value_types import agrees, dims_of_type, type_proto, type_text
+from cnndsl.graph.type_inference import TypeInference
+from cnndsl.graph.value_types import ValueType
 from cnndsl.layers.lowering import Attribute, Builder
 from cnndsl.types import DType, TensorType
 
@@ -80,12 +80,12 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         self._scope = ""
         self._origin = ""
         self._counts: dict[str, int] = {}
-        self._types: dict[onnx_ir.Value, onnx.TypeProto] = {}
+        self._types: dict[onnx_ir.Value, ValueType] = {}
         self._constants: dict[onnx_ir.Value, numpy.typing.NDArray[numpy.generic]] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], onnx_ir.Value] = {}
         """The small constants so far; a composite has its own."""
         self._scalars: dict[tuple[onnx_ir.Value, int], onnx_ir.Value] = {}
-        self._opsets = [onnx.OperatorSetIdProto(domain="", version=opset)]
+        self._inference = TypeInference(opset, IR_VERSIONS[opset], self._types, self._constants)
 
     @property
     def opset(self) -> int:
@@ -258,7 +258,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
             doc_string=self._origin or None,
         )
         result.name = name
-        self._set_type(result, type_proto(held.dtype, array.shape))
+        self._set_type(result, ValueType.of(held.dtype, array.shape))
         self._constants[result] = array
         if key is not None:
             self._shared[key] = result
@@ -274,7 +274,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     ) -> onnx_ir.Value:
         """A value that comes from outside, of any type."""
         value = onnx_ir.Value(name=name)
-        self._set_type(value, type_proto(dtype, dims))
+        self._set_type(value, ValueType.of(dtype, dims))
         return value
 
     def rename(self, value: onnx_ir.Value, name: str) -> None:
@@ -287,12 +287,11 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         Raises:
             LoweringError: if the operators make something else of it.
         """
-        expected = type_proto(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
+        expected = ValueType.of(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
         found = self._types[value]
-        if not agrees(found, expected):
+        if not found.agrees(expected):
             raise LoweringError(
-                f"{self._origin or name}: the checker says {type_text(expected)}, "
-                f"the operators say {type_text(found)}"
+                f"{self._origin or name}: the checker says {expected}, the operators say {found}"
             )
         value.name = name
         self._set_type(value, expected)
@@ -305,34 +304,21 @@ class GraphBuilder(Builder[onnx_ir.Value]):
     def _value(self, name: str, dims: tuple[int | str, ...], dtype: DType) -> onnx_ir.Value:
         return self.placeholder(name, dims, _DTYPES[dtype])
 
-    def _set_type(self, value: onnx_ir.Value, type: onnx.TypeProto) -> None:
+    def _set_type(self, value: onnx_ir.Value, type: ValueType) -> None:
         self._types[value] = type
-        value.dtype = onnx_ir.DataType(type.tensor_type.elem_type)
-        value.shape = onnx_ir.Shape(dims_of_type(type))
+        value.dtype = type.dtype
+        value.shape = onnx_ir.Shape(type.dims)
 
     def _infer(self, value: onnx_ir.Value) -> None:
         """Give the outputs of the node that makes a value their types."""
         node = value.producer()
         assert node is not None
-        inputs = [given for given in node.inputs if given is not None]
         try:
-            types = onnx.shape_inference.infer_node_outputs(
-                onnx.defs.get_schema(node.op_type, self._opset, ""),
-                _node_proto(node),
-                {str(given.name): self._types[given] for given in inputs},
-                {
-                    str(given.name): onnx.numpy_helper.from_array(self._constants[given])
-                    for given in inputs
-                    if given in self._constants
-                },
-                opset_imports=self._opsets,
-                ir_version=IR_VERSIONS[self._opset],
-            )
+            types = self._inference.outputs(node)
         except (onnx.defs.SchemaError, onnx.shape_inference.InferenceError) as error:
             raise LoweringError(f"{self._origin or node.name}: {error}") from error
-        for output in node.outputs:
-            type = types.get(str(output.name))
-            if type is None or not type.tensor_type.HasField("shape"):
+        for output, type in zip(node.outputs, types, strict=True):
+            if type is None:
                 raise LoweringError(
                     f"{self._origin or node.name}: no type follows for {output.name}"
                 )
@@ -341,18 +327,6 @@ class GraphBuilder(Builder[onnx_ir.Value]):
 
 def _read(nodes: Sequence[onnx_ir.Node]) -> Sequence[onnx_ir.Node]:
     return [one for one in nodes if one.op_type != "Constant" or one.outputs[0].uses()]
-
-
-def _node_proto(node: onnx_ir.Node) -> onnx.NodeProto:
-    """What inference asks of a node: onnx-ir writes all of it, which takes thrice the time."""
-    proto = onnx.NodeProto(
-        op_type=node.op_type,
-        input=["" if given is None else str(given.name) for given in node.inputs],
-        output=[str(value.name) for value in node.outputs],
-    )
-    for attribute in node.attributes.values():
-        onnx_ir.serde.serialize_attribute_into(proto.attribute.add(), attribute)
-    return proto
 
 
 def _attribute(name: str, value: Attribute) -> onnx_ir.Attr:

@@ -9,6 +9,7 @@ before the last node that needs the old value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy
@@ -18,6 +19,7 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
 from cnndsl.runtime.device import Device, choose
+from cnndsl.runtime.graph_optimizers import needless
 from cnndsl.runtime.session import run_failure, started
 from cnndsl.runtime.start import TRAINING
 from cnndsl.training.signature import TensorSpec
@@ -253,5 +255,7 @@ def _start(step: Step, device: Device, threads: int | None) -> Any:
             help="run `cnndsl doctor`" + (", or use `--device cpu`" * (device.name != "cpu")),
         )
 
+    operators = {node.op_type for node in step.model.graph}
+    purpose = replace(TRAINING, without=(*TRAINING.without, *needless(operators)))
     model = step.to_proto().SerializeToString()
-    return started(model, device, TRAINING, threads, refused)
+    return started(model, device, purpose, threads, refused)

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import onnx_ir
 import onnx_ir.passes
-from onnx_ir.passes import common
 
 from cnndsl.training.passes.decay import DecayAsProduct
 from cnndsl.training.passes.descent import DescentIntoProduct
+from cnndsl.training.passes.duplicates import MergeDuplicates
+from cnndsl.training.passes.inlining import InlineComposites
 from cnndsl.training.passes.momentum import MomentumIntoProduct
+from cnndsl.training.passes.unused import RemoveUnused
 
 __all__ = ["PASSES", "simplify"]
 
 PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
-    common.InlinePass,
-    common.RemoveUnusedNodesPass,
+    InlineComposites,
+    RemoveUnused,
     MomentumIntoProduct,
     DescentIntoProduct,
     DecayAsProduct,
-    common.RemoveUnusedNodesPass,
-    common.CommonSubexpressionEliminationPass,
+    RemoveUnused,
+    MergeDuplicates,
 )
 """All that is done to a step graph, in this order.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 import onnx_ir
@@ -34,30 +34,31 @@ class Fusion(onnx_ir.passes.InPlacePass):
 
     @override
     def requires(self, model: onnx_ir.Model) -> None:
-        if (untyped := _untyped(model)) is not None:
+        if (untyped := _untyped(model.graph)) is not None:
             raise onnx_ir.passes.PreconditionError(f"`{untyped.name}` has no fixed type")
 
     @override
     def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
-        is_changed = False
-        taken = {name for node in model.graph for name in _names(node)}
+        self._made: list[onnx_ir.Node] = []
+        taken: set[str] = set()
         for node in tuple(model.graph):
             if node.domain == "" and node.op_type == self.op_type and (new := self.fused(node)):
+                taken = taken or {name for one in model.graph for name in _names(one)}
                 taken -= _names(node)
                 _substitute(model.graph, node, new, taken)
                 taken |= {name for one in new for name in _names(one)}
-                is_changed = True
-        return onnx_ir.passes.PassResult(model, is_changed)
+                self._made += new
+        return onnx_ir.passes.PassResult(model, bool(self._made))
 
     @override
     def ensures(self, model: onnx_ir.Model) -> None:
-        if (untyped := _untyped(model)) is not None:
+        if (untyped := _untyped(self._made)) is not None:
             raise onnx_ir.passes.PostconditionError(f"`{untyped.name}` has no fixed type")
 
 
-def _untyped(model: onnx_ir.Model) -> onnx_ir.Value | None:
-    """The first value whose element type or sizes are not known."""
-    for node in model.graph:
+def _untyped(nodes: Iterable[onnx_ir.Node]) -> onnx_ir.Value | None:
+    """The first result of nodes whose element type or sizes are not known."""
+    for node in nodes:
         for value in node.outputs:
             if value.dtype is None or value.shape is None or not value.shape.is_static():
                 return value
