@@ -20,6 +20,7 @@ from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.network import InputNode, LayerNode, Node, TypedNetwork
 from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS, GraphBuilder
+from cnndsl.graph.garbage_collection import uncollected
 from cnndsl.graph.manifest import LAYERS_KEY
 from cnndsl.graph.raw_inputs import emit_preparation
 from cnndsl.layers.base import Weight
@@ -40,6 +41,7 @@ _CALLS = 8
 """How many calls of blocks a node's origin shows; the rest is counted."""
 
 
+@uncollected()
 def lower(
     typed: TypedNetwork,
     batch: int | None = None,

@@ -39,6 +39,7 @@ from cnndsl.autodiff.rules import Target, dims_of
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.graph.export import self_check
+from cnndsl.graph.garbage_collection import uncollected
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.backward import BackwardPass, emit_backward
 from cnndsl.training.graph import StepGraph
@@ -78,6 +79,7 @@ class Step:
     signature: Signature
     probes: tuple[Probe, ...] = ()
 
+    @uncollected()
     def to_proto(self) -> onnx.ModelProto:
         """The model as the ``onnx`` package has it, checked in full, with its description."""
         proto: onnx.ModelProto = onnx_ir.serde.serialize_model(self.model)
@@ -100,6 +102,7 @@ class UpdateStep(Step):
     suffix = ".update.onnx"
 
 
+@uncollected()
 def build_step(
     typed: TypedNetwork,
     recipe: Recipe | None = None,
@@ -150,6 +153,7 @@ def build_step(
     )
 
 
+@uncollected()
 def build_split(
     typed: TypedNetwork,
     recipe: Recipe | None = None,
