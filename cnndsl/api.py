@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
     from cnndsl.graph.compile_options import CompileOptions
+    from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.runtime.evaluate import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener
@@ -181,6 +182,7 @@ class Network:
         *,
         target: Target = "cpu",
         split: bool = False,
+        precision: PrecisionWord | None = None,
         **options: Unpack[CompileOptions],
     ) -> TrainingFiles:
         """The network's training step as ONNX models, for programs that train by themselves.
@@ -190,6 +192,8 @@ class Network:
                 model; without one, weights are drawn as the spec asks for.
             target: where the step is to be fast, ``cpu`` or ``cuda``; it runs on both.
             split: whether to make two models of it, of the gradients and of the update by them.
+            precision: what products are computed in, instead of the recipe's: ``float32``,
+                ``float16`` or ``bfloat16``; for ``cpu`` the low types are emulated.
             options: as for :meth:`compile`.
 
         Raises:
@@ -197,10 +201,16 @@ class Network:
                 be read, and an unknown opset.
             ValueError: for a batch below 1.
         """
+        from cnndsl.elaborate.overrides import in_precision
+
         _demand_samples(options.get("batch"))
         path = None if weights is None else Path(weights)
         return pipeline.compile_training(
-            self._typed, weights=path, target=target, split=split, **options
+            in_precision(self._typed, precision),
+            weights=path,
+            target=target,
+            split=split,
+            **options,
         )
 
     def evaluate(
@@ -269,6 +279,7 @@ class Network:
             network=request.network,
             valid=request.valid,
             device=request.device,
+            skipped=outcome.skipped,
             measure=partial(pipeline.evaluate, request.network, device=request.device),
         )
 

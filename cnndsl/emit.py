@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from cnndsl.autodiff.rules import Target
     from cnndsl.graph.compile_options import CompileOptions
+    from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.typecheck.checked import Checked
 
 __all__ = ["STAGES", "TAKES", "Stage", "emit"]
@@ -23,8 +24,8 @@ TAKES: dict[Stage, tuple[str, ...]] = {
     "ast": (),
     "network": (),
     "forward": ("batch", "opset", "raw"),
-    "gradients": ("batch", "opset", "target"),
-    "step": ("batch", "opset", "target"),
+    "gradients": ("batch", "opset", "target", "precision"),
+    "step": ("batch", "opset", "target", "precision"),
     "model": ("weights", "verify", "seed", "batch", "opset", "raw"),
 }
 """The options of :func:`emit` that change what a stage gives."""
@@ -38,6 +39,7 @@ def emit(
     weights: Path | None = None,
     raw: bool = False,
     target: Target = "cpu",
+    precision: PrecisionWord | None = None,
     **options: Unpack[CompileOptions],
 ) -> str:
     """The text of a stage; the options are those of ``compile`` and ``compile_training``.
@@ -67,8 +69,10 @@ def emit(
         return graph_text(lower(network, how.batch, how.opset, raw_inputs(network) if raw else ()))
     if stage == "model":
         return model_text(pipeline.compile(network, weights=weights, raw=raw, **options))
+    from cnndsl.elaborate.overrides import in_precision
     from cnndsl.training.step import build_split, build_step
 
+    network = in_precision(network, precision)
     if stage == "gradients":
         gradients, _ = build_split(network, batch=how.batch, opset=how.opset, target=target)
         return graph_text(gradients.model)

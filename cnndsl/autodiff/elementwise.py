@@ -118,6 +118,8 @@ def _erf(context: VjpContext) -> Parts:
 
 @vjp("Cast")
 def _cast(context: VjpContext) -> Parts:
+    if context.gradient.dtype is context.inputs[0].dtype:
+        return (context.gradient,)
     return (context.op("Cast", context.gradient, to=_type(context.inputs[0])),)
 
 
@@ -156,7 +158,11 @@ def _prelu(context: VjpContext) -> Parts:
 
 @vjp("Tanh")
 def _tanh(context: VjpContext) -> Parts:
-    """1 - y^2."""
+    """1 - y^2; where that has few digits, (1 - y)(1 + y), which loses none near 1."""
+    if _is_short(context.output):
+        one = context.scalar(1)
+        less, more = context.op("Sub", one, context.output), context.op("Add", one, context.output)
+        return (context.op("Mul", context.gradient, context.op("Mul", less, more)),)
     square = context.op("Mul", context.output, context.output)
     lost = context.op("Mul", context.gradient, square)
     return (context.op("Sub", context.gradient, lost),)
@@ -164,7 +170,10 @@ def _tanh(context: VjpContext) -> Parts:
 
 @vjp("Sigmoid")
 def _sigmoid(context: VjpContext) -> Parts:
-    """The slope is y (1 - y)."""
+    """The slope is y (1 - y), computed so where y - y^2 has few digits."""
+    if _is_short(context.output):
+        rest = context.op("Sub", context.scalar(1), context.output)
+        return (context.op("Mul", context.gradient, context.op("Mul", context.output, rest)),)
     square = context.op("Mul", context.output, context.output)
     slope = context.op("Sub", context.output, square)
     return (context.op("Mul", context.gradient, slope),)
@@ -221,7 +230,14 @@ def _hard_swish(context: VjpContext) -> Parts:
     return (context.op("Mul", context.gradient, context.op("Add", share, more)),)
 
 
+def _is_short(value: onnx_ir.Value) -> bool:
+    return value.dtype in (onnx_ir.DataType.FLOAT16, onnx_ir.DataType.BFLOAT16)
+
+
 def _step(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
+    if _is_short(value):  # which cannot hold the slope
+        above = context.op("Greater", value, context.scalar(0))
+        return context.op("Cast", above, to=_type(context.gradient))
     return context.op("HardSigmoid", value, alpha=_STEEP, beta=0.0)
 
 

@@ -62,6 +62,9 @@ def differentiate(
             continue
         emit.enter(f"{node.name}/gradient", node.doc_string or "")
         gradient = _total(emit, parts.pop(output))
+        if gradient.dtype is not output.dtype and node.op_type != "Cast":
+            # A sum over low numbers is float32: what is made of it here has the value's own type.
+            gradient = emit.op("Cast", gradient, to=_type(output))
         if output in sought:
             found[output] = gradient
         for value, part in _backward(emit, node, gradient, active, target):
@@ -83,6 +86,11 @@ def _depending_on(wanted: set[onnx_ir.Value], nodes: Sequence[onnx_ir.Node]) -> 
 
 def _is_float(value: onnx_ir.Value) -> bool:
     return value.dtype is not None and value.dtype.is_floating_point()
+
+
+def _type(value: onnx_ir.Value) -> int:
+    assert value.dtype is not None
+    return value.dtype.value
 
 
 def _backward(

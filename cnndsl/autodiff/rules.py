@@ -77,8 +77,7 @@ class VjpContext:
 
     def tensor(self, array: Array) -> onnx_ir.Value:
         """A constant of the gradient's element type."""
-        assert self.gradient.dtype is not None
-        return self.emit.tensor(numpy.asarray(array, self.gradient.dtype.numpy()))
+        return self.emit.array(numpy.asarray(array), self.gradient)
 
     def known(self, position: int) -> Array:
         """The numbers of an input that is a constant.

@@ -13,6 +13,7 @@ from cnndsl.cli.options import (
     TRAINED,
     color_option,
     parameters_option,
+    precision_option,
     verify_option,
     weights_option,
 )
@@ -21,6 +22,8 @@ from cnndsl.emit import STAGES, TAKES, Stage, emit
 
 if TYPE_CHECKING:
     from cnndsl.autodiff.salience import Salience
+    from cnndsl.elaborate.network import TypedNetwork
+    from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
 
@@ -84,8 +87,10 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 @click.option(
     "--target",
     type=click.Choice(["cpu", "cuda"]),
-    help="Where the training step is to be fast; it runs on both.",
+    help="Where the training step is to be fast; it runs on both. By default cpu, and cuda in"
+    " mixed precision, which cpu emulates.",
 )
+@precision_option
 @click.option("--opset", type=int, default=18, show_default=True, help="The ONNX opset: 18 to 21.")
 @click.option(
     "--emit",
@@ -110,6 +115,7 @@ def compile(
     training: bool,
     split: bool,
     target: Literal["cpu", "cuda"] | None,
+    precision: PrecisionWord | None,
     opset: int,
     stage: Stage | None,
     verify: bool,
@@ -121,6 +127,8 @@ def compile(
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
     if stage is None and target is not None and not training:
         raise click.UsageError("--target is for training steps: leave it out, or add --training")
+    if stage is None and precision is not None and not training:
+        raise click.UsageError("--precision is for training steps: leave it out, or add --training")
     if split and not training:
         raise click.UsageError("--split is for training steps: leave it out, or add --training")
     if raw and training:
@@ -133,6 +141,9 @@ def compile(
         return
     network = pipeline.load(spec, parameters)
     if training:
+        from cnndsl.elaborate.overrides import in_precision
+
+        network = in_precision(network, precision)
         trained = None if weights is None else Path(weights)
         files = pipeline.compile_training(
             network,
@@ -141,7 +152,7 @@ def compile(
             seed=seed,
             batch=batch,
             opset=opset,
-            target=target or "cpu",
+            target=target or _usual_target(network),
             split=split,
         )
         ending = ".onnx" if split else ".step.onnx"
@@ -167,6 +178,12 @@ def compile(
             dims = port.type.tensor_type.shape.dim
             sizes = "x".join(dim.dim_param or str(dim.dim_value) for dim in dims)
             click.echo(f"raw input `{port.name}`: uint8 {sizes}")
+
+
+def _usual_target(network: TypedNetwork) -> Literal["cpu", "cuda"]:
+    """A step in mixed precision is made for a GPU."""
+    recipe = network.network.recipe
+    return "cpu" if recipe is None or recipe.precision == "float32" else "cuda"
 
 
 def _salience(target: str | None, layer: str | None, *, other: bool) -> Salience | None:

@@ -22,6 +22,7 @@ __all__ = [
     "device_option",
     "flip_option",
     "parameters_option",
+    "precision_option",
     "tell_device",
     "tell_of_no_checksum",
     "threads_option",
@@ -126,6 +127,15 @@ device_option = click.option(
     help="Where to run; auto takes CUDA where it really works.",
 )
 """``--device``; what it names is checked where it is used."""
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "bfloat16"]),
+    help="What convolutions and matrix products of a training step are computed in, not the"
+    " recipe's; weights stay float32. For GPUs: a CPU only emulates the others.",
+)
+"""``--precision``."""
 
 
 def _threads(ctx: click.Context, option: click.Parameter, threads: int | None) -> int | None:

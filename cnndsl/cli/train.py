@@ -15,6 +15,7 @@ from cnndsl.cli.options import (
     color_option,
     device_option,
     parameters_option,
+    precision_option,
     threads_option,
     verify_option,
     weights_option,
@@ -24,6 +25,7 @@ from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.api import Network
+    from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.runtime.training import Training
 
 __all__ = ["train"]
@@ -148,6 +150,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 )
 @verify_option
 @click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
+@precision_option
 @device_option
 @threads_option
 @parameters_option
@@ -167,6 +170,7 @@ def train(
     figures: Literal["png", "svg", "pdf"],
     keep: int,
     skip_broken: bool,
+    precision: PrecisionWord | None,
     device: str,
     threads: int | None,
     parameters: Parameters,
@@ -193,6 +197,7 @@ def train(
             epochs=epochs,
             batch=batch,
             seed=seed,
+            precision=precision,
             settings=settings,
             weights=weights,
             verify=verify,
@@ -226,6 +231,9 @@ def _finished(
     """How it went, where the model is, and what to do next."""
     epochs = count(len(training.records), "epoch")
     yield f"{training.how} after {epochs} in {duration(training.seconds)}{_best(training)}"
+    if training.skipped:
+        steps = count(training.skipped, "step")
+        yield f"{steps} changed nothing: the gradients overflowed float16, and the scale was halved"
     model = str(training.folder / "model.onnx")
     yield f"the model is {model}; beside it are its weights, metrics.csv and curves.{figures}"
     yield ""

@@ -28,6 +28,7 @@ _OTHER_OPTIONS = {
     "--device": "gpu gpus cuda cpu accelerator",
     "--threads": "num_threads workers num_workers jobs",
     "--resume": "continue restart",
+    "--precision": "amp fp16 half bf16 mixed_precision autocast dtype",
     "--top": "topk top_k",
     "--layers": "layer activations",
     "--format": "json sarif markdown github concise",
@@ -53,7 +54,14 @@ _OTHER_SETTINGS = {
 }
 """Names that other tools have for what a recipe sets, by ours."""
 
-_IMPLIED = {"gpu": "cuda", "gpus": "cuda", "cuda": "cuda", "cpu": "cpu"}
+_IMPLIED = {
+    **dict.fromkeys(("amp", "fp16", "half", "mixed_precision", "autocast"), "float16"),
+    "bf16": "bfloat16",
+    "gpu": "cuda",
+    "gpus": "cuda",
+    "cuda": "cuda",
+    "cpu": "cpu",
+}
 """The value that a word gives the option which it stands for."""
 
 _EXAMPLES = {"loss": "mse", "optimizer": "adam", "schedule": "cosine", "augment": "flip"}

@@ -158,6 +158,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN830": Code("augmentation does not suit the data"),
         "CNN840": Code("classes of one name", Severity.WARNING),
         "CNN845": Code("no labels for a head"),
+        "CNN850": Code("no kernel for this precision"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

@@ -20,10 +20,11 @@ from cnndsl.elaborate.unparse import train_statement
 from cnndsl.elaborate.values import Constants
 from cnndsl.frozen import frozen, replace
 from cnndsl.recipe.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, Recipe
+from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.syntax.ast import Module, Name, Setting, Train
 from cnndsl.syntax.parser import parse
 
-__all__ = ["override"]
+__all__ = ["in_precision", "override"]
 
 N = TypeVar("N", Network, TypedNetwork)
 
@@ -81,6 +82,11 @@ def override(network: N, settings: Sequence[str]) -> N:
         raise _refusal(diagnostic, origins, overrides[-1])
     module = _with_train(network.module, train_statement(found, train.span))
     return replace(network, recipe=found, module=module)
+
+
+def in_precision(network: N, precision: PrecisionWord | None) -> N:
+    """The network with a recipe of this precision, or its own for None."""
+    return network if precision is None else override(network, [f"train.precision={precision}"])
 
 
 def _with_train(module: Module, train: Train) -> Module:

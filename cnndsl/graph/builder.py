@@ -266,8 +266,14 @@ class GraphBuilder(Builder[onnx_ir.Value]):
 
     def scalar(self, number: float, like: onnx_ir.Value) -> onnx_ir.Value:
         """A number of the type that another value's elements have."""
+        return self.array(numpy.array(number), like)
+
+    def array(
+        self, numbers: numpy.typing.NDArray[numpy.generic], like: onnx_ir.Value
+    ) -> onnx_ir.Value:
+        """Numbers of the type that another value's elements have."""
         assert like.dtype is not None
-        return self.tensor(numpy.array(number, like.dtype.numpy()))
+        return self.tensor(numpy.asarray(numbers, like.dtype.numpy()))
 
     def placeholder(
         self, name: str, dims: tuple[int | str, ...], dtype: onnx_ir.DataType
@@ -287,7 +293,8 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         Raises:
             LoweringError: if the operators make something else of it.
         """
-        expected = ValueType.of(_DTYPES[type.dtype], (self._batch or BATCH, *type.dims))
+        dtype = self.settled_type(value, _DTYPES[type.dtype])
+        expected = ValueType.of(dtype, (self._batch or BATCH, *type.dims))
         found = self._types[value]
         if not found.agrees(expected):
             raise LoweringError(
@@ -295,6 +302,10 @@ class GraphBuilder(Builder[onnx_ir.Value]):
             )
         value.name = name
         self._set_type(value, expected)
+
+    def settled_type(self, value: onnx_ir.Value, dtype: onnx_ir.DataType) -> onnx_ir.DataType:
+        """The element type that a layer's value is to have, where the checker says this one."""
+        return dtype
 
     def _name(self, op_type: str) -> str:
         name = f"{self._scope}/{op_type}"

@@ -260,6 +260,10 @@ class Layer(Schema):
     least_input: ClassVar[float] = -math.inf
     """The least number that means something to it: 0 where numbers are weights."""
 
+    arithmetic: ClassVar[Literal["any", "float32", "float32 inside"]] = "any"
+    """What mixed precision leaves of it: each operator its own type, float32 for all of them (where
+    there are squares or powers), or that and a result in the type of its input."""
+
     normalises_batch: ClassVar[bool] = False
     """Whether it takes, in training, the mean and variance of its batch."""
 

@@ -21,6 +21,7 @@ class LpPool(Pooling):
     """Takes the p-norm of the cells of each window: (sum |x|^p)^(1/p)."""
 
     keyword = "lppool"
+    arithmetic = "float32"
     saves = ("inputs", "output")
 
     p: float = Field(default=2.0, ge=1, le=LARGEST, allow_inf_nan=False, description=_P)
@@ -41,6 +42,7 @@ class GlobalLpPool(GlobalPooling):
     """Takes the p-norm of each feature map: a vector with one number for each channel."""
 
     keyword = "globallppool"
+    arithmetic = "float32"
     saves = ("inputs", "output")
 
     p: float = Field(default=2.0, ge=1, le=LARGEST, allow_inf_nan=False, description=_P)

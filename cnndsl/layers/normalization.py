@@ -37,6 +37,7 @@ class BatchNorm(Layer):
     keyword = "batchnorm"
     per_channel = True
     normalises_batch = True
+    arithmetic = "float32 inside"
     saves = ("inputs",)
 
     eps: Positive = Field(
@@ -118,6 +119,7 @@ class LocalResponseNorm(Layer):
     keyword = "lrn"
     positional = ("size",)
     saves = ("inputs",)
+    arithmetic = "float32 inside"
 
     size: Annotated[Count, AfterValidator(_odd)] = Field(
         default=5, description="how many neighbouring channels, an odd number"

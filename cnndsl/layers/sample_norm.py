@@ -44,6 +44,7 @@ class SampleNorm(Layer):
 
     per_channel = True
     saves = ("inputs",)
+    arithmetic = "float32 inside"
 
     eps: Positive = Field(
         default=1e-5, description="added to the variance, against division by zero"
@@ -269,6 +270,7 @@ class L2Norm(Layer):
     keyword = "l2norm"
     per_channel = True
     saves = ("inputs",)
+    arithmetic = "float32 inside"
 
     scale: Positive | None = Field(
         default=None,

@@ -27,6 +27,7 @@ class StochasticPool(Pooling):
 
     keyword = "stochasticpool"
     draws = True
+    arithmetic = "float32"
     least_input = 0.0
     saves = ("inputs", "output")
 

@@ -92,6 +92,7 @@ _SETTINGS = {
         "seed": "random_seed",
         "weight_decay": "l2 wd decay",
         "freeze": "frozen fixed",
+        "precision": "dtype",
     },
     "input": {
         "std": "stdev stddev stds sigma",
@@ -106,6 +107,7 @@ _ELSEWHERE = {
         "write it behind the optimizer, as in `optimizer sgd {text}`": "lr momentum nesterov",
         "write it behind the optimizer, as in `optimizer sgd lr {value}`": "learning_rate base_lr",
         "write it behind the optimizer, as in `optimizer adam {text}`": "beta1 beta2 eps",
+        "write `precision float16`": "amp mixed_precision autocast fp16 half",
         "leave it out: what is measured follows from the loss": "metrics metric",
         "leave it out: every epoch has an order of its own": "shuffle",
         "leave it out, and write `cnndsl train … --device {value}`": "device gpu",

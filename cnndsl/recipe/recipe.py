@@ -29,6 +29,8 @@ from cnndsl.recipe.settings import (
     Epochs,
     Initializer,
     MaxNorm,
+    Precision,
+    PrecisionWord,
     RateFactor,
     Scalar,
     Seed,
@@ -109,6 +111,7 @@ SCALARS: Mapping[str, type[Scalar]] = {
     "seed": Seed,
     "early_stop": EarlyStop,
     "init": Initializer,
+    "precision": Precision,
 }
 """Settings of a value and perhaps attributes: ``weight_decay 5e-4 all yes``."""
 
@@ -163,6 +166,7 @@ class Recipe:
     early_stop: int | None = None
     augment: tuple[Augmentation, ...] = ()
     init: Init = field(default_factory=lambda: Init("he"))
+    precision: PrecisionWord = "float32"
     freeze: tuple[str, ...] = ()
     lr_factors: tuple[RateFactor, ...] = ()
     max_norms: tuple[MaxNorm, ...] = ()
@@ -174,7 +178,7 @@ class Recipe:
         return (HeadLoss(main, self.loss, self.loss_weight), *self.heads)
 
     def bare(self, optimizer: Optimizer) -> Recipe:
-        """The same with nothing between gradients and weights but this optimizer."""
+        """The same with nothing between gradients and weights but this optimizer, in float32."""
         return replace(
             self,
             optimizer=optimizer,
@@ -183,6 +187,7 @@ class Recipe:
             lr_factors=(),
             max_norms=(),
             freeze=(),
+            precision="float32",
         )
 
     @cached_property
@@ -238,6 +243,7 @@ class Recipe:
             "early_stop": self.early_stop,
             "augment": [_plain(change) for change in self.augment],
             "init": {"name": self.init.name, "value": self.init.value},
+            "precision": self.precision,
             "freeze": list(self.freeze),
             "lr_factors": [factor.model_dump(mode="json") for factor in self.lr_factors],
             "max_norms": [norm.model_dump(mode="json") for norm in self.max_norms],

@@ -11,7 +11,7 @@ epochs, *W* those of the warm-up.
 # No `from __future__ import annotations`: pydantic would have to compile every annotation of the
 # thirty classes here when they are defined, on the way to every check.
 
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -29,6 +29,8 @@ __all__ = [
     "NotNegative",
     "Portion",
     "Positive",
+    "Precision",
+    "PrecisionWord",
     "RateFactor",
     "Scalar",
     "Seed",
@@ -104,6 +106,18 @@ class Initializer(Scalar):
     value: InitWord = Field(
         description="he, glorot, lecun, uniform(limit), normal(deviation) or constant(number)",
         examples=["he", "normal(0.01)"],
+    )
+
+
+PrecisionWord: TypeAlias = Literal["float32", "float16", "bfloat16"]
+"""The types that the products of a training step can be computed in."""
+
+
+class Precision(Scalar):
+    """What convolutions and matrix products are computed in; weights and updates stay float32."""
+
+    value: PrecisionWord = Field(
+        description="the type of the products' factors", examples=["float16"]
     )
 
 

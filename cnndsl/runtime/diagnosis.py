@@ -13,6 +13,7 @@ import numpy.typing
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.device import target_of
 from cnndsl.runtime.session import Session
 from cnndsl.training.probe import Probe, ProbeKind
@@ -26,6 +27,7 @@ __all__ = [
     "Examiner",
     "Measured",
     "diverged",
+    "overflowed",
     "unhealthy",
 ]
 
@@ -88,7 +90,20 @@ class DivergedError(UserError):
     """CNN805: the loss or a weight is no number any more."""
 
 
-def diverged(measured: Measured, loss: float, epoch: int, step: int) -> DivergedError:
+def overflowed(epoch: int, step: int, steps: int) -> DivergedError:
+    """The error of a run that skips one step after the other, however small the loss scale."""
+    return DivergedError(
+        "CNN805",
+        f"training diverged in epoch {epoch}, step {step}: the gradients of {steps} steps in a row"
+        " overflowed float16",
+        notes=[f"the loss scale, halved by each, is {2.0**-steps:.0e} of what it was before them"],
+        help="train with `--precision float32`",
+    )
+
+
+def diverged(
+    measured: Measured, loss: float, epoch: int, step: int, low: PrecisionWord = "float32"
+) -> DivergedError:
     """The error of a step whose loss is no number: where that began, by the line of the spec."""
     where = _origin(measured)
     said = "not a number" if math.isnan(loss) else "infinite"
@@ -102,7 +117,13 @@ def diverged(measured: Measured, loss: float, epoch: int, step: int) -> Diverged
         "activation": f"the first layer whose output is not finite is `{where.of}`",
         "gradient": f"the gradient of `{where.of}` is not finite",
     }[where.kind]
-    return DivergedError("CNN805", message, notes=[what, f"it stands at {where.place}"], help=help)
+    notes = [what, f"it stands at {where.place}"]
+    if low == "float16" and where.kind == "activation":
+        notes.append(
+            "float16 holds no number beyond 65504, and no loss scale helps before the loss"
+        )
+        help = "train with `--precision float32`, or u" + help[1:]
+    return DivergedError("CNN805", message, notes=notes, help=help)
 
 
 def _origin(measured: Measured) -> Probe | None:

@@ -79,12 +79,16 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: ``finished``, ``stopped early`` or ``interrupted``, and its best epoch."""
+    """How a run ended: ``finished``, ``stopped early`` or ``interrupted``, and its best epoch.
+
+    ``skipped`` is how many steps changed nothing, as their gradients overflowed.
+    """
 
     how: str
     records: tuple[EpochRecord, ...]
     best: EpochRecord | None
     seconds: float
+    skipped: int = 0
 
     @override
     def __repr__(self) -> str:

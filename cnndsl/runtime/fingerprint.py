@@ -23,6 +23,10 @@ TRAINING_DATA = "the fingerprint of the training data"
 VALIDATION_DATA = "the fingerprint of the validation data"
 
 
+_BEFORE = {"train.precision": "float32"}
+"""What was so before it could be otherwise: older checkpoints do not say it."""
+
+
 class OtherRunError(UserError):
     """CNN807: a checkpoint is of another run than the one that is to go on."""
 
@@ -69,7 +73,7 @@ def same_run(
     """
     notes: list[str] = []
     for name in dict.fromkeys((*wanted, *stored)):
-        old, new = stored.get(name), wanted.get(name)
+        old, new = stored.get(name, _BEFORE.get(name)), wanted.get(name)
         if old == new or name in allowed:
             continue
         if isinstance(old, str) and isinstance(new, str) and name == "the spec":

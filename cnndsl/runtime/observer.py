@@ -9,12 +9,22 @@ from cnndsl.data.loader import Batch, not_finite_error
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.weights import not_finite
-from cnndsl.runtime.diagnosis import DivergedError, Examiner, diverged, unhealthy
+from cnndsl.runtime.diagnosis import (
+    DivergedError,
+    Examiner,
+    diverged,
+    overflowed,
+    unhealthy,
+)
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.plan import Plan
 from cnndsl.runtime.preflight import first_impressions
+from cnndsl.runtime.train_step import StepResult
 
 __all__ = ["Observer"]
+
+_SKIPPED = 30
+"""After so many steps in a row that were skipped, a loss scale of 65536 is 6e-5."""
 
 
 class Observer:
@@ -24,6 +34,7 @@ class Observer:
         self._plan = plan
         self._listener = listener
         self._noted: set[str] = set()
+        self._skipped = 0
         request = plan.request
         self._examiner = Examiner(
             request.network, plan.recipe, plan.batch, plan.device, request.threads
@@ -37,6 +48,12 @@ class Observer:
             request.network, self._plan.recipe, batch.inputs, loss, fresh=fresh
         ):
             self._listener.note(note)
+
+    def stepped(self, result: StepResult, epoch: int, step: int) -> None:
+        """Raise CNN805 where so many steps in a row were skipped that no scale will do."""
+        self._skipped = self._skipped + 1 if result.skipped else 0
+        if self._skipped >= _SKIPPED:
+            raise overflowed(epoch, step, self._skipped)
 
     def look(
         self, batch: Batch, values: Mapping[str, Array], lr: float, number: int, epoch: int
@@ -66,7 +83,7 @@ class Observer:
         if error := not_finite_error(self._plan.request.data, batch):
             return error
         measured = self._examiner.examine(self._feeds(batch, values, lr, number))
-        return diverged(measured, loss, *place)
+        return diverged(measured, loss, *place, low=self._plan.recipe.precision)
 
     def check(self, weights: Mapping[str, Array], epoch: int) -> None:
         """Raise CNN805 where a weight is no number any more."""

@@ -203,6 +203,7 @@ def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
         listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
     _note_data(plan, listener)
     _note_recipe(plan, listener)
+    _note_precision(plan, listener)
     heads = head_positions(request.network.network, plan.recipe)
     weights = initialise(request.network, plan.recipe.seed, plan.recipe.init, heads)
     if request.weights is not None:
@@ -246,6 +247,14 @@ def _note_recipe(plan: Plan, listener: Listener) -> None:
     """What the checker says of a recipe in a spec, for the one that this run has."""
     for problem in recipe_problems(plan.request.network, plan.recipe):
         listener.note("; ".join((problem.message, *problem.notes)))
+
+
+def _note_precision(plan: Plan, listener: Listener) -> None:
+    if plan.device == "cpu" and plan.recipe.precision != "float32":
+        listener.note(
+            f"the CPU does not compute in {plan.recipe.precision}: results are rounded to it, to"
+            " try it out, and that takes longer; `--precision float32` is faster here"
+        )
 
 
 def _note_data(plan: Plan, listener: Listener) -> None:

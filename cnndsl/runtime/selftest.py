@@ -12,6 +12,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -38,6 +39,7 @@ from cnndsl.runtime.selftest_data import (
     random_samples,
     rounded_otherwise,
 )
+from cnndsl.runtime.selftest_precision import precision_check
 from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.runtime.slopes import Slopes, Tensor
 from cnndsl.runtime.start import CUDA
@@ -104,6 +106,9 @@ def selftest(
     yield bench.gradients()
     yield bench.inference()
     yield bench.devices()
+    if bench.recipe.precision != "float32":
+        without_chance = partial(bench._train_step, chance=False)
+        yield _check(*precision_check(bench.recipe, without_chance))
     yield bench.resume()
     yield bench.overfit()
 

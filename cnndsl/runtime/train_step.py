@@ -22,7 +22,7 @@ from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.graph_optimizers import needless
 from cnndsl.runtime.session import run_failure, started
 from cnndsl.runtime.start import TRAINING
-from cnndsl.training.signature import TensorSpec
+from cnndsl.training.signature import SKIPPED, TensorSpec
 from cnndsl.training.step import Step
 
 __all__ = ["StepResult", "TrainStep", "aligned"]
@@ -32,10 +32,14 @@ _ALIGNMENT = 64
 
 
 class StepResult(NamedTuple):
-    """What a step says of its batch: the mean loss, and what each metric comes to, by its name."""
+    """What a step says of its batch: the mean loss, and what each metric comes to, by its name.
+
+    ``skipped`` is whether it changed nothing, as its gradients overflowed.
+    """
 
     loss: float
     metrics: Mapping[str, float]
+    skipped: bool = False
 
 
 class TrainStep:
@@ -82,7 +86,7 @@ class TrainStep:
         scalars = signature.inputs_of("rate", "step", "seed")
         self._scalars = {spec.role: self._batch[spec.name] for spec in scalars}
         # The results come to the host wherever the step runs.
-        self._results = _slots(_Host(), signature.outputs_of("loss", "metric"))
+        self._results = _slots(_Host(), signature.outputs_of("loss", "metric", "skipped"))
 
         given = {name: weights[name] for name in signature.weights}
         # All zeros of a state are one zero, stretched: nothing is held beside the slots.
@@ -134,7 +138,8 @@ class TrainStep:
         self._binding, self._other = self._other, self._binding
         self._now, self._next = self._next, self._now
         found = {name: slot.array.item() for name, slot in self._results.items()}
-        return StepResult(found.pop(signature.loss), found)
+        skipped = found.pop(signature.overflow, 0.0) != 0
+        return StepResult(found.pop(signature.loss), found, skipped)
 
     def weights(self) -> dict[str, Array]:
         """Copies of all weights that the step has, frozen ones and buffers included."""
@@ -146,6 +151,12 @@ class TrainStep:
     def state(self) -> dict[str, Array]:
         """Copies of the optimizer's state."""
         return {name: self._now[name].read() for name in self.step.signature.state}
+
+    @property
+    def skipped(self) -> int:
+        """How many steps were skipped since the weights were drawn."""
+        slot = self._now.get(SKIPPED)
+        return 0 if slot is None else int(slot.read())
 
     def before(self) -> dict[str, Array]:
         """Copies of weights and state as the last step found them: to see why it went wrong."""

@@ -117,7 +117,7 @@ class _Run:
         at = self.at
         self._draw()
         best = None if at.best is None else at.records[at.best]
-        return Outcome(how, at.records, best, at.total)
+        return Outcome(how, at.records, best, at.total, self.train_step.skipped)
 
     def _train(self) -> str:
         while self.at.epoch < self.plan.recipe.epochs and not self.at.over:
@@ -151,6 +151,7 @@ class _Run:
                 result = self.train_step.run(batch.inputs, batch.labels, lr, sums.number, seed)
                 if not math.isfinite(result.loss):
                     raise self._diverged(batch, result.loss, lr)
+                self.observer.stepped(result, at.epoch + 1, sums.step + 1)
                 sums.add(result)
                 if sums.number == 1:
                     self.observer.first(batch, result.loss)
@@ -292,7 +293,8 @@ class _Run:
 
     def _draw(self) -> None:
         figures = self.plan.request.figures
-        self.folder.draw(self.at.records, self.judged, self._title, figures)
+        name = self.plan.request.network.name
+        self.folder.draw(self.at.records, self.judged, name, figures)
 
     def _record(self, evaluation: Evaluation | None, trained: float) -> EpochRecord:
         """An epoch's numbers; ``trained`` are the seconds that its steps took."""
@@ -341,10 +343,6 @@ class _Run:
         return max(self.plan.batch, _EVALUATED)
 
     # --- files --------------------------------------------------------------------------------
-
-    @property
-    def _title(self) -> str:
-        return self.plan.request.network.name
 
     def _write_beginning(self) -> None:
         """What is known before the first step; after a kill, what it may have left undone."""

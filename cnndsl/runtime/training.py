@@ -19,6 +19,7 @@ from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override
 from cnndsl.graph.weight_files import read_weights
+from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
@@ -47,6 +48,10 @@ class TrainingOptions(TypedDict, total=False):
 
     seed: int | None
     """Where all chance starts, instead of the recipe's: the same seed gives the same run."""
+
+    precision: PrecisionWord | None
+    """What products are computed in, instead of the recipe's: ``float32``, ``float16`` or
+    ``bfloat16``."""
 
     settings: Sequence[str]
     """Changes of the recipe: ``["train.optimizer.lr=0.1"]``."""
@@ -99,6 +104,8 @@ class Training:
     """What was trained, with its recipe as it was set for this run."""
     valid: Dataset | None = None
     device: str = "auto"
+    skipped: int = 0
+    """How many steps changed nothing, as their gradients overflowed float16."""
     measure: Callable[[Mapping[str, Array], Dataset], Evaluation] | None = None
     """How weights of the network are judged by data."""
 
@@ -191,7 +198,7 @@ def training_request(
 def _settings(options: TrainingOptions) -> list[str]:
     """All changes of the recipe as settings; those with an option of their own go last."""
     settings = list(options.get("settings", ()))
-    own = {name: options.get(name) for name in ("epochs", "batch", "seed")}
+    own = {name: options.get(name) for name in ("epochs", "batch", "seed", "precision")}
     return settings + [f"train.{name}={value}" for name, value in own.items() if value is not None]
 
 

@@ -68,6 +68,7 @@ SETTINGS = frozenset(
         "seed",
         "early_stop",
         "init",
+        "precision",
         "lr_factor",
         "max_norm",
         "freeze",

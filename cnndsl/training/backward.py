@@ -16,6 +16,7 @@ from cnndsl.layers.base import Weight
 from cnndsl.layers.lowering import LoweringContext
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.graph import StepGraph
+from cnndsl.training.loss_scale import LossScale
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
 from cnndsl.training.signature import LABELS, LOSS, RESERVED
@@ -45,7 +46,8 @@ class BackwardPass:
     ``loss`` is what is minimised, the mean over the batch; ``measured`` is by the network's
     outputs. ``learning`` are the weights that learn, by their full names and in the network's
     order, each with its layer's name. ``gradients`` are by the same names, in the order in which
-    the graph makes them: those of the last layers come first.
+    the graph makes them: those of the last layers come first. Where there is a ``scale``, they are
+    those of the loss times it.
     """
 
     graph: StepGraph
@@ -54,6 +56,7 @@ class BackwardPass:
     measured: Mapping[str, Measured]
     learning: Mapping[str, tuple[str, Weight]]
     gradients: Mapping[str, onnx_ir.Value]
+    scale: LossScale | None = None
 
 
 def emit_backward(
@@ -74,14 +77,17 @@ def emit_backward(
     """
     for problem in recipe_errors(typed, recipe, batch):
         raise UserError(problem.code, problem.message, problem.notes, problem.help)
-    graph = StepGraph(batch, opset)
+    graph = StepGraph(batch, opset, recipe.precision)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph, chance)
     _check_heads(typed, recipe, forward)
     loss, measured = _measure(typed, recipe, graph, forward)
     learning = _learning(typed, recipe, forward)
     sought = {forward.weights[name]: name for name in learning}
-    gradients = differentiate(graph, loss, sought, target)
+    scale = LossScale(graph) if graph.policy is not None and graph.policy.scales else None
+    least = loss if scale is None else scale.scaled(loss)
+    with graph.computing("backward"):
+        gradients = differentiate(graph, least, sought, target)
     places = {value: place for place, node in enumerate(graph.nodes) for value in node.outputs}
     found = sorted(gradients, key=lambda weight: places[gradients[weight]])
     return BackwardPass(
@@ -91,6 +97,7 @@ def emit_backward(
         measured=measured,
         learning={name: learning[name] for weight, name in sought.items() if weight in gradients},
         gradients={sought[weight]: gradients[weight] for weight in found},
+        scale=scale,
     )
 
 
@@ -121,9 +128,15 @@ def _forward(typed: TypedNetwork, recipe: Recipe, graph: StepGraph, chance: bool
 
     def lower_layer(node: LayerNode, context: LoweringContext[onnx_ir.Value]) -> onnx_ir.Value:
         frozen = context.weights and recipe.freezes(node.owner)
-        if frozen or (node.layer.draws and not chance):
-            return node.layer.lower(graph, context)
-        return node.layer.lower_training(graph, context)
+        inference = frozen or (node.layer.draws and not chance)
+        lower = node.layer.lower if inference else node.layer.lower_training
+        arithmetic = node.layer.arithmetic
+        with graph.computing("forward" if arithmetic == "any" else "float32"):
+            value = lower(graph, context)
+        if arithmetic == "float32 inside" and graph.policy is not None:
+            dtype = context.inputs[0].dtype
+            return graph.cast(value, dtype) if dtype is graph.policy.type else value
+        return value
 
     network = typed.network
     heads = head_positions(network, recipe)

@@ -22,6 +22,7 @@ from cnndsl.graph.builder import IR_VERSIONS
 from cnndsl.graph.files import write_atomically
 from cnndsl.graph.manifest import Manifest
 from cnndsl.graph.starting_weights import StartingWeights
+from cnndsl.training.signature import TensorSpec
 from cnndsl.training.step import Step
 from cnndsl.version import __version__
 
@@ -73,7 +74,7 @@ def export_training(
     graph = _initial_graph(
         typed.name,
         first.signature.weights,
-        last.signature.state,
+        last.signature.inputs_of("state"),
         first.model.opset_imports[""],
     )
     initial = Artifact(
@@ -92,19 +93,25 @@ def _model(step: Step, manifest: Manifest) -> bytes:
     return Artifact(manifest, proto, {}).to_bytes()
 
 
-def _initial_graph(name: str, weights: _Dims, state: _Dims, opset: int) -> onnx.ModelProto:
-    """Each weight handed out as it is stored, each state as zeros."""
+def _initial_graph(
+    name: str, weights: _Dims, states: Sequence[TensorSpec], opset: int
+) -> onnx.ModelProto:
+    """Each weight handed out as it is stored, each state as the numbers that it begins with."""
     nodes = [
         helper.make_node("Identity", [weight + _INITIAL], [weight], name=weight)
         for weight in weights
     ]
-    for slot, dims in state.items():
+    for state in states:
+        slot, dims = state.name, state.dims
         shape = helper.make_tensor("", TensorProto.INT64, [len(dims)], list(dims))
         nodes.append(helper.make_node("Constant", [], [f"{slot}/shape"], value=shape))
-        nodes.append(helper.make_node("ConstantOfShape", [f"{slot}/shape"], [slot], name=slot))
+        start = {"value": helper.make_tensor("", TensorProto.FLOAT, [1], [state.start])}
+        number = start if state.start else {}
+        shape_of = [f"{slot}/shape"]
+        nodes.append(helper.make_node("ConstantOfShape", shape_of, [slot], name=slot, **number))
     outputs = [
         helper.make_tensor_value_info(value, TensorProto.FLOAT, dims)
-        for value, dims in (*weights.items(), *state.items())
+        for value, dims in (*weights.items(), *((one.name, one.dims) for one in states))
     ]
     graph = helper.make_graph(nodes, f"{name} before training", [], outputs)
     return helper.make_model(

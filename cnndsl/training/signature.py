@@ -23,7 +23,9 @@ __all__ = [
     "LOSS",
     "RATE",
     "RESERVED",
+    "SCALE",
     "SEED",
+    "SKIPPED",
     "STEP",
     "Role",
     "Signature",
@@ -39,8 +41,11 @@ RATE = "lr"
 STEP = "step"
 SEED = "seed"
 LOSS = "loss"
+SCALE = "loss_scale"
+SKIPPED = f"{SCALE}.skipped"
+"""The state that counts the steps which changed nothing."""
 
-RESERVED = frozenset({LABELS, RATE, STEP, SEED, LOSS, CORRECT, ABSOLUTE_ERROR})
+RESERVED = frozenset({LABELS, RATE, STEP, SEED, LOSS, SCALE, CORRECT, ABSOLUTE_ERROR})
 """Names that an input of the network cannot have, since inputs and outputs of the graph have."""
 
 _NEXT = ".next"
@@ -57,6 +62,7 @@ Role: TypeAlias = Literal[
     "seed",
     "loss",
     "metric",
+    "skipped",
     "next",
     "probe",
 ]
@@ -71,7 +77,7 @@ class TensorSpec:
 
     ``of`` is what it belongs to: the network's output that labels, losses and metrics are about
     (none for the loss that is minimised), the weight whose gradient, or the weight or state whose
-    next value this is.
+    next value this is. ``start`` is what all of a state's numbers begin with.
     """
 
     name: str
@@ -79,6 +85,7 @@ class TensorSpec:
     dtype: numpy.dtype[Any]
     dims: tuple[int, ...]
     of: str = ""
+    start: float = 0.0
 
     @property
     def elements(self) -> int:
@@ -131,7 +138,7 @@ class Signature:
 
     @property
     def state(self) -> dict[str, tuple[int, ...]]:
-        """The optimizer's state; it begins at zero."""
+        """The optimizer's state, and the loss scale."""
         return {spec.name: spec.dims for spec in self.inputs_of("state")}
 
     @property
@@ -153,6 +160,11 @@ class Signature:
     def loss(self) -> str:
         """The output that is minimised."""
         return next(spec.name for spec in self.outputs_of("loss") if not spec.of)
+
+    @cached_property
+    def overflow(self) -> str:
+        """The output that is 1 where the step changes nothing; empty where there is none."""
+        return next((spec.name for spec in self.outputs_of("skipped")), "")
 
     @property
     def losses(self) -> dict[str, str]:
@@ -203,9 +215,9 @@ class Signature:
         return {output: labels}
 
     def initial_state(self) -> dict[str, Array]:
-        """The optimizer's state to begin with; no array has memory of its own."""
+        """The state to begin with; no array has memory of its own."""
         return {
-            spec.name: numpy.broadcast_to(numpy.zeros((), spec.dtype), spec.dims)
+            spec.name: numpy.broadcast_to(numpy.array(spec.start, spec.dtype), spec.dims)
             for spec in self.inputs_of("state")
         }
 
@@ -236,6 +248,8 @@ class Signature:
         described["updated"] = list(self.updated)
         if not self.outputs_of("gradient"):
             described["state"] = _dims(self.inputs_of("state"))
+        if starts := {spec.name: spec.start for spec in self.inputs_of("state") if spec.start}:
+            described["starts"] = starts
         if metrics:
             described["metric"] = next(iter(metrics.values()))
         if len(labels) > 1:

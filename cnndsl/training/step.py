@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import onnx
@@ -43,11 +43,14 @@ from cnndsl.graph.garbage_collection import uncollected
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.backward import BackwardPass, emit_backward
 from cnndsl.training.graph import StepGraph
+from cnndsl.training.loss_scale import FIRST, Gate, LossScale
 from cnndsl.training.metrics import Metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.passes import simplify
+from cnndsl.training.passes.emulation import EmulatedPrecision
 from cnndsl.training.probe import Probe, emit_probes
 from cnndsl.training.signature import (
+    SCALE,
     Role,
     Signature,
     TensorSpec,
@@ -128,26 +131,29 @@ def build_step(
     recipe = recipe or typed.network.recipe or Recipe()
     backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target, chance=chance)
     graph, forward = backward.graph, backward.forward
-    updates = _updates(recipe, graph, backward, forward.weights, backward.gradients)
+    gate = Gate(graph, backward.scale, backward.gradients, graph.step)
+    updates = _updates(recipe, graph, backward, forward.weights, gate)
     probes = {}
     if probed:
-        of = {forward.weights[name]: backward.gradients[name] for name in backward.learning}
+        of = {forward.weights[name]: gate.gradients[name] for name in backward.learning}
         probes = emit_probes(graph, typed, forward, of, updates.weights)
     new = _in_order(forward.weights, {**updates.weights, **_statistics(backward)})
+    new, state = gate.values(new, forward.weights), gate.states(updates.state)
     inputs = {
         **_batch(backward),
         **_specs("weight", forward.weights.values()),
-        **_specs("state", [old for old, _ in updates.state.values()]),
+        **_states(state),
         **_scalars(graph, "rate", "step", "seed"),
     }
     outputs = {
         **_shown(backward),
+        **_specs("skipped", gate.overflow),
         **_next(new),
-        **_next({name: value for name, (_, value) in updates.state.items()}),
+        **_next({name: value for name, (_, value) in state.items()}),
         **{_spec("probe", value, probe.of): value for probe, value in probes.items()},
     }
     return Step(
-        _model(f"{typed.name} training step", graph, inputs, outputs),
+        _model(f"{typed.name} training step", graph, target, inputs, outputs),
         Signature(graph.batch, tuple(inputs), tuple(outputs), _metrics(backward)),
         tuple(probes),
     )
@@ -173,45 +179,54 @@ def build_split(
     """
     recipe = recipe or typed.network.recipe or Recipe()
     backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target)
-    return _gradient_step(typed, backward), _update_step(typed, recipe, backward)
+    return _gradient_step(typed, backward, target), _update_step(typed, recipe, backward, target)
 
 
-def _gradient_step(typed: TypedNetwork, backward: BackwardPass) -> GradientStep:
+def _gradient_step(typed: TypedNetwork, backward: BackwardPass, target: Target) -> GradientStep:
     graph, weights = backward.graph, backward.forward.weights
+    gate = Gate(graph, backward.scale, backward.gradients, graph.step)
+    scale = {} if backward.scale is None else {SCALE: (backward.scale.scale, backward.scale.scale)}
     inputs = {
         **_batch(backward),
         **_specs("weight", weights.values()),
+        **_states(scale),
         **_scalars(graph, "step", "seed"),
     }
     outputs = {
         **_shown(backward),
-        **_next(_in_order(weights, _statistics(backward))),
+        **_next(gate.values(_in_order(weights, _statistics(backward)), weights)),
         **_gradients(backward),
     }
     return GradientStep(
-        _model(f"{typed.name} gradient step", graph, inputs, outputs),
+        _model(f"{typed.name} gradient step", graph, target, inputs, outputs),
         Signature(graph.batch, tuple(inputs), tuple(outputs), _metrics(backward)),
     )
 
 
-def _update_step(typed: TypedNetwork, recipe: Recipe, backward: BackwardPass) -> UpdateStep:
+def _update_step(
+    typed: TypedNetwork, recipe: Recipe, backward: BackwardPass, target: Target
+) -> UpdateStep:
     graph = StepGraph(backward.graph.batch, backward.graph.opset)
     dims = {name: dims_of(backward.forward.weights[name]) for name in backward.learning}
     weights = {name: graph.weight(name, dims[name]) for name in dims}
     gradients = {name: graph.weight(gradient_name(name), dims[name]) for name in backward.gradients}
-    updates = _updates(recipe, graph, backward, weights, gradients)
+    scale = None if backward.scale is None else LossScale(graph)
+    gate = Gate(graph, scale, gradients, graph.step)
+    updates = _updates(recipe, graph, backward, weights, gate)
+    new, state = gate.values(updates.weights, weights), gate.states(updates.state)
     inputs = {
         **_specs("weight", weights.values()),
-        **_specs("state", [old for old, _ in updates.state.values()]),
+        **_states(state),
         **{_spec("gradient", value, name): value for name, value in gradients.items()},
         **_scalars(graph, "rate", "step"),
     }
     outputs = {
-        **_next(updates.weights),
-        **_next({name: value for name, (_, value) in updates.state.items()}),
+        **_specs("skipped", gate.overflow),
+        **_next(new),
+        **_next({name: value for name, (_, value) in state.items()}),
     }
     return UpdateStep(
-        _model(f"{typed.name} update step", graph, inputs, outputs),
+        _model(f"{typed.name} update step", graph, target, inputs, outputs),
         Signature(graph.batch, tuple(inputs), tuple(outputs)),
     )
 
@@ -221,14 +236,14 @@ def _updates(
     graph: StepGraph,
     backward: BackwardPass,
     weights: Mapping[str, onnx_ir.Value],
-    gradients: Mapping[str, onnx_ir.Value],
+    gate: Gate,
 ) -> Updates:
     decay = recipe.weight_decay
     parameters = [
         Parameter(
             name=name,
             value=weights[name],
-            gradient=gradients[name],
+            gradient=gate.gradients[name],
             decay=decay.value if weight.decays or decay.all else 0.0,
             rate=recipe.rate_factor(layer),
             max_norm=recipe.max_norm(layer) if weight.has_units else None,
@@ -236,7 +251,7 @@ def _updates(
         )
         for name, (layer, weight) in backward.learning.items()
     ]
-    return emit_updates(graph, recipe.optimizer, recipe.clip, parameters, graph.rate, graph.step)
+    return emit_updates(graph, recipe.optimizer, recipe.clip, parameters, graph.rate, gate.count)
 
 
 # --- inputs and outputs -----------------------------------------------------------------------
@@ -301,6 +316,14 @@ def _specs(role: Role, values: Iterable[onnx_ir.Value]) -> _Named:
     return {_spec(role, value): value for value in values}
 
 
+def _states(states: Mapping[str, tuple[onnx_ir.Value, onnx_ir.Value]]) -> _Named:
+    """What a step keeps beside its weights: all of it begins at zero but the loss scale."""
+    return {
+        replace(_spec("state", old), start=FIRST if name == SCALE else 0.0): old
+        for name, (old, _) in states.items()
+    }
+
+
 def _named(role: Role, value: onnx_ir.Value, name: str, of: str) -> TensorSpec:
     value.name = name
     return _spec(role, value, of)
@@ -311,8 +334,10 @@ def _spec(role: Role, value: onnx_ir.Value, of: str = "") -> TensorSpec:
     return TensorSpec(str(value.name), role, value.dtype.numpy(), dims_of(value), of)
 
 
-def _model(name: str, graph: StepGraph, inputs: _Named, outputs: _Named) -> onnx_ir.Model:
-    """The model, simplified."""
+def _model(
+    name: str, graph: StepGraph, target: Target, inputs: _Named, outputs: _Named
+) -> onnx_ir.Model:
+    """The model, simplified; of mixed precision, a CPU only has an emulation."""
     model = onnx_ir.Model(
         onnx_ir.Graph(
             [*inputs.values()],
@@ -326,4 +351,6 @@ def _model(name: str, graph: StepGraph, inputs: _Named, outputs: _Named) -> onnx
         functions=graph.functions,
     )
     simplify(model)
+    if graph.policy is not None and target == "cpu":
+        EmulatedPrecision()(model)
     return model

@@ -54,12 +54,32 @@ def reference_steps(
     losses, values = [], {**weights, **signature.initial_state()}
     for number in range(STEPS):
         values |= signature.feeds(samples, labels, lr=0.01, step=number)
-        with numpy.errstate(over="ignore"):  # A ReLU's slope is a HardSigmoid of any steepness.
+        with numpy.errstate(
+            over="ignore", invalid="ignore"
+        ):  # A ReLU's slope is a HardSigmoid of any steepness.
             answers = reference.run(None, values)
         results = dict(zip(reference.output_names, answers, strict=True))
         losses.append(float(results[signature.loss]))
         values |= signature.next_values(results)
     return losses, {name: values[name] for name in signature.weights}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_device_trains_in_float16_as_the_reference_does(network: str, device: str) -> None:
+    """The reference computes what a GPU does, a CPU the emulation of that."""
+    text = f"{NETWORKS[network]}\ndense 3 -> softmax\ntrain {{\n  precision float16\n}}\n"
+    typed = pipeline.typed(pipeline.check_text(text))
+    target: Target = "cpu" if device == "cpu" else "cuda"
+    step, exact = (build_step(typed, batch=BATCH, target=one) for one in (target, "cuda"))
+    random, first = numpy.random.default_rng(3), initialise(typed, 0, Init("he"))
+    samples = {"input": random.normal(size=step.signature.samples["input"]).astype(numpy.float32)}
+    labels = random.integers(3, size=BATCH)
+    train_step = TrainStep(step, first, device=device)
+    found = [train_step.run(samples, labels, 0.01, n, 0) for n in range(STEPS)]
+    losses, weights = reference_steps(exact, first, samples, labels)
+    numpy.testing.assert_allclose([one.loss for one in found], losses, rtol=1e-2)
+    for name, value in train_step.weights().items():
+        numpy.testing.assert_allclose(value, weights[name], rtol=2e-2, atol=2e-3)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd lr 0.05 momentum 0.9", "adam lr 0.01"])
