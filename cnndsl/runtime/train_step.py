@@ -1,9 +1,10 @@
 """Turns a training step's graph into something that trains: batches in, losses out.
 
-Weights, buffers and the optimizer's state live on the device in two copies. A step reads one and
-writes the other, the next step the other way round: two prebuilt bindings take turns. Reading and
-writing one buffer would be wrong without a word, since ONNX Runtime may run the update of a weight
-before the last node that needs the old value.
+Weights and buffers live on the device in two copies. A step reads one and writes the other, the
+next step the other way round: two prebuilt bindings take turns. Reading and writing one buffer
+would be wrong without a word, since ONNX Runtime may run the update of a weight before the last
+node that needs the old value. Of the optimizer's state there is one copy on a CPU, where the graph
+leaves no other order than to read first.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.graph_optimizers import needless
 from cnndsl.runtime.session import run_failure, started
 from cnndsl.runtime.start import TRAINING
+from cnndsl.training.in_place import overwritable_states
 from cnndsl.training.signature import SKIPPED, TensorSpec
 from cnndsl.training.step import Step
 
@@ -100,7 +102,11 @@ class TrainStep:
             name: self._memory.slot(given[name]) for name in lasting if name not in changing
         }
         self._now = {name: self._memory.slot(given[name]) for name in changing}
-        self._next = {name: self._memory.room(lasting[name]) for name in changing}
+        alone = overwritable_states(step.model, signature) if self.device.name == "cpu" else ()
+        self._next = {
+            name: slot if name in alone else self._memory.room(lasting[name])
+            for name, slot in self._now.items()
+        }
         self._binding = self._bind(self._now, self._next)
         self._other = self._bind(self._next, self._now)
 
@@ -115,7 +121,7 @@ class TrainStep:
         """Do one step with a batch; ``number`` counts the steps done before.
 
         The labels are by the network's outputs, or one array where only one output has
-        any. Where it raises, the weights are those of before.
+        any. Where it raises, the weights are those of before; the state may be the next already.
 
         Raises:
             UserError: CNN703 where ONNX Runtime cannot run the step, as when memory ends.
@@ -159,7 +165,10 @@ class TrainStep:
         return 0 if slot is None else int(slot.read())
 
     def before(self) -> dict[str, Array]:
-        """Copies of weights and state as the last step found them: to see why it went wrong."""
+        """Copies of weights and state as the last step found them: to see why it went wrong.
+
+        A state that has one copy is as the step left it.
+        """
         names = (*self.step.signature.weights, *self.step.signature.state)
         return {name: (self._fixed.get(name) or self._next[name]).read() for name in names}
 
