@@ -102,10 +102,8 @@ class TrainStep:
             name: self._memory.slot(given[name]) for name in lasting if name not in changing
         }
         self._now = {name: self._memory.slot(given[name]) for name in changing}
-        alone = overwritable_states(step.model, signature) if self.device.name == "cpu" else ()
-        self._next = {
-            name: slot if name in alone else self._memory.room(lasting[name])
-            for name, slot in self._now.items()
+        self._next = self._now | {
+            name: self._memory.room(lasting[name]) for name in self._twofold()
         }
         self._binding = self._bind(self._now, self._next)
         self._other = self._bind(self._next, self._now)
@@ -171,6 +169,13 @@ class TrainStep:
         """
         names = (*self.step.signature.weights, *self.step.signature.state)
         return {name: (self._fixed.get(name) or self._next[name]).read() for name in names}
+
+    def _twofold(self) -> Iterable[str]:
+        """What changes and has two copies."""
+        signature = self.step.signature
+        on_cpu = self.device.name == "cpu"
+        alone = overwritable_states(self.step.model, signature) if on_cpu else frozenset()
+        return (name for name in signature.next_names if name not in alone)
 
     def _bind(self, old: Mapping[str, _Slot], new: Mapping[str, _Slot]) -> Any:
         binding = self._session.io_binding()
