@@ -97,14 +97,11 @@ class TrainStep:
         for name, dims in lasting.items():
             if given[name].shape != dims:
                 raise ValueError(f"`{name}` is {given[name].shape}, not {dims}")
-        changing = signature.next_names
-        self._fixed = {
-            name: self._memory.slot(given[name]) for name in lasting if name not in changing
-        }
-        self._now = {name: self._memory.slot(given[name]) for name in changing}
-        self._next = self._now | {
-            name: self._memory.room(lasting[name]) for name in self._twofold()
-        }
+        slots = {name: self._memory.slot(array) for name, array in given.items()}
+        self._now = {name: slots.pop(name) for name in signature.next_names}
+        self._fixed = slots
+        others = {name: self._memory.room(lasting[name]) for name in self._twofold()}
+        self._next = self._now | others
         self._binding = self._bind(self._now, self._next)
         self._other = self._bind(self._next, self._now)
 
