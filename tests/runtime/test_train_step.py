@@ -169,7 +169,9 @@ def test_a_session_keeps_plain_layouts(monkeypatch: pytest.MonkeyPatch, step: St
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", start)
     stepper_of(step, dict(initialise(network(TRAIN), 0, Init("he"))))
-    assert seen["disabled_optimizers"] == ["NchwcTransformer"]
+    disabled = seen["disabled_optimizers"]
+    assert isinstance(disabled, list)
+    assert "NchwcTransformer" in disabled
     assert seen["enable_fallback"] == 0
 
 
