@@ -6,12 +6,8 @@ from collections.abc import Sequence
 
 import onnx_ir
 
-from cnndsl.autodiff.algorithms import (
-    Convolved,
-    Geometry,
-    choose_input_algorithm,
-    choose_kernel_algorithm,
-)
+from cnndsl.autodiff.algorithms import choose_input_algorithm, choose_kernel_algorithm
+from cnndsl.autodiff.geometry import Convolved, Geometry
 from cnndsl.autodiff.rules import VjpContext, dims_of, vjp
 
 __all__: list[str] = []

@@ -12,8 +12,8 @@ import pytest
 from gradients import Array, Build, check_gradients, emitted
 from pulling_back import pull_back
 
-from cnndsl.autodiff import algorithms, convolution
-from cnndsl.autodiff.algorithms import Algorithm, Convolved, Geometry
+from cnndsl.autodiff import algorithms, convolution, kernel_gradient
+from cnndsl.autodiff.geometry import Algorithm, Convolved, Geometry
 from cnndsl.autodiff.rules import Target, VjpContext, dims_of
 from cnndsl.graph.builder import GraphBuilder
 
@@ -342,7 +342,7 @@ def test_columns_are_cut_into_pieces_where_they_would_be_large(
         convolution, "choose_kernel_algorithm", lambda geometry, target: algorithms.columns
     )
     whole = emitted(_build(geometry), _arrays(geometry), [1])
-    monkeypatch.setattr(algorithms, "COLUMNS", 4 * geometry.channels * geometry.cells)
+    monkeypatch.setattr(kernel_gradient, "COLUMNS", 4 * geometry.channels * geometry.cells)
     pieces = emitted(_build(geometry), _arrays(geometry), [1])
     assert whole.op_types.count("MatMul") == 1
     assert pieces.op_types.count("MatMul") == math.ceil(9 / 4)
