@@ -51,6 +51,7 @@ ASIDE = MappingProxyType(
         "analysis/summary.py": "writes the layer table's words",
         "typecheck/table.py": "fills the layer table",
         # What carries everything, and is about nothing.
+        "autodiff/geometry.py": "a convolution's sizes and gradient, as data",
         "diagnostics/model.py": "diagnostics as data",
         "diagnostics/source.py": "texts and places in them",
         "elaborate/bound.py": "a phrase that is understood, as data",

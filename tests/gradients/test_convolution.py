@@ -12,7 +12,7 @@ import pytest
 from gradients import Array, Build, check_gradients, emitted
 from pulling_back import pull_back
 
-from cnndsl.autodiff import algorithms, convolution, kernel_gradient
+from cnndsl.autodiff import convolution, input_gradient, kernel_gradient
 from cnndsl.autodiff.geometry import Algorithm, Convolved, Geometry
 from cnndsl.autodiff.rules import Target, VjpContext, dims_of
 from cnndsl.graph.builder import GraphBuilder
@@ -135,8 +135,8 @@ def _random_cases() -> Iterator[tuple[str, Case]]:
 CASES |= dict(case for case, _ in zip(_random_cases(), range(30), strict=False))
 
 CHOICES = {
-    "choose_input_algorithm": algorithms.INPUT_ALGORITHMS,
-    "choose_kernel_algorithm": algorithms.KERNEL_ALGORITHMS,
+    "choose_input_algorithm": convolution.INPUT_ALGORITHMS,
+    "choose_kernel_algorithm": convolution.KERNEL_ALGORITHMS,
 }
 ALGORITHMS = [
     (name, chooser, one) for chooser, ones in CHOICES.items() for name in CASES for one in ones
@@ -182,7 +182,7 @@ def _weights(geometry: Geometry) -> Array:
     [
         pytest.param(name, chooser, algorithm, id=f"{algorithm.__name__}: {name}")
         for name, chooser, algorithm in ALGORITHMS
-        if {**algorithms.INPUT_ALGORITHMS, **algorithms.KERNEL_ALGORITHMS}[algorithm](
+        if {**convolution.INPUT_ALGORITHMS, **convolution.KERNEL_ALGORITHMS}[algorithm](
             CASES[name].geometry
         )
     ],
@@ -281,40 +281,44 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
 @pytest.mark.parametrize(
     ("geometry", "algorithm"),
     [
-        (RESNET_BODY, algorithms.flipped),
-        (RESNET_HALVING, algorithms.transposed),
-        (RESNET_PROJECTION, algorithms.transposed),
-        (_square(16, 96, 27, 256, 5, 1, 2, 2), algorithms.transposed),
-        (_square(8, 16, 28, 32, 5, 1, 2), algorithms.transposed),  # few channels
-        (LENET_SECOND, algorithms.transposed),
-        (_square(8, 64, 14, 64, 5), algorithms.transposed),  # padding would enlarge it
-        (SMALL_MAPS, algorithms.transposed),  # turning the kernels would cost more
-        (DEPTHWISE, algorithms.flipped),
+        (RESNET_BODY, input_gradient.flipped),
+        (RESNET_HALVING, input_gradient.transposed),
+        (RESNET_PROJECTION, input_gradient.transposed),
+        (_square(16, 96, 27, 256, 5, 1, 2, 2), input_gradient.transposed),
+        (_square(8, 16, 28, 32, 5, 1, 2), input_gradient.transposed),  # few channels
+        (LENET_SECOND, input_gradient.transposed),
+        (_square(8, 64, 14, 64, 5), input_gradient.transposed),  # padding would enlarge it
+        (SMALL_MAPS, input_gradient.transposed),  # turning the kernels would cost more
+        (DEPTHWISE, input_gradient.flipped),
     ],
 )
 def test_on_the_cpu_the_input_gradient_has_the_form_that_measured_best(
     geometry: Geometry, algorithm: Algorithm
 ) -> None:
-    assert algorithms.choose_input_algorithm(geometry, "cpu") is algorithm
-    assert algorithms.choose_input_algorithm(geometry, "cuda") is algorithms.transposed
+    assert convolution.choose_input_algorithm(geometry, "cpu") is algorithm
+    assert convolution.choose_input_algorithm(geometry, "cuda") is input_gradient.transposed
 
 
 @pytest.mark.parametrize(
     ("geometry", "cpu", "cuda"),
     [
-        (RESNET_STEM, algorithms.swept, algorithms.columns),
-        (RESNET_BODY, algorithms.swept, algorithms.columns),
-        (RESNET_PROJECTION, algorithms.pointwise, algorithms.pointwise),
-        (_square(8, 512, 7, 2048, 1), algorithms.columns, algorithms.columns),  # matrices of 32 MiB
-        (DEPTHWISE, algorithms.depthwise, algorithms.depthwise),
-        (CASES["dilation"].geometry, algorithms.columns, algorithms.columns),
+        (RESNET_STEM, kernel_gradient.swept, kernel_gradient.columns),
+        (RESNET_BODY, kernel_gradient.swept, kernel_gradient.columns),
+        (RESNET_PROJECTION, kernel_gradient.pointwise, kernel_gradient.pointwise),
+        (
+            _square(8, 512, 7, 2048, 1),
+            kernel_gradient.columns,
+            kernel_gradient.columns,
+        ),  # matrices of 32 MiB
+        (DEPTHWISE, kernel_gradient.depthwise, kernel_gradient.depthwise),
+        (CASES["dilation"].geometry, kernel_gradient.columns, kernel_gradient.columns),
     ],
 )
 def test_the_kernel_gradient_has_the_form_that_measured_best(
     geometry: Geometry, cpu: Algorithm, cuda: Algorithm
 ) -> None:
-    assert algorithms.choose_kernel_algorithm(geometry, "cpu") is cpu
-    assert algorithms.choose_kernel_algorithm(geometry, "cuda") is cuda
+    assert convolution.choose_kernel_algorithm(geometry, "cpu") is cpu
+    assert convolution.choose_kernel_algorithm(geometry, "cuda") is cuda
 
 
 def _random_geometries() -> list[Geometry]:
@@ -326,10 +330,10 @@ def test_no_form_is_chosen_for_a_convolution_that_it_is_wrong_for(target: Target
     for geometry in _random_geometries():
         for size in (1, 64):  # small and large by the cost rule
             wide = replace(geometry, channels=geometry.channels * size, batch=size)
-            assert algorithms.INPUT_ALGORITHMS[algorithms.choose_input_algorithm(wide, target)](
+            assert convolution.INPUT_ALGORITHMS[convolution.choose_input_algorithm(wide, target)](
                 wide
             )
-            assert algorithms.KERNEL_ALGORITHMS[algorithms.choose_kernel_algorithm(wide, target)](
+            assert convolution.KERNEL_ALGORITHMS[convolution.choose_kernel_algorithm(wide, target)](
                 wide
             )
 
@@ -339,7 +343,7 @@ def test_columns_are_cut_into_pieces_where_they_would_be_large(
 ) -> None:
     geometry = CASES["padding"].geometry
     monkeypatch.setattr(
-        convolution, "choose_kernel_algorithm", lambda geometry, target: algorithms.columns
+        convolution, "choose_kernel_algorithm", lambda geometry, target: kernel_gradient.columns
     )
     whole = emitted(_build(geometry), _arrays(geometry), [1])
     monkeypatch.setattr(kernel_gradient, "COLUMNS", 4 * geometry.channels * geometry.cells)
@@ -364,7 +368,7 @@ def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
     emit.enter("gradient")
     result = _build(geometry)(emit, source, kernels)
     backward = VjpContext(emit, emit.nodes[-1], gradient, (False, True), target)
-    algorithm = algorithms.choose_kernel_algorithm(geometry, target)
+    algorithm = convolution.choose_kernel_algorithm(geometry, target)
     assert dims_of(result) == dims_of(gradient)
     algorithm(Convolved(backward, geometry, source, kernels, gradient))
     sizes = [math.prod(dims_of(output)) for node in emit.nodes for output in node.outputs]
