@@ -22,7 +22,7 @@ from cnndsl.autodiff.geometry import (
     is_depthwise,
     is_pointwise,
 )
-from cnndsl.autodiff.input_gradient import can_flip, flipped, transposed
+from cnndsl.autodiff.input_gradient import can_flip, can_fold, flipped, folded, transposed
 from cnndsl.autodiff.kernel_gradient import (
     can_shift,
     channels_last,
@@ -133,6 +133,8 @@ def choose_input_algorithm(geometry: Geometry, target: Target) -> Algorithm:
         # 8x192x28, 64 filters: 1.9 and 1.1 against 2.3 and 2.4; depthwise 4x960x7: 1.7 and 0.9
         # against 2.7 and 1.8.
         return flipped
+    if can_fold(g):
+        return folded
     if math.prod(g.inputs) > 1.2 * math.prod(g.outputs):
         return transposed  # The padding is work: LeNet-5's second, 3.4 and 2.7 against 0.8 and 1.0.
     if g.per_group < 48 and g.filters > g.channels:
@@ -175,7 +177,11 @@ def _always(geometry: Geometry) -> bool:
     return True
 
 
-INPUT_ALGORITHMS: Mapping[Algorithm, Condition] = {transposed: _always, flipped: can_flip}
+INPUT_ALGORITHMS: Mapping[Algorithm, Condition] = {
+    transposed: _always,
+    flipped: can_flip,
+    folded: can_fold,
+}
 """The forms of the input's gradient, each with the convolutions that it is right for."""
 
 KERNEL_ALGORITHMS: Mapping[Algorithm, Condition] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy
 import onnx_ir
 
 from cnndsl.autodiff.geometry import Convolved, Geometry
 
-__all__ = ["can_flip", "flipped", "transposed"]
+__all__ = ["can_flip", "can_fold", "flipped", "folded", "transposed"]
 
 
 def transposed(convolved: Convolved) -> onnx_ir.Value:
@@ -65,3 +66,54 @@ def can_flip(geometry: Geometry) -> bool:
         stride == 1 and max(before, after) <= dilation * (size - 1)
         for stride, dilation, size, before, after in columns
     )
+
+
+def folded(convolved: Convolved) -> onnx_ir.Value:
+    """The flipped form where kernels are as large as the input along some axes.
+
+    Along such an axis nothing moves: its cells are so many more channels, as the words' vectors
+    are where kernels go over sentences.
+    """
+    g = convolved.geometry
+    whole = [axis + 2 for axis in range(g.rank) if _spans(g, axis)]
+    moving = [axis + 2 for axis in range(g.rank) if not _spans(g, axis)]
+    cells = [g.inputs[axis - 2] for axis in whole]
+
+    def kept(sizes: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(sizes[axis - 2] for axis in moving)
+
+    channels = g.channels * math.prod(cells)
+    geometry = replace(
+        g,
+        channels=channels,
+        inputs=kept(g.inputs),
+        outputs=kept(g.outputs),
+        kernel=kept(g.kernel),
+        strides=kept(g.strides),
+        dilations=kept(g.dilations),
+        before=kept(g.before),
+        after=kept(g.after),
+    )
+    order = [0, 1, *whole, *moving]
+    kernels = convolved.transposed(convolved.kernels, *order)
+    narrow = replace(
+        convolved,
+        geometry=geometry,
+        kernels=convolved.shaped(kernels, g.filters, geometry.per_group, *geometry.kernel),
+        gradient=convolved.shaped(convolved.gradient, g.batch, g.filters, *geometry.outputs),
+    )
+    result = convolved.shaped(flipped(narrow), g.batch, g.channels, *cells, *geometry.inputs)
+    return convolved.transposed(result, *(order.index(axis) for axis in range(g.rank + 2)))
+
+
+def can_fold(geometry: Geometry) -> bool:
+    """Whether there is a folded form: kernels span some axes, and are flipped along the others."""
+    spanned = [axis for axis in range(geometry.rank) if _spans(geometry, axis)]
+    return 0 < len(spanned) < geometry.rank and can_flip(geometry)
+
+
+def _spans(geometry: Geometry, axis: int) -> bool:
+    """Whether kernels are as large as the input along an axis, cell on cell."""
+    g = geometry
+    whole = g.kernel[axis] == g.inputs[axis] and g.dilations[axis] == 1
+    return whole and not g.before[axis] and not g.after[axis]

@@ -12,8 +12,17 @@ import pytest
 from gradients import Array, Build, check_gradients, emitted
 from pulling_back import pull_back
 
-from cnndsl.autodiff import convolution, input_gradient, kernel_gradient
+from cnndsl.autodiff import convolution, kernel_gradient
 from cnndsl.autodiff.geometry import Algorithm, Convolved, Geometry
+from cnndsl.autodiff.input_gradient import flipped, folded, transposed
+from cnndsl.autodiff.kernel_gradient import (
+    channels_last,
+    columns,
+    depthwise,
+    pointwise,
+    shifted,
+    swept,
+)
 from cnndsl.autodiff.rules import Target, VjpContext, dims_of
 from cnndsl.graph.builder import GraphBuilder
 
@@ -77,6 +86,13 @@ CASES = {
     "dilation": Case((7, 8), (3, 2), dilations=2),
     "dilation of rows only": Case((7, 6), (3, 3), dilations=(2, 1), before=1),
     "dilation and stride": Case((9, 10), (3, 2), dilations=(2, 3), strides=2, before=(2, 1)),
+    "dilation and a stride without a common divisor": Case(
+        (5, 12), (2, 3), dilations=(1, 3), strides=(1, 2), before=(0, 2), after=(1, 1)
+    ),
+    "dilation that a stride divides, groups": Case(
+        (3, 13), (1, 3), channels=4, filters=2, groups=2, dilations=(1, 4), strides=2, before=(0, 3)
+    ),
+    "stride that a dilation divides": Case((14,), (3,), dilations=2, strides=4, before=1, after=2),
     "groups": Case((5, 5), (3, 3), channels=4, filters=6, groups=2, before=1),
     "groups, stride, a rest": Case((6, 6), (2, 3), channels=6, filters=3, groups=3, strides=2),
     "depthwise": Case((5, 5), (3, 3), channels=3, filters=3, groups=3, before=1),
@@ -91,6 +107,9 @@ CASES = {
     "one picture, one channel": Case((6, 6), (3, 3), batch=1, channels=1, filters=2),
     "one channel": Case((6, 6), (3, 3), batch=3, channels=1, strides=2),
     "one filter": Case((5, 5), (2, 2), filters=1),
+    "kernel as wide as the input": Case((6, 3), (2, 3), before=(1, 0), after=(0, 0)),
+    "kernel as high as the input, groups": Case((3, 6), (3, 2), channels=4, filters=6, groups=2),
+    "kernel as large along two of three axes": Case((2, 5, 3), (2, 2, 3), dilations=(1, 2, 1)),
     "kernel as large as the input": Case((4, 3), (4, 3)),
     "three dimensions": Case((4, 3, 4), (2, 3, 2), channels=2, filters=2),
     "three dimensions, all at once": Case(
@@ -281,37 +300,42 @@ SMALL_MAPS = _square(1, 512, 7, 512, 3, 1, 1)
 @pytest.mark.parametrize(
     ("geometry", "algorithm"),
     [
-        (RESNET_BODY, input_gradient.flipped),
-        (RESNET_HALVING, input_gradient.transposed),
-        (RESNET_PROJECTION, input_gradient.transposed),
-        (_square(16, 96, 27, 256, 5, 1, 2, 2), input_gradient.transposed),
-        (_square(8, 16, 28, 32, 5, 1, 2), input_gradient.transposed),  # few channels
-        (LENET_SECOND, input_gradient.transposed),
-        (_square(8, 64, 14, 64, 5), input_gradient.transposed),  # padding would enlarge it
-        (SMALL_MAPS, input_gradient.transposed),  # turning the kernels would cost more
-        (DEPTHWISE, input_gradient.flipped),
+        (RESNET_BODY, flipped),
+        (RESNET_HALVING, transposed),
+        (RESNET_PROJECTION, transposed),
+        (_square(16, 96, 27, 256, 5, 1, 2, 2), flipped),
+        (_square(128, 16, 32, 16, 3, 1, 1), flipped),
+        (_square(1, 16, 32, 16, 3, 1, 1), transposed),  # few cells
+        (_square(8, 16, 28, 32, 5, 1, 2), transposed),  # few channels
+        (_square(4, 960, 7, 160, 1), flipped),
+        (Case((64, 300), (5, 300), 64, 1, 100).geometry, folded),
+        (LENET_SECOND, transposed),
+        (_square(8, 64, 14, 64, 5), transposed),  # padding would enlarge it
+        (SMALL_MAPS, transposed),  # turning the kernels would cost more
+        (DEPTHWISE, flipped),
     ],
 )
 def test_on_the_cpu_the_input_gradient_has_the_form_that_measured_best(
     geometry: Geometry, algorithm: Algorithm
 ) -> None:
     assert convolution.choose_input_algorithm(geometry, "cpu") is algorithm
-    assert convolution.choose_input_algorithm(geometry, "cuda") is input_gradient.transposed
+    assert convolution.choose_input_algorithm(geometry, "cuda") is transposed
 
 
 @pytest.mark.parametrize(
     ("geometry", "cpu", "cuda"),
     [
-        (RESNET_STEM, kernel_gradient.swept, kernel_gradient.columns),
-        (RESNET_BODY, kernel_gradient.swept, kernel_gradient.columns),
-        (RESNET_PROJECTION, kernel_gradient.pointwise, kernel_gradient.pointwise),
-        (
-            _square(8, 512, 7, 2048, 1),
-            kernel_gradient.columns,
-            kernel_gradient.columns,
-        ),  # matrices of 32 MiB
-        (DEPTHWISE, kernel_gradient.depthwise, kernel_gradient.depthwise),
-        (CASES["dilation"].geometry, kernel_gradient.columns, kernel_gradient.columns),
+        (RESNET_STEM, swept, columns),
+        (RESNET_BODY, swept, columns),
+        (RESNET_PROJECTION, pointwise, pointwise),
+        (_square(8, 512, 7, 2048, 1), columns, columns),  # matrices of 32 MiB
+        (DEPTHWISE, shifted, depthwise),
+        (_square(4, 960, 7, 960, 3, 1, 1, 960), channels_last, depthwise),  # small maps
+        (_square(32, 512, 14, 512, 3, 1, 1, 512), shifted, depthwise),  # small, but many
+        (_square(4, 144, 56, 144, 3, 2, 1, 144), channels_last, columns),
+        (_square(4, 128, 56, 128, 3, 1, 1, 32), shifted, columns),
+        (_square(4, 512, 14, 512, 3, 1, 1, 32), swept, columns),
+        (replace(RESNET_BODY, dilations=(2, 2), before=(2, 2), after=(2, 2)), swept, columns),
     ],
 )
 def test_the_kernel_gradient_has_the_form_that_measured_best(
@@ -342,9 +366,7 @@ def test_columns_are_cut_into_pieces_where_they_would_be_large(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     geometry = CASES["padding"].geometry
-    monkeypatch.setattr(
-        convolution, "choose_kernel_algorithm", lambda geometry, target: kernel_gradient.columns
-    )
+    monkeypatch.setattr(convolution, "choose_kernel_algorithm", lambda geometry, target: columns)
     whole = emitted(_build(geometry), _arrays(geometry), [1])
     monkeypatch.setattr(kernel_gradient, "COLUMNS", 4 * geometry.channels * geometry.cells)
     pieces = emitted(_build(geometry), _arrays(geometry), [1])
@@ -353,12 +375,15 @@ def test_columns_are_cut_into_pieces_where_they_would_be_large(
     check_gradients(_build(geometry), *_arrays(geometry), wanted=[1], samples=12)
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("target", ["cpu", "cuda"])
 def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
-    target: Target,
+    target: Target, dilation: int
 ) -> None:
     """VGG's second layer with 32 pictures: its columns would take 3.7 GB."""
+    sides = (dilation, dilation)
     geometry = _square(32, 64, 224, 64, 3, 1, 1)
+    geometry = replace(geometry, dilations=sides, before=sides, after=sides)
     emit = GraphBuilder()
     source, kernels, _ = (
         emit.placeholder(f"input{at}", dims, onnx_ir.DataType.FLOAT)
@@ -372,7 +397,7 @@ def test_the_gradient_of_a_large_convolution_keeps_no_columns_of_all_pictures(
     assert dims_of(result) == dims_of(gradient)
     algorithm(Convolved(backward, geometry, source, kernels, gradient))
     sizes = [math.prod(dims_of(output)) for node in emit.nodes for output in node.outputs]
-    assert max(sizes) <= 1.02 * math.prod(dims_of(source))
+    assert max(sizes) <= 1.04 * math.prod(dims_of(source))
 
 
 def test_transposed_convolutions_have_equal_padding_on_both_sides() -> None:
