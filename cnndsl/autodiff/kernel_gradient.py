@@ -216,7 +216,7 @@ def shifted(convolved: Convolved) -> onnx_ir.Value:
     for place in range(g.kernel[0]):
         shift, phase = g.meeting(0, place)
         by_phase.setdefault(phase, {})[place] = shift
-    products = []
+    products: list[onnx_ir.Value] = []
     for phase, shifts in by_phase.items():
         rows = g.cells_of_phase(0, phase)
         moved = [
@@ -239,11 +239,19 @@ def shifted(convolved: Convolved) -> onnx_ir.Value:
 def _with_rows(convolved: Convolved) -> Convolved:
     """The same for pictures of one row: a matrix and a vector are multiplied faster than two."""
     g = convolved.geometry
-    sizes = ("inputs", "outputs", "kernel", "strides", "dilations")
-    wider: dict[str, tuple[int, ...]] = {name: (1, *getattr(g, name)) for name in sizes}
+    geometry = replace(
+        g,
+        inputs=(1, *g.inputs),
+        outputs=(1, *g.outputs),
+        kernel=(1, *g.kernel),
+        strides=(1, *g.strides),
+        dilations=(1, *g.dilations),
+        before=(0, *g.before),
+        after=(0, *g.after),
+    )
     return replace(
         convolved,
-        geometry=replace(g, **wider, before=(0, *g.before), after=(0, *g.after)),
+        geometry=geometry,
         source=convolved.shaped(convolved.source, g.batch, g.channels, 1, *g.inputs),
         gradient=convolved.shaped(convolved.gradient, g.batch, g.filters, 1, *g.outputs),
     )
