@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cnndsl.inspection import draw_filters as draw_filters
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
+    from cnndsl.inspection import quantize as quantize
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
@@ -54,6 +55,7 @@ _HOMES = {
     "explain": "cnndsl.inspection",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
+    "quantize": "cnndsl.inspection",
     "train": "cnndsl.api",
 }
 
@@ -75,6 +77,7 @@ __all__ = [
     "explain",
     "load",
     "parse",
+    "quantize",
     "train",
 ]
 

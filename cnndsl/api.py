@@ -146,6 +146,7 @@ class Network:
         *,
         raw: bool = False,
         salience: Salience | None = None,
+        float16: bool = False,
         device: str = "auto",
         **options: Unpack[CompileOptions],
     ) -> Model:
@@ -158,21 +159,30 @@ class Network:
                 prepares them in its graph; inputs that are no pictures stay as they are.
             salience: what map of its input the model gives beside its answers
                 (:class:`cnndsl.Salience`).
+            float16: whether it computes in float16, for CUDA, and holds its weights so; inputs and
+                outputs stay float32.
             device: where the model will run: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             options: ``verify``, ``seed``, ``batch`` and ``opset``, as
                 :class:`~cnndsl.graph.compile_options.CompileOptions` describes them.
 
         Raises:
-            UserError: for weights that do not fit or cannot be read, an unknown opset, and a
-                network without pictures that is to be ``raw``.
-            ValueError: for a batch below 1.
+            UserError: for weights that do not fit or cannot be read, an unknown opset, a network
+                without pictures that is to be ``raw``, and weights beyond float16.
+            ValueError: for a batch below 1, and a salience map in float16.
         """
         _demand_samples(options.get("batch"))
+        if float16 and salience is not None:
+            raise ValueError("a salience map is made in float32: leave out `float16`")
         from cnndsl.runtime.model import Model
 
         path = None if weights is None else Path(weights)
         artifact = pipeline.compile(
-            self._typed, weights=path, raw=raw, salience=salience, **options
+            self._typed,
+            weights=path,
+            raw=raw,
+            salience=salience,
+            form="float16" if float16 else "plain",
+            **options,
         )
         return Model(artifact, device=device)
 

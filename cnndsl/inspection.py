@@ -1,9 +1,10 @@
-"""Asks models more than their answers: several together, and why. Import it from :mod:`cnndsl`."""
+"""Asks models more than their answers: several together, why, and what in int8."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import Unpack
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from cnndsl.runtime.explain import ExplainOptions
     from cnndsl.runtime.explainer import Explanation
     from cnndsl.runtime.model import Model
+    from cnndsl.runtime.quantize import Quantized, QuantizeOptions
 
-__all__ = ["Weighted", "draw_filters", "evaluate", "explain"]
+__all__ = ["Weighted", "draw_filters", "evaluate", "explain", "quantize"]
 
 Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
 """A network, the file of its weights, and what to call the two."""
@@ -91,6 +93,32 @@ def explain(
         return network, pipeline.answering(network, wanted)
 
     yield from explainer(model, rebuild, **options).explain(paths, on_broken, tell)
+
+
+def quantize(
+    network: Network,
+    data: str | os.PathLike[str] | ArrayData,
+    weights: str | os.PathLike[str] | None = None,
+    **options: Unpack[QuantizeOptions],
+) -> Quantized:
+    """A model that computes in int8, and how good and how fast it is beside the one in float32.
+
+    Args:
+        network: the network.
+        data: what ranges are taken from, and the two are compared by: labelled data as for
+            :meth:`Network.train`, or pictures and arrays as for :meth:`Model.predict`.
+        weights: as for :meth:`Network.compile`.
+        options: as :class:`cnndsl.runtime.quantize.QuantizeOptions` tells of each:
+            ``allow_slower``, ``threads``, ``tell``, ``verify``, ``seed``, ``batch``, ``opset``.
+
+    Raises:
+        UserError: CNN612 for a model that is slower, CNN613 for one that cannot be made, and as
+            :meth:`Network.compile` and reading the data do.
+    """
+    from cnndsl.runtime.quantize import quantized
+
+    path = None if weights is None else Path(weights)
+    return quantized(network.typed, data, path, pipeline.compile, options)
 
 
 def draw_filters(

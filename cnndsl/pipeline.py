@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Report, UserError
+from cnndsl.elaborate.context import current_limits
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.modules import Loader, find_spec
 from cnndsl.elaborate.network import Network, TypedNetwork
@@ -21,7 +22,7 @@ from cnndsl.elaborate.parameters import parameter_values
 from cnndsl.elaborate.resolve import resolve
 from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen, replace
-from cnndsl.limits import ENVIRONMENT, Limits
+from cnndsl.limits import Limits
 from cnndsl.repair.shape_advice import advise, swapped
 from cnndsl.typecheck.check_bounds import check_bounds
 from cnndsl.typecheck.check_recipe import check_recipe
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from cnndsl.autodiff.salience import Salience
     from cnndsl.data.samples import Dataset
     from cnndsl.graph.artifact import Artifact
-    from cnndsl.graph.compile_options import Compilation, CompileOptions
+    from cnndsl.graph.compile_options import Compilation, CompileOptions, Form
+    from cnndsl.graph.manifest import Precision
     from cnndsl.graph.starting_weights import StartingWeights
     from cnndsl.graph.weights import Array
     from cnndsl.runtime.evaluation import Evaluation
@@ -124,20 +126,6 @@ def check_text(
     edited = {path.resolve(): text}
     values = parameter_values(parameters or {})
     return _check(_Request(path, values, limits, edited, annotate=annotate))
-
-
-def current_limits() -> Limits:
-    """The limits in force.
-
-    Raises:
-        UserError: CNN205 where the environment sets one that does not exist or cannot be so.
-    """
-    try:
-        return Limits.current()
-    except ValueError as error:
-        raise UserError(
-            "CNN205", f"`{ENVIRONMENT}`: {error}", help=f"write {ENVIRONMENT}=layers=50000, say"
-        ) from None
 
 
 def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> TypedNetwork:
@@ -249,19 +237,22 @@ def compile(
     weights: Path | None = None,
     raw: bool = False,
     salience: Salience | None = None,
+    form: Form = "plain",
     **options: Unpack[CompileOptions],
 ) -> Artifact:
     """Lower a network to an ONNX model; weights come from a file or from their initialisers.
 
     With ``raw``, inputs for pictures take bytes, channels last, and the graph prepares them. With
-    ``salience``, it is differentiated, and gives a salience map beside its answers.
+    ``salience``, it is differentiated, and gives a salience map beside its answers. In
+    the ``form`` ``folded`` it has no batch normalisation that can be part of another operator, in
+    ``float16`` it computes in that too, and holds its weights so.
     Where the spec names no classes, those that the weights were trained for name the outputs.
     With ``verify``, the file's checksum is compared first, where it has one.
 
     Raises:
         UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
-            weights are too large for one file, CNN608 where no input can be raw, and as
-            ``salience_graph`` does.
+            weights are too large for one file, CNN608 where no input can be raw, CNN610 for weights
+            beyond float16, and as ``salience_graph`` does.
     """
     from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.raw_inputs import raw_inputs
@@ -271,7 +262,7 @@ def compile(
     network = named(network, weights)
     names = raw_inputs(network) if raw else ()
     given = starting_weights(network, weights, how.seed, verify=how.verify)
-    return _exported(network, how, salience, names, given)
+    return _exported(network, how, salience, names, given, form)
 
 
 def answering(network: TypedNetwork, salience: Salience | None = None) -> Artifact:
@@ -290,6 +281,7 @@ def _exported(
     salience: Salience | None = None,
     raw: tuple[str, ...] = (),
     given: StartingWeights | None = None,
+    form: Form = "plain",
 ) -> Artifact:
     """The model of the graph that answers, and with ``salience`` says why."""
     from cnndsl.elaborate.canonical import canonical_text
@@ -302,8 +294,15 @@ def _exported(
         from cnndsl.autodiff.salience import salience_graph
 
         forward = salience_graph(network, salience, how.batch, how.opset)
+    if form != "plain":
+        from cnndsl.graph.float16 import in_form
+
+        assert given is not None
+        given = in_form(form, forward, network, given)
     seed = None if given is None else given.seed
-    manifest = make_manifest(network, canonical_text(network.network), seed, forward, raw)
+    precision: Precision = "float16" if form == "float16" else "float32"
+    text = canonical_text(network.network)
+    manifest = make_manifest(network, text, seed, forward, raw, precision)
     return export(forward, manifest, given)
 
 

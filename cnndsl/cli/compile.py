@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from click.core import ParameterSource
 
-from cnndsl.cli.completion import complete_specs
+from cnndsl.cli.completion import complete_files, complete_specs
 from cnndsl.cli.options import (
     TRAINED,
     color_option,
@@ -17,12 +17,14 @@ from cnndsl.cli.options import (
     verify_option,
     weights_option,
 )
+from cnndsl.cli.quantization import check_quantize, comparison, quantized
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.emit import STAGES, TAKES, Stage, emit
 
 if TYPE_CHECKING:
     from cnndsl.autodiff.salience import Salience
     from cnndsl.elaborate.network import TypedNetwork
+    from cnndsl.graph.artifact import Artifact
     from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
@@ -74,6 +76,26 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
     " the input; `last` is the last convolution.",
 )
 @click.option(
+    "--float16",
+    is_flag=True,
+    help="Let the model compute in float16, for CUDA, in a file half as large; what it takes and"
+    " gives stays float32.",
+)
+@click.option(
+    "--quantize",
+    type=click.Choice(["int8"]),
+    help="Let convolutions and products compute with bytes, for CPUs; says what that costs and"
+    " gains, and refuses where it is slower.",
+)
+@click.option(
+    "--calibrate",
+    shell_complete=complete_files(words=("digits",)),
+    metavar="DATA",
+    help="What --quantize takes the numbers' ranges from, and measures by: labelled data as"
+    " `cnndsl eval` takes it, or pictures and arrays without labels.",
+)
+@click.option("--allow-slower", is_flag=True, help="Make a model with --quantize in any case.")
+@click.option(
     "--training",
     is_flag=True,
     help="Make a training step: STEP.onnx, and STEP.init.onnx with what it begins with.",
@@ -112,6 +134,10 @@ def compile(
     raw: bool,
     salience: str | None,
     layer: str | None,
+    float16: bool,
+    quantize: str | None,
+    calibrate: str | None,
+    allow_slower: bool,
     training: bool,
     split: bool,
     target: Literal["cpu", "cuda"] | None,
@@ -133,11 +159,28 @@ def compile(
         raise click.UsageError("--split is for training steps: leave it out, or add --training")
     if raw and training:
         raise click.UsageError("--raw is for models that answer: leave it out, or --training")
+    if float16 and (training or salience is not None):
+        other = "--training" if training else "--salience"
+        raise click.UsageError(f"--float16 is for models that answer: leave it out, or {other}")
     wanted = _salience(salience, layer, other=raw or training)
+    if quantize is not None:
+        check_quantize(ctx, calibrate)
+    elif calibrate is not None or allow_slower:
+        other = "--allow-slower" if calibrate is None else "--calibrate"
+        raise click.UsageError(f"{other} is for --quantize: leave it out, or add that")
     from cnndsl import pipeline
 
     if stage is not None:
         _show(stage, pipeline.check(spec, parameters), output, options)
+        return
+    path = output or f"{Path(spec).stem}.onnx"
+    if calibrate is not None:
+        how = {"verify": verify, "seed": seed, "batch": batch, "opset": opset}
+        checked = pipeline.check(spec, parameters)
+        found = quantized(checked, calibrate, weights, allow_slower=allow_slower, **how)
+        _write(found.model, path, opset)
+        for line in comparison(found):
+            click.echo(line)
         return
     network = pipeline.load(spec, parameters)
     if training:
@@ -167,8 +210,12 @@ def compile(
         opset=opset,
         raw=raw,
         salience=wanted,
+        form="float16" if float16 else "plain",
     )
-    path = output or f"{Path(spec).stem}.onnx"
+    _write(artifact, path, opset)
+
+
+def _write(artifact: Artifact, path: str, opset: int) -> None:
     size = artifact.write(path)
     for warning in artifact.warnings:
         click.echo(f"warning: {warning}", err=True)

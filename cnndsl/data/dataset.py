@@ -19,7 +19,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.files import check_regular
 from cnndsl.graph.files import reason
 
-__all__ = ["Dataset", "divide", "open_dataset"]
+__all__ = ["Dataset", "divide", "has_labels", "open_dataset"]
 
 
 def open_dataset(
@@ -64,6 +64,23 @@ def open_dataset(
         what = "cannot read the" if os.path.lexists(data) else "there is no"
         raise not_understood(f"{what} training data `{data}`: {reason(error)}", _HELP) from error
     return _format_of(place).open(place, wanted)
+
+
+def has_labels(given: str | os.PathLike[str] | ArrayData) -> bool:
+    """Whether what a user named is meant as labelled data.
+
+    It is not where it is a picture or an array by itself, or a folder that holds nothing else.
+    """
+    if not isinstance(given, str | os.PathLike):
+        return True
+    path, data = Path(given), os.fspath(given)
+    if (data.isidentifier() and FORMATS.find(data) is not None) or not path.exists():
+        return True
+    if path.is_dir():
+        place = Place(path, data)
+        every = [kind() for keyword in FORMATS.keywords() if (kind := FORMATS.find(keyword))]
+        return bool(_holding(every, place)) or any(one.is_dir() for one in path.iterdir())
+    return path.suffix.lower() not in {*PICTURE_SUFFIXES, ".npy"}
 
 
 _HELP = "give a folder, a `.npz` file, a CSV file, or `digits`"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal, NoReturn
 
-from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report
+from cnndsl.diagnostics.model import Diagnostic, Fix, Label, Report, UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.aliases import label_before_stream
@@ -18,10 +18,24 @@ from cnndsl.elaborate.schema_errors import foreign_letters
 from cnndsl.elaborate.scope import BlockCall, BlockDefinition, Frame, Stream
 from cnndsl.elaborate.values import EvaluationError
 from cnndsl.layers import is_shipped
-from cnndsl.limits import DEEPEST, Limits
+from cnndsl.limits import DEEPEST, ENVIRONMENT, Limits
 from cnndsl.syntax.ast import Body, Chain, Identifier, Link, Name
 
-__all__ = ["ElaborationContext", "LimitError"]
+__all__ = ["ElaborationContext", "LimitError", "current_limits"]
+
+
+def current_limits() -> Limits:
+    """The limits in force.
+
+    Raises:
+        UserError: CNN205 where the environment sets one that does not exist or cannot be so.
+    """
+    try:
+        return Limits.current()
+    except ValueError as error:
+        raise UserError(
+            "CNN205", f"`{ENVIRONMENT}`: {error}", help=f"write {ENVIRONMENT}=layers=50000, say"
+        ) from None
 
 
 class LimitError(Exception):

@@ -13,7 +13,7 @@ from cnndsl.graph.checksum import sealed
 from cnndsl.graph.files import write_atomically
 from cnndsl.graph.manifest import MODEL_GRAPH, Manifest, read_artifact
 from cnndsl.graph.protobuf import header
-from cnndsl.graph.weights import Array, raw_bytes
+from cnndsl.graph.weights import Numbers, raw_bytes
 
 __all__ = ["Artifact", "Manifest", "read_artifact"]
 
@@ -33,7 +33,7 @@ class Artifact:
 
     manifest: Manifest
     graph_only: onnx.ModelProto
-    weights: Mapping[str, Array]
+    weights: Mapping[str, Numbers]
     warnings: tuple[str, ...] = ()
 
     def chunks(self) -> Iterator[bytes | memoryview]:
@@ -87,9 +87,10 @@ def _fields(message: Message, numbers: range) -> bytes:
     return content
 
 
-def _tensor_head(name: str, array: Array) -> bytes:
+def _tensor_head(name: str, array: Numbers) -> bytes:
     """All of an initializer but its numbers: the keys around them, its name, type and shape."""
-    tensor = onnx.TensorProto(name=name, data_type=onnx.TensorProto.FLOAT, dims=array.shape)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    tensor = onnx.TensorProto(name=name, data_type=kind, dims=array.shape)
     head: bytes = tensor.SerializeToString(deterministic=True)
     head += header(_TENSOR_RAW_DATA, array.nbytes)
     return header(_GRAPH_INITIALIZER, len(head) + array.nbytes) + head

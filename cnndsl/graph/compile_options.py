@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from cnndsl.frozen import frozen
 
-__all__ = ["Compilation", "CompileOptions"]
+__all__ = ["Compilation", "CompileOptions", "Form"]
 
 
 class CompileOptions(TypedDict, total=False):
@@ -23,6 +23,11 @@ class CompileOptions(TypedDict, total=False):
 
     opset: int
     """The version of the ONNX operator set, 18 to 21; by default 18."""
+
+
+Form: TypeAlias = Literal["plain", "folded", "float16"]
+"""Whether a model has the weights of its network; they with batch normalisations made part of
+them; or these in float16."""
 
 
 @frozen

@@ -15,7 +15,7 @@ from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.values import show
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.lower import network_weights
-from cnndsl.graph.manifest import LAYERS_KEY, Manifest, sha256
+from cnndsl.graph.manifest import LAYERS_KEY, Manifest, Precision, sha256
 from cnndsl.graph.starting_weights import StartingWeights
 from cnndsl.graph.weights import not_finite
 from cnndsl.typecheck.answers import answers_of
@@ -118,11 +118,13 @@ def make_manifest(
     seed: int | None,
     model: onnx_ir.Model | None = None,
     raw: tuple[str, ...] = (),
+    precision: Precision = "float32",
 ) -> Manifest:
     """What a model says of itself.
 
     ``text`` is the spec in its canonical form, ``seed`` what its weights were drawn from, ``model``
-    the forward graph, ``raw`` names its inputs that take pictures as bytes.
+    the forward graph, ``raw`` names its inputs that take pictures as bytes, ``precision`` what it
+    computes in.
     """
     network = typed.network
     aliases = "{}" if model is None else model.metadata_props.get(LAYERS_KEY, "{}")
@@ -140,6 +142,7 @@ def make_manifest(
         layers=json.loads(aliases),
         answers=answers_of(typed),
         raw=raw,
+        precision=precision,
         vocabularies={
             node.name: node.type.vocabulary
             for node in network.inputs

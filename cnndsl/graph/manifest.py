@@ -12,6 +12,7 @@ A model carries its manifest in its ``metadata_props``:
 ``cnndsl.preparation``      JSON: for each input, how raw data becomes it
 ``cnndsl.vocabularies``     JSON: for each input of tokens how many ids there are; absent for none
 ``cnndsl.raw``              JSON: the inputs that take pictures as bytes, absent where none does
+``cnndsl.precision``        what it computes in: ``float16`` or ``int8``; absent for float32
 ``cnndsl.classes``          JSON: the names of the classes, empty where there are none
 ``cnndsl.answers``          JSON: for each output what its numbers are; older models lack it
 ``cnndsl.learnable``        how many learnable numbers it has
@@ -30,7 +31,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeAlias, TypeVar, get_args
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -44,7 +45,15 @@ from cnndsl.graph.protobuf import ProtobufError, fields, read_without, size_of
 from cnndsl.recipe.preparation import Preparation
 from cnndsl.typecheck.answers import Answers
 
-__all__ = ["FORMAT_KEY", "LAYERS_KEY", "MODEL_GRAPH", "Manifest", "read_artifact", "sha256"]
+__all__ = [
+    "FORMAT_KEY",
+    "LAYERS_KEY",
+    "MODEL_GRAPH",
+    "Manifest",
+    "Precision",
+    "read_artifact",
+    "sha256",
+]
 
 T = TypeVar("T")
 
@@ -53,6 +62,11 @@ LAYERS_KEY = "cnndsl.layers"
 
 FORMAT_KEY = "cnndsl.format"
 """The property of a model that says which properties it has."""
+
+Precision: TypeAlias = Literal["float32", "float16", "int8"]
+"""What a model computes in."""
+
+_PRECISIONS: Mapping[str, Precision] = {one: one for one in get_args(Precision)}
 
 _FORMAT = 2
 
@@ -74,7 +88,9 @@ class Manifest:
     read from a file. ``has_checksum`` is false for a model of an older cnndsl, and ``answers``,
     which says what each output's numbers are, may be empty. ``raw`` names the inputs that take
     pictures as bytes, channels last: the graph prepares them. ``vocabularies`` says of each input
-    of token ids how many there are.
+    of token ids how many there are. ``precision`` is what it computes in: where that is not
+    float32, its weights are not the network's any more, and only the model itself gives its
+    answers.
     """
 
     version: str
@@ -90,6 +106,7 @@ class Manifest:
     has_checksum: bool = True
     answers: Mapping[str, Answers] = field(default_factory=dict)
     raw: tuple[str, ...] = ()
+    precision: Precision = "float32"
     vocabularies: Mapping[str, int] = field(default_factory=dict)
 
     @override
@@ -131,6 +148,8 @@ class Manifest:
             properties["cnndsl.vocabularies"] = _json(dict(self.vocabularies))
         if self.raw:
             properties["cnndsl.raw"] = _json(self.raw)
+        if self.precision != "float32":
+            properties["cnndsl.precision"] = self.precision
         if self.answers:
             properties["cnndsl.answers"] = _json(
                 {name: answers.to_json() for name, answers in self.answers.items()}
@@ -165,6 +184,7 @@ class Manifest:
             has_checksum=FORMAT_KEY in properties,
             answers={name: Answers.from_json(dict(data)) for name, data in answers.items()},
             raw=tuple(map(str, _parsed(properties.get("cnndsl.raw", "[]"), list))),
+            precision=_PRECISIONS[properties.get("cnndsl.precision", "float32")],
             vocabularies={
                 name: _count(size)
                 for name, size in _parsed(properties.get("cnndsl.vocabularies", "{}"), dict).items()

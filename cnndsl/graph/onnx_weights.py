@@ -16,12 +16,14 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.files import open_regular
+from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
-from cnndsl.graph.manifest import read_artifact
+from cnndsl.graph.manifest import Manifest, read_artifact
+from cnndsl.graph.raw_inputs import prepare_outside
 from cnndsl.graph.weights import Array, compare_classes, refuse_not_finite
 
-__all__ = ["numbers_of", "read_model", "weights_of_model"]
+__all__ = ["numbers_of", "read_model", "refuse_rounded", "rounded_model", "weights_of_model"]
 
 _LARGEST = 2**31
 """The bytes of the largest file that protobuf can be: nothing larger is read."""
@@ -41,9 +43,11 @@ def weights_of_model(
 
     Raises:
         UserError: CNN604 where it cannot be read, or lacks one, CNN607 where it was damaged,
-            CNN601 where a weight is not finite or the classes stand in another order.
+            CNN611 where it is not in float32, CNN601 where a weight is not finite or the classes
+            stand in another order.
     """
     manifest = read_artifact(path, verify=verify)
+    refuse_rounded(manifest, os.fspath(path))
     compare_classes(manifest.classes, typed.network.classes, path, tell)
     stored = {one.name: one for one in read_model(path).graph.initializer}
     weights: dict[str, Array] = {}
@@ -56,6 +60,47 @@ def weights_of_model(
         weights[name] = numbers
     refuse_not_finite(weights, path)
     return weights
+
+
+def rounded_model(
+    path: str | os.PathLike[str],
+    typed: TypedNetwork,
+    *,
+    verify: bool = True,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Artifact | None:
+    """A model that is not in float32, which alone gives its answers; None for one that is.
+
+    It takes prepared inputs, also where the file takes raw pictures. ``verify`` and ``tell`` are as
+    for :func:`weights_of_model`.
+
+    Raises:
+        UserError: as :func:`weights_of_model` does, and CNN611 where the network is not the one
+            that was read from it.
+    """
+    manifest = read_artifact(path, verify=verify)
+    if manifest.precision == "float32":
+        return None
+    if manifest.spec != typed.network.module.source.text:
+        refuse_rounded(manifest, os.fspath(path))
+    compare_classes(manifest.classes, typed.network.classes, path, tell)
+    model = read_model(path)
+    prepare_outside(model, typed, manifest.raw)
+    names = {one.name for one in model.graph.input}, [one.name for one in model.graph.output]
+    if names != ({one.name for one in typed.network.inputs}, [*typed.network.outputs]):
+        raise _unreadable(path, "has not the inputs and outputs of its spec")
+    return Artifact(manifest, model, {})
+
+
+def refuse_rounded(manifest: Manifest, name: str) -> None:
+    """Raise CNN611 where a model's weights are wanted, and it is not in float32."""
+    if manifest.precision == "float32":
+        return
+    raise UserError(
+        "CNN611",
+        f"`{name}` computes in {manifest.precision}: its weights are not the network's any more",
+        help="give the weights that it was compiled with, or a model in float32",
+    )
 
 
 def read_model(path: str | os.PathLike[str]) -> onnx.ModelProto:

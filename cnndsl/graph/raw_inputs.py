@@ -8,9 +8,10 @@ are the same to the bit. Bytes become float32 first of all: few runtimes do more
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy
+import onnx
 import onnx_ir
 
 from cnndsl.diagnostics.model import UserError
@@ -20,7 +21,7 @@ from cnndsl.graph.builder import GraphBuilder
 from cnndsl.graph.weights import Array
 from cnndsl.recipe.preparation import Preparation
 
-__all__ = ["emit_preparation", "raw_inputs"]
+__all__ = ["emit_preparation", "prepare_outside", "raw_inputs"]
 
 _LARGEST_BYTE = 255
 
@@ -79,6 +80,29 @@ def emit_preparation(emit: GraphBuilder, node: InputNode, pictures: onnx_ir.Valu
             help="mend `scale`, `mean` and `std` in the spec's input",
         )
     return value
+
+
+def prepare_outside(model: onnx.ModelProto, typed: TypedNetwork, raw: Collection[str]) -> None:
+    """Let a model take its ``raw`` inputs prepared, without the nodes that would do so."""
+    for name in raw:
+        makers = {output: node for node in model.graph.node for output in node.output}
+        wanted, upstream = [f"{name}/prepared"], []
+        while wanted:
+            node = makers.get(wanted.pop())
+            if node is not None:
+                upstream.append(node)
+                wanted += node.input
+        for node in upstream:
+            model.graph.node.remove(node)
+        for node in model.graph.node:
+            for at, value in enumerate(node.input):
+                if value == f"{name}/prepared":
+                    node.input[at] = name
+        [given] = (one for one in model.graph.input if one.name == name)
+        [kind] = (one.type for one in typed.network.inputs if one.name == name)
+        batch = given.type.tensor_type.shape.dim[0]
+        sizes = [batch.dim_param or batch.dim_value, *kind.dims]
+        given.CopyFrom(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes))
 
 
 def _steps(preparation: Preparation) -> Iterator[tuple[str, Array, bool]]:

@@ -13,7 +13,7 @@ from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.initializers import initialise
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.weight_files import classes_of_weights, read_weights
-from cnndsl.graph.weights import Array
+from cnndsl.graph.weights import Numbers
 from cnndsl.recipe.recipe import Recipe
 
 __all__ = ["LARGEST", "StartingWeights", "named", "starting_weights"]
@@ -30,7 +30,7 @@ class StartingWeights:
     that file that whoever gave it must be told.
     """
 
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, Numbers]
     seed: int | None = None
     warnings: tuple[str, ...] = ()
 

@@ -29,7 +29,7 @@ from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
 from cnndsl.graph.npy import read_npy_header
-from cnndsl.graph.onnx_weights import numbers_of, read_model
+from cnndsl.graph.onnx_weights import numbers_of, read_model, refuse_rounded
 from cnndsl.graph.weight_checksum import verify_weights
 from cnndsl.graph.weights import SHOWN, Array, compare_classes, quoted, refuse_not_finite
 
@@ -202,6 +202,7 @@ def _npz_array(archive: ZipFile, member: str) -> NDArray[Any]:
 def _opened_model(path: str, verify: bool) -> Iterator[WeightsFile]:
     """A compiled model: its initializers are the weights, and nothing else."""
     manifest = read_artifact(path, verify=verify)
+    refuse_rounded(manifest, path)
     tensors = {one.name: one for one in read_model(path).graph.initializer}
     arrays = {name: numbers_of(tensor) for name, tensor in tensors.items()}
     found = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from cnndsl.graph.weight_checksum import WEIGHTS_CHECKSUM_KEY, checksum_of_weigh
 __all__ = [
     "SHOWN",
     "Array",
+    "Numbers",
     "compare_classes",
     "not_finite",
     "quoted",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[numpy.float32]
+
+Numbers: TypeAlias = NDArray[Any]
+"""Those of a tensor of a model, of whatever type it holds them in."""
 
 SHOWN = 10
 """How many names of one kind an error lists; the rest is counted."""
@@ -54,9 +58,9 @@ def write_weights(
     return write_atomically(path, safetensors_chunks(arrays, entries))
 
 
-def raw_bytes(array: Array) -> memoryview:
+def raw_bytes(array: Numbers) -> memoryview:
     """The numbers of a weight as ONNX and safetensors store them: little-endian, row by row."""
-    flat = numpy.ascontiguousarray(array, "<f4").reshape(-1)
+    flat = numpy.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
     return flat.view(numpy.uint8).data
 
 

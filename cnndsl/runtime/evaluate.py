@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
@@ -18,9 +18,8 @@ from cnndsl.data.views import ONE, Crops, Views
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.onnx_weights import weights_of_model
+from cnndsl.graph.onnx_weights import rounded_model, weights_of_model
 from cnndsl.graph.weight_files import classes_of_weights, read_weights
-from cnndsl.graph.weights import Array
 from cnndsl.runtime.averaged_evaluation import Asked, measure_together
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.evaluator import measure
@@ -100,12 +99,11 @@ def evaluate_trained(
     asked = []
     for one in models:
         views.larger(inputs_of(one.network))  # Refused before anything is read.
-        numbers = _numbers(one, options, opened.tell)
         asked.append(
             Asked(
                 one.name,
                 one.network,
-                replace(answering(one.network), weights=numbers),
+                _model(one, options, opened.tell, answering),
                 opened.part(one, ONE),
                 opened.part(one, Views(views.crops)),
             )
@@ -133,13 +131,21 @@ def _check_kept_aside(models: Sequence[Trained]) -> None:
             )
 
 
-def _numbers(
-    one: Trained, options: EvaluationOptions, tell: Callable[[str], None]
-) -> Mapping[str, Array]:
-    verify = options.get("verify", True)
-    if os.fspath(one.weights).lower().endswith(".onnx"):
-        return weights_of_model(one.weights, one.network, verify=verify, tell=tell)
-    return read_weights(one.weights, one.network, tell, verify=verify)
+def _model(
+    one: Trained,
+    options: EvaluationOptions,
+    tell: Callable[[str], None],
+    answering: Callable[[TypedNetwork], Artifact],
+) -> Artifact:
+    """The network's model with these weights; the very one in the file, where that is rounded."""
+    verify, path = options.get("verify", True), one.weights
+    if not os.fspath(path).lower().endswith(".onnx"):
+        numbers = read_weights(path, one.network, tell, verify=verify)
+    elif rounded := rounded_model(path, one.network, verify=verify, tell=tell):
+        return rounded
+    else:
+        numbers = weights_of_model(path, one.network, verify=False, tell=tell)
+    return replace(answering(one.network), weights=numbers)
 
 
 class _Once:

@@ -25,6 +25,7 @@ from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.manifest import Manifest
 from cnndsl.recipe.losses.base import LabelKind, Loss
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.evaluation import Evaluation, OutputTally
 from cnndsl.runtime.session import Session, with_outputs
 from cnndsl.typecheck.heads import asks_the_same, judged_outputs
@@ -232,7 +233,7 @@ class Evaluator:
     def answers(self, inputs: Mapping[str, Array]) -> dict[str, Judged]:
         """What the model gives for a batch, by its outputs' names."""
         wanted = list(dict.fromkeys(name for one in self.judges for name in _values(one)))
-        found = self._session.run(inputs, wanted)
+        found = run_batch(self._session, inputs, wanted)
         size = len(next(iter(inputs.values())))
         judged = {}
         for judge in self.judges:

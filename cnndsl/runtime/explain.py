@@ -14,7 +14,7 @@ from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.onnx_weights import weights_of_model
+from cnndsl.graph.onnx_weights import refuse_rounded, weights_of_model
 from cnndsl.runtime.explainer import METHODS, Explainer, Method, Slopes
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.session import Session
@@ -84,6 +84,7 @@ def explainer(
 
 def _slopes(model: Model, name: str, rebuild: Rebuild, wanted: Salience, device: str) -> Slopes:
     """The session of the differentiated model, with the weights of the one that answers."""
+    refuse_rounded(model.manifest, name)
     try:
         network, bare = rebuild(model.manifest.spec, wanted)
     except CompileError as error:

@@ -41,6 +41,7 @@ class Session:
         model: the model, or the path of its file.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many threads one operator may use; by default ONNX Runtime decides.
+        purpose: what it is for.
 
     Raises:
         UserError: CNN604 for a model that ONNX Runtime does not take, CNN701 for a device that
@@ -56,10 +57,11 @@ class Session:
         device: str = "auto",
         *,
         threads: int | None = None,
+        purpose: Purpose = ANSWERING,
     ) -> None:
         self.device = choose(device)
         source = model if isinstance(model, bytes) else _loadable(os.fspath(model))
-        self._session = started(source, self.device, ANSWERING, threads, _refused(source))
+        self._session = started(source, self.device, purpose, threads, _refused(source))
         self.inputs = _ports(self._session.get_inputs())
         self.outputs = _ports(self._session.get_outputs())
 
@@ -77,7 +79,13 @@ class Session:
         except Exception as error:
             advice = "check the input against the spec's `input`"
             raise run_failure(error, self.device, "the network", advice) from error
-        return {name: numpy.asarray(array) for name, array in zip(names, arrays, strict=True)}
+        return {name: _numbers(array) for name, array in zip(names, arrays, strict=True)}
+
+
+def _numbers(array: object) -> Array:
+    """An output's numbers; what is float16 inside of a model is asked for as a layer's value."""
+    found = numpy.asarray(array)
+    return found.astype(numpy.float32) if found.dtype == numpy.float16 else found
 
 
 def with_outputs(model: Artifact, values: Iterable[str]) -> Artifact:

@@ -13,7 +13,17 @@ from typing import Any
 from cnndsl.limits import processors
 from cnndsl.runtime import library
 
-__all__ = ["ANSWERING", "CPU", "CUDA", "TRAINING", "TRIAL", "MisplacedError", "Purpose", "start"]
+__all__ = [
+    "ANSWERING",
+    "CPU",
+    "CUDA",
+    "TIMED",
+    "TRAINING",
+    "TRIAL",
+    "MisplacedError",
+    "Purpose",
+    "start",
+]
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -25,13 +35,14 @@ class Purpose:
 
     ``cuda`` are those of the CUDA provider. With ``cpu_behind``, the CPU does what CUDA has no
     kernel for, such as the arithmetic on shapes that a free batch brings; else that is an error.
-    ``plans_memory`` lets ONNX Runtime lay out its memory ahead, ``without`` names its optimizers
-    that are left out.
+    ``plans_memory`` lets ONNX Runtime lay out its memory ahead, ``spins`` its threads wait for work
+    without sleeping; ``without`` names its optimizers that are left out.
     """
 
     cuda: Mapping[str, str]
     cpu_behind: bool = False
     plans_memory: bool = True
+    spins: bool = True
     without: tuple[str, ...] = ()
 
 
@@ -40,6 +51,9 @@ ANSWERING = Purpose({"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}, cp
 
 TRIAL = replace(ANSWERING, cpu_behind=False)
 """The same, to find out whether CUDA really does it."""
+
+TIMED = replace(ANSWERING, spins=False)
+"""To be compared with another session, whose processors waiting threads would take."""
 
 TRAINING = Purpose(
     # Tensor cores as ONNX Runtime has them; NHWC would move nodes of the backward pass off it.
@@ -82,6 +96,8 @@ def start(
     options = _options(ort, threads)
     if not purpose.plans_memory:
         options.enable_mem_pattern = False
+    if not purpose.spins:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]
     if provider != CPU:
         providers = [(provider, {"device_id": str(index), **purpose.cuda})]

@@ -28,7 +28,7 @@ from cnndsl.diagnostics.codes import CODES
 PAGES = ROOT / "docs" / "errors"
 Situation = Callable[[Path], object]
 
-MACHINES = {"CNN701", "CNN705"}
+MACHINES = {"CNN612", "CNN701", "CNN705"}
 """What these say depends on the machine."""
 
 OTHERS_WORDS = {"CNN602", "CNN702"}
@@ -156,6 +156,24 @@ def a_network_of_vectors(folder: Path) -> None:
     (folder / "iris.cnn").write_text("input 4\ndense 3 -> softmax\n", encoding="utf-8")
 
 
+def a_large_weight(folder: Path) -> None:
+    shapes = cnndsl.load("lenet5").weights
+    arrays = {name: numpy.zeros(shape, numpy.float32) for name, shape in shapes.items()}
+    arrays["F6.weight"][0, 0] = 1e6
+    save_file(arrays, folder / "large.safetensors")
+
+
+def a_model_in_float16(folder: Path) -> None:
+    cnndsl.load("lenet5").compile(float16=True, device="cpu").save(folder / "half.onnx")
+
+
+def pools_only(folder: Path) -> None:
+    text = "input 2x8x8\nglobalavgpool -> softmax\n"
+    (folder / "means.cnn").write_text(text, encoding="utf-8")
+    pixels = numpy.random.default_rng(0).random((4, 2, 8, 8), numpy.float32)
+    numpy.save(folder / "maps.npy", pixels)
+
+
 def blocks_only(folder: Path) -> None:
     (folder / "blocks.cnn").write_text("block unit(n) {\n  conv n@3 -> relu\n}\n", encoding="utf-8")
 
@@ -224,6 +242,9 @@ SITUATIONS: dict[str, Situation] = {
     "CNN607": a_changed_bit,
     "CNN608": a_network_of_vectors,
     "CNN609": nothing,
+    "CNN610": a_large_weight,
+    "CNN611": a_model_in_float16,
+    "CNN613": pools_only,
     "CNN630": blocks_only,
     "CNN702": half_a_picture,
     "CNN703": channels_last,
