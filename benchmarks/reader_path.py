@@ -58,6 +58,9 @@ ASIDE = MappingProxyType(
         "elaborate/context.py": "what expansion works on, as data",
         "elaborate/draft.py": "a network that may still have holes, as data",
         "frozen.py": "records",
+        "graph/garbage_collection.py": "puts off the collection of garbage",
+        "graph/type_inference.py": "asks the `onnx` package for types",
+        "graph/value_types.py": "types of values as data",
         "limits.py": "how large things may be",
         "layers/__init__.py": "finds classes by keywords",
         "registry.py": "finds classes by keywords",
@@ -78,11 +81,16 @@ ASIDE = MappingProxyType(
         "layers/padding.py": "padding",
         "syntax/sharing.py": "shared weights",
         "typecheck/scores.py": "the scores before a softmax",
+        "training/loss_scale.py": "mixed precision",
         "training/random.py": "dropout and noise",
         "training/passes/decay.py": "decay of large weights",
         "training/passes/descent.py": "dense layers' updates",
+        "training/passes/duplicates.py": "leaves out what is there twice",
         "training/passes/fusion.py": "dense layers' updates",
+        "training/passes/inlining.py": "composites",
         "training/passes/momentum.py": "dense layers' updates",
+        "training/passes/rewiring.py": "composites",
+        "training/passes/unused.py": "leaves out what no output needs",
     }
 )
 """Files that are called on the way and that a reader can pass over."""
