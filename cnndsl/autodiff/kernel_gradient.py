@@ -313,7 +313,10 @@ def _of_all_pictures(result: onnx_ir.Value, convolved: Convolved) -> onnx_ir.Val
 
 
 def can_shift(geometry: Geometry) -> bool:
-    """Whether there is a shifted form: each place of the kernel meets a cell of the input."""
+    """Whether there is a shifted form: each place of the kernel meets a cell of the input.
+
+    For the others, Pad would take away more cells than there are, of which ONNX says nothing.
+    """
     g = geometry
     meetings = (
         (g.outputs[axis], *g.meeting(axis, place), axis)
