@@ -11,9 +11,10 @@ way of TorchScript. Both graphs run in the same ONNX Runtime with its usual opti
 threads do not spin while they wait: they would take the other side's processors.
 Before anything is timed, all three must give the same answers.
 
-A pair is some answers of ours and as many of a peer right after, so that a slower machine slows
-both; the figure is the median of the pairs' ratios, with the quartiles beside it: above 1, ours is
-the faster one. Exporting takes longer than measuring: ``--models`` keeps what was exported.
+A pair is some answers of ours and as many of a peer, in turns who is first, so that a slower
+machine slows both; the figure is the median of the pairs' ratios, with the quartiles beside it:
+above 1, ours is the faster one. Exporting takes longer than measuring: ``--models`` keeps what was
+exported.
 """
 
 from __future__ import annotations
@@ -172,19 +173,24 @@ def measured(case: Case, options: argparse.Namespace, folder: Path) -> Iterator[
         "eager": eager(case, module),
     }
     agree(case, sides)
-    runs = max(1, round(TURN / max(seconds(one, 1) for one in sides.values())))
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(options.pairs):
-        for name, answer in sides.items():
-            time.sleep(PAUSE)
-            times[name].append(seconds(answer, runs))
-    ours = times.pop("cnndsl")
-    for name, theirs in times.items():
-        ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
-        low, high = spread(ratios)
-        medians = statistics.median(ours), statistics.median(theirs)
+    ours = sides.pop("cnndsl")
+    for name, theirs in sides.items():
+        runs = max(1, round(TURN / max(seconds(one, 2) for one in (ours, theirs))))
+        pairs = [turns(ours, theirs, runs, swapped=bool(at % 2)) for at in range(options.pairs)]
+        ratios = [their / our for our, their in pairs]
+        medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
         speed = statistics.median(ratios)
-        yield Result(case.name, case.batch, name, speed, low, high, *medians)
+        yield Result(case.name, case.batch, name, speed, *spread(ratios), *medians)
+
+
+def turns(ours: Answer, theirs: Answer, runs: int, *, swapped: bool) -> tuple[float, float]:
+    """The seconds of an answer on both sides; who is first has the processor's caches from it."""
+    found = []
+    for one in (theirs, ours) if swapped else (ours, theirs):
+        time.sleep(PAUSE)
+        found.append(seconds(one, runs))
+    first, second = found
+    return (second, first) if swapped else (first, second)
 
 
 def agree(case: Case, sides: Mapping[str, Answer]) -> None:
