@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import onnx
@@ -69,7 +70,7 @@ def test_large_numbers_stay_in_range_where_float16_is_meant(body: str, tmp_path:
     """ONNX Runtime's CPU provider computes such graphs in float32; the reference does not."""
     plain, half = pair(f"input 3x8x8\n{BODIES[body]}\n", tmp_path)
     x = numpy.random.default_rng(0).standard_normal((2, 3, 8, 8), numpy.float32) * 300
-    reference = ReferenceEvaluator(half.source.to_proto())  # type: ignore[union-attr]
+    reference: Any = ReferenceEvaluator(half.source.to_proto())  # type: ignore[union-attr]
     with numpy.errstate(all="ignore"):
         found = reference.run(None, {"input": x})[0]
     assert relative_error(found, plain.run(x)) < 0.02
