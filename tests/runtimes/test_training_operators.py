@@ -143,7 +143,7 @@ SPECS = MappingProxyType(
 ROUNDED = MappingProxyType({"kernels": 0.2})
 """Of the scores of attention, some are so large that their last digit in float16 is 0.1."""
 
-FEW = ("lenet5", "googlenet", "mobilenetv3-small")
+FEW = ("lenet5",)
 SHIPPED = sorted(path.stem for path in resources.specs().glob("*.cnn"))
 
 
