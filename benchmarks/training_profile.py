@@ -21,6 +21,7 @@ import onnxruntime
 from training_cases import Case, Setup, batch_of, load, recipe_of, weights_of
 
 from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.runtime.host import form_on
 from cnndsl.training.step import Step, build_step
 
 __all__ = ["profile"]
@@ -49,7 +50,7 @@ def profile(case: Case, threads: int) -> None:
 def _prepared(network: TypedNetwork, batch: int) -> tuple[Step, dict[str, Any]]:
     """The step, and all that it is fed."""
     recipe = recipe_of(network)
-    step = build_step(network, recipe, batch=batch)
+    step = build_step(network, recipe, batch=batch, **form_on("cpu"))
     samples, labels = batch_of(network, batch)
     inputs = {network.network.inputs[0].name: samples}
     state = {name: zeros.copy() for name, zeros in step.signature.initial_state().items()}

@@ -17,7 +17,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 from training_cases import Setup, batch_of, case_of, load, recipe_of, weights_of
 
@@ -70,12 +69,13 @@ def peak() -> int:
 
 
 def start_cnndsl(setup: Setup) -> StepFunction:
+    from cnndsl.runtime.host import form_on
     from cnndsl.runtime.train_step import TrainStep
     from cnndsl.training.step import build_step
 
     network, recipe = setup.network, recipe_of(setup.network)
-    target: Any = "cuda" if setup.device == "cuda" else "cpu"
-    step = build_step(network, recipe, batch=setup.batch, target=target, chance=setup.chance)
+    form = form_on(setup.device)
+    step = build_step(network, recipe, batch=setup.batch, chance=setup.chance, **form)
     weights = weights_of(network)
     train_step = TrainStep(step, weights, device=setup.device, threads=setup.threads)
     samples, labels = batch_of(network, setup.batch)

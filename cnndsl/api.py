@@ -200,7 +200,8 @@ class Network:
         Args:
             weights: what training begins with: a safetensors or ``.npz`` file or a compiled
                 model; without one, weights are drawn as the spec asks for.
-            target: where the step is to be fast, ``cpu`` or ``cuda``; it runs on both.
+            target: where the step is to be fast, ``cpu`` or ``cuda``; it runs on both. ``host`` is
+                the CPU of this machine: faster, but tied to ONNX Runtime and to CPUs of its kind.
             split: whether to make two models of it, of the gradients and of the update by them.
             precision: what products are computed in, instead of the recipe's: ``float32``,
                 ``float16`` or ``bfloat16``; for ``cpu`` the low types are emulated.

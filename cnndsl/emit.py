@@ -70,10 +70,13 @@ def emit(
     if stage == "model":
         return model_text(pipeline.compile(network, weights=weights, raw=raw, **options))
     from cnndsl.elaborate.overrides import in_precision
+    from cnndsl.runtime.host import form_of
     from cnndsl.training.step import build_split, build_step
 
     network = in_precision(network, precision)
+    size, opset, form = how.batch, how.opset, form_of(target)
     if stage == "gradients":
-        gradients, _ = build_split(network, batch=how.batch, opset=how.opset, target=target)
+        gradients, _ = build_split(network, batch=size, opset=opset, **form)
         return graph_text(gradients.model)
-    return graph_text(build_step(network, batch=how.batch, opset=how.opset, target=target).model)
+    step = build_step(network, batch=size, opset=opset, **form)
+    return graph_text(step.model)

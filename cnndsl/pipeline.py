@@ -319,22 +319,23 @@ def compile_training(
     With ``split`` the step is two models: of the gradients, and of the update by them.
 
     Raises:
-        UserError: as ``build_step`` does, and for the weights as :func:`compile` does.
+        UserError: as ``build_step`` and ``form_of`` do, and for weights as :func:`compile` does.
     """
     from cnndsl.elaborate.canonical import canonical_text
     from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.export import make_manifest
     from cnndsl.graph.starting_weights import named, starting_weights
+    from cnndsl.runtime.host import form_of
     from cnndsl.training.export import export_training
     from cnndsl.training.step import build_split, build_step
     from cnndsl.typecheck.heads import head_positions
 
-    how = Compilation(**options)
+    how, form = Compilation(**options), form_of(target)
     network = named(network, weights)
     steps = (
-        build_split(network, batch=how.batch, opset=how.opset, target=target)
+        build_split(network, batch=how.batch, opset=how.opset, **form)
         if split
-        else [build_step(network, batch=how.batch, opset=how.opset, target=target)]
+        else [build_step(network, batch=how.batch, opset=how.opset, **form)]
     )
     heads = head_positions(network.network)
     given = starting_weights(network, weights, how.seed, heads=heads, verify=how.verify)
@@ -349,18 +350,17 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
     """Train as is requested, until the last epoch, an early stop, or Ctrl-C.
 
     Raises:
-        UserError: as ``opened_run``, ``build_step`` and ``prepare`` do, and for a device that does
-            not work.
+        UserError: as ``opened_run``, ``choose``, ``build_step`` and ``prepare`` do.
     """
-    from cnndsl.runtime.device import choose, target_of
+    from cnndsl.runtime.device import choose
+    from cnndsl.runtime.host import form_on
     from cnndsl.runtime.plan import batch_of, prepare
     from cnndsl.runtime.trainer import opened_run
     from cnndsl.training.step import build_step
 
     with opened_run(request, listener) as run:
         device = choose(request.device).name
-        batch = batch_of(request)
-        step = build_step(request.network, batch=batch, target=target_of(device))
+        step = build_step(request.network, batch=batch_of(request), **form_on(device))
         plan = prepare(request, device, step, answering(request.network))
         outcome = run(plan)
     listener.end(outcome)

@@ -48,6 +48,16 @@ def threads_wait_asleep() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def what_is_found_of_this_machine_stays_in_the_tests(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """It is kept in a file, which is not to be that of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def ctrl_c_reaches_the_tests() -> Iterator[None]:
     """A process that a shell starts in the background ignores Ctrl-C; tests press it."""
     before = signal.getsignal(signal.SIGINT)

@@ -10,7 +10,8 @@ convolution; "8x64x56" is pictures, channels and the side of a map.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import onnx_ir
 
@@ -36,24 +37,34 @@ from cnndsl.autodiff.rules import Target, VjpContext, dims_of, vjp
 
 __all__ = [
     "INPUT_ALGORITHMS",
+    "INPUT_GRADIENT",
     "KERNEL_ALGORITHMS",
+    "KERNEL_GRADIENT",
     "choose_input_algorithm",
     "choose_kernel_algorithm",
+    "geometry_of",
 ]
 
 Parts = Sequence[onnx_ir.Value | None]
 
 
+INPUT_GRADIENT = "ConvInputGradient"
+"""The composite, for `host`, that gives the gradient of a Conv's input, of that of its output."""
+
+KERNEL_GRADIENT = "ConvKernelGradient"
+"""The composite, for `host`, that gives the gradient of a Conv's kernels."""
+
+
 @vjp("Conv")
 def _conv(context: VjpContext) -> Parts:
     source, kernels = context.inputs[:2]
-    geometry = _geometry(context, source, kernels, context.output)
+    geometry = geometry_of(context.node, source, kernels, context.output)
     convolved = Convolved(context, geometry, source, kernels, context.gradient)
     parts: list[onnx_ir.Value | None] = [None] * len(context.inputs)
     if context.needs_grad[0]:
-        parts[0] = choose_input_algorithm(geometry, context.target)(convolved)
+        parts[0] = _input_gradient(convolved)
     if context.needs_grad[1]:
-        parts[1] = choose_kernel_algorithm(geometry, context.target)(convolved)
+        parts[1] = _kernel_gradient(convolved)
     if len(parts) > 2 and context.needs_grad[2]:
         parts[2] = _bias_gradient(context)
     return parts
@@ -66,7 +77,7 @@ def _conv_transpose(context: VjpContext) -> Parts:
     What the convolution took in is what came out here.
     """
     source, kernels = context.inputs[:2]
-    geometry = _geometry(context, context.output, kernels, source)
+    geometry = geometry_of(context.node, context.output, kernels, source)
     convolved = Convolved(context, geometry, context.gradient, kernels, source)
     parts: list[onnx_ir.Value | None] = [None] * len(context.inputs)
     if context.needs_grad[0]:
@@ -80,31 +91,79 @@ def _conv_transpose(context: VjpContext) -> Parts:
             group=geometry.groups,
         )
     if context.needs_grad[1]:
-        parts[1] = choose_kernel_algorithm(geometry, context.target)(convolved)
+        parts[1] = _kernel_gradient(convolved)
     if len(parts) > 2 and context.needs_grad[2]:
         parts[2] = _bias_gradient(context)
     return parts
 
 
-def _geometry(
-    context: VjpContext, source: onnx_ir.Value, kernels: onnx_ir.Value, result: onnx_ir.Value
+def _input_gradient(convolved: Convolved) -> onnx_ir.Value:
+    """In its standard form; for `host` as a composite, for which there may be others."""
+    algorithm = choose_input_algorithm(convolved.geometry, convolved.context.target)
+    if convolved.context.target != "host":
+        return algorithm(convolved)
+
+    def body(gradient: onnx_ir.Value, kernels: onnx_ir.Value) -> list[onnx_ir.Value]:
+        return [algorithm(replace(convolved, gradient=gradient, kernels=kernels))]
+
+    return _composite(INPUT_GRADIENT, convolved, body, convolved.gradient, convolved.kernels)
+
+
+def _kernel_gradient(convolved: Convolved) -> onnx_ir.Value:
+    algorithm = choose_kernel_algorithm(convolved.geometry, convolved.context.target)
+    if convolved.context.target != "host":
+        return algorithm(convolved)
+
+    def body(source: onnx_ir.Value, gradient: onnx_ir.Value) -> list[onnx_ir.Value]:
+        return [algorithm(replace(convolved, source=source, gradient=gradient))]
+
+    return _composite(KERNEL_GRADIENT, convolved, body, convolved.source, convolved.gradient)
+
+
+def _composite(
+    name: str,
+    convolved: Convolved,
+    body: Callable[..., Sequence[onnx_ir.Value]],
+    *inputs: onnx_ir.Value,
+) -> onnx_ir.Value:
+    g = convolved.geometry
+    (result,) = convolved.context.emit.composite(
+        name,
+        body,
+        *inputs,
+        strides=g.strides,
+        dilations=g.dilations,
+        pads=[*g.before, *g.after],
+        group=g.groups,
+    )
+    return result
+
+
+def geometry_of(
+    node: onnx_ir.Node, source: onnx_ir.Value, kernels: onnx_ir.Value, result: onnx_ir.Value
 ) -> Geometry:
     """The sizes of the convolution of a source, as a node's attributes give them."""
-    assert context.text("auto_pad", "NOTSET") == "NOTSET"
     batch, channels, *inputs = dims_of(source)
     filters, _, *kernel = dims_of(kernels)
     rank = len(kernel)
-    pads = context.integers("pads", (0, 0) * rank)
+
+    def integers(name: str, default: int, count: int = rank) -> tuple[int, ...]:
+        attribute = node.attributes.get(name)
+        return (default,) * count if attribute is None else tuple(attribute.as_ints())
+
+    auto_pad = node.attributes.get("auto_pad")
+    assert auto_pad is None or auto_pad.as_string() == "NOTSET"
+    group, pads = node.attributes.get("group"), integers("pads", 0, 2 * rank)
     return Geometry(
         batch=batch,
-        groups=context.integer("group", 1),
+        groups=1 if group is None else group.as_int(),
         channels=channels,
         filters=filters,
         inputs=tuple(inputs),
         outputs=dims_of(result)[2:],
         kernel=tuple(kernel),
-        strides=context.integers("strides", (1,) * rank),
-        dilations=context.integers("dilations", (1,) * rank),
+        strides=integers("strides", 1),
+        dilations=integers("dilations", 1),
         before=pads[:rank],
         after=pads[rank:],
     )

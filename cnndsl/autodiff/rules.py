@@ -37,8 +37,12 @@ __all__ = [
 Array: TypeAlias = numpy.typing.NDArray[Any]
 """Numbers that are known when the graph is made."""
 
-Target: TypeAlias = Literal["cpu", "cuda"]
-"""What a graph is emitted for: some gradients have forms that are fast on one of them only."""
+Target: TypeAlias = Literal["cpu", "cuda", "host"]
+"""What a graph is emitted for: some gradients have forms that are fast on one of them only.
+
+``cpu`` and ``cuda`` are any processor and any GPU, by standard operators; ``host`` is the processor
+of this machine, by what ONNX Runtime has for it too.
+"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,9 +108,10 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 )
 @click.option(
     "--target",
-    type=click.Choice(["cpu", "cuda"]),
-    help="Where the training step is to be fast; it runs on both. By default cpu, and cuda in"
-    " mixed precision, which cpu emulates.",
+    type=click.Choice(["cpu", "cuda", "host"]),
+    help="Where the training step is to be fast; it runs on both `cpu` and `cuda`. By default cpu,"
+    " and cuda in mixed precision, which cpu emulates. `host` is this CPU as `train` uses it: tied"
+    " to ONNX Runtime and to CPUs of this kind.",
 )
 @precision_option
 @click.option("--opset", type=int, default=18, show_default=True, help="The ONNX opset: 18 to 21.")
@@ -140,7 +141,7 @@ def compile(
     allow_slower: bool,
     training: bool,
     split: bool,
-    target: Literal["cpu", "cuda"] | None,
+    target: Literal["cpu", "cuda", "host"] | None,
     precision: PrecisionWord | None,
     opset: int,
     stage: Stage | None,
@@ -286,6 +287,12 @@ def _show(stage: Stage, checked: Checked, output: str | None, options: dict[str,
 def _write_training(files: TrainingFiles, target: Path) -> None:
     for warning in files.warnings:
         click.echo(f"warning: {warning}", err=True)
+    if host := files.steps[0].host:
+        click.echo(
+            f"warning: the step computes convolutions {host}: ONNX Runtime alone runs it, and on"
+            " CPUs with blocks of another size its numbers are wrong",
+            err=True,
+        )
     signature = files.steps[0].signature
     gradients = signature.gradients
     weights = f"{len(signature.weights)} weights to begin with"

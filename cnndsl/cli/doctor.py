@@ -46,6 +46,8 @@ def _lines(checkup: Checkup) -> Iterator[str]:
         (one.name.removesuffix("ExecutionProvider"), f"{_works(one.works)}{_more(one.detail)}")
         for one in checkup.providers
     ]
+    if checkup.host:
+        rows.append(("convolutions", checkup.host))
     width = max(len(name) for name, _ in rows)
     yield from (f"{name:{width}}  {text}" for name, text in rows)
     for problem in checkup.problems:

@@ -147,6 +147,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN714": Code("layer without feature maps"),
         "CNN715": Code("layer without kernels"),
         "CNN716": Code("models kept other samples aside"),
+        "CNN717": Code("nothing for this CPU alone"),
         "CNN801": Code("training data not found or not understood"),
         "CNN802": Code("labels do not fit the network"),
         "CNN803": Code("broken pictures in the training data"),

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
 from cnndsl.runtime.device import Driver, read_driver, trial
+from cnndsl.runtime.host import found_host
 from cnndsl.runtime.start import CPU, CUDA
 
 __all__ = ["DEPENDENCIES", "Checkup", "Problem", "ProviderState", "examine"]
@@ -46,12 +47,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """All that was found; ``versions`` has None for what is not installed."""
+    """All that was found; ``versions`` has None for what is not installed.
+
+    ``host`` says how `train` computes convolutions on the CPU.
+    """
 
     python: str
     platform: str
     versions: dict[str, str | None]
     providers: tuple[ProviderState, ...]
+    host: str
     driver: Driver | None
     problems: tuple[Problem, ...]
 
@@ -85,9 +90,16 @@ def examine() -> Checkup:
         platform=platform.platform(),
         versions=_versions(),
         providers=tuple(providers),
+        host=_host() if providers else "",
         driver=read_driver(),
         problems=tuple(problems),
     )
+
+
+def _host() -> str:
+    """How `train` computes convolutions on this CPU."""
+    found = found_host()
+    return f"{found} (target `host`)" if found else "by standard operators"
 
 
 def _wheel_problems() -> Iterator[Problem]:

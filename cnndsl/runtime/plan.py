@@ -38,6 +38,10 @@ from cnndsl.version import __version__
 
 __all__ = ["FigureFormat", "Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
 
+CONVOLUTIONS = "the way of convolutions"
+STANDARD = "standard"
+"""That of steps of standard operators, and of all that were before there was another."""
+
 FigureFormat: TypeAlias = Literal["png", "svg", "pdf"]
 """What the figures of a run may be."""
 
@@ -157,6 +161,7 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
             "cnndsl": __version__,
             "ONNX Runtime": library.load().__version__,
             "the device": device,
+            CONVOLUTIONS: str(step.host or STANDARD),
         },
     )
 
@@ -223,7 +228,7 @@ def _found(plan: Plan, path: Path, listener: Listener) -> Checkpoint:
     for note in point.notes:
         listener.note(note)
     for name, now in plan.environment.items():
-        before = found.environment.get(name)
+        before = found.environment.get(name, STANDARD if name == CONVOLUTIONS else None)
         if before != now:
             listener.note(f"{name} was {before} before, and is {now} now: last digits may differ")
     # Files are sorted by name; in the network's order the model's bytes are the same again.

@@ -29,9 +29,10 @@ from cnndsl.recipe.optimizers.adam import Adam
 from cnndsl.recipe.optimizers.sgd import Sgd
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.checkpoint import Checkpoint, Position, read_checkpoint, write_checkpoint
-from cnndsl.runtime.device import choose, target_of, trial
+from cnndsl.runtime.device import choose, trial
 from cnndsl.runtime.doubles import DoubleGraph
 from cnndsl.runtime.evaluator import scores_value
+from cnndsl.runtime.host import form_on
 from cnndsl.runtime.selftest_data import (
     labels_of,
     other_labels,
@@ -145,11 +146,12 @@ class _Bench:
     def gradients(self) -> Check:
         """The slope of the loss along each weight's gradient is the gradient's norm."""
         name = "gradients against differences"
-        step = self._step(self._plain(Sgd(lr=1.0)))
+        recipe = self._plain(Sgd(lr=1.0))
+        step, standard = self._step(recipe), build_step(self.typed, recipe, batch=self.batch)
         session, feeds = self._session(step), self._feeds(step)
         tensors = self._gradients(step, session, feeds)
         single = self._loss(step, session, feeds)
-        graph = DoubleGraph(step.to_proto(), step.signature.loss)
+        graph = DoubleGraph(standard.to_proto(), step.signature.loss)
         groups = self._groups(len(tensors))
         total = 2 * groups + 1
         slopes = Slopes(
@@ -162,8 +164,7 @@ class _Bench:
             measured = f"loss {single:.6f} in float32 and {slopes.loss:.6f} in float64"
             return _check(name, measured, holds=False)
         worst, where = slopes.worst(groups)
-        measured = f"worst {worst:.1e}, at `{where}`"
-        return _check(name, measured, worst <= _GRADIENT_TOLERANCE)
+        return _check(name, f"worst {worst:.1e}, at `{where}`", worst <= _GRADIENT_TOLERANCE)
 
     def _gradients(self, step: Step, session: Session, feeds: Arrays) -> list[Tensor]:
         """The gradients, and how much they change where all numbers do in their last digit.
@@ -237,8 +238,7 @@ class _Bench:
         recipe = replace(self._plain(Sgd(lr=1.0)), freeze=others)
         step = self._step(recipe, chance=False)
         feeds = self._feeds(step)
-        main = self.typed.network.main
-        own = step.signature.losses.get(main, step.signature.loss)
+        own = step.signature.losses.get(main := self.typed.network.main, step.signature.loss)
         trained = float(self._session(step).run(feeds, [own])[own])
         head = heads_of(self.typed.network, recipe)[0]
         inputs = {name: feeds[name] for name in step.signature.samples}
@@ -348,8 +348,8 @@ class _Bench:
         return self.recipe.bare(optimizer)
 
     def _step(self, recipe: Recipe, device: str | None = None, *, chance: bool = True) -> Step:
-        target = target_of(device or self.device)
-        return build_step(self.typed, recipe, batch=self.batch, target=target, chance=chance)
+        given = form_on(device or self.device)
+        return build_step(self.typed, recipe, batch=self.batch, chance=chance, **given)
 
     def _session(self, step: Step) -> Session:
         return Session(step.to_proto().SerializeToString(), self.device, threads=self.threads)

@@ -43,6 +43,7 @@ from cnndsl.graph.garbage_collection import uncollected
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.backward import BackwardPass, emit_backward
 from cnndsl.training.graph import StepGraph
+from cnndsl.training.host import Host
 from cnndsl.training.loss_scale import FIRST, Gate, LossScale
 from cnndsl.training.metrics import Metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
@@ -81,6 +82,8 @@ class Step:
     model: onnx_ir.Model
     signature: Signature
     probes: tuple[Probe, ...] = ()
+    host: Host | None = None
+    """What of this machine it needs; None for standard operators only."""
 
     @uncollected()
     def to_proto(self) -> onnx.ModelProto:
@@ -105,6 +108,7 @@ class UpdateStep(Step):
     suffix = ".update.onnx"
 
 
+# Long, because it lists all that a step takes and gives.
 @uncollected()
 def build_step(
     typed: TypedNetwork,
@@ -113,13 +117,15 @@ def build_step(
     batch: int | None = None,
     opset: int = DEFAULT_OPSET,
     target: Target = "cpu",
+    host: Host | None = None,
     probed: bool = False,
     chance: bool = True,
 ) -> Step:
     """The graph of one training step for a batch of fixed size.
 
     The recipe is the network's unless another is given, the batch the recipe's. The loss is that
-    of the main output; weights that it does not depend on have no part in the step. ``probed``
+    of the main output; weights that it does not depend on have no part in the step. The target
+    `host` needs to know what this machine has, the others don't. ``probed``
     gives it the outputs that :mod:`cnndsl.training.probe` describes. Without ``chance``, layers
     that draw in training do what they do in inference.
 
@@ -130,6 +136,7 @@ def build_step(
     """
     recipe = recipe or typed.network.recipe or Recipe()
     backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target, chance=chance)
+    host = None if backward.graph.policy else host  # an emulation is of standard operators
     graph, forward = backward.graph, backward.forward
     gate = Gate(graph, backward.scale, backward.gradients, graph.step)
     updates = _updates(recipe, graph, backward, forward.weights, gate)
@@ -153,9 +160,10 @@ def build_step(
         **{_spec("probe", value, probe.of): value for probe, value in probes.items()},
     }
     return Step(
-        _model(f"{typed.name} training step", graph, target, inputs, outputs),
+        _model(f"{typed.name} training step", graph, target, inputs, outputs, host),
         Signature(graph.batch, tuple(inputs), tuple(outputs), _metrics(backward)),
         tuple(probes),
+        host,
     )
 
 
@@ -167,6 +175,7 @@ def build_split(
     batch: int | None = None,
     opset: int = DEFAULT_OPSET,
     target: Target = "cpu",
+    host: Host | None = None,
 ) -> tuple[GradientStep, UpdateStep]:
     """The two graphs that are a training step, one after the other.
 
@@ -179,10 +188,14 @@ def build_split(
     """
     recipe = recipe or typed.network.recipe or Recipe()
     backward = emit_backward(typed, recipe, batch or recipe.batch, opset, target)
-    return _gradient_step(typed, backward, target), _update_step(typed, recipe, backward, target)
+    host = None if backward.graph.policy else host
+    gradients = _gradient_step(typed, backward, target, host)
+    return gradients, _update_step(typed, recipe, backward, target)
 
 
-def _gradient_step(typed: TypedNetwork, backward: BackwardPass, target: Target) -> GradientStep:
+def _gradient_step(
+    typed: TypedNetwork, backward: BackwardPass, target: Target, host: Host | None
+) -> GradientStep:
     graph, weights = backward.graph, backward.forward.weights
     gate = Gate(graph, backward.scale, backward.gradients, graph.step)
     scale = {} if backward.scale is None else {SCALE: (backward.scale.scale, backward.scale.scale)}
@@ -198,8 +211,9 @@ def _gradient_step(typed: TypedNetwork, backward: BackwardPass, target: Target) 
         **_gradients(backward),
     }
     return GradientStep(
-        _model(f"{typed.name} gradient step", graph, target, inputs, outputs),
+        _model(f"{typed.name} gradient step", graph, target, inputs, outputs, host),
         Signature(graph.batch, tuple(inputs), tuple(outputs), _metrics(backward)),
+        host=host,
     )
 
 
@@ -335,7 +349,12 @@ def _spec(role: Role, value: onnx_ir.Value, of: str = "") -> TensorSpec:
 
 
 def _model(
-    name: str, graph: StepGraph, target: Target, inputs: _Named, outputs: _Named
+    name: str,
+    graph: StepGraph,
+    target: Target,
+    inputs: _Named,
+    outputs: _Named,
+    host: Host | None = None,
 ) -> onnx_ir.Model:
     """The model, simplified; of mixed precision, a CPU only has an emulation."""
     model = onnx_ir.Model(
@@ -350,7 +369,7 @@ def _model(
         producer_name="cnndsl",
         functions=graph.functions,
     )
-    simplify(model)
-    if graph.policy is not None and target == "cpu":
+    simplify(model, host)
+    if graph.policy is not None and target != "cuda":
         EmulatedPrecision()(model)
     return model

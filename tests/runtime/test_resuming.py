@@ -12,8 +12,10 @@ import pytest
 from training_runs import SGD, Recorder, network, refused, request, results, stripes
 
 from cnndsl.pipeline import train
+from cnndsl.runtime import host
 from cnndsl.runtime.checkpoint import list_checkpoints
 from cnndsl.runtime.events import Progress
+from cnndsl.training.host import Host
 
 
 def interrupted_at(number: int, sent: signal.Signals = signal.SIGINT) -> Recorder:
@@ -185,3 +187,21 @@ def test_a_larger_batch_than_there_are_samples_is_no_other_run(tmp_path: Path) -
     train(request(tmp_path, data=six), Recorder())
     ten = network(SGD.replace("batch 8", "batch 10"))
     assert train(request(tmp_path, data=six, network=ten, resume="latest"), Recorder()).records
+
+
+def test_a_run_that_goes_on_with_other_convolutions_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host, "found_host", lambda: None)
+    train(request(tmp_path), interrupted_at(2))
+    again = Recorder()
+    train(replace(request(tmp_path), resume="latest"), again)
+    assert not any("convolutions" in note for note in again.notes)
+    train(replace(request(tmp_path / "other"), resume=""), interrupted_at(2))
+    monkeypatch.setattr(host, "found_host", lambda: Host(8))
+    changed = Recorder()
+    train(replace(request(tmp_path / "other"), resume="latest"), changed)
+    assert (
+        "the way of convolutions was standard before, and is in blocks of 8 channels now:"
+        " last digits may differ" in changed.notes
+    )

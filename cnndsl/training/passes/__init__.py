@@ -9,6 +9,9 @@ from __future__ import annotations
 import onnx_ir
 import onnx_ir.passes
 
+from cnndsl.training.host.kernels import Host
+from cnndsl.training.passes.blocked_chains import BlockedRelu, UnblockedTwice
+from cnndsl.training.passes.blocking import BlockedConvolutions
 from cnndsl.training.passes.decay import DecayAsProduct
 from cnndsl.training.passes.descent import DescentIntoProduct
 from cnndsl.training.passes.duplicates import MergeDuplicates
@@ -34,7 +37,10 @@ fusions, since they ask who uses a value, and behind, since they leave what they
 """
 
 
-def simplify(model: onnx_ir.Model) -> None:
-    """Run all passes over a model, in place."""
+def simplify(model: onnx_ir.Model, host: Host | None = None) -> None:
+    """Run all passes over a model, in place; with a host, its own forms come in first."""
+    if host is not None:
+        for form in (BlockedConvolutions(host), BlockedRelu(), UnblockedTwice()):
+            form(model)
     for kind in PASSES:
         kind()(model)

@@ -25,6 +25,10 @@ class Fusion(onnx_ir.passes.InPlacePass):
     op_type: str
     """The operator of the last of the nodes."""
 
+    def applies(self, node: onnx_ir.Node) -> bool:
+        """Whether a node has that operator."""
+        return node.domain == "" and node.op_type == self.op_type
+
     @abstractmethod
     def fused(self, node: onnx_ir.Node) -> Sequence[onnx_ir.Node]:
         """What is to stand in the place of a node, the last one giving its result.
@@ -40,10 +44,11 @@ class Fusion(onnx_ir.passes.InPlacePass):
     @override
     def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
         self._made: list[onnx_ir.Node] = []
+        graphs = [model.graph, *(function.graph for function in model.functions.values())]
         taken: set[str] = set()
         for node in tuple(model.graph):
-            if node.domain == "" and node.op_type == self.op_type and (new := self.fused(node)):
-                taken = taken or {name for one in model.graph for name in _names(one)}
+            if self.applies(node) and (new := self.fused(node)):
+                taken = taken or {name for graph in graphs for one in graph for name in _names(one)}
                 taken -= _names(node)
                 _substitute(model.graph, node, new, taken)
                 taken |= {name for one in new for name in _names(one)}
@@ -78,9 +83,10 @@ def _substitute(
     """
     scope, _, _ = str(old.name).rpartition("/")
     given: set[str] = set()
+    result = str(old.outputs[0].name)
     for node in new:
         name, count = f"{scope}/{node.op_type}", 1
-        while name in taken or name in given:
+        while name in taken or name in given or (node is not new[-1] and name == result):
             count += 1
             name = f"{scope}/{node.op_type}_{count}"
         given.add(name)
@@ -91,10 +97,10 @@ def _substitute(
     )
 
 
-def made_for(value: onnx_ir.Value | None, op_type: str) -> onnx_ir.Node | None:
+def made_for(value: onnx_ir.Value | None, op_type: str, domain: str = "") -> onnx_ir.Node | None:
     """The node that makes a value, where it has that operator and nothing else needs its result."""
     node = None if value is None else value.producer()
-    if node is None or node.domain != "" or node.op_type != op_type:
+    if node is None or node.domain != domain or node.op_type != op_type:
         return None
     result = node.outputs[0]
     return None if result.is_graph_output() or len(result.uses()) != 1 else node

@@ -1,0 +1,97 @@
+"""A small model of all blocked forms, and what must come out of it.
+
+Where blocks have another size than was assumed, the numbers are wrong without an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy
+import onnx
+import onnx_ir
+from numpy.lib.stride_tricks import sliding_window_view
+
+from cnndsl.autodiff.geometry import Geometry
+from cnndsl.autodiff.rules import Array
+from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
+from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
+from cnndsl.training.host.kernels import BLOCKED, Host
+from cnndsl.training.host.nodes import Nodes
+
+__all__ = ["trial_data", "trial_model"]
+
+_CHANNELS = 64
+"""A multiple of every size that blocks may have."""
+
+_CASE = Geometry(
+    batch=2,
+    groups=1,
+    channels=_CHANNELS,
+    filters=_CHANNELS,
+    inputs=(9, 7),
+    outputs=(9, 7),
+    kernel=(3, 3),
+    strides=(1, 1),
+    dilations=(1, 1),
+    before=(1, 1),
+    after=(1, 1),
+)
+
+_SHAPES = {
+    "x": (_CASE.batch, _CASE.channels, *_CASE.inputs),
+    "w": (_CASE.filters, _CASE.channels, *_CASE.kernel),
+    "dy": (_CASE.batch, _CASE.filters, *_CASE.outputs),
+}
+
+
+def trial_model(host: Host) -> bytes:
+    """A convolution with both gradients: ``x``, ``w``, ``dy`` in and ``y``, ``dx``, ``dw`` out."""
+    given = {
+        name: onnx_ir.Value(
+            name=name,
+            type=onnx_ir.TensorType(onnx_ir.DataType.FLOAT),
+            shape=onnx_ir.Shape(shape),
+        )
+        for name, shape in _SHAPES.items()
+    }
+    emit, block = Nodes(given["x"]), host.block
+    made = {
+        "y": forward(emit, _CASE, block, given["x"], given["w"]),
+        "dx": input_gradient(emit, _CASE, block, given["dy"], given["w"]),
+        "dw": kernel_gradient(emit, _CASE, block, given["x"], given["dy"]),
+    }
+    for name, value in made.items():
+        value.name = name
+    graph = onnx_ir.Graph(
+        [*given.values()],
+        [*made.values()],
+        nodes=emit.made,
+        opset_imports={"": DEFAULT_OPSET, BLOCKED: 1},
+        name="trial",
+    )
+    model = onnx_ir.Model(graph, ir_version=IR_VERSIONS[DEFAULT_OPSET])
+    proto: onnx.ModelProto = onnx_ir.serde.serialize_model(model)
+    data: bytes = proto.SerializeToString()
+    return data
+
+
+def trial_data() -> tuple[Mapping[str, Array], Mapping[str, Array]]:
+    """What the model is given, and what it must give, by the definition, in float64."""
+    random = numpy.random.default_rng(0)
+    given = {name: random.standard_normal(dims, numpy.float32) for name, dims in _SHAPES.items()}
+    x, w, dy = (given[name].astype(numpy.float64) for name in ("x", "w", "dy"))
+    seen, spread = (_windows(one) for one in (x, dy))
+    turned = w[:, :, ::-1, ::-1]
+    expected = {
+        "y": numpy.einsum("nchwij,mcij->nmhw", seen, w, optimize=True),
+        "dx": numpy.einsum("nmhwij,mcij->nchw", spread, turned, optimize=True),
+        "dw": numpy.einsum("nchwij,nmhw->mcij", seen, dy, optimize=True),
+    }
+    return given, expected
+
+
+def _windows(maps: Array) -> Array:
+    """[N, C, H, W] as [N, C, H, W, 3, 3]: each cell with its neighbours, zeros outside."""
+    padded = numpy.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    return sliding_window_view(padded, _CASE.kernel, axis=(2, 3))

@@ -1,0 +1,92 @@
+"""Lets convolutions and their gradients work on feature maps whose channels lie in blocks.
+
+Before::
+
+    y = Conv(x, w)
+    dx = ConvInputGradient(dy, w)
+    dw = ConvKernelGradient(x, dy)
+
+After::
+
+    y = ReorderOutput(nchwc.Conv(ReorderInput(x), …))
+
+and both gradients likewise, by the forms of :mod:`cnndsl.training.host.blocked`. A gradient that
+keeps its standard form is a composite still, and taken apart by a later pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import onnx_ir
+import onnx_ir.passes
+from typing_extensions import override
+
+from cnndsl.autodiff.convolution import INPUT_GRADIENT, KERNEL_GRADIENT, geometry_of
+from cnndsl.autodiff.geometry import Geometry
+from cnndsl.graph.builder import COMPOSITES
+from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
+from cnndsl.training.host.kernels import BLOCKED, Host
+from cnndsl.training.host.nodes import Nodes
+from cnndsl.training.host.rule import (
+    can_block,
+    can_block_input_gradient,
+    can_block_kernel_gradient,
+    is_faster,
+    is_faster_input_gradient,
+    is_faster_kernel_gradient,
+)
+from cnndsl.training.passes.fusion import Fusion
+
+__all__ = ["BlockedConvolutions"]
+
+_Says: TypeAlias = Callable[[Geometry, int], bool]
+
+_OPERATORS = {("", "Conv"), (COMPOSITES, INPUT_GRADIENT), (COMPOSITES, KERNEL_GRADIENT)}
+
+
+class BlockedConvolutions(Fusion):
+    """Puts blocked forms in the place of convolutions and gradients that they are faster for."""
+
+    def __init__(self, host: Host, *, every: bool = False) -> None:
+        """With ``every``, all that have such a form, faster or not."""
+        super().__init__()
+        self.host = host
+        self.every = every
+
+    @override
+    def applies(self, node: onnx_ir.Node) -> bool:
+        return (node.domain, node.op_type) in _OPERATORS
+
+    @override
+    def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
+        result = super().call(model)
+        if result.modified:
+            model.graph.opset_imports[BLOCKED] = 1
+        return result
+
+    @override
+    def fused(self, node: onnx_ir.Node) -> Sequence[onnx_ir.Node]:
+        first, second, *rest = (value for value in node.inputs if value is not None)
+        result, block = node.outputs[0], self.host.block
+        if result.dtype != onnx_ir.DataType.FLOAT:
+            return ()
+        emit = Nodes(result)
+        if node.op_type == INPUT_GRADIENT:
+            g = geometry_of(node, result, second, first)
+            if self._is_wanted(g, can_block_input_gradient, is_faster_input_gradient):
+                input_gradient(emit, g, block, first, second)
+        elif node.op_type == KERNEL_GRADIENT:
+            g = geometry_of(node, first, result, second)
+            if self._is_wanted(g, can_block_kernel_gradient, is_faster_kernel_gradient):
+                kernel_gradient(emit, g, block, first, second)
+        else:
+            g = geometry_of(node, first, second, result)
+            if self._is_wanted(g, can_block, is_faster):
+                forward(emit, g, block, first, second, *rest)
+        return emit.made
+
+    def _is_wanted(self, g: Geometry, can: _Says, is_faster: _Says) -> bool:
+        block = self.host.block
+        return can(g, block) and (self.every or is_faster(g, block))

@@ -1,0 +1,250 @@
+"""The forms of the target `host` give the numbers of the standard ones for any convolution."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy
+import onnx_ir
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from packaging.version import Version
+
+import cnndsl
+from cnndsl.autodiff.reverse import differentiate
+from cnndsl.autodiff.rules import dims_of
+from cnndsl.graph.builder import GraphBuilder
+from cnndsl.graph.export import graph_text, self_check
+from cnndsl.runtime.host import found_host
+from cnndsl.runtime.start import CPU, TRAINING, start
+from cnndsl.training.host import Host
+from cnndsl.training.host.kernels import BLOCKED
+from cnndsl.training.passes import simplify
+from cnndsl.training.passes.blocked_chains import BlockedRelu
+from cnndsl.training.passes.blocking import BlockedConvolutions
+from cnndsl.training.step import build_step
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "passes"
+FLOAT = onnx_ir.DataType.FLOAT
+HOST = found_host()
+
+needs_host = pytest.mark.skipif(HOST is None, reason="ONNX Runtime has no blocks for this CPU")
+
+
+def convolution(
+    x: tuple[int, ...], w: tuple[int, ...], *, bias: bool = False, **attributes: list[int] | int
+) -> tuple[onnx_ir.Model, Mapping[str, tuple[int, ...]]]:
+    """A convolution and its gradients for `host`, with the gradient of its output among inputs."""
+    emit = GraphBuilder(x[0])
+    dims = {"x": x, "w": w} | ({"b": w[:1]} if bias else {})
+    given = {name: emit.placeholder(name, size, FLOAT) for name, size in dims.items()}
+    emit.enter("C/Conv", "spec.cnn:1: C: conv")
+    y = emit.op("Conv", *given.values(), **attributes)
+    dims["dy"] = dims_of(y)
+    given["dy"] = emit.placeholder("dy", dims["dy"], FLOAT)
+    score = emit.op("ReduceSum", emit.op("Mul", y, given["dy"]), keepdims=0)
+    wanted = [given["x"], given["w"]]
+    found = differentiate(emit, score, wanted, "host")
+    outputs = [y, *(found[one] for one in wanted)]
+    for name, value in zip(("y", "dx", "dw"), outputs, strict=True):
+        value.name = name
+    graph = onnx_ir.Graph(
+        [*given.values()],
+        outputs,
+        nodes=emit.nodes,
+        opset_imports={"": emit.opset},
+        name="convolution",
+    )
+    return onnx_ir.Model(graph, ir_version=8, functions=emit.functions), dims
+
+
+def results(model: onnx_ir.Model, feeds: Mapping[str, numpy.ndarray]) -> list[numpy.ndarray]:
+    proto = onnx_ir.serde.serialize_model(model)
+    self_check(proto)
+    found: list[numpy.ndarray] = start(proto.SerializeToString(), CPU, TRAINING, threads=1).run(
+        None, dict(feeds)
+    )
+    return found
+
+
+def blocked_operators(model: onnx_ir.Model) -> list[str]:
+    return [node.op_type for node in model.graph if node.domain == BLOCKED]
+
+
+@st.composite
+def convolutions(
+    draw: st.DrawFn,
+) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
+    """Shapes whose channels fill blocks of 8 or 16, and all that a Conv can say of its windows."""
+    batch = draw(st.sampled_from([1, 2, 3, 4, 8, 16, 24]))
+    kind = draw(st.sampled_from(["full", "full", "few", "grouped", "depthwise"]))
+    groups = {"grouped": 2, "depthwise": 32}.get(kind, 1)
+    filters = 32 if kind == "depthwise" else 16 * groups * draw(st.integers(1, 2))
+    channels = draw(st.integers(1, 3)) * (1 if kind == "few" else 16 * groups)
+    if kind == "depthwise":
+        channels = 32
+    sides = [draw(st.integers(1, 9)) for _ in range(2)]
+    kernel = [draw(st.integers(1, 4)) for _ in range(2)]
+    strides = draw(st.sampled_from([[1, 1], [1, 1], [2, 2], [1, 3]]))
+    dilations = [draw(st.integers(1, 2)) for _ in range(2)]
+    pads = [draw(st.integers(0, 2)) for _ in range(4)]
+    for axis in range(2):
+        room = sides[axis] + pads[axis] + pads[axis + 2]
+        reach = dilations[axis] * (kernel[axis] - 1) + 1
+        # A first window that sees the padding only is nothing that the standard forms are for.
+        assume(room >= reach and pads[axis] < reach)
+    attributes: dict[str, Any] = {
+        "strides": strides,
+        "dilations": dilations,
+        "pads": pads,
+        "group": groups,
+    }
+    return (batch, channels, *sides), (filters, channels // groups, *kernel), attributes
+
+
+@needs_host
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(case=convolutions(), bias=st.booleans(), seed=st.integers(0, 99))
+def test_every_form_gives_the_standard_ones_numbers(
+    case: tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]],
+    bias: bool,
+    seed: int,
+) -> None:
+    assert HOST is not None
+    x, w, attributes = case
+    standard, dims = convolution(x, w, bias=bias, **attributes)
+    simplify(standard)
+    forms, _ = convolution(x, w, bias=bias, **attributes)
+    assert BlockedConvolutions(HOST, every=True)(forms).modified
+    simplify(forms)
+    random = numpy.random.default_rng(seed)
+    feeds = {name: random.standard_normal(size, numpy.float32) for name, size in dims.items()}
+    for one, other in zip(results(forms, feeds), results(standard, feeds), strict=True):
+        assert one.shape == other.shape
+        assert numpy.abs(one - other).max() <= 1e-5 * max(1.0, float(numpy.abs(other).max()))
+
+
+def test_what_it_puts_in_is_as_recorded() -> None:
+    model, _ = convolution((8, 16, 6, 6), (32, 16, 3, 3), pads=[1, 1, 1, 1])
+    compare("blocking.before.onnxtxt", graph_text(model))
+    assert BlockedConvolutions(Host(8), every=True)(model).modified
+    compare("blocking.after.onnxtxt", graph_text(model))
+
+
+def compare(name: str, text: str) -> None:
+    if Version(version("onnx")) < Version("1.23"):
+        pytest.skip("the printer of older versions of onnx writes numbers with fewer digits")
+    recorded = GOLDEN / name
+    if os.environ.get("CNNDSL_REWRITE"):
+        recorded.write_text(text, encoding="utf-8")
+    assert text == recorded.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "attributes"),
+    [
+        ((2, 12, 6, 6), (12, 12, 3, 3), {}),  # no blocks of 8
+        ((2, 16, 6), (16, 16, 3), {}),  # one dimension
+        ((2, 16, 4, 4, 4), (16, 16, 3, 3, 3), {}),  # three
+        ((2, 12, 6, 6), (36, 1, 3, 3), {"group": 12}),  # three filters on each channel
+    ],
+)
+def test_what_has_no_such_form_stays(
+    x: tuple[int, ...], w: tuple[int, ...], attributes: dict[str, Any]
+) -> None:
+    model, _ = convolution(x, w, **attributes)
+    assert not BlockedConvolutions(Host(8), every=True)(model).modified
+
+
+def test_a_standard_step_is_the_same_for_either_way_of_its_gradients() -> None:
+    """What has no blocked form is taken apart into what `cpu` has."""
+    typed = cnndsl.load("lenet5").typed
+    steps = [
+        build_step(typed, batch=4, target="cpu"),
+        build_step(typed, batch=4, target="host", host=Host(256)),
+    ]
+    assert len({graph_text(step.model) for step in steps}) == 1
+
+
+CHAIN = """
+network chain
+input 16x32x32
+conv 16@3x3 padding 1 -> relu -> conv 32@3x3 -> relu -> maxpool 2 -> conv 16@2x2 bias no
+batchnorm -> relu -> flatten -> dense 3 -> softmax
+train {
+  optimizer sgd lr 0.1 momentum 0.9
+  loss crossentropy
+}
+"""
+
+
+@needs_host
+def test_maps_stay_in_blocks_from_one_convolution_to_the_next_and_the_numbers_stay() -> None:
+    assert HOST is not None
+    typed = cnndsl.parse(CHAIN).typed
+    steps = {
+        "cpu": build_step(typed, batch=8, target="cpu"),
+        "host": build_step(typed, batch=8, target="host", host=HOST),
+    }
+    ways = [node.op_type for node in steps["host"].model.graph]
+    assert ways.count("Relu") == 1  # behind the batch normalisation
+    random = numpy.random.default_rng(4)
+    signature = steps["cpu"].signature
+    feeds = {
+        spec.name: numpy.asarray(0.3 * random.standard_normal(spec.dims), spec.dtype)
+        for spec in signature.inputs
+    }
+    feeds["labels"] = random.integers(0, 3, feeds["labels"].shape)
+    names = [spec.name for spec in signature.outputs]
+    found = {}
+    for target, step in steps.items():
+        session = start(step.to_proto().SerializeToString(), CPU, TRAINING, threads=1)
+        found[target] = dict(zip(names, session.run(names, feeds), strict=True))
+    for name, array in found["cpu"].items():
+        other = found["host"][name]
+        assert numpy.abs(array - other).max() <= 1e-4 * max(1.0, float(numpy.abs(array).max())), (
+            name
+        )
+
+
+@needs_host
+def test_a_relu_that_others_share_the_convolution_with_stays() -> None:
+    assert HOST is not None
+    emit = GraphBuilder(2)
+    x = emit.placeholder("x", (2, 16, 5, 5), FLOAT)
+    w = emit.placeholder("w", (16, 16, 3, 3), FLOAT)
+    y = emit.op("Conv", x, w)
+    outputs = [emit.op("Relu", y), emit.op("Neg", y)]
+    graph = onnx_ir.Graph(
+        [x, w], outputs, nodes=emit.nodes, opset_imports={"": emit.opset}, name="shared"
+    )
+    model = onnx_ir.Model(graph, ir_version=8)
+    assert BlockedConvolutions(HOST, every=True)(model).modified
+    assert not BlockedRelu()(model).modified
+    random = numpy.random.default_rng(5)
+    feeds = {
+        name: random.standard_normal(dims_of(one), numpy.float32)
+        for name, one in (("x", x), ("w", w))
+    }
+    relu, negative = results(model, feeds)
+    assert numpy.array_equal(relu, numpy.maximum(-negative, 0))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "is_blocked"),
+    [
+        ((8, 64, 28, 28), (64, 64, 3, 3), True),
+        ((8, 64, 28, 28), (64, 64, 1, 1), False),  # a product of matrices
+        ((1, 64, 8, 8), (64, 64, 3, 3), False),  # fewer cells than the kernels have numbers
+        ((1, 16, 32, 32), (16, 16, 3, 3), False),  # little to multiply
+        ((8, 3, 64, 64), (64, 3, 3, 3), False),  # a picture's channels
+    ],
+)
+def test_what_is_no_faster_stays(x: tuple[int, ...], w: tuple[int, ...], is_blocked: bool) -> None:
+    model, _ = convolution(x, w)
+    assert BlockedConvolutions(Host(8))(model).modified == is_blocked
