@@ -63,6 +63,7 @@ def parts_of(spec: str, batch: int) -> dict[str, float]:
     from cnndsl import pipeline
     from cnndsl.graph.initializers import initialise
     from cnndsl.recipe.recipe import Recipe
+    from cnndsl.runtime.host import form_on
     from cnndsl.runtime.train_step import TrainStep
     from cnndsl.training import passes, step
     from cnndsl.typecheck.heads import head_positions
@@ -72,13 +73,13 @@ def parts_of(spec: str, batch: int) -> dict[str, float]:
     clock.mark("check")
     seconds = [0.0]
 
-    def simplify(model: Any) -> None:
+    def simplify(model: Any, host: Any = None) -> None:
         before = time.perf_counter()
-        passes.simplify(model)
+        passes.simplify(model, host)
         seconds[0] += time.perf_counter() - before
 
     step.simplify = simplify  # type: ignore[attr-defined]
-    made = step.build_step(network, batch=batch)
+    made = step.build_step(network, batch=batch, **form_on("cpu"))
     clock.mark("make")
     clock.parts["make"] -= seconds[0]
     clock.parts["passes"] = seconds[0]
