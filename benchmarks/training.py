@@ -51,7 +51,7 @@ TURN = 0.4
 CLOSE = 2e-4, 2e-2
 """How far apart the first losses of two equal steps may be, and how far they fall to the second."""
 
-BY_CHANCE = 0.3, 1.0
+BY_CHANCE = 0.5, float("inf")
 """The same where dropout draws other units on both sides."""
 
 

@@ -75,9 +75,12 @@ class Setup:
 
     @property
     def rate(self) -> float:
-        """The learning rate. A large first step would magnify rounding errors in a comparison."""
+        """A hundredth of the spec's learning rate.
+
+        Large first steps on random samples would magnify rounding errors, or end in no numbers.
+        """
         how: Any = recipe_of(self.network).optimizer
-        return float(how.lr if self.chance else how.lr / 100)
+        return float(how.lr) / 100
 
 
 CASES = (
