@@ -46,8 +46,13 @@ class OpenPicture:
     path: str | os.PathLike[str]
 
 
-def picture_values(opened: OpenPicture, layout: Layout, model_input: ModelInput) -> Array:
+def picture_values(
+    opened: OpenPicture, layout: Layout, model_input: ModelInput
+) -> Array | Picture:
     """The values ``[height, width]`` or ``[height, width, 3]``: bytes, or float32 from 0 to 255.
+
+    Bytes that Pillow holds as they are wanted it keeps, as a picture: each copy of a large one
+    costs as much as a tenth of its decoding.
 
     Args:
         opened: the picture.
@@ -87,10 +92,17 @@ def luma(colours: Array) -> Array:
 # --- bytes ------------------------------------------------------------------------------------
 
 
-def _bytes(picture: Picture, layout: Layout, background: int) -> Array:
-    """Converted band by band, so that a large picture is not in memory in four modes at once."""
+def _bytes(picture: Picture, layout: Layout, background: int) -> Array | Picture:
     picture.load()
     ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode in ("L", "RGB") and not picture.has_transparency_data:
+        wanted = "L" if layout == "gray" else "RGB"
+        return picture if picture.mode == wanted else picture.convert(wanted)
+    return _banded(picture, layout, background)
+
+
+def _banded(picture: Picture, layout: Layout, background: int) -> Array:
+    """Converted band by band, so that a large picture is not in memory in four modes at once."""
     width, height = picture.size
     values = numpy.empty((height, width) if layout == "gray" else (height, width, 3), numpy.uint8)
     rows = max(1, _BAND // width)

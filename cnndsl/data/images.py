@@ -19,8 +19,8 @@ import numpy
 from PIL import Image, UnidentifiedImageError
 
 from cnndsl.data.colours import OpenPicture, picture_values
-from cnndsl.data.normalize import taken_values
-from cnndsl.data.resize import fit_picture
+from cnndsl.data.normalize import Floats, taken_values
+from cnndsl.data.resize import fit_image, fit_picture
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, ModelInput, UnreadableError
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
@@ -49,8 +49,10 @@ _TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 Picture: TypeAlias = "Image.Image"
 
 
-def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Array:
-    """Read a picture as an input wants it.
+def read_picture(
+    path: str | os.PathLike[str], model_input: ModelInput, out: Floats | None = None
+) -> Array:
+    """Read a picture as an input wants it, into ``out`` where that is given.
 
     Raises:
         UserError: CNN702 where the file is not a picture, is broken or too large, CNN703 where
@@ -72,7 +74,7 @@ def read_picture(path: str | os.PathLike[str], model_input: ModelInput) -> Array
         )
     check_size(model_input)
     fitted = _load(path, layout, model_input)
-    return taken_values(_channels_first(fitted, layout), model_input)
+    return taken_values(_channels_first(fitted, layout), model_input, out=out)
 
 
 def check_size(model_input: ModelInput) -> None:
@@ -145,9 +147,12 @@ def _fitted(opened: OpenPicture, layout: Layout, model_input: ModelInput) -> Arr
     large = picture.width * picture.height > _LARGE
     with _one_at_a_time if large else nullcontext():
         values = picture_values(opened, layout, model_input)
-        picture.close()  # Its pixels are needed no more.
         height, width = model_input.type.spatial
-        return fit_picture(values, (width, height), model_input.preparation, path)
+        preparation = model_input.preparation
+        if isinstance(values, Image.Image):
+            return numpy.asarray(fit_image(values, (width, height), preparation, path))
+        picture.close()  # Its pixels are needed no more.
+        return fit_picture(values, (width, height), preparation, path)
 
 
 def _formats(path: str | os.PathLike[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy
 from typing_extensions import override
 
 from cnndsl.data.images import check_size, read_picture
+from cnndsl.data.normalize import Floats
 from cnndsl.data.samples import LISTED, Broken, BrokenSampleError, Dataset, Indices
 from cnndsl.data.sources import PICTURE_SUFFIXES, Array, UnreadableError, kinds, walk_files
 from cnndsl.data.splits import Wanted, not_understood, only_input
@@ -94,14 +95,14 @@ class PictureSet(Dataset):
     def load(self, indices: Indices) -> dict[str, Array]:
         pictures = numpy.empty((len(indices), *self._input.type.dims), numpy.float32)
         for at, index in enumerate(indices.tolist()):
-            pictures[at] = self._load(index)
+            self._load(index, pictures[at])
         return {self._input.name: pictures}
 
-    def _load(self, index: int) -> Array:
+    def _load(self, index: int, out: Floats | None = None) -> None:
         path = self._files[index]
         self._demand_unchanged(index)
         try:
-            return read_picture(path, self._input)
+            read_picture(path, self._input, out)
         except UnreadableError as error:
             # It may have gone or been cut off just now.
             self._demand_unchanged(index)

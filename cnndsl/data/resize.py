@@ -17,7 +17,7 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.recipe.preparation import Preparation
 
-__all__ = ["fit_picture", "resized_to"]
+__all__ = ["fit_image", "fit_picture", "resized_to"]
 
 Picture: TypeAlias = "Image.Image"
 
@@ -44,18 +44,42 @@ def fit_picture(
     Raises:
         UserError: CNN703 for another size where the preparation says ``exact``.
     """
-    if preparation.fit == "exact" and (picture.shape[1], picture.shape[0]) != size:
-        raise UserError(
-            "CNN703",
-            f"`{path}` has {picture.shape[0]}x{picture.shape[1]} pixels (height x width), but the"
-            f" input takes exactly {size[1]}x{size[0]}",
-            help="give a picture of that size, or write `fit resize` in the spec's input",
-        )
+    _check_exact((picture.shape[1], picture.shape[0]), size, preparation, path)
     if picture.ndim == 3 and picture.dtype != numpy.uint8:
         # Pillow knows colours of bytes only.
         planes = [_fitted(picture[..., at], size, preparation) for at in range(picture.shape[2])]
         return numpy.stack(planes, axis=-1)
     return _fitted(picture, size, preparation)
+
+
+def fit_image(
+    image: Picture,
+    size: tuple[int, int],
+    preparation: Preparation,
+    path: str | os.PathLike[str],
+) -> Picture:
+    """The same for a picture that Pillow holds, gray or of three colours of bytes.
+
+    Raises:
+        UserError: as :func:`fit_picture`.
+    """
+    _check_exact(image.size, size, preparation, path)
+    return image if _is_fitted(image.size, size, preparation) else _fit(image, size, preparation)
+
+
+def _check_exact(
+    have: tuple[int, int],
+    size: tuple[int, int],
+    preparation: Preparation,
+    path: str | os.PathLike[str],
+) -> None:
+    if preparation.fit == "exact" and have != size:
+        raise UserError(
+            "CNN703",
+            f"`{path}` has {have[1]}x{have[0]} pixels (height x width), but the"
+            f" input takes exactly {size[1]}x{size[0]}",
+            help="give a picture of that size, or write `fit resize` in the spec's input",
+        )
 
 
 def resized_to(
@@ -77,21 +101,27 @@ def resized_to(
     return max(want[0], want[1] * width // height), want[1]
 
 
-def _fitted(picture: Array, size: tuple[int, int], preparation: Preparation) -> Array:
-    height, width = picture.shape[:2]
+def _is_fitted(have: tuple[int, int], size: tuple[int, int], preparation: Preparation) -> bool:
     plain = preparation.fit != "crop" or preparation.fit_from is None
-    if (width, height) == size and plain:
+    return have == size and plain
+
+
+def _fitted(picture: Array, size: tuple[int, int], preparation: Preparation) -> Array:
+    if _is_fitted((picture.shape[1], picture.shape[0]), size, preparation):
         return picture
     image = Image.fromarray(numpy.ascontiguousarray(picture))
+    return numpy.asarray(_fit(image, size, preparation))
+
+
+def _fit(image: Picture, size: tuple[int, int], preparation: Preparation) -> Picture:
     resample = _FILTERS[preparation.resample]
     match preparation.fit:
         case "crop":
-            image = _crop(image, size, preparation.fit_from, resample)
+            return _crop(image, size, preparation.fit_from, resample)
         case "pad":
-            image = _pad(image, size, preparation.background, resample)
+            return _pad(image, size, preparation.background, resample)
         case _:
-            image = image.resize(size, resample)
-    return numpy.asarray(image)
+            return image.resize(size, resample)
 
 
 def _crop(
