@@ -46,9 +46,7 @@ class OpenPicture:
     path: str | os.PathLike[str]
 
 
-def picture_values(
-    opened: OpenPicture, layout: Layout, model_input: ModelInput
-) -> Array | Picture:
+def picture_values(opened: OpenPicture, layout: Layout, model_input: ModelInput) -> Array | Picture:
     """The values ``[height, width]`` or ``[height, width, 3]``: bytes, or float32 from 0 to 255.
 
     Bytes that Pillow holds as they are wanted it keeps, as a picture: each copy of a large one

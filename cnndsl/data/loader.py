@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+import math
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -94,21 +96,83 @@ def feed(
     """
     answers = labels or _own_labels(dataset)
 
-    def read(indices: Indices) -> Batch:
+    def read(piece: _Piece) -> Batch | None:
+        indices = piece.batch.indices[piece.start : piece.stop]
         arrays = dataset.load(indices)
         if augment is not None:
             arrays = augment(arrays, epoch, indices)
-        return Batch(arrays, answers(indices), indices)
+        piece.batch.put(piece.start, arrays)
+        if piece.stop < len(piece.batch.indices):
+            return None
+        return Batch(piece.batch.inputs, answers(piece.batch.indices), piece.batch.indices)
 
     end = len(order) - (len(order) % batch if drop_last else 0)
-    pieces = (order[at : min(at + batch, end)] for at in range(start * batch, end, batch))
+    groups = (order[at : min(at + batch, end)] for at in range(start * batch, end, batch))
+    size = _samples_in_piece(dataset)
     workers = threads or dataset.threads
-    batches = in_order(read, pieces, threads=workers, ahead=max(ahead, workers))
+    pieces = in_order(
+        read,
+        _pieces(groups, size),
+        threads=workers,
+        ahead=max(ahead * -(-batch // size), workers),
+    )
     try:
-        yield from batches
+        # The pieces of a batch come in order, so that all are there with the last one.
+        yield from filter(None, pieces)
     except BrokenSampleError as error:
         # Searched here, where all readers have stopped, and not by each of them.
         raise broken_error(dataset, error.broken) from error
+    finally:
+        pieces.close()
+
+
+# --- pieces of batches ------------------------------------------------------------------------
+
+
+_PIECE = 2**19
+"""So many numbers are read and changed at once: what is made on the way stays in the cache, and
+several threads read one batch, so that the first one is there soon and few are in memory."""
+
+
+def _samples_in_piece(dataset: Dataset) -> int:
+    numbers = sum(math.prod(one.type.dims) for one in dataset.inputs)
+    return max(1, _PIECE // max(1, numbers))
+
+
+class _Assembly:
+    """A batch in the making; its pieces are put in their places by several threads."""
+
+    def __init__(self, indices: Indices) -> None:
+        self.indices = indices
+        self.inputs: dict[str, Array] = {}
+        self._lock = threading.Lock()
+
+    def put(self, start: int, arrays: dict[str, Array]) -> None:
+        """Samples of every input, which begin at this place of the batch."""
+        with self._lock:
+            if not self.inputs:
+                self.inputs = {name: self._room(array) for name, array in arrays.items()}
+        for name, array in arrays.items():
+            if self.inputs[name] is not array:
+                self.inputs[name][start : start + len(array)] = array
+
+    def _room(self, array: Array) -> Array:
+        count = len(self.indices)
+        return array if len(array) == count else numpy.empty((count, *array.shape[1:]), array.dtype)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    batch: _Assembly
+    start: int
+    stop: int
+
+
+def _pieces(groups: Iterable[Indices], size: int) -> Iterator[_Piece]:
+    for indices in groups:
+        batch = _Assembly(indices)
+        for start in range(0, len(indices), size):
+            yield _Piece(batch, start, min(start + size, len(indices)))
 
 
 def evaluation_batches(

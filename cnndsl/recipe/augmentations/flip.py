@@ -40,6 +40,8 @@ class Flip(Augmentation):
         changed = x
         for axis, direction in ((-1, "horizontal"), (-2, "vertical")):
             if self.direction in (direction, "both"):
-                chosen = wanted[:, axis + 1].reshape(-1, *(1,) * (x.ndim - 1))
-                changed = numpy.where(chosen, numpy.flip(changed, axis), changed)
+                before, mirrored = changed, numpy.flip(changed, axis)
+                changed = numpy.empty(x.shape, x.dtype)
+                for at, chosen in enumerate(wanted[:, axis + 1].tolist()):
+                    changed[at] = mirrored[at] if chosen else before[at]
         return changed

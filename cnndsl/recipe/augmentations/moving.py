@@ -7,6 +7,7 @@ places are moved as the samples are, without mixing two of them.
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy
@@ -15,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = ["angles", "moved", "turned"]
 
+Places: TypeAlias = "numpy.typing.NDArray[numpy.int64]"
 Array: TypeAlias = "numpy.typing.NDArray[Any]"
 Floats: TypeAlias = "numpy.typing.NDArray[numpy.float32]"
 Doubles: TypeAlias = "numpy.typing.NDArray[numpy.float64]"
@@ -25,11 +27,30 @@ def moved(x: Array, most: int, chances: Doubles) -> Array:
 
     ``chances`` from 0 to 1 say how far, one for each dimension.
     """
-    n, channels, *sizes = x.shape
+    sizes = x.shape[2:]
+    places = (chances * (2 * most + 1)).astype(numpy.int64)
+    return (_moved_each if math.prod(x.shape[1:]) >= _LARGE else _moved_all)(x, most, places, sizes)
+
+
+_LARGE = 2**15
+"""From so many numbers of a sample on, moving them costs more than a loop over samples."""
+
+
+def _moved_each(x: Array, most: int, places: Places, sizes: tuple[int, ...]) -> Array:
+    result = numpy.zeros(x.shape, x.dtype)
+    for target, sample, place in zip(result, x, (places - most).tolist(), strict=True):
+        pairs = list(zip(place, sizes, strict=True))
+        into = tuple(slice(max(0, -by), size - max(0, by)) for by, size in pairs)
+        outof = tuple(slice(max(0, by), size - max(0, -by)) for by, size in pairs)
+        target[:, *into] = sample[:, *outof]
+    return result
+
+
+def _moved_all(x: Array, most: int, places: Places, sizes: tuple[int, ...]) -> Array:
+    n, channels = x.shape[:2]
     padded = numpy.zeros((n, channels, *(size + 2 * most for size in sizes)), x.dtype)
     padded[(slice(None), slice(None), *(slice(most, most + size) for size in sizes))] = x
     windows = sliding_window_view(padded, sizes, tuple(range(2, x.ndim)))
-    places = (chances * (2 * most + 1)).astype(numpy.int64)
     result: Array = windows[(numpy.arange(n), slice(None), *places.T)]
     return result
 
