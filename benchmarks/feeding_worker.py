@@ -70,8 +70,7 @@ def start_cnndsl(case: Case, folder: Path, cores: int, side: str) -> tuple[Epoch
 
     def epoch(number: int) -> Iterator[int]:
         order = epoch_order(len(data), 0, number)
-        threads = cores if data.threads > 1 else 1
-        for batch in feed(data, order, case.batch, augment=augment, epoch=number, threads=threads):
+        for batch in feed(data, order, case.batch, augment=augment, epoch=number):
             yield len(batch.indices)
 
     return epoch, data.load(numpy.arange(FIRST))["input"]

@@ -31,7 +31,7 @@ class Limits:
 
     >>> Limits.parse("layers=10, depth=5")  # doctest: +NORMALIZE_WHITESPACE
     Limits(text=400000, depth=5, layers=10, steps=100000, diagnostics=100, elements=1099511627776,
-    unpacked=4294967296, labels=134217728)
+    unpacked=4294967296, labels=134217728, readers=8)
     """
 
     text: int = 400_000
@@ -50,6 +50,8 @@ class Limits:
     """Bytes of an array that is unpacked from a file of data."""
     labels: int = 2**27
     """Labels, or numbers of targets, of one part of the data."""
+    readers: int = 8
+    """Processes that read picture files; with 1, threads read them."""
 
     @property
     def findings(self) -> int:

@@ -27,7 +27,7 @@ from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.recipe.preparation import Layout
 
-__all__ = ["MAX_PIXELS", "check_size", "read_picture"]
+__all__ = ["MAX_PIXELS", "LargePictureError", "check_size", "read_picture"]
 
 MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
@@ -49,12 +49,22 @@ _TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 Picture: TypeAlias = "Image.Image"
 
 
+class LargePictureError(Exception):
+    """Of a picture that is to be read where only one such is read at a time."""
+
+
 def read_picture(
-    path: str | os.PathLike[str], model_input: ModelInput, out: Floats | None = None
+    path: str | os.PathLike[str],
+    model_input: ModelInput,
+    out: Floats | None = None,
+    *,
+    large: bool = True,
 ) -> Array:
     """Read a picture as an input wants it, into ``out`` where that is given.
 
     Raises:
+        LargePictureError: for one of more than 16 million pixels, where ``large`` ones are not
+            wanted.
         UserError: CNN702 where the file is not a picture, is broken or too large, CNN703 where
             the input does not take this picture.
     """
@@ -73,7 +83,7 @@ def read_picture(
             help="give the data as an array in a `.npy` or `.npz` file",
         )
     check_size(model_input)
-    fitted = _load(path, layout, model_input)
+    fitted = _load(path, layout, model_input, large)
     return taken_values(_channels_first(fitted, layout), model_input, out=out)
 
 
@@ -106,7 +116,9 @@ def _channels_first(picture: Array, layout: Layout) -> Array:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput) -> Array:
+def _load(
+    path: str | os.PathLike[str], layout: Layout, model_input: ModelInput, large: bool
+) -> Array:
     try:
         with warnings.catch_warnings():
             # Pillow warns of pictures that MAX_PIXELS judges, and of oddities in metadata.
@@ -115,8 +127,8 @@ def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput)
                 open_regular(path, most=MAX_BYTES) as file,
                 Image.open(file, formats=_formats(path)) as picture,
             ):
-                return _fitted(OpenPicture(picture, file, path), layout, model_input)
-    except UserError:
+                return _fitted(OpenPicture(picture, file, path), layout, model_input, large)
+    except (UserError, LargePictureError):
         raise
     except Image.DecompressionBombError as error:
         raise _too_large(path) from error
@@ -140,11 +152,13 @@ def _load(path: str | os.PathLike[str], layout: Layout, model_input: ModelInput)
 _one_at_a_time = threading.Lock()
 
 
-def _fitted(opened: OpenPicture, layout: Layout, model_input: ModelInput) -> Array:
+def _fitted(opened: OpenPicture, layout: Layout, model_input: ModelInput, large_too: bool) -> Array:
     """The picture at the input's size; large ones one at a time, however many threads read."""
     picture, path = opened.picture, opened.path
     _check_size(picture, path)
     large = picture.width * picture.height > _LARGE
+    if large and not large_too:
+        raise LargePictureError
     with _one_at_a_time if large else nullcontext():
         values = picture_values(opened, layout, model_input)
         height, width = model_input.type.spatial

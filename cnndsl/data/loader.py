@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy
 
 from cnndsl.data.prefetch import in_order
+from cnndsl.data.readers import Elsewhere
 from cnndsl.data.samples import BrokenSampleError, Dataset, Indices, broken_error
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
@@ -88,20 +89,21 @@ def feed(
         epoch: what ``augment`` is told.
         start: how many batches to pass over, for a run that goes on within an epoch.
         ahead: how many batches are read ahead at most.
-        threads: by default as many as the dataset is worth.
+        threads: by default as many as the dataset is worth, and processes for picture files.
         drop_last: leave out an incomplete last batch.
 
     Raises:
         UserError: what reading raises: CNN803 for broken samples, CNN804 for changed data.
     """
     answers = labels or _own_labels(dataset)
+    others = Elsewhere(dataset, augment, epoch, len(order)) if threads is None else None
+
+    def load(indices: Indices) -> dict[str, Array]:
+        arrays = dataset.load(indices)
+        return arrays if augment is None else augment(arrays, epoch, indices)
 
     def read(piece: _Piece) -> Batch | None:
-        indices = piece.batch.indices[piece.start : piece.stop]
-        arrays = dataset.load(indices)
-        if augment is not None:
-            arrays = augment(arrays, epoch, indices)
-        piece.batch.put(piece.start, arrays)
+        piece.read(others, load)
         if piece.stop < len(piece.batch.indices):
             return None
         return Batch(piece.batch.inputs, answers(piece.batch.indices), piece.batch.indices)
@@ -109,13 +111,9 @@ def feed(
     end = len(order) - (len(order) % batch if drop_last else 0)
     groups = (order[at : min(at + batch, end)] for at in range(start * batch, end, batch))
     size = _samples_in_piece(dataset)
-    workers = threads or dataset.threads
-    pieces = in_order(
-        read,
-        _pieces(groups, size),
-        threads=workers,
-        ahead=max(ahead * -(-batch // size), workers),
-    )
+    workers = threads or max(dataset.threads, others.count if others else 0)
+    most = max(ahead * -(-batch // size), workers)
+    pieces = in_order(read, _pieces(groups, size), threads=workers, ahead=most)
     try:
         # The pieces of a batch come in order, so that all are there with the last one.
         yield from filter(None, pieces)
@@ -147,18 +145,23 @@ class _Assembly:
         self.inputs: dict[str, Array] = {}
         self._lock = threading.Lock()
 
-    def put(self, start: int, arrays: dict[str, Array]) -> None:
-        """Samples of every input, which begin at this place of the batch."""
+    def put(self, start: int, arrays: dict[str, Array], *, borrowed: bool = False) -> None:
+        """Samples of every input, which begin at this place of the batch.
+
+        Where they are not ``borrowed``, and are all of the batch, no copy is made.
+        """
+        count = len(self.indices)
         with self._lock:
             if not self.inputs:
-                self.inputs = {name: self._room(array) for name, array in arrays.items()}
+                self.inputs = {
+                    name: array
+                    if len(array) == count and not borrowed
+                    else numpy.empty((count, *array.shape[1:]), array.dtype)
+                    for name, array in arrays.items()
+                }
         for name, array in arrays.items():
             if self.inputs[name] is not array:
                 self.inputs[name][start : start + len(array)] = array
-
-    def _room(self, array: Array) -> Array:
-        count = len(self.indices)
-        return array if len(array) == count else numpy.empty((count, *array.shape[1:]), array.dtype)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,6 +169,15 @@ class _Piece:
     batch: _Assembly
     start: int
     stop: int
+
+    def read(self, others: Elsewhere | None, load: Callable[[Indices], dict[str, Array]]) -> None:
+        """Put the samples in their place: from another process, else as ``load`` gives them."""
+        indices = self.batch.indices[self.start : self.stop]
+        if others is None or not others.read(indices, self._put_borrowed):
+            self.batch.put(self.start, load(indices))
+
+    def _put_borrowed(self, arrays: dict[str, Array]) -> None:
+        self.batch.put(self.start, arrays, borrowed=True)
 
 
 def _pieces(groups: Iterable[Indices], size: int) -> Iterator[_Piece]:

@@ -20,6 +20,7 @@ from cnndsl.data.splits import Wanted, not_understood, only_input
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.graph.files import reason
+from cnndsl.limits import processors
 
 __all__ = ["PictureSet", "holds_pictures", "pictures_in", "pictures_of_class"]
 
@@ -63,7 +64,7 @@ class PictureSet(Dataset):
         UserError: CNN801 where files are not there, CNN703 where the network takes no pictures.
     """
 
-    threads = max(1, min(4, os.cpu_count() or 1))
+    threads = min(8, processors())
 
     def __init__(
         self,
@@ -124,6 +125,13 @@ class PictureSet(Dataset):
             raise _changed(path, f"it had {size} bytes and has {status.st_size}")
         if status.st_mtime_ns != time:
             raise _changed(path, "it has been written again")
+
+    @override
+    def files(self, indices: Indices) -> Sequence[tuple[str, int, int]]:
+        states = self._states[indices].tolist()
+        return [
+            (self._files[at], *state) for at, state in zip(indices.tolist(), states, strict=True)
+        ]
 
     @override
     def faults(self, indices: Indices) -> list[Broken]:

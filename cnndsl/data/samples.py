@@ -145,6 +145,13 @@ class Dataset(ABC):
     def load(self, indices: Indices) -> dict[str, Array]:
         """What :meth:`read` gives; raises BrokenSampleError for the first broken sample."""
 
+    def files(self, indices: Indices) -> Sequence[tuple[str, int, int]]:
+        """The picture files of these samples, with the sizes and times that they must have.
+
+        Other processes can read them; of a dataset that is no such files, none.
+        """
+        return ()
+
     @abstractmethod
     def faults(self, indices: Indices) -> list[Broken]:
         """The broken ones among these samples."""
@@ -179,6 +186,10 @@ class Subset(Dataset):
     @override
     def load(self, indices: Indices) -> dict[str, Array]:
         return self.whole.load(self.indices[indices])
+
+    @override
+    def files(self, indices: Indices) -> Sequence[tuple[str, int, int]]:
+        return self.whole.files(self.indices[indices])
 
     @override
     def faults(self, indices: Indices) -> list[Broken]:

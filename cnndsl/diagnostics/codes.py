@@ -160,6 +160,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN810": Code("run's folder is taken"),
         "CNN811": Code("selftest failed"),
         "CNN812": Code("recipe override does not apply"),
+        "CNN813": Code("process that reads pictures was ended"),
         "CNN830": Code("augmentation does not suit the data"),
         "CNN840": Code("classes of one name", Severity.WARNING),
         "CNN845": Code("no labels for a head"),
