@@ -369,7 +369,7 @@ def _model(
         producer_name="cnndsl",
         functions=graph.functions,
     )
-    simplify(model, host)
+    simplify(model, host, target)
     if graph.policy is not None and target != "cuda":
         EmulatedPrecision()(model)
     return model

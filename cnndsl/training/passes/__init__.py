@@ -9,9 +9,12 @@ from __future__ import annotations
 import onnx_ir
 import onnx_ir.passes
 
+from cnndsl.autodiff.rules import Target
 from cnndsl.training.host.kernels import Host
+from cnndsl.training.passes.affine import AffineIntoClip, AffineIntoRelu
 from cnndsl.training.passes.blocked_chains import BlockedRelu, UnblockedTwice
 from cnndsl.training.passes.blocking import BlockedConvolutions
+from cnndsl.training.passes.channel_products import MeansOfProducts, SumsOfProducts
 from cnndsl.training.passes.decay import DecayAsProduct
 from cnndsl.training.passes.descent import DescentIntoProduct
 from cnndsl.training.passes.duplicates import MergeDuplicates
@@ -19,7 +22,7 @@ from cnndsl.training.passes.inlining import InlineComposites
 from cnndsl.training.passes.momentum import MomentumIntoProduct
 from cnndsl.training.passes.unused import RemoveUnused
 
-__all__ = ["PASSES", "simplify"]
+__all__ = ["CPU_PASSES", "PASSES", "simplify"]
 
 PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
     InlineComposites,
@@ -27,6 +30,10 @@ PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
     MomentumIntoProduct,
     DescentIntoProduct,
     DecayAsProduct,
+    SumsOfProducts,
+    MeansOfProducts,
+    AffineIntoRelu,
+    AffineIntoClip,
     RemoveUnused,
     MergeDuplicates,
 )
@@ -36,11 +43,15 @@ Composites are taken apart first: their gradients are made. What nothing needs g
 fusions, since they ask who uses a value, and behind, since they leave what they made needless.
 """
 
+CPU_PASSES = frozenset({SumsOfProducts, MeansOfProducts, AffineIntoRelu, AffineIntoClip})
+"""Those of them that make what is fast on a CPU only."""
 
-def simplify(model: onnx_ir.Model, host: Host | None = None) -> None:
-    """Run all passes over a model, in place; with a host, its own forms come in first."""
+
+def simplify(model: onnx_ir.Model, host: Host | None = None, target: Target = "cpu") -> None:
+    """Run all passes for a target over a model, in place; a host's own forms come in first."""
     if host is not None:
         for form in (BlockedConvolutions(host), BlockedRelu(), UnblockedTwice()):
             form(model)
     for kind in PASSES:
-        kind()(model)
+        if target != "cuda" or kind not in CPU_PASSES:
+            kind()(model)

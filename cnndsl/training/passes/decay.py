@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy
 import onnx_ir
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import constant_of, dims_of
-from cnndsl.training.passes.fusion import Fusion, made_for, size_of, typed
+from cnndsl.training.passes.fusion import Fusion, Nodes, made_for, size_of
 
 __all__ = ["LARGE", "DecayAsProduct"]
 
@@ -50,24 +49,8 @@ class DecayAsProduct(Fusion):
             return ()
         if not dims_of(weight) == dims_of(value) == dims_of(result):
             return ()
-        row, one, whole = (_constant(dims) for dims in ([1, -1], [1, 1], dims_of(result)))
-        size = (1, size_of(result))
-        scale = _reshaped(factor, one, (1, 1))
-        rows = [_reshaped(side, row, size) for side in (weight, value)]
-        factors = [made.outputs[0] for made in (scale, *rows)]
-        product = typed(onnx_ir.node("Gemm", factors), value, size)
-        back = _reshaped(product.outputs[0], whole, dims_of(result))
-        return row, one, scale, *rows, product, whole, back
-
-
-def _constant(numbers: Sequence[int]) -> onnx_ir.Node:
-    tensor = onnx_ir.tensor(numpy.array(numbers, numpy.int64))
-    node = onnx_ir.node("Constant", [], {"value": tensor})
-    node.outputs[0].type = onnx_ir.TensorType(tensor.dtype)
-    node.outputs[0].shape = onnx_ir.Shape([len(numbers)])
-    return node
-
-
-def _reshaped(value: onnx_ir.Value | None, dims: onnx_ir.Node, made: Sequence[int]) -> onnx_ir.Node:
-    assert value is not None
-    return typed(onnx_ir.node("Reshape", [value, dims.outputs[0]]), value, made)
+        nodes, size = Nodes(), (1, size_of(result))
+        scale = nodes.reshaped(factor, (1, 1))
+        rows = [nodes.reshaped(side, size) for side in (weight, value)]
+        nodes.reshaped(nodes.op("Gemm", [scale, *rows], size), dims_of(result))
+        return nodes
