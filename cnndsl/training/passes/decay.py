@@ -45,7 +45,9 @@ class DecayAsProduct(Fusion):
             return ()
         weight, factor = scaled.inputs[0], scaled.inputs[1]
         number = constant_of(factor)
-        if weight is None or not weight.is_graph_input() or number is None or number.size != 1:
+        if weight is None or not weight.is_graph_input():
+            return ()
+        if factor is None or number is None or number.size != 1:
             return ()
         if not dims_of(weight) == dims_of(value) == dims_of(result):
             return ()
