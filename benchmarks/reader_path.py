@@ -83,6 +83,8 @@ ASIDE = MappingProxyType(
         "typecheck/scores.py": "the scores before a softmax",
         "training/loss_scale.py": "mixed precision",
         "training/random.py": "dropout and noise",
+        "training/passes/affine.py": "batch normalisation before a relu",
+        "training/passes/channel_products.py": "sums of products over large maps",
         "training/passes/decay.py": "decay of large weights",
         "training/passes/descent.py": "dense layers' updates",
         "training/passes/duplicates.py": "leaves out what is there twice",

@@ -61,6 +61,7 @@ def parts_of(spec: str, batch: int) -> dict[str, float]:
     import numpy
 
     from cnndsl import pipeline
+    from cnndsl.autodiff.rules import Target
     from cnndsl.graph.initializers import initialise
     from cnndsl.recipe.recipe import Recipe
     from cnndsl.runtime.host import form_on
@@ -73,9 +74,9 @@ def parts_of(spec: str, batch: int) -> dict[str, float]:
     clock.mark("check")
     seconds = [0.0]
 
-    def simplify(model: Any, host: Any = None) -> None:
+    def simplify(model: Any, host: Any = None, target: Target = "cpu") -> None:
         before = time.perf_counter()
-        passes.simplify(model, host)
+        passes.simplify(model, host, target)
         seconds[0] += time.perf_counter() - before
 
     step.simplify = simplify  # type: ignore[attr-defined]
