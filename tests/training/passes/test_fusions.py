@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,10 +17,10 @@ import pytest
 from onnx_ir.passes import common
 from oracle import relative_error
 from packaging.version import Version
-from small_graphs import Array, checked, graph_of, interpreter, runner
+from small_graphs import Array, checked, interpreter, runner
+from step_graphs import Graph, normalized
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.graph.builder import GraphBuilder
 from cnndsl.graph.export import graph_text
 from cnndsl.training.passes import CPU_PASSES, simplify
 from cnndsl.training.passes.affine import AffineIntoClip, AffineIntoRelu
@@ -35,32 +34,6 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "passes"
 FLOAT = onnx_ir.DataType.FLOAT
 
 Value = onnx_ir.Value
-
-
-@dataclass
-class Graph:
-    """A graph under construction, for a weight of 6x5 and a batch of 3."""
-
-    emit: GraphBuilder = field(default_factory=GraphBuilder)
-    inputs: list[Value] = field(default_factory=list)
-    outputs: dict[str, Value] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.emit.enter("w/update", "spec.cnn:1: w: dense 6")
-
-    def given(self, name: str, *dims: int) -> Value:
-        self.inputs.append(self.emit.placeholder(name, dims, FLOAT))
-        return self.inputs[-1]
-
-    def op(self, op_type: str, *inputs: Value, **attributes: int | float) -> Value:
-        return self.emit.op(op_type, *inputs, **attributes)
-
-    def gradient(self, *, batch: int = 3, **attributes: float) -> Value:
-        left, right = self.given("a", batch, 6), self.given("b", batch, 5)
-        return self.op("Gemm", left, right, transA=1, **attributes)
-
-    def model(self) -> onnx_ir.Model:
-        return graph_of(self.emit, self.inputs, self.outputs)
 
 
 def momentum(graph: Graph) -> None:
@@ -89,14 +62,6 @@ def means(graph: Graph) -> None:
     x = graph.given("x", 2, 3, 512)
     axes = graph.emit.constant([2])
     graph.outputs["means"] = graph.op("ReduceMean", graph.op("Mul", x, x), axes, keepdims=1)
-
-
-def normalized(graph: Graph, *dims: int) -> Value:
-    given = [graph.given(name, dims[1]) for name in ("scale", "bias", "mean")]
-    # A variance is not negative.
-    variance = graph.op("Abs", graph.given("variance", dims[1]))
-    source = graph.given("x", *dims)
-    return graph.op("BatchNormalization", source, *given, variance, epsilon=0.125)
 
 
 def relu(graph: Graph) -> None:
@@ -411,94 +376,6 @@ def gradient_of_one_number(graph: Graph) -> None:
 )
 def test_decay_stays_a_sum(make: Callable[[Graph], None]) -> None:
     assert not run(DecayAsProduct, make)
-
-
-def sums_of(*dims: int, axes: list[int], other: tuple[int, ...] = ()) -> Callable[[Graph], None]:
-    def make(graph: Graph) -> None:
-        product = graph.op("Mul", graph.given("x", *dims), graph.given("y", *(other or dims)))
-        places = graph.emit.constant(axes)
-        graph.outputs["sums"] = graph.op("ReduceSum", product, places, keepdims=0)
-
-    return make
-
-
-def all_summed(graph: Graph) -> None:
-    x = graph.given("x", 2, 3, 512)
-    graph.outputs["sum"] = graph.op("ReduceSum", graph.op("Mul", x, x), keepdims=0)
-
-
-def products_used_twice(graph: Graph) -> None:
-    x = graph.given("x", 2, 3, 512)
-    product, axes = graph.op("Mul", x, x), graph.emit.constant([0, 2])
-    graph.outputs["sums"] = graph.op("ReduceSum", product, axes, keepdims=0)
-    graph.outputs["square"] = product
-
-
-def products_of_doubles(graph: Graph) -> None:
-    x = graph.emit.placeholder("x", (2, 3, 512), onnx_ir.DataType.DOUBLE)
-    graph.inputs.append(x)
-    axes = graph.emit.constant([0, 2])
-    graph.outputs["sums"] = graph.op("ReduceSum", graph.op("Mul", x, x), axes, keepdims=0)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        sums_of(2, 3, 511, axes=[0, 2]),  # small maps
-        sums_of(2, 3, 16, 32, axes=[0, 2]),  # rows only
-        sums_of(2, 3, 16, 32, axes=[0, 1, 2, 3]),
-        sums_of(2, 600, axes=[0]),  # no places
-        sums_of(2, 3, 512, axes=[0, 2], other=(1, 3, 512)),  # stretched
-        all_summed,
-        products_used_twice,
-        products_of_doubles,
-    ],
-)
-def test_other_products_are_written(make: Callable[[Graph], None]) -> None:
-    assert not run(SumsOfProducts, make)
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("keepdims", [0, 1])
-@pytest.mark.parametrize("axes", [[0, 2, 3], [2, 3]])
-@pytest.mark.parametrize("kind", [SumsOfProducts, MeansOfProducts])
-def test_sums_of_products_have_the_standard_forms_numbers_and_sizes(
-    kind: type[SumsOfProducts], axes: list[int], keepdims: int, batch: int
-) -> None:
-    graph = Graph()
-    x, y = (graph.given(name, batch, 2, 24, 24) for name in "xy")
-    places = graph.emit.constant(axes)
-    product = graph.op("Mul", x, y)
-    graph.outputs["z"] = graph.op(kind.op_type, product, places, keepdims=keepdims)
-    model = graph.model()
-    chance = numpy.random.default_rng(5)
-    feeds = {name: 3 + chance.standard_normal((batch, 2, 24, 24)).astype("f") for name in "xy"}
-    wide = {name: array.astype(float) for name, array in feeds.items()}
-    exact = getattr(numpy, {"ReduceSum": "sum", "ReduceMean": "mean"}[kind.op_type])(
-        wide["x"] * wide["y"], axis=tuple(axes), keepdims=bool(keepdims)
-    )
-    assert kind()(model).modified
-    found = runner(checked(model))(feeds)["z"]
-    assert found.shape == exact.shape
-    assert relative_error(found, exact) < 1e-6
-
-
-def small_relu(graph: Graph) -> None:
-    graph.outputs["y"] = graph.op("Relu", normalized(graph, 2, 3, 32, 31))
-
-
-def deep_relu(graph: Graph) -> None:
-    graph.outputs["y"] = graph.op("Relu", normalized(graph, 2, 3, 4, 16, 16))
-
-
-def normalized_used_twice(graph: Graph) -> None:
-    normal = normalized(graph, 2, 3, 1024)
-    graph.outputs |= {"y": graph.op("Relu", normal), "z": graph.op("Abs", normal)}
-
-
-@pytest.mark.parametrize("make", [small_relu, deep_relu, normalized_used_twice])
-def test_other_normalisations_stay_apart_from_the_relu(make: Callable[[Graph], None]) -> None:
-    assert not run(AffineIntoRelu, make)
 
 
 def test_a_gpu_gets_none_of_what_is_fast_on_a_cpu_only() -> None:
