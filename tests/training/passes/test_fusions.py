@@ -383,5 +383,5 @@ def test_a_gpu_gets_none_of_what_is_fast_on_a_cpu_only() -> None:
         graph = Graph()
         make(graph)
         model = graph.model()
-        simplify(model, "cuda")
+        simplify(model, target="cuda")
         assert kind()(model).modified is (kind in CPU_PASSES), kind
