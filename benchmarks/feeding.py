@@ -8,8 +8,8 @@ process of its own (``feeding_worker.py``). They take turns: a pair is an epoch 
 theirs right after, so that a slower machine slows both, and the figure is the median of the pairs'
 ratios, with the quartiles beside it. An epoch begins with nothing read ahead. Before the first pair
 both must give the same numbers for the same pictures. Memory is what all processes of a side hold
-together beyond what they held before the epoch, and how much more in its last quarter than in its
-second. v1 and v2 are torchvision's two sets of transforms.
+together beyond what the first held when it had loaded all but pictures, and whether that is more in
+an epoch's last quarter than in its second. v1 and v2 are torchvision's two sets of transforms.
 """
 
 from __future__ import annotations

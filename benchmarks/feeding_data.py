@@ -57,9 +57,9 @@ _LARGE = f"input 3x224x224 {{ {_PREPARED}  fit crop from 256 }}"
 
 CASES: Mapping[str, Case] = {
     "jpeg 256x256": Case("jpg", (256, 256), 512, 32, _LARGE),
-    "jpeg 500x375": Case("jpg", (500, 375), 256, 32, _LARGE),
+    "jpeg 500x375": Case("jpg", (500, 375), 512, 32, _LARGE),
     "jpeg 1600x1200": Case("jpg", (1600, 1200), 32, 16, _LARGE),
-    "png 256x256": Case("png", (256, 256), 256, 32, _LARGE),
+    "png 256x256": Case("png", (256, 256), 512, 32, _LARGE),
     "png 32x32": Case("png", (32, 32), 4096, 128, f"input 3x32x32 {{ {_PREPARED} }}"),
     "mnist": Case(
         "idx", (28, 28), 16384, 128, "input 1x28x28 { scale 1/255  mean 0.1307  std 0.3081 }", ""

@@ -7,8 +7,8 @@ so many cores, with as many threads or worker processes, and writes a line of JS
 what its first pictures are without augmentation, in the mean and in spread. Then, for each line
 that it reads, it reads an epoch in a new random order, hands the batches to nobody, and writes how
 many pictures these were, the seconds, and the CPU seconds of the process and its workers. The line
-``memory`` is an epoch that is not timed: it writes the bytes that all processes together hold
-before it, at most, and in the mean of its second and of its last quarter.
+``memory`` is an epoch that is not timed: it writes the bytes that all processes together held
+before the first one, and hold in this one at most and in the mean of its second and last quarter.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ def main(side: str, name: str, folder: str, cores: str) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
     start = start_cnndsl if side == "cnndsl" else start_torch
     epoch, first = start(CASES[name], Path(folder), int(cores), side)
+    before = resident()
     sum(epoch(0))  # Workers are there, and files in the system's cache.
     report(mean=float(first.mean()), spread=float(first.std()), shape=first.shape[1:])
     for number, line in enumerate(sys.stdin, 1):
         if line.strip() == "memory":
-            report(**memory_of(epoch(number)))
+            report(before=before, **memory_of(epoch(number)))
             continue
         begin, cpu = time.perf_counter(), cpu_seconds()
         pictures = sum(epoch(number))
@@ -154,12 +155,10 @@ def cpu_seconds() -> float:
 
 def memory_of(epoch: Iterator[int]) -> dict[str, float]:
     """The bytes that all processes hold; pages that several share count once."""
-    before = resident()
     held = [resident() for _ in epoch]
     quarter = max(1, len(held) // 4)
     second, last = held[quarter : 2 * quarter] or held, held[-quarter:]
     return {
-        "before": before,
         "most": max(held),
         "second": sum(second) / len(second),
         "last": sum(last) / len(last),
