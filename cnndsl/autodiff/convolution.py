@@ -26,6 +26,7 @@ from cnndsl.autodiff.geometry import (
 from cnndsl.autodiff.input_gradient import can_flip, can_fold, flipped, folded, transposed
 from cnndsl.autodiff.kernel_gradient import (
     can_shift,
+    can_sweep,
     channels_last,
     columns,
     depthwise,
@@ -229,7 +230,7 @@ def choose_kernel_algorithm(geometry: Geometry, target: Target) -> Algorithm:
         # 4x128x56 in 32 groups: 10 and 7, swept 16 and 12; 4x512x14: 4.6 and 6.2, swept 3.3 and
         # 3.5; 2x32x64, dilation 2: 2.4 and 2.1, swept 3.2 and 3.5.
         return shifted
-    return swept
+    return swept if can_sweep(g) else columns
 
 
 def _always(geometry: Geometry) -> bool:
@@ -245,7 +246,7 @@ INPUT_ALGORITHMS: Mapping[Algorithm, Condition] = {
 
 KERNEL_ALGORITHMS: Mapping[Algorithm, Condition] = {
     columns: _always,
-    swept: _always,
+    swept: can_sweep,
     pointwise: is_pointwise,
     depthwise: is_depthwise,
     channels_last: is_depthwise,

@@ -75,6 +75,15 @@ class Geometry:
             )
         )
 
+    @property
+    def meets_input(self) -> bool:
+        """Whether along each axis some window ends behind the padding that the input begins with.
+
+        Where a stride or the kernel is small beside that padding, all windows may lie in it.
+        """
+        sides = zip(self.inputs, self.after, self.unreached, strict=True)
+        return all(size + after - unreached > 0 for size, after, unreached in sides)
+
 
 @dataclass(frozen=True, eq=False)
 class Convolved:

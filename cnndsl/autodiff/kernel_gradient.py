@@ -12,7 +12,16 @@ import onnx_ir
 from cnndsl.autodiff.geometry import Convolved, Geometry
 from cnndsl.autodiff.rules import dims_of
 
-__all__ = ["can_shift", "channels_last", "columns", "depthwise", "pointwise", "shifted", "swept"]
+__all__ = [
+    "can_shift",
+    "can_sweep",
+    "channels_last",
+    "columns",
+    "depthwise",
+    "pointwise",
+    "shifted",
+    "swept",
+]
 
 
 def swept(convolved: Convolved) -> onnx_ir.Value:
@@ -63,6 +72,14 @@ def swept(convolved: Convolved) -> onnx_ir.Value:
     )
     result = convolved.shaped(result, g.filters, *g.kernel, g.per_group)
     return convolved.transposed(result, 0, last, *range(1, last))
+
+
+def can_sweep(geometry: Geometry) -> bool:
+    """Whether there is a swept form: else all of the input is cut off, and Conv takes no empty one.
+
+    The gradient is zero there.
+    """
+    return geometry.meets_input
 
 
 def _without_dilation(convolved: Convolved) -> Convolved:

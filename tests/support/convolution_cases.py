@@ -63,6 +63,20 @@ CASES = {
     "padding": Case((4, 5), (3, 3), before=1),
     "one-sided padding": Case((4, 5), (3, 3), before=(0, 2), after=(1, 0)),
     "padding wider than the kernel": Case((3, 3), (2, 2), before=2),
+    "padding wider than what a window spans, and all windows in it": Case(
+        (2, 1), (2, 1), strides=2, before=(0, 1), after=(0, 0)
+    ),
+    "padding wider than what a dilated window spans, in groups": Case(
+        (5, 2, 2),
+        (2, 3, 2),
+        channels=4,
+        filters=2,
+        groups=2,
+        strides=(4, 1, 3),
+        dilations=(1, 2, 2),
+        before=(4, 2, 5),
+        after=(0, 2, 0),
+    ),
     "stride": Case((7, 7), (3, 3), strides=2),
     "stride that leaves cells out": Case((8, 8), (3, 3), strides=2),
     "stride that leaves padding out": Case((6, 6), (3, 3), strides=2, before=1),
@@ -111,7 +125,8 @@ CASES = {
 }
 
 
-def _random_cases() -> Iterator[tuple[str, Case]]:
+def _random_cases(widest: int = 2) -> Iterator[tuple[str, Case]]:
+    """With padding of at most so many cells."""
     random = numpy.random.default_rng(11)
     while True:
         rank = int(random.integers(1, 4))
@@ -121,7 +136,7 @@ def _random_cases() -> Iterator[tuple[str, Case]]:
 
         groups = int(random.choice([1, 1, 2, 3]))
         case = Case(
-            inputs=draw(2, 11 - 2 * rank),
+            inputs=draw(1 if widest > 2 else 2, 11 - 2 * rank),
             kernel=draw(1, 4),
             batch=int(random.integers(1, 4)),
             channels=groups * int(random.integers(1, 4)),
@@ -129,14 +144,16 @@ def _random_cases() -> Iterator[tuple[str, Case]]:
             groups=groups,
             strides=draw(1, 4),
             dilations=draw(1, 3),
-            before=draw(0, 3),
-            after=draw(0, 3),
+            before=draw(0, widest + 1),
+            after=draw(0, widest + 1),
         )
         if all(size > 0 for size in case.geometry.outputs):
-            yield f"random {case.geometry}", case
+            kind = "random" if widest < 3 else "random, padding wider"
+            yield f"{kind} {case.geometry}", case
 
 
 CASES |= dict(case for case, _ in zip(_random_cases(), range(30), strict=False))
+CASES |= dict(case for case, _ in zip(_random_cases(widest=6), range(12), strict=False))
 
 
 def square(

@@ -39,7 +39,7 @@ def can_block_input_gradient(g: Geometry, block: int) -> bool:
 
 def can_block_kernel_gradient(g: Geometry, block: int) -> bool:
     """Whether there is one of the gradient of its kernels: any number of channels has it."""
-    return g.rank == 2 and g.groups == 1 and g.filters % block == 0
+    return g.rank == 2 and g.groups == 1 and g.filters % block == 0 and g.meets_input
 
 
 def is_faster(g: Geometry, block: int) -> bool:
