@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 
+import onnx
+
 __all__ = ["needless"]
 
-_ACTIVATIONS = frozenset({"HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Tanh"})
+_ACTIVATIONS = frozenset({"Clip", "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Tanh"})
 
 _PATTERNS: Mapping[str, Collection[AbstractSet[str]]] = {
     # Of what the backward pass reads too, only that is fused which ends in an activation: its
@@ -24,7 +26,6 @@ _PATTERNS: Mapping[str, Collection[AbstractSet[str]]] = {
     "GemmActivationFusion": ({"Gemm"}, _ACTIVATIONS),
     "MatmulTransposeFusion": ({"MatMul"}, {"Transpose"}),
     "MatMulScaleFusion": ({"MatMul"}, {"Div", "Mul"}),
-    "ReshapeFusion": ({"Reshape"},),
     # Of layers that do not learn.
     "BiasGeluFusion": ({"Erf"},),
     "GeluFusionL1": ({"Erf"},),
@@ -32,10 +33,14 @@ _PATTERNS: Mapping[str, Collection[AbstractSet[str]]] = {
 }
 """Operators that each looks for: one of every set."""
 
+_SIZES = frozenset({"Shape", "Size"})
+"""Operators whose results are known where sizes are."""
+
 _NEVER = (
     # What they do has been done, by our passes or as the step was emitted.
     "CommonSubexpressionElimination",
     "ConstantSharing",
+    "EnsureUniqueDQForNodeUnit",
     "FreeDimensionOverrideTransformer",
     "GatherToSliceFusion",
     "Level1_RuleBasedTransformer",
@@ -75,11 +80,32 @@ _NEVER = (
 )
 
 
-def needless(operators: AbstractSet[str]) -> tuple[str, ...]:
-    """The names of the optimizers that are left out for a step of these operators."""
-    absent = (
+def needless(graph: onnx.GraphProto) -> tuple[str, ...]:
+    """The names of the optimizers that are left out for a step's graph."""
+    makers = {name: node.op_type for node in graph.node for name in node.output}
+    operators = {node.op_type for node in graph.node}
+    absent = [
         name
         for name, pattern in _PATTERNS.items()
         if any(operators.isdisjoint(each) for each in pattern)
-    )
+    ]
+    if operators.isdisjoint(_SIZES) and not any(_is_constant(one, makers) for one in graph.node):
+        absent.append("ConstantFolding")
+    if not any(_joins_reshapes(one, makers) for one in graph.node):
+        absent.append("ReshapeFusion")
     return (*_NEVER, *absent)
+
+
+def _is_constant(node: onnx.NodeProto, makers: Mapping[str, str]) -> bool:
+    """Whether a node computes the same in every step, and could be computed beforehand."""
+    return node.op_type != "Constant" and all(
+        not name or makers.get(name) == "Constant" for name in node.input
+    )
+
+
+def _joins_reshapes(node: onnx.NodeProto, makers: Mapping[str, str]) -> bool:
+    """Whether a node changes sizes that were just changed, or by sizes that the graph computes."""
+    if node.op_type != "Reshape":
+        return False
+    value, sizes = map(makers.get, node.input)
+    return value == "Reshape" or sizes != "Constant"

@@ -277,7 +277,6 @@ def _start(step: Step, device: Device, threads: int | None) -> Any:
             help="run `cnndsl doctor`" + (", or use `--device cpu`" * (device.name != "cpu")),
         )
 
-    operators = {node.op_type for node in step.model.graph}
-    purpose = replace(TRAINING, without=(*TRAINING.without, *needless(operators)))
-    model = step.to_proto().SerializeToString()
-    return started(model, device, purpose, threads, refused)
+    model = step.to_proto()
+    purpose = replace(TRAINING, without=(*TRAINING.without, *needless(model.graph)))
+    return started(model.SerializeToString(), device, purpose, threads, refused)

@@ -15,6 +15,7 @@ from cnndsl.training.passes.affine import AffineIntoClip, AffineIntoRelu
 from cnndsl.training.passes.blocked_chains import BlockedRelu, UnblockedTwice
 from cnndsl.training.passes.blocking import BlockedConvolutions
 from cnndsl.training.passes.channel_products import MeansOfProducts, SumsOfProducts
+from cnndsl.training.passes.constants import FoldConstants, JoinReshapes
 from cnndsl.training.passes.decay import DecayAsProduct
 from cnndsl.training.passes.descent import DescentIntoProduct
 from cnndsl.training.passes.duplicates import MergeDuplicates
@@ -34,6 +35,8 @@ PASSES: tuple[type[onnx_ir.passes.InPlacePass], ...] = (
     MeansOfProducts,
     AffineIntoRelu,
     AffineIntoClip,
+    FoldConstants,
+    JoinReshapes,
     RemoveUnused,
     MergeDuplicates,
 )

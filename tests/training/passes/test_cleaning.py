@@ -11,6 +11,7 @@ import pytest
 from small_graphs import checked, graph_of, interpreter
 
 from cnndsl.graph.builder import GraphBuilder
+from cnndsl.training.passes.constants import LARGEST, FoldConstants, JoinReshapes
 from cnndsl.training.passes.duplicates import MergeDuplicates
 from cnndsl.training.passes.inlining import InlineComposites
 from cnndsl.training.passes.unused import RemoveUnused
@@ -151,3 +152,60 @@ class TestDuplicates:
         ]
         model = graph_of(emit, [x], {"y": emit.op("Sum", *results)})
         assert not MergeDuplicates()(model).modified
+
+
+class TestConstants:
+    def test_what_is_stretched_or_has_other_sizes_is_a_constant(self) -> None:
+        emit = GraphBuilder()
+        x = emit.placeholder("x", (2,), FLOAT)
+        stretched = emit.op("Expand", emit.constant(3.0), emit.constant([2]))
+        flat = emit.op("Reshape", emit.constant([1.0, 5.0]), emit.constant([2]))
+        total = emit.op("Add", emit.op("Mul", x, stretched), flat)
+        model = graph_of(emit, [x], {"y": total})
+        before = numbers(model)
+        assert FoldConstants()(model).modified
+        assert {"Expand", "Reshape"}.isdisjoint(operators(model))
+        assert numbers(model) == before == {"y": [-5, 14]}
+        assert not FoldConstants()(model).modified
+
+    @pytest.mark.parametrize("count", [LARGEST, LARGEST + 1])
+    def test_large_ones_are_not_made(self, count: int) -> None:
+        emit = GraphBuilder()
+        x = emit.placeholder("x", (2,), FLOAT)
+        stretched = emit.op("Expand", emit.constant(3.0), emit.constant([count]))
+        model = graph_of(emit, [x], {"y": emit.op("Neg", stretched)})
+        assert FoldConstants()(model).modified is (count == LARGEST)
+
+    def test_an_output_stays_as_it_is(self) -> None:
+        emit = GraphBuilder()
+        x = emit.placeholder("x", (2,), FLOAT)
+        stretched = emit.op("Expand", emit.constant(3.0), emit.constant([2]))
+        assert not FoldConstants()(graph_of(emit, [x], {"y": stretched})).modified
+
+
+class TestReshapes:
+    def model(self, sizes: Sequence[int], between: bool = False) -> onnx_ir.Model:
+        emit = GraphBuilder()
+        x = emit.placeholder("x", (2,), FLOAT)
+        value = emit.op("Reshape", emit.op("Neg", x), emit.constant([2, 1]))
+        outputs = {"between": value} if between else {}
+        value = emit.op("Reshape", value, emit.constant([1, 2]))
+        outputs["y"] = emit.op("Reshape", value, emit.constant(sizes))
+        return graph_of(emit, [x], outputs)
+
+    @pytest.mark.parametrize("between", [False, True])
+    def test_the_last_of_some_reads_what_the_first_read(self, between: bool) -> None:
+        model = self.model([2], between)
+        before = numbers(model)
+        assert JoinReshapes()(model).modified
+        RemoveUnused()(model)
+        assert operators(model).count("Reshape") == 1 + between
+        assert numbers(model) == before
+        assert before["y"] == [2, -3]
+
+    def test_sizes_that_are_the_value_s_own_stay(self) -> None:
+        model = self.model([0, 2])
+        last = model.graph[-1]
+        last_but_one = model.graph[-3]
+        JoinReshapes()(model)
+        assert last.inputs[0] is last_but_one.outputs[0]
