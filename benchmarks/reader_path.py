@@ -85,6 +85,7 @@ ASIDE = MappingProxyType(
         "training/random.py": "dropout and noise",
         "training/passes/affine.py": "batch normalisation before a relu",
         "training/passes/channel_products.py": "sums of products over large maps",
+        "training/passes/constants.py": "leaves out what is known beforehand",
         "training/passes/decay.py": "decay of large weights",
         "training/passes/descent.py": "dense layers' updates",
         "training/passes/duplicates.py": "leaves out what is there twice",
