@@ -268,7 +268,7 @@ class Network:
             options: as :class:`cnndsl.runtime.training.TrainingOptions` tells of each:
                 ``valid``, ``out``, ``epochs``, ``batch``, ``seed``, ``settings``, ``weights``,
                 ``verify``, ``resume``, ``device``, ``threads``, ``skip_broken``, ``keep``,
-                ``command``.
+                ``tune``, ``command``.
 
         Raises:
             UserError: for data, weights and settings that do not fit, a folder that is taken or

@@ -353,14 +353,14 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
         UserError: as ``opened_run``, ``choose``, ``build_step`` and ``prepare`` do.
     """
     from cnndsl.runtime.device import choose
-    from cnndsl.runtime.host import form_on
     from cnndsl.runtime.plan import batch_of, prepare
     from cnndsl.runtime.trainer import opened_run
+    from cnndsl.runtime.tuning import form_for
     from cnndsl.training.step import build_step
 
     with opened_run(request, listener) as run:
         device = choose(request.device).name
-        step = build_step(request.network, batch=batch_of(request), **form_on(device))
+        step = build_step(request.network, batch=batch_of(request), **form_for(request, device))
         plan = prepare(request, device, step, answering(request.network))
         outcome = run(plan)
     listener.end(outcome)

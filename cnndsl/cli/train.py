@@ -150,6 +150,11 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 )
 @verify_option
 @click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
+@click.option(
+    "--tune",
+    is_flag=True,
+    help="On the CPU, time two forms of a convolution where they are near, and take the faster.",
+)
 @precision_option
 @device_option
 @threads_option
@@ -170,6 +175,7 @@ def train(
     figures: Literal["png", "svg", "pdf"],
     keep: int,
     skip_broken: bool,
+    tune: bool,
     precision: PrecisionWord | None,
     device: str,
     threads: int | None,
@@ -205,6 +211,7 @@ def train(
             device=device,
             threads=threads,
             skip_broken=skip_broken,
+            tune=tune,
             keep=keep,
             figures=figures,
             command=("cnndsl", "train", *words),

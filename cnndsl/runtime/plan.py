@@ -58,7 +58,7 @@ class TrainingRequest:
     A checkpoint is written after every epoch, after ``checkpoint_seconds``, and after every
     ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``figures`` is the
     format of what is drawn. ``examine`` lets the run look into the network after some epochs, and
-    note what does not learn well.
+    note what does not learn well. ``tune`` times forms of convolutions before the first step.
     """
 
     network: TypedNetwork
@@ -76,6 +76,7 @@ class TrainingRequest:
     checkpoint_seconds: float = 120.0
     checkpoint_steps: int | None = None
     examine: bool = True
+    tune: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@
 ``confusion.csv``, ``.png`` what the best weights mistake for what in the validation data
 ``spec.cnn``                the canonical spec, with all that was set for this run
 ``command.txt``             the command lines that trained, one for each start
+``convolutions.json``       with ``--tune``, whether each timed form is the blocked one
 ``checkpoints/``            what ``--resume`` goes on with
 ==========================  ==================================================================
 """
@@ -55,7 +56,7 @@ _COLUMNS: Mapping[Measure, tuple[str, ...]] = {
 _LARGEST_TEXT = 2**26
 
 _LOCK = ".lock"
-_BEGINNING = ("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl")
+_BEGINNING = ("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl", "convolutions.json")
 """What a run writes before its first step; one that came to nothing leaves these behind."""
 
 # fmt: off

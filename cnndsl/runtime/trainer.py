@@ -29,6 +29,7 @@ from cnndsl.runtime.observer import Observer
 from cnndsl.runtime.plan import Plan, TrainingRequest, begin
 from cnndsl.runtime.run_folder import RunFolder, opened
 from cnndsl.runtime.train_step import TrainStep
+from cnndsl.runtime.tuning import keep_choices
 from cnndsl.training.schedules import rate
 from cnndsl.typecheck.heads import judged_outputs
 
@@ -350,6 +351,7 @@ class _Run:
         request = self.plan.request
         if request.command:
             self.folder.add_command(request.command, anew=not request.resume)
+        keep_choices(self.folder.path, self.plan.step.host, anew=not request.resume)
         self._write_records()
         if self.best is not None:
             self._write_best(None)

@@ -79,6 +79,9 @@ class TrainingOptions(TypedDict, total=False):
     keep: int
     """How many checkpoints stay, by default 3."""
 
+    tune: bool
+    """Time the forms of convolutions that are near each other on this CPU, by default no."""
+
     figures: FigureFormat
     """The format of the curves and the confusion matrix in the folder, by default ``png``."""
 
@@ -192,6 +195,7 @@ def training_request(
         command=tuple(options.get("command", ())),
         keep=options.get("keep", 3),
         figures=options.get("figures", "png"),
+        tune=options.get("tune", False),
     )
 
 

@@ -16,7 +16,7 @@ keeps its standard form is a composite still, and taken apart by a later pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import onnx_ir
@@ -27,7 +27,7 @@ from cnndsl.autodiff.convolution import INPUT_GRADIENT, KERNEL_GRADIENT, geometr
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.graph.builder import COMPOSITES
 from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
-from cnndsl.training.host.kernels import BLOCKED, Host
+from cnndsl.training.host.kernels import BLOCKED, Host, Part
 from cnndsl.training.host.nodes import Nodes
 from cnndsl.training.host.rule import (
     can_block,
@@ -36,12 +36,20 @@ from cnndsl.training.host.rule import (
     is_faster,
     is_faster_input_gradient,
     is_faster_kernel_gradient,
+    is_near,
 )
 from cnndsl.training.passes.fusion import Fusion
 
 __all__ = ["BlockedConvolutions"]
 
 _Says: TypeAlias = Callable[[Geometry, int], bool]
+
+_RULES: Mapping[Part, tuple[_Says, _Says]] = {
+    "forward": (can_block, is_faster),
+    "input gradient": (can_block_input_gradient, is_faster_input_gradient),
+    "kernel gradient": (can_block_kernel_gradient, is_faster_kernel_gradient),
+}
+"""For each part, whether there is a blocked form of it, and whether that is faster."""
 
 _OPERATORS = {("", "Conv"), (COMPOSITES, INPUT_GRADIENT), (COMPOSITES, KERNEL_GRADIENT)}
 
@@ -75,18 +83,22 @@ class BlockedConvolutions(Fusion):
         emit = Nodes(result)
         if node.op_type == INPUT_GRADIENT:
             g = geometry_of(node, result, second, first)
-            if self._is_wanted(g, can_block_input_gradient, is_faster_input_gradient):
+            if self._is_wanted("input gradient", g):
                 input_gradient(emit, g, block, first, second)
         elif node.op_type == KERNEL_GRADIENT:
             g = geometry_of(node, first, result, second)
-            if self._is_wanted(g, can_block_kernel_gradient, is_faster_kernel_gradient):
+            if self._is_wanted("kernel gradient", g):
                 kernel_gradient(emit, g, block, first, second)
         else:
             g = geometry_of(node, first, second, result)
-            if self._is_wanted(g, can_block, is_faster):
+            if self._is_wanted("forward", g):
                 forward(emit, g, block, first, second, *rest)
         return emit.made
 
-    def _is_wanted(self, g: Geometry, can: _Says, is_faster: _Says) -> bool:
-        block = self.host.block
-        return can(g, block) and (self.every or is_faster(g, block))
+    def _is_wanted(self, part: Part, g: Geometry) -> bool:
+        block, judge = self.host.block, self.host.judge
+        can, is_faster = _RULES[part]
+        if self.every or not can(g, block):
+            return can(g, block)
+        by_rule = is_faster(g, block)
+        return judge(part, g, by_rule) if judge and is_near(g, block) else by_rule
