@@ -78,7 +78,16 @@ def test_what_may_be_read_later_is_not(update: Update) -> None:
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["sgd lr 0.1 momentum 0.9", "adam", "adamw", "rmsprop", "adagrad", "adadelta"]
+    "optimizer",
+    [
+        "sgd lr 0.1 momentum 0.9",
+        "sgd lr 0.1 momentum 0.9 nesterov yes",
+        "adam",
+        "adamw",
+        "rmsprop",
+        "adagrad",
+        "adadelta",
+    ],
 )
 def test_all_optimizers_write_over_their_states(optimizer: str) -> None:
     step = build_step(network(f"optimizer {optimizer}; batch 8; weight_decay 0.01"))

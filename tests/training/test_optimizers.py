@@ -341,7 +341,7 @@ def test_few_operators_are_needed_and_scalars_are_shared(name: str, each: int, s
     assert one - each <= shared
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov"])
+@pytest.mark.parametrize("name", ["sgd", "momentum"])
 def test_a_matrix_product_takes_the_rest_of_the_update_in(name: str) -> None:
     """One pass over a large matrix instead of several."""
     case = Case(OPTIMIZERS[name], names=["fc.weight"])

@@ -47,17 +47,26 @@ class Sgd(Optimizer):
         if not self.momentum:
             return _descended(emit, parameter), {}
         old = state["velocity"]
+        if self.nesterov:
+            return self._ahead(emit, parameter, old)
         # mu * (v + decay/mu * w) + g
         rest = emit.plus(old, parameter.value, parameter.decay / self.momentum)
         new = emit.op("Add", emit.times(rest, self.momentum), emit.gradient(parameter))
-        if not self.nesterov:
-            step = emit.op("Mul", new, emit.rate(parameter.rate))
-            return emit.op("Sub", parameter.value, step), {"velocity": new}
-        # lr * (g + mu*v') without g: that is v' - mu*v.
-        ahead = emit.op("Mul", new, emit.rate(parameter.rate * (1 + self.momentum)))
-        back = emit.op("Mul", old, emit.rate(parameter.rate * self.momentum))
-        value = emit.op("Sub", parameter.value, ahead)
-        return emit.op("Add", value, back), {"velocity": new}
+        step = emit.op("Mul", new, emit.rate(parameter.rate))
+        return emit.op("Sub", parameter.value, step), {"velocity": new}
+
+    def _ahead(
+        self, emit: UpdateBuilder[V], parameter: Parameter[V], old: V
+    ) -> tuple[V, Mapping[str, V]]:
+        """With v' = mu*v + g + decay*w, w' = w - lr * (g + decay*w + mu*v').
+
+        The old velocity is read for the new one alone, which can then be written over it.
+        """
+        gradient = emit.plus(emit.gradient(parameter), parameter.value, parameter.decay)
+        new = emit.op("Add", emit.times(old, self.momentum), gradient)
+        way = emit.op("Add", emit.times(new, self.momentum), gradient)
+        step = emit.op("Mul", way, emit.rate(parameter.rate))
+        return emit.op("Sub", parameter.value, step), {"velocity": new}
 
 
 def _descended(emit: UpdateBuilder[V], parameter: Parameter[V]) -> V:
