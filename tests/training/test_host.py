@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 import cnndsl
+from cnndsl.autodiff.convolution import KERNEL_GRADIENT
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
@@ -146,6 +147,13 @@ def test_what_it_puts_in_is_as_recorded() -> None:
     compare("blocking.after.onnxtxt", graph_text(model))
 
 
+def test_what_it_puts_in_for_depthwise_kernels_is_as_recorded() -> None:
+    model, _ = convolution((2, 16, 8, 8), (16, 1, 3, 3), pads=[1, 1, 1, 1], group=16)
+    compare("blocking_depthwise.before.onnxtxt", graph_text(model))
+    assert BlockedConvolutions(Host(8))(model).modified
+    compare("blocking_depthwise.after.onnxtxt", graph_text(model))
+
+
 def compare(name: str, text: str) -> None:
     if Version(version("onnx")) < Version("1.23"):
         pytest.skip("the printer of older versions of onnx writes numbers with fewer digits")
@@ -153,6 +161,55 @@ def compare(name: str, text: str) -> None:
     if os.environ.get("CNNDSL_REWRITE"):
         recorded.write_text(text, encoding="utf-8")
     assert text == recorded.read_text(encoding="utf-8")
+
+
+@needs_host
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "dilation", "pads"),
+    [
+        (9, 3, 1, 1, [1, 1, 1, 1]),
+        (8, 3, 2, 1, [1, 1, 1, 1]),  # the last row and column of padding meet no window
+        (8, 3, 2, 1, [0, 1, 1, 1]),
+        (9, 5, 3, 1, [2, 1, 1, 2]),
+        (11, 3, 2, 2, [1, 2, 2, 1]),
+        (5, 5, 1, 1, [0, 0, 0, 0]),  # one window
+    ],
+)
+def test_depthwise_kernels_have_the_gradient_of_the_definition(
+    batch: int, size: int, kernel: int, stride: int, dilation: int, pads: list[int]
+) -> None:
+    """In float64, each place of the kernel is a sum over what it meets."""
+    assert HOST is not None
+    channels, sides = 32, (size, size + 1)
+    model, dims = convolution(
+        (batch, channels, *sides),
+        (channels, 1, kernel, kernel),
+        group=channels,
+        strides=[stride] * 2,
+        dilations=[dilation] * 2,
+        pads=pads,
+    )
+    BlockedConvolutions(HOST)(model)
+    is_blocked = not any(node.op_type == KERNEL_GRADIENT for node in model.graph)
+    reach = dilation * (kernel - 1) + 1
+    rests = [
+        (side + pads[axis] + pads[axis + 2] - reach) % stride for axis, side in enumerate(sides)
+    ]
+    assert is_blocked == all(pad >= rest for pad, rest in zip(pads[2:], rests, strict=True))
+    simplify(model)
+    random = numpy.random.default_rng(6)
+    feeds = {name: random.standard_normal(shape, numpy.float32) for name, shape in dims.items()}
+    found = results(model, feeds)[2]
+    x, dy = (feeds[name].astype(numpy.float64) for name in ("x", "dy"))
+    x = numpy.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    height, width = dy.shape[2:]
+    for i, j in numpy.ndindex(kernel, kernel):
+        top, left = i * dilation, j * dilation
+        rows = slice(top, top + stride * (height - 1) + 1, stride)
+        columns = slice(left, left + stride * (width - 1) + 1, stride)
+        expected = (x[:, :, rows, columns] * dy).sum(axis=(0, 2, 3))
+        assert numpy.abs(found[:, 0, i, j] - expected).max() <= 2e-5
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ import onnx_ir
 
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import dims_of
+from cnndsl.training.host.depthwise import depthwise_kernel_gradient
 from cnndsl.training.host.kernels import BLOCKED
 from cnndsl.training.host.nodes import Nodes
 
@@ -126,6 +127,8 @@ def kernel_gradient(
     strides are dilations and the other way round. Where the batch is no multiple of a block,
     pictures are cut into slices of rows, as many as make it one.
     """
+    if g.groups > 1:
+        return depthwise_kernel_gradient(emit, g, source, gradient)
     slices = block // math.gcd(block, g.batch)
     if slices > 1:
         source, gradient, g = _sliced(emit, g, slices, source, gradient)

@@ -39,8 +39,14 @@ def can_block_input_gradient(g: Geometry, block: int) -> bool:
 
 
 def can_block_kernel_gradient(g: Geometry, block: int) -> bool:
-    """Whether there is one of the gradient of its kernels: any number of channels has it."""
-    return g.rank == 2 and g.groups == 1 and g.filters % block == 0 and g.meets_input
+    """Whether there is one of the gradient of its kernels: any number of channels has it.
+
+    Of depthwise kernels, where no cell of the input lies behind all windows.
+    """
+    if g.rank != 2 or g.filters % block or not g.meets_input:
+        return False
+    ends = zip(g.after, g.unreached, strict=True)
+    return g.groups == 1 or (is_depthwise(g) and all(after >= rest for after, rest in ends))
 
 
 def is_faster(g: Geometry, block: int) -> bool:
