@@ -270,6 +270,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN810": a_run,
     "CNN812": nothing,
     "CNN845": no_boxes,
+    "CNN850": nothing,
     "CNN901": too_large,
     "CNN906": a_bomb,
 }

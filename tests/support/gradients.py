@@ -136,12 +136,12 @@ def emitted(
     weights = numpy.ones(dims_of(result)) if plain else weights_of_sum(dims_of(result))
     factors = emit.tensor(weights.astype(_numpy_type(result)))
     total = emit.op("ReduceSum", emit.op("Mul", result, factors), keepdims=0)
-    before = len(emit.nodes)
+    before = {*emit.nodes}
     found = differentiate(emit, total, [values[at] for at in wanted], target)
     entries = tuple(at for at in wanted if values[at] in found)
     outputs = {"result": result, "sum": total}
     outputs |= {f"gradient{at}": found[values[at]] for at in entries}
-    nodes = tuple(emit.nodes[before:])
+    nodes = tuple(node for node in emit.nodes if node not in before)
     _demand_sound(nodes, found)
     model = _model(emit, values, outputs, opset)
     return Gradients(model, tuple(str(value.name) for value in values), entries, nodes)
