@@ -9,13 +9,13 @@ and the figure is the median of the pairs' ratios of CPU time (user and system).
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from turns import cpu_seconds
 
 BARE = [sys.executable, "-c", "import lark, pydantic, click"]
 
@@ -23,18 +23,6 @@ BARE = [sys.executable, "-c", "import lark, pydantic, click"]
 def check(spec: str | Path) -> list[str]:
     """The command that checks a spec."""
     return [sys.executable, "-m", "cnndsl", "check", str(spec), "--format", "concise"]
-
-
-def cpu_seconds(command: Sequence[str]) -> float:
-    """The CPU time of a command in a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return usage.ru_utime + usage.ru_stime
 
 
 def ratio(command: Sequence[str], peer: Sequence[str], pairs: int) -> tuple[float, float, float]:

@@ -17,18 +17,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from feeding_data import CASES, make
+from machine import description
+from turns import Worker, spread
 
 WORKER = Path(__file__).parent / "feeding_worker.py"
 
@@ -39,50 +37,23 @@ FLAT = 1.1
 """How much more memory than its second quarter the last quarter of an epoch may take."""
 
 
-class Side:
-    """A worker process, and what it last said."""
-
-    def __init__(self, name: str, case: str, folder: Path, cores: int) -> None:
-        command = [sys.executable, str(WORKER), name, case, str(folder), str(cores)]
-        self.name = name
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
-        self.ready = self._listen()
-
-    def ask(self, word: str) -> Any:
-        """What it answers to a line."""
-        assert self.process.stdin is not None
-        print(word, file=self.process.stdin, flush=True)
-        return self._listen()
-
-    def close(self) -> None:
-        """Let the process end."""
-        self.process.communicate()
-
-    def _listen(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the {self.name} side failed")
-        return json.loads(line)
+def side(name: str, case: str, folder: Path, cores: int) -> Worker:
+    """A process that reads pictures in its way; each of its threads or workers has one thread."""
+    command = [sys.executable, str(WORKER), name, case, str(folder), str(cores)]
+    return Worker(name, command, 1)
 
 
 def compare(case: str, peer: str, folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Measure ours against a peer, in turns."""
-    sides = [Side(name, case, folder, options.cores) for name in ("cnndsl", peer)]
-    first, second = (side.ready for side in sides)
+    sides = [side(name, case, folder, options.cores) for name in ("cnndsl", peer)]
+    first, second = (one.ready for one in sides)
     alike = all(abs(first[what] - second[what]) < 1e-4 for what in ("mean", "spread"))
     if not alike or first["shape"] != second["shape"]:
         raise SystemExit(f"{case}: the pictures are unlike: {first} and {second}")
-    pairs = [[side.ask("epoch") for side in sides] for _ in range(options.pairs)]
-    memory = [side.ask("memory") for side in sides]
-    for side in sides:
-        side.close()
+    pairs = [[one.ask("epoch") for one in sides] for _ in range(options.pairs)]
+    memory = [one.ask("memory") for one in sides]
+    for one in sides:
+        one.close()
     speeds = [[one["pictures"] / one["seconds"] for one in pair] for pair in pairs]
     costs = [[one["cpu"] / one["pictures"] for one in pair] for pair in pairs]
     ratios = [our / their for our, their in speeds]
@@ -103,14 +74,6 @@ def medians(pairs: list[list[float]]) -> list[float]:
     return [statistics.median(column) for column in zip(*pairs, strict=True)]
 
 
-def spread(ratios: list[float]) -> tuple[float, float]:
-    """The quartiles."""
-    if len(ratios) < 2:
-        return ratios[0], ratios[0]
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return low, high
-
-
 def row(result: Mapping[str, Any]) -> str:
     """A line of the table."""
     low, high = result["quartiles"]
@@ -129,32 +92,6 @@ def row(result: Mapping[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def machine(options: argparse.Namespace) -> dict[str, Any]:
-    """What it was measured on, with what, and when."""
-    processor = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
-        processor = next(names, processor)
-    packages = ("cnndsl", "pillow", "numpy", "torch", "torchvision")
-    return {
-        "processor": processor,
-        "cores": options.cores,
-        "python": platform.python_version(),
-        "versions": {name: found for name in packages if (found := _version(name))},
-        "pairs": options.pairs,
-        "date": date.today().isoformat(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except ImportError:
-        return None
-
-
 def main() -> None:
     """Print the table, each ratio beside the bound that the project holds itself to."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -167,9 +104,9 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=usable or 1)
     parser.add_argument("--json", action="store_true", help="a line for the machine, and for each")
     options = parser.parse_args()
-    about = machine(options)
+    about = description(options.cores)
     if options.json:
-        print(json.dumps(about), flush=True)
+        print(json.dumps({**about, "pairs": options.pairs}), flush=True)
     else:
         versions = ", ".join(f"{name} {found}" for name, found in about["versions"].items())
         print(

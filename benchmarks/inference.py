@@ -20,14 +20,11 @@ exported.
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib.util
 import io
 import json
 import logging
 import math
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -36,7 +33,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +40,9 @@ import numpy
 import onnx
 import onnxruntime
 import torch
+from machine import description
 from networks_in_torch import ABSENT, NetworkInTorch
+from turns import spread
 
 from cnndsl import pipeline
 from cnndsl.elaborate.modules import shipped_specs
@@ -210,14 +208,6 @@ def seconds(answer: Answer, runs: int) -> float:
     return (time.perf_counter() - begin) / runs
 
 
-def spread(ratios: list[float]) -> tuple[float, float]:
-    """The quartiles."""
-    if len(ratios) < 2:
-        return ratios[0], ratios[0]
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return low, high
-
-
 # --- graphs -----------------------------------------------------------------------------------
 
 
@@ -249,27 +239,14 @@ def optimised(model: bytes) -> onnx.ModelProto:
 # --- the command ------------------------------------------------------------------------------
 
 
-def machine(options: argparse.Namespace) -> str:
-    """What it was measured on, and when."""
-    names = ("onnxruntime-gpu", "onnxruntime", "torch", "onnxscript", "numpy")
-    versions = ", ".join(f"{name} {found}" for name in names if (found := _version(name)))
-    cpu = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        cpu = next((line.partition(":")[2].strip() for line in lines if "model name" in line), cpu)
+def heading(machine: dict[str, Any], options: argparse.Namespace) -> str:
+    """The line above the table: what it was measured on, with what, and when."""
+    versions = ", ".join(f"{name} {found}" for name, found in machine["versions"].items())
     return (
-        f"{cpu}, {os.cpu_count()} CPUs, {options.threads} threads each side, float32, "
-        f"Python {platform.python_version()}, {versions}, exporter {exporter()}; "
-        f"median of {options.pairs} pairs, {datetime.date.today()}."
+        f"{machine['processor']} ({', '.join(machine['instructions'])}), {machine['cpus']} CPUs,"
+        f" {options.threads} threads each side, float32, Python {machine['python']}, {versions},"
+        f" exporter {exporter()}, {machine['date']}; median of {options.pairs} pairs."
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def row(result: Result) -> str:
@@ -325,7 +302,8 @@ def main() -> None:
                 else:
                     exported(one, NetworkInTorch(one.typed, one.arrays).eval(), folder)
             return
-        print(machine(options), end="\n\n")
+        machine = description(options.threads)
+        print(heading(machine, options), end="\n\n")
         print("| answers | against | speed | quartiles | ms, ours / theirs | at least 1 |")
         print("|---|---|---|---|---|---|", flush=True)
         results = []
@@ -338,7 +316,10 @@ def main() -> None:
                 why = str(error).partition("\n")[0][:80]
                 print(f"| {which[0]}, batch {which[1]} | {exporter()} | - | {why} |||", flush=True)
     if options.json is not None:
-        said = {"machine": machine(options), "results": [asdict(one) for one in results]}
+        said = {
+            "machine": {**machine, "exporter": exporter()},
+            "results": [asdict(one) for one in results],
+        }
         options.json.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 
 

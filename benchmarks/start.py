@@ -21,6 +21,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from machine import description
+from turns import cpu_seconds
+
 CASES = (
     *("lenet5:64", "resnet18:8", "resnet50:4", "resnet152:4"),
     *("densenet121:4", "densenet201:4", "mobilenetv2:4"),
@@ -124,18 +127,6 @@ def chain(layers: int, folder: Path) -> str:
     return str(path)
 
 
-def cpu_seconds(command: Sequence[str]) -> float:
-    """The CPU time of a command, user and system, in a process of its own."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed")
-    return usage.ru_utime + usage.ru_stime
-
-
 def commands(folder: Path, runs: int) -> Iterator[dict[str, Any]]:
     """The CPU seconds of short commands and of the imports beside them, medians; run in turn."""
     import numpy
@@ -200,9 +191,7 @@ def main() -> None:
         spec, batch = options.worker.rsplit(":", 1)
         print(json.dumps(parts_of(spec, int(batch))))
         return
-    from training_machine import description
-
-    about = description(os.cpu_count() or 1, "cpu")
+    about = description(os.cpu_count() or 1)
     found = measured(options)
     if options.json:
         print(json.dumps({"about": about, **found}, indent=2))

@@ -23,10 +23,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -34,8 +32,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from machine import Limits, description, measured
 from training_cases import CASES, Case, case_of, load, step_flops
-from training_machine import Limits, description, measured
+from turns import Worker, spread
 
 WORKER = Path(__file__).parent / "training_worker.py"
 
@@ -55,45 +54,23 @@ BY_CHANCE = 0.5, float("inf")
 """The same where dropout draws other units on both sides."""
 
 
-class Side:
+class Side(Worker):
     """A worker process, and what it last said."""
 
     def __init__(self, name: str, case: Case, options: argparse.Namespace) -> None:
         chance = "none" if options.check else "chance"
-        threads = str(options.threads)
-        how = [name, case.key, options.device, threads, chance]
-        self.name = name
-        self.process = subprocess.Popen(
-            [sys.executable, str(WORKER), *how],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": threads},
-        )
-        self.ready = self._listen()
+        how = [name, case.key, options.device, str(options.threads), chance]
+        super().__init__(name, [sys.executable, str(WORKER), *how], options.threads)
         self.fastest = float("inf")
         self.memory = 0
 
     def run(self, steps: int) -> float:
         """The seconds of a step, over so many."""
-        assert self.process.stdin is not None
         time.sleep(PAUSE)
-        print(steps, file=self.process.stdin, flush=True)
-        found = self._listen()
+        found = self.ask(steps)
         self.fastest = min(self.fastest, float(found["best"]))
         self.memory = found["memory"]
         return float(found["seconds"] / steps)
-
-    def close(self) -> None:
-        """Let the process end."""
-        self.process.communicate()
-
-    def _listen(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the {self.name} side failed")
-        return json.loads(line)
 
 
 @dataclass(frozen=True)
@@ -184,14 +161,6 @@ def agree(case: Case, ours: Side, theirs: Side, most: tuple[float, float]) -> No
     if any(one > limit for one, limit in zip(apart, most, strict=True)):
         text = f"the losses are {our}, then {our_next}; {their}, then {their_next}"
         raise SystemExit(f"{case.title}, {theirs.name}: {text}")
-
-
-def spread(ratios: list[float]) -> tuple[float, float]:
-    """The quartiles."""
-    if len(ratios) < 2:
-        return ratios[0], ratios[0]
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return low, high
 
 
 def heading(machine: dict[str, Any], limits: Limits, pairs: int) -> str:

@@ -1,6 +1,6 @@
 """What a machine can do at most, measured: a large matrix product, and a copy of memory.
 
-    python benchmarks/training_machine.py THREADS
+    python benchmarks/machine.py THREADS
 
 writes a line of JSON: floating point operations and bytes (read and written) in a second.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Limits", "description", "measured"]
 
@@ -29,6 +29,13 @@ MEBIBYTES = 256
 
 SETS = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "asimd": "NEON", "sve": "SVE"}
 """Instruction sets that decide how fast float32 is, by the words that Linux has for them."""
+
+
+PACKAGES = (
+    *("cnndsl", "onnxruntime-gpu", "onnxruntime", "torch", "torchvision", "onnxscript"),
+    *("numpy", "pillow"),
+)
+"""What a figure may depend on, where it is installed."""
 
 
 class Limits(NamedTuple):
@@ -46,16 +53,15 @@ def measured(threads: int) -> Limits:
     return Limits(*json.loads(found.stdout))
 
 
-def description(threads: int, device: str) -> dict[str, object]:
+def description(threads: int, device: str = "cpu") -> dict[str, Any]:
     """What was measured on, with what, and when."""
-    names = ("onnxruntime-gpu", "onnxruntime", "torch", "numpy", "cnndsl")
     return {
         "processor": _gpu() if device == "cuda" else _processor(),
         "instructions": _instructions(),
         "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
         "threads": threads,
         "python": platform.python_version(),
-        "versions": {name: found for name in names if (found := _version(name))},
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
         "date": date.today().isoformat(),
     }
 
