@@ -32,13 +32,13 @@ from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.training.host.depthwise import depthwise_kernel_gradient
 from cnndsl.training.host.kernels import BLOCKED
-from cnndsl.training.host.nodes import Nodes
+from cnndsl.training.host.nodes import BlockedNodes
 
 __all__ = ["forward", "input_gradient", "kernel_gradient"]
 
 
 def forward(
-    emit: Nodes,
+    emit: BlockedNodes,
     g: Geometry,
     block: int,
     source: onnx_ir.Value,
@@ -63,7 +63,7 @@ def forward(
     )
 
 
-def _kernels(emit: Nodes, g: Geometry, block: int, kernels: onnx_ir.Value) -> onnx_ir.Value:
+def _kernels(emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value) -> onnx_ir.Value:
     """[M, C, kh, kw] as [M/b, C/b, kh, kw, b of C, b of M]; few channels are in no blocks."""
     value, places = kernels, math.prod(g.kernel)
     if g.per_group >= block:
@@ -73,7 +73,7 @@ def _kernels(emit: Nodes, g: Geometry, block: int, kernels: onnx_ir.Value) -> on
 
 
 def input_gradient(
-    emit: Nodes, g: Geometry, block: int, gradient: onnx_ir.Value, kernels: onnx_ir.Value
+    emit: BlockedNodes, g: Geometry, block: int, gradient: onnx_ir.Value, kernels: onnx_ir.Value
 ) -> onnx_ir.Value:
     """For strides of 1: that of the input, a convolution of that of the output.
 
@@ -98,7 +98,9 @@ def input_gradient(
     )
 
 
-def _turned_kernels(emit: Nodes, g: Geometry, block: int, kernels: onnx_ir.Value) -> onnx_ir.Value:
+def _turned_kernels(
+    emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value
+) -> onnx_ir.Value:
     """[M, C, kh, kw] as [C/b, M/b, kh, kw, b of M, b of C], the places backwards."""
     places, filters = math.prod(g.kernel), g.filters // block
     value = emit.turned(kernels, filters, block, g.per_group * places)
@@ -111,15 +113,15 @@ def _turned_kernels(emit: Nodes, g: Geometry, block: int, kernels: onnx_ir.Value
         order = numpy.arange(filters * channels * places)
         order = order.reshape(g.groups, filters // g.groups, channels, places)
         order = order.transpose(0, 2, 1, 3)[..., ::-1]
-    count = order.size
-    if not numpy.array_equal(order.ravel(), numpy.arange(count)):
+    count, order = order.size, order.ravel().astype(numpy.int64)
+    if not numpy.array_equal(order, numpy.arange(count)):
         value = emit.shaped(value, count, math.prod(dims_of(kernels)) // count)
-        value = emit.op("Gather", value, emit.constant(order.ravel()), dims=dims_of(value))
+        value = emit.op("Gather", value, emit.constant(order), dims=dims_of(value))
     return emit.shaped(value, g.channels, g.filters // g.groups, *g.kernel)
 
 
 def kernel_gradient(
-    emit: Nodes, g: Geometry, block: int, source: onnx_ir.Value, gradient: onnx_ir.Value
+    emit: BlockedNodes, g: Geometry, block: int, source: onnx_ir.Value, gradient: onnx_ir.Value
 ) -> onnx_ir.Value:
     """That of the kernels: a convolution of the input by the gradient, large as its kernels are.
 
@@ -155,7 +157,7 @@ def kernel_gradient(
 
 
 def _planes(
-    emit: Nodes, g: Geometry, block: int, source: onnx_ir.Value
+    emit: BlockedNodes, g: Geometry, block: int, source: onnx_ir.Value
 ) -> tuple[onnx_ir.Value, int, int]:
     """The input as [C, N/b, H, W, b], and the padding that its rows still need.
 
@@ -176,7 +178,7 @@ def _planes(
 
 
 def _sliced(
-    emit: Nodes, g: Geometry, slices: int, source: onnx_ir.Value, gradient: onnx_ir.Value
+    emit: BlockedNodes, g: Geometry, slices: int, source: onnx_ir.Value, gradient: onnx_ir.Value
 ) -> tuple[onnx_ir.Value, onnx_ir.Value, Geometry]:
     """The same convolution of slices of rows: as many more pictures as there are slices.
 

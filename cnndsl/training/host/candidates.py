@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import onnx
 import onnx_ir
 
 from cnndsl.autodiff.convolution import choose_input_algorithm, choose_kernel_algorithm
 from cnndsl.autodiff.geometry import Convolved, Geometry
 from cnndsl.autodiff.rules import VjpContext
-from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS, GraphBuilder
+from cnndsl.graph.builder import GraphBuilder
 from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
-from cnndsl.training.host.kernels import BLOCKED, Part
-from cnndsl.training.host.nodes import Nodes
-from cnndsl.training.passes.unused import RemoveUnused
+from cnndsl.training.host.kernels import Part
+from cnndsl.training.host.models import input_value, model_bytes
+from cnndsl.training.host.nodes import BlockedNodes
 
 __all__ = ["candidates", "inputs_of"]
 
@@ -57,41 +56,16 @@ def _standard(part: Part, g: Geometry) -> bytes:
         convolved = Convolved(context, g, values["x"], values["w"], values["dy"])
         result = choose(g, "cpu")(convolved)
     given = [values[name] for name in inputs_of(part, g)]
-    return _model(given, result, emit.nodes)
+    return model_bytes(given, {"result": result}, emit.nodes)
 
 
 def _blocked(part: Part, g: Geometry, block: int) -> bytes:
-    first, second = (
-        onnx_ir.Value(
-            name=name,
-            type=onnx_ir.TensorType(onnx_ir.DataType.FLOAT),
-            shape=onnx_ir.Shape(size),
-        )
-        for name, size in inputs_of(part, g).items()
-    )
-    emit = Nodes(first)
+    first, second = (input_value(name, size) for name, size in inputs_of(part, g).items())
+    emit = BlockedNodes()
     if part == "forward":
         result = forward(emit, g, block, first, second)
     elif part == "input gradient":
         result = input_gradient(emit, g, block, first, second)
     else:
         result = kernel_gradient(emit, g, block, first, second)
-    return _model([first, second], result, emit.made)
-
-
-def _model(
-    given: list[onnx_ir.Value], result: onnx_ir.Value, nodes: Sequence[onnx_ir.Node]
-) -> bytes:
-    result.name = "result"
-    graph = onnx_ir.Graph(
-        given,
-        [result],
-        nodes=nodes,
-        opset_imports={"": DEFAULT_OPSET, BLOCKED: 1},
-        name="candidate",
-    )
-    model = onnx_ir.Model(graph, ir_version=IR_VERSIONS[DEFAULT_OPSET])
-    RemoveUnused()(model)
-    proto: onnx.ModelProto = onnx_ir.serde.serialize_model(model)
-    data: bytes = proto.SerializeToString()
-    return data
+    return model_bytes([first, second], {"result": result}, emit)

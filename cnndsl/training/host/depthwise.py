@@ -11,13 +11,13 @@ import onnx_ir
 
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.training.host.kernels import BLOCKED
-from cnndsl.training.host.nodes import Nodes
+from cnndsl.training.host.nodes import BlockedNodes
 
 __all__ = ["depthwise_kernel_gradient"]
 
 
 def depthwise_kernel_gradient(
-    emit: Nodes, g: Geometry, source: onnx_ir.Value, gradient: onnx_ir.Value
+    emit: BlockedNodes, g: Geometry, source: onnx_ir.Value, gradient: onnx_ir.Value
 ) -> onnx_ir.Value:
     """That of the kernels: strides are dilations and the other way round, as in any convolution.
 

@@ -1,65 +1,32 @@
-"""Collects nodes that are to stand in the place of one, every value with its type."""
+"""Nodes on feature maps whose channels lie in blocks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import numpy
 import onnx_ir
+from typing_extensions import override
 
 from cnndsl.autodiff.rules import Array, dims_of
 from cnndsl.training.host.kernels import BLOCKED
+from cnndsl.training.nodes import Nodes
 
-__all__ = ["Nodes"]
+__all__ = ["BlockedNodes"]
 
 
-class Nodes:
-    """New nodes in order. Names come when they are put into a graph."""
+class BlockedNodes(Nodes):
+    """Nodes, with what brings numbers into blocks and back; equal constants are one."""
 
-    def __init__(self, like: onnx_ir.Value) -> None:
-        self.made: list[onnx_ir.Node] = []
-        self._type = like.type
-        self._constants: dict[tuple[tuple[int, ...], bytes], onnx_ir.Value] = {}
+    def __init__(self) -> None:
+        super().__init__()
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], onnx_ir.Value] = {}
 
-    def op(
-        self,
-        op_type: str,
-        *inputs: onnx_ir.Value | None,
-        dims: Sequence[int],
-        domain: str = "",
-        **attributes: int | str | Sequence[int],
-    ) -> onnx_ir.Value:
-        """One node, whose result has these sizes."""
-        node = onnx_ir.node(op_type, inputs, attributes, domain=domain)
-        self.made.append(node)
-        node.outputs[0].type, node.outputs[0].shape = self._type, onnx_ir.Shape(dims)
-        return node.outputs[0]
-
-    def constant(self, numbers: Array) -> onnx_ir.Value:
-        """Whole numbers that are known; equal ones are one."""
-        key = (numbers.shape, numbers.tobytes())
+    @override
+    def constant(self, array: Array) -> onnx_ir.Value:
+        key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
-            tensor = onnx_ir.tensor(numpy.ascontiguousarray(numbers, numpy.int64))
-            node = onnx_ir.node("Constant", [], {"value": tensor})
-            self.made.append(node)
-            node.outputs[0].type = onnx_ir.TensorType(tensor.dtype)
-            node.outputs[0].shape = onnx_ir.Shape(numbers.shape)
-            self._constants[key] = node.outputs[0]
+            self._constants[key] = super().constant(array)
         return self._constants[key]
-
-    def integers(self, *numbers: int) -> onnx_ir.Value:
-        """The same, of one dimension."""
-        return self.constant(numpy.array(numbers, numpy.int64))
-
-    # --- where numbers lie ------------------------------------------------------------------------
-
-    def shaped(self, value: onnx_ir.Value, *dims: int) -> onnx_ir.Value:
-        """The same numbers in another shape."""
-        if dims_of(value) == dims:
-            return value
-        assert math.prod(dims) == math.prod(dims_of(value))
-        return self.op("Reshape", value, self.integers(*dims), dims=dims)
 
     def exchanged(self, value: onnx_ir.Value, *dims: int) -> onnx_ir.Value:
         """The first two axes exchanged, of the shape that is given; no axis needs to move of 1."""
@@ -85,8 +52,6 @@ class Nodes:
         batch, channels, _, width = dims_of(value)
         bounds = [self.integers(bound) for bound in (start, start + size, 2)]
         return self.op("Slice", value, *bounds, dims=(batch, channels, size, width))
-
-    # --- blocks -----------------------------------------------------------------------------------
 
     def blocked(self, value: onnx_ir.Value) -> onnx_ir.Value:
         """[N, C, H, W] as [N, C/b, H, W, b], though its sizes are said to be the former."""

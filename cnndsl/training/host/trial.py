@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy
-import onnx
-import onnx_ir
 from numpy.lib.stride_tricks import sliding_window_view
 
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import Array
-from cnndsl.graph.builder import DEFAULT_OPSET, IR_VERSIONS
 from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
-from cnndsl.training.host.kernels import BLOCKED, Host
-from cnndsl.training.host.nodes import Nodes
+from cnndsl.training.host.kernels import Host
+from cnndsl.training.host.models import input_value, model_bytes
+from cnndsl.training.host.nodes import BlockedNodes
 
 __all__ = ["trial_data", "trial_model"]
 
@@ -47,33 +45,14 @@ _SHAPES = {
 
 def trial_model(host: Host) -> bytes:
     """A convolution with both gradients: ``x``, ``w``, ``dy`` in and ``y``, ``dx``, ``dw`` out."""
-    given = {
-        name: onnx_ir.Value(
-            name=name,
-            type=onnx_ir.TensorType(onnx_ir.DataType.FLOAT),
-            shape=onnx_ir.Shape(shape),
-        )
-        for name, shape in _SHAPES.items()
-    }
-    emit, block = Nodes(given["x"]), host.block
+    given = {name: input_value(name, dims) for name, dims in _SHAPES.items()}
+    emit, block = BlockedNodes(), host.block
     made = {
         "y": forward(emit, _CASE, block, given["x"], given["w"]),
         "dx": input_gradient(emit, _CASE, block, given["dy"], given["w"]),
         "dw": kernel_gradient(emit, _CASE, block, given["x"], given["dy"]),
     }
-    for name, value in made.items():
-        value.name = name
-    graph = onnx_ir.Graph(
-        [*given.values()],
-        [*made.values()],
-        nodes=emit.made,
-        opset_imports={"": DEFAULT_OPSET, BLOCKED: 1},
-        name="trial",
-    )
-    model = onnx_ir.Model(graph, ir_version=IR_VERSIONS[DEFAULT_OPSET])
-    proto: onnx.ModelProto = onnx_ir.serde.serialize_model(model)
-    data: bytes = proto.SerializeToString()
-    return data
+    return model_bytes(given.values(), made, emit)
 
 
 def trial_data() -> tuple[Mapping[str, Array], Mapping[str, Array]]:

@@ -23,7 +23,8 @@ import onnx_ir
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.training.passes.fusion import Fusion, Nodes, made_for, typed
+from cnndsl.training.nodes import Nodes
+from cnndsl.training.passes.fusion import Fusion, made_for
 
 __all__ = ["LARGE", "AffineIntoClip", "AffineIntoRelu"]
 
@@ -53,12 +54,12 @@ class AffineIntoRelu(Fusion):
         nodes, each = Nodes(), dims[1:2]
         given = normalized.attributes.get("epsilon")
         number = numpy.array(1e-5 if given is None else given.as_float(), numpy.float32)
-        spread = nodes.op("Add", [variance, nodes.constant(number)], each)
-        slope = nodes.op("Div", [scale, nodes.op("Sqrt", [spread], each)], each)
-        shift = nodes.op("Sub", [bias, nodes.op("Mul", [mean, slope], each)], each)
-        kernels = nodes.reshaped(slope, (*each, *[1] * (len(dims) - 1)))
-        affine = nodes.op("Conv", [source, kernels, shift], dims, group=dims[1])
-        nodes.append(typed(onnx_ir.node(self.op_type, [affine, *node.inputs[1:]]), affine, dims))
+        spread = nodes.op("Add", variance, nodes.constant(number), dims=each)
+        slope = nodes.op("Div", scale, nodes.op("Sqrt", spread, dims=each), dims=each)
+        shift = nodes.op("Sub", bias, nodes.op("Mul", mean, slope, dims=each), dims=each)
+        kernels = nodes.shaped(slope, *each, *[1] * (len(dims) - 1))
+        affine = nodes.op("Conv", source, kernels, shift, dims=dims, group=dims[1])
+        nodes.op(self.op_type, affine, *node.inputs[1:], dims=dims)
         return nodes
 
 

@@ -25,7 +25,8 @@ from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.training.host.kernels import BLOCKED
-from cnndsl.training.passes.fusion import Fusion, made_for, typed
+from cnndsl.training.nodes import typed
+from cnndsl.training.passes.fusion import Fusion, made_for
 
 __all__ = ["BlockedRelu", "UnblockedTwice"]
 

@@ -28,7 +28,7 @@ from cnndsl.autodiff.geometry import Geometry
 from cnndsl.graph.builder import COMPOSITES
 from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
 from cnndsl.training.host.kernels import BLOCKED, Host, Part
-from cnndsl.training.host.nodes import Nodes
+from cnndsl.training.host.nodes import BlockedNodes
 from cnndsl.training.host.rule import (
     can_block,
     can_block_input_gradient,
@@ -80,7 +80,7 @@ class BlockedConvolutions(Fusion):
         result, block = node.outputs[0], self.host.block
         if result.dtype != onnx_ir.DataType.FLOAT:
             return ()
-        emit = Nodes(result)
+        emit = BlockedNodes()
         if node.op_type == INPUT_GRADIENT:
             g = geometry_of(node, result, second, first)
             if self._is_wanted("input gradient", g):
@@ -93,7 +93,7 @@ class BlockedConvolutions(Fusion):
             g = geometry_of(node, first, second, result)
             if self._is_wanted("forward", g):
                 forward(emit, g, block, first, second, *rest)
-        return emit.made
+        return emit
 
     def _is_wanted(self, part: Part, g: Geometry) -> bool:
         block, judge = self.host.block, self.host.judge

@@ -22,7 +22,8 @@ import onnx_ir
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import constant_of, dims_of
-from cnndsl.training.passes.fusion import Fusion, Nodes, made_for
+from cnndsl.training.nodes import Nodes
+from cnndsl.training.passes.fusion import Fusion, made_for
 
 __all__ = ["LARGE", "MeansOfProducts", "SumsOfProducts"]
 
@@ -57,17 +58,18 @@ class SumsOfProducts(Fusion):
         left, right = sides
         sums = nodes.op(
             "Conv",
-            [nodes.reshaped(left, (1, maps, size)), nodes.reshaped(right, (maps, 1, size))],
-            (1, maps, 1),
+            nodes.shaped(left, 1, maps, size),
+            nodes.shaped(right, maps, 1, size),
+            dims=(1, maps, 1),
             group=maps,
         )
         count = size
         if 0 in axes and dims[0] > 1:
             count *= dims[0]
-            sums = nodes.reshaped(sums, dims[:2])
-            attributes = [sums, nodes.integers([0])]
-            sums = nodes.op("ReduceSum", attributes, (dims[1],), keepdims=0)
-        self.finish(nodes, nodes.reshaped(sums, dims_of(node.outputs[0])), count)
+            sums = nodes.shaped(sums, *dims[:2])
+            samples = nodes.integers(0)
+            sums = nodes.op("ReduceSum", sums, samples, dims=dims[1:2], keepdims=0)
+        self.finish(nodes, nodes.shaped(sums, *dims_of(node.outputs[0])), count)
         return nodes
 
     def finish(self, nodes: Nodes, sums: onnx_ir.Value, count: int) -> None:
@@ -82,4 +84,4 @@ class MeansOfProducts(SumsOfProducts):
     @override
     def finish(self, nodes: Nodes, sums: onnx_ir.Value, count: int) -> None:
         factor = nodes.constant(numpy.array([1 / count], numpy.float32))
-        nodes.op("Mul", [sums, factor], dims_of(sums))
+        nodes.op("Mul", sums, factor, dims=dims_of(sums))

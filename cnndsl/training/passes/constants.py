@@ -25,7 +25,8 @@ import onnx_ir.passes
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import constant_of, dims_of
-from cnndsl.training.passes.fusion import Fusion, Nodes, size_of
+from cnndsl.training.nodes import Nodes
+from cnndsl.training.passes.fusion import Fusion, size_of
 
 __all__ = ["LARGEST", "FoldConstants", "JoinReshapes"]
 

@@ -20,7 +20,8 @@ import onnx_ir
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import constant_of, dims_of
-from cnndsl.training.passes.fusion import Fusion, Nodes, made_for, size_of
+from cnndsl.training.nodes import Nodes
+from cnndsl.training.passes.fusion import Fusion, made_for, size_of
 
 __all__ = ["LARGE", "DecayAsProduct"]
 
@@ -52,7 +53,7 @@ class DecayAsProduct(Fusion):
         if not dims_of(weight) == dims_of(value) == dims_of(result):
             return ()
         nodes, size = Nodes(), (1, size_of(result))
-        scale = nodes.reshaped(factor, (1, 1))
-        rows = [nodes.reshaped(side, size) for side in (weight, value)]
-        nodes.reshaped(nodes.op("Gemm", [scale, *rows], size), dims_of(result))
+        scale = nodes.shaped(factor, 1, 1)
+        rows = [nodes.shaped(side, *size) for side in (weight, value)]
+        nodes.shaped(nodes.op("Gemm", scale, *rows, dims=size), *dims_of(result))
         return nodes

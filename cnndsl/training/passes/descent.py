@@ -21,7 +21,8 @@ import onnx_ir
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
-from cnndsl.training.passes.fusion import Fusion, made_for, product_plus, size_of, typed
+from cnndsl.training.nodes import typed
+from cnndsl.training.passes.fusion import Fusion, made_for, product_plus, size_of
 
 __all__ = ["DescentIntoProduct"]
 

@@ -6,16 +6,15 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any
 
-import numpy
 import onnx_ir
 import onnx_ir.passes
 from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
+from cnndsl.training.nodes import typed
 
-__all__ = ["Fusion", "Nodes", "made_for", "product_plus", "size_of", "typed"]
+__all__ = ["Fusion", "made_for", "product_plus", "size_of"]
 
 
 class Fusion(onnx_ir.passes.InPlacePass):
@@ -61,41 +60,6 @@ class Fusion(onnx_ir.passes.InPlacePass):
     def ensures(self, model: onnx_ir.Model) -> None:
         if (untyped := _untyped(self._made)) is not None:
             raise onnx_ir.passes.PostconditionError(f"`{untyped.name}` has no fixed type")
-
-
-class Nodes(list[onnx_ir.Node]):
-    """New nodes, in order: what is to stand in the place of others."""
-
-    def op(
-        self,
-        op_type: str,
-        inputs: Sequence[onnx_ir.Value | None],
-        dims: Sequence[int],
-        **attributes: int | float | Sequence[int],
-    ) -> onnx_ir.Value:
-        """Add a node; its result has these sizes, and the element type of the first input."""
-        like = inputs[0]
-        assert like is not None
-        self.append(typed(onnx_ir.node(op_type, inputs, attributes), like, dims))
-        return self[-1].outputs[0]
-
-    def constant(self, array: numpy.ndarray[Any, Any]) -> onnx_ir.Value:
-        """Add a constant."""
-        tensor = onnx_ir.tensor(array)
-        self.append(onnx_ir.node("Constant", [], {"value": tensor}))
-        result = self[-1].outputs[0]
-        result.type, result.shape = onnx_ir.TensorType(tensor.dtype), onnx_ir.Shape(array.shape)
-        return result
-
-    def integers(self, numbers: Sequence[int]) -> onnx_ir.Value:
-        """Add whole numbers, such as axes or sizes."""
-        return self.constant(numpy.array(numbers, numpy.int64))
-
-    def reshaped(self, value: onnx_ir.Value, dims: Sequence[int]) -> onnx_ir.Value:
-        """The same numbers with other sizes; the value itself where it has them."""
-        if dims_of(value) == tuple(dims):
-            return value
-        return self.op("Reshape", [value, self.integers(dims)], dims)
 
 
 def _untyped(nodes: Iterable[onnx_ir.Node]) -> onnx_ir.Value | None:
@@ -146,12 +110,6 @@ def made_for(value: onnx_ir.Value | None, op_type: str, domain: str = "") -> onn
 def size_of(value: onnx_ir.Value) -> int:
     """How many numbers a value has."""
     return math.prod(dims_of(value))
-
-
-def typed(node: onnx_ir.Node, like: onnx_ir.Value, dims: Sequence[int]) -> onnx_ir.Node:
-    """The node, its result having the element type of a value, and these sizes."""
-    node.outputs[0].type, node.outputs[0].shape = like.type, onnx_ir.Shape(dims)
-    return node
 
 
 def product_plus(
