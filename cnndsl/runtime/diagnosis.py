@@ -122,7 +122,7 @@ def diverged(
         notes.append(
             "float16 holds no number beyond 65504, and no loss scale helps before the loss"
         )
-        help = "train with `--precision float32`, or u" + help[1:]
+        help = f"train with `--precision float32`, or {help}"
     return DivergedError("CNN805", message, notes=notes, help=help)
 
 
