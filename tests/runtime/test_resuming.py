@@ -9,25 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training_runs import SGD, Recorder, network, refused, request, results, stripes
+from training_runs import SGD, Recorder, interrupted_at, network, refused, request, results, stripes
 
 from cnndsl.pipeline import train
 from cnndsl.runtime import host
 from cnndsl.runtime.checkpoint import list_checkpoints
 from cnndsl.runtime.events import Progress
 from cnndsl.training.host import Host
-
-
-def interrupted_at(number: int, sent: signal.Signals = signal.SIGINT) -> Recorder:
-    """A listener that presses Ctrl-C after so many steps, or sends another signal."""
-    seen: list[Progress] = []
-
-    def press(progress: Progress) -> None:
-        seen.append(progress)
-        if len(seen) == number:
-            os.kill(os.getpid(), sent)
-
-    return Recorder(press)
 
 
 def test_a_scheduler_s_request_to_end_is_taken_as_ctrl_c_is(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 from convolution_cases import square
-from training_runs import BODY, SGD, Recorder, network, request
+from training_runs import BODY, SGD, Recorder, interrupted_at, network, request, results
 
 from cnndsl.pipeline import train
 from cnndsl.runtime import host, tuning
@@ -133,6 +133,30 @@ def test_a_resumed_run_takes_the_choices_of_before_and_says_where_they_are_other
     (note,) = [note for note in changed.notes if "convolutions" in note]
     assert "forms timed" in note
     assert "last digits may differ" in note
+
+
+@needs_host
+def test_a_timed_run_that_was_interrupted_ends_with_the_bits_of_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the machine would time other forms the faster ones when it goes on."""
+    monkeypatch.setattr(blocking, "is_near", lambda g, block: True)
+    monkeypatch.setattr(host, "found_host", lambda: Host(BLOCK))
+    body = BODY.replace("conv 3@", "conv 32@")
+    wanted = replace(request(tmp_path / "whole", network=network(SGD, body)), tune=True)
+    chooses(monkeypatch, lambda part: part != "input gradient")
+    train(wanted, Recorder())
+    wanted = replace(wanted, folder=tmp_path / "halves")
+    assert train(wanted, interrupted_at(4)).how == "interrupted"
+    chooses(monkeypatch, lambda part: part == "input gradient")
+    train(replace(wanted, resume="latest"), Recorder())
+    assert results(tmp_path / "halves") == results(tmp_path / "whole")
+    train(replace(wanted, folder=tmp_path / "others"), Recorder())
+    assert results(tmp_path / "others") != results(tmp_path / "whole")
+
+
+def chooses(monkeypatch: pytest.MonkeyPatch, chosen: Callable[[Part], bool]) -> None:
+    monkeypatch.setattr(Tuning, "_is_faster", lambda self, part, g, by_rule: chosen(part))
 
 
 def test_a_new_run_does_not_keep_the_choices_of_another(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ __all__ = [
     "Array",
     "ArrayData",
     "Recorder",
+    "interrupted_at",
     "network",
     "refused",
     "request",
@@ -126,6 +129,18 @@ class Recorder:
 
     def end(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
+
+
+def interrupted_at(number: int, sent: signal.Signals = signal.SIGINT) -> Recorder:
+    """A listener that presses Ctrl-C after so many steps, or sends another signal."""
+    seen: list[Progress] = []
+
+    def press(progress: Progress) -> None:
+        seen.append(progress)
+        if len(seen) == number:
+            os.kill(os.getpid(), sent)
+
+    return Recorder(press)
 
 
 def request(folder: Path, **changes: Any) -> TrainingRequest:
