@@ -82,20 +82,22 @@ def convolutions(
     draw: st.DrawFn,
 ) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
     """Shapes whose channels fill blocks of 8 or 16, and all that a Conv can say of its windows."""
-    batch = draw(st.sampled_from([1, 2, 3, 4, 8, 16, 24]))
-    kind = draw(st.sampled_from(["full", "full", "few", "grouped", "depthwise"]))
+    rank = draw(st.sampled_from([1, 2, 2, 2, 3]))
+    batch = draw(st.sampled_from([1, 2, 3, 4, 8, 16, 24] if rank < 3 else [1, 2, 3]))
+    kinds = ["full", "full", "few", "grouped", "depthwise"]
+    kind = draw(st.sampled_from(kinds if rank < 3 else kinds[:3]))
     groups = {"grouped": 2, "depthwise": 32}.get(kind, 1)
     filters = 32 if kind == "depthwise" else 16 * groups * draw(st.integers(1, 2))
     channels = draw(st.integers(1, 3)) * (1 if kind == "few" else 16 * groups)
     if kind == "depthwise":
         channels = 32
-    sides = [draw(st.integers(1, 9)) for _ in range(2)]
-    kernel = [draw(st.integers(1, 4)) for _ in range(2)]
-    strides = draw(st.sampled_from([[1, 1], [1, 1], [2, 2], [1, 3]]))
-    dilations = [draw(st.integers(1, 2)) for _ in range(2)]
-    pads = [draw(st.integers(0, draw(st.sampled_from([2, 2, 5])))) for _ in range(4)]
-    for axis in range(2):
-        room = sides[axis] + pads[axis] + pads[axis + 2]
+    sides = [draw(st.integers(1, 9 if rank < 3 else 5)) for _ in range(rank)]
+    kernel = [draw(st.integers(1, 4)) for _ in range(rank)]
+    strides = draw(st.sampled_from([[1, 1, 1], [1, 1, 1], [2, 2, 2], [1, 2, 1], [2, 1, 3]]))[:rank]
+    dilations = [draw(st.integers(1, 2)) for _ in range(rank)]
+    pads = [draw(st.integers(0, draw(st.sampled_from([2, 2, 5])))) for _ in range(2 * rank)]
+    for axis in range(rank):
+        room = sides[axis] + pads[axis] + pads[axis + rank]
         reach = dilations[axis] * (kernel[axis] - 1) + 1
         assume(room >= reach)
     attributes: dict[str, Any] = {
@@ -114,6 +116,11 @@ def convolutions(
     case=((1, 16, 2, 1), (16, 16, 2, 1), {"strides": [2, 2], "pads": [0, 1, 0, 0]}),
     bias=False,
     seed=0,
+)
+@example(  # A depth whose planes see the same planes, and some none.
+    case=((2, 16, 3, 4, 4), (32, 16, 2, 3, 3), {"dilations": [2, 1, 1], "pads": [4, 1, 1] * 2}),
+    bias=True,
+    seed=2,
 )
 @example(
     case=((8, 16, 2, 3), (16, 16, 1, 2), {"strides": [3, 1], "pads": [2, 4, 0, 4]}),
@@ -216,8 +223,7 @@ def test_depthwise_kernels_have_the_gradient_of_the_definition(
     ("x", "w", "attributes"),
     [
         ((2, 12, 6, 6), (12, 12, 3, 3), {}),  # no blocks of 8
-        ((2, 16, 6), (16, 16, 3), {}),  # one dimension
-        ((2, 16, 4, 4, 4), (16, 16, 3, 3, 3), {}),  # three
+        ((2, 16, 4, 4, 4), (16, 8, 3, 3, 3), {"group": 2}),  # groups in three dimensions
         ((2, 12, 6, 6), (36, 1, 3, 3), {"group": 12}),  # three filters on each channel
     ],
 )

@@ -23,6 +23,7 @@ EPYC, Zen 3, AVX2, 2 threads, in ms):
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy
@@ -44,14 +45,15 @@ def forward(
     source: onnx_ir.Value,
     kernels: onnx_ir.Value,
     bias: onnx_ir.Value | None = None,
+    total: onnx_ir.Value | None = None,
 ) -> onnx_ir.Value:
-    """The convolution itself; fewer channels than a block has are taken as they lie."""
+    """The convolution itself, added to a total; few channels, less than a block, stay plain."""
     return emit.plain(
         emit.op(
             "Conv",
             source if g.channels < block else emit.blocked(source),
             _kernels(emit, g, block, kernels),
-            *([] if bias is None else [bias]),
+            *_added(emit, bias, total),
             domain=BLOCKED,
             dims=(g.batch, g.filters, *g.outputs),
             kernel_shape=g.kernel,
@@ -61,6 +63,15 @@ def forward(
             group=g.groups,
         )
     )
+
+
+def _added(
+    emit: BlockedNodes, bias: onnx_ir.Value | None, total: onnx_ir.Value | None
+) -> Sequence[onnx_ir.Value | None]:
+    """What nchwc.Conv adds to its products, behind its other inputs."""
+    if total is not None:
+        return bias, emit.blocked(total)
+    return [] if bias is None else [bias]
 
 
 def _kernels(emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value) -> onnx_ir.Value:
@@ -73,9 +84,14 @@ def _kernels(emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value
 
 
 def input_gradient(
-    emit: BlockedNodes, g: Geometry, block: int, gradient: onnx_ir.Value, kernels: onnx_ir.Value
+    emit: BlockedNodes,
+    g: Geometry,
+    block: int,
+    gradient: onnx_ir.Value,
+    kernels: onnx_ir.Value,
+    total: onnx_ir.Value | None = None,
 ) -> onnx_ir.Value:
-    """For strides of 1: that of the input, a convolution of that of the output.
+    """For strides of 1: that of the input, a convolution of that of the output, and a total.
 
     Its kernels are turned around, and filters and channels exchanged.
     """
@@ -88,6 +104,7 @@ def input_gradient(
             "Conv",
             emit.blocked(gradient),
             _turned_kernels(emit, g, block, kernels),
+            *_added(emit, None, total),
             domain=BLOCKED,
             dims=(g.batch, g.channels, *g.inputs),
             kernel_shape=g.kernel,

@@ -10,7 +10,7 @@ from cnndsl.autodiff.convolution import choose_input_algorithm, choose_kernel_al
 from cnndsl.autodiff.geometry import Convolved, Geometry
 from cnndsl.autodiff.rules import VjpContext
 from cnndsl.graph.builder import GraphBuilder
-from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
+from cnndsl.training.host.dimensions import forward, input_gradient, kernel_gradient
 from cnndsl.training.host.kernels import Part
 from cnndsl.training.host.models import input_value, model_bytes
 from cnndsl.training.host.nodes import BlockedNodes

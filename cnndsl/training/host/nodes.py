@@ -55,6 +55,11 @@ class BlockedNodes(Nodes):
 
     def blocked(self, value: onnx_ir.Value) -> onnx_ir.Value:
         """[N, C, H, W] as [N, C/b, H, W, b], though its sizes are said to be the former."""
+        made = value.producer()
+        if made is not None and (made.domain, made.op_type) == (BLOCKED, "ReorderOutput"):
+            blocks = made.inputs[0]
+            assert blocks is not None
+            return blocks
         return self.op("ReorderInput", value, domain=BLOCKED, dims=dims_of(value))
 
     def plain(self, value: onnx_ir.Value) -> onnx_ir.Value:

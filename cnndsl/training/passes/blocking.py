@@ -26,7 +26,12 @@ from typing_extensions import override
 from cnndsl.autodiff.convolution import INPUT_GRADIENT, KERNEL_GRADIENT, geometry_of
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.graph.builder import COMPOSITES
-from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
+from cnndsl.training.host.dimensions import (
+    forward,
+    in_two,
+    input_gradient,
+    kernel_gradient,
+)
 from cnndsl.training.host.kernels import BLOCKED, Host, Part
 from cnndsl.training.host.nodes import BlockedNodes
 from cnndsl.training.host.rule import (
@@ -98,7 +103,12 @@ class BlockedConvolutions(Fusion):
     def _is_wanted(self, part: Part, g: Geometry) -> bool:
         block, judge = self.host.block, self.host.judge
         can, is_faster = _RULES[part]
-        if self.every or not can(g, block):
-            return can(g, block)
-        by_rule = is_faster(g, block)
-        return judge(part, g, by_rule) if judge and is_near(g, block) else by_rule
+        flat = in_two(part, g)
+        if flat is None or not can(flat, block):
+            return False
+        if self.every:
+            return True
+        # Of other dimensions' kernels the standard form took 13.5 ms and not 18.3 (32x64x1000, 9
+        # places), 63 and not 152 (2x64x16x32x32; Intel Xeon, AVX-512, 2 threads).
+        by_rule = is_faster(flat, block) and (g.rank == 2 or part != "kernel gradient")
+        return judge(part, g, by_rule) if judge and is_near(flat, block) else by_rule
