@@ -6,10 +6,10 @@
 
 Each shipped network is compiled by us with a free batch, as `cnndsl compile` does without options,
 and written in PyTorch (``networks_in_torch.py``) with the same weights; that module is exported for
-the very batch by ``torch.onnx.export``: with ``dynamo=True`` where onnxscript is installed, else by
-way of TorchScript. Both graphs run in the same ONNX Runtime with its usual options, but that
+the very batch by ``torch.onnx.export``: by way of TorchScript, and with ``dynamo=True`` where
+onnxscript is installed. All graphs run in the same ONNX Runtime with its usual options, but that
 threads do not spin while they wait: they would take the other side's processors.
-Before anything is timed, all three must give the same answers.
+Before anything is timed, all must give the same answers.
 
 A pair is some answers of ours and as many of a peer, in turns who is first, so that a slower
 machine slows both; the figure is the median of the pairs' ratios, with the quartiles beside it:
@@ -61,6 +61,12 @@ TURN = 0.1
 TOLERANCE = 1e-3
 """How much two sides' answers may differ, as a part of the largest."""
 
+EXPORTERS: Mapping[str, Mapping[str, Any]] = {
+    "TorchScript": {"dynamo": False},
+    "dynamo": {"dynamo": True, "external_data": False},
+}
+"""PyTorch's two ways to a model, with their options."""
+
 Answer = Callable[[], list[Any]]
 
 
@@ -104,22 +110,25 @@ def compiled(case: Case) -> bytes:
     return replace(pipeline.answering(case.typed), weights=case.arrays).for_runtime()
 
 
-def exported(case: Case, module: Any, folder: Path) -> bytes:
-    """The exporter's model of a case; its file in the folder, where there is one."""
-    file = folder / f"{case.name}-{case.batch}.onnx"
+def exported(case: Case, module: Any, exporter: str, folder: Path) -> bytes:
+    """An exporter's model of a case; its file in the folder, where there is one."""
+    file = folder / f"{case.name}-{case.batch}-{exporter}.onnx"
     if not file.exists():
         given = tuple(map(torch.from_numpy, case.inputs.values()))
-        how: dict[str, Any] = {"dynamo": True, "external_data": False}
-        if exporter() == "TorchScript":
-            how = {"dynamo": False}
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")
-            torch.onnx.export(module, given, file, verbose=False, **how)
+            torch.onnx.export(module, given, file, verbose=False, **EXPORTERS[exporter])
     return file.read_bytes()
 
 
-def exporter() -> str:
-    return "dynamo" if importlib.util.find_spec("onnxscript") else "TorchScript"
+def exporters() -> list[str]:
+    """Those that are here: the newer one needs onnxscript."""
+    return [*EXPORTERS][: 2 if importlib.util.find_spec("onnxscript") else 1]
+
+
+def peers(options: argparse.Namespace) -> list[str]:
+    """The peers that were asked for."""
+    return options.against or [*exporters(), "eager"]
 
 
 def session(model: bytes, case: Case, threads: int) -> Answer:
@@ -163,13 +172,20 @@ class Result:
     theirs: float
 
 
-def measured(case: Case, options: argparse.Namespace, folder: Path) -> Iterator[Result]:
+def measured(case: Case, options: argparse.Namespace, folder: Path) -> Iterator[Result | str]:
+    """Ours against each peer in turn; a line of text where an exporter makes no model of it."""
     module = NetworkInTorch(case.typed, case.arrays).eval()
-    sides = {
-        "cnndsl": session(compiled(case), case, options.threads),
-        exporter(): session(exported(case, module, folder), case, options.threads),
-        "eager": eager(case, module),
-    }
+    sides = {"cnndsl": session(compiled(case), case, options.threads)}
+    for name in peers(options):
+        try:
+            sides[name] = (
+                eager(case, module)
+                if name == "eager"
+                else session(exported(case, module, name, folder), case, options.threads)
+            )
+        except Exception as error:  # there are graphs that an exporter does not make
+            why = str(error).partition("\n")[0][:80]
+            yield f"| {case.name}, batch {case.batch} | {name} | - | {why} |||"
     agree(case, sides)
     ours = sides.pop("cnndsl")
     for name, theirs in sides.items():
@@ -211,19 +227,20 @@ def seconds(answer: Answer, runs: int) -> float:
 # --- graphs -----------------------------------------------------------------------------------
 
 
-def operators(case: Case, folder: Path) -> str:
+def operators(case: Case, exporter: str, folder: Path) -> str:
     """How many operators of each kind ONNX Runtime makes of either graph, where they differ."""
     module = NetworkInTorch(case.typed, case.arrays).eval()
     ours, theirs = (
         Counter(node.op_type for node in optimised(model).graph.node)
-        for model in (compiled(case), exported(case, module, folder))
+        for model in (compiled(case), exported(case, module, exporter, folder))
     )
     lines = [
         f"  {name}: {ours[name]} / {theirs[name]}"
         for name in sorted({*ours, *theirs})
         if ours[name] != theirs[name]
     ]
-    return "\n".join([f"{case.name}: {ours.total()} / {theirs.total()}", *lines])
+    head = f"{case.name}, {exporter}: {ours.total()} / {theirs.total()}"
+    return "\n".join([head, *lines])
 
 
 def optimised(model: bytes) -> onnx.ModelProto:
@@ -245,7 +262,7 @@ def heading(machine: dict[str, Any], options: argparse.Namespace) -> str:
     return (
         f"{machine['processor']} ({', '.join(machine['instructions'])}), {machine['cpus']} CPUs,"
         f" {options.threads} threads each side, float32, Python {machine['python']}, {versions},"
-        f" exporter {exporter()}, {machine['date']}; median of {options.pairs} pairs."
+        f" {machine['date']}; median of {options.pairs} pairs."
     )
 
 
@@ -276,12 +293,29 @@ def covered() -> list[str]:
     ]
 
 
+def prepare(cases: list[tuple[str, int]], options: argparse.Namespace, folder: Path) -> None:
+    """Export the cases, or print how the exporters' graphs differ from ours."""
+    for one in (case(*which) for which in cases):
+        for exporter in peers(options):
+            if exporter == "eager":
+                continue
+            try:
+                if options.operators:
+                    print(operators(one, exporter, folder), flush=True)
+                else:
+                    module = NetworkInTorch(one.typed, one.arrays).eval()
+                    exported(one, module, exporter, folder)
+            except Exception as error:  # there are graphs that an exporter does not make
+                print(f"{one.name}, {exporter}: {str(error).partition(chr(10))[0]}", flush=True)
+
+
 def main() -> None:
     """Print the table: for each network and batch, our speed as a multiple of the others'."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", type=cases_of, action="extend", metavar="NETWORK[:BATCH]")
+    parser.add_argument("--against", choices=[*EXPORTERS, "eager"], action="append")
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
@@ -296,11 +330,7 @@ def main() -> None:
         folder = options.models or Path(temporary)
         folder.mkdir(exist_ok=True)
         if options.prepare or options.operators:
-            for one in (case(*which) for which in cases):
-                if options.operators:
-                    print(operators(one, folder), flush=True)
-                else:
-                    exported(one, NetworkInTorch(one.typed, one.arrays).eval(), folder)
+            prepare(cases, options, folder)
             return
         machine = description(options.threads)
         print(heading(machine, options), end="\n\n")
@@ -308,18 +338,12 @@ def main() -> None:
         print("|---|---|---|---|---|---|", flush=True)
         results = []
         for which in cases:
-            try:
-                for result in measured(case(*which), options, folder):
+            for result in measured(case(*which), options, folder):
+                if isinstance(result, Result):
                     results.append(result)
-                    print(row(result), flush=True)
-            except Exception as error:  # there are graphs that an exporter does not make
-                why = str(error).partition("\n")[0][:80]
-                print(f"| {which[0]}, batch {which[1]} | {exporter()} | - | {why} |||", flush=True)
+                print(result if isinstance(result, str) else row(result), flush=True)
     if options.json is not None:
-        said = {
-            "machine": {**machine, "exporter": exporter()},
-            "results": [asdict(one) for one in results],
-        }
+        said = {"machine": machine, "results": [asdict(one) for one in results]}
         options.json.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
 
 

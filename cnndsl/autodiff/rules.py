@@ -167,7 +167,9 @@ def constant_of(value: onnx_ir.Value | None) -> Array | None:
     producer = None if value is None else value.producer()
     if producer is None or producer.op_type != "Constant":
         return None
-    return producer.attributes["value"].as_tensor().numpy()
+    # `as_tensor` would look for all that a tensor must have, each time.
+    numbers: Array = producer.attributes["value"].value.numpy()
+    return numbers
 
 
 def dims_of(value: onnx_ir.Value) -> tuple[int, ...]:

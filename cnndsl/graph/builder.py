@@ -26,7 +26,15 @@ from cnndsl.graph.value_types import ValueType
 from cnndsl.layers.lowering import Attribute, Builder
 from cnndsl.types import DType, TensorType
 
-__all__ = ["BATCH", "COMPOSITES", "DEFAULT_OPSET", "IR_VERSIONS", "GraphBuilder", "LoweringError"]
+__all__ = [
+    "BATCH",
+    "COMPOSITES",
+    "DEFAULT_OPSET",
+    "IR_VERSIONS",
+    "GraphBuilder",
+    "LoweringError",
+    "attribute",
+]
 
 BATCH = "N"
 """The batch dimension's name where its size is free."""
@@ -137,7 +145,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         value = self._tape.op(
             op_type,
             inputs,
-            {key: _attribute(key, given) for key, given in attributes.items()},
+            {key: attribute(key, given) for key, given in attributes.items()},
             name=name,
             doc_string=self._origin or None,
         )
@@ -154,7 +162,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         values = self._tape.op_multi_out(
             op_type,
             inputs,
-            {key: _attribute(key, given) for key, given in attributes.items()},
+            {key: attribute(key, given) for key, given in attributes.items()},
             num_outputs=count,
             name=name,
             doc_string=self._origin or None,
@@ -190,7 +198,7 @@ class GraphBuilder(Builder[onnx_ir.Value]):
         return self._tape.op_multi_out(
             name,
             inputs,
-            {key: _attribute(key, given) for key, given in attributes.items()},
+            {key: attribute(key, given) for key, given in attributes.items()},
             outputs=outputs,
             domain=COMPOSITES,
             overload=call,
@@ -340,7 +348,7 @@ def _read(nodes: Sequence[onnx_ir.Node]) -> Sequence[onnx_ir.Node]:
     return [one for one in nodes if one.op_type != "Constant" or one.outputs[0].uses()]
 
 
-def _attribute(name: str, value: Attribute) -> onnx_ir.Attr:
+def attribute(name: str, value: Attribute) -> onnx_ir.Attr:
     """An attribute of onnx-ir, which would find out its type itself, but slowly."""
     if isinstance(value, str):
         return onnx_ir.AttrString(name, value)

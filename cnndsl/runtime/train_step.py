@@ -9,7 +9,8 @@ leaves no other order than to read first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -77,7 +78,7 @@ class TrainStep:
         self.step = step
         self.device = choose(device)
         self._memory = _Host() if self.device.name == "cpu" else _Gpu(self.device.index)
-        self._session = _start(step, self.device, threads)
+        session = _started(step, self.device, threads)
         signature = step.signature
         lasting = {**signature.weights, **signature.state}
         fed = [spec for spec in signature.inputs if spec.name not in lasting]
@@ -102,6 +103,7 @@ class TrainStep:
         self._fixed = slots
         others = {name: self._memory.room(lasting[name]) for name in self._twofold()}
         self._next = self._now | others
+        self._session = session()
         self._binding = self._bind(self._now, self._next)
         self._other = self._bind(self._next, self._now)
 
@@ -269,6 +271,20 @@ def aligned(shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> Array:
 # --- sessions ---------------------------------------------------------------------------------
 
 
+def _started(step: Step, device: Device, threads: int | None) -> Callable[[], Any]:
+    """What waits for a session that is being started.
+
+    On a CPU it starts while the weights are copied: neither needs the interpreter much.
+    """
+    if device.name != "cpu":
+        session = _start(step, device, threads)
+        return lambda: session
+    pool = ThreadPoolExecutor(1)
+    starting = pool.submit(_start, step, device, threads)
+    pool.shutdown(wait=False)  # it ends when it has started the session
+    return starting.result
+
+
 def _start(step: Step, device: Device, threads: int | None) -> Any:
     def refused(text: str) -> UserError:
         return UserError(
@@ -277,6 +293,6 @@ def _start(step: Step, device: Device, threads: int | None) -> Any:
             help="run `cnndsl doctor`" + (", or use `--device cpu`" * (device.name != "cpu")),
         )
 
-    model = step.to_proto()
+    model = step.to_proto(checked=False)  # ONNX Runtime does that as well
     purpose = replace(TRAINING, without=(*TRAINING.without, *needless(model.graph)))
     return started(model.SerializeToString(), device, purpose, threads, refused)

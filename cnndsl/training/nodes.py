@@ -9,6 +9,7 @@ import numpy
 import onnx_ir
 
 from cnndsl.autodiff.rules import Array, dims_of
+from cnndsl.graph.builder import attribute
 
 __all__ = ["Nodes", "typed"]
 
@@ -27,13 +28,14 @@ class Nodes(list[onnx_ir.Node]):
         """Add a node; its result has these sizes, and the element type of the first input."""
         like = inputs[0]
         assert like is not None
-        self.append(typed(onnx_ir.node(op_type, inputs, attributes, domain=domain), like, dims))
+        given = [attribute(name, value) for name, value in attributes.items()]
+        self.append(typed(onnx_ir.Node(domain, op_type, inputs, given), like, dims))
         return self[-1].outputs[0]
 
     def constant(self, array: Array) -> onnx_ir.Value:
         """Add numbers that are known."""
-        tensor = onnx_ir.tensor(array)
-        self.append(onnx_ir.node("Constant", [], {"value": tensor}))
+        tensor = onnx_ir.Tensor(array)
+        self.append(onnx_ir.Node("", "Constant", (), [onnx_ir.AttrTensor("value", tensor)]))
         result = self[-1].outputs[0]
         result.type, result.shape = onnx_ir.TensorType(tensor.dtype), onnx_ir.Shape(array.shape)
         return result

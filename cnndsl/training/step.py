@@ -86,10 +86,14 @@ class Step:
     """What of this machine it needs; None for standard operators only."""
 
     @uncollected()
-    def to_proto(self) -> onnx.ModelProto:
-        """The model as the ``onnx`` package has it, checked in full, with its description."""
+    def to_proto(self, *, checked: bool = True) -> onnx.ModelProto:
+        """The model as the ``onnx`` package has it, with its description.
+
+        It is checked in full, unless ONNX Runtime, which does so too, is all that ever sees it.
+        """
         proto: onnx.ModelProto = onnx_ir.serde.serialize_model(self.model)
-        self_check(proto)
+        if checked:
+            self_check(proto)
         proto.producer_version = __version__
         description = json.dumps(self.signature.description())
         proto.metadata_props.add(key=TRAINING_KEY, value=description)

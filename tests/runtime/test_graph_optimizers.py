@@ -27,6 +27,8 @@ SPECS = {
     " -> flatten -> dense 3 -> softmax\n",
     "joined": "input 4x8x8\nx = conv 8@3 -> relu\nconcat(x, x -> depthwise 3 padding 1 -> gelu)"
     " -> conv 6@1 groups 2 -> maxpool 3 -> flatten -> dense 5 -> tanh -> dense 3 -> softmax\n",
+    "scaled": "input 4x8x8\nx = conv 4@3 padding 1 -> tanh\nadd(x -> conv 4@3 padding 1 -> tanh, x)"
+    " -> flatten -> dense 6 -> scale -> dense 3 -> softmax\n",
     "gated": "input 4x8x8\nconv 8@2 stride 2 -> layernorm -> silu -> dropout 0.2 -> flatten"
     " -> dense 6 -> sigmoid -> dense 3 -> softmax\n",
 }
@@ -74,6 +76,47 @@ def test_what_finds_something_is_asked() -> None:
     )
     assert {"ConvActivationFusion", "MatmulTransposeFusion"}.isdisjoint(left_out)
     assert {"GemmActivationFusion", "GeluFusionL1", "AttentionFusion"} < {*left_out}
+
+
+CONSTANT = "c = Constant <value = float {2.0}> () "
+CUTS = (
+    "zero = Constant <value = int64[1] {0}> () three = Constant <value = int64[1] {3}> ()"
+    " one = Constant <value = int64[1] {1}> () six = Constant <value = int64[1] {6}> ()"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "is_asked"),
+    [
+        # What is there, but elsewhere, is nothing to fuse.
+        ("a = Conv(x, w) b = Relu(x) y = Add(a, b)", "ConvActivationFusion", False),
+        ("a = Conv(x, w) b = Relu(a) y = Add(a, b)", "ConvActivationFusion", True),
+        ("a = Conv(x, w) b = Add(a, x) y = Neg(b)", "ConvAddActivationFusion", False),
+        ("a = Conv(x, w) b = Add(a, x) y = Relu(b)", "ConvAddActivationFusion", True),
+        ("a = MatMul(x, w) y = Transpose(a)", "MatmulTransposeFusion", False),
+        ("a = Transpose(x) b = Cast(a) y = MatMul(w, b)", "MatmulTransposeFusion", True),
+        (CONSTANT + "a = Mul(x, c) b = Neg(a) y = MatMul(b, w)", "MatMulScaleFusion", False),
+        ("a = Mul(x, x) y = MatMul(a, w)", "MatMulScaleFusion", False),
+        (CONSTANT + "a = Mul(x, c) y = MatMul(a, w)", "MatMulScaleFusion", True),
+        (CONSTANT + "a = MatMul(x, w) y = Div(a, c)", "MatMulScaleFusion", True),
+        (CUTS + "a = Slice(x, zero, three, zero) y = Neg(x)", "GatherSliceToSplitFusion", False),
+        (
+            CUTS + "a = Slice(x, zero, three, zero) b = Slice(x, one, six, zero)",
+            "GatherSliceToSplitFusion",
+            False,
+        ),
+        (
+            CUTS + "a = Slice(x, three, six, zero) b = Slice(x, zero, three, zero)",
+            "GatherSliceToSplitFusion",
+            True,
+        ),
+        ("a = Gather(x, i) b = Gather(x, j)", "GatherSliceToSplitFusion", True),
+    ],
+)
+def test_fusions_are_asked_only_where_one_node_feeds_the_other(
+    text: str, name: str, is_asked: bool
+) -> None:
+    assert (name not in needless(graph(text))) is is_asked
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Fusion(onnx_ir.passes.InPlacePass):
 
     @override
     def requires(self, model: onnx_ir.Model) -> None:
-        if (untyped := _untyped(model.graph)) is not None:
+        if (untyped := _untyped(filter(self.applies, model.graph))) is not None:
             raise onnx_ir.passes.PreconditionError(f"`{untyped.name}` has no fixed type")
 
     @override
