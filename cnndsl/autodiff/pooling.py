@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import numpy
@@ -210,8 +211,8 @@ def _shared_out(
     """
     *places, final = window.places
     parts = {}
-    for place in places:
-        mask = context.op("Equal", _cells(context, source, window, place), result)
+    for place, cells in _cells(context, source, window, places).items():
+        mask = context.op("Equal", cells, result)
         # A product with 0 and 1 took 1.2 ms where a Where took 2.1.
         parts[place] = context.op("Mul", _number(context, mask), gradient)
         gradient = context.op("Sub", gradient, parts[place])
@@ -219,21 +220,49 @@ def _shared_out(
 
 
 def _cells(
-    context: VjpContext, source: onnx_ir.Value, window: _Window, place: int
-) -> onnx_ir.Value:
-    """The cells that stand at one place of every window; those of the padding are minus infinity.
+    context: VjpContext, source: onnx_ir.Value, window: _Window, places: Sequence[int]
+) -> dict[int, onnx_ir.Value]:
+    """The cells that stand at places of every window; those of the padding are minus infinity.
 
-    What reaches over the border is padded after cutting: it is a part of the input's size.
+    Cell q*stride + phase of the source is cell q of that phase's plane. What reaches over the
+    border is padded after cutting: it is a part of the input's size.
     """
-    constant, stride = context.emit.constant, window.stride
-    standing = window.standing(place)
-    start = standing[0] * stride + window.offset(place)
-    end = standing[-1] * stride + window.offset(place) + 1
-    if (start, end, stride) != (0, window.size, 1):
-        bounds = [[start], [end], [window.axis], [stride]]
-        source = context.op("Slice", source, *(constant(bound) for bound in bounds))
-    margins = standing.start, window.output - standing.stop
-    return _padded(context, source, window.axis, margins, -math.inf)
+    met = {place: divmod(window.offset(place), window.stride) for place in places}
+    count = window.size // window.stride
+    if any(window.standing(place)[-1] + shift >= count for place, (shift, _) in met.items()):
+        count = -(-window.size // window.stride)
+    phases = {phase for _, phase in met.values()}
+    planes = _planes(context, source, window, count, phases)
+    return {
+        place: _moved(context, planes[phase], window.axis, -shift, window.output, -math.inf)
+        for place, (shift, phase) in met.items()
+    }
+
+
+def _planes(
+    context: VjpContext,
+    source: onnx_ir.Value,
+    window: _Window,
+    count: int,
+    phases: AbstractSet[int],
+) -> dict[int, onnx_ir.Value]:
+    """Every stride-th cell along an axis, ``count`` of them, from the cell of each phase on.
+
+    Split takes 2.5 ms for the 8x64x112x112 cells before ResNet-18's pooling, a Slice with a step
+    7.5 for each plane (AVX-512, 2 threads).
+    """
+    axis, stride = window.axis, window.stride
+    source = _moved(context, source, axis, 0, count * stride, -math.inf)
+    if stride == 1:
+        return {0: source}
+    constant, dims = context.emit.constant, list(dims_of(source))
+    rows = constant([*dims[:axis], count, stride, *dims[axis + 1 :]])
+    sizes = constant([1] * stride)
+    planes = context.emit.several(
+        "Split", stride, context.op("Reshape", source, rows), sizes, axis=axis + 1
+    )
+    dims[axis] = count
+    return {phase: context.op("Reshape", planes[phase], constant(dims)) for phase in phases}
 
 
 def _number(context: VjpContext, value: onnx_ir.Value) -> onnx_ir.Value:
@@ -274,22 +303,34 @@ def _joined(
 
 
 def _sum(context: VjpContext, values: Sequence[onnx_ir.Value]) -> onnx_ir.Value | None:
-    if len(values) < 2:
-        return values[0] if values else None
-    return context.op("Add" if len(values) == 2 else "Sum", *values)
+    """One by one: Sum of three takes five times an Add, on one thread."""
+    total = None
+    for value in values:
+        total = value if total is None else context.op("Add", total, value)
+    return total
 
 
 def _moved(
-    context: VjpContext, part: onnx_ir.Value, axis: int, shift: int, count: int
+    context: VjpContext,
+    part: onnx_ir.Value,
+    axis: int,
+    shift: int,
+    count: int,
+    number: float = 0,
 ) -> onnx_ir.Value:
-    """A part moved along an axis and made ``count`` long; what comes in is zero."""
-    constant = context.emit.constant
+    """A part moved along an axis and made ``count`` long; what comes in is a number.
+
+    Both at once by amounts below 0, but on CUDA, whose Pad is not asked for that.
+    """
     size = dims_of(part)[axis]
+    if context.target != "cuda":
+        return _padded(context, part, axis, (shift, count - size - shift), number)
+    constant = context.emit.constant
     start, end = max(0, -shift), min(size, count - shift)
     if (start, end) != (0, size):
         part = context.op("Slice", part, constant([start]), constant([end]), constant([axis]))
     before = max(0, shift)
-    return _padded(context, part, axis, (before, count - before - (end - start)), 0)
+    return _padded(context, part, axis, (before, count - before - (end - start)), number)
 
 
 def _interleaved(
