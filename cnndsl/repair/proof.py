@@ -18,7 +18,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Severity
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import replace
 
-__all__ = ["SOLVABLE", "Retry", "edits_by_source", "place_after", "proved"]
+__all__ = ["SOLVABLE", "Retry", "edits_by_source", "moved", "place_after", "proved"]
 
 Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
 """Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
@@ -142,7 +142,7 @@ class _Court:
             for source, own in edits_by_source(edits).items():
                 texts[Path(source.name).resolve()] = apply_edits(source.text, own)
             allowed = [
-                (code, hole, name, _moved(name, at, edits)) for code, hole, name, at in allowed
+                (code, hole, name, moved(name, at, edits)) for code, hole, name, at in allowed
             ]
             found = _unexpected(self.retry(texts), allowed)
             if not found:
@@ -169,7 +169,7 @@ def _unexpected(diagnostics: Iterable[Diagnostic], allowed: Sequence[_Known]) ->
     return found
 
 
-def _moved(name: str, start: int, edits: Iterable[Edit]) -> int:
+def moved(name: str, start: int, edits: Iterable[Edit]) -> int:
     """Where what begins at a place begins once the edits are made."""
     return start + sum(
         len(edit.text) - (edit.span.end - edit.span.start)
@@ -189,4 +189,4 @@ def edits_by_source(edits: Iterable[Edit]) -> dict[Source, list[Edit]]:
 def place_after(diagnostic: Diagnostic, edits: Iterable[Edit] = ()) -> tuple[str, int]:
     """The file that a diagnostic is about, and where it begins once the edits are made."""
     span = diagnostic.span
-    return span.source.name, _moved(span.source.name, span.start, edits)
+    return span.source.name, moved(span.source.name, span.start, edits)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -32,9 +33,10 @@ from cnndsl.layers.window import Window
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.join_paddings import branch_paddings
-from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, place_after
+from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, moved, place_after
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
+from cnndsl.syntax.ast import Expect
 from cnndsl.typecheck.facts import Failure, Inference
 
 __all__ = ["Retry", "repair"]
@@ -148,6 +150,17 @@ class _Proposal:
     fix: Fix
 
 
+@dataclass
+class _Verified:
+    """What trials on the text found: the repairs that mend it, best first."""
+
+    passed: list[_Proposal] = field(default_factory=list)
+    unmet: list[tuple[Fix, str]] = field(default_factory=list)
+    """Those that leave nothing but an `expect` that does not hold, with a note that says so."""
+    complete: bool = False
+    """Whether all candidates were tried."""
+
+
 class _Workshop:
     """Repairs the failures of one spec, one after the other, while the budget lasts."""
 
@@ -171,30 +184,39 @@ class _Workshop:
 
         ``waiting`` failures, with this one, are still to be repaired; none: it gets advice only.
         """
-        verified, complete = self._verified(diagnostic, case, waiting) if waiting else ([], False)
-        if not verified:
+        trial = self._verified(diagnostic, case, waiting) if waiting else _Verified()
+        if not trial.passed and not trial.unmet:
             return diagnostic if diagnostic.help else replace(diagnostic, help=_advice(case))
-        fixes = [proposal.fix for proposal in verified]
-        if complete and len(fixes) == 1 and self._is_settled(verified[0].candidate, case):
+        fixes = [proposal.fix for proposal in trial.passed]
+        if trial.complete and len(fixes) == 1 and self._is_settled(trial.passed[0].candidate, case):
             fixes = [replace(fixes[0], safe=True)]
+        if not fixes:
+            fixes = [fix for fix, _ in trial.unmet]
+            diagnostic = replace(diagnostic, notes=(*diagnostic.notes, trial.unmet[0][1]))
         if diagnostic.fixes:  # what was seen in the words themselves comes first
             return replace(diagnostic, fixes=(*diagnostic.fixes, *fixes))
         return replace(diagnostic, help=fixes[0].title, fixes=tuple(fixes))
 
-    def _verified(
-        self, diagnostic: Diagnostic, case: Case, waiting: int
-    ) -> tuple[list[_Proposal], bool]:
+    def _verified(self, diagnostic: Diagnostic, case: Case, waiting: int) -> _Verified:
         """The candidates that mend the text, best first, and whether all of them were tried."""
         self.trials.begin(waiting)
         proposals = self._proposals(case)
         self.retries.begin(waiting, self._cost)
-        found: list[_Proposal] = []
+        found = _Verified()
         for tried, proposal in enumerate(proposals):
-            if len(found) == FIXES or tried == RETRIES or not self.retries.grant(self._cost):
-                return found, False
-            if self._works(proposal.fix, diagnostic):
-                found.append(proposal)
-        return found, not self.trials.refused
+            full = len(found.passed) == FIXES or tried == RETRIES
+            if full or not self.retries.grant(self._cost):
+                return found
+            wrong = self._wrong(proposal.fix, diagnostic)
+            if not wrong:
+                found.passed.append(proposal)
+                continue
+            unmet = [self._expectation(item, proposal.fix) for item in wrong]
+            if unmet[0] and None not in unmet and len(found.unmet) < FIXES:
+                said = f"`{unmet[0].span.text}` holds with none of these"
+                found.unmet.append((proposal.fix, f"{said}: with the first, {wrong[0].message}"))
+        found.complete = not self.trials.refused
+        return found
 
     def _proposals(self, case: Case) -> list[_Proposal]:
         """What passes on the network, best first."""
@@ -236,20 +258,32 @@ class _Workshop:
         """Whether the spec leaves numbers open."""
         return any(diagnostic.hole is not None for diagnostic in self.diagnostics)
 
-    def _works(self, fix: Fix, diagnostic: Diagnostic) -> bool:
-        """Whether the edited text has all the problems that it had, but for this one, at most."""
+    def _wrong(self, fix: Fix, diagnostic: Diagnostic) -> list[Diagnostic]:
+        """The problems of the edited text that were not there before."""
         texts = dict(self.edited)
         for source, edits in edits_by_source(fix.edits).items():
             texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
         others = [item for item in self.diagnostics if item is not diagnostic]
-        allowed = Counter((item.code, *place_after(item, fix.edits)) for item in others)
+        left = Counter((item.code, *place_after(item, fix.edits)) for item in others)
         holes = {place_after(item, fix.edits) for item in others if item.hole is not None}
-        found = [
-            (item.code, *place_after(item))
-            for item in self.retry(texts)
-            if item.hole not in SOLVABLE or place_after(item) not in holes
-        ]
-        return Counter(found) <= allowed
+        found = []
+        for item in self.retry(texts):
+            place = place_after(item)
+            if item.hole not in SOLVABLE or place not in holes:
+                left[(item.code, *place)] -= 1
+                if left[(item.code, *place)] < 0:
+                    found.append(item)
+        return found
+
+    def _expectation(self, problem: Diagnostic, fix: Fix) -> Expect | None:
+        """The `expect` that a problem of the edited text says does not hold."""
+        name, start = place_after(problem)
+        for statement in self.inference.network.module.statements:
+            if isinstance(statement, Expect) and statement.span.source.name == name:
+                begin = moved(name, statement.span.start, fix.edits)
+                if begin <= start < begin + len(statement.span.text):
+                    return statement
+        return None
 
     def _is_settled(self, candidate: Candidate, case: Case) -> bool:
         """Whether a claim says what must come out, so that there is no choice."""
