@@ -34,8 +34,8 @@ def _batch_normalization(context: VjpContext) -> Parts:
 
         dx = scale r (g - sum(g)/n - d r^2 sum(g d)/n)
 
-    It is computed as a g + (b d + c): BatchNormalization takes one pass over memory for the second
-    part.
+    It is computed as scale r (g + (b d + c)): BatchNormalization takes one pass over memory for
+    what is added, and the factor may go to the kernels of the convolution that gave the input.
     """
     (source, scale, *_), gradient = context.inputs, context.gradient
     _, _, _, centred, variance = context.node.outputs
@@ -47,18 +47,19 @@ def _batch_normalization(context: VjpContext) -> Parts:
     total = channel_sum(context, gradient)
     moment = channel_sum(context, context.op("Mul", gradient, centred))
     normal = context.op("Div", moment, spread)
-    share = context.op("Mul", slope, context.scalar(-1 / count))
+    share = context.scalar(-1 / count)
     rest = context.op(
         "BatchNormalization",
         centred,
-        context.op("Mul", share, normal),
-        context.op("Mul", share, total),
+        context.op("Mul", normal, share),
+        context.op("Mul", total, share),
         context.tensor(numpy.zeros(dims_of(scale))),
         variance,
         epsilon=context.number("epsilon", 1e-5),
     )
-    direct = context.op("Mul", gradient, column(context, slope))
-    return context.op("Add", direct, rest), normal, total, None, None
+    inner = context.op("Add", gradient, rest)
+    direct = context.op("Mul", inner, column(context, slope))
+    return direct, normal, total, None, None
 
 
 def _of_scale_and_bias(

@@ -86,8 +86,8 @@ class BatchNorm(Layer):
             flat = emit.op("Reshape", middle, emit.constant([kind.channels]))
             means = self._followed(emit, mean, flat, 1.0)
             variances = self._followed(emit, variance, spread, count / max(1, count - 1))
-            weights, eps = (scale, bias, flat, spread), float(self.eps)
-            normal = emit.op("BatchNormalization", source, *weights, epsilon=eps)
+            weights = (scale, bias, emit.constant([0.0] * kind.channels), spread)
+            normal = emit.op("BatchNormalization", centred, *weights, epsilon=float(self.eps))
             return normal, means, variances, centred, spread
 
         names = ("scale", "bias", "mean", "var")

@@ -1,4 +1,4 @@
-"""A small model of all blocked forms, and what must come out of it.
+"""A small model of all blocked forms, those between convolutions too, and what must come out of it.
 
 Where blocks have another size than was assumed, the numbers are wrong without an error.
 """
@@ -14,6 +14,7 @@ from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import Array
 from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
 from cnndsl.training.host.kernels import Host
+from cnndsl.training.host.maps import scaled, sums, sums_of_products
 from cnndsl.training.host.models import input_value, model_bytes
 from cnndsl.training.host.nodes import BlockedNodes
 
@@ -40,11 +41,17 @@ _SHAPES = {
     "x": (_CASE.batch, _CASE.channels, *_CASE.inputs),
     "w": (_CASE.filters, _CASE.channels, *_CASE.kernel),
     "dy": (_CASE.batch, _CASE.filters, *_CASE.outputs),
+    "slope": (_CASE.channels,),
+    "shift": (_CASE.channels,),
 }
 
 
 def trial_model(host: Host) -> bytes:
-    """A convolution with both gradients: ``x``, ``w``, ``dy`` in and ``y``, ``dx``, ``dw`` out."""
+    """A convolution with both gradients, and what lies between convolutions.
+
+    ``x``, ``w`` and ``dy`` give ``y``, ``dx`` and ``dw``; ``x``, ``slope``, ``shift`` and ``dy``
+    give ``relu(slope x + shift + dy)``, and the sums over a channel of ``x`` and of ``x dy``.
+    """
     given = {name: input_value(name, dims) for name, dims in _SHAPES.items()}
     emit, block = BlockedNodes(), host.block
     made = {
@@ -52,6 +59,12 @@ def trial_model(host: Host) -> bytes:
         "dx": input_gradient(emit, _CASE, block, given["dy"], given["w"]),
         "dw": kernel_gradient(emit, _CASE, block, given["x"], given["dy"]),
     }
+    x, dy = emit.blocked(given["x"]), emit.blocked(given["dy"])
+    made["relu"] = emit.plain(
+        scaled(emit, x, given["slope"], given["shift"], dy, activation="Relu")
+    )
+    made["sums"] = sums(emit, x, block, 1.0, samples=True)
+    made["products"] = sums_of_products(emit, x, dy, block, 1.0, samples=True)
     return model_bytes(given.values(), made, emit)
 
 
@@ -59,13 +72,16 @@ def trial_data() -> tuple[Mapping[str, Array], Mapping[str, Array]]:
     """What the model is given, and what it must give, by the definition, in float64."""
     random = numpy.random.default_rng(0)
     given = {name: random.standard_normal(dims, numpy.float32) for name, dims in _SHAPES.items()}
-    x, w, dy = (given[name].astype(numpy.float64) for name in ("x", "w", "dy"))
+    x, w, dy, slope, shift = (given[name].astype(numpy.float64) for name in _SHAPES)
     seen, spread = (_windows(one) for one in (x, dy))
     turned = w[:, :, ::-1, ::-1]
     expected = {
         "y": numpy.einsum("nchwij,mcij->nmhw", seen, w, optimize=True),
         "dx": numpy.einsum("nmhwij,mcij->nchw", spread, turned, optimize=True),
         "dw": numpy.einsum("nchwij,nmhw->mcij", seen, dy, optimize=True),
+        "relu": numpy.maximum(slope[:, None, None] * x + shift[:, None, None] + dy, 0),
+        "sums": x.sum(axis=(0, 2, 3)),
+        "products": (x * dy).sum(axis=(0, 2, 3)),
     }
     return given, expected
 

@@ -12,7 +12,12 @@ import onnx_ir.passes
 from cnndsl.autodiff.rules import Target
 from cnndsl.training.host.kernels import Host
 from cnndsl.training.passes.affine import AffineIntoClip, AffineIntoRelu
-from cnndsl.training.passes.blocked_chains import BlockedRelu, UnblockedTwice
+from cnndsl.training.passes.blocked_chains import (
+    BlockedAddition,
+    BlockedClip,
+    BlockedRelu,
+    UnblockedTwice,
+)
 from cnndsl.training.passes.blocking import BlockedConvolutions
 from cnndsl.training.passes.channel_products import MeansOfProducts, SumsOfProducts
 from cnndsl.training.passes.constants import FoldConstants, JoinReshapes
@@ -20,7 +25,9 @@ from cnndsl.training.passes.decay import DecayAsProduct
 from cnndsl.training.passes.descent import DescentIntoProduct
 from cnndsl.training.passes.duplicates import MergeDuplicates
 from cnndsl.training.passes.inlining import InlineComposites
+from cnndsl.training.passes.layouts import BlockedLayouts
 from cnndsl.training.passes.momentum import MomentumIntoProduct
+from cnndsl.training.passes.scaled_gradients import ScaledGradients
 from cnndsl.training.passes.unused import RemoveUnused
 
 __all__ = ["CPU_PASSES", "PASSES", "simplify"]
@@ -53,7 +60,21 @@ CPU_PASSES = frozenset({SumsOfProducts, MeansOfProducts, AffineIntoRelu, AffineI
 def simplify(model: onnx_ir.Model, host: Host | None = None, target: Target = "cpu") -> None:
     """Run all passes for a target over a model, in place; a host's own forms come in first."""
     if host is not None:
-        for form in (BlockedConvolutions(host), BlockedRelu(), UnblockedTwice()):
+        for form in (
+            ScaledGradients(),
+            BlockedConvolutions(host),
+            InlineComposites(),
+            RemoveUnused(),
+            MergeDuplicates(),
+            BlockedLayouts(host),
+            UnblockedTwice(),
+            RemoveUnused(),
+            JoinReshapes(),
+            MergeDuplicates(),
+            BlockedAddition(),
+            BlockedRelu(),
+            BlockedClip(),
+        ):
             form(model)
     for kind in PASSES:
         if target != "cuda" or kind not in CPU_PASSES:
