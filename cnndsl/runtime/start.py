@@ -36,12 +36,14 @@ class Purpose:
     ``cuda`` are those of the CUDA provider. With ``cpu_behind``, the CPU does what CUDA has no
     kernel for, such as the arithmetic on shapes that a free batch brings; else that is an error.
     ``plans_memory`` lets ONNX Runtime lay out its memory ahead, ``spins`` its threads wait for work
-    without sleeping; ``without`` names its optimizers that are left out.
+    without sleeping; ``without`` names its optimizers that are left out. With ``keeps_buffers``, a
+    result's memory is kept for a later one of its size, else it may become another's meanwhile.
     """
 
     cuda: Mapping[str, str]
     cpu_behind: bool = False
     plans_memory: bool = True
+    keeps_buffers: bool = True
     spins: bool = True
     without: tuple[str, ...] = ()
 
@@ -96,6 +98,8 @@ def start(
     options = _options(ort, threads)
     if not purpose.plans_memory:
         options.enable_mem_pattern = False
+    if not purpose.keeps_buffers:
+        options.enable_mem_reuse = False
     if not purpose.spins:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -80,6 +81,9 @@ def test_training_plans_no_memory_and_keeps_layouts(runtime: Runtime) -> None:
     start(b"", CPU, TRAINING)
     assert runtime.options.enable_mem_pattern is False
     assert runtime.asked["disabled_optimizers"] == ["NchwcTransformer"]
+    assert not hasattr(runtime.options, "enable_mem_reuse")
+    start(b"", CPU, replace(TRAINING, keeps_buffers=False))
+    assert runtime.options.enable_mem_reuse is False
     start(b"", CPU, ANSWERING)
     assert not hasattr(runtime.options, "enable_mem_pattern")
     assert "disabled_optimizers" not in runtime.asked

@@ -9,6 +9,7 @@ from training_runs import Array, network, stripes
 
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
+from cnndsl.runtime import train_step as train_step_module
 from cnndsl.runtime.train_step import TrainStep, aligned
 from cnndsl.training.step import Step, build_step
 
@@ -173,6 +174,30 @@ def test_a_session_keeps_plain_layouts(monkeypatch: pytest.MonkeyPatch, step: St
     assert isinstance(disabled, list)
     assert "NchwcTransformer" in disabled
     assert seen["enable_fallback"] == 0
+
+
+def test_large_steps_keep_no_memory_for_later_and_find_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, step: Step, weights: dict[str, Array]
+) -> None:
+    kept: list[bool] = []
+    original = onnxruntime.InferenceSession
+
+    def start(model: bytes, options: onnxruntime.SessionOptions, **more: object) -> object:
+        kept.append(options.enable_mem_reuse)
+        return original(model, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", start)
+    small = stepper_of(step, weights)
+    monkeypatch.setattr(train_step_module, "_LARGE", 0)
+    large = stepper_of(step, weights)
+    assert kept == [True, False]
+    for number in range(4):
+        inputs, labels = batch(number)
+        assert small.run(inputs, labels, 0.1, number, 5) == large.run(
+            inputs, labels, 0.1, number, 5
+        )
+    for name, array in small.weights().items():
+        assert array.tobytes() == large.weights()[name].tobytes(), name
 
 
 def test_buffers_begin_at_cache_lines() -> None:
