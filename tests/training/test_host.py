@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from packaging.version import Version
 
 import cnndsl
-from cnndsl.autodiff.convolution import KERNEL_GRADIENT
+from cnndsl.autodiff.convolution import INPUT_GRADIENT, KERNEL_GRADIENT
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.graph.builder import GraphBuilder
@@ -38,7 +38,7 @@ needs_host = pytest.mark.skipif(HOST is None, reason="ONNX Runtime has no blocks
 
 
 def convolution(
-    x: tuple[int, ...], w: tuple[int, ...], *, bias: bool = False, **attributes: list[int] | int
+    x: tuple[int, ...], w: tuple[int, ...], *, bias: bool = False, **attributes: Sequence[int] | int
 ) -> tuple[onnx_ir.Model, Mapping[str, tuple[int, ...]]]:
     """A convolution and its gradients for `host`, with the gradient of its output among inputs."""
     emit = GraphBuilder(x[0])
@@ -88,7 +88,9 @@ def convolutions(
     kind = draw(st.sampled_from(kinds if rank < 3 else kinds[:3]))
     groups = {"grouped": 2, "depthwise": 32}.get(kind, 1)
     filters = 32 if kind == "depthwise" else 16 * groups * draw(st.integers(1, 2))
-    channels = draw(st.integers(1, 3)) * (1 if kind == "few" else 16 * groups)
+    channels = draw(st.integers(1, 3)) * 16 * groups
+    if kind == "few":
+        channels = draw(st.sampled_from([1, 2, 3, 6, 20]))
     if kind == "depthwise":
         channels = 32
     sides = [draw(st.integers(1, 9 if rank < 3 else 5)) for _ in range(rank)]
@@ -168,6 +170,59 @@ def compare(name: str, text: str) -> None:
     if os.environ.get("CNNDSL_REWRITE"):
         recorded.write_text(text, encoding="utf-8")
     assert text == recorded.read_text(encoding="utf-8")
+
+
+def test_what_it_puts_in_for_strides_is_as_recorded() -> None:
+    model, _ = convolution((2, 12, 9, 8), (32, 12, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2])
+    compare("blocking_strides.before.onnxtxt", graph_text(model))
+    assert BlockedConvolutions(Host(8), every=True)(model).modified
+    compare("blocking_strides.after.onnxtxt", graph_text(model))
+
+
+@needs_host
+@pytest.mark.parametrize("channels", [6, 32, 40])
+@pytest.mark.parametrize(
+    ("sides", "kernel", "strides", "dilations", "pads"),
+    [
+        ((9, 8), 3, (2, 2), (1, 1), [1, 1, 1, 1]),
+        ((8, 9), 3, (2, 1), (1, 2), [0, 2, 1, 1]),  # rows only, holes along columns
+        ((13, 14), 5, (3, 2), (2, 3), [2, 5, 4, 6]),  # strides and holes
+        ((7, 7), 4, (3, 3), (1, 1), [0, 0, 0, 0]),
+        ((10, 10), 5, (1, 1), (1, 1), [0, 0, 0, 0]),
+    ],
+)
+def test_the_input_has_the_gradient_of_the_definition(
+    channels: int,
+    sides: tuple[int, int],
+    kernel: int,
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    pads: list[int],
+) -> None:
+    """In float64, each place of the kernel adds to the cells that it stands on."""
+    assert HOST is not None
+    x, w = (2, channels, *sides), (32, channels, kernel, kernel)
+    model, dims = convolution(x, w, strides=strides, dilations=dilations, pads=pads)
+    assert BlockedConvolutions(HOST, every=True)(model).modified
+    assert not any(node.op_type == INPUT_GRADIENT for node in model.graph)
+    simplify(model)
+    random = numpy.random.default_rng(7)
+    feeds = {name: random.standard_normal(shape, numpy.float32) for name, shape in dims.items()}
+    found = results(model, feeds)[1]
+    weights, dy = (feeds[name].astype(numpy.float64) for name in ("w", "dy"))
+    top, left, bottom, right = pads
+    expected = numpy.zeros((2, channels, sides[0] + top + bottom, sides[1] + left + right))
+    for i, j in numpy.ndindex(kernel, kernel):
+        reached = [
+            slice(place * dilation, place * dilation + stride * (size - 1) + 1, stride)
+            for place, dilation, stride, size in zip(
+                (i, j), dilations, strides, dy.shape[2:], strict=True
+            )
+        ]
+        shares = numpy.einsum("nmhw,mc->nchw", dy, weights[:, :, i, j])
+        expected[:, :, reached[0], reached[1]] += shares
+    expected = expected[:, :, top : top + sides[0], left : left + sides[1]]
+    assert numpy.abs(found - expected).max() <= 1e-5 * numpy.abs(expected).max()
 
 
 @needs_host

@@ -26,16 +26,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy
 import onnx_ir
 
 from cnndsl.autodiff.geometry import Geometry
-from cnndsl.autodiff.rules import dims_of
 from cnndsl.training.host.depthwise import depthwise_kernel_gradient
 from cnndsl.training.host.kernels import BLOCKED
 from cnndsl.training.host.nodes import BlockedNodes
 
-__all__ = ["forward", "input_gradient", "kernel_gradient"]
+__all__ = ["added", "forward", "kernel_gradient"]
 
 
 def forward(
@@ -53,7 +51,7 @@ def forward(
             "Conv",
             source if g.channels < block else emit.blocked(source),
             _kernels(emit, g, block, kernels),
-            *_added(emit, bias, total),
+            *added(emit, bias, total),
             domain=BLOCKED,
             dims=(g.batch, g.filters, *g.outputs),
             kernel_shape=g.kernel,
@@ -65,7 +63,7 @@ def forward(
     )
 
 
-def _added(
+def added(
     emit: BlockedNodes, bias: onnx_ir.Value | None, total: onnx_ir.Value | None
 ) -> Sequence[onnx_ir.Value | None]:
     """What nchwc.Conv adds to its products, behind its other inputs."""
@@ -81,60 +79,6 @@ def _kernels(emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value
         value = emit.turned(value, g.filters * g.per_group // block, block, places)
     value = emit.turned(value, g.filters // block, block, g.per_group * places)
     return emit.shaped(value, g.filters, g.per_group, *g.kernel)
-
-
-def input_gradient(
-    emit: BlockedNodes,
-    g: Geometry,
-    block: int,
-    gradient: onnx_ir.Value,
-    kernels: onnx_ir.Value,
-    total: onnx_ir.Value | None = None,
-) -> onnx_ir.Value:
-    """For strides of 1: that of the input, a convolution of that of the output, and a total.
-
-    Its kernels are turned around, and filters and channels exchanged.
-    """
-    reach = [dilation * (size - 1) for dilation, size in zip(g.dilations, g.kernel, strict=True)]
-    pads = [
-        full - pad for side in (g.before, g.after) for full, pad in zip(reach, side, strict=True)
-    ]
-    return emit.plain(
-        emit.op(
-            "Conv",
-            emit.blocked(gradient),
-            _turned_kernels(emit, g, block, kernels),
-            *_added(emit, None, total),
-            domain=BLOCKED,
-            dims=(g.batch, g.channels, *g.inputs),
-            kernel_shape=g.kernel,
-            dilations=g.dilations,
-            pads=pads,
-            group=g.groups,
-        )
-    )
-
-
-def _turned_kernels(
-    emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value
-) -> onnx_ir.Value:
-    """[M, C, kh, kw] as [C/b, M/b, kh, kw, b of M, b of C], the places backwards."""
-    places, filters = math.prod(g.kernel), g.filters // block
-    value = emit.turned(kernels, filters, block, g.per_group * places)
-    if g.per_group == 1:  # each channel has a filter of its own: rows of blocks
-        order = numpy.arange(filters * places).reshape(filters, places)[:, ::-1]
-    else:
-        channels = g.per_group // block
-        value = emit.turned(value, filters * channels, block, places * block)
-        # [M/b, C/b, places, b of M, b of C]: squares that stay together, in another order.
-        order = numpy.arange(filters * channels * places)
-        order = order.reshape(g.groups, filters // g.groups, channels, places)
-        order = order.transpose(0, 2, 1, 3)[..., ::-1]
-    count, order = order.size, order.ravel().astype(numpy.int64)
-    if not numpy.array_equal(order, numpy.arange(count)):
-        value = emit.shaped(value, count, math.prod(dims_of(kernels)) // count)
-        value = emit.op("Gather", value, emit.constant(order), dims=dims_of(value))
-    return emit.shaped(value, g.channels, g.filters // g.groups, *g.kernel)
 
 
 def kernel_gradient(

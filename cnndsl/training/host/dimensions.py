@@ -17,6 +17,7 @@ import onnx_ir
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import Array, dims_of
 from cnndsl.training.host import blocked
+from cnndsl.training.host.input_gradient import input_gradient as flat_input_gradient
 from cnndsl.training.host.kernels import Part
 from cnndsl.training.host.nodes import BlockedNodes
 
@@ -78,18 +79,18 @@ def forward(
 def input_gradient(
     emit: BlockedNodes, g: Geometry, block: int, gradient: onnx_ir.Value, kernels: onnx_ir.Value
 ) -> onnx_ir.Value:
-    """For strides of 1: that of the input, [N, C, …]."""
+    """That of the input, [N, C, …]."""
     flat = _flat("input gradient", g)
     if g.rank < 3:
         gradient = emit.shaped(gradient, flat.batch, flat.filters, *flat.outputs)
         kernels = emit.shaped(kernels, flat.filters, flat.per_group, *flat.kernel)
-        result = blocked.input_gradient(emit, flat, block, gradient, kernels)
+        result = flat_input_gradient(emit, flat, block, gradient, kernels)
         return emit.shaped(result, g.batch, g.channels, *g.inputs)
     windows = numpy.arange(g.inputs[0]) + g.before[0] - _places(g)
     planes = _picked(emit, g, block, gradient, windows)
     total = None
     for seen, kernel in zip(planes, _by_place(emit, kernels), strict=True):
-        total = blocked.input_gradient(emit, flat, block, seen, kernel, total)
+        total = flat_input_gradient(emit, flat, block, seen, kernel, total)
     assert total is not None
     return _volumes(emit, g, total, g.inputs[0])
 

@@ -59,13 +59,16 @@ class BlockedNodes(Nodes):
         if made is not None and (made.domain, made.op_type) == (BLOCKED, "ReorderOutput"):
             blocks = made.inputs[0]
             assert blocks is not None
-            return blocks
+            if dims_of(blocks) == dims_of(value):
+                return blocks
         return self.op("ReorderInput", value, domain=BLOCKED, dims=dims_of(value))
 
-    def plain(self, value: onnx_ir.Value) -> onnx_ir.Value:
-        """The way back."""
-        dims = dims_of(value)
-        return self.op("ReorderOutput", value, domain=BLOCKED, dims=dims, channels=dims[1])
+    def plain(self, value: onnx_ir.Value, channels: int | None = None) -> onnx_ir.Value:
+        """The way back, of the first channels where a number is given."""
+        batch, every, *spatial = dims_of(value)
+        kept = channels or every
+        dims = (batch, kept, *spatial)
+        return self.op("ReorderOutput", value, domain=BLOCKED, dims=dims, channels=kept)
 
     def turned(self, value: onnx_ir.Value, count: int, block: int, length: int) -> onnx_ir.Value:
         """[count, block, length] as [count, length, block].

@@ -12,7 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import Array
-from cnndsl.training.host.blocked import forward, input_gradient, kernel_gradient
+from cnndsl.training.host.blocked import forward, kernel_gradient
+from cnndsl.training.host.input_gradient import input_gradient
 from cnndsl.training.host.kernels import Host
 from cnndsl.training.host.maps import scaled, sums, sums_of_products
 from cnndsl.training.host.models import input_value, model_bytes
