@@ -309,11 +309,27 @@ def _extreme(context: VjpContext) -> Parts:
 @vjp_of_composite("Ramp")
 def _ramp(context: VjpContext) -> Parts:
     """1 between the ends, 0 on them and beyond."""
-    least, most = (context.scalar(context.number(name, 0.0)) for name in ("least", "most"))
+    least, most = (context.number(name, 0.0) for name in ("least", "most"))
     (value,) = context.node.outputs
-    above, below = context.op("Greater", value, least), context.op("Less", value, most)
+    if not _is_short(value):
+        above = context.op("Mul", context.gradient, _beyond(context, value, least, 1))
+        return (context.op("Mul", above, _beyond(context, value, most, -1)),)
+    above = context.op("Greater", value, context.scalar(least))
+    below = context.op("Less", value, context.scalar(most))
     inside = context.op("Cast", context.op("And", above, below), to=_type(context.gradient))
     return (context.op("Mul", context.gradient, inside),)
+
+
+def _beyond(context: VjpContext, value: onnx_ir.Value, bound: float, side: int) -> onnx_ir.Value:
+    """1 above a bound (or below it, where the side is -1) and 0 on it and behind.
+
+    A slope that is a power of two makes no rounding error; it is so steep that the next number has
+    1. Comparisons, And and Cast take twice as long, the last of them on one thread.
+    """
+    end = float(numpy.float32(bound))
+    _, exponent = math.frexp(end)
+    slope = side * (2.0 ** min(25 - exponent, 127) if end else _STEEP)
+    return context.op("HardSigmoid", value, alpha=slope, beta=-slope * end if end else 0.0)
 
 
 @vjp("Clip")

@@ -33,7 +33,7 @@ from cnndsl.training.host.depthwise import depthwise_kernel_gradient
 from cnndsl.training.host.kernels import BLOCKED
 from cnndsl.training.host.nodes import BlockedNodes
 
-__all__ = ["added", "forward", "kernel_gradient"]
+__all__ = ["added", "convolved", "forward", "kernel_gradient"]
 
 
 def forward(
@@ -46,20 +46,31 @@ def forward(
     total: onnx_ir.Value | None = None,
 ) -> onnx_ir.Value:
     """The convolution itself, added to a total; few channels, less than a block, stay plain."""
-    return emit.plain(
-        emit.op(
-            "Conv",
-            source if g.channels < block else emit.blocked(source),
-            _kernels(emit, g, block, kernels),
-            *added(emit, bias, total),
-            domain=BLOCKED,
-            dims=(g.batch, g.filters, *g.outputs),
-            kernel_shape=g.kernel,
-            strides=g.strides,
-            dilations=g.dilations,
-            pads=[*g.before, *g.after],
-            group=g.groups,
-        )
+    blocks = source if g.channels < block else emit.blocked(source)
+    return emit.plain(convolved(emit, g, block, blocks, kernels, *added(emit, bias, total)))
+
+
+def convolved(
+    emit: BlockedNodes,
+    g: Geometry,
+    block: int,
+    source: onnx_ir.Value,
+    kernels: onnx_ir.Value,
+    *more: onnx_ir.Value | None,
+) -> onnx_ir.Value:
+    """The same from blocks to blocks: of plain kernels, a bias, and a total in blocks."""
+    return emit.op(
+        "Conv",
+        source,
+        _kernels(emit, g, block, kernels),
+        *more,
+        domain=BLOCKED,
+        dims=(g.batch, g.filters, *g.outputs),
+        kernel_shape=g.kernel,
+        strides=g.strides,
+        dilations=g.dilations,
+        pads=[*g.before, *g.after],
+        group=g.groups,
     )
 
 
