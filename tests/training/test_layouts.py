@@ -150,6 +150,10 @@ class Chain:
         kernels = self.given(filters, dims_of(source)[1], 3, 3)
         return self.emit.op("Conv", source, kernels, pads=[1, 1, 1, 1])
 
+    def cut(self, source: onnx_ir.Value, start: int, end: int) -> onnx_ir.Value:
+        bounds = [self.emit.constant([number]) for number in (start, end, 1)]
+        return self.emit.op("Slice", source, *bounds)
+
     def normalized(self, source: onnx_ir.Value) -> onnx_ir.Value:
         channels = dims_of(source)[1]
         axes, flat = self.emit.constant([0, 2, 3]), self.emit.constant([channels])
@@ -236,6 +240,59 @@ def test_numbers_of_channels_are_taken_from_blocks_too(name: str) -> None:
     y = chain.emit.op(name, chain.conv(x, 2 * BLOCK), chain.given(2 * BLOCK, 1, 1))
     model, standard = chain.models(chain.conv(chain.emit.op("Sigmoid", y), BLOCK))
     assert name not in operators(model)
+    assert_same(model, standard)
+
+
+@needs_host
+@pytest.mark.parametrize("stride", [1, 2])
+def test_single_cells_between_blocks_are_blocked_too(stride: int) -> None:
+    chain = Chain()
+    y = chain.conv(chain.given(4, BLOCK, 25, 25), 2 * BLOCK)
+    given = [chain.given(3 * BLOCK, 2 * BLOCK, 1, 1), chain.given(3 * BLOCK)]
+    z = chain.emit.op("Conv", y, *given, strides=[stride, stride])
+    model, standard = chain.models(chain.conv(chain.emit.op("Relu", z), BLOCK))
+    assert all(node.domain for node in model.graph if node.op_type == "Conv")
+    assert operators(model).count("ReorderOutput") == 1
+    assert_same(model, standard)
+
+
+def _pointwise() -> onnx_ir.Model:
+    """With far more kernels than cells, which would be reordered twice."""
+    chain = Chain()
+    y = chain.conv(chain.given(1, BLOCK, 4, 4), 32 * BLOCK)
+    z = chain.emit.op("Conv", y, chain.given(32 * BLOCK, 32 * BLOCK, 1, 1))
+    graph = onnx_ir.Graph(
+        chain.inputs, [z], nodes=chain.emit.nodes, opset_imports={"": 18}, name="kernels"
+    )
+    model = onnx_ir.Model(graph, ir_version=8)
+    assert BlockedConvolutions(Host(BLOCK))(model).modified is False
+    return model
+
+
+def test_single_cells_with_many_kernels_stay_plain() -> None:
+    model = _pointwise()
+    model.graph.opset_imports[BLOCKED] = 1
+    assert not BlockedLayouts(Host(BLOCK))(model).modified
+
+
+@needs_host
+def test_channels_are_joined_and_parted_in_blocks() -> None:
+    chain = Chain()
+    x = chain.given(4, BLOCK, 17, 17)
+    y = chain.emit.op("Concat", chain.conv(x, 2 * BLOCK), chain.conv(x, BLOCK), axis=1)
+    z = chain.emit.op("Add", chain.cut(y, BLOCK, 3 * BLOCK), chain.cut(y, 0, 2 * BLOCK))
+    model, standard = chain.models(chain.conv(z, BLOCK))
+    assert operators(model).count("ReorderOutput") == 1
+    assert_same(model, standard)
+
+
+@needs_host
+def test_parts_of_blocks_are_plain() -> None:
+    chain = Chain()
+    y = chain.conv(chain.given(4, BLOCK, 17, 17), 2 * BLOCK)
+    z = chain.emit.op("Sigmoid", chain.cut(y, 4, BLOCK + 4))
+    model, standard = chain.models(chain.conv(z, BLOCK))
+    assert operators(model).count("ReorderOutput") == 2
     assert_same(model, standard)
 
 

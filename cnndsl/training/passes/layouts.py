@@ -153,8 +153,8 @@ def _movable(node: onnx_ir.Node, block: int) -> _Movable | None:
         return None
     if node.op_type == "Conv":
         return _convolution(node, block)
-    if node.op_type == "Concat":
-        return _joined(node, block)
+    if node.op_type in ("Concat", "Slice"):
+        return _parted(node, block)
     dearer = round(_DEARER.get(node.op_type, 0.0) * size_of(result))
     if node.op_type == "BatchNormalization":
         return _Movable(node, [first], True, dearer, _normalized(node))
@@ -198,14 +198,26 @@ def _convolution(node: onnx_ir.Node, block: int) -> _Movable | None:
     return _Movable(node, [first], True, dearer, form)
 
 
-def _joined(node: onnx_ir.Node, block: int) -> _Movable | None:
-    """Channels of several maps, each of whole blocks."""
-    maps = [value for value in node.inputs if value is not None]
-    if node.attributes["axis"].as_int() != 1 or not all(_is_map(value, block) for value in maps):
+def _parted(node: onnx_ir.Node, block: int) -> _Movable | None:
+    """Channels of several maps together, or some of one map's, each of whole blocks."""
+    result, values = node.outputs[0], [value for value in node.inputs if value is not None]
+    if node.op_type == "Concat":
+        maps, bounds, axis = values, [], node.attributes["axis"].as_int()
+    else:
+        maps, bounds = values[:1], values[1:]
+        numbers = [constant_of(one) for one in bounds]
+        if len(numbers) != 3 or any(one is None or one.size != 1 for one in numbers):
+            return None
+        start, _, axis = (int(one.item()) for one in numbers if one is not None)
+        if start < 0 or start % block:
+            return None
+    if axis != 1 or not all(_is_map(value, block) for value in maps):
         return None
 
     def form(emit: BlockedNodes, maps: Sequence[onnx_ir.Value]) -> onnx_ir.Value:
-        return emit.op("Concat", *maps, dims=dims_of(node.outputs[0]), axis=1)
+        new = onnx_ir.Node("", node.op_type, [*maps, *bounds], node.attributes.values())
+        emit.append(typed(new, result, dims_of(result)))
+        return new.outputs[0]
 
     return _Movable(node, maps, True, 0, form)
 
