@@ -14,7 +14,7 @@ import numpy
 import onnx_ir
 
 from cnndsl.autodiff.movement import scattered
-from cnndsl.autodiff.normalization import channel_sum, column, spread_of
+from cnndsl.autodiff.normalization import channel_sum, column, spread_of, through_normalizing
 from cnndsl.autodiff.rules import NOT_DIFFERENTIABLE, VjpContext, dims_of, vjp_of_composite
 
 __all__: list[str] = []
@@ -73,6 +73,30 @@ def _of_scale_and_bias(
         spread = spread_of(context, variance)
         moment = channel_sum(context, context.op("Mul", context.gradient, centred))
         parts[1] = context.op("Div", moment, spread)
+    return parts
+
+
+@vjp_of_composite("LayerNormalization")
+def _layer_normalization(context: VjpContext) -> Parts:
+    """Over all of a sample, or over the channels where those are all that the scale is for.
+
+    The outputs are the result, what was scaled to make it, and the deviation that this was divided
+    by.
+    """
+    source, scale, _ = context.inputs
+    _, normal, spread = context.node.outputs
+    gradient, rank = context.gradient, len(dims_of(scale))
+    in_channels = rank < len(dims_of(source)) - 1
+    parts: list[onnx_ir.Value | None] = [None, None, None]
+    if context.needs_grad[0]:
+        factor = column(context, scale) if in_channels else scale
+        scaled = context.op("Mul", gradient, factor)
+        parts[0] = through_normalizing(context, scaled, normal, spread, [*range(1, rank + 1)])
+    if context.needs_grad[1]:
+        product = context.op("Mul", gradient, normal)
+        parts[1] = channel_sum(context, product) if in_channels else product
+    if context.needs_grad[2]:
+        parts[2] = channel_sum(context, gradient) if in_channels else gradient
     return parts
 
 

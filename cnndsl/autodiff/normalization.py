@@ -10,7 +10,7 @@ import onnx_ir
 
 from cnndsl.autodiff.rules import VjpContext, dims_of, vjp
 
-__all__ = ["channel_sum", "column", "spread_of"]
+__all__ = ["channel_sum", "column", "spread_of", "through_normalizing"]
 
 Parts = Sequence[onnx_ir.Value | None]
 
@@ -81,7 +81,7 @@ def _layer_normalization(context: VjpContext) -> Parts:
         normal, spread = _normalized(context, axes)
         if context.needs_grad[0]:
             scaled = context.op("Mul", context.gradient, scale)
-            parts[0] = _through_normalizing(context, scaled, normal, spread, axes)
+            parts[0] = through_normalizing(context, scaled, normal, spread, axes)
         if context.needs_grad[1]:
             parts[1] = context.op("Mul", context.gradient, normal)
     return parts[: len(context.inputs)]
@@ -96,7 +96,7 @@ def _instance_normalization(context: VjpContext) -> Parts:
         normal, spread = _normalized(context, axes)
         if context.needs_grad[0]:
             scaled = context.op("Mul", context.gradient, column(context, scale))
-            parts[0] = _through_normalizing(context, scaled, normal, spread, axes)
+            parts[0] = through_normalizing(context, scaled, normal, spread, axes)
         if context.needs_grad[1]:
             parts[1] = channel_sum(context, context.op("Mul", context.gradient, normal))
     if context.needs_grad[2]:
@@ -113,13 +113,14 @@ def _normalized(context: VjpContext, axes: list[int]) -> tuple[onnx_ir.Value, on
     return context.op("Div", centred, spread), spread
 
 
-def _through_normalizing(
+def through_normalizing(
     context: VjpContext,
     scaled: onnx_ir.Value,
     normal: onnx_ir.Value,
     spread: onnx_ir.Value,
     axes: list[int],
 ) -> onnx_ir.Value:
+    """What comes through from the scaled gradient of what was brought to mean 0 and variance 1."""
     shift = context.op("Sub", scaled, _mean(context, scaled, axes))
     moment = _mean(context, context.op("Mul", scaled, normal), axes)
     return context.op("Div", context.op("Sub", shift, context.op("Mul", normal, moment)), spread)
