@@ -44,6 +44,17 @@ class MaxTime(Layer):
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        """GlobalMaxPool, of maps that are as they were made where time is all that they have.
+
+        ONNX Runtime keeps those in blocks from the convolution on.
+        """
+        if math.prod(context.types[0].spatial[1:]) > 1:
+            return self.lower_training(emit, context)
+        largest = emit.op("GlobalMaxPool", context.inputs[0])
+        return emit.op("Reshape", largest, emit.constant([0, *context.output.dims]))
+
+    @override
+    def lower_training(self, emit: Builder[V], context: LoweringContext[V]) -> V:
         """GlobalMaxPool over time, behind which all other places stand as channels.
 
         So the first of equal numbers gets the gradient, as in all pooling by maxima.

@@ -8,7 +8,8 @@ from typing_extensions import override
 
 from cnndsl.layers.base import Init, InitWord, Weight
 from cnndsl.layers.lowering import Builder, LoweringContext
-from cnndsl.layers.pool import Pooling, window_sums
+from cnndsl.layers.pool import Pooling, window_means
+from cnndsl.layers.sliding import pads
 from cnndsl.types import TensorType
 
 __all__ = ["Subsample"]
@@ -45,10 +46,13 @@ class Subsample(Pooling):
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
+        """The windows' means, scaled by so many cells' coefficient: maps are gone through once."""
         windows = self.windows(context.types[0])
         column = emit.constant([context.output.channels, *(1 for _ in windows)])
         scale, bias = (
             emit.op("Reshape", context.weights[name], column) for name in ("scale", "bias")
         )
-        scaled = emit.op("Mul", window_sums(emit, context.inputs[0], windows), scale)
-        return emit.op("Add", scaled, bias)
+        cells = math.prod(window.kernel for window in windows)
+        means = window_means(emit, context.inputs[0], windows, pads(windows), counts=True)
+        factor = emit.op("Mul", scale, emit.constant(float(cells)))
+        return emit.op("Add", emit.op("Mul", means, factor), bias)
