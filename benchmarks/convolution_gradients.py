@@ -6,6 +6,7 @@ A convolution is pictures, channels, the side of a map, filters, the side of the
 they are not 1 its stride, groups and dilation; maps of three dimensions have ``16x56x56`` as their
 side. Its padding keeps the size. For each gradient a line gives the milliseconds of PyTorch and of
 every algorithm, the fastest of many runs in turn, and marks the one that is chosen. All must agree.
+Behind the standard forms stand those of this machine, with the one that `host` takes marked.
 """
 
 from __future__ import annotations
@@ -24,12 +25,27 @@ from cnndsl.autodiff import convolution
 from cnndsl.autodiff.geometry import Algorithm, Convolved, Geometry
 from cnndsl.autodiff.rules import VjpContext
 from cnndsl.graph.builder import IR_VERSIONS, GraphBuilder
+from cnndsl.runtime.host import found_host
+from cnndsl.training.host.blocked import kernel_gradient, pictures_in_blocks
+from cnndsl.training.host.input_gradient import input_gradient
+from cnndsl.training.host.models import input_value, model_bytes
+from cnndsl.training.host.nodes import BlockedNodes
+from cnndsl.training.host.rule import (
+    can_block_input_gradient,
+    can_block_kernel_gradient,
+    is_faster_input_gradient,
+    is_faster_kernel_gradient,
+)
+from cnndsl.training.host.tiled import can_tile
 
 SECONDS = 0.2
 """How long to time each algorithm for."""
 
 Arrays = tuple[Any, Any, Any]
 """The input, the kernels and the gradient of the output, in float32."""
+
+Blocked = Callable[..., onnx_ir.Value]
+"""Emits a gradient in blocks, of nodes, geometry, block and two values."""
 
 
 def geometry_of(text: str) -> Geometry:
@@ -85,17 +101,46 @@ def ours(g: Geometry, algorithm: Algorithm, arrays: Arrays, threads: int) -> Cal
         values, [result], nodes=emit.nodes[1:], opset_imports={"": emit.opset}, name="gradient"
     )
     model = onnx_ir.to_proto(onnx_ir.Model(graph, ir_version=IR_VERSIONS[emit.opset]))
+    return started(model.SerializeToString(), dict(zip(names, arrays, strict=True)), threads)
+
+
+def blocked(
+    g: Geometry, form: Blocked, arrays: tuple[Any, Any], block: int, threads: int
+) -> Callable[[], Any]:
+    """A run of a model of one gradient in blocks, of the two that it is made of."""
+    feeds = dict(zip(("first", "second"), arrays, strict=True))
+    values = [input_value(name, array.shape) for name, array in feeds.items()]
+    emit = BlockedNodes()
+    made = {"result": form(emit, g, block, *values)}
+    return started(model_bytes(values, made, emit), feeds, threads)
+
+
+def blocked_forms(g: Geometry, part: str, block: int) -> dict[str, Blocked]:
+    """Those of a gradient that there are, with the one that `host` takes marked."""
+    if part == "input":
+        mark = "*" if is_faster_input_gradient(g, block) else ""
+        return {f"blocked{mark}": input_gradient} if can_block_input_gradient(g, block) else {}
+    if not can_block_kernel_gradient(g, block):
+        return {}
+    mark = "*" if is_faster_kernel_gradient(g, block) else ""
+    if not can_tile(g, block):
+        return {f"blocked{mark}": kernel_gradient}
+    pictures = {"pictures in blocks": pictures_in_blocks} if g.meets_input else {}
+    return {**pictures, f"tiled{mark}": kernel_gradient}
+
+
+def started(model: bytes, feeds: Mapping[str, Any], threads: int) -> Callable[[], Any]:
+    """A run of a model."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(),
+        model,
         options,
         providers=["CPUExecutionProvider"],
         disabled_optimizers=["NchwcTransformer"],
     )
-    feeds = dict(zip(names, arrays, strict=True))
     return lambda: session.run(None, feeds)[0]
 
 
@@ -122,7 +167,7 @@ def fastest(runs: Mapping[str, Callable[[], Any]]) -> dict[str, float]:
 
 def lines(text: str, threads: int) -> Iterator[str]:
     """A line for each gradient of a convolution."""
-    g = geometry_of(text)
+    g, host = geometry_of(text), found_host()
     arrays = arrays_of(g)
     parts = [
         ("input", convolution.INPUT_ALGORITHMS, convolution.choose_input_algorithm),
@@ -133,11 +178,15 @@ def lines(text: str, threads: int) -> Iterator[str]:
         expected = runs["PyTorch"]()
         for algorithm, is_right in algorithms.items():
             if is_right(g):
-                run = ours(g, algorithm, arrays, threads)
-                error = numpy.abs(run() - expected).max() / numpy.abs(expected).max()
-                assert error < 1e-4, f"{algorithm.__name__}: {error}"
                 mark = "*" if algorithm is choose(g, "cpu") else ""
-                runs[algorithm.__name__ + mark] = run
+                runs[algorithm.__name__ + mark] = ours(g, algorithm, arrays, threads)
+        if host is not None:
+            made_of = (arrays[2], arrays[1]) if part == "input" else (arrays[0], arrays[2])
+            for name, form in blocked_forms(g, part, host.block).items():
+                runs[name] = blocked(g, form, made_of, host.block, threads)
+        for name, run in runs.items():
+            error = numpy.abs(run() - expected).max() / numpy.abs(expected).max()
+            assert error < 1e-4, f"{name}: {error}"
         times = "  ".join(f"{name} {ms:.3g}" for name, ms in fastest(runs).items())
         yield f"{text} {part}: {times}"
 

@@ -35,6 +35,9 @@ __all__ = ["BLOCKS", "Form", "cache_file", "form_of", "form_on", "found_host"]
 BLOCKS = (16, 8, 4)
 """How many channels a block may have: ONNX Runtime's sizes for AVX-512, for AVX2 and for NEON."""
 
+_FORMS = 2
+"""Grows with what the trial computes: what was found of fewer forms says nothing of the others."""
+
 _TOLERANCE = 1e-4
 _LARGEST_FILE = 2**20
 
@@ -131,4 +134,5 @@ def _key() -> str:
         wanted = ("model name", "flags", "Features", "CPU part")
         facts += sorted({line for line in lines if line.startswith(wanted)})
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-    return f"cnndsl {__version__}, ONNX Runtime {library.load().__version__}, CPU {digest}"
+    runtime = f"ONNX Runtime {library.load().__version__}"
+    return f"cnndsl {__version__}, forms {_FORMS}, {runtime}, CPU {digest}"

@@ -32,8 +32,10 @@ from cnndsl.autodiff.geometry import Geometry
 from cnndsl.training.host.depthwise import depthwise_kernel_gradient
 from cnndsl.training.host.kernels import BLOCKED
 from cnndsl.training.host.nodes import BlockedNodes
+from cnndsl.training.host.tiled import can_tile, tiled_kernel_gradient
+from cnndsl.training.host.tiling import tiling_of
 
-__all__ = ["added", "convolved", "forward", "kernel_gradient"]
+__all__ = ["added", "convolved", "forward", "kernel_gradient", "pictures_in_blocks"]
 
 
 def forward(
@@ -95,14 +97,23 @@ def _kernels(emit: BlockedNodes, g: Geometry, block: int, kernels: onnx_ir.Value
 def kernel_gradient(
     emit: BlockedNodes, g: Geometry, block: int, source: onnx_ir.Value, gradient: onnx_ir.Value
 ) -> onnx_ir.Value:
-    """That of the kernels: a convolution of the input by the gradient, large as its kernels are.
+    """That of the kernels: of each channel alone, from tiles, or with the batch in blocks."""
+    if g.groups > 1:
+        return depthwise_kernel_gradient(emit, g, source, gradient)
+    if can_tile(g, block):
+        return tiled_kernel_gradient(emit, g, block, tiling_of(g, block), source, gradient)
+    return pictures_in_blocks(emit, g, block, source, gradient)
+
+
+def pictures_in_blocks(
+    emit: BlockedNodes, g: Geometry, block: int, source: onnx_ir.Value, gradient: onnx_ir.Value
+) -> onnx_ir.Value:
+    """A convolution of the input by the gradient, large as its kernels are.
 
     The batch takes the place of channels, which it is summed over, and channels that of the batch;
     strides are dilations and the other way round. Where the batch is no multiple of a block,
     pictures are cut into slices of rows, as many as make it one.
     """
-    if g.groups > 1:
-        return depthwise_kernel_gradient(emit, g, source, gradient)
     slices = block // math.gcd(block, g.batch)
     if slices > 1:
         source, gradient, g = _sliced(emit, g, slices, source, gradient)

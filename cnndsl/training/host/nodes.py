@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy
 import onnx_ir
 from typing_extensions import override
 
@@ -47,6 +49,27 @@ class BlockedNodes(Nodes):
         dims = [size + left + right for size, left, right in sizes]
         return self.op("Pad", value, self.integers(*before, *after), dims=dims)
 
+    def gathered(self, value: onnx_ir.Value, order: Array) -> onnx_ir.Value:
+        """Rows of a matrix in another order, [parts, …, rows]; what stays together moves as one.
+
+        Where all parts take from their own in the same way, one says it for all.
+        """
+        rows, size = dims_of(value)
+        parts, length = order.shape[0], order.shape[-1]
+        order = order.reshape(parts, -1, length)
+        if order.size == rows and numpy.array_equal(order.ravel(), numpy.arange(rows)):
+            return value
+        if rows % length == 0 and _is_together(order):
+            order, rows, size = order[:, :, :1] // length, rows // length, length * size
+        each = rows // parts
+        starts = numpy.arange(parts)[:, None, None] * each
+        if rows % parts or not numpy.array_equal(order - starts, order * 0 + order[:1]):
+            order, parts, each = order.reshape(1, -1), 1, rows
+        value = self.shaped(value, parts, each, size)
+        taken = self.constant(order[0].ravel().astype(numpy.int32))
+        value = self.op("Gather", value, taken, dims=(parts, *dims_of(taken), size), axis=1)
+        return self.shaped(value, math.prod(dims_of(value)) // dims_of(value)[-1], size)
+
     def rows(self, value: onnx_ir.Value, start: int, size: int) -> onnx_ir.Value:
         """So many rows of feature maps [N, C, H, W], from one on."""
         batch, channels, _, width = dims_of(value)
@@ -77,3 +100,12 @@ class BlockedNodes(Nodes):
         1.2 ms, where Transpose takes 7 (AVX2, 2 threads).
         """
         return self.blocked(self.shaped(value, count, block, length, 1))
+
+
+def _is_together(order: Array) -> bool:
+    """Whether the last axis has rows that follow each other, from a multiple of their number on."""
+    length = order.shape[-1]
+    first = order[..., :1]
+    return not (first % length).any() and numpy.array_equal(
+        order - first, order * 0 + range(length)
+    )

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import Array
-from cnndsl.training.host.blocked import forward, kernel_gradient
+from cnndsl.training.host.blocked import forward, kernel_gradient, pictures_in_blocks
 from cnndsl.training.host.input_gradient import input_gradient
 from cnndsl.training.host.kernels import Host
 from cnndsl.training.host.maps import scaled, sums, sums_of_products
@@ -50,8 +50,9 @@ _SHAPES = {
 def trial_model(host: Host) -> bytes:
     """A convolution with both gradients, and what lies between convolutions.
 
-    ``x``, ``w`` and ``dy`` give ``y``, ``dx`` and ``dw``; ``x``, ``slope``, ``shift`` and ``dy``
-    give ``relu(slope x + shift + dy)``, and the sums over a channel of ``x`` and of ``x dy``.
+    ``x``, ``w`` and ``dy`` give ``y``, ``dx`` and ``dw``, and ``dv``, which is ``dw`` in the other
+    form that blocks of a size may have; ``x``, ``slope``, ``shift`` and ``dy`` give
+    ``relu(slope x + shift + dy)``, and the sums over a channel of ``x`` and of ``x dy``.
     """
     given = {name: input_value(name, dims) for name, dims in _SHAPES.items()}
     emit, block = BlockedNodes(), host.block
@@ -59,6 +60,7 @@ def trial_model(host: Host) -> bytes:
         "y": forward(emit, _CASE, block, given["x"], given["w"]),
         "dx": input_gradient(emit, _CASE, block, given["dy"], given["w"]),
         "dw": kernel_gradient(emit, _CASE, block, given["x"], given["dy"]),
+        "dv": pictures_in_blocks(emit, _CASE, block, given["x"], given["dy"]),
     }
     x, dy = emit.blocked(given["x"]), emit.blocked(given["dy"])
     made["relu"] = emit.plain(
@@ -84,6 +86,7 @@ def trial_data() -> tuple[Mapping[str, Array], Mapping[str, Array]]:
         "sums": x.sum(axis=(0, 2, 3)),
         "products": (x * dy).sum(axis=(0, 2, 3)),
     }
+    expected["dv"] = expected["dw"]
     return given, expected
 
 

@@ -13,6 +13,7 @@ its time grows with the square of a network's depth.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable
 
 import onnx_ir
@@ -23,8 +24,8 @@ from cnndsl.training.passes.rewiring import replace_outputs, replace_uses
 
 __all__ = ["MergeDuplicates"]
 
-_SIZE = 10
-"""Constants of more numbers are not compared."""
+_SIZE = 80
+"""Constants of more bytes are compared by their digests: orders of many cells are long."""
 
 _CHANCE = frozenset(
     {
@@ -87,7 +88,9 @@ def _comparable(attribute: onnx_ir.Attr) -> Hashable | None:
         return repr(attribute.value)  # 0.0 is not -0.0
     if attribute.type in (kinds.INTS, kinds.FLOATS, kinds.STRINGS):
         return repr(tuple(attribute.value))
-    if attribute.type is kinds.TENSOR and attribute.value.size <= _SIZE:
+    if attribute.type is kinds.TENSOR:
         array = attribute.value.numpy()
-        return array.dtype.str, array.shape, array.tobytes()
+        data = array.tobytes()
+        digest = data if len(data) <= _SIZE else hashlib.sha256(data).digest()
+        return array.dtype.str, array.shape, digest
     return None
