@@ -91,8 +91,8 @@ def test_the_batchs_own_statistics_have_a_closed_form_that_few_nodes_touch_memor
     arrays = given_batch((3, 4, 2, 2))[:3]
     graph = emitted(batch_norm, arrays, [0, 1, 2])
     large = [node.op_type for node in graph.nodes if dims_of(node.outputs[0]) == (3, 4, 2, 2)]
-    # After what the weighted sum takes: g d, the normalisation of d, g a, and their sum.
-    assert large[-4:] == ["Mul", "BatchNormalization", "Mul", "Add"]
+    # After what the weighted sum takes: g d, the normalisation b d + c, g + that, and times a.
+    assert large[-4:] == ["Mul", "BatchNormalization", "Add", "Mul"]
     assert "Sub" not in graph.op_types
     assert "Expand" not in graph.op_types
 
