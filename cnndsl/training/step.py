@@ -49,6 +49,7 @@ from cnndsl.training.metrics import Metric
 from cnndsl.training.optimizers import Parameter, Updates, emit_updates
 from cnndsl.training.passes import simplify
 from cnndsl.training.passes.emulation import EmulatedPrecision
+from cnndsl.training.passes.order import OrderForMemory
 from cnndsl.training.probe import Probe, emit_probes
 from cnndsl.training.signature import (
     SCALE,
@@ -352,6 +353,16 @@ def _spec(role: Role, value: onnx_ir.Value, of: str = "") -> TensorSpec:
     return TensorSpec(str(value.name), role, value.dtype.numpy(), dims_of(value), of)
 
 
+def _ordered_by(inputs: _Named, outputs: _Named) -> tuple[list[onnx_ir.Value], dict[str, str]]:
+    """The inputs that a batch brings, and which weight each next weight or state belongs to."""
+    weights = {spec.name for spec in inputs if spec.role == "weight"}
+    samples = [value for spec, value in inputs.items() if spec.role in ("sample", "labels")]
+    new = {spec.name: spec.of for spec in outputs if spec.role == "next"}
+    return samples, {
+        name: of if of in weights else of.rpartition(".")[0] for name, of in new.items()
+    }
+
+
 def _model(
     name: str,
     graph: StepGraph,
@@ -374,6 +385,8 @@ def _model(
         functions=graph.functions,
     )
     simplify(model, host, target)
+    if target != "cuda":
+        OrderForMemory(*_ordered_by(inputs, outputs))(model)
     if graph.policy is not None and target != "cuda":
         EmulatedPrecision()(model)
     return model
