@@ -208,10 +208,25 @@ def _added(
     By ScatterElements, for ONNX Runtime's ScatterND loses on the CPU what two threads add to the
     same row.
     """
-    zeros = context.op("Expand", context.scalar(0), context.emit.constant(list(dims)))
+    zero = context.scalar(0) if math.prod(dims) < _LARGE else _computed_zero(context, places)
+    zeros = context.op("Expand", zero, context.emit.constant(list(dims)))
     shape = context.emit.constant(list(dims_of(gradient)))
     places = context.op("Expand", places, shape)
     return context.op("ScatterElements", zeros, places, gradient, axis=axis, reduction="add")
+
+
+_LARGE = 2**20
+"""So many zeros, 4 MiB of them, are made in each step and not kept between steps."""
+
+
+def _computed_zero(context: VjpContext, places: onnx_ir.Value) -> onnx_ir.Value:
+    """A zero that ONNX Runtime doesn't take for a constant, whose copies it would hold for good."""
+    constant = context.emit.constant
+    first = context.op("Reshape", places, constant([-1]))
+    first = context.op("Slice", first, constant([0]), constant([1]))
+    assert context.gradient.dtype is not None
+    nothing = context.op("Sub", first, first)
+    return context.op("Cast", nothing, to=context.gradient.dtype.value)
 
 
 @vjp("GatherND")

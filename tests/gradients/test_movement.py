@@ -7,6 +7,7 @@ import onnx_ir
 import pytest
 from gradients import Array, check_gradients, constant_like, emitted
 
+from cnndsl.autodiff import movement
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import constant_of
 from cnndsl.graph.builder import GraphBuilder, LoweringError
@@ -216,6 +217,22 @@ def test_the_gradient_of_gather_is_right_where_threads_meet() -> None:
     graph = emitted(lambda emit, x, i: emit.op("Gather", x, i), [numbers(3, 64), ids], [0])
     assert "ScatterElements" in graph.op_types
     assert "ScatterND" not in graph.op_types
+
+
+@pytest.mark.parametrize("indices", [[0, 1], [[0, 1], [-1, 0]], 1])
+def test_many_zeros_to_add_to_are_no_constant(
+    monkeypatch: pytest.MonkeyPatch, indices: object
+) -> None:
+    """ONNX Runtime would compute them once, hold them, and copy them in each step."""
+
+    def gathered(emit: GraphBuilder, x: onnx_ir.Value, i: onnx_ir.Value) -> onnx_ir.Value:
+        return emit.op("Gather", x, i)
+
+    inputs = [numbers(3, 4), numpy.array(indices)]
+    assert "Sub" not in emitted(gathered, inputs, [0]).op_types
+    monkeypatch.setattr(movement, "_LARGE", 12)
+    assert "Sub" in emitted(gathered, inputs, [0]).op_types
+    check_gradients(gathered, *inputs)
 
 
 @pytest.mark.parametrize("scales", [[1, 1, 2, 3], [1, 1, 1, 2], [2, 1, 4, 1]])
