@@ -5,70 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 import numpy
 import onnx_ir
 
 from cnndsl.autodiff.rules import Array, VjpContext, dims_of, vjp
+from cnndsl.autodiff.windows import PoolWindow, pool_windows
 
-__all__: list[str] = []
+__all__ = ["MAX_POOL_GRADIENT"]
 
 Parts = Sequence[onnx_ir.Value | None]
 
 
-@dataclass(frozen=True)
-class _Window:
-    """How a pooling's window moves along one axis of its input."""
-
-    axis: int
-    size: int
-    output: int
-    kernel: int
-    stride: int
-    dilation: int
-    before: int
-    after: int
-
-    @property
-    def plain(self) -> bool:
-        """Whether windows lie side by side, without padding."""
-        return self.kernel == self.stride and self.dilation == 1 and not self.before + self.after
-
-    @property
-    def places(self) -> tuple[int, ...]:
-        """The places of the window at which it ever stands on a cell of the input."""
-        return tuple(place for place in range(self.kernel) if self.standing(place))
-
-    def standing(self, place: int) -> range:
-        """The windows that have a cell of the input, not of the padding, at a place."""
-        offset = self.offset(place)
-        first = max(0, -(offset // self.stride))
-        return range(first, min(self.output, (self.size - 1 - offset) // self.stride + 1))
-
-    def offset(self, place: int) -> int:
-        """Where the first window has a place: the cell's number."""
-        return place * self.dilation - self.before
+MAX_POOL_GRADIENT = "MaxPoolGradient"
+"""The composite, for `host`, of a MaxPool's input, its output and the gradient of that."""
 
 
-def _windows(context: VjpContext) -> tuple[_Window, ...]:
+def _windows(context: VjpContext) -> tuple[PoolWindow, ...]:
     assert context.text("auto_pad", "NOTSET") == "NOTSET"
     assert not context.integer("ceil_mode", 0)
-    kernel = context.integers("kernel_shape")
-    ones = (1,) * len(kernel)
-    pads = context.integers("pads", (0, 0) * len(kernel))
-    columns = zip(
-        range(2, 2 + len(kernel)),
-        dims_of(context.inputs[0])[2:],
-        dims_of(context.output)[2:],
-        kernel,
-        context.integers("strides", ones),
-        context.integers("dilations", ones),
-        pads[: len(kernel)],
-        pads[len(kernel) :],
-        strict=True,
-    )
-    return tuple(_Window(*column) for column in columns)
+    return pool_windows(context.node, context.inputs[0], context.output)
 
 
 # --- means ------------------------------------------------------------------------------------
@@ -87,7 +43,7 @@ def _average_pool(context: VjpContext) -> Parts:
     return [result]
 
 
-def _spread(context: VjpContext, windows: Sequence[_Window]) -> onnx_ir.Value:
+def _spread(context: VjpContext, windows: Sequence[PoolWindow]) -> onnx_ir.Value:
     """Where windows lie side by side, an enlarged picture of the gradient.
 
     Resize took 0.14 ms at LeNet-5's first pooling (batch 64), the two matrices 0.34,
@@ -112,7 +68,7 @@ def _spread(context: VjpContext, windows: Sequence[_Window]) -> onnx_ir.Value:
     return context.op("Pad", large, context.emit.constant(amounts))
 
 
-def _shares(window: _Window, *, counts: bool) -> Array:
+def _shares(window: PoolWindow, *, counts: bool) -> Array:
     """A matrix from an axis of the output to that of the input: the cell's weight in each mean.
 
     The number of cells in a window is a product over the axes, also where padding does not count.
@@ -161,8 +117,39 @@ def _max_pool(context: VjpContext) -> Parts:
     of a window are compared instead of k*k, the first k at a part of the input's size. MaxPool's
     own output of places is not used: with it, ONNX Runtime's MaxPool takes thirteen times as long.
     """
-    windows = [window for window in _windows(context) if window.kernel * window.stride > 1]
-    maxima = {len(windows): context.inputs[0], 0: context.output}
+    windows = _windows(context)
+
+    def body(
+        source: onnx_ir.Value, result: onnx_ir.Value, gradient: onnx_ir.Value
+    ) -> Sequence[onnx_ir.Value]:
+        found = _undone(context, windows, source, result, gradient)
+        # What a function gives is none of its inputs.
+        return [context.op("Identity", found) if found is gradient else found]
+
+    inputs = context.inputs[0], context.output, context.gradient
+    if context.target != "host":
+        return [_undone(context, windows, *inputs)]
+    return context.emit.composite(
+        MAX_POOL_GRADIENT,
+        body,
+        *inputs,
+        kernel_shape=[window.kernel for window in windows],
+        strides=[window.stride for window in windows],
+        dilations=[window.dilation for window in windows],
+        pads=[window.before for window in windows] + [window.after for window in windows],
+    )
+
+
+def _undone(
+    context: VjpContext,
+    windows: Sequence[PoolWindow],
+    source: onnx_ir.Value,
+    result: onnx_ir.Value,
+    gradient: onnx_ir.Value,
+) -> onnx_ir.Value:
+    """The gradient of the source, in standard operators."""
+    windows = [window for window in windows if window.kernel * window.stride > 1]
+    maxima = {len(windows): source, 0: result}
 
     def along(at: int) -> onnx_ir.Value:
         """The maxima along all axes from this one on."""
@@ -170,16 +157,15 @@ def _max_pool(context: VjpContext) -> Parts:
             maxima[at] = _pooled(context, along(at + 1), windows[at])
         return maxima[at]
 
-    gradient = context.gradient
     for at, window in enumerate(windows):
         parts = {window.places[-1]: gradient}
         if len(window.places) > 1:
             parts = _shared_out(context, window, along(at + 1), along(at), gradient)
         gradient = _joined(context, parts, window)
-    return [gradient]
+    return gradient
 
 
-def _pooled(context: VjpContext, source: onnx_ir.Value, window: _Window) -> onnx_ir.Value:
+def _pooled(context: VjpContext, source: onnx_ir.Value, window: PoolWindow) -> onnx_ir.Value:
     """The maxima along one axis."""
     rank = len(dims_of(source)) - 2
     at = window.axis - 2
@@ -199,7 +185,7 @@ def _pooled(context: VjpContext, source: onnx_ir.Value, window: _Window) -> onnx
 
 def _shared_out(
     context: VjpContext,
-    window: _Window,
+    window: PoolWindow,
     source: onnx_ir.Value,
     result: onnx_ir.Value,
     gradient: onnx_ir.Value,
@@ -220,7 +206,7 @@ def _shared_out(
 
 
 def _cells(
-    context: VjpContext, source: onnx_ir.Value, window: _Window, places: Sequence[int]
+    context: VjpContext, source: onnx_ir.Value, window: PoolWindow, places: Sequence[int]
 ) -> dict[int, onnx_ir.Value]:
     """The cells that stand at places of every window; those of the padding are minus infinity.
 
@@ -242,7 +228,7 @@ def _cells(
 def _planes(
     context: VjpContext,
     source: onnx_ir.Value,
-    window: _Window,
+    window: PoolWindow,
     count: int,
     phases: AbstractSet[int],
 ) -> dict[int, onnx_ir.Value]:
@@ -283,7 +269,7 @@ def _padded(
 
 
 def _joined(
-    context: VjpContext, parts: Mapping[int, onnx_ir.Value], window: _Window
+    context: VjpContext, parts: Mapping[int, onnx_ir.Value], window: PoolWindow
 ) -> onnx_ir.Value:
     """The sum of the parts of a window's places, each cell where it came from, along one axis.
 

@@ -61,7 +61,7 @@ def differentiate(
         if output not in parts:
             continue
         emit.enter(f"{node.name}/gradient", node.doc_string or "")
-        gradient = _total(emit, parts.pop(output))
+        gradient = _total(emit, parts.pop(output), target)
         if gradient.dtype is not output.dtype and node.op_type != "Cast":
             # A sum over low numbers is float32: what is made of it here has the value's own type.
             gradient = emit.op("Cast", gradient, to=_type(output))
@@ -71,7 +71,7 @@ def differentiate(
             parts.setdefault(value, []).append(part)
     for value, received in parts.items():  # What is left has no producer: weights and inputs.
         emit.enter(f"{value.name}/gradient")
-        found[value] = _total(emit, received)
+        found[value] = _total(emit, received, target)
     return {value: found[value] for value in sought if value in found}
 
 
@@ -113,10 +113,14 @@ def _backward(
             yield value, _summed_back(emit, part, dims_of(value))
 
 
-def _total(emit: GraphBuilder, parts: Sequence[onnx_ir.Value]) -> onnx_ir.Value:
-    if len(parts) == 1:
-        return parts[0]
-    return emit.op("Add" if len(parts) == 2 else "Sum", *parts)
+def _total(emit: GraphBuilder, parts: Sequence[onnx_ir.Value], target: Target) -> onnx_ir.Value:
+    """On a CPU one by one: Sum, on one thread, takes twice the time (4x8x192x28x28: 1.5 ms)."""
+    if target == "cuda" and len(parts) > 2:
+        return emit.op("Sum", *parts)
+    total = parts[0]
+    for part in parts[1:]:
+        total = emit.op("Add", total, part)
+    return total
 
 
 def _summed_back(

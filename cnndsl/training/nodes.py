@@ -23,7 +23,7 @@ class Nodes(list[onnx_ir.Node]):
         *inputs: onnx_ir.Value | None,
         dims: Sequence[int],
         domain: str = "",
-        **attributes: int | float | str | Sequence[int],
+        **attributes: int | float | str | Sequence[int] | Sequence[float],
     ) -> onnx_ir.Value:
         """Add a node; its result has these sizes, and the element type of the first input."""
         like = inputs[0]

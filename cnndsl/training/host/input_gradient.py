@@ -33,7 +33,7 @@ from cnndsl.training.host.blocked import added
 from cnndsl.training.host.kernels import BLOCKED
 from cnndsl.training.host.nodes import BlockedNodes
 
-__all__ = ["can_take_phases", "input_gradient"]
+__all__ = ["can_take_phases", "in_turn", "input_gradient"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,10 @@ def _dealt_out(
     batch, channels, height, width = dims_of(phases[0])
     (down, across), maps = g.strides, batch * channels // block
     rows = [
-        _in_turn(emit, phases[at : at + across], maps * height * width, block)
+        in_turn(emit, phases[at : at + across], maps * height * width, block)
         for at in range(0, down * across, across)
     ]
-    result = _in_turn(emit, rows, maps * height, width * across * block)
+    result = in_turn(emit, rows, maps * height, width * across * block)
     height, width = height * down, width * across
     if (height, width) != g.inputs:
         bounds = [(0, 0), (g.inputs[0], g.inputs[1] * block), (1, 2)]
@@ -171,7 +171,7 @@ def _dealt_out(
     return emit.shaped(result, batch, channels, *g.inputs)
 
 
-def _in_turn(
+def in_turn(
     emit: BlockedNodes, values: Sequence[onnx_ir.Value], count: int, size: int
 ) -> onnx_ir.Value:
     """Values of ``count`` pieces of a size: a piece of each in turn."""

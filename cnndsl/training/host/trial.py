@@ -12,12 +12,14 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from cnndsl.autodiff.geometry import Geometry
 from cnndsl.autodiff.rules import Array
+from cnndsl.autodiff.windows import pool_windows
 from cnndsl.training.host.blocked import forward, kernel_gradient, pictures_in_blocks
 from cnndsl.training.host.input_gradient import input_gradient
 from cnndsl.training.host.kernels import Host
 from cnndsl.training.host.maps import scaled, sums, sums_of_products
 from cnndsl.training.host.models import input_value, model_bytes
 from cnndsl.training.host.nodes import BlockedNodes
+from cnndsl.training.host.pooling import max_pool_gradient
 
 __all__ = ["trial_data", "trial_model"]
 
@@ -52,7 +54,8 @@ def trial_model(host: Host) -> bytes:
 
     ``x``, ``w`` and ``dy`` give ``y``, ``dx`` and ``dw``, and ``dv``, which is ``dw`` in the other
     form that blocks of a size may have; ``x``, ``slope``, ``shift`` and ``dy`` give
-    ``relu(slope x + shift + dy)``, and the sums over a channel of ``x`` and of ``x dy``.
+    ``relu(slope x + shift + dy)``, the sums over a channel of ``x`` and of ``x dy``, and what a max
+    pooling of ``x`` makes of the gradient ``dy``.
     """
     given = {name: input_value(name, dims) for name, dims in _SHAPES.items()}
     emit, block = BlockedNodes(), host.block
@@ -67,6 +70,12 @@ def trial_model(host: Host) -> bytes:
         scaled(emit, x, given["slope"], given["shift"], dy, activation="Relu")
     )
     made["sums"] = sums(emit, x, block, 1.0, samples=True)
+    pads = [*_CASE.before, *_CASE.after]
+    largest = emit.op(
+        "MaxPool", given["x"], dims=_SHAPES["x"], kernel_shape=_CASE.kernel, pads=pads
+    )
+    windows = pool_windows(emit[-1], given["x"], largest)
+    made["pool"] = max_pool_gradient(emit, windows, block, given["x"], largest, given["dy"])
     made["products"] = sums_of_products(emit, x, dy, block, 1.0, samples=True)
     return model_bytes(given.values(), made, emit)
 
@@ -85,12 +94,23 @@ def trial_data() -> tuple[Mapping[str, Array], Mapping[str, Array]]:
         "relu": numpy.maximum(slope[:, None, None] * x + shift[:, None, None] + dy, 0),
         "sums": x.sum(axis=(0, 2, 3)),
         "products": (x * dy).sum(axis=(0, 2, 3)),
+        "pool": _to_largest(x, dy),
     }
     expected["dv"] = expected["dw"]
     return given, expected
 
 
-def _windows(maps: Array) -> Array:
-    """[N, C, H, W] as [N, C, H, W, 3, 3]: each cell with its neighbours, zeros outside."""
-    padded = numpy.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)))
+def _to_largest(maps: Array, gradient: Array) -> Array:
+    """The gradient of maps of which each cell gives the largest of its neighbours and itself."""
+    seen = _windows(maps, -numpy.inf)
+    rows, columns = numpy.divmod(seen.reshape(*maps.shape, -1).argmax(-1), _CASE.kernel[1])
+    sample, channel, row, column = numpy.indices(maps.shape)
+    result = numpy.zeros_like(maps)
+    numpy.add.at(result, (sample, channel, row + rows - 1, column + columns - 1), gradient)
+    return result
+
+
+def _windows(maps: Array, outside: float = 0) -> Array:
+    """[N, C, H, W] as [N, C, H, W, 3, 3]: each cell with its neighbours, a number outside."""
+    padded = numpy.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=outside)
     return sliding_window_view(padded, _CASE.kernel, axis=(2, 3))

@@ -18,6 +18,7 @@ from cnndsl.training.passes.blocked_chains import (
     BlockedRelu,
     UnblockedTwice,
 )
+from cnndsl.training.passes.blocked_pools import BlockedPools
 from cnndsl.training.passes.blocking import BlockedConvolutions
 from cnndsl.training.passes.channel_products import MeansOfProducts, SumsOfProducts
 from cnndsl.training.passes.constants import FoldConstants, JoinReshapes
@@ -63,6 +64,7 @@ def simplify(model: onnx_ir.Model, host: Host | None = None, target: Target = "c
         for form in (
             ScaledGradients(),
             BlockedConvolutions(host),
+            BlockedPools(host),
             InlineComposites(),
             RemoveUnused(),
             MergeDuplicates(),
