@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.training.nodes import typed
+from cnndsl.training.passes.rewiring import replace_uses
 
 __all__ = ["Fusion", "made_for", "product_plus", "size_of"]
 
@@ -45,15 +46,20 @@ class Fusion(onnx_ir.passes.InPlacePass):
     @override
     def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
         self._made: list[onnx_ir.Node] = []
-        graphs = [model.graph, *(function.graph for function in model.functions.values())]
+        graph, replaced = model.graph, list[onnx_ir.Node]()
+        outputs = {output: at for at, output in enumerate(tuple(graph.outputs))}
+        graphs = [graph, *(function.graph for function in model.functions.values())]
         taken: set[str] = set()
         for node in tuple(model.graph):
             if self.applies(node) and (new := self.fused(node)):
                 taken = taken or {name for graph in graphs for one in graph for name in _names(one)}
                 taken -= _names(node)
-                _substitute(model.graph, node, new, taken)
+                _name(node, new, taken)
+                _substitute(graph, node, new, outputs)
+                replaced.append(node)
                 taken |= {name for one in new for name in _names(one)}
                 self._made += new
+        graph.remove(replaced, safe=True)
         return onnx_ir.passes.PassResult(model, bool(self._made))
 
     @override
@@ -75,13 +81,8 @@ def _names(node: onnx_ir.Node) -> set[str]:
     return {str(node.name), str(node.outputs[0].name)}
 
 
-def _substitute(
-    graph: onnx_ir.Graph, old: onnx_ir.Node, new: Sequence[onnx_ir.Node], taken: AbstractSet[str]
-) -> None:
-    """Put nodes in the place of one; the last one's result takes over that one's name.
-
-    All get the old node's line of the spec, and names beside its own that are not ``taken``.
-    """
+def _name(old: onnx_ir.Node, new: Sequence[onnx_ir.Node], taken: AbstractSet[str]) -> None:
+    """Give new nodes an old one's line of the spec, and names that are its own or not ``taken``."""
     scope, _, _ = str(old.name).rpartition("/")
     given: set[str] = set()
     result = str(old.outputs[0].name)
@@ -93,9 +94,29 @@ def _substitute(
         given.add(name)
         node.name, node.doc_string = name, old.doc_string
         node.outputs[0].name = name
-    onnx_ir.convenience.replace_nodes_and_values(
-        graph, old, [old], new, old.outputs, new[-1].outputs
-    )
+
+
+def _substitute(
+    graph: onnx_ir.Graph,
+    old: onnx_ir.Node,
+    new: Sequence[onnx_ir.Node],
+    outputs: dict[onnx_ir.Value, int],
+) -> None:
+    """Put nodes in the place of one, which is left without inputs, to be removed with others.
+
+    The last one's results take over the old ones' names, and their places among the graph's
+    ``outputs``. onnx-ir's function looks through all of these for each node.
+    """
+    for before, after in zip(old.outputs, new[-1].outputs, strict=True):
+        after.type, after.shape = before.type or after.type, before.shape or after.shape
+        before.name, after.name = None, before.name
+        replace_uses(before, after)
+        if before in outputs:
+            outputs[after] = outputs.pop(before)
+            graph.outputs[outputs[after]] = after
+    graph.insert_after(old, new)
+    for at in range(len(old.inputs)):
+        old.replace_input_with(at, None)
 
 
 def made_for(value: onnx_ir.Value | None, op_type: str, domain: str = "") -> onnx_ir.Node | None:
