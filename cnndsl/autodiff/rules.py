@@ -175,6 +175,7 @@ def constant_of(value: onnx_ir.Value | None) -> Array | None:
 def dims_of(value: onnx_ir.Value) -> tuple[int, ...]:
     """The sizes of a value; in a graph that is differentiated all of them are known."""
     assert value.shape is not None
-    sizes = tuple(value.shape)
-    assert all(isinstance(size, int) for size in sizes), f"{value.name} has no fixed shape"
-    return tuple(size for size in sizes if isinstance(size, int))
+    sizes: tuple[Any, ...] = value.shape.dims
+    for size in sizes:  # asked often: 200,000 times while a ResNet-152's step is made
+        assert isinstance(size, int), f"{value.name} has no fixed shape"
+    return sizes
