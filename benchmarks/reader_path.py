@@ -92,6 +92,7 @@ ASIDE = MappingProxyType(
         "training/passes/fusion.py": "dense layers' updates",
         "training/passes/inlining.py": "composites",
         "training/passes/momentum.py": "dense layers' updates",
+        "training/passes/order.py": "orders nodes for memory",
         "training/passes/rewiring.py": "composites",
         "training/passes/unused.py": "leaves out what no output needs",
     }
