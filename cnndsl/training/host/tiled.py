@@ -9,6 +9,26 @@ channels, in blocks as they are.
 
 Cutting, with the order that the operator wants, is one Gather of vectors as long as a block, which
 is as fast as a copy.
+
+Time of all, with what blocks and cuts, against the swept form, pictures in blocks, and PyTorch's
+kernels (Intel Xeon, Emerald Rapids, AVX-512, 2 threads, in ms):
+
+===================================  ======================
+8x64x56x56, 3x3                      9.6 (12.5, 24.1, 11.7)
+8x128x28x28, 3x3                     6.7 (10.9, 11.0, 5.7)
+8x256x14x14, 3x3                     6.0 (10.5, 7.0, 5.3)
+8x512x7x7, 3x3                       8.9 (12.5, 9.1, 7.4)
+128x16x32x32, 3x3                    6.0 (9.2, 8.4, 4.1)
+128x32x16x16, 3x3                    3.1 (4.8, 4.9, 2.1)
+128x64x8x8, 3x3                      2.5 (3.7, 2.7, 2.0)
+8x64x56x56, 128 3x3, stride 2        4.5 (5.8, 7.8, 3.9)
+8x128x28x28, 256 3x3, stride 2       3.7 (4.1, 4.6, 3.5)
+8x3x224x224, 64 7x7, stride 2        13.0 (16.4, -, 9.2)
+64x6x14x14, 16 5x5                   0.36 (0.54, 0.46, 0.43)
+===================================  ======================
+
+Maps that stay in blocks anyway are not blocked for it: in ResNet-18's step with 8 pictures it takes
+100 ms less than pictures in blocks, 37 less than the swept form.
 """
 
 from __future__ import annotations
