@@ -38,7 +38,11 @@ from cnndsl.training.host.nodes import BlockedNodes
 __all__ = ["LONGEST", "scaled", "sums", "sums_of_products"]
 
 LONGEST = 256
-"""The most cells of a row."""
+"""The most cells of a row.
+
+Rows of 64 took 1.1 times as long to sum, and were no nearer: of 128x16x32x32, 1.2e-6 of the sum off
+and not 5e-7, since more rows are added one after another.
+"""
 
 
 def _rows(places: int) -> tuple[int, int]:
