@@ -54,7 +54,8 @@ KERNELS: Mapping[str, frozenset[str]] = MappingProxyType(
         "Pad": NUMBERS - {UINT64},
         "Range": NUMBERS - {UINT64, HALF},
         **dict.fromkeys(
-            ("Reshape", "Transpose", "Concat", "Slice", "Flatten", "Expand", "Identity"), ANY
+            ("Reshape", "Transpose", "Concat", "Split", "Slice", "Flatten", "Expand", "Identity"),
+            ANY,
         ),
         **dict.fromkeys(("Squeeze", "Unsqueeze", "Gather", "Cast", "Constant"), ANY),
         "Tile": ANY - {BRAIN},

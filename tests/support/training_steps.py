@@ -10,6 +10,7 @@ import onnx
 import onnx.numpy_helper
 import onnx.reference
 import onnxruntime
+from exact_reference import Pad
 from oracle import Array
 
 from cnndsl.training.step import Step
@@ -51,7 +52,7 @@ class StepTrainer:
         self._outputs = [value.name for value in proto.graph.output]
         self._session: Any
         if double:
-            self._session = onnx.reference.ReferenceEvaluator(in_double(proto))
+            self._session = onnx.reference.ReferenceEvaluator(in_double(proto), new_ops=[Pad])
         else:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 1
