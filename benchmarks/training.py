@@ -50,6 +50,9 @@ TURN = 0.4
 CLOSE = 2e-4, 2e-2
 """How far apart the first losses of two equal steps may be, and how far they fall to the second."""
 
+ROUNDING = 4 * 2.0**-23
+"""By how much of the losses, which are in float32, their fall may differ besides."""
+
 BY_CHANCE = 0.5, float("inf")
 """The same where dropout draws other units on both sides."""
 
@@ -157,7 +160,9 @@ def check(case: Case, options: argparse.Namespace) -> None:
 def agree(case: Case, ours: Side, theirs: Side, most: tuple[float, float]) -> None:
     """Stop where two sides do not train the same network."""
     (our, our_next), (their, their_next) = ours.ready["losses"], theirs.ready["losses"]
-    apart = abs(our / their - 1), abs((our - our_next) / (their - their_next) - 1)
+    fall = their - their_next
+    rounding = ROUNDING * abs(their)
+    apart = abs(our / their - 1), max(0, abs(our - our_next - fall) - rounding) / abs(fall)
     if any(one > limit for one, limit in zip(apart, most, strict=True)):
         text = f"the losses are {our}, then {our_next}; {their}, then {their_next}"
         raise SystemExit(f"{case.title}, {theirs.name}: {text}")
