@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -13,7 +10,7 @@ import onnx_ir
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from packaging.version import Version
+from pass_goldens import compare
 
 import cnndsl
 from cnndsl.autodiff.convolution import INPUT_GRADIENT, KERNEL_GRADIENT
@@ -30,7 +27,6 @@ from cnndsl.training.passes.blocked_chains import BlockedRelu
 from cnndsl.training.passes.blocking import BlockedConvolutions
 from cnndsl.training.step import build_step
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "passes"
 FLOAT = onnx_ir.DataType.FLOAT
 HOST = found_host()
 
@@ -161,15 +157,6 @@ def test_what_it_puts_in_for_depthwise_kernels_is_as_recorded() -> None:
     compare("blocking_depthwise.before.onnxtxt", graph_text(model))
     assert BlockedConvolutions(Host(8))(model).modified
     compare("blocking_depthwise.after.onnxtxt", graph_text(model))
-
-
-def compare(name: str, text: str) -> None:
-    if Version(version("onnx")) < Version("1.23"):
-        pytest.skip("the printer of older versions of onnx writes numbers with fewer digits")
-    recorded = GOLDEN / name
-    if os.environ.get("CNNDSL_REWRITE"):
-        recorded.write_text(text, encoding="utf-8")
-    assert text == recorded.read_text(encoding="utf-8")
 
 
 def test_what_it_puts_in_for_strides_is_as_recorded() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy
@@ -13,7 +10,7 @@ import onnx_ir
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from packaging.version import Version
+from pass_goldens import compare
 
 from cnndsl.autodiff.pooling import MAX_POOL_GRADIENT
 from cnndsl.autodiff.reverse import differentiate
@@ -27,7 +24,6 @@ from cnndsl.training.host.kernels import BLOCKED
 from cnndsl.training.passes import simplify
 from cnndsl.training.passes.blocked_pools import BlockedPools
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "passes"
 FLOAT = onnx_ir.DataType.FLOAT
 HOST = found_host()
 
@@ -125,15 +121,6 @@ def test_what_it_puts_in_is_as_recorded() -> None:
     compare("blocked_pools.before.onnxtxt", graph_text(model))
     assert BlockedPools(Host(8))(model).modified
     compare("blocked_pools.after.onnxtxt", graph_text(model))
-
-
-def compare(name: str, text: str) -> None:
-    if Version(version("onnx")) < Version("1.23"):
-        pytest.skip("the printer of older versions of onnx writes numbers with fewer digits")
-    recorded = GOLDEN / name
-    if os.environ.get("CNNDSL_REWRITE"):
-        recorded.write_text(text, encoding="utf-8")
-    assert text == recorded.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

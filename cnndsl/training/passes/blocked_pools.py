@@ -17,22 +17,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import onnx_ir
-import onnx_ir.passes
 from typing_extensions import override
 
 from cnndsl.autodiff.pooling import MAX_POOL_GRADIENT
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.autodiff.windows import pool_windows
 from cnndsl.graph.builder import COMPOSITES
-from cnndsl.training.host.kernels import BLOCKED, Host
+from cnndsl.training.host.kernels import Host
 from cnndsl.training.host.nodes import BlockedNodes
 from cnndsl.training.host.pooling import can_block_pool, max_pool_gradient
-from cnndsl.training.passes.fusion import Fusion
+from cnndsl.training.passes.blocking import BlockedForms
 
 __all__ = ["BlockedPools"]
 
 
-class BlockedPools(Fusion):
+class BlockedPools(BlockedForms):
     """Puts the blocked form in the place of all gradients that have one: it is no slower."""
 
     def __init__(self, host: Host) -> None:
@@ -42,13 +41,6 @@ class BlockedPools(Fusion):
     @override
     def applies(self, node: onnx_ir.Node) -> bool:
         return (node.domain, node.op_type) == (COMPOSITES, MAX_POOL_GRADIENT)
-
-    @override
-    def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
-        result = super().call(model)
-        if result.modified:
-            model.graph.opset_imports[BLOCKED] = 1
-        return result
 
     @override
     def fused(self, node: onnx_ir.Node) -> Sequence[onnx_ir.Node]:

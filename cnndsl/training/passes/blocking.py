@@ -45,7 +45,7 @@ from cnndsl.training.host.rule import (
 )
 from cnndsl.training.passes.fusion import Fusion
 
-__all__ = ["BlockedConvolutions"]
+__all__ = ["BlockedConvolutions", "BlockedForms"]
 
 _Says: TypeAlias = Callable[[Geometry, int], bool]
 
@@ -59,7 +59,18 @@ _RULES: Mapping[Part, tuple[_Says, _Says]] = {
 _OPERATORS = {("", "Conv"), (COMPOSITES, INPUT_GRADIENT), (COMPOSITES, KERNEL_GRADIENT)}
 
 
-class BlockedConvolutions(Fusion):
+class BlockedForms(Fusion):
+    """Puts nodes on blocked feature maps in the place of others."""
+
+    @override
+    def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
+        result = super().call(model)
+        if result.modified:
+            model.graph.opset_imports[BLOCKED] = 1
+        return result
+
+
+class BlockedConvolutions(BlockedForms):
     """Puts blocked forms in the place of convolutions and gradients that they are faster for."""
 
     def __init__(self, host: Host, *, every: bool = False) -> None:
@@ -71,13 +82,6 @@ class BlockedConvolutions(Fusion):
     @override
     def applies(self, node: onnx_ir.Node) -> bool:
         return (node.domain, node.op_type) in _OPERATORS
-
-    @override
-    def call(self, model: onnx_ir.Model) -> onnx_ir.passes.PassResult:
-        result = super().call(model)
-        if result.modified:
-            model.graph.opset_imports[BLOCKED] = 1
-        return result
 
     @override
     def fused(self, node: onnx_ir.Node) -> Sequence[onnx_ir.Node]:

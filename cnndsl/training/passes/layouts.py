@@ -112,20 +112,10 @@ class BlockedLayouts(Fusion):
         movable = _movable(node, self.block)
         assert movable is not None
         emit = BlockedNodes()
-        result = movable.form(emit, [_in_blocks(emit, value) for value in movable.maps])
+        result = movable.form(emit, [emit.blocked(value) for value in movable.maps])
         if movable.gives_map:
             emit.plain(result)
         return emit
-
-
-def _in_blocks(emit: BlockedNodes, value: onnx_ir.Value) -> onnx_ir.Value:
-    """A value in blocks: what it was unblocked from, or what blocks it."""
-    producer = value.producer()
-    if producer is not None and _is_reorder(producer, "ReorderOutput"):
-        blocks = producer.inputs[0]
-        assert blocks is not None
-        return blocks
-    return emit.blocked(value)
 
 
 def _is_reorder(node: onnx_ir.Node, op_type: str) -> bool:
