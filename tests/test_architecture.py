@@ -71,6 +71,7 @@ EXEMPT = {
             "runtime",
             "plots",
             "data",
+            "importers",
             "training",
             "autodiff",
             "graph",
