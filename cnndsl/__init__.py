@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
     from cnndsl.runtime.training import Training as Training
+    from cnndsl.schemas import schema as schema
 
 _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
@@ -56,6 +57,7 @@ _HOMES = {
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "quantize": "cnndsl.inspection",
+    "schema": "cnndsl.schemas",
     "train": "cnndsl.api",
 }
 
@@ -78,6 +80,7 @@ __all__ = [
     "load",
     "parse",
     "quantize",
+    "schema",
     "train",
 ]
 

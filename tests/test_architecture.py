@@ -64,6 +64,7 @@ EXEMPT = {
         *(
             "__main__",
             "cli",
+            "schemas",
             "inspection",
             "api",
             "emit",

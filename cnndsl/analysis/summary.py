@@ -7,8 +7,9 @@ counted, is in ``docs/summary.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NotRequired
 
-from typing_extensions import override
+from typing_extensions import TypedDict, override
 
 from cnndsl.analysis.cost import (
     buffers_of,
@@ -32,7 +33,39 @@ from cnndsl.frozen import frozen
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.sharing import SHARE
 
-__all__ = ["LayerSummary", "Summary", "phrase", "summarize", "word"]
+__all__ = ["LayerJson", "LayerSummary", "Summary", "SummaryJson", "phrase", "summarize", "word"]
+
+
+class LayerJson(TypedDict):
+    """A layer of :class:`SummaryJson`; one of a vector has no receptive field."""
+
+    name: str
+    layer: str
+    output: str
+    params: int
+    macs: int
+    activation_bytes: int
+    receptive_field: str | None
+    weights_of: NotRequired[str]
+
+
+class SummaryJson(TypedDict):
+    """What ``cnndsl summary --format json`` prints; sizes are texts: ``6x28x28``."""
+
+    name: str
+    input: str
+    output: str
+    layers: list[LayerJson]
+    params: int
+    buffers: int
+    trainable_params: int
+    inference_params: int
+    macs: int
+    inference_macs: int
+    depth: int
+    weight_bytes: int
+    peak_activation_bytes: int
+    training_bytes: int
 
 
 @frozen
@@ -54,6 +87,21 @@ class LayerSummary:
     activation_bytes: int
     receptive_field: tuple[int, ...]
     weights_of: str = ""
+
+    def to_json(self) -> LayerJson:
+        """The layer as plain data."""
+        data: LayerJson = {
+            "name": self.name,
+            "layer": self.layer,
+            "output": _sizes(self.output),
+            "params": self.params,
+            "macs": self.macs,
+            "activation_bytes": self.activation_bytes,
+            "receptive_field": _sizes(self.receptive_field) or None,
+        }
+        if self.weights_of:
+            data["weights_of"] = self.weights_of
+        return data
 
 
 @frozen
@@ -99,25 +147,13 @@ class Summary:
         owners = {layer.weights_of for layer in self.layers if layer.weights_of}
         return sum(layer.params for layer in self.layers if layer.name in owners)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> SummaryJson:
         """The summary as plain data; sizes are texts (``6x28x28``), the main output's is given."""
         return {
             "name": self.name,
             "input": ", ".join(_sizes(dims) for dims in self.inputs.values()),
             "output": _sizes(next(iter(self.outputs.values()))),
-            "layers": [
-                {
-                    "name": layer.name,
-                    "layer": layer.layer,
-                    "output": _sizes(layer.output),
-                    "params": layer.params,
-                    "macs": layer.macs,
-                    "activation_bytes": layer.activation_bytes,
-                    "receptive_field": _sizes(layer.receptive_field) or None,
-                    **({"weights_of": layer.weights_of} if layer.weights_of else {}),
-                }
-                for layer in self.layers
-            ],
+            "layers": [layer.to_json() for layer in self.layers],
             "params": self.params,
             "buffers": self.buffers,
             "trainable_params": self.trainable_params,

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy
+from typing_extensions import TypedDict
 
 from cnndsl.diagnostics.render.characters import visible
 
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
     from cnndsl.data.sources import Array
     from cnndsl.runtime.prediction import Answer, Prediction
 
-__all__ = ["aligned", "as_json", "as_lines", "nans", "sizes"]
+__all__ = [
+    "AnswerJson",
+    "ArrayJson",
+    "PredictionJson",
+    "PredictionsJson",
+    "ResultsJson",
+    "aligned",
+    "as_json",
+    "as_lines",
+    "nans",
+    "sizes",
+]
 
 _LISTED = 100
 """Unranked numbers are listed up to so many; of more, the range is shown."""
@@ -33,6 +45,43 @@ _IN_ROWS = 200
 
 _WIDEST = 80
 """No row of numbers is wider than a terminal."""
+
+
+AnswerJson = TypedDict("AnswerJson", {"index": int, "class": str | None, "score": float | None})
+"""A number of the main output; one that is none is null."""
+
+
+class ArrayJson(TypedDict):
+    """An output or layer: its sizes and range; what is no number is null."""
+
+    shape: list[int]
+    min: float | None
+    mean: float | None
+    max: float | None
+
+
+class PredictionJson(TypedDict):
+    """What a network answers for one input."""
+
+    input: str
+    kind: str | None
+    ranked: bool | None
+    answers: list[AnswerJson]
+    nan: int
+    outputs: dict[str, ArrayJson]
+    layers: dict[str, ArrayJson]
+
+
+PredictionsJson = list[PredictionJson]
+"""What ``cnndsl run --format json`` prints."""
+
+
+class ResultsJson(TypedDict):
+    """What ``cnndsl run -o FILE --format json`` prints: what was written where."""
+
+    file: str
+    inputs: int
+    arrays: dict[str, list[int]]
 
 
 def as_lines(prediction: Prediction, top: int) -> Iterator[str]:
@@ -58,9 +107,9 @@ def as_lines(prediction: Prediction, top: int) -> Iterator[str]:
         yield from _rows(array)
 
 
-def as_json(prediction: Prediction, top: int) -> dict[str, object]:
+def as_json(prediction: Prediction, top: int) -> PredictionJson:
     """The answers as plain data; ``docs/train-command.md`` says what each key is."""
-    answers = [
+    answers: list[AnswerJson] = [
         {
             "index": answer.index,
             "class": answer.name if len(prediction.classes) == len(prediction.main) else None,
@@ -163,7 +212,7 @@ def _range(array: Array) -> tuple[float, float, float]:
         return float(array.min()), float(array.mean(dtype="float64")), float(array.max())
 
 
-def _about(array: Array) -> dict[str, object]:
+def _about(array: Array) -> ArrayJson:
     low, mean, high = map(_number, _range(array))
     return {"shape": list(array.shape), "min": low, "mean": mean, "max": high}
 

@@ -16,7 +16,14 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-__all__ = ["Completer", "complete_codes", "complete_files", "complete_models", "complete_specs"]
+__all__ = [
+    "Completer",
+    "complete_codes",
+    "complete_files",
+    "complete_models",
+    "complete_schemas",
+    "complete_specs",
+]
 
 Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem]"]
 """What click calls with what has been typed of a word."""
@@ -51,6 +58,17 @@ def complete_codes(
         for name, code in CODES.items()
         if name.startswith(begin)
     ]
+
+
+def complete_schemas(
+    ctx: click.Context, parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    """Names of JSON schemas."""
+    from click.shell_completion import CompletionItem
+
+    from cnndsl.schemas import SCHEMAS
+
+    return [CompletionItem(name) for name in SCHEMAS if name.startswith(typed)]
 
 
 def complete_files(*endings: str, words: Iterable[str] = ()) -> Completer:

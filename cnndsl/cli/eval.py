@@ -159,13 +159,15 @@ def eval(
         skip_broken=skip_broken,
         tell=lambda note: click.echo(f"note: {visible(note)}", err=True),
     )
-    from cnndsl.cli.scores import as_json, as_text
+    from cnndsl.cli.scores import as_text
 
     if confusion is not None:
         _draw(evaluation, confusion, networks[0].name)
     if style == "json":
+        from cnndsl.cli.scores_json import AskedJson, as_json
+
         part = "train" if valid is not None else split or "test"
-        what: dict[str, object] = {"model": model, "data": data, "split": part, "valid": valid}
+        what: AskedJson = {"model": model, "data": data, "split": part, "valid": valid}
         if len(models) > 1:
             what["models"] = list(models)
         click.echo(json.dumps({**what, **as_json(evaluation)}, ensure_ascii=False))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from typing_extensions import TypedDict
 
 from cnndsl.cli.drawings import named_files
 from cnndsl.cli.gains import finite
@@ -18,7 +19,26 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 if TYPE_CHECKING:
     from cnndsl.runtime.explainer import Explanation, Method
 
-__all__ = ["Why", "explain_options", "print_explanations"]
+__all__ = ["ExplanationJson", "ExplanationsJson", "Why", "explain_options", "print_explanations"]
+
+
+ExplanationJson = TypedDict(
+    "ExplanationJson",
+    {
+        "input": str,
+        "file": str,
+        "method": str,
+        "index": int,
+        "class": str,
+        "kind": str,
+        "score": float | None,
+        "max": float | None,
+    },
+)
+"""Which answer of which input was explained, how, and the file that it was drawn into."""
+
+ExplanationsJson = list[ExplanationJson]
+"""What ``cnndsl run --explain METHOD -o FILE --format json`` prints."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +123,7 @@ def _drawn(file: str, one: Explanation, style: str) -> str:
         dark = "" if one.largest > 0 else "; nothing of it is above 0"
         dark = "; it holds NaN" if one.largest != one.largest else dark
         return f"{visible(file)}: {one.method}, {answer} for {visible(one.name)}{dark}"
-    said = {
+    said: ExplanationJson = {
         "input": one.name,
         "file": file,
         "method": one.method,

@@ -13,32 +13,10 @@ from cnndsl.diagnostics.render.characters import visible
 if TYPE_CHECKING:
     from cnndsl.runtime.evaluation import Evaluation
 
-__all__ = ["finite", "parts_json", "parts_table", "percent"]
+__all__ = ["finite", "parts_table", "percent"]
 
 _NAME = 30
 """Wider names are cut."""
-
-
-def parts_json(evaluation: Evaluation) -> dict[str, object]:
-    """How good less would be, where answers are means of several models or views."""
-    if not evaluation.parts:
-        return {}
-    return {
-        "parts": [
-            {
-                "models": list(part.models),
-                "views": part.views,
-                "loss": finite(part.evaluation.loss),
-                "top1": part.evaluation.top1,
-                "top5": part.evaluation.top5,
-                "accuracy": part.evaluation.accuracy,
-                "mean_iou": part.evaluation.mean_iou,
-                "mae": finite(part.evaluation.mae),
-                "rmse": finite(part.evaluation.rmse),
-            }
-            for part in evaluation.parts
-        ]
-    }
 
 
 def parts_table(evaluation: Evaluation) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
+from typing_extensions import TypedDict
 
 from cnndsl.cli.drawings import named_files
 from cnndsl.diagnostics.render.characters import visible
@@ -14,7 +15,20 @@ from cnndsl.diagnostics.render.characters import visible
 if TYPE_CHECKING:
     from cnndsl.runtime.prediction import Prediction
 
-__all__ = ["check_drawing", "print_maps"]
+__all__ = ["DrawnMapJson", "DrawnMapsJson", "check_drawing", "print_maps"]
+
+
+class DrawnMapJson(TypedDict):
+    """A layer's feature maps for one input, and the file that they were drawn into."""
+
+    input: str
+    layer: str
+    file: str
+    shape: list[int]
+
+
+DrawnMapsJson = list[DrawnMapJson]
+"""What ``cnndsl run --draw FILE --format json`` prints."""
 
 
 def check_drawing(draw: str | None, layers: tuple[str, ...], output: str | None) -> None:
@@ -46,7 +60,12 @@ def print_maps(predictions: Iterator[Prediction], draw: str, style: str) -> None
             sizes = "x".join(map(str, shape))
             click.echo(f"{visible(file)}: {visible(layer)} {sizes} of {visible(prediction.name)}")
         else:
-            one = {"input": prediction.name, "layer": layer, "file": file, "shape": list(shape)}
+            one: DrawnMapJson = {
+                "input": prediction.name,
+                "layer": layer,
+                "file": file,
+                "shape": list(shape),
+            }
             said.append(json.dumps(one, ensure_ascii=False))
     if style == "json":
         click.echo("[\n" + ",\n".join(said) + "\n]" if said else "[]")

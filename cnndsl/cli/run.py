@@ -283,7 +283,7 @@ def _progress(inputs: tuple[str, ...]) -> Iterator[Callable[[Any], Any]]:
 
 
 def _write(path: str, predictions: Iterator[Prediction], style: str) -> None:
-    from cnndsl.cli.answers import nans, sizes
+    from cnndsl.cli.answers import ResultsJson, nans, sizes
     from cnndsl.data.results import ResultsFile
 
     lost = 0
@@ -297,7 +297,8 @@ def _write(path: str, predictions: Iterator[Prediction], style: str) -> None:
         _say(f"{lost:,} of {results.count:,} answers hold NaN")
     shapes = {name: list(shape) for name, shape in results.shapes.items()}
     if style == "json":
-        click.echo(json.dumps({"file": path, "inputs": results.count, "arrays": shapes}))
+        said: ResultsJson = {"file": path, "inputs": results.count, "arrays": shapes}
+        click.echo(json.dumps(said))
     else:
         listed = ", ".join(f"{name} {sizes(shape)}" for name, shape in shapes.items())
         click.echo(f"{path}: {results.count} inputs; {listed}")

@@ -6,19 +6,19 @@ Rows of a confusion matrix are the true classes, columns the answers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from cnndsl.cli.columns import Column, cut, table, width
-from cnndsl.cli.gains import finite, parts_json, parts_table, percent
+from cnndsl.cli.gains import parts_table, percent
 from cnndsl.cli.progress import number
+from cnndsl.cli.scores_json import matrix_of
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.runtime.evaluation import Evaluation
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_text"]
 
 _WHOLE = 20
 """Up to so many classes, labels or values are shown; of more, what is worth a look."""
@@ -31,100 +31,6 @@ _HEADING = 4
 
 _NAME = 30
 """Wider names are cut."""
-
-_LISTED_JSON = 10_000
-"""Of more labels or values, JSON has only the means."""
-
-
-# --- json ---------------------------------------------------------------------------------------
-
-
-def as_json(evaluation: Evaluation) -> dict[str, object]:
-    """The numbers as plain data; ``docs/train-command.md`` says what each is."""
-    matrix = _matrix(evaluation)
-    # A single output has the name of one class of two.
-    named = len(evaluation.classes) in {1, len(matrix)}
-    return {
-        "count": evaluation.count,
-        "loss": finite(evaluation.loss),
-        "top1": evaluation.top1,
-        "top5": evaluation.top5,
-        "accuracy": evaluation.accuracy,
-        "exact_match": evaluation.exact_match,
-        "mean_iou": evaluation.mean_iou,
-        "mae": finite(evaluation.mae),
-        "rmse": finite(evaluation.rmse),
-        "r2": finite(evaluation.r2),
-        "nan": evaluation.nan,
-        "classes": [
-            {
-                "index": index,
-                "class": name if named else None,
-                "count": one.count,
-                "correct": one.correct,
-                "accuracy": one.recall,
-                "precision": one.precision,
-                "recall": one.recall,
-                "f1": one.f1,
-                "iou": one.iou if evaluation.places else None,
-            }
-            for index, (name, one) in enumerate(
-                zip(evaluation.class_names, evaluation.class_scores, strict=True)
-            )
-        ],
-        "confusion": matrix or None,
-        "labels": _labels_json(evaluation),
-        "values": _values_json(evaluation),
-        **_outputs_json(evaluation),
-        **parts_json(evaluation),
-    }
-
-
-def _outputs_json(evaluation: Evaluation) -> dict[str, object]:
-    """What each output is worth, where several have losses."""
-    if not evaluation.outputs:
-        return {}
-    return {"outputs": {name: as_json(one) for name, one in evaluation.outputs.items()}}
-
-
-def _labels_json(evaluation: Evaluation) -> list[dict[str, object]]:
-    labels = evaluation.labels
-    named = len(labels) == len(evaluation.classes)
-    if len(labels) > _LISTED_JSON:
-        return []
-    return [
-        {
-            "index": index,
-            "label": evaluation.classes[index] if named else None,
-            "count": one.count,
-            "positive": one.positive,
-            "accuracy": one.accuracy,
-            "precision": one.precision,
-            "recall": one.recall,
-            "f1": one.f1,
-            "auc": one.auc,
-            "iou": one.iou if evaluation.places else None,
-        }
-        for index, one in enumerate(labels)
-    ]
-
-
-def _values_json(evaluation: Evaluation) -> list[dict[str, object]]:
-    values = evaluation.values
-    named = len(values) == len(evaluation.classes)
-    if len(values) > _LISTED_JSON:
-        return []
-    return [
-        {
-            "index": index,
-            "name": evaluation.classes[index] if named else None,
-            **{key: finite(value) for key, value in asdict(one).items()},
-        }
-        for index, one in enumerate(values)
-    ]
-
-
-# --- text ---------------------------------------------------------------------------------------
 
 
 def as_text(evaluation: Evaluation) -> str:
@@ -173,17 +79,12 @@ def _facts(evaluation: Evaluation) -> Iterator[str]:
         yield f"R2 {_decimal(evaluation.r2)}"
 
 
-def _matrix(evaluation: Evaluation) -> list[list[int]]:
-    matrix = evaluation.confusion
-    return [] if matrix is None else [[int(cell) for cell in row] for row in matrix]
-
-
 # --- classes ------------------------------------------------------------------------------------
 
 
 def _classes(evaluation: Evaluation) -> Iterator[str]:
     """Each class's numbers and what it is taken for; of many classes, the worst."""
-    matrix = _matrix(evaluation)
+    matrix = matrix_of(evaluation)
     names = _shown(evaluation.class_names)
     if len(matrix) <= _WHOLE:
         short = max(map(width, names)) <= _HEADING

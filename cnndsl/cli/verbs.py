@@ -20,6 +20,7 @@ VERBS = MappingProxyType(
         "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
         "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),
+        "schema": ("cnndsl.cli.schema:schema", "Print the JSON schema of a verb's JSON."),
         "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
         "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
     }

@@ -35,6 +35,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN007": Code("name cannot be defined"),
         "CNN008": Code("string never closed"),
         "CNN010": Code("no such spec"),
+        "CNN011": Code("no such JSON schema"),
         "CNN101": Code("unknown layer or block"),
         "CNN102": Code("unknown name in an expression"),
         "CNN103": Code("unknown stream or label"),

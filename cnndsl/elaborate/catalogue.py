@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from typing_extensions import TypedDict
+
 from cnndsl import resources
 from cnndsl.diagnostics.model import Report
 from cnndsl.diagnostics.source import Source
@@ -21,7 +23,7 @@ from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Expect, Input, Module
 from cnndsl.syntax.parser import parse
 
-__all__ = ["Entry", "catalogue", "entry"]
+__all__ = ["CatalogueJson", "Entry", "EntryJson", "catalogue", "entry"]
 
 _TITLE = re.compile(r"# ([^()]+) \(([^()]+?), (\d{4})\b")
 """A first comment: the network, and in brackets authors and year, whatever follows them."""
@@ -45,6 +47,26 @@ _INFERENCE = {
     Quantity.INFERENCE_PARAMS: Quantity.PARAMS,
     Quantity.INFERENCE_MACS: Quantity.MACS,
 }
+
+
+class EntryJson(TypedDict):
+    """A shipped network; sizes of inputs are one text."""
+
+    name: str
+    title: str
+    input: str
+    params: int
+    inference_params: int
+    macs: int
+    inference_macs: int
+    buffers: int
+    depth: int
+    year: int
+    paper: str | None
+
+
+CatalogueJson = list[EntryJson]
+"""What ``cnndsl specs --format json`` prints."""
 
 
 @frozen
@@ -71,13 +93,18 @@ class Entry:
         first, more, _ = self.paper.partition(", ")
         return f"{first}{' et al.' if more else ''}, {self.year}"
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> EntryJson:
         """The entry as plain data, with the same keys for all; sizes of inputs are one text."""
         return {
             "name": self.name,
             "title": self.title,
             "input": ", ".join(self.inputs),
-            **self.counts,
+            "params": self.counts[Quantity.PARAMS],
+            "inference_params": self.counts[Quantity.INFERENCE_PARAMS],
+            "macs": self.counts[Quantity.MACS],
+            "inference_macs": self.counts[Quantity.INFERENCE_MACS],
+            "buffers": self.counts[Quantity.BUFFERS],
+            "depth": self.counts[Quantity.DEPTH],
             "year": self.year,
             "paper": self.paper or None,
         }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from typing_extensions import TypedDict
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime import library
@@ -12,7 +14,17 @@ from cnndsl.runtime.device import Driver, read_driver, trial
 from cnndsl.runtime.host import found_host
 from cnndsl.runtime.start import CPU, CUDA
 
-__all__ = ["DEPENDENCIES", "Checkup", "Problem", "ProviderState", "examine"]
+__all__ = [
+    "DEPENDENCIES",
+    "Checkup",
+    "CheckupJson",
+    "DriverJson",
+    "Problem",
+    "ProblemJson",
+    "ProviderJson",
+    "ProviderState",
+    "examine",
+]
 
 # fmt: off
 DEPENDENCIES = (
@@ -21,6 +33,44 @@ DEPENDENCIES = (
 )
 # fmt: on
 """What cnndsl needs beside ONNX Runtime."""
+
+
+class ProviderJson(TypedDict):
+    """A provider of ONNX Runtime, and what running on it gave."""
+
+    name: str
+    works: bool
+    detail: str
+
+
+class DriverJson(TypedDict):
+    """NVIDIA's driver: the newest CUDA that it supports, as two numbers, and its GPUs."""
+
+    cuda: list[int]
+    gpus: list[str]
+    error: str
+
+
+class ProblemJson(TypedDict):
+    """What does not work, and what mends it."""
+
+    message: str
+    notes: list[str]
+    help: str
+    serious: bool
+
+
+class CheckupJson(TypedDict):
+    """What ``cnndsl doctor --format json`` prints."""
+
+    healthy: bool
+    python: str
+    platform: str
+    versions: dict[str, str | None]
+    providers: list[ProviderJson]
+    host: str
+    driver: DriverJson | None
+    problems: list[ProblemJson]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +115,32 @@ class Checkup:
         """Whether networks can run, at least on the CPU."""
         return not any(problem.serious for problem in self.problems)
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> CheckupJson:
         """The checkup as plain data."""
-        return {"healthy": self.healthy, **asdict(self)}
+        driver = self.driver
+        return {
+            "healthy": self.healthy,
+            "python": self.python,
+            "platform": self.platform,
+            "versions": self.versions,
+            "providers": [
+                {"name": one.name, "works": one.works, "detail": one.detail}
+                for one in self.providers
+            ],
+            "host": self.host,
+            "driver": None
+            if driver is None
+            else {"cuda": list(driver.cuda), "gpus": list(driver.gpus), "error": driver.error},
+            "problems": [
+                {
+                    "message": one.message,
+                    "notes": list(one.notes),
+                    "help": one.help,
+                    "serious": one.serious,
+                }
+                for one in self.problems
+            ],
+        }
 
 
 def examine() -> Checkup:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy
 import pytest
 
-from cnndsl.cli.scores import as_json, as_text
+from cnndsl.cli.scores import as_text
+from cnndsl.cli.scores_json import as_json
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.tally import LabelScores, ValueScores
 

@@ -16,7 +16,8 @@ from typing_extensions import override
 
 import cnndsl
 from cnndsl.cli.progress import epoch_line
-from cnndsl.cli.scores import as_json, as_text
+from cnndsl.cli.scores import as_text
+from cnndsl.cli.scores_json import as_json
 from cnndsl.data.formats.memory import ArrayData
 from cnndsl.diagnostics.model import UserError
 
@@ -115,7 +116,7 @@ def test_evaluation_says_what_each_output_is_worth(tmp_path: Path) -> None:
     assert box.mae == pytest.approx(float(error), rel=1e-4)
     right = (given["output"].argmax(1) == data["y"]).mean()
     assert main.top1 == pytest.approx(float(right))
-    assert set(as_json(found)["outputs"]) == {"output", "box"}  # type: ignore[call-overload]
+    assert set(as_json(found)["outputs"]) == {"output", "box"}
     assert "outputs" not in as_json(main)
     text = as_text(found)
     assert text.startswith("loss ")
