@@ -368,6 +368,8 @@ def train(
 def check(spec: str | os.PathLike[str], **parameters: object) -> list[Diagnostic]:
     r"""What is wrong with a spec: a path, a shipped name, or a text (which has a line break).
 
+    Of a page in Markdown, that is what is wrong with its fenced ``cnn`` blocks.
+
     >>> import cnndsl
     >>> [problem] = cnndsl.check("input 3x224x224\nconv 96@11 stride 4\n")
     >>> problem.code, problem.message
@@ -379,4 +381,10 @@ def check(spec: str | os.PathLike[str], **parameters: object) -> list[Diagnostic
     if isinstance(spec, str) and "\n" in spec:
         return list(pipeline.check_text(spec, parameters=parameters).diagnostics)
     path = Path(spec) if isinstance(spec, os.PathLike) else spec
+    from cnndsl.markdown.fences import is_markdown
+
+    if is_markdown(path):
+        from cnndsl.markdown.check import check_page
+
+        return list(check_page(path, parameters).diagnostics)
     return list(pipeline.check(path, parameters).diagnostics)

@@ -13,10 +13,10 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Report, UserError
+from cnndsl.diagnostics.model import Diagnostic, Edit, Report
 from cnndsl.elaborate.context import current_limits
 from cnndsl.elaborate.draft import Draft
-from cnndsl.elaborate.modules import Loader, find_spec
+from cnndsl.elaborate.modules import Loader, demand_text, find_spec
 from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.elaborate.parameters import parameter_values
 from cnndsl.elaborate.resolve import resolve
@@ -107,23 +107,19 @@ def check_text(
     *,
     annotate: bool = False,
     limits: Limits | None = None,
+    files: Mapping[Path, str] | None = None,
 ) -> Checked:
     """Check a text; its imports are relative to the folder of ``name``.
+
+    ``files`` are texts that stand for what files contain, by their resolved paths.
 
     Raises:
         UserError: CNN005 where it cannot be written as UTF-8.
     """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UserError(
-            "CNN005",
-            f"the text is no text: character {error.start + 1} is half a character",
-            help="give a text of whole characters",
-        ) from error
+    demand_text(text)
     limits = limits or current_limits()
     path = Path(name)
-    edited = {path.resolve(): text}
+    edited = {**(files or {}), path.resolve(): text}
     values = parameter_values(parameters or {})
     return _check(_Request(path, values, limits, edited, annotate=annotate))
 

@@ -68,6 +68,7 @@ EXEMPT = {
             "inspection",
             "api",
             "emit",
+            "markdown",
             "pipeline",
             "runtime",
             "plots",

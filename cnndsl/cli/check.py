@@ -16,6 +16,7 @@ from cnndsl.diagnostics.render import FORMATS, render, render_text
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
+    from cnndsl.markdown.check import CheckedPage
     from cnndsl.typecheck.checked import Checked
 
 __all__ = ["check"]
@@ -55,8 +56,9 @@ def check(
 ) -> None:
     """Say what is wrong with each SPEC, and how to mend it.
 
-    A SPEC is a path, the name of a shipped network, or - for standard input. The exit code is 0
-    where all are clean and 1 where anything was found.
+    A SPEC is a path, the name of a shipped network, or - for standard input. Of a page in Markdown
+    (.md, .markdown, .qmd) each fenced `cnn` block is a spec. The exit code is 0 where all are clean
+    and 1 where anything was found.
 
     With --fix or --annotate, - is a filter: the changed text goes to standard output, and all that
     is said to standard error.
@@ -81,13 +83,19 @@ def check(
     sys.exit(1 if found else 0)
 
 
-def _checked(spec: str, parameters: Mapping[str, object], fix: bool, annotate: bool) -> Checked:
+def _checked(
+    spec: str, parameters: Mapping[str, object], fix: bool, annotate: bool
+) -> Checked | CheckedPage:
     """Check a spec; before that, mend it as asked."""
     from cnndsl import pipeline
+    from cnndsl.markdown.check import check_page
+    from cnndsl.markdown.fences import is_markdown
 
     piped = _standard_input() if spec == "-" else None
 
-    def again(*, annotate: bool = False) -> Checked:
+    def again(*, annotate: bool = False) -> Checked | CheckedPage:
+        if piped is None and is_markdown(spec):
+            return check_page(spec, parameters, annotate=annotate)
         if piped is None:
             return pipeline.check(spec, parameters, annotate=annotate)
         return pipeline.check_text(piped, _PIPED, parameters, annotate=annotate)
@@ -139,17 +147,24 @@ def _outside(error: UserError, style: str) -> Diagnostic:
     return as_diagnostic(error)
 
 
-def _report(spec: str, checked: Checked, table: str, color: bool) -> str:
-    """Diagnostics, the layer table, and the summary line."""
+def _report(spec: str, checked: Checked | CheckedPage, table: str, color: bool) -> str:
+    """Diagnostics, the layer table, and the summary line; of a page, tables of blocks."""
     from cnndsl.cli.table import layer_table
     from cnndsl.pipeline import current_limits
+    from cnndsl.typecheck.checked import Checked
 
     most = current_limits().diagnostics
     shown = checked.diagnostics[:most]
     parts = [render_text(shown, color) if shown else ""]
+    what = spec
+    if isinstance(checked, Checked):
+        tables = [checked.table]
+    else:
+        what += f": {count(len(checked.blocks), 'block')}"
+        tables = [one.checked.table for one in checked.blocks if one.diagnostics or table == "all"]
     if table != "none":
-        parts.append(layer_table(checked.table, whole=table == "all"))
-    parts.append(f"{spec}: {_summary(checked.diagnostics, most)}")
+        parts += [layer_table(rows, whole=table == "all") for rows in tables]
+    parts.append(f"{what}: {_summary(checked.diagnostics, most)}")
     return "\n\n".join(filter(None, parts))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, Severity, UserError
@@ -21,9 +21,16 @@ _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def class_names(
-    statement: Classes | ClassesFile, spec: Path, report: Report, limits: Limits
+    statement: Classes | ClassesFile,
+    spec: Path,
+    report: Report,
+    limits: Limits,
+    edited: Mapping[Path, str],
 ) -> tuple[str, ...]:
-    """The names of the classes, in the order of the output; files lie beside the ``spec``."""
+    """The names of the classes, in the order of the output; files lie beside the ``spec``.
+
+    ``edited`` holds texts that stand in for what files contain, by resolved path.
+    """
     if isinstance(statement, Classes):
         names = tuple(name.value for name in statement.names)
         report.extend(_problems(names, [name.span for name in statement.names]))
@@ -31,7 +38,8 @@ def class_names(
     folder = spec.parent
     try:
         name = statement.path.value
-        text = read_text(_beside(folder, name), limits, name)
+        path = _beside(folder, name)
+        text = edited.get(path.resolve()) or read_text(path, limits, name)
     except UserError as error:
         message = error.message.replace(str(folder / statement.path.value), statement.path.value)
         report.add(Diagnostic(error.code, message, statement.path.span, help=error.help))

@@ -21,7 +21,7 @@ from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Import, Module, Text
 from cnndsl.syntax.parser import parse
 
-__all__ = ["Loader", "find_spec", "read_text", "shipped_specs"]
+__all__ = ["Loader", "demand_text", "find_spec", "read_text", "shipped_specs"]
 
 
 def shipped_specs() -> tuple[str, ...]:
@@ -60,6 +60,22 @@ def _neighbours(path: Path) -> list[Path]:
         return sorted(path.parent.glob("*.cnn"))[:1000]
     except OSError:
         return []
+
+
+def demand_text(text: str) -> None:
+    """See that a text is one that a file can hold.
+
+    Raises:
+        UserError: CNN005 where it has halves of characters.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            "CNN005",
+            f"the text is no text: character {error.start + 1} is half a character",
+            help="give a text of whole characters",
+        ) from error
 
 
 def read_text(path: Path, limits: Limits, name: str = "") -> str:

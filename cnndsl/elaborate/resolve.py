@@ -141,7 +141,9 @@ class _Resolver:
                 self._input(statement, frame)
             case Classes() | ClassesFile():
                 if self._once(statement, "classes"):
-                    self.draft.classes = class_names(statement, self.path, self.report, self.limits)
+                    self.draft.classes = class_names(
+                        statement, self.path, self.report, self.limits, self.loader.edited
+                    )
             case Output():
                 self.outputs.append(statement)
             case Param():

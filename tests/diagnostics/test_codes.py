@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from documents import fences
 
 import cnndsl
 from cnndsl import resources
@@ -37,10 +38,10 @@ def test_a_page_shows_what_is_wrong_and_what_is_right(code: str) -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_page_claims_only_its_own_code_with_its_severity(code: str) -> None:
-    page = (PAGES / f"{code}.md").read_text(encoding="utf-8")
-    for kind, claimed in re.findall(r"# (error|warning): (CNN\d+)", page):
-        assert claimed == code
-        assert kind == CODES[code].severity
+    for fence in fences(PAGES / f"{code}.md", "cnn"):
+        for kind, claimed in re.findall(r"# (error|warning): (CNN\d+)", fence.text):
+            assert claimed == code
+            assert kind == CODES[code].severity
 
 
 def test_only_what_changes_no_result_is_a_warning_by_default() -> None:

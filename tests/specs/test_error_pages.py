@@ -216,6 +216,16 @@ def two_broken_pictures(folder: Path) -> None:
         (folder / "pictures" / name).write_text("<html>")
 
 
+def a_page(code: str) -> Situation:
+    """The page in Markdown that a page about an error shows."""
+
+    def written(folder: Path) -> None:
+        [page] = fences(PAGES / f"{code}.md", "markdown")
+        (folder / "page.md").write_text(page.text, encoding="utf-8")
+
+    return written
+
+
 def a_run(folder: Path, epochs: int = 1) -> None:
     words = ["train", "lenet5", "--data", "digits", "--epochs", str(epochs), "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "cnndsl", *words], cwd=folder, check=True)
@@ -247,6 +257,9 @@ SITUATIONS: dict[str, Situation] = {
     "CNN611": a_model_in_float16,
     "CNN613": pools_only,
     "CNN630": blocks_only,
+    "CNN690": a_page("CNN690"),
+    "CNN691": a_page("CNN691"),
+    "CNN692": a_page("CNN692"),
     "CNN702": half_a_picture,
     "CNN703": channels_last,
     "CNN704": a_picture,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from markdown_it import MarkdownIt
 
 __all__ = ["ROOT", "Fence", "documents", "fences", "name_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder of the checkout."""
-
-_FENCE = re.compile(r"^```(\S+)?([^\n]*)\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,12 @@ def name_of(page: Path) -> str:
 
 def fences(page: Path, language: str = "") -> Iterator[Fence]:
     """The blocks of a page, in order; those of one language where one is given."""
-    text = page.read_text(encoding="utf-8")
-    for found in _FENCE.finditer(text):
-        words = tuple(found[2].split())
+    for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
+        if token.type != "fence" or token.level:
+            continue
+        name, *words = token.info.split() or [""]
         file = next((word.partition("=")[2] for word in words if word.startswith("file=")), "")
-        line = text.count("\n", 0, found.start()) + 1
-        fence = Fence(page, line, found[1] or "", file, words, found[3])
+        assert token.map is not None
+        fence = Fence(page, token.map[0] + 1, name, file, tuple(words), token.content)
         if language in ("", fence.language):
             yield fence

@@ -1,0 +1,1 @@
+"""Specs in Markdown: the fenced `cnn` blocks of a page, checked where they stand."""
