@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from cnndsl.diagnostics.words import abridged, count
 from cnndsl.elaborate.bound import validate
 from cnndsl.importers.networks.graph import (
     ImportedInput,
@@ -183,29 +184,54 @@ class NetworkBuilder:
         self._types.update(zip(outputs, known, strict=False))
         self._leave_off(inputs)
 
-    def build(self, outputs: Mapping[str, str]) -> ImportedNetwork:
+    def build(
+        self, outputs: Mapping[str, str], heads: Mapping[str, str] | None = None
+    ) -> ImportedNetwork:
         """The network; ``outputs`` are names for what it gives, the main one first.
 
         Where one of these hangs on something refused, the network gives what stands before that.
+        ``heads`` are names for what only its training reads. Layers that none of these needs are
+        left out, which a note says.
         """
+        heads = {name: value for name, value in (heads or {}).items() if self.is_said(value)}
         said = {name: value for name, value in outputs.items() if self.is_said(value)}
         if len(said) < len(outputs):
             ends = [node.outputs[0] for node in self._nodes if node.outputs[0] not in self._read]
             for value in (*self._ends, *ends):
                 if value in self._types and value not in said.values():
                     said[value] = value
+        nodes = self._needed((*said.values(), *heads.values()))
         return ImportedNetwork(
             self.name,
             self.source,
             tuple(self._inputs),
-            tuple(self._nodes),
+            nodes,
             said,
             tuple(self._refused),
             self._behind,
             tuple(self.notes),
             self.classes,
             self.recipe,
+            heads,
         )
+
+    def _needed(self, values: Sequence[str]) -> tuple[ImportedNode, ...]:
+        """The nodes that these values are made of."""
+        wanted = set(values)
+        needed: list[ImportedNode] = []
+        left: list[str] = []
+        for node in reversed(self._nodes):
+            if wanted.isdisjoint(node.outputs):
+                left.append(f"`{node.label or node.keyword}`")
+                continue
+            needed.append(node)
+            wanted.update(node.inputs)
+            if node.share:
+                wanted.add(node.share)
+        if left:
+            what = f"{count(len(left), 'layer')} that nothing reads"
+            self.notes.append(f"left out: {what} ({abridged(left[::-1], 4)})")
+        return tuple(reversed(needed))
 
     def _leave_off(self, inputs: Sequence[str]) -> None:
         """What is said here is read by something that is not: the spec's last values."""

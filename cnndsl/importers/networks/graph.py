@@ -91,12 +91,13 @@ class ImportedNetwork:
         name: what the source calls it; it need not be a legal name.
         source: what it was read from, for people: ``resnet50.onnx (ONNX, opset 17)``.
         outputs: names for the values that it gives, the main one first.
+        heads: names for values that only its training reads: what auxiliary losses are of.
         refused: what cannot be said, in the order of the source. The nodes that depend on it are
             missing from ``nodes``, and ``outputs`` are then the last values before it.
         behind: how many more layers stand behind what is refused.
         notes: what whoever imports should know: numbers that were converted, guesses made.
         classes: the names of the main output's classes.
-        recipe: how the source trains it; labels in it are those of the source.
+        recipe: how the source trains it; labels in it are names of ``heads``.
     """
 
     name: str
@@ -109,6 +110,7 @@ class ImportedNetwork:
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     recipe: Recipe | None = None
+    heads: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def types(self) -> Mapping[str, TensorType]:

@@ -1,0 +1,138 @@
+"""Says a layer's settings in as few words as it takes.
+
+A foreign file states every default and every size twice; a spec says ``conv 64@3 padding 1``. What
+is left out here is what the layer's own schema gives back, so that reading the spec makes the same
+layer: which is checked once the whole is written (:mod:`.proof`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cnndsl.elaborate.bound import validate
+from cnndsl.layers import find
+from cnndsl.layers.base import Init, Layer
+from cnndsl.layers.window import Rounding
+from cnndsl.syntax.sharing import SHARE
+from cnndsl.types import TensorType
+
+if TYPE_CHECKING:
+    from cnndsl.elaborate.values import Value
+
+__all__ = ["ROUNDING", "brief_settings", "defaults_of", "roundings"]
+
+ROUNDING = "rounding"
+
+_SIZES = ("kernel", "stride", "padding", "dilation", "output_padding")
+"""Parameters that have a value for each spatial dimension, or one for all."""
+
+_LARGE = 1e15
+"""Whole numbers up to here are written without a point."""
+
+_STARTS = ("init", "bias_init", "start")
+"""How weights begin: imported ones are known, or begin as the recipe says."""
+
+
+def brief_settings(layer: Layer, types: Sequence[TensorType]) -> dict[str, Value]:
+    """The settings that differ from the schema's defaults, each in its shortest form.
+
+    Without ``rounding``, of which :func:`roundings` says what it may be.
+    """
+    fields = type(layer).model_fields
+    found: dict[str, Value] = {}
+    for name in (*layer.positional, *(one for one in fields if one not in layer.positional)):
+        if name in (ROUNDING, "index", *_STARTS):
+            continue
+        value = _plain(getattr(layer, name))
+        if name in _SIZES:
+            value = _brief_sizes(value)
+        default = fields[name].default
+        if value is None or (
+            not fields[name].is_required() and value == _brief_sizes(_plain(default))
+        ):
+            continue
+        found[name] = value
+    if "stride" in found and fields["stride"].default is None:
+        rank = len(types[0].spatial)
+        if _spread(found["stride"], rank) == _spread(found.get("kernel"), rank):
+            del found["stride"]
+    return found
+
+
+def roundings(layer: Layer, types: Sequence[TensorType]) -> frozenset[str]:
+    """The rules of rounding by which a layer gives what it does; empty where it has none."""
+    if ROUNDING not in type(layer).model_fields:
+        return frozenset()
+    given = {name: getattr(layer, name) for name in type(layer).model_fields}
+    wanted = layer.output(*types)
+    found = set()
+    for rule in Rounding:
+        other = validate(type(layer), {**given, ROUNDING: rule.value})
+        if not any(True for _ in other.faults(*types)) and other.output(*types) == wanted:
+            found.add(rule.value)
+    return frozenset(found)
+
+
+@cache
+def defaults_of(keyword: str) -> Mapping[str, Value | None]:
+    """What a layer's settings are where they are left out, in the schema's order, in short form.
+
+    None stands for what must be given, for a default that is no value, and for ``rounding`` and
+    ``share``, which stand last.
+    """
+    layer = find(keyword)
+    assert layer is not None
+    found: dict[str, Value | None] = {}
+    fields = layer.model_fields
+    for name in (*layer.positional, *(one for one in fields if one not in layer.positional)):
+        if name not in (ROUNDING, *_STARTS):
+            given = not fields[name].is_required()
+            found[name] = _brief_sizes(_plain(fields[name].default)) if given else None
+    return {**found, ROUNDING: None, SHARE: None}
+
+
+def _plain(value: object) -> Value | None:
+    """A parameter's value as a spec's value."""
+    match value:
+        case None | bool() | int() | range() | Init():
+            return value
+        case float():
+            return _brief_number(value)
+        case Enum():
+            return str(value.value)
+        case str():
+            return value
+        case tuple() | list():
+            return tuple(item for item in map(_plain, value) if item is not None)
+    raise TypeError(f"{value!r} is no value of a spec")
+
+
+def _brief_number(value: float) -> float | int:
+    """The shortest number that is the same in float32, in which all is computed."""
+    import numpy
+
+    single = numpy.float32(value)
+    if float(single) == value:
+        value = float(str(single))
+    return int(value) if value.is_integer() and abs(value) < _LARGE else value
+
+
+def _brief_sizes(value: Value | None) -> Value | None:
+    """``3`` for ``(3, 3)``, ``(1, 2)`` for ``(1, 2, 1, 2)``."""
+    if not isinstance(value, tuple) or not value:
+        return value
+    if all(item == value[0] for item in value):
+        return value[0]
+    half = len(value) // 2
+    if len(value) in (4, 6) and value[:half] == value[half:]:
+        return value[:half]
+    return value
+
+
+def _spread(value: Value | None, rank: int) -> tuple[Value, ...]:
+    if isinstance(value, tuple):
+        return value
+    return () if value is None else (value,) * rank

@@ -1,0 +1,87 @@
+"""Writes an imported network as a spec: its statements, in the order in which specs have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cnndsl.elaborate.unparse import expression, train_statement
+from cnndsl.importers.networks.graph import ImportedInput, ImportedNetwork
+from cnndsl.importers.networks.items import Definition, Sequence
+from cnndsl.importers.networks.labels import legal
+from cnndsl.importers.networks.naming import Names
+from cnndsl.importers.networks.statements import NOWHERE, Writer, identifier
+from cnndsl.syntax.ast import (
+    Binary,
+    Classes,
+    Expr,
+    Input,
+    Module,
+    Name,
+    NetworkName,
+    Number,
+    Output,
+    RoundingRule,
+    Setting,
+    Size,
+    Statement,
+    Text,
+)
+
+__all__ = ["module"]
+
+
+def module(
+    network: ImportedNetwork,
+    main: Sequence,
+    definitions: Mapping[int, Definition],
+    names: Names,
+    rounding: str,
+) -> Module:
+    """The spec's syntax tree; all of it stands nowhere yet."""
+    writer = Writer(names.values, names.calls, definitions)
+    statements: list[Statement] = [
+        NetworkName(identifier(legal(network.name) or "imported"), NOWHERE)
+    ]
+    if rounding != "exact":
+        statements.append(RoundingRule(identifier(rounding), NOWHERE))
+    for one in network.inputs:
+        name = names.values[one.name]
+        name = "" if name == "input" else name
+        statements.append(_input(one, name))
+    if network.classes:
+        texts = tuple(Text(name, NOWHERE) for name in network.classes)
+        statements.append(Classes(texts, NOWHERE))
+    statements += [writer.block(one) for one in definitions.values()]
+    statements += writer.statements(main)
+    others = [names.values[value] for value in list(network.outputs.values())[1:]]
+    if others:
+        statements.append(
+            Output(tuple(Name(one, NOWHERE) for one in dict.fromkeys(others)), NOWHERE)
+        )
+    if network.recipe is not None:
+        statements.append(train_statement(network.recipe, NOWHERE))
+    return Module(NOWHERE.source, tuple(statements))
+
+
+def _input(one: ImportedInput, name: str) -> Input:
+    arguments: list[Expr] = []
+    if one.type.is_tokens:
+        arguments += [Name("tokens", NOWHERE), Number(one.type.dims[0], NOWHERE)]
+        arguments += [Name("vocabulary", NOWHERE), Number(one.type.vocabulary or 1, NOWHERE)]
+    else:
+        numbers = tuple(Number(size, NOWHERE) for size in one.type.dims)
+        arguments.append(numbers[0] if len(numbers) == 1 else Size(numbers, NOWHERE))
+    settings = tuple(
+        Setting(identifier(word), tuple(_value(value) for value in values), NOWHERE)
+        for word, values in one.settings.items()
+    )
+    return Input(identifier(name) if name else None, tuple(arguments), settings, NOWHERE)
+
+
+def _value(value: object) -> Expr:
+    """A setting's value; a part of 255 as that."""
+    if isinstance(value, float) and value > 0:
+        parts = value * 255
+        if abs(parts - round(parts)) < 1e-6 and round(parts) == 1:
+            return Binary("/", Number(1, NOWHERE), Number(255, NOWHERE), NOWHERE)
+    return expression(value, NOWHERE)  # type: ignore[arg-type]
