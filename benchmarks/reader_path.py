@@ -38,6 +38,7 @@ ASIDE = MappingProxyType(
         "repair/shape_advice.py": "finds inputs written channels last",
         "syntax/brackets.py": "finds brackets that are not closed",
         "syntax/collector.py": "gathers what is wrong with a text",
+        "typecheck/budgets.py": "compares budgets",
         "typecheck/check_bounds.py": "warns of numbers that mean nothing to a layer",
         "typecheck/check_recipe.py": "holds the recipe against the network",
         "typecheck/claims.py": "compares claims",

@@ -13,7 +13,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.model import Diagnostic, Edit, Report
+from cnndsl.diagnostics.model import Edit, Report
 from cnndsl.elaborate.context import current_limits
 from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.modules import Loader, demand_text, find_spec
@@ -21,9 +21,10 @@ from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.elaborate.parameters import parameter_values
 from cnndsl.elaborate.resolve import resolve
 from cnndsl.elaborate.values import Value
-from cnndsl.frozen import frozen, replace
+from cnndsl.frozen import frozen
 from cnndsl.limits import Limits
 from cnndsl.repair.shape_advice import advise, swapped
+from cnndsl.typecheck.budgets import check_budgets
 from cnndsl.typecheck.check_bounds import check_bounds
 from cnndsl.typecheck.check_recipe import check_recipe
 from cnndsl.typecheck.checked import Checked
@@ -146,22 +147,14 @@ def typed(checked: Checked) -> TypedNetwork:
 def _check(request: _Request) -> Checked:
     """Check; work out the repairs of what is wrong with sizes, and try what is mended unasked."""
     checked, inference = _analyse(request)
-    diagnostics = checked.diagnostics
+    if not checked.diagnostics:
+        return checked
+    from cnndsl.repair.mend import mended  # a right spec does not need it
 
-    def retry(edited: Mapping[Path, str]) -> tuple[Diagnostic, ...]:
-        again = _Request(request.path, request.parameters, request.limits, edited)
-        return _analyse(again)[0].diagnostics
+    def recheck(edited: Mapping[Path, str]) -> tuple[Checked, Inference | None]:
+        return _analyse(_Request(request.path, request.parameters, request.limits, edited))
 
-    if inference is not None and inference.failures:
-        from cnndsl.repair.repair import repair
-
-        diagnostics = repair(inference, diagnostics, retry, request.edited)
-    if any(fix.safe for diagnostic in diagnostics for fix in diagnostic.fixes):
-        from cnndsl.repair.proof import proved
-
-        cost = len(checked.table) + len(checked.source.text) // 20 + 20
-        diagnostics = proved(diagnostics, retry, request.edited, cost)
-    return replace(checked, diagnostics=diagnostics)
+    return mended(checked, inference, recheck, request.edited)
 
 
 # Long, because it names one stage after the other.
@@ -196,6 +189,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         if not report.failed:
             check_outputs(result, report)
             check_expectations(result, draft, report)
+            inference.overruns = check_budgets(result, draft, report)
             report.extend(swapped(result))
             check_bounds(result, report)
             check_recipe(result, report)

@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cnndsl.analysis.liveness import live_nodes
-from cnndsl.analysis.memory import learning_parameters, peak_activations, weight_bytes
+from cnndsl.analysis.memory import (
+    TrainingMemory,
+    learning_parameters,
+    peak_activations,
+    training_memory,
+    weight_bytes,
+)
 from cnndsl.analysis.receptive_fields import receptive_fields
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.recipe.recipe import Recipe
 
 __all__ = [
+    "activation_bytes_of",
     "buffers_of",
     "depth",
     "inference_macs",
@@ -46,6 +53,12 @@ def macs_of(typed: TypedNetwork, position: int) -> int:
     """The multiply-accumulates of a node for one sample."""
     node = typed.network.nodes[position]
     return node.layer.macs(*typed.input_types(node)) if isinstance(node, LayerNode) else 0
+
+
+def activation_bytes_of(typed: TypedNetwork, position: int) -> int:
+    """The bytes of a layer's output for one sample; an input's are not counted."""
+    node = typed.network.nodes[position]
+    return typed.types[position].bytes if isinstance(node, LayerNode) else 0
 
 
 # --- the network ------------------------------------------------------------------------------
@@ -90,6 +103,12 @@ def depth(typed: TypedNetwork) -> int:
 # --- what `expect` knows ----------------------------------------------------------------------
 
 
+def _step(typed: TypedNetwork) -> TrainingMemory:
+    """The memory of a step of the spec's own recipe."""
+    recipe = typed.network.recipe or Recipe()
+    return training_memory(typed, recipe, recipe.batch)
+
+
 def _layers(typed: TypedNetwork) -> int:
     return sum(isinstance(node, LayerNode) for node in typed.network.nodes)
 
@@ -108,7 +127,10 @@ _COMPUTED: Mapping[Quantity, Callable[[TypedNetwork], tuple[int, ...]]] = {
     Quantity.LAYERS: lambda typed: (_layers(typed),),
     Quantity.DEPTH: lambda typed: (depth(typed),),
     Quantity.WEIGHT_BYTES: lambda typed: (weight_bytes(typed),),
+    Quantity.ACTIVATION_BYTES: lambda typed: (total(activation_bytes_of, typed),),
     Quantity.PEAK_ACTIVATION_BYTES: lambda typed: (peak_activations(typed),),
+    Quantity.TRAINING_BYTES: lambda typed: (_step(typed).total,),
+    Quantity.TRAINING_ACTIVATION_BYTES: lambda typed: (_step(typed).activations,),
 }
 
 

@@ -14,9 +14,12 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.types import DType
 
 __all__ = [
+    "NUMBER",
     "TrainingMemory",
+    "alive_at_peak",
     "learning_parameters",
     "peak_activations",
+    "saved_bytes",
     "training_memory",
     "weight_bytes",
 ]
@@ -38,23 +41,28 @@ def peak_activations(typed: TypedNetwork, batch: int = 1) -> int:
     inputs live from the beginning, the outputs to the end. What shares its input's memory (a
     reshaped view; dropout, which does nothing at inference) takes none of its own.
     """
+    return batch * sum(typed.types[position].bytes for position in alive_at_peak(typed))
+
+
+def alive_at_peak(typed: TypedNetwork) -> frozenset[int]:
+    """The nodes whose values are alive where most bytes are."""
     nodes = typed.network.nodes
     owners = _owners(typed, training=False)
     dying: list[list[int]] = [[] for _ in nodes]
     for owner, reader in _last_readers(typed, owners).items():
         dying[reader].append(owner)
-    alive = sum(
-        typed.types[position].bytes
-        for position, node in enumerate(nodes)
-        if isinstance(node, InputNode)
-    )
-    peak = alive
+    alive = {at for at, node in enumerate(nodes) if isinstance(node, InputNode)}
+    size = peak = sum(typed.types[at].bytes for at in alive)
+    most = frozenset(alive)
     for position, node in enumerate(nodes):
         if isinstance(node, LayerNode) and owners[position] == position:
-            alive += typed.types[position].bytes
-            peak = max(peak, alive)
-        alive -= sum(typed.types[owner].bytes for owner in dying[position])
-    return peak * batch
+            alive.add(position)
+            size += typed.types[position].bytes
+            if size > peak:
+                peak, most = size, frozenset(alive)
+        alive.difference_update(dying[position])
+        size -= sum(typed.types[owner].bytes for owner in dying[position])
+    return most
 
 
 def _owners(typed: TypedNetwork, *, training: bool) -> Sequence[int]:
@@ -126,19 +134,21 @@ def training_memory(typed: TypedNetwork, recipe: Recipe, batch: int) -> Training
         weights=weight_bytes(typed),
         gradients=gradients,
         optimizer=gradients * recipe.optimizer.slots,
-        activations=batch * _saved(typed, learning),
+        activations=batch * sum(saved_bytes(typed, learning)),
     )
 
 
-def _saved(typed: TypedNetwork, learning: Sequence[int]) -> int:
-    """Bytes that the backward pass of one sample needs; a value that several need counts once.
+def saved_bytes(typed: TypedNetwork, learning: Sequence[int]) -> list[int]:
+    """Bytes of each node that the backward pass of one sample needs: its value, its mask.
 
-    No gradient goes below the first layer that learns, so what lies there saves nothing.
+    A value that several layers need counts once, at the node that makes it. No gradient goes below
+    the first layer that learns (``learning`` has each node's numbers that do), so what lies there
+    saves nothing.
     """
     owners = _owners(typed, training=True)
     has_gradient: list[bool] = []
     saved: set[int] = set()
-    masks = 0
+    sizes = [0] * len(typed.types)
     for position, node in enumerate(typed.network.nodes):
         if isinstance(node, InputNode):
             has_gradient.append(False)
@@ -152,5 +162,7 @@ def _saved(typed: TypedNetwork, learning: Sequence[int]) -> int:
         if "output" in node.layer.saves:
             saved.add(owners[position])
         if "mask" in node.layer.saves:
-            masks += MASK * typed.types[position].elements
-    return masks + sum(typed.types[owner].bytes for owner in saved)
+            sizes[position] += MASK * typed.types[position].elements
+    for owner in saved:
+        sizes[owner] += typed.types[owner].bytes
+    return sizes

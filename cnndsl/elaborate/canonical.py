@@ -23,6 +23,7 @@ from cnndsl.syntax.ast import (
     ChainStatement,
     Classes,
     ClassesFile,
+    Expect,
     Identifier,
     Import,
     Let,
@@ -66,6 +67,8 @@ def _statements(network: Network) -> Iterator[Statement]:
                     yield statement  # nothing reads it
                 else:
                     yield replace(statement, default=expression(value, statement.span))
+            case Expect(comparison=None) if network.overridden:
+                pass  # it speaks of other parameters
             case ClassesFile(span=span):
                 yield Classes(tuple(Text(name, span) for name in network.classes), span)
             case _:

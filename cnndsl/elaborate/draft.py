@@ -41,6 +41,11 @@ class PendingExpectation:
     value: tuple[Value, ...]
     statement: Expect
 
+    @property
+    def is_budget(self) -> bool:
+        """Whether it says between which bounds a quantity lies, and not what it is."""
+        return self.statement.comparison is not None
+
 
 @mutable
 class Draft:
@@ -110,8 +115,9 @@ class Draft:
                     expected.statement.values[0].span.to(expected.statement.values[-1].span),
                 )
                 for expected in self.expectations
-                if (value := whole(expected.value)) is not None
+                if not expected.is_budget and (value := whole(expected.value)) is not None
             ),
+            overridden=self.overridden,
             classes=self.classes,
             recipe=self.recipe,
             parameters=dict(self.parameters),

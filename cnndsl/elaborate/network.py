@@ -125,6 +125,9 @@ class Network:
     module: Module
     imported: tuple[BlockDefinition, ...] = ()
     """The blocks that the file brings in from others."""
+    overridden: bool = False
+    """Whether a parameter has another value than its default, so that expectations do not speak of
+    this network; budgets do."""
 
     @cached_property
     def inputs(self) -> tuple[InputNode, ...]:

@@ -15,13 +15,14 @@ from cnndsl.diagnostics.source import Source, Span
 from cnndsl.diagnostics.words import closest, quoted, shorten
 from cnndsl.elaborate.head_losses import MAIN, head_of
 from cnndsl.elaborate.network import Network, TypedNetwork
+from cnndsl.elaborate.quantities import Quantity
 from cnndsl.elaborate.training_recipe import recipe
 from cnndsl.elaborate.unparse import train_statement
 from cnndsl.elaborate.values import Constants
 from cnndsl.frozen import frozen, replace
 from cnndsl.recipe.recipe import LABELLED, NAMES, REPEATABLE, SCALARS, VARIANTS, Recipe
 from cnndsl.recipe.settings import PrecisionWord
-from cnndsl.syntax.ast import Module, Name, Setting, Train
+from cnndsl.syntax.ast import Expect, Module, Name, Setting, Train
 from cnndsl.syntax.parser import parse
 
 __all__ = ["in_precision", "override"]
@@ -90,10 +91,15 @@ def in_precision(network: N, precision: PrecisionWord | None) -> N:
 
 
 def _with_train(module: Module, train: Train) -> Module:
-    """A file whose ``train { }`` is this one."""
-    others = tuple(s for s in module.statements if not isinstance(s, Train))
-    at = next((i for i, s in enumerate(module.statements) if isinstance(s, Train)), len(others))
-    return replace(module, statements=(*others[:at], train, *others[at:]))
+    """A file whose ``train { }`` is this one, and which expects nothing of the one that it had."""
+    statements = [
+        train if isinstance(statement, Train) else statement
+        for statement in module.statements
+        if not (isinstance(statement, Expect) and Quantity(statement.quantity.name).is_of_recipe)
+    ]
+    if train not in statements:
+        statements.append(train)
+    return replace(module, statements=tuple(statements))
 
 
 # --- reading ----------------------------------------------------------------------------------

@@ -10,17 +10,15 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import closest, quoted
 from cnndsl.elaborate.class_names import class_names
 from cnndsl.elaborate.context import LimitError
-from cnndsl.elaborate.draft import Draft, PendingExpectation
+from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.elaborate import Elaborator
 from cnndsl.elaborate.error_nodes import (
     with_error_nodes,
 )
-from cnndsl.elaborate.evaluate import evaluate
+from cnndsl.elaborate.expectations import expectation
 from cnndsl.elaborate.header import input_node, input_sizes
 from cnndsl.elaborate.imports import Imports, defined_twice
 from cnndsl.elaborate.modules import Loader
-from cnndsl.elaborate.quantities import Quantity
-from cnndsl.elaborate.schema_errors import unknown_quantity
 from cnndsl.elaborate.scope import Frame, Naming, Stream, labels_in
 from cnndsl.elaborate.stream_sizes import StreamSizes
 from cnndsl.elaborate.training_recipe import recipe
@@ -152,7 +150,7 @@ class _Resolver:
                 frame.rounding = self.elaborator.rounding(statement)
                 frame.file.rounding = frame.rounding
             case Expect():
-                self._expect(statement, frame)
+                self.draft.expectations.append(expectation(statement, frame.constants))
             case Train():
                 if self._once(statement, "train"):
                     self.train = (statement, frame.constants)
@@ -234,29 +232,6 @@ class _Resolver:
         frame.streams[name] = Stream(position, statement.span)
         if first:
             frame.current = position
-
-    def _expect(self, statement: Expect, frame: Frame) -> None:
-        name = statement.quantity
-        if name.name not in tuple(Quantity):
-            self.report.add(unknown_quantity(name, tuple(Quantity)))
-            return
-        values: list[Value] = []
-        for expr in statement.values:
-            value = evaluate(expr, frame.constants)
-            values.extend(value if isinstance(value, tuple) else (value,))
-        sizes = (isinstance(v, int | OpenHole) and not isinstance(v, bool) for v in values)
-        if not values or not all(sizes):
-            self.report.add(
-                Diagnostic(
-                    "CNN204",
-                    f"`expect {name.name}` takes whole numbers, not "
-                    f"`{', '.join(map(show, values))}`",
-                    statement.span,
-                    help="write the number, as in `expect params 61706`",
-                )
-            )
-            return
-        self.draft.expectations.append(PendingExpectation(tuple(values), statement))
 
     # --- the end of the file ---
 

@@ -49,6 +49,7 @@ __all__ = [
     "Claim",
     "Classes",
     "ClassesFile",
+    "Comparison",
     "Conditional",
     "Element",
     "Expect",
@@ -111,6 +112,8 @@ class Unary:
     operand: Expr
     span: Span
 
+
+Comparison: TypeAlias = Literal["<", "<=", ">", ">=", "==", "!="]
 
 BinaryOperator: TypeAlias = Literal[
     "+", "-", "*", "/", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", ".."
@@ -287,11 +290,15 @@ class Let:
 
 @frozen
 class Expect:
-    """``expect params 61706``, ``expect output 10``, ``expect receptive_field 32x32``."""
+    """``expect params 61706``, ``expect receptive_field 32x32``; a budget: ``expect macs <= 1e9``.
+
+    ``comparison`` is the sign of a budget, and None where the quantity is stated.
+    """
 
     quantity: Identifier
     values: tuple[Expr, ...]
     span: Span
+    comparison: Comparison | None = None
 
 
 @frozen

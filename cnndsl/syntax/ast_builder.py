@@ -29,6 +29,7 @@ from cnndsl.syntax.ast import (
     Claim,
     Classes,
     ClassesFile,
+    Comparison,
     Conditional,
     Element,
     Expect,
@@ -147,8 +148,11 @@ class AstBuilder:
     def rounding(self, span: Span, rule: Span) -> RoundingRule:
         return RoundingRule(Identifier(rule.text, rule), span)
 
-    def expect(self, span: Span, quantity: Span, values: tuple[Expr, ...]) -> Expect:
-        return Expect(Identifier(quantity.text, quantity), values, span)
+    def expect(self, span: Span, quantity: Span, *rest: Span | tuple[Expr, ...]) -> Expect:
+        (values,) = (one for one in rest if isinstance(one, tuple))
+        signs = (self._operator(one) for one in rest if isinstance(one, Span))
+        comparison = cast("Comparison | None", next(signs, None))
+        return Expect(Identifier(quantity.text, quantity), values, span, comparison)
 
     def block(self, span: Span, name: Span, *rest: Parameter | Body) -> Block:
         parameters = tuple(item for item in rest if isinstance(item, Parameter))

@@ -99,6 +99,12 @@ def _malformed(collector: Collector, span: Span) -> str:
     if re.fullmatch(r"[0-9]+\.", text):
         return _fraction(collector, span, text + "0")
     parts = re.split("[xX×]", text)
+    unit = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([KMGT](?:i?B)?)", text)
+    if unit is not None:
+        message = f"the number `{shown(text)}` touches its unit"
+        apart = " ".join(unit.groups())
+        _report(collector, "CNN001", span, message, f"write `{shown(apart)}`")
+        return "MALFORMED"
     if len(parts) > 1 and all(re.fullmatch("[0-9]+|[A-Za-z_]+", part) for part in parts):
         message = f"the size `{shown(text)}` mixes numbers and names"
         help = f"write it as a list: `[{shown(', '.join(parts))}]`"

@@ -111,7 +111,8 @@ def print_statement(statement: Statement, indent: int = 0) -> str:
         case RoundingRule():
             return f"rounding {statement.rule.name}"
         case Expect():
-            return " ".join(["expect", statement.quantity.name, *_values(statement.values)])
+            sign = filter(None, [statement.quantity.name, statement.comparison])
+            return " ".join(["expect", *sign, *_values(statement.values)])
         case Block():
             return f"{_head(statement)} {_body(statement.body, indent)}"
         case Return():

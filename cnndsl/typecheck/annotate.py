@@ -11,8 +11,8 @@ from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.network import LayerNode, Network, TypedNetwork
 from cnndsl.limits import Limits
 from cnndsl.syntax.ast import ChainStatement
+from cnndsl.typecheck.budgets import written
 from cnndsl.typecheck.claims import stated_dims
-from cnndsl.typecheck.expectations import written
 from cnndsl.typecheck.infer import infer
 
 __all__ = ["claim_edits"]
@@ -85,6 +85,8 @@ def _expected(network: TypedNetwork, draft: Draft) -> Iterator[Edit]:
     if draft.overridden:
         return
     for expected in draft.expectations:
+        if expected.is_budget:
+            continue
         true = quantity(network, expected.statement.quantity.name)
         if expected.value != true:
             values = expected.statement.values

@@ -8,27 +8,22 @@ from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.values import holes_in
 from cnndsl.syntax.ast import Classes, ClassesFile
+from cnndsl.typecheck.budgets import written
 
-__all__ = ["check_expectations", "check_outputs", "written"]
-
-
-def written(values: tuple[int, ...]) -> str:
-    """A quantity as a spec writes it.
-
-    >>> written((61706,)), written((32, 32))
-    ('61706', '32x32')
-    """
-    return "x".join(map(str, values))
+__all__ = ["check_expectations", "check_outputs"]
 
 
 def check_expectations(network: TypedNetwork, draft: Draft, report: Report) -> None:
     """Report every ``expect`` that does not hold.
 
     They speak of the spec as it stands: where a caller changed a parameter they are not checked.
+    Budgets are the matter of :mod:`cnndsl.typecheck.budgets`.
     """
     if draft.overridden:
         return
     for expected in draft.expectations:
+        if expected.is_budget:
+            continue
         statement = expected.statement
         name = statement.quantity.name
         true = quantity(network, name)

@@ -9,6 +9,7 @@ from cnndsl.elaborate.network import Network, TypedNetwork
 from cnndsl.elaborate.node_types import Fact
 from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import ShapeFault, Weight
+from cnndsl.typecheck.budgets import Overrun
 
 __all__ = ["Failure", "Inference"]
 
@@ -39,6 +40,8 @@ class Inference:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     wrong_claims: list[int] = field(default_factory=list)
     """Which of the diagnostics are about claims."""
+    overruns: tuple[Overrun, ...] = ()
+    """The budgets that the network does not keep."""
 
     @property
     def certain(self) -> bool:

@@ -56,7 +56,10 @@ def lenet5() -> list[Step]:
         ("layers", (13,)),
         ("depth", (5,)),
         ("weight_bytes", (246_824,)),
+        ("activation_bytes", (8 * (4704 + 1600 + 400 + 120 + 84 + 10) + 4704,)),
         ("peak_activation_bytes", (4 * 2 * 6 * 28 * 28,)),
+        ("training_bytes", (2 * 246_824 + 32 * 36_472,)),
+        ("training_activation_bytes", (32 * 36_472,)),
     ],
 )
 def test_lenet5(build: Build, name: str, value: tuple[int, ...]) -> None:
