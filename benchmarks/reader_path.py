@@ -35,6 +35,7 @@ ASIDE = MappingProxyType(
         # Guards: they let a right spec pass.
         "elaborate/error_nodes.py": "stands in for what could not be read",
         "elaborate/unused.py": "warns of what nothing reads",
+        "typecheck/without_holes.py": "has the numbers of holes found, where there are any",
         "repair/shape_advice.py": "finds inputs written channels last",
         "syntax/brackets.py": "finds brackets that are not closed",
         "syntax/collector.py": "gathers what is wrong with a text",

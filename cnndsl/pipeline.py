@@ -15,25 +15,26 @@ from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import Edit, Report
 from cnndsl.elaborate.context import current_limits
-from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.modules import Loader, demand_text, find_spec
-from cnndsl.elaborate.network import Network, TypedNetwork
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.parameters import parameter_values
+from cnndsl.elaborate.recording import Recording
 from cnndsl.elaborate.resolve import resolve
 from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen
 from cnndsl.limits import Limits
 from cnndsl.repair.shape_advice import advise, swapped
+from cnndsl.typecheck.analysis import Analysis
 from cnndsl.typecheck.budgets import check_budgets
 from cnndsl.typecheck.check_bounds import check_bounds
 from cnndsl.typecheck.check_recipe import check_recipe
 from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.expectations import check_expectations, check_outputs
-from cnndsl.typecheck.facts import Inference
 from cnndsl.typecheck.infer import infer
 from cnndsl.typecheck.input_checks import input_problems
 from cnndsl.typecheck.sharing import share_problems
 from cnndsl.typecheck.table import rows
+from cnndsl.typecheck.without_holes import without_holes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from cnndsl.training.export import TrainingFiles
 
 __all__ = [
+    "analyse",
     "answering",
     "check",
     "check_text",
@@ -79,6 +81,10 @@ class _Request:
     limits: Limits
     edited: Mapping[Path, str] = field(default_factory=dict)
     annotate: bool = False
+    recording: Recording | None = None
+
+    def again(self, edited: Mapping[Path, str]) -> _Request:
+        return _Request(self.path, self.parameters, self.limits, edited)
 
 
 def check(
@@ -98,7 +104,7 @@ def check(
     """
     limits = limits or current_limits()
     values = parameter_values(parameters or {})
-    return _check(_Request(find_spec(spec), values, limits, annotate=annotate))
+    return _mended(_Request(find_spec(spec), values, limits, annotate=annotate)).checked
 
 
 def check_text(
@@ -122,7 +128,7 @@ def check_text(
     path = Path(name)
     edited = {**(files or {}), path.resolve(): text}
     values = parameter_values(parameters or {})
-    return _check(_Request(path, values, limits, edited, annotate=annotate))
+    return _mended(_Request(path, values, limits, edited, annotate=annotate)).checked
 
 
 def load(spec: str | Path, parameters: Mapping[str, object] | None = None) -> TypedNetwork:
@@ -144,21 +150,32 @@ def typed(checked: Checked) -> TypedNetwork:
     return checked.typed()
 
 
-def _check(request: _Request) -> Checked:
+def analyse(path: Path, texts: Mapping[Path, str], *, repairs: bool = False) -> Analysis:
+    """Check a spec that is open in an editor, and hand over all that is known of it.
+
+    ``texts`` stand in for what files contain, by resolved path: the spec's own, and those of
+    imports that are not saved. Repairs are worked out only where they are asked for: they take
+    longer than all the rest.
+
+    Raises:
+        UserError: as :func:`check` does, where no text stands for the spec.
+    """
+    request = _Request(path, {}, current_limits(), texts, recording=Recording())
+    return _mended(request) if repairs else _analyse(request)
+
+
+def _mended(request: _Request) -> Analysis:
     """Check; work out the repairs of what is wrong with sizes, and try what is mended unasked."""
-    checked, inference = _analyse(request)
-    if not checked.diagnostics:
-        return checked
+    analysis = _analyse(request)
+    if not analysis.checked.diagnostics:
+        return analysis
     from cnndsl.repair.mend import mended  # a right spec does not need it
 
-    def recheck(edited: Mapping[Path, str]) -> tuple[Checked, Inference | None]:
-        return _analyse(_Request(request.path, request.parameters, request.limits, edited))
-
-    return mended(checked, inference, recheck, request.edited)
+    return mended(analysis, lambda edited: _analyse(request.again(edited)), request.edited)
 
 
 # Long, because it names one stage after the other.
-def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
+def _analyse(request: _Request) -> Analysis:
     """One pass from text to types, without repairs."""
     request.limits.make_room()
     report = Report()
@@ -166,11 +183,13 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
     loader = Loader(path.parent, report, request.limits, request.edited)
 
     module = loader.main(request.path)
-    draft = resolve(module, path, loader, request.parameters, report, request.limits)
+    given, recording = request.parameters, request.recording
+    draft = resolve(module, path, loader, given, report, request.limits, recording)
     if draft.exhausted:
-        return Checked(module, report.sorted(), path=request.path), None
+        checked = Checked(module, report.sorted(), path=request.path)
+        return Analysis(checked, draft, None, loader.modules)
     understood = not report.failed
-    network = _without_holes(draft, report, request.limits)
+    network = without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
     if inference.failures:
         advise(inference)
@@ -206,16 +225,7 @@ def _analyse(request: _Request) -> tuple[Checked, Inference | None]:
         annotations=edits,
         path=request.path,
     )
-    return checked, inference
-
-
-def _without_holes(draft: Draft, report: Report, limits: Limits) -> Network:
-    """The network of a draft, with the numbers that fit in place of its holes."""
-    if not draft.is_open:
-        return draft.network()
-    from cnndsl.typecheck.holes import fill
-
-    return fill(draft, report, limits)
+    return Analysis(checked, draft, inference, loader.modules)
 
 
 # --- compiling --------------------------------------------------------------------------------

@@ -198,6 +198,11 @@ class ElaborationContext(ABC):
                 dims = claimed_sizes(claim, frame.constants)
                 self.draft.claims.append(PendingClaim(node, dims, claim))
 
+    def record(self, link: Link, before: int | None, results: tuple[int, ...]) -> None:
+        """Take note of what went through a link, if anybody asks."""
+        if self.draft.recording is not None:
+            self.draft.recording.link(link.span, before, results)
+
     def input_span(self, name: str) -> Span | None:
         """Where the input of this name is declared."""
         node = self.draft.nodes[self.paths[name]] if name in self.paths else None

@@ -9,6 +9,7 @@ from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.network import Expectation, InputNode, Network, Node, NodeClaim
+from cnndsl.elaborate.recording import Recording
 from cnndsl.elaborate.scope import BlockDefinition
 from cnndsl.elaborate.values import OpenHole, Value
 from cnndsl.frozen import frozen, mutable
@@ -76,6 +77,8 @@ class Draft:
     """Sizes of inputs with holes, by position."""
     open_claims: set[Span] = field(default_factory=set)
     """The claims that were written with holes, by place."""
+    recording: Recording | None = None
+    """Takes note of what happens where, if anybody asks."""
 
     @property
     def inputs(self) -> tuple[InputNode, ...]:

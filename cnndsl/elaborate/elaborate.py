@@ -192,6 +192,7 @@ class Elaborator(ElaborationContext):
                 streams = (start,)
                 self.label(chain, position, streams, frame, is_stream=True)
                 self.claim(link, start, frame)
+                self.record(link, start, streams)
                 continue
             giver = chain.links[position - 1].element.span if position else link.span
             frame.here = before = self.one(streams, giver) if streams else None
@@ -209,6 +210,7 @@ class Elaborator(ElaborationContext):
             elif link.claims:
                 streams = (self.one(streams, link.element.span),)
                 self.claim(link, streams[0], frame)
+            self.record(link, before, streams)
         frame.here = here
         if frame.names_a_stream(chain):
             self.named.update(streams)

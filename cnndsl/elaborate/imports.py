@@ -35,6 +35,8 @@ class Imports:
     def file(self, path: Path, module: Module, statement: Import | None = None) -> File:
         """What the statements of a file can see: its own blocks and those that it imports."""
         file = File(path, broken=module.broken)
+        if (recording := self.context.draft.recording) is not None:
+            file.constants.told = recording.value
         if module.broken:
             file.constants.outer = unreadable_constants(module, self.report)
             file.incomplete = any(begins_with(gap) == "import" for gap in module.broken)

@@ -152,7 +152,9 @@ class Loader:
             return path, self.modules[path]
         try:
             name = statement.path.value
-            text = self.edited.get(path) or read_text(path, self.limits, name)
+            text = self.edited.get(path)
+            if text is None:
+                text = read_text(path, self.limits, name)
         except UserError as error:
             self._fail(error.code, error.message, statement.path.span, error.help)
             return None

@@ -19,6 +19,7 @@ from cnndsl.elaborate.expectations import expectation
 from cnndsl.elaborate.header import input_node, input_sizes
 from cnndsl.elaborate.imports import Imports, defined_twice
 from cnndsl.elaborate.modules import Loader
+from cnndsl.elaborate.recording import Recording
 from cnndsl.elaborate.scope import Frame, Naming, Stream, labels_in
 from cnndsl.elaborate.stream_sizes import StreamSizes
 from cnndsl.elaborate.training_recipe import recipe
@@ -54,6 +55,7 @@ def resolve(
     parameters: Mapping[str, Value],
     report: Report,
     limits: Limits,
+    recording: Recording | None = None,
 ) -> Draft:
     """Resolve a parsed file and what it imports.
 
@@ -64,11 +66,12 @@ def resolve(
         parameters: values for the file's ``param`` statements.
         report: takes the diagnostics.
         limits: what the expansion may cost.
+        recording: takes note of what happens where.
 
     Raises:
         UserError: CNN114 for a parameter that the file does not have.
     """
-    return _Resolver(module, path, loader, parameters, report, limits).resolve()
+    return _Resolver(module, path, loader, parameters, report, limits, recording).resolve()
 
 
 @mutable
@@ -81,11 +84,12 @@ class _Resolver:
     given: Mapping[str, Value]
     report: Report
     limits: Limits
+    recording: Recording | None
 
     def __post_init__(self) -> None:
         # A file's name may be no UTF-8; a network's name stands in a model.
         name = self.path.stem.encode(errors="replace").decode()
-        self.draft = Draft(self.module, name=name)
+        self.draft = Draft(self.module, name=name, recording=self.recording)
         self.elaborator = Elaborator(self.draft, self.report, self.limits)
         self.imports = Imports(self.elaborator, self.loader, self.report, self.limits)
         self.header: dict[str, Span] = {}

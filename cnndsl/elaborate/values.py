@@ -163,6 +163,12 @@ class Constants:
     """The names of the streams in sight, so that a stream in arithmetic is called one."""
     sizes: Callable[[Call], Value] | None = None
     """Reads a size of a stream, ``channels(NAME)``, where these constants are in scope."""
+    told: Callable[[Span, Value], None] | None = None
+    """Learns of every value that is named, here and in inner scopes."""
+
+    def __post_init__(self) -> None:
+        if self.told is None and self.outer is not None:
+            self.told = self.outer.told
 
     def find(self, name: str) -> Constant | None:
         """The nearest constant of that name."""
@@ -197,6 +203,8 @@ class Constants:
     def define(self, name: str, value: Value, span: Span) -> None:
         """Name a value in this scope."""
         self.own[name] = Constant(value, span)
+        if self.told is not None:
+            self.told(span, value)
 
 
 def show(value: Value) -> str:

@@ -6,12 +6,13 @@ of what is mended unasked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.frozen import replace
-from cnndsl.repair.budgets import Recheck, afforded
+from cnndsl.repair.budgets import afforded
+from cnndsl.typecheck.analysis import Analysis
 from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.facts import Inference
 
@@ -19,16 +20,23 @@ __all__ = ["mended"]
 
 
 def mended(
-    checked: Checked,
-    inference: Inference | None,
-    recheck: Recheck,
+    analysis: Analysis,
+    analyse: Callable[[Mapping[Path, str]], Analysis],
     edited: Mapping[Path, str],
-) -> Checked:
-    """What checking found, with repairs; ``edited`` are the texts that stand for files already."""
+) -> Analysis:
+    """What checking found, with repairs; ``edited`` are the texts that stand for files already.
+
+    ``analyse`` checks the spec with other texts in place of its files, by resolved path.
+    """
+    checked, inference = analysis.checked, analysis.inference
     diagnostics = checked.diagnostics
 
+    def recheck(texts: Mapping[Path, str]) -> tuple[Checked, Inference | None]:
+        again = analyse(texts)
+        return again.checked, again.inference
+
     def retry(texts: Mapping[Path, str]) -> tuple[Diagnostic, ...]:
-        return recheck(texts)[0].diagnostics
+        return analyse(texts).checked.diagnostics
 
     if inference is not None and inference.failures:
         from cnndsl.repair.repair import repair
@@ -41,4 +49,4 @@ def mended(
 
         cost = len(checked.table) + len(checked.source.text) // 20 + 20
         diagnostics = proved(diagnostics, retry, edited, cost)
-    return replace(checked, diagnostics=diagnostics)
+    return replace(analysis, checked=replace(checked, diagnostics=diagnostics))
