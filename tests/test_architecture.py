@@ -64,6 +64,7 @@ EXEMPT = {
         *(
             "__main__",
             "cli",
+            "language_server",
             "schemas",
             "inspection",
             "api",

@@ -22,6 +22,10 @@ VERBS = MappingProxyType(
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),
         "schema": ("cnndsl.cli.schema:schema", "Print the JSON schema of a verb's JSON."),
         "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
+        "lsp": (
+            "cnndsl.cli.lsp:lsp",
+            "Serve an editor: problems, shapes and completion as you type.",
+        ),
         "doctor": ("cnndsl.cli.doctor:doctor", "Report versions and devices, and what is missing."),
     }
 )

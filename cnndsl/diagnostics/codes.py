@@ -181,6 +181,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN904": Code("too many steps"),
         "CNN905": Code("tensor or network too large"),
         "CNN906": Code("data too large"),
+        "CNN907": Code("language server not installed"),
+        "CNN908": Code("name that cannot be changed"),
     }
 )
 """Every code there is."""

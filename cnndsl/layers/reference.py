@@ -3,15 +3,25 @@
 ``python -m cnndsl.layers.reference`` rewrites the tables between the markers of all pages.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from cnndsl import resources
 from cnndsl.diagnostics.words import quoted
+from cnndsl.frozen import frozen
 from cnndsl.layers import find, keywords
 from cnndsl.layers.base import LARGEST, MAX_SIZE, Schema
 
-__all__ = ["BEGIN", "END", "main", "parameter_table", "refreshed"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "ParameterText",
+    "described_parameters",
+    "main",
+    "parameter_table",
+    "refreshed",
+]
 
 BEGIN = "<!-- parameters: python -m cnndsl.layers.reference -->"
 END = "<!-- end of parameters -->"
@@ -19,18 +29,42 @@ END = "<!-- end of parameters -->"
 
 def parameter_table(schema: type[Schema]) -> str:
     """The parameters as a Markdown table, the positional ones first."""
-    fields = schema.model_fields
-    names = schema.parameter_names()
-    if not names:
+    parameters = described_parameters(schema)
+    if not parameters:
         return "It has no parameters."
-    whole = schema.model_json_schema()
     rows = ["| parameter | takes | default | meaning |", "| --- | --- | --- | --- |"]
-    for name in names:
-        described = whole["properties"][name]
-        default = "required" if fields[name].is_required() else _default(described.get("default"))
-        takes = _takes(described, whole.get("$defs", {}))
-        rows.append(f"| `{name}` | {takes} | {default} | {fields[name].description} |")
+    rows += [
+        f"| `{one.name}` | {one.takes} | {one.default} | {one.meaning} |" for one in parameters
+    ]
     return "\n".join(rows)
+
+
+@frozen
+class ParameterText:
+    """A parameter in words: what it takes, its default (or ``required``), and what it means.
+
+    ``words`` are the values that can be written as they stand: ``same``, ``yes``.
+    """
+
+    name: str
+    takes: str
+    default: str
+    meaning: str
+    words: tuple[str, ...] = ()
+
+
+def described_parameters(schema: type[Schema]) -> tuple[ParameterText, ...]:
+    """The parameters of a schema in words, the positional ones first."""
+    fields = schema.model_fields
+    whole = schema.model_json_schema()
+    found: list[ParameterText] = []
+    for name in schema.parameter_names():
+        described = whole["properties"][name]
+        takes = _takes(described, whole.get("$defs", {}))
+        default = "required" if fields[name].is_required() else _default(described.get("default"))
+        words = tuple(re.findall(r"`([^`]+)`", takes))
+        found.append(ParameterText(name, takes, default, fields[name].description or "", words))
+    return tuple(found)
 
 
 def refreshed(page: str, schema: type[Schema]) -> str:

@@ -1,0 +1,102 @@
+"""Layers, parameters and quantities in Markdown, for hover, completion and signature help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from inspect import getdoc
+
+from cnndsl import resources
+from cnndsl.analysis.cost import macs_of
+from cnndsl.analysis.summary import phrase
+from cnndsl.diagnostics.words import count
+from cnndsl.elaborate.network import LayerNode
+from cnndsl.language_server.view import View
+from cnndsl.layers.base import Layer, Schema
+from cnndsl.layers.reference import ParameterText, described_parameters
+
+__all__ = ["costs", "layer_page", "parameter_text", "schema_text", "signature", "uses"]
+
+SHOWN = 5
+"""Of a layer in a block that is called often, so many are told apart."""
+
+
+def schema_text(schema: type[Schema], word: str) -> str:
+    """What a layer or a kind of setting is, how it is written, and its parameters."""
+    parts = [f"```cnn\n{signature(schema, word)}\n```", (getdoc(schema) or "").strip()]
+    parameters = described_parameters(schema)
+    if parameters:
+        parts.append("\n".join(f"- {parameter_text(one)}" for one in parameters))
+    if issubclass(schema, Layer) and (page := layer_page(word)):
+        parts.append(page)
+    return "\n\n".join(filter(None, parts))
+
+
+def layer_page(keyword: str) -> str:
+    """A link to the page about a layer; empty where there is none, as of a plug-in's."""
+    path = resources.docs() / "layers" / f"{keyword}.md"
+    return f"[about `{keyword}`]({path.as_uri()})" if path.is_file() else ""
+
+
+def parameter_text(one: ParameterText) -> str:
+    """A parameter in a line."""
+    default = {"required": "", "-": ""}.get(one.default, f"; {one.default} by default")
+    return f"`{one.name}`: {one.meaning} ({one.takes}{default})"
+
+
+def signature(schema: type[Schema], word: str) -> str:
+    """How a phrase is written: ``conv filters@kernel [stride 1] [padding 0]``."""
+    if issubclass(schema, Layer) and schema.joins:
+        return f"{word}(stream, stream)"
+    fields = schema.model_fields
+    between = " " if schema.spaced else "@"
+    words = [word, between.join(schema.positional)] if schema.positional else [word]
+    for one in described_parameters(schema):
+        if one.name not in schema.positional:
+            value = one.default.strip("`") if one.default not in ("required", "-") else "…"
+            text = f"{one.name} {value}"
+            words.append(text if fields[one.name].is_required() else f"[{text}]")
+    return " ".join(words)
+
+
+def uses(view: View, positions: Sequence[int]) -> str:
+    """What the layers that were written at one place do: shapes and costs of each."""
+    rows = list(dict.fromkeys(_use(view, position) for position in positions))
+    if len(rows) == 1:
+        return rows[0][1]
+    lines = [f"- `{name}`: {text}" for name, text in rows[:SHOWN]]
+    if len(rows) > SHOWN:
+        lines.append(f"- … and {len(rows) - SHOWN} more")
+    return "\n".join((f"{count(len(rows), 'layer')} of this line:", *lines))
+
+
+def _use(view: View, position: int) -> tuple[str, str]:
+    """A layer's name, and what it does."""
+    node = view.analysis.draft.nodes[position]
+    assert isinstance(node, LayerNode)
+    before = ", ".join(view.shape(at) for at in node.inputs)
+    return node.name, f"`{before} -> {view.shape(position)}`" + _joined(costs(view, position))
+
+
+def _joined(parts: Iterator[str]) -> str:
+    return "".join(f" · {part}" for part in parts)
+
+
+def costs(view: View, position: int) -> Iterator[str]:
+    """What a layer costs, as far as it is known."""
+    params, typed = view.params(position), view.typed
+    if params:
+        yield count(params, "parameter", commas=True)
+    if typed is not None:
+        macs = macs_of(typed, position)
+        if macs:
+            yield count(macs, "MAC", commas=True)
+        field = "x".join(map(str, view.fields[position]))
+        if field:
+            yield f"receptive field {field}"
+
+
+def written(view: View, position: int) -> str:
+    """A layer as a spec would write it, with the values that it has."""
+    inference = view.analysis.inference
+    node = inference.network.nodes[position] if inference is not None else None
+    return phrase(node) if isinstance(node, LayerNode) else ""

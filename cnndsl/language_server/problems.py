@@ -1,0 +1,77 @@
+"""Turns diagnostics into what an editor shows: at their places, with what else matters there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lsprotocol import types
+
+from cnndsl import resources
+from cnndsl.diagnostics.model import Diagnostic, Severity
+from cnndsl.language_server.project import Project
+from cnndsl.language_server.view import View
+
+__all__ = ["SOURCE", "problem", "problems"]
+
+SOURCE = "cnndsl"
+"""What editors name as the origin of a diagnostic."""
+
+_SEVERITY = {
+    Severity.ERROR: types.DiagnosticSeverity.Error,
+    Severity.WARNING: types.DiagnosticSeverity.Warning,
+}
+
+
+def problems(view: View, project: Project) -> dict[Path, list[types.Diagnostic]]:
+    """What a check found, by the file that it is in; the spec's own, and those it imports."""
+    found: dict[Path, list[types.Diagnostic]] = {view.path: []}
+    for diagnostic in view.analysis.checked.diagnostics:
+        path = view.path_of(diagnostic.span.source)
+        if path is not None:
+            found.setdefault(path, []).append(problem(diagnostic, view, project))
+    return found
+
+
+def problem(diagnostic: Diagnostic, view: View, project: Project) -> types.Diagnostic:
+    """A diagnostic as an editor shows it."""
+    return types.Diagnostic(
+        range=_range(diagnostic, view, project),
+        message="\n".join(_said(diagnostic)),
+        severity=_SEVERITY[diagnostic.severity],
+        code=diagnostic.code,
+        code_description=types.CodeDescription(href=_page(diagnostic.code)),
+        source=SOURCE,
+        related_information=list(_related(diagnostic, view, project)),
+    )
+
+
+def _range(diagnostic: Diagnostic, view: View, project: Project) -> types.Range:
+    span = diagnostic.span
+    path = view.path_of(span.source)
+    assert path is not None
+    return project.lines_of(path, span.source.text).span(span)
+
+
+def _said(diagnostic: Diagnostic) -> Iterator[str]:
+    """The message, and what the text says below it."""
+    yield diagnostic.message + (f" ({diagnostic.label})" if diagnostic.label else "")
+    yield from (f"note: {note}" for note in diagnostic.notes)
+    if diagnostic.help:
+        yield f"help: {diagnostic.help}"
+
+
+def _page(code: str) -> str:
+    """Where the page about a code is: with the package, so that it is of this version."""
+    return (resources.docs() / "errors" / f"{code}.md").as_uri()
+
+
+def _related(
+    diagnostic: Diagnostic, view: View, project: Project
+) -> Iterable[types.DiagnosticRelatedInformation]:
+    for label in diagnostic.labels:
+        path = view.path_of(label.span.source)
+        if path is not None:
+            lines = project.lines_of(path, label.span.source.text)
+            where = types.Location(uri=project.uri_of(path), range=lines.span(label.span))
+            yield types.DiagnosticRelatedInformation(location=where, message=label.message)

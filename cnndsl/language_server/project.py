@@ -1,0 +1,99 @@
+"""What is known of the open texts: a check of each, made when it is asked for, and kept.
+
+A check reads a spec with its imports, each as it is open in the editor or, where it is not, as it
+lies on the disk. It holds until one of these texts changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from pathlib import Path
+
+from cnndsl import pipeline
+from cnndsl.frozen import mutable
+from cnndsl.language_server.documents import Document
+from cnndsl.language_server.positions import Lines
+from cnndsl.language_server.uris import path_of, uri_of
+from cnndsl.language_server.view import View
+
+__all__ = ["Project", "analysed"]
+
+
+@mutable
+class Project:
+    """The open texts by resolved path, and what is known of them."""
+
+    folder: Path = field(default_factory=Path.cwd)
+    encoding: str = "utf-16"
+    documents: dict[Path, Document] = field(default_factory=dict)
+    _views: dict[Path, View] = field(default_factory=dict)
+    _others: dict[Path, Lines] = field(default_factory=dict)
+
+    # --- what the editor tells ---
+
+    def open(self, uri: str, text: str, version: int | None) -> Document:
+        """Take a text that was opened."""
+        path = path_of(uri, self.folder)
+        document = Document(uri, path, text, version, self.encoding)
+        self.documents[path] = document
+        self.forget(path)
+        return document
+
+    def close(self, uri: str) -> Path:
+        """Forget a text: from now on its file counts, if there is one."""
+        path = path_of(uri, self.folder)
+        self.documents.pop(path, None)
+        self.forget(path)
+        return path
+
+    def document(self, uri: str) -> Document | None:
+        """The open text of this name."""
+        return self.documents.get(path_of(uri, self.folder))
+
+    def forget(self, path: Path) -> None:
+        """A text has changed: what was known by it no longer holds."""
+        self._others.pop(path, None)
+        stale = [root for root, view in self._views.items() if view.depends_on(path)]
+        for root in stale:
+            del self._views[root]
+
+    # --- what is known ---
+
+    def texts(self) -> Mapping[Path, str]:
+        """The open texts, as files could have them."""
+        return {path: document.checked_text for path, document in self.documents.items()}
+
+    def known(self, path: Path) -> View | None:
+        """What was found in an open text, as long as it holds."""
+        return self._views.get(path)
+
+    def keep(self, view: View) -> None:
+        """Keep what was found in a text, until it changes."""
+        self._views[view.path] = view
+
+    def importers(self, path: Path) -> Iterator[View]:
+        """What is known of other open texts that read this file."""
+        for root, view in self._views.items():
+            if root != path and path in view.analysis.modules:
+                yield view
+
+    def lines_of(self, path: Path, text: str) -> Lines:
+        """The lines of a file as a check has read it."""
+        document = self.documents.get(path)
+        if document is not None and len(document.text) == len(text):
+            return document.lines
+        known = self._others.get(path)
+        if known is None or known.text != text:
+            known = self._others[path] = Lines(text, self.encoding)
+        return known
+
+    def uri_of(self, path: Path) -> str:
+        """How the editor calls a file."""
+        document = self.documents.get(path)
+        return document.uri if document is not None else uri_of(path)
+
+
+def analysed(path: Path, texts: Mapping[Path, str]) -> View:
+    """Check an open text. It is called in a thread of its own, and looks at nothing else."""
+    return View(path, texts, pipeline.analyse(path, texts))

@@ -1,0 +1,236 @@
+"""Takes what an editor says and asks, and lets each feature answer.
+
+Texts are checked in a thread of their own, one at a time, so that the server always listens: what
+one types meanwhile is taken in, and of several changes only the last is checked. What goes wrong
+in a feature is an error of its answer and nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, lsp_method
+from typing_extensions import override
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.language_server.documents import Document
+from cnndsl.language_server.problems import SOURCE, problems
+from cnndsl.language_server.project import Project, analysed
+from cnndsl.language_server.uris import path_of
+from cnndsl.language_server.view import View
+from cnndsl.version import __version__
+
+__all__ = ["SpecServer"]
+
+T = TypeVar("T")
+
+PAUSE = 0.02
+"""So many seconds after a change a text is checked, unless another one comes."""
+
+STACK = 64 * 2**20
+"""Bytes of a checking thread's stack: threads have less than programs, on macOS much less."""
+
+
+class _Protocol(LanguageServerProtocol):
+    """Keeps texts as the protocol defines their lines; pygls ends lines at more characters."""
+
+    _server: SpecServer
+
+    @override
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        self._server.opened(params.text_document)
+
+    @override
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        self._server.changed(params)
+
+    @override
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        self._server.closed(params.text_document.uri)
+
+
+class SpecServer(LanguageServer):
+    """The server of one editor."""
+
+    def __init__(self) -> None:
+        super().__init__("cnndsl", __version__, protocol_cls=_Protocol)
+        self.project = Project()
+        self._checker = worker()
+        self._checks: dict[Path, asyncio.Future[View]] = {}
+        self._timers: dict[Path, asyncio.TimerHandle] = {}
+        self._published: dict[Path, dict[Path, list[types.Diagnostic]]] = {}
+        """What each open text's check found, by the file that it is in."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, params: types.InitializeParams) -> None:
+        """Take note of how the editor counts characters, and of its folder."""
+        workspace = self.workspace
+        self.project.encoding = str(workspace.position_encoding)
+        folders = [folder.uri for folder in params.workspace_folders or ()]
+        for uri in (*folders, *filter(None, [params.root_uri])):
+            if uri.startswith("file:"):
+                self.project.folder = path_of(uri, self.project.folder)
+                break
+
+    # --- texts ---
+
+    def opened(self, item: types.TextDocumentItem) -> None:
+        """A text was opened."""
+        document = self.project.open(item.uri, item.text, item.version)
+        self.recheck(document.path, pause=0)
+
+    def changed(self, params: types.DidChangeTextDocumentParams) -> None:
+        """A text was changed; one that was never opened is none of ours."""
+        document = self.project.document(params.text_document.uri)
+        if document is None:
+            logging.warning("a change of %s, which is not open", params.text_document.uri)
+            return
+        document.change(params.content_changes, params.text_document.version)
+        self.project.forget(document.path)
+        self.recheck(document.path, PAUSE)
+
+    def closed(self, uri: str) -> None:
+        """A text was closed: nothing is said of it any more, unless another one imports it."""
+        path = self.project.close(uri)
+        self._drop(path)
+        said = self._published.pop(path, {})
+        for other in {path, *said}:
+            self._publish(other)
+        self.recheck(path, pause=0)
+
+    def recheck(self, path: Path, pause: float) -> None:
+        """Check what a change of this file concerns, after a pause; a later change begins anew."""
+        for other in self.project.documents:
+            known = self.project.known(other)
+            if other == path or known is None:
+                self._drop(other)
+                self._timers[other] = asyncio.get_running_loop().call_later(
+                    pause, self._start, other
+                )
+
+    def _drop(self, path: Path) -> None:
+        """Forget a check that was to be made, or is being made of an older text."""
+        timer = self._timers.pop(path, None)
+        if timer is not None:
+            timer.cancel()
+        self._checks.pop(path, None)
+
+    def _start(self, path: Path) -> None:
+        self._timers.pop(path, None)
+        task = asyncio.get_running_loop().create_task(self._tell(path))
+        self._tasks.add(task)  # what nothing refers to may be collected before it is done
+        task.add_done_callback(self._tasks.discard)
+
+    # --- checks ---
+
+    async def view(self, uri: str) -> tuple[Document, View] | None:
+        """What is known of an open text, as it stands; None where it is not open.
+
+        A check that a later change has overtaken is made again.
+        """
+        while (document := self.project.document(uri)) is not None:
+            found = await self._checked(document)
+            if found is not None:
+                return document, found
+        return None
+
+    async def _checked(self, document: Document) -> View | None:
+        path = document.path
+        known = self.project.known(path)
+        if known is not None:
+            return known
+        if path not in self._checks:
+            texts = self.project.texts()
+            self._checks[path] = self.aside(lambda: analysed(path, texts))
+        running = self._checks[path]
+        view = await asyncio.shield(running)
+        if self._checks.get(path) is not running:
+            return None
+        self.project.keep(view)
+        del self._checks[path]
+        return view
+
+    def aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Let the checking thread do something."""
+        return asyncio.get_running_loop().run_in_executor(self._checker, work)
+
+    async def views(self, uri: str) -> tuple[Document, list[View]] | None:
+        """What is known of an open text: by its own check, then by those of its importers."""
+        found = await self.view(uri)
+        if found is None:
+            return None
+        document, view = found
+        return document, [view, *self.project.importers(document.path)]
+
+    # --- diagnostics ---
+
+    async def _tell(self, path: Path) -> None:
+        """Check an open text, and tell the editor what was found."""
+        document = self.project.documents.get(path)
+        if document is None:
+            return
+        version = document.version
+        try:
+            found = await self.view(document.uri)
+            said = {} if found is None else problems(found[1], self.project)
+        except Exception as error:
+            logging.exception("checking %s failed", path)
+            said = {path: [_failed(error)]}
+        if document.version != version or self.project.documents.get(path) is not document:
+            return  # a later change has its own check
+        before = self._published.get(path, {})
+        self._published[path] = said
+        for other in {**before, **said}:
+            self._publish(other)
+
+    def _publish(self, path: Path) -> None:
+        """Tell all that checks have found in a file: once, where several import it."""
+        found: list[types.Diagnostic] = []
+        for said in self._published.values():
+            found += [one for one in said.get(path, ()) if one not in found]
+        document = self.project.documents.get(path)
+        self.text_document_publish_diagnostics(
+            types.PublishDiagnosticsParams(
+                uri=self.project.uri_of(path),
+                version=None if document is None else document.version,
+                diagnostics=found,
+            )
+        )
+
+
+def worker() -> ThreadPoolExecutor:
+    """A single thread with a stack as deep as a program's."""
+    before = threading.stack_size(STACK)
+    try:
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checks")
+        pool.submit(int).result()  # so that the thread begins now, with this stack
+        return pool
+    finally:
+        threading.stack_size(before)
+
+
+def _failed(error: Exception) -> types.Diagnostic:
+    """What is said of a text that could not be checked at all."""
+    code = error.code if isinstance(error, UserError) else None
+    text = (
+        str(error) if code else f"internal error, please report it: {type(error).__name__}: {error}"
+    )
+    nowhere = types.Position(line=0, character=0)
+    return types.Diagnostic(
+        range=types.Range(start=nowhere, end=nowhere),
+        message=text,
+        severity=types.DiagnosticSeverity.Error,
+        code=code,
+        source=SOURCE,
+    )

@@ -1,0 +1,131 @@
+"""A client of the language server over standard input and output, as an editor is one."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from lsprotocol import types
+from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
+
+__all__ = ["Editor", "editing"]
+
+WAIT = 30.0
+"""Seconds until an answer is given up."""
+
+
+class Editor:
+    """An editor: opens texts, types, and asks.
+
+    Places are said by a text and what stands before and behind them: ``at("conv 6|@5")``.
+    """
+
+    def __init__(self, client: LanguageClient, folder: Path) -> None:
+        self.client = client
+        self.folder = folder
+        self.texts: dict[str, str] = {}
+        self.versions: dict[str, int] = {}
+        self.published: dict[str, types.PublishDiagnosticsParams] = {}
+        self.news = asyncio.Condition()
+
+    def uri(self, name: str) -> str:
+        return (self.folder / name).as_uri() if ":" not in name else name
+
+    def open(self, text: str, name: str = "net.cnn") -> str:
+        """Open a text, and give its name in the protocol."""
+        uri = self.uri(name)
+        self.texts[uri], self.versions[uri] = text, 1
+        item = types.TextDocumentItem(uri, "cnn", 1, text)
+        self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+        return uri
+
+    def change(self, uri: str, *changes: types.TextDocumentContentChangeEvent, text: str) -> None:
+        """Tell of changes, which make the text what is given."""
+        self.texts[uri] = text
+        self.versions[uri] += 1
+        document = types.VersionedTextDocumentIdentifier(self.versions[uri], uri)
+        self.client.text_document_did_change(types.DidChangeTextDocumentParams(document, changes))
+
+    def replace(self, uri: str, text: str) -> None:
+        """Put another text in place of the whole."""
+        self.change(uri, types.TextDocumentContentChangeWholeDocument(text), text=text)
+
+    def close(self, uri: str) -> None:
+        self.client.text_document_did_close(
+            types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
+        )
+
+    def place(self, uri: str, mark: str) -> types.Position:
+        """The place of the ``|`` in a piece of the text that stands there once."""
+        before, _, behind = mark.partition("|")
+        text = self.texts[uri]
+        assert text.count(before + behind) == 1, mark
+        offset = text.index(before + behind) + len(before)
+        line = text.count("\n", 0, offset)
+        start = text.rfind("\n", 0, offset) + 1
+        units = len(text[start:offset].encode("utf-16-le")) // 2
+        return types.Position(line, units)
+
+    def under(self, uri: str, given: types.Range) -> str:
+        """The text that a range covers."""
+        return self.texts[uri][self.offset(uri, given.start) : self.offset(uri, given.end)]
+
+    def offset(self, uri: str, place: types.Position) -> int:
+        text = self.texts[uri]
+        start = 0
+        for _ in range(place.line):
+            start = text.index("\n", start) + 1
+        line = text[start:].partition("\n")[0].encode("utf-16-le")
+        return start + len(line[: 2 * place.character].decode("utf-16-le"))
+
+    async def hover(self, uri: str, mark: str) -> str:
+        """What is said of a place, in Markdown; empty where nothing is."""
+        document = types.TextDocumentIdentifier(uri)
+        params = types.HoverParams(document, self.place(uri, mark))
+        found = await self.client.text_document_hover_async(params)
+        if found is None:
+            return ""
+        assert isinstance(found.contents, types.MarkupContent)
+        return found.contents.value
+
+    async def diagnostics(self, uri: str, version: int | None = None) -> list[types.Diagnostic]:
+        """What is said of a text, once that is of its newest version."""
+        wanted = self.versions.get(uri) if version is None else version
+        async with asyncio.timeout(WAIT), self.news:
+            while True:
+                said = self.published.get(uri)
+                if said is not None and (wanted is None or said.version == wanted):
+                    return list(said.diagnostics)
+                await self.news.wait()
+
+    async def listen(self, said: types.PublishDiagnosticsParams) -> None:
+        """Take note of what the server says of a text."""
+        async with self.news:
+            self.published[said.uri] = said
+            self.news.notify_all()
+
+
+@asynccontextmanager
+async def editing(folder: Path, encoding: str = "utf-16") -> AsyncIterator[Editor]:
+    """An editor that has opened a folder, with its server."""
+    config = ClientServerConfig(server_command=[sys.executable, "-m", "cnndsl", "lsp"])
+    client = await config.start()
+    assert isinstance(client, LanguageClient)
+    editor = Editor(client, folder)
+    client.protocol.fm.features[types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS] = editor.listen
+    capabilities = client_capabilities("visual-studio-code")
+    if capabilities.general is not None:
+        capabilities.general.position_encodings = [encoding]
+    await client.initialize_session(
+        types.InitializeParams(
+            capabilities=capabilities,
+            workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
+        )
+    )
+    try:
+        yield editor
+    finally:
+        await client.shutdown_session()
