@@ -7,7 +7,6 @@ from inspect import getdoc
 
 from cnndsl import resources
 from cnndsl.analysis.cost import macs_of
-from cnndsl.analysis.summary import phrase
 from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import LayerNode
 from cnndsl.language_server.view import View
@@ -93,10 +92,3 @@ def costs(view: View, position: int) -> Iterator[str]:
         field = "x".join(map(str, view.fields[position]))
         if field:
             yield f"receptive field {field}"
-
-
-def written(view: View, position: int) -> str:
-    """A layer as a spec would write it, with the values that it has."""
-    inference = view.analysis.inference
-    node = inference.network.nodes[position] if inference is not None else None
-    return phrase(node) if isinstance(node, LayerNode) else ""

@@ -66,7 +66,7 @@ class SpecServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("cnndsl", __version__, protocol_cls=_Protocol)
         self.project = Project()
-        self._checker = worker()
+        self._checker = _worker()
         self._checks: dict[Path, asyncio.Future[View]] = {}
         self._timers: dict[Path, asyncio.TimerHandle] = {}
         self._published: dict[Path, dict[Path, list[types.Diagnostic]]] = {}
@@ -209,7 +209,7 @@ class SpecServer(LanguageServer):
         )
 
 
-def worker() -> ThreadPoolExecutor:
+def _worker() -> ThreadPoolExecutor:
     """A single thread with a stack as deep as a program's."""
     before = threading.stack_size(STACK)
     try:
