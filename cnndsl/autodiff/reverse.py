@@ -106,7 +106,8 @@ def _backward(
         return
     rule = rule_of(node)
     if rule is None:
-        raise LoweringError(f"{node.doc_string or node.name}: `{node.op_type}` has no gradient")
+        what = f"`{node.op_type}` has no gradient, and no package adds one"
+        raise LoweringError(f"{node.doc_string or node.name}: {what}")
     context = VjpContext(emit, node, gradient, needs_grad, target)
     for value, part, want in zip(context.inputs, rule(context), needs_grad, strict=True):
         if part is not None and want:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeAlias
 
 import numpy
@@ -21,6 +22,7 @@ from cnndsl.layers.lowering import Attribute
 
 __all__ = [
     "COMPOSITE_RULES",
+    "GROUP",
     "NOT_DIFFERENTIABLE",
     "RULES",
     "Array",
@@ -130,6 +132,9 @@ RULES: dict[str, Rule] = {}
 COMPOSITE_RULES: dict[str, Rule] = {}
 """The rule of each composite, by its name: see :meth:`GraphBuilder.composite`."""
 
+GROUP = "cnndsl.gradients"
+"""The entry points by which other packages add rules: an operator's name, and a :data:`Rule`."""
+
 NOT_DIFFERENTIABLE: dict[str, str] = {}
 """Operators whose outputs do not change smoothly with their inputs, each with the reason why."""
 
@@ -158,8 +163,34 @@ def vjp_of_composite(name: str) -> Callable[[Rule], Rule]:
 
 
 def rule_of(node: onnx_ir.Node) -> Rule | None:
-    """The rule for a node's gradient, where it has one."""
-    return (COMPOSITE_RULES if node.domain == COMPOSITES else RULES).get(node.op_type)
+    """The rule for a node's gradient, where it has one: ours, or that of another package.
+
+    Raises:
+        LoweringError: where two packages have one, or one does not load.
+    """
+    if node.domain == COMPOSITES:
+        return COMPOSITE_RULES.get(node.op_type)
+    return RULES.get(node.op_type) or _rule_of_others(node.op_type)
+
+
+@cache
+def _rule_of_others(op_type: str) -> Rule | None:
+    """The rule of an operator that another package names by an entry point."""
+    from importlib.metadata import entry_points
+
+    points = sorted(entry_points(group=GROUP, name=op_type), key=lambda point: point.value)
+    if len(points) > 1:
+        named = " and ".join(f"`{one.value}`" for one in points)
+        raise LoweringError(f"`{op_type}` has the gradients of {len(points)} packages: {named}")
+    if not points:
+        return None
+    try:
+        rule: Rule = points[0].load()
+    except Exception as error:
+        why = " ".join(str(error).split()) or type(error).__name__
+        what = f"the gradient of `{op_type}`, `{points[0].value}`, does not load: {why}"
+        raise LoweringError(what) from error
+    return rule
 
 
 def constant_of(value: onnx_ir.Value | None) -> Array | None:

@@ -1,0 +1,1 @@
+"""A layer for cnndsl, found by the entry points in ``pyproject.toml``."""
