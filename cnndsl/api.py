@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
     from cnndsl.graph.compile_options import CompileOptions
+    from cnndsl.plots.diagram.draw import DrawOptions
     from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.runtime.evaluate import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
@@ -139,6 +140,24 @@ class Network:
         from cnndsl.analysis.summary import summarize
 
         return summarize(self._typed, batch)
+
+    def draw(self, path: str | os.PathLike[str], **options: Unpack[DrawOptions]) -> None:
+        """Draw the network into a file: ``.svg``, ``.png``, ``.pdf``, ``.dot`` or ``.mmd``.
+
+        Args:
+            path: the file; its ending says what it becomes.
+            options: as :class:`cnndsl.plots.diagram.draw.DrawOptions` tells of each: ``style``,
+                ``theme``, ``expand``.
+
+        Raises:
+            UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN623 for a
+                text of a style that is none, CNN603 where the file cannot be
+                written.
+            ValueError: for another style or theme.
+        """
+        from cnndsl.plots.diagram.draw import draw
+
+        draw(self._typed, path, **options)
 
     def compile(
         self,

@@ -13,6 +13,7 @@ VERBS = MappingProxyType(
     {
         "check": ("cnndsl.cli.check:check", "Say what is wrong with a spec, and how to mend it."),
         "summary": ("cnndsl.cli.summary:summary", "Count a network's parameters, MACs and memory."),
+        "draw": ("cnndsl.cli.draw:draw", "Draw a network: its layers, or its feature maps."),
         "compile": ("cnndsl.cli.compile:compile", "Make an ONNX model of a spec."),
         "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
         "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),

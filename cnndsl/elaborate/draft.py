@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.network import Expectation, InputNode, Network, Node, NodeClaim
 from cnndsl.elaborate.recording import Recording
-from cnndsl.elaborate.scope import BlockDefinition
+from cnndsl.elaborate.scope import BlockCall, BlockDefinition
 from cnndsl.elaborate.values import OpenHole, Value
 from cnndsl.frozen import frozen, mutable
 from cnndsl.layers.base import Layer
@@ -63,6 +64,8 @@ class Draft:
     recipe: Recipe | None = None
     imported: tuple[BlockDefinition, ...] = ()
     parameters: dict[str, Value] = field(default_factory=dict)
+    calls: Mapping[str, BlockCall] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
     overridden: bool = False
     """Whether a parameter was set to something else than its default."""
     misnamed: list[Diagnostic] = field(default_factory=list)
@@ -126,6 +129,8 @@ class Draft:
             parameters=dict(self.parameters),
             module=self.module,
             imported=self.imported,
+            calls=self.calls,
+            labels=self.labels,
         )
 
 

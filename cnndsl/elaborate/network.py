@@ -14,7 +14,7 @@ from functools import cached_property
 import typing_extensions
 
 from cnndsl.diagnostics.source import Span
-from cnndsl.elaborate.scope import BlockDefinition
+from cnndsl.elaborate.scope import BlockCall, BlockDefinition
 from cnndsl.elaborate.values import Value
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer, Weight
@@ -128,6 +128,10 @@ class Network:
     overridden: bool = False
     """Whether a parameter has another value than its default, so that expectations do not speak of
     this network; budgets do."""
+    calls: Mapping[str, BlockCall] = field(default_factory=dict)
+    """Every call of a block, by its full name, which the names of the layers in it begin with."""
+    labels: frozenset[str] = frozenset()
+    """The full names that are labels of the text; layers and calls without one got a number."""
 
     @cached_property
     def inputs(self) -> tuple[InputNode, ...]:

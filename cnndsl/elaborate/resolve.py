@@ -267,6 +267,8 @@ class _Resolver:
             for path, node in self.elaborator.paths.items()
             if self.draft.nodes[node].name != path
         }
+        self.draft.calls = self.elaborator.calls
+        self.draft.labels = frozenset(self.elaborator.labels)
         if not self.report.failed:
             check_presence(self.draft, self.report)
             own = self.imports.files[self.path].blocks.values()

@@ -20,6 +20,7 @@ class Relu(Layer):
     """max(0, x): the rectified linear unit (Nair & Hinton 2010)."""
 
     keyword = "relu"
+    family = "activation"
     activation = True
     per_channel = True
     saves = ("output",)
@@ -43,6 +44,7 @@ class LeakyRelu(Layer):
     """x where x is positive, slope*x elsewhere (Maas et al. 2013)."""
 
     keyword = "leakyrelu"
+    family = "activation"
     activation = True
     per_channel = True
     positional = ("slope",)
@@ -71,6 +73,7 @@ class Tanh(Layer):
     """The hyperbolic tangent, between -1 and 1."""
 
     keyword = "tanh"
+    family = "activation"
     activation = True
     per_channel = True
     saves = ("output",)
@@ -88,6 +91,7 @@ class ScaledTanh(Layer):
     """1.7159 tanh(2x/3), which maps 1 to 1 and -1 to -1 (LeCun et al. 1998, appendix A)."""
 
     keyword = "scaledtanh"
+    family = "activation"
     activation = True
     per_channel = True
     saves = ("output",)
@@ -107,6 +111,7 @@ class Sigmoid(Layer):
     """1/(1 + exp(-x)), between 0 and 1."""
 
     keyword = "sigmoid"
+    family = "activation"
     activation = True
     per_channel = True
     makes = "probabilities"
@@ -125,6 +130,7 @@ class Softmax(Layer):
     """exp(x_i)/sum_j exp(x_j) over the units of a vector, or over the channels at each place."""
 
     keyword = "softmax"
+    family = "activation"
     activation = True
     per_channel = True
     makes = "distribution"

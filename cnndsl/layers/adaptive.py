@@ -67,6 +67,8 @@ def axis_by_axis(
 class AdaptivePooling(Layer):
     """What the adaptive pools share: sizes, and the bins along each dimension."""
 
+    family = "pooling"
+
     positional = ("size",)
     per_channel = True
 

@@ -22,6 +22,7 @@ class Attention(Layer):
     """Scaled dot-product attention of all positions to all, with one head or several."""
 
     keyword = "attention"
+    family = "attention"
     positional = ("heads",)
     saves = ("inputs", "output")
 

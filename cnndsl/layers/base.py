@@ -38,6 +38,7 @@ __all__ = [
     "WHOLE",
     "Bounds",
     "Count",
+    "Family",
     "Footprint",
     "Init",
     "InitWord",
@@ -187,6 +188,21 @@ Footprint: TypeAlias = Literal["point", "whole"] | tuple[AxisFootprint, ...]
 
 # --- layers -----------------------------------------------------------------------------------
 
+Family: TypeAlias = Literal[
+    "activation",
+    "attention",
+    "convolution",
+    "dense",
+    "embedding",
+    "join",
+    "normalization",
+    "other",
+    "pooling",
+    "regularization",
+    "shape",
+]
+"""What kind of thing a layer is, as a textbook sorts them."""
+
 
 class Schema(BaseModel):
     """What can stand in a phrase behind its first word: ``sgd lr 0.01 momentum 0.9``.
@@ -216,6 +232,9 @@ class Layer(Schema):
 
     keyword: ClassVar[str]
     """The word that a spec writes."""
+
+    family: ClassVar[Family] = "other"
+    """What kind of thing it is: figures give each its colour."""
 
     needed: ClassVar[tuple[str, ...]] = ("lower",)
     """What every layer has to say for itself."""

@@ -18,6 +18,7 @@ class Bias(Layer):
     """Adds a learnt number: each channel has one, or each unit its own ("untied" biases)."""
 
     keyword = "bias"
+    family = "normalization"
     per_channel = True
 
     over: Literal["channels", "all"] = Field(

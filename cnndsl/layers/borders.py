@@ -51,6 +51,7 @@ class Pad(Layer):
     """Adds cells around feature maps, and channels of such cells."""
 
     keyword = "pad"
+    family = "shape"
     per_channel = True
     positional = ("padding",)
 
@@ -164,6 +165,7 @@ class Crop(Layer):
     """Cuts a part of the given size out of feature maps, from the middle unless told where."""
 
     keyword = "crop"
+    family = "shape"
     per_channel = True
     positional = ("size",)
 

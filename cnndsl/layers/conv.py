@@ -32,6 +32,8 @@ V = TypeVar("V")
 class Convolution(Sliding):
     """What the convolutions share."""
 
+    family = "convolution"
+
     saves = ("inputs",)
 
     kernel: KernelSize

@@ -21,6 +21,7 @@ class Flatten(Layer):
     """Makes one vector of all feature maps: channel by channel, each row by row."""
 
     keyword = "flatten"
+    family = "shape"
     shares = "always"
 
     @override
@@ -44,6 +45,7 @@ class Dense(Layer):
     """Connects every unit to every input: y = W x + b."""
 
     keyword = "dense"
+    family = "dense"
     positional = ("units",)
     saves = ("inputs",)
 

@@ -13,6 +13,8 @@ __all__ = ["Elementwise"]
 class Elementwise(Layer):
     """A function of each number that never falls, or falls to one lowest place and then rises."""
 
+    family = "activation"
+
     activation = True
     per_channel = True
 

@@ -22,6 +22,7 @@ class Embedding(Layer):
     """Looks up a vector for each token id, in a table with a row for each id of the vocabulary."""
 
     keyword = "embedding"
+    family = "embedding"
     positional = ("size",)
     takes_tokens = True
     saves = ("inputs",)

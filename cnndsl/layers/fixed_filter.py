@@ -24,6 +24,7 @@ class Filter(Sliding):
     """Slides kernels over each channel whose numbers stand in the spec, and never learn."""
 
     keyword = "filter"
+    family = "convolution"
     positional = ("kernels",)
     per_channel = True
 

@@ -32,6 +32,7 @@ class FractionalMaxPool(Layer):
     """Keeps the largest cell of windows at varying distances, which give any smaller size."""
 
     keyword = "fractionalmaxpool"
+    family = "pooling"
     positional = ("size",)
     draws = True
     per_channel = True

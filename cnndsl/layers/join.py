@@ -22,6 +22,8 @@ _AGREE = "make their sizes agree: the strides and paddings of the branches decid
 class Join(Layer):
     """What the joins share: which of their inputs do not fit the others."""
 
+    family = "join"
+
     joins = True
 
     def fits(self, source: TensorType, reference: TensorType) -> bool:

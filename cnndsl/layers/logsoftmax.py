@@ -20,6 +20,7 @@ class LogSoftmax(Layer):
     """x_i - ln(sum_j exp(x_j)): the logarithms of what `softmax` gives."""
 
     keyword = "logsoftmax"
+    family = "activation"
     activation = True
     per_channel = True
     makes = "logarithms"

@@ -20,6 +20,7 @@ class Maxout(Layer):
     """Of each so many consecutive channels the largest number (Goodfellow et al. 2013)."""
 
     keyword = "maxout"
+    family = "activation"
     positional = ("pieces",)
     saves = ("inputs", "output")
 

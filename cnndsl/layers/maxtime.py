@@ -20,6 +20,7 @@ class MaxTime(Layer):
     """Keeps the largest number along the first spatial dimension, which is time."""
 
     keyword = "maxtime"
+    family = "pooling"
     per_channel = True
     saves = ("inputs", "output")
 

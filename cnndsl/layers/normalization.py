@@ -35,6 +35,7 @@ class BatchNorm(Layer):
     """Brings each channel to mean 0 and variance 1 over the batch, then scales and shifts it."""
 
     keyword = "batchnorm"
+    family = "normalization"
     per_channel = True
     normalises_batch = True
     arithmetic = "float32 inside"
@@ -117,6 +118,7 @@ class LocalResponseNorm(Layer):
     """Divides each number by a power of what its neighbours hold: in other channels, or its own."""
 
     keyword = "lrn"
+    family = "normalization"
     positional = ("size",)
     saves = ("inputs",)
     arithmetic = "float32 inside"

@@ -41,6 +41,7 @@ class Slice(Layer):
     """Takes a part of a stream along one dimension: channels, unless another is named."""
 
     keyword = "slice"
+    family = "shape"
     per_channel = True
     positional = ("places",)
 

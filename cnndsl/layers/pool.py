@@ -42,6 +42,8 @@ _LOWEST = -3.4028234663852886e38
 class Pooling(Sliding):
     """What the pooling layers with a window share."""
 
+    family = "pooling"
+
     positional = ("kernel",)
     per_channel = True
 
@@ -278,6 +280,8 @@ def _blindness(windows: tuple[Window, ...], blind: list[int]) -> ShapeFault:
 
 class GlobalPooling(Layer):
     """What the global pools share: each feature map becomes one number."""
+
+    family = "pooling"
 
     per_channel = True
 

@@ -18,6 +18,7 @@ class PRelu(Layer):
     """x where x is positive, a x elsewhere; a learns, one for each channel (He et al. 2015)."""
 
     keyword = "prelu"
+    family = "activation"
     activation = True
     per_channel = True
     saves = ("inputs", "mask")

@@ -23,6 +23,7 @@ class MatMul(Layer):
     """
 
     keyword = "matmul"
+    family = "attention"
     joins = True
     streams = 2
     saves = ("inputs",)

@@ -35,6 +35,7 @@ class RadialBasis(Layer):
     """The squared distance of the input to the code of each unit: the sum of (x_j - w_ij)^2."""
 
     keyword = "rbf"
+    family = "dense"
     arithmetic = "float32"
     positional = ("units",)
     saves = ("inputs",)

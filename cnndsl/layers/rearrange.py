@@ -43,6 +43,8 @@ V = TypeVar("V")
 class Rearranging(Layer):
     """A layer whose output holds its input's numbers, each once."""
 
+    family = "shape"
+
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:
         return inputs[0]

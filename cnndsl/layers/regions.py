@@ -33,6 +33,8 @@ def _shrinking(scale: float) -> float:
 class RegionPooling(Layer):
     """What the pools over regions share: their parameters, what they take, what they give."""
 
+    family = "pooling"
+
     joins = True
     streams = 2
     roles = ("features", "regions")

@@ -18,6 +18,8 @@ V = TypeVar("V")
 class Regularizer(Layer):
     """What changes its input at random in training, and passes everything on in inference."""
 
+    family = "regularization"
+
     draws = True
     shares = "inference"
 

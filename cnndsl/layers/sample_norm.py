@@ -46,6 +46,8 @@ Over: TypeAlias = Literal["all", "channels"]
 class SampleNorm(Layer):
     """What normalisations of single samples share: what they take together, and its scale."""
 
+    family = "normalization"
+
     per_channel = True
     saves = ("inputs",)
     arithmetic = "float32 inside"
@@ -296,6 +298,7 @@ class L2Norm(Layer):
     """Divides the channels at each place by their Euclidean length (ParseNet, Liu et al. 2015)."""
 
     keyword = "l2norm"
+    family = "normalization"
     per_channel = True
     saves = ("inputs",)
     arithmetic = "float32 inside"

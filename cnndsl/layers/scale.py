@@ -18,6 +18,7 @@ class Scale(Layer):
     """Multiplies each channel by a number that learns, and adds one that learns."""
 
     keyword = "scale"
+    family = "normalization"
     per_channel = True
     saves = ("inputs",)
 

@@ -16,6 +16,7 @@ class Identity(Layer):
     """The stream itself: the shortcut of a residual block."""
 
     keyword = "identity"
+    family = "shape"
     per_channel = True
     shares = "always"
 

@@ -54,6 +54,7 @@ class Split(Layer):
     """Gives the parts of a stream, one after the other along a dimension."""
 
     keyword = "split"
+    family = "shape"
     positional = ("parts",)
 
     parts: Parts = Field(description="how many equal parts, or the size of each", examples=["2"])

@@ -32,6 +32,7 @@ class Unpool(Layer):
     """Puts each number back where a pooling found its extreme; all else is 0."""
 
     keyword = "unpool"
+    family = "shape"
     positional = ("pool",)
     reads = "pool"
     reads_what = "a `maxpool` or `minpool`"

@@ -52,6 +52,7 @@ class UpConv(Windowed):
     """
 
     keyword = "upconv"
+    family = "convolution"
     positional = ("filters", "kernel")
     saves = ("inputs",)
 

@@ -80,6 +80,7 @@ class Upsample(Layer):
     """Makes feature maps larger, by a factor or to a size: copies cells, or mixes neighbours."""
 
     keyword = "upsample"
+    family = "shape"
     per_channel = True
     positional = ("factor",)
 

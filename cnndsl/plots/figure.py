@@ -32,6 +32,7 @@ __all__ = [
     "PIXELS",
     "add_axes",
     "clipped",
+    "encoded",
     "format_of",
     "in_house_style",
     "is_drawable",
@@ -228,7 +229,11 @@ def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
         UserError: CNN609 for an ending that is none of :data:`FORMATS`, CNN603 where the file
             cannot be written.
     """
-    ending = format_of(path)
+    write_atomically(path, encoded(figure, format_of(path)))
+
+
+def encoded(figure: Figure, ending: str) -> bytes:
+    """The bytes of a figure's file in one of :data:`FORMATS`; equal figures give equal ones."""
     # No dates and no versions: they would make every file another.
     unsaid = {
         "png": ["Software"],
@@ -238,4 +243,4 @@ def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
     file = io.BytesIO()
     with _house_style():
         figure.savefig(file, format=ending, metadata=dict.fromkeys(unsaid[ending]))
-    write_atomically(path, file.getvalue())
+    return file.getvalue()

@@ -28,7 +28,7 @@ from cnndsl.diagnostics.codes import CODES
 PAGES = ROOT / "docs" / "errors"
 Situation = Callable[[Path], object]
 
-MACHINES = {"CNN612", "CNN701", "CNN705", "CNN717"}
+MACHINES = {"CNN620", "CNN612", "CNN701", "CNN705", "CNN717"}
 """What these say depends on the machine."""
 
 OTHERS_WORDS = {"CNN602", "CNN702"}

@@ -1,0 +1,69 @@
+"""``cnndsl draw``: a spec in, its picture out, and one line that says what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnndsl.cli.completion import complete_specs
+from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.diagnostics.render.characters import visible
+
+if TYPE_CHECKING:
+    from cnndsl.plots.diagram.draw import Style, ThemeName
+
+__all__ = ["draw"]
+
+
+@click.command(
+    epilog="For example: `cnndsl draw lenet5 -o lenet5.svg`",
+)
+@click.argument("spec", shell_complete=complete_specs)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    help="The file to write, by default SPEC.svg: .svg, .png, .pdf, .dot (Graphviz) or .mmd"
+    " (Mermaid).",
+)
+@click.option(
+    "--style",
+    type=click.Choice(["blocks", "volumes"]),
+    default="blocks",
+    show_default=True,
+    help="Draw the graph of the layers, or the feature maps as boxes with their sizes.",
+)
+@click.option(
+    "--expand",
+    is_flag=True,
+    help="Draw every round of a loop, and every call of a block with its inside.",
+)
+@click.option(
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    default="light",
+    show_default=True,
+    help="Dark on light, or light on dark.",
+)
+@parameters_option
+@color_option
+def draw(
+    spec: str,
+    output: str | None,
+    style: Style,
+    expand: bool,
+    theme: ThemeName,
+    parameters: dict[str, object],
+) -> None:
+    """Draw a network: its layers as a graph, or its feature maps as boxes.
+
+    SPEC is a path, the name of a shipped spec, or a compiled model.
+    """
+    from cnndsl import api
+
+    target = output or f"{Path(spec).stem}.svg"
+    network = api.load(spec, **parameters)
+    network.draw(target, style=style, expand=expand, theme=theme)
+    click.echo(f"{visible(target)}: {visible(network.name)} as {style}")

@@ -1,0 +1,106 @@
+"""Turns a typed network into its diagram: what is one box, what a frame, what is drawn once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from cnndsl.analysis.outline import Outline, Part, Scope, Step, outline
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.frozen import mutable
+from cnndsl.plots.diagram.chains import is_apart
+from cnndsl.plots.diagram.classes import BlockClass, classes_of, scopes_in
+from cnndsl.plots.diagram.ends import End, ends_of
+from cnndsl.plots.diagram.graph import Detail, Diagram
+from cnndsl.plots.diagram.nesting import Nesting
+
+__all__ = ["diagram"]
+
+_OPEN = 28
+"""A network with no more boxes is drawn with everything in its place."""
+_FORMS = 2
+"""A block with more forms is drawn where it is called: its forms would be as many as its calls."""
+_LEAST = 3
+"""A block with fewer boxes is drawn where it is called."""
+
+
+def diagram(typed: TypedNetwork, *, expand: bool = False) -> Diagram:
+    """The diagram of a network.
+
+    Args:
+        typed: the network.
+        expand: whether to draw every round of a loop, and every call with its inside.
+    """
+    ends = ends_of(typed)
+    kept = frozenset(end.position for end in ends)
+    tree = outline(typed.network, kept=kept, fold=not expand)
+    return _Building(typed, tree, ends, expand).carry_out()
+
+
+@mutable
+class _Building:
+    typed: TypedNetwork
+    tree: Outline
+    ends: Sequence[End]
+    expand: bool
+
+    def carry_out(self) -> Diagram:
+        classes = classes_of(self.typed.network, self.tree)
+        closed = [] if self.expand else self._closed(classes)
+        by_call = {call.name: one for one in closed for call in one.calls}
+        nesting = Nesting(self.typed, self.tree, self.ends, by_call)
+        whole = nesting.graph(self.tree.parts)
+        details = []
+        for one in closed:
+            title = nesting.title(one)
+            details.append(Detail(title, nesting.graph(one.calls[0].parts, one)))
+        return Diagram(self.typed.name, whole, tuple(details))
+
+    def _closed(self, classes: Sequence[BlockClass]) -> list[BlockClass]:
+        """The classes that are drawn once."""
+        if self._boxes(self.tree.parts, frozenset()) <= _OPEN:
+            return []
+        inside = {
+            scope.name: len([*scopes_in(scope.parts)]) for scope in scopes_in(self.tree.parts)
+        }
+        forms = Counter(one.block for one in classes)
+        found: list[BlockClass] = []
+        names: frozenset[str] = frozenset()
+        for one in sorted(classes, key=lambda one: inside[one.calls[0].name]):
+            if forms[one.block] > _FORMS:
+                continue
+            if len(one.calls) > 1 and self._boxes(one.calls[0].parts, names) >= _LEAST:
+                found.append(one)
+                names |= {call.name for call in one.calls}
+        # Two forms of a block are drawn alike.
+        blocks = {one.block for one in found}
+        found += [one for one in classes if one not in found and one.block in blocks]
+        by_call = {call.name: one for one in found for call in one.calls}
+        met: list[BlockClass] = []
+        self._meet(self.tree.parts, by_call, met)
+        return [one for one in classes if one in met]
+
+    def _meet(
+        self, parts: Sequence[Part], by_call: Mapping[str, BlockClass], met: list[BlockClass]
+    ) -> None:
+        """Find the classes that a reader meets: calls in what is drawn, and in what is in these."""
+        for part in parts:
+            if isinstance(part, Scope) and part.name in by_call:
+                one = by_call[part.name]
+                if one not in met:
+                    met.append(one)
+                    self._meet(one.calls[0].parts, by_call, met)
+            elif not isinstance(part, Step):
+                self._meet(part.parts, by_call, met)
+
+    def _boxes(self, parts: Sequence[Part], closed: frozenset[str]) -> int:
+        """About how many boxes some parts are."""
+        count = 0
+        for part in parts:
+            if isinstance(part, Scope) and part.name in closed:
+                count += 1
+            elif isinstance(part, Step):
+                count += is_apart(self.typed.network, part.position)
+            else:
+                count += self._boxes(part.parts, closed)
+        return count

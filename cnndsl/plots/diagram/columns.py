@@ -1,0 +1,190 @@
+"""Places a whole graph: its segments below each other, in as many columns as they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnndsl.frozen import frozen, mutable
+from cnndsl.plots.diagram.graph import Box, Graph
+from cnndsl.plots.diagram.labels import PILE, SMALL, frame_title, label_of, width_of
+from cnndsl.plots.diagram.place import Piece, Sized, place
+from cnndsl.plots.diagram.placed import Placed, PlacedFrame, Rect, Wire
+from cnndsl.plots.diagram.segments import segments_of
+
+__all__ = ["Columns", "framed"]
+
+_BETWEEN = 34.0
+"""Points between columns, through which a line goes up."""
+_TURN = 9.0
+"""How far beyond a column a line turns."""
+HEAD, SIDE, FOOT = 15.0, 9.0, 8.0
+"""A frame's room for its title, and around its inside."""
+
+
+def framed(inside: Placed, title: Sequence[str], *, is_detail: bool = False) -> Placed:
+    """A frame around something placed; lines through the border go on to it."""
+    left = min(inside.inputs, default=1e9) + SIDE
+    whole = "  ".join(title)
+    title = (whole,) if width_of(whole, SMALL) + 12 < left else tuple(title)
+    wide = max((width_of(line, SMALL) for line in title), default=0.0) + 12
+    aside = max(0.0, wide - left)
+    width = max(inside.width + 2 * SIDE + 2 * aside, wide)
+    x = (width - inside.width) / 2
+    head = HEAD + 9.5 * max(0, len(title) - 1)
+    height = head + inside.height + FOOT
+    moved = inside.moved(x, head)
+    lines = [Wire(((at, 0.0), (at, head)), arrow=False) for at in moved.inputs]
+    lines += [Wire(((at, height - FOOT), (at, height)), arrow=False) for at in moved.outputs]
+    frame = PlacedFrame(Rect(0, 0, width, height), title, is_detail)
+    return Placed(
+        width, height, moved.boxes, (frame, *moved.frames), (*moved.wires, *lines), moved.notes,
+        moved.inputs, moved.outputs,
+    )  # fmt: skip
+
+
+@frozen
+class _Column:
+    pieces: tuple[Piece, ...]
+
+    @property
+    def height(self) -> float:
+        return sum(piece.placed.height for piece in self.pieces)
+
+
+@mutable
+class Columns:
+    """Places graphs, and remembers what it has placed: the same is tried in several rooms."""
+
+    def __post_init__(self) -> None:
+        self.known: dict[int, tuple[Graph, Sequence[Piece]]] = {}
+
+    def heights(self, graph: Graph) -> list[float]:
+        """The heights of a graph's segments: between them it can go on in another column."""
+        return [piece.placed.height for piece in self._pieces(graph, 1e9, detail=False)]
+
+    def place(self, graph: Graph, room: float, *, detail: bool = False) -> Placed:
+        """Place a graph, no higher than the room, in points, if that can be."""
+        pieces = self._pieces(graph, room, detail=detail)
+        return _side_by_side([_stacked(one) for one in _filled(pieces, room)])
+
+    def _pieces(self, graph: Graph, room: float, *, detail: bool) -> Sequence[Piece]:
+        if id(graph) in self.known:
+            return self.known[id(graph)][1]
+        nodes = self._sized(graph, room)
+        pieces = [place(graph, one, nodes, detail=detail) for one in segments_of(graph)]
+        if all(isinstance(node, Box) for node in graph.nodes):
+            self.known[id(graph)] = graph, pieces
+        return pieces
+
+    def _sized(self, graph: Graph, room: float) -> list[Sized]:
+        """The nodes of a graph with their sizes; frames are placed, no higher than the room."""
+        found = []
+        for at, node in enumerate(graph.nodes):
+            if isinstance(node, Box):
+                label = label_of(node)
+                pile = PILE if node.times else 0.0
+                width = max(label.width + pile, _width_for_notes(graph, at))
+                found.append(Sized(node, width, label.height + pile, label=label))
+                continue
+            inside = framed(self.place(node.graph, room - HEAD - FOOT), frame_title(node))
+            found.append(Sized(node, inside.width, inside.height, inside=inside))
+        return found
+
+
+def _width_for_notes(graph: Graph, at: int) -> float:
+    """The width that a box of several results needs, so that the sizes of each have their room."""
+    shapes = {edge.source: edge.shape for edge in graph.edges if edge.source[0] == at}
+    if len(shapes) < 2:
+        return 0.0
+    return len(shapes) * (max(width_of(shape, SMALL) for shape in shapes.values()) + 10)
+
+
+def _filled(pieces: Sequence[Piece], room: float) -> list[_Column]:
+    """The pieces in columns, as evenly high as the room allows with so few columns."""
+    best = _greedy(pieces, room)
+    low, high = max((piece.placed.height for piece in pieces), default=0.0), room
+    for _ in range(12):
+        if low >= high:
+            break
+        middle = (low + high) / 2
+        if len(_greedy(pieces, middle)) <= len(best):
+            high = middle
+        else:
+            low = middle
+    return _greedy(pieces, max(low, high))
+
+
+def _greedy(pieces: Sequence[Piece], room: float) -> list[_Column]:
+    found: list[list[Piece]] = [[]]
+    height = 0.0
+    for piece in pieces:
+        if found[-1] and height + piece.placed.height > room + 0.01:
+            found.append([])
+            height = 0.0
+        found[-1].append(piece)
+        height += piece.placed.height
+    return [_Column(tuple(column)) for column in found]
+
+
+def _stacked(column: _Column) -> Piece:
+    """The pieces of a column as one, so that lines go straight from one into the next."""
+    at: list[float] = []
+    for number, piece in enumerate(column.pieces):
+        if number == 0:
+            at.append(0.0)
+            continue
+        before = column.pieces[number - 1]
+        at.append(at[-1] + before.exits[0] - piece.entries[0])
+    left = min(at, default=0.0)
+    placed, y = Placed(0, 0), 0.0
+    for x, piece in zip(at, column.pieces, strict=True):
+        moved = piece.placed.moved(x - left, y)
+        placed = _joined(placed, moved, x - left + piece.placed.width, y + piece.placed.height)
+        y += piece.placed.height
+    first, last = column.pieces[0], column.pieces[-1]
+    entries = tuple(one + at[0] - left for one in first.entries)
+    exits = tuple(one + at[-1] - left for one in last.exits)
+    return Piece(placed, entries, exits)
+
+
+def _joined(one: Placed, other: Placed, right: float, bottom: float) -> Placed:
+    return Placed(
+        max(one.width, right), max(one.height, bottom),
+        (*one.boxes, *other.boxes), (*one.frames, *other.frames),
+        (*one.wires, *other.wires), (*one.notes, *other.notes),
+    )  # fmt: skip
+
+
+def _side_by_side(pieces: Sequence[Piece]) -> Placed:
+    """Columns beside each other; a line leads from the end of each to the beginning of the next."""
+    several = len(pieces) > 1
+    top = _TURN + 3 if several else 0.0
+    placed, x = Placed(0, 0), 0.0
+    height = max(piece.placed.height for piece in pieces)
+    inputs: tuple[float, ...] = ()
+    outputs: tuple[float, ...] = ()
+    before: tuple[float, float] | None = None
+    for number, piece in enumerate(pieces):
+        moved = piece.placed.moved(x, top)
+        placed = _joined(placed, moved, x + piece.placed.width, top + piece.placed.height)
+        if before is not None:
+            begin = piece.entries[0] + x
+            gutter = x - _BETWEEN / 2
+            way = (before, (before[0], before[1] + _TURN), (gutter, before[1] + _TURN),
+                   (gutter, 3.0), (begin, 3.0), (begin, top))  # fmt: skip
+            placed = _joined(placed, Placed(0, 0, wires=(Wire(way, False, square=True),)), 0, 0)
+        if number == 0:
+            inputs = tuple(one + x for one in piece.entries)
+        if number + 1 < len(pieces):
+            before = (piece.exits[0] + x, top + piece.placed.height)
+        else:
+            outputs = tuple(one + x for one in piece.exits)
+        x += piece.placed.width + _BETWEEN
+    bottom = top + height + (_TURN + 3 if several else 0.0)
+    lines = [Wire(((one, 0.0), (one, top)), False) for one in inputs if top]
+    ends = [Wire(((one, top + pieces[-1].placed.height), (one, bottom)), False) for one in outputs]
+    extra = tuple(line for line in (*lines, *ends) if line.points[0] != line.points[1])
+    return Placed(
+        placed.width, bottom, placed.boxes, placed.frames, (*placed.wires, *extra), placed.notes,
+        inputs, outputs,
+    )  # fmt: skip

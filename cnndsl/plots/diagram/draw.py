@@ -1,0 +1,122 @@
+"""Draws networks: from a typed network and the way it is to look to the bytes of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.graph.files import write_atomically
+from cnndsl.plots.diagram.build import diagram
+from cnndsl.plots.diagram.dot import dot
+from cnndsl.plots.diagram.mermaid import mermaid
+from cnndsl.plots.diagram.theme import THEMES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "DrawOptions", "Style", "ThemeName", "draw", "drawn", "format_of"]
+
+Style = Literal["blocks", "volumes"]
+"""``blocks`` is the graph of the layers, ``volumes`` the feature maps as boxes."""
+ThemeName = Literal["light", "dark"]
+"""Dark ink on light paper, or the other way round."""
+Format = Literal["svg", "png", "pdf", "dot", "mermaid"]
+
+FORMATS: dict[str, Format] = {
+    "svg": "svg",
+    "png": "png",
+    "pdf": "pdf",
+    "dot": "dot",
+    "gv": "dot",
+    "mmd": "mermaid",
+    "mermaid": "mermaid",
+}
+"""What a drawing may be, by the ending of its file."""
+
+
+class DrawOptions(TypedDict, total=False):
+    """How a network is to look.
+
+    ``style`` is ``blocks`` or ``volumes``, ``theme`` is ``light`` or ``dark``; with ``expand``
+    every round of a loop is drawn, and every call of a block with its inside.
+    """
+
+    style: Style
+    theme: ThemeName
+    expand: bool
+
+
+def format_of(path: str | os.PathLike[str]) -> Format:
+    """The format of a drawing's file, by its ending.
+
+    Raises:
+        UserError: CNN621 for another ending.
+    """
+    ending = Path(path).suffix.lower().removeprefix(".")
+    if ending in FORMATS:
+        return FORMATS[ending]
+    raise UserError(
+        "CNN621",
+        f"`{os.fspath(path)}` says no format of a drawing by its ending",
+        help="let it end in `.svg`, `.png`, `.pdf`, `.dot` or `.mmd`",
+    )
+
+
+def draw(
+    typed: TypedNetwork,
+    path: str | os.PathLike[str],
+    *,
+    style: Style = "blocks",
+    theme: ThemeName = "light",
+    expand: bool = False,
+) -> None:
+    """Draw a network into a file, whole or not at all; equal networks give equal bytes.
+
+    Raises:
+        UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN623 for a text of
+            a style that is none, CNN603 where the file cannot be written.
+        ValueError: for another style or theme.
+    """
+    write_atomically(path, drawn(typed, format_of(path), style=style, theme=theme, expand=expand))
+
+
+def drawn(
+    typed: TypedNetwork,
+    format: Format,
+    *,
+    style: Style = "blocks",
+    theme: ThemeName = "light",
+    expand: bool = False,
+) -> bytes:
+    """The bytes of a network's drawing in a format, as :func:`draw` writes them."""
+    if theme not in THEMES:
+        raise ValueError(f"there is no theme `{theme}`, but {', '.join(THEMES)}")
+    if style not in _PICTURES:
+        raise ValueError(f"there is no style `{style}`, but {', '.join(_PICTURES)}")
+    texts = {"dot": dot, "mermaid": mermaid}
+    if format in texts:
+        if style != "blocks":
+            raise UserError(
+                "CNN623",
+                f"`{style}` is a picture, and {format} is a text that other programs lay out",
+                help="let the file end in `.svg`, `.png` or `.pdf`, or draw it as `blocks`",
+            )
+        return texts[format](diagram(typed, expand=expand), THEMES[theme]).encode()
+    from cnndsl.plots.figure import encoded
+
+    return encoded(_PICTURES[style](typed, theme, expand), format)
+
+
+def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
+    from cnndsl.plots.diagram.page import page
+    from cnndsl.plots.diagram.picture import picture
+
+    built = diagram(typed, expand=expand)
+    return picture(page(built), built.name, THEMES[theme])
+
+
+_PICTURES: dict[str, Callable[[TypedNetwork, ThemeName, bool], Figure]] = {"blocks": _blocks}
