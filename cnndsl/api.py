@@ -142,18 +142,9 @@ class Network:
         return summarize(self._typed, batch)
 
     def draw(self, path: str | os.PathLike[str], **options: Unpack[DrawOptions]) -> None:
-        """Draw the network into a file: ``.svg``, ``.png``, ``.pdf``, ``.dot`` or ``.mmd``.
+        """Draw the network; the file ends in ``.svg``, ``.png``, ``.pdf``, ``.dot`` or ``.mmd``.
 
-        Args:
-            path: the file; its ending says what it becomes.
-            options: as :class:`cnndsl.plots.diagram.draw.DrawOptions` tells of each: ``style``,
-                ``theme``, ``expand``.
-
-        Raises:
-            UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN623 for a
-                text of a style that is none, CNN603 where the file cannot be
-                written.
-            ValueError: for another style or theme.
+        ``options``, and what is raised: as :func:`cnndsl.plots.diagram.draw.draw` tells.
         """
         from cnndsl.plots.diagram.draw import draw
 

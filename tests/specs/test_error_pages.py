@@ -28,7 +28,7 @@ from cnndsl.diagnostics.codes import CODES
 PAGES = ROOT / "docs" / "errors"
 Situation = Callable[[Path], object]
 
-MACHINES = {"CNN620", "CNN612", "CNN701", "CNN705", "CNN717"}
+MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717"}
 """What these say depends on the machine."""
 
 OTHERS_WORDS = {"CNN602", "CNN702"}
@@ -256,6 +256,8 @@ SITUATIONS: dict[str, Situation] = {
     "CNN610": a_large_weight,
     "CNN611": a_model_in_float16,
     "CNN613": pools_only,
+    "CNN621": nothing,
+    "CNN623": nothing,
     "CNN630": blocks_only,
     "CNN690": a_page("CNN690"),
     "CNN691": a_page("CNN691"),

@@ -17,7 +17,9 @@ _BETWEEN = 34.0
 """Points between columns, through which a line goes up."""
 _TURN = 9.0
 """How far beyond a column a line turns."""
-HEAD, SIDE, FOOT = 15.0, 9.0, 8.0
+HEAD = 15.0
+SIDE = 9.0
+FOOT = 8.0
 """A frame's room for its title, and around its inside."""
 
 

@@ -23,7 +23,8 @@ __all__ = [
     "width_of",
 ]
 
-TITLE, SMALL = 9.0, 7.5
+TITLE = 9.0
+SMALL = 7.5
 """The sizes of type, in points."""
 _WIDEST = 150.0
 """No text is wider; longer ones go on in further lines, or are cut."""
