@@ -95,8 +95,6 @@ def drawn(
     """The bytes of a network's drawing in a format, as :func:`draw` writes them."""
     if theme not in THEMES:
         raise ValueError(f"there is no theme `{theme}`, but {', '.join(THEMES)}")
-    if style not in _PICTURES:
-        raise ValueError(f"there is no style `{style}`, but {', '.join(_PICTURES)}")
     texts = {"dot": dot, "mermaid": mermaid}
     if format in texts:
         if style != "blocks":
@@ -106,6 +104,8 @@ def drawn(
                 help="let the file end in `.svg`, `.png` or `.pdf`, or draw it as `blocks`",
             )
         return texts[format](diagram(typed, expand=expand), THEMES[theme]).encode()
+    if style not in _PICTURES:
+        raise ValueError(f"there is no style `{style}`, but {', '.join(_PICTURES)}")
     from cnndsl.plots.figure import encoded
 
     return encoded(_PICTURES[style](typed, theme, expand), format)
