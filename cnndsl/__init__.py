@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.model import Model as Model
     from cnndsl.runtime.training import Training as Training
     from cnndsl.schemas import schema as schema
+    from cnndsl.texts import format as format
 
 _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
@@ -54,6 +55,7 @@ _HOMES = {
     "draw_filters": "cnndsl.inspection",
     "evaluate": "cnndsl.inspection",
     "explain": "cnndsl.inspection",
+    "format": "cnndsl.texts",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "quantize": "cnndsl.inspection",
@@ -77,6 +79,7 @@ __all__ = [
     "draw_filters",
     "evaluate",
     "explain",
+    "format",
     "load",
     "parse",
     "quantize",

@@ -67,6 +67,7 @@ EXEMPT = {
             "language_server",
             "schemas",
             "inspection",
+            "texts",
             "api",
             "emit",
             "markdown",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnndsl.markdown.check import CheckedPage
     from cnndsl.typecheck.checked import Checked
 
-__all__ = ["check"]
+__all__ = ["check", "read_standard_input"]
 
 _ROUNDS = 100
 """How often ``--fix`` looks again: one fix may uncover the next."""
@@ -91,7 +91,7 @@ def _checked(
     from cnndsl.markdown.check import check_page
     from cnndsl.markdown.fences import is_markdown
 
-    piped = _standard_input() if spec == "-" else None
+    piped = read_standard_input() if spec == "-" else None
 
     def again(*, annotate: bool = False) -> Checked | CheckedPage:
         if piped is None and is_markdown(spec):
@@ -118,7 +118,12 @@ def _checked(
     return checked
 
 
-def _standard_input() -> str:
+def read_standard_input() -> str:
+    """The text on standard input.
+
+    Raises:
+        UserError: CNN901 where there is too much of it, CNN005 where it is no text.
+    """
     from cnndsl.pipeline import current_limits
 
     most = 4 * current_limits().text

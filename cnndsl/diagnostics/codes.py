@@ -36,6 +36,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN008": Code("string never closed"),
         "CNN010": Code("no such spec"),
         "CNN011": Code("no such JSON schema"),
+        "CNN012": Code("nothing to format"),
         "CNN101": Code("unknown layer or block"),
         "CNN102": Code("unknown name in an expression"),
         "CNN103": Code("unknown stream or label"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from cnndsl.syntax.alignment import COMMENT
 from cnndsl.syntax.ast import (
+    Argument,
     At,
     Binary,
     BinaryOperator,
@@ -14,6 +16,7 @@ from cnndsl.syntax.ast import (
     Conditional,
     Expr,
     Hole,
+    Identifier,
     List,
     Name,
     Number,
@@ -21,6 +24,7 @@ from cnndsl.syntax.ast import (
     Text,
     Unary,
 )
+from cnndsl.syntax.trivia import PLAIN, Gap, Trivia
 
 __all__ = ["ExpressionPrinter", "quoted"]
 
@@ -52,10 +56,16 @@ def quoted(text: str) -> str:
 
 
 class ExpressionPrinter:
-    """Prints expressions; ``chain`` prints the chains that stand as arguments of calls."""
+    """Prints expressions; ``chain`` prints the chains that stand as arguments of calls.
 
-    def __init__(self, chain: Callable[[Chain], str]) -> None:
+    With the trivia of a text, words and parentheses stay as they are written. Comments among the
+    words put line ends into what is printed else on one line, indented by ``margin``.
+    """
+
+    def __init__(self, chain: Callable[[Chain], str], trivia: Trivia = PLAIN) -> None:
         self._chain = chain
+        self._trivia = trivia
+        self.margin = ""
 
     def alone(self, expr: Expr) -> str:
         """An expression that has its place to itself: ``let k = 2*n + 1``."""
@@ -74,31 +84,65 @@ class ExpressionPrinter:
         """A call on one line, unless it holds a body that needs several."""
         arguments = []
         for argument in call.arguments:
-            name = f"{argument.name.name} = " if argument.name else ""
             value = argument.value
             text = self._chain(value) if isinstance(value, Chain) else self.alone(value)
-            arguments.append(name + text)
-        share = f" share {call.share.name}" if call.share else ""
-        return f"{call.callee.name}({', '.join(arguments)}){share}"
+            site = argument.span.start
+            arguments.append(self.before(site) + self.argument_name(argument) + text)
+        inner = ", ".join(arguments) + self.before_closing(call.callee.span.end)
+        return f"{self.name(call.callee)}({inner}){self.share(call)}"
+
+    def name(self, name: Identifier | Name) -> str:
+        """A name, the parentheses around it, and the comments before it."""
+        return self.grouped(name, self.comments(self._trivia.within(name.span.start)) + name.name)
+
+    def grouped(self, part: Expr | Identifier, text: str) -> str:
+        """A printed part in the parentheses that stand around it in its text."""
+        for closer in self._trivia.parentheses(part):
+            text = f"({text}{self.before(closer)})"
+        return text
+
+    def before(self, site: int) -> str:
+        """The comments before a site, among words of one line."""
+        return self.comments(self._trivia.gap(site))
+
+    def argument_name(self, argument: Argument) -> str:
+        """``stride = ``, or nothing."""
+        return f"{argument.name.name} = " if argument.name else ""
+
+    def share(self, call: Call) -> str:
+        """`` share left`` behind a call, or nothing."""
+        return f" share {self.name(call.share)}" if call.share else ""
+
+    def before_closing(self, opener: int) -> str:
+        """The comments before a bracket closes: the first one from an offset on."""
+        return self.before(self._trivia.closing(opener))
+
+    def comments(self, gap: Gap) -> str:
+        """Comments, and the line end that each of them needs, among words of one line."""
+        if not gap.comments:
+            return ""
+        lines = [f" {COMMENT}{gap.trailing}"] if gap.trailing else [""]
+        lines += [self.margin + comment.text for comment in gap.own]
+        return "\n".join((*lines, self.margin))
 
     def _text(self, expr: Expr, binding: int, *, tight: bool) -> str:
         """An expression where only what binds at least so tightly needs no parentheses."""
         own = _binding(expr)
+        if self._trivia is not PLAIN:
+            closers = self._trivia.parentheses(expr)
+            return self.grouped(expr, self._bare(expr, own, tight=tight and not closers))
         if own < binding:
-            return f"({self._text(expr, _AT, tight=tight and own >= _RANGE)})"
+            return f"({self._bare(expr, own, tight=tight and own >= _RANGE)})"
+        return self._bare(expr, own, tight=tight)
+
+    def _bare(self, expr: Expr, own: int, *, tight: bool) -> str:
+        """An expression without parentheses around it; ``own`` is how tightly it binds."""
         match expr:
-            case Number():
-                return repr(expr.value)
-            case Text():
-                return quoted(expr.value)
-            case Hole():
-                return "?"
-            case Name():
-                return expr.name
-            case Size():
-                return "x".join(self._text(dim, _ATOM, tight=True) for dim in expr.dims)
+            case Number() | Text() | Hole() | Name() | Size():
+                before = self.comments(self._trivia.within(expr.span.start))
+                return before + self._trivia.spelled(expr.span, _word(expr))
             case List():
-                return f"[{', '.join(map(self.item, expr.items))}]"
+                return self._list(expr)
             case Call():
                 return self.call(expr)
             case At():
@@ -113,13 +157,26 @@ class ExpressionPrinter:
                 then = self._text(expr.then, _OR, tight=False)
                 condition = self._text(expr.condition, _OR, tight=False)
                 otherwise = self._text(expr.otherwise, _CONDITIONAL, tight=False)
-                return f"{then} if {condition} else {otherwise}"
+                before = self.before(self._trivia.first(expr.otherwise))
+                return f"{then} if {condition} {before}else {otherwise}"
         assert_never(expr)
 
     def item(self, item: Expr) -> str:
         """An item of a list; what was written as a pair stays one: ``[(64, 3), (128, 4)]``."""
         text = self.alone(item)
-        return f"({text[1:-1]})" if isinstance(item, List) and item.is_pair else text
+        is_pair = isinstance(item, List) and item.is_pair and self._trivia is PLAIN
+        return f"({text[1:-1]})" if is_pair else text
+
+    def _list(self, expr: List) -> str:
+        items = []
+        for item in expr.items:
+            site = self._trivia.first(item) if self._trivia is not PLAIN else 0
+            items.append(self.before(site) + self.item(item))
+        inner = ", ".join(items)
+        if self._trivia is PLAIN:
+            return f"[{inner}]"
+        left, right = "()" if expr.is_pair else "[]"
+        return f"{left}{inner}{self.before_closing(expr.span.start)}{right}"
 
     def _binary(self, expr: Binary, *, tight: bool) -> str:
         own = _binding(expr)
@@ -130,6 +187,21 @@ class ExpressionPrinter:
         if own == _RANGE or (tight and own > _RANGE):
             return f"{left}{expr.operator}{right}"
         return f"{left} {expr.operator} {right}"
+
+
+def _word(expr: Number | Text | Hole | Name | Size) -> str:
+    """A literal or a name as it is written where no text says how."""
+    match expr:
+        case Number():
+            return repr(expr.value)
+        case Text():
+            return quoted(expr.value)
+        case Hole():
+            return "?"
+        case Name():
+            return expr.name
+        case Size():
+            return "x".join(map(_word, expr.dims))
 
 
 def _binding(expr: Expr) -> int:

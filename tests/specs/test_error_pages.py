@@ -243,6 +243,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN005": not_text,
     "CNN010": nothing,
     "CNN011": nothing,
+    "CNN012": nothing,
     "CNN114": the_page_itself,
     "CNN601": renamed_weights,
     "CNN602": weights_of_another_tool,
