@@ -186,7 +186,7 @@ def statements_of(bodies: st.SearchStrategy[Body]) -> st.SearchStrategy[Statemen
         st.builds(Let, identifiers, expressions, span),
         st.builds(Import, texts, span),
         st.builds(RoundingRule, identifiers, span),
-        st.builds(Expect, identifiers, values, span),
+        st.builds(Expect, identifiers, values, span, st.sampled_from([None, "<=", "<", "=="])),
         st.builds(Block, identifiers, st.lists(parameter, max_size=3).map(tuple), bodies, span),
         st.builds(Return, st.lists(chains, min_size=1, max_size=2).map(tuple), span),
         st.builds(Train, settings_of, span),
