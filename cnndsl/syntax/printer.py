@@ -117,6 +117,7 @@ class _Printer(ChainPrinter):
             gap = replace(gap, comments=(first, *gap.comments[1:]))
         return self.broken_off(text, gap, indent).rstrip(" ").removesuffix("\n")
 
+    # Long, because it has a case for each statement.
     def statement(self, statement: Statement, indent: int) -> str:
         """A statement, without the spaces before its first line."""
         self.expressions.margin = " " * (indent + 2 * STEP)

@@ -118,6 +118,8 @@ def test_every_recorded_answer_has_its_case() -> None:
 
 ELSEWHERE = {
     "CNN010": "a spec that does not exist cannot be a case",
+    "CNN011": "it speaks of a verb's output",
+    "CNN012": "it speaks of folders",
     "CNN906": "it speaks of data",
 }
 """Codes of specs that have no case, and why."""
