@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from cnndsl.inspection import draw_filters as draw_filters
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
+    from cnndsl.inspection import profile as profile
     from cnndsl.inspection import quantize as quantize
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
+    from cnndsl.runtime.profile import Profile as Profile
     from cnndsl.runtime.training import Training as Training
     from cnndsl.schemas import schema as schema
     from cnndsl.texts import format as format
@@ -48,6 +50,7 @@ _HOMES = {
     "Evaluation": "cnndsl.runtime.evaluation",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
+    "Profile": "cnndsl.runtime.profile",
     "Salience": "cnndsl.autodiff.salience",
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
@@ -58,6 +61,7 @@ _HOMES = {
     "format": "cnndsl.texts",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
+    "profile": "cnndsl.inspection",
     "quantize": "cnndsl.inspection",
     "schema": "cnndsl.schemas",
     "train": "cnndsl.api",
@@ -71,6 +75,7 @@ __all__ = [
     "Evaluation",
     "Model",
     "Network",
+    "Profile",
     "Salience",
     "Training",
     "UserError",
@@ -82,6 +87,7 @@ __all__ = [
     "format",
     "load",
     "parse",
+    "profile",
     "quantize",
     "schema",
     "train",

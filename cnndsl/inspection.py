@@ -1,4 +1,4 @@
-"""Asks models more than their answers: several together, why, and what in int8."""
+"""Asks models more than their answers: several together, why, how fast, and what in int8."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from cnndsl.runtime.explain import ExplainOptions
     from cnndsl.runtime.explainer import Explanation
     from cnndsl.runtime.model import Model
+    from cnndsl.runtime.profile import Profile
     from cnndsl.runtime.quantize import Quantized, QuantizeOptions
 
-__all__ = ["Weighted", "draw_filters", "evaluate", "explain", "quantize"]
+__all__ = ["Weighted", "draw_filters", "evaluate", "explain", "profile", "quantize"]
 
 Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
 """A network, the file of its weights, and what to call the two."""
@@ -148,3 +149,64 @@ def draw_filters(
     kernels, is_colour = kernels_of(network.typed, model, layer, verify=False)
     save_figure(path, draw_kernels(kernels, layer, network.name, is_colour=is_colour))
     return tuple(kernels.shape)
+
+
+def profile(
+    model: Network | str | os.PathLike[str],
+    *,
+    training: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+    batch: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    seconds: float = 2.0,
+    verify: bool = True,
+) -> Profile:
+    """What an answer takes, or a training step: measured time and memory, by line and layer.
+
+    Args:
+        model: a network, the path or shipped name of a spec, or the path of a compiled model.
+        training: whether a training step is measured, and no answer.
+        weights: as for :meth:`Network.compile`; time hardly depends on them.
+        batch: samples at once, by default 1, and in training what the recipe says.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: how many threads one operator may use; by default ONNX Runtime decides.
+        seconds: how long it runs, about, before it is recorded.
+        verify: whether to compare the checksum of a compiled model, or of weights, first.
+
+    Raises:
+        UserError: CNN860 where a model was compiled for another batch, CNN861 where the recording
+            cannot be written, CNN701 for a device that does not work, and as :func:`load`,
+            :meth:`Network.compile` and :meth:`Network.train` do.
+        ValueError: for a batch below 1.
+    """
+    from cnndsl.graph.starting_weights import named, starting_weights
+    from cnndsl.runtime.profiler import profile_model, profile_step
+    from cnndsl.typecheck.heads import head_positions
+
+    if batch is not None and batch < 1:
+        raise ValueError(f"`batch` must be 1 or more, not {batch}")
+    network, compiled = _profiled(model, verify)
+    path = compiled if weights is None else Path(weights)
+    if not training:
+        source = compiled or pipeline.compile(network, weights=path, verify=verify)
+        return profile_model(
+            network, source, batch=batch, device=device, threads=threads, seconds=seconds
+        )
+    network = named(network, path)
+    heads = head_positions(network.network)
+    given = starting_weights(network, path, heads=heads, verify=verify)
+    return profile_step(
+        network, given.arrays, batch=batch, device=device, threads=threads, seconds=seconds
+    )
+
+
+def _profiled(
+    model: Network | str | os.PathLike[str], verify: bool
+) -> tuple[TypedNetwork, Path | None]:
+    """What is profiled, and the file of it that is compiled already."""
+    if isinstance(model, Network):
+        return model.typed, None
+    if os.fspath(model).lower().endswith(".onnx"):
+        return load(model, verify=verify).typed, Path(model)
+    return load(model).typed, None

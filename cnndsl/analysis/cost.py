@@ -24,6 +24,7 @@ from cnndsl.recipe.recipe import Recipe
 
 __all__ = [
     "activation_bytes_of",
+    "backward_macs",
     "buffers_of",
     "depth",
     "inference_macs",
@@ -59,6 +60,24 @@ def activation_bytes_of(typed: TypedNetwork, position: int) -> int:
     """The bytes of a layer's output for one sample; an input's are not counted."""
     node = typed.network.nodes[position]
     return typed.types[position].bytes if isinstance(node, LayerNode) else 0
+
+
+def backward_macs(typed: TypedNetwork) -> list[int]:
+    """The multiply-accumulates of each node's gradients, for one sample.
+
+    The gradient of a node's kernels takes as many as the node itself, where they learn, and so does
+    that of its input, where a layer before it learns.
+    """
+    recipe = typed.network.recipe or Recipe()
+    nodes, owners = typed.network.nodes, typed.network.owners
+    learns = [learning_parameters(typed, owner, recipe) > 0 for owner in owners]
+    passes_on: list[bool] = []
+    counts: list[int] = []
+    for position, node in enumerate(nodes):
+        before = isinstance(node, LayerNode) and any(passes_on[read] for read in node.inputs)
+        passes_on.append(before or learns[position])
+        counts.append(macs_of(typed, position) * (before + learns[position]))
+    return counts
 
 
 # --- the network ------------------------------------------------------------------------------

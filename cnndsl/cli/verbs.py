@@ -20,6 +20,10 @@ VERBS = MappingProxyType(
         "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
         "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),
         "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
+        "profile": (
+            "cnndsl.cli.profile:profile",
+            "Measure time and memory of each line of a spec.",
+        ),
         "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),
         "schema": ("cnndsl.cli.schema:schema", "Print the JSON schema of a verb's JSON."),

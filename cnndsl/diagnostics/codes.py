@@ -179,6 +179,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN840": Code("classes of one name", Severity.WARNING),
         "CNN845": Code("no labels for a head"),
         "CNN850": Code("no kernel for this precision"),
+        "CNN860": Code("compiled for another batch"),
+        "CNN861": Code("recording cannot be kept"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

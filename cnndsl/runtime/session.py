@@ -19,7 +19,15 @@ from cnndsl.runtime import library
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.start import ANSWERING, CPU, CUDA, MisplacedError, Purpose, start
 
-__all__ = ["Port", "Session", "add_outputs", "run_failure", "started", "with_outputs"]
+__all__ = [
+    "Port",
+    "Session",
+    "add_outputs",
+    "refused_model",
+    "run_failure",
+    "started",
+    "with_outputs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Session:
     ) -> None:
         self.device = choose(device)
         source = model if isinstance(model, bytes) else _loadable(os.fspath(model))
-        self._session = started(source, self.device, purpose, threads, _refused(source))
+        self._session = started(source, self.device, purpose, threads, refused_model(source))
         self.inputs = _ports(self._session.get_inputs())
         self.outputs = _ports(self._session.get_outputs())
 
@@ -80,6 +88,10 @@ class Session:
             advice = "check the input against the spec's `input`"
             raise run_failure(error, self.device, "the network", advice) from error
         return {name: _numbers(array) for name, array in zip(names, arrays, strict=True)}
+
+    def end_recording(self) -> str:
+        """The path of what was recorded, where the purpose says so; nothing is from now on."""
+        return str(self._session.end_profiling())
 
 
 def _numbers(array: object) -> Array:
@@ -145,7 +157,7 @@ def started(
         ) from error
 
 
-def _refused(model: bytes | str) -> Callable[[str], UserError]:
+def refused_model(model: bytes | str) -> Callable[[str], UserError]:
     """CNN604: what is said of a model that ONNX Runtime does not take."""
     where = "the model" if isinstance(model, bytes) else f"`{model}`"
     return lambda text: UserError(

@@ -38,6 +38,8 @@ class Purpose:
     ``plans_memory`` lets ONNX Runtime lay out its memory ahead, ``spins`` its threads wait for work
     without sleeping; ``without`` names its optimizers that are left out. With ``keeps_buffers``, a
     result's memory is kept for a later one of its size, else it may become another's meanwhile.
+    ``records_to`` begins the names of two files that the session writes: ``PREFIX_*.json``, what
+    its kernels took, when recording ends, and ``PREFIX.onnx``, the graph that they belong to.
     """
 
     cuda: Mapping[str, str]
@@ -46,6 +48,7 @@ class Purpose:
     keeps_buffers: bool = True
     spins: bool = True
     without: tuple[str, ...] = ()
+    records_to: str = ""
 
 
 ANSWERING = Purpose({"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}, cpu_behind=True)
@@ -100,6 +103,10 @@ def start(
         options.enable_mem_pattern = False
     if not purpose.keeps_buffers:
         options.enable_mem_reuse = False
+    if purpose.records_to:
+        options.enable_profiling = True
+        options.profile_file_prefix = purpose.records_to
+        options.optimized_model_filepath = f"{purpose.records_to}.onnx"
     if not purpose.spins:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = [CPU]

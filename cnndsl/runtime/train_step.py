@@ -25,7 +25,7 @@ from cnndsl.runtime import library
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.graph_optimizers import needless
 from cnndsl.runtime.session import run_failure, started
-from cnndsl.runtime.start import TRAINING
+from cnndsl.runtime.start import TRAINING, Purpose
 from cnndsl.training.in_place import overwritable_states
 from cnndsl.training.signature import SKIPPED, TensorSpec
 from cnndsl.training.step import Step
@@ -64,6 +64,7 @@ class TrainStep:
         state: the optimizer's state; zero where it is not given.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many threads one operator may use; by default ONNX Runtime decides.
+        records_to: where the session records what its kernels take, as ``Purpose`` says.
 
     No array that is given is kept or changed.
 
@@ -84,11 +85,13 @@ class TrainStep:
         *,
         device: str = "auto",
         threads: int | None = None,
+        records_to: str = "",
     ) -> None:
         self.step = step
         self.device = choose(device)
         self._memory = _Host() if self.device.name == "cpu" else _Gpu(self.device.index)
-        session = _started(step, self.device, threads)
+        purpose = _purpose(step, self.device, records_to)
+        session = _started(step, self.device, threads, purpose)
         signature = step.signature
         lasting = {**signature.weights, **signature.state}
         fed = [spec for spec in signature.inputs if spec.name not in lasting]
@@ -178,6 +181,10 @@ class TrainStep:
         """
         names = (*self.step.signature.weights, *self.step.signature.state)
         return {name: (self._fixed.get(name) or self._next[name]).read() for name in names}
+
+    def end_recording(self) -> str:
+        """The path of what was recorded; nothing is from now on."""
+        return str(self._session.end_profiling())
 
     def _twofold(self) -> Iterable[str]:
         """What changes and has two copies."""
@@ -281,16 +288,18 @@ def aligned(shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> Array:
 # --- sessions ---------------------------------------------------------------------------------
 
 
-def _started(step: Step, device: Device, threads: int | None) -> Callable[[], Any]:
+def _started(
+    step: Step, device: Device, threads: int | None, purpose: Purpose
+) -> Callable[[], Any]:
     """What waits for a session that is being started.
 
     On a CPU it starts while the weights are copied: neither needs the interpreter much.
     """
     if device.name != "cpu":
-        session = _start(step, device, threads)
+        session = _start(step, device, threads, purpose)
         return lambda: session
     pool = ThreadPoolExecutor(1)
-    starting = pool.submit(_start, step, device, threads)
+    starting = pool.submit(_start, step, device, threads, purpose)
     pool.shutdown(wait=False)  # it ends when it has started the session
     return starting.result
 
@@ -305,7 +314,12 @@ def _bytes_made(step: Step) -> int:
     )
 
 
-def _start(step: Step, device: Device, threads: int | None) -> Any:
+def _purpose(step: Step, device: Device, records_to: str) -> Purpose:
+    kept = device.name != "cpu" or _bytes_made(step) < _LARGE
+    return replace(TRAINING, keeps_buffers=kept, records_to=records_to)
+
+
+def _start(step: Step, device: Device, threads: int | None, purpose: Purpose) -> Any:
     def refused(text: str) -> UserError:
         return UserError(
             "CNN701",
@@ -314,7 +328,5 @@ def _start(step: Step, device: Device, threads: int | None) -> Any:
         )
 
     model = step.to_proto(checked=False)  # ONNX Runtime does that as well
-    without = (*TRAINING.without, *needless(model.graph))
-    kept = device.name != "cpu" or _bytes_made(step) < _LARGE
-    purpose = replace(TRAINING, without=without, keeps_buffers=kept)
+    purpose = replace(purpose, without=(*purpose.without, *needless(model.graph)))
     return started(model.SerializeToString(), device, purpose, threads, refused)

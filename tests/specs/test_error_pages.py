@@ -28,7 +28,7 @@ from cnndsl.diagnostics.codes import CODES
 PAGES = ROOT / "docs" / "errors"
 Situation = Callable[[Path], object]
 
-MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717"}
+MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717", "CNN861"}
 """What these say depends on the machine."""
 
 OTHERS_WORDS = {"CNN602", "CNN702"}
@@ -142,6 +142,10 @@ def a_layer_of_nobody(folder: Path) -> None:
 
 def a_lenet(folder: Path) -> None:
     cnndsl.load("lenet5").compile(device="cpu").save(folder / "lenet5.onnx")
+
+
+def a_lenet_for_sixteen(folder: Path) -> None:
+    cnndsl.load("lenet5").compile(device="cpu", batch=16).save(folder / "lenet5.onnx")
 
 
 def a_changed_bit(folder: Path) -> None:
@@ -288,6 +292,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN812": nothing,
     "CNN845": no_boxes,
     "CNN850": nothing,
+    "CNN860": a_lenet_for_sixteen,
     "CNN901": too_large,
     "CNN906": a_bomb,
 }
