@@ -25,6 +25,7 @@ SCHEMAS = MappingProxyType(
         "check": "cnndsl.diagnostics.render.json:DiagnosticsJson",
         "doctor": "cnndsl.runtime.doctor:CheckupJson",
         "eval": "cnndsl.cli.scores_json:EvalJson",
+        "profile": "cnndsl.runtime.profile:ProfileJson",
         "run": "cnndsl.cli.answers:PredictionsJson",
         "run-draw": "cnndsl.cli.maps:DrawnMapsJson",
         "run-explain": "cnndsl.cli.explanations:ExplanationsJson",
