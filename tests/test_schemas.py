@@ -116,6 +116,13 @@ def test_summaries(name: str) -> None:
     assert fits("summary", "summary", name)["layers"]
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_profile(training: bool) -> None:
+    words = ["--training", "--batch", "2"] if training else []
+    data = fits("profile", "profile", "lenet5", "--seconds", "0.01", *words)
+    assert data["what"] == ("training step" if training else "answer")
+
+
 def test_a_summary_of_shared_weights_and_a_vector(tmp_path: Path) -> None:
     spec = tmp_path / "shared.cnn"
     spec.write_text("input 8\na: dense 8\nb: dense 8 share a\n")

@@ -21,7 +21,7 @@ from cnndsl.plots.figure import (
     write,
 )
 
-__all__ = ["Bar", "draw_bars"]
+__all__ = ["Bar", "TimesLike", "draw_bars"]
 
 
 class TimesLike(Protocol):

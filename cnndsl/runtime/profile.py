@@ -16,7 +16,19 @@ from typing_extensions import TypedDict, override
 from cnndsl.diagnostics.words import count
 from cnndsl.runtime.machine_peaks import MachinePeaks
 
-__all__ = ["LayerTime", "LineTime", "Part", "Profile", "ProfileJson", "Times", "summed"]
+__all__ = [
+    "LayerTime",
+    "LayerTimeJson",
+    "LineTime",
+    "LineTimeJson",
+    "OtherTimeJson",
+    "Part",
+    "Profile",
+    "ProfileJson",
+    "Times",
+    "TimesJson",
+    "summed",
+]
 
 Part: TypeAlias = Literal["forward", "backward", "update"]
 

@@ -30,6 +30,7 @@ from cnndsl.runtime.selftest_data import random_labels, random_samples
 from cnndsl.runtime.session import Session
 from cnndsl.runtime.start import ANSWERING
 from cnndsl.runtime.train_step import TrainStep
+from cnndsl.training.signature import Signature
 from cnndsl.training.step import build_step
 from cnndsl.typecheck.heads import heads_of
 
@@ -112,20 +113,8 @@ def profile_step(
     """
     device = choose(device).name
     step = build_step(network, batch=batch, **form_on(device))
-    random = numpy.random.default_rng(0)
     signature = step.signature
-    samples = {
-        one.name: random_samples(one.type, signature.samples[one.name], random)
-        for one in network.network.inputs
-        if one.name in signature.samples
-    }
-    channels = {
-        head.name: network.types[head.position].channels for head in heads_of(network.network)
-    }
-    labels = {
-        output: random_labels(spec, channels[spec.of], random)
-        for output, spec in signature.labels.items()
-    }
+    samples, labels = _random_batch(network, signature)
     size = next(iter(signature.samples.values()))[0]
 
     def start(records_to: str) -> _Runner:
@@ -142,6 +131,25 @@ def profile_step(
     macs = [one + more for one, more in zip(forward, backward_macs(network), strict=True)]
     graph = step.to_proto(checked=False).graph
     return _profile(network, graph, start, macs, threads, seconds, training=True)
+
+
+def _random_batch(
+    network: TypedNetwork, signature: Signature
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Samples by input, and labels by output, of a training step."""
+    random = numpy.random.default_rng(0)
+    heads = heads_of(network.network)
+    channels = {head.name: network.types[head.position].channels for head in heads}
+    samples = {
+        one.name: random_samples(one.type, signature.samples[one.name], random)
+        for one in network.network.inputs
+        if one.name in signature.samples
+    }
+    labels = {
+        output: random_labels(spec, channels[spec.of], random)
+        for output, spec in signature.labels.items()
+    }
+    return samples, labels
 
 
 def _batch(session: Session, batch: int | None) -> int:
