@@ -25,9 +25,9 @@ from cnndsl.runtime import library
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.graph_optimizers import needless
 from cnndsl.runtime.session import run_failure, started
-from cnndsl.runtime.start import TRAINING, Purpose
+from cnndsl.runtime.start import TRAINING
 from cnndsl.training.in_place import overwritable_states
-from cnndsl.training.signature import SKIPPED, TensorSpec
+from cnndsl.training.signature import SKIPPED, Signature, TensorSpec
 from cnndsl.training.step import Step
 
 __all__ = ["StepResult", "TrainStep", "aligned"]
@@ -90,8 +90,7 @@ class TrainStep:
         self.step = step
         self.device = choose(device)
         self._memory = _Host() if self.device.name == "cpu" else _Gpu(self.device.index)
-        purpose = _purpose(step, self.device, records_to)
-        session = _started(step, self.device, threads, purpose)
+        session = _started(step, self.device, threads, records_to)
         signature = step.signature
         lasting = {**signature.weights, **signature.state}
         fed = [spec for spec in signature.inputs if spec.name not in lasting]
@@ -104,13 +103,7 @@ class TrainStep:
         # The results come to the host wherever the step runs.
         self._results = _slots(_Host(), signature.outputs_of("loss", "metric", "skipped"))
 
-        given = {name: weights[name] for name in signature.weights}
-        # All zeros of a state are one zero, stretched: nothing is held beside the slots.
-        zeros = signature.initial_state()
-        given |= zeros if state is None else {name: state[name] for name in zeros}
-        for name, dims in lasting.items():
-            if given[name].shape != dims:
-                raise ValueError(f"`{name}` is {given[name].shape}, not {dims}")
+        given = _beginning(signature, weights, state)
         slots = {name: self._memory.slot(array) for name, array in given.items()}
         self._now = {name: slots.pop(name) for name in signature.next_names}
         self._fixed = slots
@@ -204,6 +197,20 @@ class TrainStep:
         return binding
 
 
+def _beginning(
+    signature: Signature, weights: Mapping[str, Array], state: Mapping[str, Array] | None
+) -> dict[str, Array]:
+    """What weights and state begin with, of the right shapes."""
+    given = {name: weights[name] for name in signature.weights}
+    # All zeros of a state are one zero, stretched: nothing is held beside the slots.
+    zeros = signature.initial_state()
+    given |= zeros if state is None else {name: state[name] for name in zeros}
+    for name, dims in (*signature.weights.items(), *signature.state.items()):
+        if given[name].shape != dims:
+            raise ValueError(f"`{name}` is {given[name].shape}, not {dims}")
+    return given
+
+
 # --- memory -----------------------------------------------------------------------------------
 
 
@@ -288,18 +295,16 @@ def aligned(shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> Array:
 # --- sessions ---------------------------------------------------------------------------------
 
 
-def _started(
-    step: Step, device: Device, threads: int | None, purpose: Purpose
-) -> Callable[[], Any]:
+def _started(step: Step, device: Device, threads: int | None, records_to: str) -> Callable[[], Any]:
     """What waits for a session that is being started.
 
     On a CPU it starts while the weights are copied: neither needs the interpreter much.
     """
     if device.name != "cpu":
-        session = _start(step, device, threads, purpose)
+        session = _start(step, device, threads, records_to)
         return lambda: session
     pool = ThreadPoolExecutor(1)
-    starting = pool.submit(_start, step, device, threads, purpose)
+    starting = pool.submit(_start, step, device, threads, records_to)
     pool.shutdown(wait=False)  # it ends when it has started the session
     return starting.result
 
@@ -314,12 +319,7 @@ def _bytes_made(step: Step) -> int:
     )
 
 
-def _purpose(step: Step, device: Device, records_to: str) -> Purpose:
-    kept = device.name != "cpu" or _bytes_made(step) < _LARGE
-    return replace(TRAINING, keeps_buffers=kept, records_to=records_to)
-
-
-def _start(step: Step, device: Device, threads: int | None, purpose: Purpose) -> Any:
+def _start(step: Step, device: Device, threads: int | None, records_to: str) -> Any:
     def refused(text: str) -> UserError:
         return UserError(
             "CNN701",
@@ -328,5 +328,7 @@ def _start(step: Step, device: Device, threads: int | None, purpose: Purpose) ->
         )
 
     model = step.to_proto(checked=False)  # ONNX Runtime does that as well
-    purpose = replace(purpose, without=(*purpose.without, *needless(model.graph)))
+    without = (*TRAINING.without, *needless(model.graph))
+    kept = device.name != "cpu" or _bytes_made(step) < _LARGE
+    purpose = replace(TRAINING, without=without, keeps_buffers=kept, records_to=records_to)
     return started(model.SerializeToString(), device, purpose, threads, refused)
