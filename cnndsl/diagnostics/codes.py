@@ -137,6 +137,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN613": Code("not to be made int8"),
         "CNN620": Code("igraph missing"),
         "CNN621": Code("no such format of a drawing"),
+        "CNN622": Code("no chain of feature maps"),
         "CNN623": Code("style that is no text"),
         "CNN630": Code("no network in the file"),
         "CNN690": Code("claimed problem not found"),

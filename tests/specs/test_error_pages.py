@@ -262,6 +262,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN611": a_model_in_float16,
     "CNN613": pools_only,
     "CNN621": nothing,
+    "CNN622": nothing,
     "CNN623": nothing,
     "CNN630": blocks_only,
     "CNN690": a_page("CNN690"),

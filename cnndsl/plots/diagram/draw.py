@@ -77,8 +77,9 @@ def draw(
     """Draw a network into a file, whole or not at all; equal networks give equal bytes.
 
     Raises:
-        UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN623 for a text of
-            a style that is none, CNN603 where the file cannot be written.
+        UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN622 for a network
+            that is no chain as ``volumes``, CNN623 for a text of these, CNN603 where the file
+            cannot be written.
         ValueError: for another style or theme.
     """
     write_atomically(path, drawn(typed, format_of(path), style=style, theme=theme, expand=expand))
@@ -119,4 +120,17 @@ def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
     return picture(page(built), built.name, THEMES[theme])
 
 
-_PICTURES: dict[str, Callable[[TypedNetwork, ThemeName, bool], Figure]] = {"blocks": _blocks}
+def _volumes(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
+    from cnndsl.plots.diagram.scene import scene
+    from cnndsl.plots.diagram.scenery import scenery
+    from cnndsl.plots.diagram.stages import stages_of
+
+    course = stages_of(typed, expand=expand)
+    remark = f"without {', '.join(course.beside)}" if course.beside else ""
+    return scenery(scene(course), typed.name, THEMES[theme], remark)
+
+
+_PICTURES: dict[str, Callable[[TypedNetwork, ThemeName, bool], Figure]] = {
+    "blocks": _blocks,
+    "volumes": _volumes,
+}

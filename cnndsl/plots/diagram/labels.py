@@ -11,6 +11,7 @@ from cnndsl.plots.figure import clipped
 from cnndsl.plots.figure import width_of as measured
 
 __all__ = [
+    "DOT",
     "PILE",
     "SMALL",
     "TITLE",
@@ -21,6 +22,7 @@ __all__ = [
     "remark_of",
     "title_of",
     "width_of",
+    "wrapped",
 ]
 
 TITLE = 9.0
@@ -111,7 +113,7 @@ def label_of(box: Box) -> Label:
     first = Line(name, clipped(box.title, TITLE, room), TITLE, times)
     before = [f"{DOT.join(box.before)} →"] if box.before else []
     above = [Line("", clipped(one, SMALL, _WIDEST), SMALL) for one in before]
-    below = [Line("", one, SMALL) for one in _wrapped(box.after, max(first.width, 96.0))]
+    below = [Line("", one, SMALL) for one in wrapped(box.after, max(first.width, 96.0))]
     if box.shares:
         below.append(Line("", clipped(f"weights of {box.shares}", SMALL, _WIDEST), SMALL))
     lines = (*above, first, *below)
@@ -128,16 +130,16 @@ def _pill(box: Box) -> Label:
     return Label((line,), line.width + 18, 17.0)
 
 
-def _wrapped(words: Sequence[str], room: float) -> list[str]:
+def wrapped(words: Sequence[str], room: float, size: float = SMALL) -> list[str]:
     """Remarks in lines, broken between them; what is too much is left out."""
     lines: list[str] = []
     for word in words:
         longer = f"{lines[-1]}{DOT}{word}" if lines else word
-        if lines and width_of(longer, SMALL) <= room:
+        if lines and width_of(longer, size) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
-    shown = [clipped(line, SMALL, _WIDEST) for line in lines[:_LINES]]
+    shown = [clipped(line, size, _WIDEST) for line in lines[:_LINES]]
     if len(lines) > _LINES:
-        shown[-1] = clipped(f"{shown[-1]} …", SMALL, _WIDEST)
+        shown[-1] = clipped(f"{shown[-1]} …", size, _WIDEST)
     return shown

@@ -14,7 +14,7 @@ from cnndsl.plots.diagram.placed import Note, Placed, PlacedBox, PlacedFrame, Re
 from cnndsl.plots.diagram.theme import Theme
 from cnndsl.plots.figure import add_axes, clipped, in_house_style, new_figure
 
-__all__ = ["picture"]
+__all__ = ["picture", "sheet"]
 
 MARGIN = 14.0
 HEAD = 22.0
@@ -25,16 +25,7 @@ _NAME = 11.0
 @in_house_style
 def picture(placed: Placed, name: str, theme: Theme) -> Figure:
     """The figure of a placed diagram."""
-    width = max(placed.width, width_of(name, _NAME)) + 2 * MARGIN
-    height = placed.height + 2 * MARGIN + HEAD
-    figure = new_figure(width, height)
-    figure.set_facecolor(theme.paper)
-    axes = add_axes(figure, 0, 0, width, height)
-    axes.set_xlim(-MARGIN, width - MARGIN)
-    axes.set_ylim(height - MARGIN - HEAD, -MARGIN - HEAD)
-    axes.axis("off")
-    title = clipped(name, _NAME, width - 2 * MARGIN)
-    axes.text(0, -HEAD, title, fontsize=_NAME, color=theme.ink, va="top")
+    figure, axes = sheet(placed.width, placed.height, name, theme)
     for number, frame in enumerate(placed.frames):
         _draw_frame(axes, frame, theme, 1 + number * 1e-4)
     for wire in placed.wires:
@@ -44,6 +35,26 @@ def picture(placed: Placed, name: str, theme: Theme) -> Figure:
     for note in placed.notes:
         _draw_note(axes, note, theme)
     return figure
+
+
+def sheet(
+    wide: float, high: float, name: str, theme: Theme, remark: str = ""
+) -> tuple[Figure, Axes]:
+    """A sheet with a network's name and a remark above the room, whose corner is (0, 0)."""
+    shown = clipped(name, _NAME, max(wide, 200.0))
+    beside = width_of(shown, _NAME) + 12
+    width = max(wide, beside + width_of(remark, SMALL)) + 2 * MARGIN
+    height = high + 2 * MARGIN + HEAD
+    figure = new_figure(width, height)
+    figure.set_facecolor(theme.paper)
+    axes = add_axes(figure, 0, 0, width, height)
+    axes.set_xlim(-MARGIN, width - MARGIN)
+    axes.set_ylim(height - MARGIN - HEAD, -MARGIN - HEAD)
+    axes.axis("off")
+    axes.text(0, -HEAD + 6, shown, fontsize=_NAME, color=theme.ink, va="center_baseline")
+    if remark:
+        axes.text(beside, -HEAD + 6, remark, fontsize=SMALL, color=theme.gray, va="center_baseline")
+    return figure, axes
 
 
 def _rounded(rect: Rect, radius: float, **style: object) -> FancyBboxPatch:
