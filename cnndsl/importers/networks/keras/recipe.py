@@ -1,0 +1,161 @@
+"""Turns what a model was compiled with, and what its layers say of training, into a recipe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnndsl.diagnostics.words import listed, quoted
+from cnndsl.importers.networks.keras.converter import Converter
+from cnndsl.importers.networks.keras.document import Document
+from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.settings import MaxNorm, WeightDecay
+
+__all__ = ["recipe_of"]
+
+_LOSSES = {
+    "categoricalcrossentropy": "crossentropy",
+    "sparsecategoricalcrossentropy": "crossentropy",
+    "binarycrossentropy": "binarycrossentropy",
+    "mse": "mse",
+    "meansquarederror": "mse",
+    "mae": "mae",
+    "meanabsoluteerror": "mae",
+    "huber": "huber",
+    "huberloss": "huber",
+}
+
+
+def recipe_of(converter: Converter, document: Document) -> Recipe:
+    """The recipe; what the file does not say has our defaults."""
+    notes = converter.network.notes
+    values: dict[str, Any] = {}
+    training = document.training
+    if training:
+        values |= _loss(training.get("loss"), notes)
+        values |= _optimizer(training.get("optimizer") or training.get("optimizer_config"), notes)
+    for mode in converter.augment:
+        flip = _made(AUGMENTATIONS, "flip", {"direction": mode})
+        values["augment"] = (*values.get("augment", ()), flip)
+    values |= _decay(converter, values)
+    values["max_norms"] = tuple(
+        MaxNorm(label=name, value=limit) for name, limit in converter.norms.items()
+    )
+    values["freeze"] = tuple(dict.fromkeys(converter.frozen))
+    return Recipe(**values)
+
+
+def _loss(found: Any, notes: list[str]) -> dict[str, Any]:
+    several = (
+        list(found.values()) if isinstance(found, dict) and "class_name" not in found else found
+    )
+    if isinstance(several, list):
+        if len(several) != 1:
+            if several:
+                notes.append(
+                    f"the model was compiled with {len(several)} losses: write `loss NAME KIND`"
+                    " for each"
+                )
+            return {}
+        found = several[0]
+    name, config = _named(found)
+    if not name:
+        return {}
+    kind = _LOSSES.get(name)
+    if kind is None:
+        notes.append(f"the model was compiled with the loss `{name}`, which none of ours is")
+        return {}
+    settings: dict[str, Any] = {}
+    if kind == "crossentropy" and config.get("label_smoothing"):
+        settings["smoothing"] = float(config["label_smoothing"])
+    if kind == "huber":
+        settings["delta"] = float(config.get("delta", 1.0))
+    return {"loss": _made(LOSSES, kind, settings)}
+
+
+_RATES = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.001,
+          "adadelta": 0.001}  # fmt: skip
+
+
+def _optimizer(found: Any, notes: list[str]) -> dict[str, Any]:
+    name, config = _named(found)
+    if not name:
+        return {}
+    if name not in _RATES:
+        notes.append(f"the model was compiled with the optimizer `{name}`, which none of ours is")
+        return {}
+    rate = config.get("learning_rate", config.get("lr", _RATES[name]))
+    if not isinstance(rate, int | float):
+        scheduled, inner = _named(rate)
+        rate = inner.get("initial_learning_rate", _RATES[name])
+        notes.append(
+            f"the learning rate follows `{scheduled}`, which counts steps; write `schedule` in"
+            " epochs"
+        )
+    settings: dict[str, Any] = {"lr": float(rate)}
+    eps = float(config.get("epsilon") or 1e-7)
+    if name == "sgd":
+        settings["momentum"] = float(config.get("momentum") or 0.0)
+        settings["nesterov"] = bool(config.get("nesterov"))
+    elif name in ("adam", "adamw"):
+        settings |= {
+            "beta1": float(config.get("beta_1", 0.9)),
+            "beta2": float(config.get("beta_2", 0.999)),
+            "eps": eps,
+        }
+    elif name == "rmsprop":
+        momentum = float(config.get("momentum") or 0.0)
+        settings |= {"alpha": float(config.get("rho", 0.9)), "eps": eps, "momentum": momentum}
+    elif name == "adadelta":
+        settings |= {"rho": float(config.get("rho", 0.95)), "eps": eps}
+    else:
+        settings["eps"] = eps
+    unsaid = [
+        one
+        for one in ("amsgrad", "centered", "use_ema", "clipvalue", "clipnorm")
+        if config.get(one)
+    ]
+    if unsaid:
+        notes.append(f"no recipe says {listed(quoted(unsaid).split(', '))} of the optimizer")
+    made: dict[str, Any] = {"optimizer": _made(OPTIMIZERS, name, settings)}
+    if limit := config.get("global_clipnorm"):
+        made["clip"] = float(limit)
+    if decay := config.get("weight_decay"):
+        made["weight_decay"] = WeightDecay(value=float(decay), all=True)
+    return made
+
+
+def _decay(converter: Converter, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The decay that kernels have as a regulariser, where it is one for all."""
+    decays = {*converter.decays.values()}
+    if not decays:
+        return {}
+    if len(decays) > 1 or "weight_decay" in values:
+        names = listed(_shown(list(converter.decays)))
+        converter.network.notes.append(f"no recipe has a weight decay for each layer: {names}")
+        return {}
+    return {"weight_decay": WeightDecay(value=decays.pop())}
+
+
+def _shown(names: Sequence[str]) -> list[str]:
+    shown = [f"`{name}`" for name in names[:3]]
+    return [*shown, f"{len(names) - 3} more"] if len(names) > 3 else shown
+
+
+def _named(found: Any) -> tuple[str, dict[str, Any]]:
+    """The name of a loss or an optimizer in small letters, and its configuration."""
+    if isinstance(found, str):
+        return re.sub(r"[^a-z]", "", found.lower()), {}
+    if not isinstance(found, dict):
+        return "", {}
+    config = found.get("config")
+    if isinstance(config, str):
+        return re.sub(r"[^a-z]", "", config.lower()), {}
+    name = str(found.get("class_name", ""))
+    return re.sub(r"[^a-z]", "", name.lower()), config if isinstance(config, dict) else {}
+
+
+def _made(registry: Any, keyword: str, values: Mapping[str, Any]) -> Any:
+    return registry.find(keyword)(**values)
