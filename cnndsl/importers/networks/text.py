@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cnndsl.elaborate.unparse import expression, train_statement
+from cnndsl.frozen import replace
 from cnndsl.importers.networks.graph import ImportedInput, ImportedNetwork
 from cnndsl.importers.networks.items import Definition, Sequence
 from cnndsl.importers.networks.labels import legal
 from cnndsl.importers.networks.naming import Names
 from cnndsl.importers.networks.statements import NOWHERE, Writer, identifier
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import (
     Binary,
     Classes,
@@ -59,8 +61,19 @@ def module(
             Output(tuple(Name(one, NOWHERE) for one in dict.fromkeys(others)), NOWHERE)
         )
     if network.recipe is not None:
-        statements.append(train_statement(network.recipe, NOWHERE))
+        recipe = _named_heads(network.recipe, network, names)
+        statements.append(train_statement(recipe, NOWHERE))
     return Module(NOWHERE.source, tuple(statements))
+
+
+def _named_heads(recipe: Recipe, network: ImportedNetwork, names: Names) -> Recipe:
+    """The recipe with the names that its heads have in the spec."""
+    heads = tuple(
+        replace(one, head=names.values[network.heads[one.head]])
+        for one in recipe.heads
+        if one.head in network.heads
+    )
+    return replace(recipe, heads=heads)
 
 
 def _input(one: ImportedInput, name: str) -> Input:

@@ -150,6 +150,13 @@ class Converter:
         for out in use.outputs:
             self.set(out, f"refused:{out}")
 
+    def behind(self, use: Use) -> None:
+        """Count a layer of whose input nothing is known, because of what was refused above."""
+        read = [self.ours(one) for one in use.inputs][:1]
+        (value,) = self.network.add("identity", read)
+        for out in use.outputs:
+            self.set(out, value)
+
     def flat(self, value: str) -> str:
         """One of our values as a vector, made one where it is none."""
         kind = self.network.type_of(value)

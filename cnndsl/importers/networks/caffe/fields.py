@@ -46,6 +46,7 @@ class Fields:
         self.is_there = message is not None
         self._asked: set[str] = set()
         self._inner: list[Fields] = []
+        self._opened: dict[str, Fields] = {}
 
     # --- single values ---
 
@@ -131,16 +132,25 @@ class Fields:
     # --- messages ---
 
     def inner(self, name: str) -> Fields:
-        """The message under a name; several are merged, as protocol buffers do."""
+        """The message under a name, the same each time; several are merged, as in Caffe."""
+        if name not in self._opened:
+            self._opened[name] = self._merged(name)
+        return self._opened[name]
+
+    def adopt(self, fields: Fields) -> None:
+        """Count another message's fields among one's own, in :meth:`unread`."""
+        self._inner.append(fields)
+
+    def _merged(self, name: str) -> Fields:
         parts = self._messages(name)
         if not parts:
-            return self._opened(None, self.place, name)
+            return self._open(None, self.place, name)
         merged = Message(tuple(field for _, message in parts for field in message.fields))
-        return self._opened(merged, parts[0][0].span, name)
+        return self._open(merged, parts[0][0].span, name)
 
     def inners(self, name: str) -> list[Fields]:
         """All messages under a name."""
-        return [self._opened(message, field.span, name) for field, message in self._messages(name)]
+        return [self._open(message, field.span, name) for field, message in self._messages(name)]
 
     def fields(self, name: str) -> list[Field]:
         """All fields of a name as they are."""
@@ -166,7 +176,7 @@ class Fields:
         help = f"is `{near[0]}` meant for it?" if near else f"write `{name}: …` there"
         return fault(self.place, f"`{self.what}` has no `{name}`", help)
 
-    def _opened(self, message: Message | None, span: Span, name: str) -> Fields:
+    def _open(self, message: Message | None, span: Span, name: str) -> Fields:
         fields = Fields(message, span, name)
         self._inner.append(fields)
         return fields

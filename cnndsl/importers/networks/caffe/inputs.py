@@ -37,8 +37,6 @@ DATA_LAYERS = frozenset(
     }
 )
 
-_IMAGENET_CHANNELS = 3
-
 
 @frozen
 class Feed:
@@ -143,6 +141,9 @@ _PARAMETERS = {
 }
 
 
+_PICTURES = ("AnnotatedData", "Data", "ImageData", "ImageSegData", "WindowData")
+
+
 def _stored(layer: CaffeLayer) -> Iterator[Feed]:
     """The blobs of a layer that reads stored samples: the samples, then their labels."""
     fields = layer.fields.inner(_PARAMETERS[layer.type])
@@ -150,51 +151,62 @@ def _stored(layer: CaffeLayer) -> Iterator[Feed]:
     fields.ignore("fg_threshold", "bg_threshold", "fg_fraction", "context_pad", "crop_mode")
     fields.ignore("force_encoded_color")
     transform = layer.fields.inner("transform_param")
-    batch = fields.whole("batch_size", 0)
+    settings, notes = _prepared(layer, fields, transform)
+    batch, source = fields.whole("batch_size", 0), fields.text("source")
+    mirror = transform.flag("mirror", default=fields.flag("mirror", default=False))
+    dims = _stored_dims(layer, fields, transform)
+    crops = transform.whole("crop_size", fields.whole("crop_size", 0))
+    for at, top in enumerate(layer.tops):
+        if layer.type == "HDF5Data":
+            # A file holds any arrays under the blobs' names.
+            named = top.startswith("label")
+            yield Feed(top, (), {}, batch, source=source, place=layer.place, is_label=named)
+        elif at == 0:
+            yield Feed(top, dims, settings, batch, mirror, crops, source, layer.place, notes=notes)
+        else:
+            yield Feed(top, (), {}, place=layer.place, is_label=True)
+
+
+def _stored_dims(layer: CaffeLayer, fields: Fields, transform: Fields) -> tuple[int, ...]:
+    """How large a stored sample enters the net, 0 for what is not said."""
     crop = transform.whole("crop_size", fields.whole("crop_size", 0))
     height, width = transform.whole("crop_h", crop), transform.whole("crop_w", crop)
-    color = fields.flag("is_color", default=True)
-    means = transform.numbers("mean_value")
-    scale = transform.number("scale", fields.number("scale", 1.0))
-    gray = transform.flag("force_gray", default=False) or not color
-    forced = transform.flag("force_color", default=False)
-    resized = fields.whole("new_height", 0), fields.whole("new_width", 0)
-    sides = (height or resized[0], width or resized[1])
-    channels = 1 if gray else 3 if forced or len(means) == 3 or layer.type == "ImageData" else 0
-    notes = []
+    stored = fields.whole("new_height", 0), fields.whole("new_width", 0)
+    channels = _channels(layer, fields, transform)
     if layer.type == "MemoryData":
         channels = fields.whole("channels", 0)
-        sides = sides if all(sides) else (fields.whole("height", 0), fields.whole("width", 0))
-        fields.ignore("height", "width")
-    mean_file = transform.text("mean_file") or fields.text("mean_file")
-    if mean_file:
-        notes.append(
-            f"{layer.place}: the mean picture `{mean_file}` is subtracted, which is another file;"
-            " `mean` in the braces of `input` takes a number for each channel"
-        )
+        stored = fields.whole("height", 0), fields.whole("width", 0)
+    return (channels, height or stored[0], width or stored[1])
+
+
+def _channels(layer: CaffeLayer, fields: Fields, transform: Fields) -> int:
+    """How many channels pictures have, 0 where that is not said."""
+    color = fields.flag("is_color", default=True)
+    if transform.flag("force_gray", default=False) or not color:
+        return 1
+    forced = transform.flag("force_color", default=False) or layer.type == "ImageData"
+    return 3 if forced or len(transform.numbers("mean_value")) == 3 else 0
+
+
+def _prepared(
+    layer: CaffeLayer, fields: Fields, transform: Fields
+) -> tuple[dict[str, tuple[Value, ...]], tuple[str, ...]]:
+    """How stored samples are prepared, as an input's settings, and what these do not say."""
     settings: dict[str, tuple[Value, ...]] = {}
-    pictures = layer.type in ("Data", "ImageData", "WindowData", "AnnotatedData", "ImageSegData")
-    if pictures and (channels == 3 or (crop and not gray)):
+    if layer.type in _PICTURES and _channels(layer, fields, transform) != 1:
         settings["layout"] = ("bgr",)  # As OpenCV reads pictures.
+    scale = transform.number("scale", fields.number("scale", 1.0))
     if scale != 1:
         settings["scale"] = (scale,)
-    if means:
+    if means := transform.numbers("mean_value"):
         # Caffe subtracts before it scales, ours after.
         values = tuple(mean * scale for mean in means)
         settings["mean"] = (values[0],) if len(set(values)) == 1 else (values,)
-    for at, top in enumerate(layer.tops):
-        if at == 0 or layer.type == "HDF5Data":
-            yield Feed(
-                top,
-                () if layer.type == "HDF5Data" else (channels, *sides),
-                settings,
-                batch,
-                transform.flag("mirror", default=fields.flag("mirror", default=False)),
-                crop or height,
-                fields.text("source"),
-                layer.place,
-                is_label=at > 0,
-                notes=tuple(notes),
-            )
-        else:
-            yield Feed(top, (), {}, place=layer.place, is_label=True)
+    mean_file = transform.text("mean_file") or fields.text("mean_file")
+    if not mean_file:
+        return settings, ()
+    note = (
+        f"{layer.place}: the mean picture `{mean_file}` is subtracted, which is another file;"
+        " `mean` in the braces of `input` takes a number for each channel"
+    )
+    return settings, (note,)

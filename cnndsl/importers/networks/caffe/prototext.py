@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Diagnostic
@@ -27,7 +27,7 @@ from cnndsl.diagnostics.source import Source, Span
 from cnndsl.diagnostics.words import shorten
 from cnndsl.frozen import frozen
 
-__all__ = ["Field", "Message", "Word", "parse"]
+__all__ = ["Field", "Message", "Scalar", "Word", "parse"]
 
 _GRAMMAR = r"""
 start: field*
@@ -215,13 +215,12 @@ def _unescaped(text: str) -> str:
 
 def _diagnose(source: Source, error: UnexpectedInput) -> Diagnostic:
     text = source.text
-    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
-        return _unclosed(source)
     if isinstance(error, UnexpectedToken):
+        if error.token.type == "$END":
+            return _unclosed(source)
         start, end = error.token.start_pos, error.token.end_pos
     else:
-        assert isinstance(error, UnexpectedCharacters)
-        start = error.pos_in_stream
+        start = getattr(error, "pos_in_stream", 0)
         end = start + 1
     piece = text[start:end]
     label = _expected(error)

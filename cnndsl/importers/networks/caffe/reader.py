@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ from cnndsl.importers.networks.caffe.siblings import (
 )
 from cnndsl.importers.networks.caffe.solver import Solver, known_samples, read_solver
 from cnndsl.importers.networks.caffe.versions import layers_of
+from cnndsl.importers.networks.given_sizes import SAY_SIZES, sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.importers.networks.usual_init import with_usual_init
 from cnndsl.types import TensorType
@@ -43,13 +44,14 @@ _SAYING: tuple[ModuleType, ...] = (window_layers, number_layers, shape_layers, l
 
 
 def read_caffe(
-    path: Path, sizes: Sequence[tuple[int, ...]] = (), samples: int = 0
+    path: Path, sizes: Mapping[str, tuple[int, ...]] | None = None, samples: int = 0
 ) -> ImportedNetwork:
     """The network in a prototxt file, or in the one that a solver's file names.
 
     Args:
         path: of a net or a solver.
-        sizes: of the inputs, without the batch, in order; they go before what the file says.
+        sizes: of the inputs, without the batch, by name, those of an only input under ``""``; they
+            go before what the file says.
         samples: how many training samples there are, by which iterations become epochs.
 
     Raises:
@@ -72,17 +74,17 @@ def read_caffe(
     else:
         beside = solver_beside(path)
         solver_path, solver = beside if beside is not None else (path, None)
-    reader = _Reader(path, fields, sizes)
+    reader = _Reader(path, fields, sizes or {})
     return reader.read(solver, solver_path, samples)
 
 
 class _Reader:
     """Reads one file."""
 
-    def __init__(self, path: Path, fields: Fields, sizes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, path: Path, fields: Fields, sizes: Mapping[str, tuple[int, ...]]) -> None:
         self.path = path
         self.fields = fields
-        self.sizes = list(sizes)
+        self.sizes = sizes
         name = fields.text("name") or path.stem
         self.network = NetworkBuilder(name, f"{path.name} (Caffe)")
         fields.ignore("force_backward", "debug_info")
@@ -147,7 +149,10 @@ class _Reader:
     def _inputs(self, converter: Converter, given: Sequence[Feed]) -> Feed | None:
         for at, feed in enumerate(given):
             kind = self._type(feed, at)
-            converter.set(feed.name, self.network.input(feed.name, kind, feed.settings))
+            settings = dict(feed.settings)
+            if kind.channels != 3:
+                settings.pop("layout", None)
+            converter.set(feed.name, self.network.input(feed.name, kind, settings))
             self.network.notes.extend(feed.notes)
         if not given:
             raise UserError(
@@ -156,8 +161,8 @@ class _Reader:
         return given[0]
 
     def _type(self, feed: Feed, at: int) -> TensorType:
-        if at < len(self.sizes):
-            return TensorType(self.sizes[at])
+        if given := sizes_of(self.sizes, feed.name, first=at == 0):
+            return TensorType(given)
         if feed.type is not None:
             return feed.type
         beside = sizes_beside(self.path, self.network.name) if at == 0 else None
@@ -180,7 +185,7 @@ class _Reader:
             "CNN682",
             f"{self.path.name} does not say how large its input `{feed.name}` is",
             notes=[f"{feed.place} gives it, from stored samples"] if feed.place else (),
-            help="say it: `cnndsl import … --input 3x227x227`, channels first",
+            help=SAY_SIZES,
         )
 
     # --- outputs and training ---

@@ -48,7 +48,10 @@ def _slice(converter: Converter, use: Use, fields: Fields) -> None:
     if len(use.outputs) == 1:
         converter.alias(use)
         return
-    if axis < 0 or kind is None:
+    if kind is None:
+        converter.behind(use)
+        return
+    if axis < 0:
         converter.refuse(use, "it cuts the batch in parts")
         return
     count, size = len(use.outputs), kind.dims[axis]
@@ -106,7 +109,7 @@ def _reshape(converter: Converter, use: Use, fields: Fields) -> None:
     axis, count = fields.whole("axis", 0), fields.whole("num_axes", -1)
     kind = converter.type_of(use.inputs[0])
     if kind is None:
-        converter.refuse(use, "the sizes of its input are not known")
+        converter.behind(use)
         return
     # A batch of 1 stands for any: what the layer makes of it is not to hang on it.
     dims = [1, *kind.dims]
@@ -143,7 +146,7 @@ def _crop(converter: Converter, use: Use, fields: Fields) -> None:
     kind, like = (converter.type_of(one) for one in use.inputs[:2])
     axis, offsets = fields.whole("axis", 2), fields.wholes("offset")
     if kind is None or like is None:
-        converter.refuse(use, "the sizes of its inputs are not known")
+        converter.behind(use)
         return
     first = converter.axis(use, axis)
     if first < 0:
@@ -158,7 +161,7 @@ def _crop(converter: Converter, use: Use, fields: Fields) -> None:
     if first == 0:
         begin, width = spread.pop(0), like.channels
         if width != kind.channels:
-            part: dict[str, Value] = {"places": (begin, begin + width - 1)}
+            part: dict[str, Value] = {"places": range(begin, begin + width)}
             source = converter.add(use, "slice", part, inputs=[source], last=False)
         first = 1
     fixed = kind.spatial[: first - 1]
@@ -213,7 +216,10 @@ def _interpolate(converter: Converter, use: Use, fields: Fields) -> None:
     edges = fields.whole("pad_beg", 0), fields.whole("pad_end", 0)
     zoom, shrink = fields.whole("zoom_factor", 1), fields.whole("shrink_factor", 1)
     height, width = fields.whole("height", 0), fields.whole("width", 0)
-    if kind is None or len(kind.spatial) != 2 or any(edges) or len(use.inputs) > 1:
+    if kind is None:
+        converter.behind(use)
+        return
+    if len(kind.spatial) != 2 or any(edges) or len(use.inputs) > 1:
         converter.refuse(use, "`upsample` takes feature maps, whole, to a size or by a factor")
         return
     sizes = []

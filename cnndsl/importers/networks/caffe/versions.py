@@ -231,5 +231,8 @@ def _oldest(outer: Fields) -> CaffeLayer:
     blobs = [field for field in outer.message.fields if field.name in ("bottom", "top")]
     names = [field for field in inner.message.fields if field.name == "name"]
     fields = Fields(Message((*names, *blobs, *made)), outer.place, "layer")
+    inner.ignore(*(field.name for field in inner.message.fields))
+    outer.ignore("bottom", "top", "include", "exclude")
+    outer.adopt(fields)
     rates, decays = inner.numbers("blobs_lr"), inner.numbers("weight_decay")
     return _layer(fields, kind, _weights([], rates, decays))

@@ -70,7 +70,7 @@ class Section:
 
     def whole(self, name: str, default: int) -> int:
         """A whole number."""
-        value = self.text(name, "")
+        value = _uncommented(self.text(name, ""))
         if not value:
             return default
         if re.fullmatch(r"[+-]?[0-9]{1,18}", value):
@@ -82,7 +82,7 @@ class Section:
 
     def number(self, name: str, default: float) -> float:
         """A number."""
-        value = self.text(name, "")
+        value = _uncommented(self.text(name, ""))
         if not value:
             return default
         found = _number(value)
@@ -105,7 +105,7 @@ class Section:
     def numbers(self, name: str) -> list[float]:
         """Numbers with commas between them."""
         found = []
-        for part in filter(None, self.text(name, "").split(",")):
+        for part in filter(None, _uncommented(self.text(name, "")).split(",")):
             number = _number(part)
             if number is None:
                 message = (
@@ -114,6 +114,32 @@ class Section:
                 raise fault(self.span_of(name), message)
             found.append(number)
         return found
+
+
+def _section_name(bare: str, span: Span, *, first: bool) -> str:
+    """The name in a section's line.
+
+    Raises:
+        CompileError: CNN680.
+    """
+    name, bracket, behind = bare[1:].partition("]")
+    if not bracket:
+        message = f"the bracket of a section's name is never closed: `{shorten(bare, 30)}`"
+        raise fault(span, message, "write `]`", "CNN680")
+    if behind:
+        message = f"behind the name of a section stands `{shorten(behind, 30)}`"
+        help = "put a comment on a line of its own: Darknet takes it for a part of the name"
+        raise fault(span, message, help, "CNN680")
+    if first and name not in ("net", "network"):
+        message = f"the first section is `[{shorten(name, 30)}]`, not `[net]`"
+        help = "a cfg file begins with `[net]`, which says how large the input is"
+        raise fault(span, message, help, "CNN680")
+    return name
+
+
+def _uncommented(text: str) -> str:
+    """A number without what stands behind it: Darknet reads up to the first other sign."""
+    return re.split(r"[#;]", text, maxsplit=1)[0]
 
 
 def _number(text: str) -> float | None:
@@ -143,15 +169,7 @@ def read_sections(source: Source, known: Sequence[str]) -> list[Section]:
         begin = start + len(line) - len(line.lstrip())
         span = Span(source, begin, start + len(line.rstrip()))
         if bare[0] == "[":
-            name = bare[1:].partition("]")[0]
-            if "]" not in bare:
-                message = "the bracket of a section's name is never closed"
-                raise fault(span, f"{message}: `{shorten(bare, 30)}`", "write `]`", "CNN680")
-            if not sections and name not in ("net", "network"):
-                message = f"the first section is `[{shorten(name, 30)}]`, not `[net]`"
-                help = "a cfg file begins with `[net]`, which says how large the input is"
-                raise fault(span, message, help, "CNN680")
-            sections.append(Section(name, span))
+            sections.append(Section(_section_name(bare, span, first=not sections), span))
         elif "=" not in bare:
             near = closest(bare, known)
             help = f"write `[{near[0]}]`" if near else "write `option=value`, or `[section]`"

@@ -34,7 +34,7 @@ def _group(converter: Converter, section: Section, value: str, groups: int, grou
     """One of several equal parts of a value's channels."""
     kind = converter.network.type_of(value)
     width = kind.channels // groups if kind is not None else 1
-    places: tuple[Value, ...] = (group * width, group * width + width - 1)
+    places = range(group * width, group * width + width)
     return converter.add(section, "slice", {"places": places}, inputs=[value])
 
 
@@ -67,26 +67,32 @@ def _shortcut(converter: Converter, section: Section) -> None:
 def _fitted(converter: Converter, section: Section, value: str) -> str | None:
     """A shortcut's stream in the sizes of the current one; None where there is no way.
 
-    As ``shortcut_cpu`` does: every second cell of a larger one, maps of zeros for those that it
-    lacks, and no others than there are here (``blas.c``).
+    As ``shortcut_cpu`` does: every second cell of one twice as large, and its first cells; maps of
+    zeros for those that it lacks, and no others than there are here (``blas.c``).
     """
     kind, here = converter.network.type_of(value), converter.type()
     if kind is None or here is None or kind == here:
         return value
     if len(kind.spatial) != 2 or len(here.spatial) != 2:
         return value
-    strides = [max(1, its // mine) for its, mine in zip(kind.spatial, here.spatial, strict=True)]
-    cells = [-(-its // step) for its, step in zip(kind.spatial, strides, strict=True)]
-    if cells != list(here.spatial) or strides[0] != strides[1]:
+    if any(its < mine for its, mine in zip(kind.spatial, here.spatial, strict=True)):
         return None
+    strides = tuple(its // mine for its, mine in zip(kind.spatial, here.spatial, strict=True))
+    if len({*strides}) > 1:
+        return None
+    cells: tuple[int, ...] = kind.spatial
     if strides[0] > 1:
-        window: dict[str, Value] = {"kernel": (1, 1), "stride": tuple(strides), "rounding": "floor"}
+        window: dict[str, Value] = {"kernel": (1, 1), "stride": strides, "rounding": "floor"}
         value = converter.add(section, "maxpool", window, inputs=[value])
+        cells = tuple(-(-its // step) for its, step in zip(cells, strides, strict=True))
+    if cells != here.spatial:
+        first: dict[str, Value] = {"size": here.spatial, "offset": (0, 0)}
+        value = converter.add(section, "crop", first, inputs=[value])
     more = here.channels - kind.channels
     if more > 0:
         value = converter.add(section, "pad", {"channels": (0, more)}, inputs=[value])
     elif more < 0:
-        value = converter.add(section, "slice", {"places": (0, here.channels - 1)}, inputs=[value])
+        value = converter.add(section, "slice", {"places": range(here.channels)}, inputs=[value])
     return value
 
 
@@ -135,7 +141,10 @@ def _reorg(converter: Converter, section: Section) -> None:
     stride = section.whole("stride", 1)
     unsaid = [name for name in ("reverse", "flatten", "extra") if section.flag(name, default=False)]
     kind = converter.type()
-    if unsaid or kind is None or len(kind.spatial) != 2:
+    if kind is None:
+        converter.give(converter.add(section, "identity"))
+        return
+    if unsaid or len(kind.spatial) != 2:
         converter.refuse(
             section, "its order of numbers is that of no layer", f"`{unsaid[0]}`" if unsaid else ""
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from cnndsl.importers.networks.darknet import join_sections, number_sections, wi
 from cnndsl.importers.networks.darknet.cfg import Section, fault, read_sections
 from cnndsl.importers.networks.darknet.converter import Converter, known_names
 from cnndsl.importers.networks.darknet.recipe import recipe_of
+from cnndsl.importers.networks.given_sizes import sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.types import TensorType
 
@@ -32,13 +33,13 @@ _IMAGENET = 1_281_167, 1000
 
 
 def read_darknet(
-    path: Path, sizes: Sequence[tuple[int, ...]] = (), samples: int = 0
+    path: Path, sizes: Mapping[str, tuple[int, ...]] | None = None, samples: int = 0
 ) -> ImportedNetwork:
     """The network in a cfg file.
 
     Args:
         path: of the file.
-        sizes: of the input, without the batch, in place of what `[net]` says.
+        sizes: of the input, without the batch, under ``""``, in place of what `[net]` says.
         samples: how many training samples there are, by which batches become epochs.
 
     Raises:
@@ -51,7 +52,8 @@ def read_darknet(
     if not sections:
         raise fault(net.span, "a network without layers: `[net]` is the only section")
     network = NetworkBuilder(path.stem, f"{path.name} (Darknet)")
-    kind = TensorType(sizes[0]) if sizes else _input(net)
+    given = sizes_of(sizes or {}, "input", first=True)
+    kind = TensorType(given) if given else _input(net)
     value = network.input("input", kind, _settings(net, sections, kind))
     converter = Converter(network, value, sections)
     for section in sections:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.frozen import frozen, replace
+from cnndsl.importers.networks.given_sizes import SAY_SIZES
 from cnndsl.importers.networks.keras import (
     number_layers,
     shape_layers,
@@ -16,7 +17,7 @@ from cnndsl.importers.networks.keras import (
 from cnndsl.importers.networks.keras.config import Config, Unsaid
 from cnndsl.importers.networks.keras.converter import LAYERS, Call, Converter, Flow
 
-__all__ = ["Walk", "inputs_of", "is_model", "layers_in"]
+__all__ = ["Walk", "inputs_of", "is_model", "layers_in", "name_of"]
 
 _LOADED = (window_layers, number_layers, shape_layers)
 """The modules that say layers; loading them fills the table of layers."""
@@ -108,7 +109,7 @@ def _sequential_input(
         raise UserError(
             "CNN682",
             "the file does not say how large the model's input is: it was never built",
-            help="say it: `cnndsl import … --input 3x227x227`, channels first",
+            help=SAY_SIZES,
         )
     return name, shape, dtype
 

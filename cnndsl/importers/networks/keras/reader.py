@@ -10,6 +10,7 @@ from typing import Any
 from cnndsl.diagnostics.model import UserError
 from cnndsl.frozen import replace as changed
 from cnndsl.importers.networks.builder import NetworkBuilder
+from cnndsl.importers.networks.given_sizes import SAY_SIZES, sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.importers.networks.keras.converter import Affine, Converter, Flow
 from cnndsl.importers.networks.keras.document import open_document
@@ -21,15 +22,13 @@ from cnndsl.types import DType, TensorType
 __all__ = ["read_keras"]
 
 
-def read_keras(
-    path: Path, sizes: Sequence[tuple[int, ...]] = (), samples: int = 0
-) -> ImportedNetwork:
+def read_keras(path: Path, sizes: Mapping[str, tuple[int, ...]] | None = None) -> ImportedNetwork:
     """The network that a configuration describes.
 
     Args:
         path: of a JSON file or a `.keras` archive.
-        sizes: of the inputs, without the batch, channels first, in place of what the file says.
-        samples: not needed: Keras's files say nothing of epochs.
+        sizes: of the inputs, without the batch, channels first, by name, those of an only input
+            under ``""``; they go before what the file says.
 
     Raises:
         CompileError: CNN680, where a text is no JSON.
@@ -49,7 +48,7 @@ def read_keras(
     network = NetworkBuilder(name_of(model), f"{path.name} (Keras {document.version})")
     last = _channels_last(model)
     converter = Converter(network, channels_last=last, is_old=document.is_old)
-    flows = _inputs(converter, model, sizes)
+    flows = _inputs(converter, model, sizes or {})
     walk = Walk(converter)
     results = walk.run(model, flows)
     for call in walk.calls:
@@ -89,7 +88,7 @@ def _data_formats(model: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _inputs(
-    converter: Converter, model: Mapping[str, Any], sizes: Sequence[tuple[int, ...]]
+    converter: Converter, model: Mapping[str, Any], sizes: Mapping[str, tuple[int, ...]]
 ) -> list[Flow]:
     """The inputs as values."""
     flows: list[Flow] = []
@@ -98,10 +97,12 @@ def _inputs(
     except UserError:
         if not sizes:
             raise
-        found = [("input", (None, *converter.shape(one)), "float32") for one in sizes]
+        found = [
+            (name or "input", (None, *converter.shape(one)), "float32")
+            for name, one in sizes.items()
+        ]
     for at, (name, shape, _) in enumerate(found):
-        given = sizes[at] if at < len(sizes) else None
-        dims = given or _dims(converter, name, shape)
+        dims = sizes_of(sizes, name, first=at == 0) or _dims(converter, name, shape)
         vocabulary = _vocabulary(model, name)
         kind = TensorType(dims)
         if vocabulary:
@@ -120,7 +121,7 @@ def _dims(converter: Converter, name: str, shape: Sequence[int | None]) -> tuple
         raise UserError(
             "CNN682",
             f"the file does not say how large the input `{name}` is, only `{shown}`",
-            help="say it: `cnndsl import … --input 3x227x227`, channels first",
+            help=SAY_SIZES,
         )
     return converter.dims([int(one) for one in inner if one is not None])
 

@@ -94,24 +94,7 @@ def _optimizer(found: Any, notes: list[str]) -> dict[str, Any]:
             f"the learning rate follows `{scheduled}`, which counts steps; write `schedule` in"
             " epochs"
         )
-    settings: dict[str, Any] = {"lr": float(rate)}
-    eps = float(config.get("epsilon") or 1e-7)
-    if name == "sgd":
-        settings["momentum"] = float(config.get("momentum") or 0.0)
-        settings["nesterov"] = bool(config.get("nesterov"))
-    elif name in ("adam", "adamw"):
-        settings |= {
-            "beta1": float(config.get("beta_1", 0.9)),
-            "beta2": float(config.get("beta_2", 0.999)),
-            "eps": eps,
-        }
-    elif name == "rmsprop":
-        momentum = float(config.get("momentum") or 0.0)
-        settings |= {"alpha": float(config.get("rho", 0.9)), "eps": eps, "momentum": momentum}
-    elif name == "adadelta":
-        settings |= {"rho": float(config.get("rho", 0.95)), "eps": eps}
-    else:
-        settings["eps"] = eps
+    settings: dict[str, Any] = {"lr": float(rate), **_moments(name, config)}
     unsaid = [
         one
         for one in ("amsgrad", "centered", "use_ema", "clipvalue", "clipnorm")
@@ -125,6 +108,22 @@ def _optimizer(found: Any, notes: list[str]) -> dict[str, Any]:
     if decay := config.get("weight_decay"):
         made["weight_decay"] = WeightDecay(value=float(decay), all=True)
     return made
+
+
+def _moments(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What an optimizer has beside its learning rate."""
+    eps = float(config.get("epsilon") or 1e-7)
+    momentum = float(config.get("momentum") or 0.0)
+    if name == "sgd":
+        return {"momentum": momentum, "nesterov": bool(config.get("nesterov"))}
+    if name in ("adam", "adamw"):
+        first, second = config.get("beta_1", 0.9), config.get("beta_2", 0.999)
+        return {"beta1": float(first), "beta2": float(second), "eps": eps}
+    if name == "rmsprop":
+        return {"alpha": float(config.get("rho", 0.9)), "eps": eps, "momentum": momentum}
+    if name == "adadelta":
+        return {"rho": float(config.get("rho", 0.95)), "eps": eps}
+    return {"eps": eps}
 
 
 def _decay(converter: Converter, values: Mapping[str, Any]) -> dict[str, Any]:
