@@ -154,13 +154,13 @@ def analyse(path: Path, texts: Mapping[Path, str], *, repairs: bool = False) -> 
     """Check a spec that is open in an editor, and hand over all that is known of it.
 
     ``texts`` stand in for what files contain, by resolved path: the spec's own, and those of
-    imports that are not saved. Repairs are worked out only where they are asked for: they take
-    longer than all the rest.
+    imports that are not saved. What ``repairs`` the spec, and the edits of its claims, are worked
+    out only where they are asked for: that takes longer than all the rest.
 
     Raises:
         UserError: as :func:`check` does, where no text stands for the spec.
     """
-    request = _Request(path, {}, current_limits(), texts, recording=Recording())
+    request = _Request(path, {}, current_limits(), texts, repairs, Recording())
     return _mended(request) if repairs else _analyse(request)
 
 

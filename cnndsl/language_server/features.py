@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from lsprotocol import types
 
+from cnndsl.language_server import code_actions
+from cnndsl.language_server.changes import Renames, claimed_shapes
+from cnndsl.language_server.code_lens import lenses
+from cnndsl.language_server.completion import completions, resolved, warm_up
+from cnndsl.language_server.completion_context import Context, context
+from cnndsl.language_server.documents import Document
 from cnndsl.language_server.hover import hover
+from cnndsl.language_server.inlay_hints import hints
+from cnndsl.language_server.names_in_sight import Sight
+from cnndsl.language_server.navigation import definitions, highlights, links, references
+from cnndsl.language_server.outline import folds, symbols
+from cnndsl.language_server.semantic_tokens import LEGEND, tokens
 from cnndsl.language_server.server import SpecServer
+from cnndsl.language_server.signature_help import signature_help
 
 __all__ = ["make_server"]
+
+_TRIGGERS = [" ", ".", '"', "@", "(", ":"]
 
 
 def make_server() -> SpecServer:
@@ -18,12 +32,25 @@ def make_server() -> SpecServer:
     def _(params: types.InitializeParams) -> None:
         server.begin(params)
 
+    @server.feature(types.INITIALIZED)
+    def _(params: types.InitializedParams) -> None:
+        server.watch()
+        server.meanwhile(warm_up)
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def _(params: types.DidChangeWatchedFilesParams) -> None:
+        server.files_changed([change.uri for change in params.changes])
+
     _reading(server)
+    _outline(server)
+    _finding(server)
+    _writing(server)
+    _changing(server)
     return server
 
 
 def _reading(server: SpecServer) -> None:
-    """What one asks of a text as it stands."""
+    """What a text means as it stands."""
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def _(params: types.HoverParams) -> types.Hover | None:
@@ -33,3 +60,144 @@ def _reading(server: SpecServer) -> None:
         document, views = found
         offset = document.lines.offset(params.position)
         return hover(views, document.path, document.lines, offset)
+
+    @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
+    async def _(params: types.InlayHintParams) -> list[types.InlayHint]:
+        found = await server.views(params.text_document.uri)
+        if found is None:
+            return []
+        document, views = found
+        first, last = params.range.start.line, params.range.end.line
+        return hints(views, document.path, document.lines, first, last)
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
+    async def _(params: types.CodeLensParams) -> list[types.CodeLens]:
+        found = await server.view(params.text_document.uri)
+        return [] if found is None else lenses(found[1], found[0].lines)
+
+
+def _outline(server: SpecServer) -> None:
+    """How a text is made."""
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
+    async def _(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+        found = await server.view(params.text_document.uri)
+        return [] if found is None else symbols(found[1].module, found[0].lines)
+
+    @server.feature(types.TEXT_DOCUMENT_FOLDING_RANGE)
+    async def _(params: types.FoldingRangeParams) -> list[types.FoldingRange]:
+        found = await server.view(params.text_document.uri)
+        return [] if found is None else folds(found[1].module, found[0].lines)
+
+    @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)
+    async def _(params: types.SemanticTokensParams) -> types.SemanticTokens:
+        found = await server.view(params.text_document.uri)
+        if found is None:
+            return types.SemanticTokens([])
+        document, view = found
+        return types.SemanticTokens(tokens(view, document.path, document.lines))
+
+
+def _finding(server: SpecServer) -> None:
+    """Where else a name stands."""
+
+    @server.feature(types.TEXT_DOCUMENT_DEFINITION)
+    async def _(params: types.DefinitionParams) -> list[types.Location]:
+        found = await server.view(params.text_document.uri)
+        if found is None:
+            return []
+        document, view = found
+        offset = document.lines.offset(params.position)
+        return definitions(view, document.path, offset, server.project)
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    async def _(params: types.ReferenceParams) -> list[types.Location]:
+        found = await server.views(params.text_document.uri)
+        if found is None:
+            return []
+        document, views = found
+        offset = document.lines.offset(params.position)
+        also = await server.aside(lambda: server.importing_files(document.path))
+        return references(
+            [*views, *also],
+            document.path,
+            offset,
+            server.project,
+            declaration=params.context.include_declaration,
+        )
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
+    async def _(params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
+        found = await server.view(params.text_document.uri)
+        if found is None:
+            return []
+        document, view = found
+        offset = document.lines.offset(params.position)
+        return highlights(view, document.path, offset, server.project)
+
+    @server.feature(types.TEXT_DOCUMENT_DOCUMENT_LINK)
+    async def _(params: types.DocumentLinkParams) -> list[types.DocumentLink]:
+        found = await server.view(params.text_document.uri)
+        return [] if found is None else links(found[1], found[0].path, server.project)
+
+
+def _writing(server: SpecServer) -> None:
+    """What may be written at the cursor."""
+
+    async def sight(
+        uri: str, position: types.Position
+    ) -> tuple[Document, int, Context, Sight] | None:
+        found = await server.view(uri)
+        if found is None:
+            return None
+        document, view = found
+        offset = document.lines.offset(position)
+        where = context(document.checked_text, offset)
+        texts = server.project.texts()
+        shapes = await server.aside(lambda: claimed_shapes(where, document, texts))
+        return document, offset, where, Sight(view, document.path, offset, shapes, where.in_block)
+
+    options = types.CompletionOptions(trigger_characters=_TRIGGERS, resolve_provider=True)
+
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, options)
+    async def _(params: types.CompletionParams) -> types.CompletionList | None:
+        found = await sight(params.text_document.uri, params.position)
+        if found is None:
+            return None
+        document, offset, where, seen = found
+        return completions(where, seen, document.lines, offset, snippets=server.has_snippets)
+
+    @server.feature(types.COMPLETION_ITEM_RESOLVE)
+    async def _(item: types.CompletionItem) -> types.CompletionItem:
+        return resolved(item)
+
+    signs = types.SignatureHelpOptions(trigger_characters=["(", ",", " ", "@"])
+
+    @server.feature(types.TEXT_DOCUMENT_SIGNATURE_HELP, signs)
+    async def _(params: types.SignatureHelpParams) -> types.SignatureHelp | None:
+        found = await sight(params.text_document.uri, params.position)
+        return None if found is None else signature_help(found[2], found[3])
+
+
+def _changing(server: SpecServer) -> None:
+    """What changes a text."""
+    kinds = types.CodeActionOptions(code_action_kinds=list(code_actions.KINDS))
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)
+    async def _(params: types.CodeActionParams) -> list[types.CodeAction]:
+        found = await server.view(params.text_document.uri)
+        if found is None or not code_actions.wanted(params, found[1], server.project):
+            return []
+        mended = await server.mended(found[1])
+        versioned = server.has_versioned_edits
+        return code_actions.actions(params, mended, server.project, versioned=versioned)
+
+    renames = Renames(server)
+
+    @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
+    async def _(params: types.PrepareRenameParams) -> types.PrepareRenamePlaceholder | None:
+        return await renames.prepare(params)
+
+    @server.feature(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
+    async def _(params: types.RenameParams) -> types.WorkspaceEdit | None:
+        return await renames.rename(params)

@@ -25,6 +25,7 @@ class Project:
     """The open texts by resolved path, and what is known of them."""
 
     folder: Path = field(default_factory=Path.cwd)
+    folders: list[Path] = field(default_factory=list)
     encoding: str = "utf-16"
     documents: dict[Path, Document] = field(default_factory=dict)
     _views: dict[Path, View] = field(default_factory=dict)
@@ -94,6 +95,6 @@ class Project:
         return document.uri if document is not None else uri_of(path)
 
 
-def analysed(path: Path, texts: Mapping[Path, str]) -> View:
+def analysed(path: Path, texts: Mapping[Path, str], *, repairs: bool = False) -> View:
     """Check an open text. It is called in a thread of its own, and looks at nothing else."""
-    return View(path, texts, pipeline.analyse(path, texts))
+    return View(path, texts, pipeline.analyse(path, texts, repairs=repairs))

@@ -10,18 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from lsprotocol import types
+from pygls.capabilities import get_capability
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.language_server.documents import Document
+from cnndsl.language_server.importers import importers
 from cnndsl.language_server.problems import SOURCE, problems
 from cnndsl.language_server.project import Project, analysed
 from cnndsl.language_server.uris import path_of
@@ -66,7 +68,9 @@ class SpecServer(LanguageServer):
     def __init__(self) -> None:
         super().__init__("cnndsl", __version__, protocol_cls=_Protocol)
         self.project = Project()
-        self._checker = _worker()
+        self._client = types.ClientCapabilities()
+        self._checker, self._mender = _worker("checks"), _worker("repairs")
+        self._mends: dict[Path, tuple[View, asyncio.Future[View]]] = {}
         self._checks: dict[Path, asyncio.Future[View]] = {}
         self._timers: dict[Path, asyncio.TimerHandle] = {}
         self._published: dict[Path, dict[Path, list[types.Diagnostic]]] = {}
@@ -78,10 +82,36 @@ class SpecServer(LanguageServer):
         workspace = self.workspace
         self.project.encoding = str(workspace.position_encoding)
         folders = [folder.uri for folder in params.workspace_folders or ()]
-        for uri in (*folders, *filter(None, [params.root_uri])):
-            if uri.startswith("file:"):
-                self.project.folder = path_of(uri, self.project.folder)
-                break
+        uris = [uri for uri in (*folders, params.root_uri) if uri and uri.startswith("file:")]
+        self.project.folders = [path_of(uri, self.project.folder) for uri in uris]
+        self.project.folder = next(iter(self.project.folders), self.project.folder)
+        self._client = params.capabilities
+
+    @property
+    def has_snippets(self) -> bool:
+        """Whether the editor fills in places of proposals."""
+        return bool(
+            get_capability(self._client, "text_document.completion.completion_item.snippet_support")
+        )
+
+    @property
+    def has_versioned_edits(self) -> bool:
+        """Whether the editor takes edits of versions of texts."""
+        return bool(get_capability(self._client, "workspace.workspace_edit.document_changes"))
+
+    def watch(self) -> None:
+        """Ask the editor to tell of specs that change on the disk, where it can."""
+        name = "workspace.did_change_watched_files.dynamic_registration"
+        if get_capability(self._client, name):
+            watchers = [types.FileSystemWatcher("**/*.cnn")]
+            options = types.DidChangeWatchedFilesRegistrationOptions(watchers)
+            method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+            wish = types.Registration(f"{method}/cnn", method, options)
+            self.client_register_capability(types.RegistrationParams([wish]))
+
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        """Let a thread do something that nobody waits for."""
+        threading.Thread(target=work, daemon=True).start()
 
     # --- texts ---
 
@@ -100,10 +130,19 @@ class SpecServer(LanguageServer):
         self.project.forget(document.path)
         self.recheck(document.path, PAUSE)
 
+    def files_changed(self, uris: Iterable[str]) -> None:
+        """Files have changed on the disk: what is open counts as it is open."""
+        for uri in uris:
+            path = path_of(uri, self.project.folder)
+            if path not in self.project.documents:
+                self.project.forget(path)
+                self.recheck(path, PAUSE)
+
     def closed(self, uri: str) -> None:
         """A text was closed: nothing is said of it any more, unless another one imports it."""
         path = self.project.close(uri)
         self._drop(path)
+        self._mends.pop(path, None)
         said = self._published.pop(path, {})
         for other in {path, *said}:
             self._publish(other)
@@ -161,6 +200,24 @@ class SpecServer(LanguageServer):
         del self._checks[path]
         return view
 
+    async def mended(self, view: View) -> View:
+        """The same with what would mend it, worked out once and beside the checks."""
+        known = self._mends.get(view.path)
+        if known is None or known[0] is not view:
+            path, texts = view.path, view.texts
+            running = asyncio.get_running_loop().run_in_executor(
+                self._mender, lambda: analysed(path, texts, repairs=True)
+            )
+            known = self._mends[path] = (view, running)
+        return await asyncio.shield(known[1])
+
+    def importing_files(self, path: Path) -> list[View]:
+        """What is known of specs that import a file and are not open; in a thread."""
+        folders = self.project.folders or [path.parent]
+        texts = self.project.texts()
+        found = importers(path, folders, texts)
+        return [analysed(one, texts) for one in found if one not in self.project.documents]
+
     def aside(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Let the checking thread do something."""
         return asyncio.get_running_loop().run_in_executor(self._checker, work)
@@ -209,11 +266,11 @@ class SpecServer(LanguageServer):
         )
 
 
-def _worker() -> ThreadPoolExecutor:
+def _worker(name: str) -> ThreadPoolExecutor:
     """A single thread with a stack as deep as a program's."""
     before = threading.stack_size(STACK)
     try:
-        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checks")
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         pool.submit(int).result()  # so that the thread begins now, with this stack
         return pool
     finally:

@@ -120,6 +120,8 @@ def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
 
 def _list(described: Mapping[str, Any]) -> str:
     """A list, or lists in lists, in a few words."""
+    if "prefixItems" in described:
+        return f"{len(described['prefixItems'])} numbers"
     depth, item = 0, described
     while item.get("type") == "array":
         depth, item = depth + 1, item["items"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
@@ -80,6 +81,62 @@ class Editor:
             start = text.index("\n", start) + 1
         line = text[start:].partition("\n")[0].encode("utf-16-le")
         return start + len(line[: 2 * place.character].decode("utf-16-le"))
+
+    def at(self, uri: str, mark: str) -> dict[str, Any]:
+        """The parameters of a request about a place."""
+        return {"text_document": self.named(uri), "position": self.place(uri, mark)}
+
+    def named(self, uri: str) -> types.TextDocumentIdentifier:
+        return types.TextDocumentIdentifier(uri)
+
+    def applied(self, uri: str, edits: Sequence[types.TextEdit]) -> str:
+        """The text with edits made, as an editor makes them."""
+        text = self.texts[uri]
+        for edit in sorted(
+            edits, key=lambda one: (one.range.start.line, one.range.start.character)
+        )[::-1]:
+            start, end = self.offset(uri, edit.range.start), self.offset(uri, edit.range.end)
+            text = text[:start] + edit.new_text + text[end:]
+        return text
+
+    async def completion(self, uri: str, mark: str) -> dict[str, types.CompletionItem]:
+        """What is proposed at a place, by label."""
+        params = types.CompletionParams(**self.at(uri, mark))
+        found = await self.client.text_document_completion_async(params)
+        assert isinstance(found, types.CompletionList)
+        return {item.label: item for item in found.items}
+
+    async def actions(
+        self, uri: str, mark: str, only: Sequence[str] | None = None
+    ) -> list[types.CodeAction]:
+        """What is offered at a place."""
+        place = self.place(uri, mark)
+        said = list(self.published[uri].diagnostics) if uri in self.published else []
+        params = types.CodeActionParams(
+            self.named(uri), types.Range(place, place), types.CodeActionContext(said, only)
+        )
+        found = await self.client.text_document_code_action_async(params)
+        return [one for one in found or () if isinstance(one, types.CodeAction)]
+
+    async def rename(self, uri: str, mark: str, name: str) -> dict[str, str]:
+        """The texts after a rename, by file."""
+        params = types.RenameParams(new_name=name, **self.at(uri, mark))
+        found = await self.client.text_document_rename_async(params)
+        return self.changed(found)
+
+    def changed(self, edit: types.WorkspaceEdit | None) -> dict[str, str]:
+        """The texts that an edit of several files leaves, by name of the file."""
+        assert edit is not None
+        found: dict[str, str] = {}
+        for change in edit.document_changes or ():
+            assert isinstance(change, types.TextDocumentEdit)
+            uri = change.text_document.uri
+            if uri not in self.texts:
+                self.texts[uri] = Path(uri.removeprefix("file://")).read_text()
+                self.versions[uri] = 0
+            edits = [one for one in change.edits if isinstance(one, types.TextEdit)]
+            found[Path(uri).name] = self.applied(uri, edits)
+        return found
 
     async def hover(self, uri: str, mark: str) -> str:
         """What is said of a place, in Markdown; empty where nothing is."""

@@ -1,0 +1,70 @@
+"""Shows what a call of a block, or a layer, takes, while its arguments are written."""
+
+from __future__ import annotations
+
+from lsprotocol import types
+
+from cnndsl.language_server.completion_context import Context, Wanted
+from cnndsl.language_server.layer_texts import signature
+from cnndsl.language_server.names_in_sight import Sight
+from cnndsl.language_server.roles import layer
+from cnndsl.language_server.symbol_texts import block_comment
+from cnndsl.layers.base import Schema
+from cnndsl.layers.reference import described_parameters
+from cnndsl.syntax.ast import Block, Module
+
+__all__ = ["signature_help"]
+
+
+def signature_help(context: Context, sight: Sight) -> types.SignatureHelp | None:
+    """The signature of what is being written; None where nothing takes arguments."""
+    if context.callee and context.callee in sight.blocks():
+        module, block = sight.blocks()[context.callee]
+        return _help(_of_block(module, block), _active(block, context))
+    if context.callee:
+        schema = layer(context.callee)
+        return None if schema is None else _help(_of_schema(schema, context.callee), 0)
+    if context.schema is None:
+        return None
+    names = context.schema.parameter_names()
+    active = names.index(context.parameter) if context.wanted is Wanted.VALUE else None
+    return _help(_of_schema(context.schema, context.head), active)
+
+
+def _help(one: types.SignatureInformation, active: int | None) -> types.SignatureHelp:
+    one.active_parameter = active
+    return types.SignatureHelp([one], active_signature=0, active_parameter=active)
+
+
+def _active(block: Block, context: Context) -> int | None:
+    names = [one.name.name for one in block.parameters]
+    if context.parameter in names:
+        return names.index(context.parameter)
+    return context.position if context.position < len(names) else None
+
+
+def _of_block(module: Module, block: Block) -> types.SignatureInformation:
+    texts = [" ".join(one.span.text.split()) for one in block.parameters]
+    return types.SignatureInformation(
+        label=f"{block.name.name}({', '.join(texts)})",
+        documentation=_markdown(block_comment(module, block)),
+        parameters=[types.ParameterInformation(text) for text in texts],
+    )
+
+
+def _of_schema(schema: type[Schema], word: str) -> types.SignatureInformation:
+    described = {one.name: one for one in described_parameters(schema)}
+    return types.SignatureInformation(
+        label=signature(schema, word),
+        documentation=_markdown(" ".join((schema.__doc__ or "").split())),
+        parameters=[
+            types.ParameterInformation(
+                name, _markdown(f"{described[name].meaning} ({described[name].takes})")
+            )
+            for name in schema.parameter_names()
+        ],
+    )
+
+
+def _markdown(text: str) -> types.MarkupContent:
+    return types.MarkupContent(types.MarkupKind.Markdown, text)
