@@ -14,7 +14,16 @@ from cnndsl.language_server.problems import problem
 from cnndsl.language_server.project import Project
 from cnndsl.language_server.view import View
 
-__all__ = ["ANNOTATE", "FIX_ALL", "KINDS", "actions", "wanted", "workspace_edit"]
+__all__ = [
+    "ANNOTATE",
+    "FIX_ALL",
+    "KINDS",
+    "actions",
+    "asked",
+    "in_files",
+    "wanted",
+    "workspace_edit",
+]
 
 FIX_ALL = "source.fixAll.cnndsl"
 """All safe fixes at once, as ``cnndsl check --fix`` makes them."""

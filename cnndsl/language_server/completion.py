@@ -14,7 +14,7 @@ from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.elaborate.schema_errors import example, value_example
 from cnndsl.elaborate.values import FUNCTIONS, SIZES
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.language_server.completion_context import Context, Wanted
 from cnndsl.language_server.keywords import KEYWORDS, OPENERS, SIZE_FUNCTIONS
 from cnndsl.language_server.layer_texts import parameter_text, schema_text
@@ -31,7 +31,7 @@ from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
 from cnndsl.syntax.ast import Block, Identifier
 from cnndsl.syntax.sharing import SHARE
 
-__all__ = ["completions", "resolved", "warm_up"]
+__all__ = ["completions", "parameters", "plain", "resolved", "warm_up"]
 
 _KIND = types.CompletionItemKind
 _MOST_FILES = 200
@@ -243,7 +243,7 @@ def _constants(sight: Sight) -> Iterator[_Item]:
 def _arguments(context: Context, sight: Sight) -> Iterator[_Item]:
     found = sight.blocks().get(context.callee)
     if found is None:
-        yield from (*_start(sight), *_loops())
+        yield from _join(context, sight)
         return
     _, block = found
     parameter = next((one for one in block.parameters if one.name.name == context.parameter), None)
@@ -258,6 +258,18 @@ def _arguments(context: Context, sight: Sight) -> Iterator[_Item]:
         yield from _start(sight)
     if parameter is None or not parameter.is_stream:
         yield from _constants(sight)
+
+
+def _join(context: Context, sight: Sight) -> Iterator[_Item]:
+    """What a layer takes in parentheses: streams, and its parameters by name."""
+    schema = layer(context.callee)
+    if schema is not None and context.parameter in schema.model_fields:
+        yield from _values(replace(context, schema=schema), sight)
+        return
+    yield from (*_start(sight), *_loops())
+    for one in parameters(schema).values() if schema is not None else ():
+        snippet = f"{one.name} = ${{1:{value_example(schema, one.name)}}}" if schema else ""
+        yield _Item(one.name, _KIND.Property, one.takes, snippet, parameter_text(one), rank=1)
 
 
 def _attributes(context: Context) -> Iterator[_Item]:

@@ -24,7 +24,7 @@ from cnndsl.language_server.symbol_texts import symbol_text
 from cnndsl.language_server.view import View
 from cnndsl.layers.base import Schema
 from cnndsl.layers.reference import described_parameters
-from cnndsl.syntax.ast import Call, Expect, Expr, Input, Phrase, Setting
+from cnndsl.syntax.ast import Call, Chain, Expect, Expr, Input, Name, Phrase, Setting
 from cnndsl.syntax.walk import walk
 
 __all__ = ["hover"]
@@ -88,8 +88,7 @@ class _Place:
                 if self._holds(head.span):
                     text = (f"**{head.name}**", done, schema_text(schema, head.name))
                     return head.span, "\n\n".join(filter(None, text))
-                arguments = node.arguments if isinstance(node, Phrase) else ()
-                said = self._parameter(schema, arguments)
+                said = self._parameter(schema, _arguments(node))
                 return said or ((node.span, done) if done else None)
             case Setting(name=name):
                 return self._setting(node, name.span, in_input=in_input)
@@ -151,6 +150,17 @@ class _Place:
             for one in view.analysis.checked.diagnostics:
                 if view.path_of(one.span.source) == self.path and self._holds(one.span):
                     yield one.span, _code_text(one.code)
+
+
+def _arguments(node: Phrase | Call) -> Sequence[Expr]:
+    """What stands behind a layer's name: as a phrase has it, also in parentheses."""
+    if isinstance(node, Phrase):
+        return node.arguments
+    found: list[Expr] = []
+    for one in node.arguments:
+        if one.name is not None and not isinstance(one.value, Chain):
+            found += [Name(one.name.name, one.name.span), one.value]
+    return found
 
 
 def _code_text(code: str) -> str:

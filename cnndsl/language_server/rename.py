@@ -23,7 +23,7 @@ from cnndsl.language_server.names import Kind, Occurrence, Symbol
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.typecheck.analysis import Analysis
 
-__all__ = ["renamed", "target"]
+__all__ = ["refused", "renamed", "target"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

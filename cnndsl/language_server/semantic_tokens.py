@@ -16,7 +16,17 @@ from cnndsl.language_server.roles import layer, roles, setting_schema
 from cnndsl.language_server.view import View
 from cnndsl.layers.base import Schema
 from cnndsl.limits import Limits
-from cnndsl.syntax.ast import Call, Expect, Expr, Input, Name, Phrase, RoundingRule, Setting
+from cnndsl.syntax.ast import (
+    Call,
+    Expect,
+    Expr,
+    Input,
+    Name,
+    NetworkName,
+    Phrase,
+    RoundingRule,
+    Setting,
+)
 from cnndsl.syntax.collector import Collector, Stop
 from cnndsl.syntax.lexer import spellings, tokenize
 from cnndsl.syntax.tokens import OPERATORS
@@ -36,6 +46,7 @@ _TYPES = (
     "string",
     "comment",
     "operator",
+    "namespace",  # the network's name
 )
 _MODIFIERS = ("declaration", "readonly")
 
@@ -43,6 +54,9 @@ LEGEND = types.SemanticTokensLegend(list(_TYPES), list(_MODIFIERS))
 
 _DECLARATION, _READONLY = 1, 2
 _SIGNS = {"ARROW", "CLAIM", "AT", "EQUAL", "COMPARE", *OPERATORS}
+_FALLBACK = {"identity": "class", "share": "property", "vocabulary": "property"}
+"""Words that are of the language where they are no names."""
+
 _PARAMETERS = (Kind.PARAMETER, Kind.STREAM_PARAMETER)
 _KINDS = {"NUMBER": "number", "SIZE": "number", "HOLE": "number", "STRING": "string"}
 
@@ -68,7 +82,11 @@ def _all(text: str, meant: Mapping[int, _Token], collector: Collector) -> Iterat
     yield from ((start, end, "comment", 0) for start, end in read.comments)
     words = set(spellings()[0].values())
     for kind, start, end in zip(read.kinds, read.starts, read.ends, strict=True):
-        if start in meant or kind == "NAME":
+        if kind == "NAME" and text[start:end] in ("yes", "no"):
+            yield start, end, "enumMember", 0
+        elif kind == "NAME" and start not in meant and text[start:end] in _FALLBACK:
+            yield start, end, _FALLBACK[text[start:end]], 0
+        elif start in meant or kind == "NAME":
             yield from _parts(start, end, meant)
         elif kind in words:
             yield start, end, "keyword", 0
@@ -128,6 +146,9 @@ def _words(module: object, names: Names) -> dict[int, _Token]:
                 phrase(schema, arguments)
             case Call(callee=callee) if callee.name not in names.blocks:
                 mark(callee.span, "class" if layer(callee.name) else "function")
+                for argument in node.arguments:
+                    if argument.name is not None:
+                        mark(argument.name.span, "property")
             case Setting(name=name):
                 mark(name.span, "property")
                 known = setting_schema(node, in_input=id(node) in of_inputs)
@@ -136,6 +157,8 @@ def _words(module: object, names: Names) -> dict[int, _Token]:
                     if word.text:
                         mark(word, "class")
                     phrase(kind, values)
+            case NetworkName(name=name):
+                mark(name.span, "namespace")
             case Expect(quantity=quantity):
                 mark(quantity.span, "property")
             case RoundingRule(rule=rule):

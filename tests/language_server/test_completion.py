@@ -56,6 +56,8 @@ async def proposed(
         ("maxpool 2 rounding |", ["exact", "floor", "ceil"], []),
         ("add(|", ["stem", "conv"], ["width"]),
         ("add(stem, |", ["stem", "conv"], []),
+        ("roipool(stem, picture, |", ["size", "scale", "stem"], []),
+        ("roipool(stem, picture, size = |", ["classes"], ["stem"]),
         ("halve(|", ["width", "x", "step", "classes"], ["conv"]),
         ("halve(8, |", ["x", "stem", "conv"], ["width"]),
         ("halve(8, stem, step = |", ["classes"], ["stem"]),
