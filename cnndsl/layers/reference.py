@@ -115,7 +115,7 @@ def _takes(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         case "array":
             return _list(described)
         case _:
-            return quoted(described["examples"])
+            return quoted(described["examples"]) if "examples" in described else "a label"
 
 
 def _list(described: Mapping[str, Any]) -> str:
