@@ -10,6 +10,7 @@ from cnndsl.language_server.code_lens import lenses
 from cnndsl.language_server.completion import completions, resolved, warm_up
 from cnndsl.language_server.completion_context import Context, context
 from cnndsl.language_server.documents import Document
+from cnndsl.language_server.formatting import formatting
 from cnndsl.language_server.hover import hover
 from cnndsl.language_server.inlay_hints import hints
 from cnndsl.language_server.names_in_sight import Sight
@@ -191,6 +192,11 @@ def _changing(server: SpecServer) -> None:
         mended = await server.mended(found[1])
         versioned = server.has_versioned_edits
         return code_actions.actions(params, mended, server.project, versioned=versioned)
+
+    @server.feature(types.TEXT_DOCUMENT_FORMATTING)
+    async def _(params: types.DocumentFormattingParams) -> list[types.TextEdit]:
+        document = server.project.document(params.text_document.uri)
+        return [] if document is None else await server.aside(lambda: formatting(document))
 
     renames = Renames(server)
 
