@@ -16,6 +16,11 @@ def grammar() -> dict[str, Any]:
     """The grammar as plain data."""
     known = words()
     names = r"[A-Za-z_][A-Za-z0-9_]*"
+    signs = [
+        {"name": "keyword.operator.arrow.cnn", "match": r"->|=>"},
+        {"name": "keyword.operator.cnn", "match": r"\.\.|//|[<>=!]=|[-+*/%@<>=]"},
+        {"name": "punctuation.cnn", "match": r"[\[\](){},:]"},
+    ]
     rules: list[dict[str, Any]] = [
         {"name": "comment.line.number-sign.cnn", "match": r"#.*$"},
         {
@@ -50,10 +55,9 @@ def grammar() -> dict[str, Any]:
         {"name": "constant.numeric.cnn", "match": r"\?"},
         {
             "match": rf"(^|[{{(,]|->|(?<![<>=!])=(?!=)|:)[ \t]*({_any(known.layers)})\b(?![.\w])",
-            "captures": {"2": {"name": "support.class.cnn"}},
+            "captures": {"1": {"patterns": signs}, "2": {"name": "support.class.cnn"}},
         },
-        {"name": "keyword.operator.arrow.cnn", "match": r"->|=>"},
-        {"name": "keyword.operator.cnn", "match": r"\.\.|//|[<>=!]=|[-+*/%@<>=]"},
+        *signs[:2],
         _words(known.operators, "keyword.operator.word.cnn"),
         _words(known.keywords, "keyword.control.cnn"),
         _words(known.values, "constant.language.cnn"),
@@ -61,7 +65,7 @@ def grammar() -> dict[str, Any]:
         _words(known.attributes | known.settings, "support.type.property-name.cnn"),
         _words(known.kinds | known.layers, "support.class.cnn"),
         {"name": "variable.other.cnn", "match": rf"{names}(\.[A-Za-z0-9_]+)*"},
-        {"name": "punctuation.cnn", "match": r"[\[\](){},:]"},
+        signs[2],
     ]
     return {
         "$schema": "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
