@@ -14,14 +14,26 @@ SCOPE = "source.cnn"
 
 def grammar() -> dict[str, Any]:
     """The grammar as plain data."""
+    return {
+        "$schema": "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
+        "name": "cnndsl",
+        "scopeName": SCOPE,
+        "fileTypes": ["cnn"],
+        "patterns": _rules(),
+    }
+
+
+# Long, because it lists the rules: of several that match at a place, the first counts.
+def _rules() -> list[dict[str, Any]]:
+    """What is matched, and what it is called."""
     known = words()
     names = r"[A-Za-z_][A-Za-z0-9_]*"
-    signs = [
+    signs: list[dict[str, Any]] = [
         {"name": "keyword.operator.arrow.cnn", "match": r"->|=>"},
         {"name": "keyword.operator.cnn", "match": r"\.\.|//|[<>=!]=|[-+*/%@<>=]"},
         {"name": "punctuation.cnn", "match": r"[\[\](){},:]"},
     ]
-    rules: list[dict[str, Any]] = [
+    return [
         {"name": "comment.line.number-sign.cnn", "match": r"#.*$"},
         {
             "name": "string.quoted.double.cnn",
@@ -67,13 +79,6 @@ def grammar() -> dict[str, Any]:
         {"name": "variable.other.cnn", "match": rf"{names}(\.[A-Za-z0-9_]+)*"},
         signs[2],
     ]
-    return {
-        "$schema": "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
-        "name": "cnndsl",
-        "scopeName": SCOPE,
-        "fileTypes": ["cnn"],
-        "patterns": rules,
-    }
 
 
 def _captures(*names: str) -> dict[str, dict[str, str]]:

@@ -123,6 +123,7 @@ def _names(names: Names) -> dict[int, _Token]:
     return found
 
 
+# Long, because it goes through the kinds of nodes.
 def _words(module: object, names: Names) -> dict[int, _Token]:
     """Words that layers and settings define."""
     found: dict[int, _Token] = {}
