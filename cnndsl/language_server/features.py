@@ -42,6 +42,10 @@ def make_server() -> SpecServer:
     def _(params: types.DidChangeWatchedFilesParams) -> None:
         server.files_changed([change.uri for change in params.changes])
 
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def _(params: types.DidChangeWorkspaceFoldersParams) -> None:
+        server.look_into()
+
     _reading(server)
     _outline(server)
     _finding(server)

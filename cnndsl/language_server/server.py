@@ -81,11 +81,15 @@ class SpecServer(LanguageServer):
         """Take note of how the editor counts characters, and of its folder."""
         workspace = self.workspace
         self.project.encoding = str(workspace.position_encoding)
-        folders = [folder.uri for folder in params.workspace_folders or ()]
-        uris = [uri for uri in (*folders, params.root_uri) if uri and uri.startswith("file:")]
+        self._client = params.capabilities
+        self.look_into(params.root_uri)
+
+    def look_into(self, root: str | None = None) -> None:
+        """Take note of the folders that the editor has open."""
+        named = [*self.workspace.folders, root]
+        uris = [uri for uri in named if uri and uri.startswith("file:")]
         self.project.folders = [path_of(uri, self.project.folder) for uri in uris]
         self.project.folder = next(iter(self.project.folders), self.project.folder)
-        self._client = params.capabilities
 
     @property
     def has_snippets(self) -> bool:

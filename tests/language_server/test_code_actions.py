@@ -9,7 +9,7 @@ from language_client import editing
 
 import cnndsl
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ALEXNET = "network alexnet\ninput 3x224x224\nconv1: conv 96@11x11 stride 4 -> relu\n"
 

@@ -12,7 +12,7 @@ from cnndsl.elaborate.quantities import Quantity
 from cnndsl.layers import keywords
 from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HEAD = """network tiny
 import "parts"

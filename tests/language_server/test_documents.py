@@ -76,7 +76,7 @@ def test_a_place_beyond_a_line_is_its_end() -> None:
 # --- with a server --------------------------------------------------------------------------------
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_what_is_typed_bit_by_bit_is_what_is_checked(tmp_path: Path) -> None:
     text, draw = "", random.Random(1)
     wanted = (
@@ -95,7 +95,7 @@ async def test_what_is_typed_bit_by_bit_is_what_is_checked(tmp_path: Path) -> No
         assert await editor.diagnostics(uri) == []
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_an_import_counts_as_it_is_open(tmp_path: Path) -> None:
     (tmp_path / "parts.cnn").write_text(PARTS)
     async with editing(tmp_path) as editor:
@@ -117,7 +117,7 @@ async def test_an_import_counts_as_it_is_open(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_an_import_that_was_never_saved_is_found(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
         uri = editor.open(NET)
@@ -128,7 +128,7 @@ async def test_an_import_that_was_never_saved_is_found(tmp_path: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_file_that_changes_on_the_disk_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "parts.cnn").write_text(PARTS)
     async with editing(tmp_path) as editor:
@@ -144,7 +144,7 @@ async def test_a_file_that_changes_on_the_disk_is_read_again(tmp_path: Path) -> 
                 await asyncio.sleep(0.05)
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_closed_text_has_no_problems(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
         uri = editor.open("input 1x8x8\nconf 4@3\n")
@@ -156,7 +156,7 @@ async def test_a_closed_text_has_no_problems(tmp_path: Path) -> None:
         assert await editor.hover(uri, "co|nf") == ""
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("name", ["untitled:Untitled-1", "a b#c%41;d\u00e9.cnn"])
 async def test_texts_have_all_kinds_of_names(tmp_path: Path, name: str) -> None:
     (tmp_path / "parts.cnn").write_text(PARTS)
@@ -165,7 +165,7 @@ async def test_texts_have_all_kinds_of_names(tmp_path: Path, name: str) -> None:
         assert [one.code for one in await editor.diagnostics(uri)] == ["CNN302"]
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_text_outside_the_folder_is_checked_too(tmp_path: Path) -> None:
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
@@ -189,7 +189,7 @@ HOSTILE = {
 }
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_no_text_brings_the_server_down(tmp_path: Path, what: str) -> None:
     async with editing(tmp_path) as editor:
@@ -208,14 +208,14 @@ async def test_no_text_brings_the_server_down(tmp_path: Path, what: str) -> None
         assert await editor.diagnostics(uri) == []
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_request_about_a_text_that_is_not_open_has_no_answer(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
         params = types.HoverParams(editor.named("file:///no/where.cnn"), types.Position(0, 0))
         assert await editor.client.text_document_hover_async(params) is None
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_scope="session")
 async def test_a_request_can_be_taken_back(tmp_path: Path) -> None:
     async with editing(tmp_path) as editor:
         uri = editor.open("input 1x8x8\n" + "conv 4@1\n" * 5000)

@@ -10,7 +10,7 @@ from lsprotocol import types
 
 import cnndsl
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LOOSE = (
     'input 1x8x8 # "\U0001f600"\nC1:conv 4 @ 3->relu =>4x6x6 # six by six\n'

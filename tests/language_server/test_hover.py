@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from language_client import editing
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NET = """network tiny
 import "parts"

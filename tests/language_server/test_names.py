@@ -9,7 +9,7 @@ from language_client import Editor, editing
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARTS = """let growth = 2
 block halve(width, stream x, step = 2) {

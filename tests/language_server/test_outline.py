@@ -12,7 +12,7 @@ from lsprotocol import types
 from cnndsl import resources
 from cnndsl.language_server.semantic_tokens import LEGEND
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NET = """# A network
 # of no use.

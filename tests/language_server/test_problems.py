@@ -9,7 +9,7 @@ import pytest
 from language_client import editing
 from lsprotocol import types
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ALEXNET = "network alexnet\ninput 3x224x224\nconv1: conv 96@11x11 stride 4 -> relu\n"
 

@@ -8,7 +8,7 @@ import pytest
 from language_client import Editor, editing
 from lsprotocol import types
 
-pytestmark = pytest.mark.asyncio
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NET = """network tiny
 input 1x28x28

@@ -12,7 +12,7 @@ from typing import Any
 from lsprotocol import types
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 
-__all__ = ["Editor", "editing"]
+__all__ = ["Editor", "editing", "stop_servers"]
 
 WAIT = 30.0
 """Seconds until an answer is given up."""
@@ -29,6 +29,7 @@ class Editor:
         self.folder = folder
         self.texts: dict[str, str] = {}
         self.versions: dict[str, int] = {}
+        self.opened: set[str] = set()
         self.published: dict[str, types.PublishDiagnosticsParams] = {}
         self.news = asyncio.Condition()
 
@@ -38,6 +39,7 @@ class Editor:
     def open(self, text: str, name: str = "net.cnn") -> str:
         """Open a text, and give its name in the protocol."""
         uri = self.uri(name)
+        self.opened.add(uri)
         self.texts[uri], self.versions[uri] = text, 1
         item = types.TextDocumentItem(uri, "cnn", 1, text)
         self.client.text_document_did_open(types.DidOpenTextDocumentParams(item))
@@ -168,21 +170,41 @@ class Editor:
 @asynccontextmanager
 async def editing(folder: Path, encoding: str = "utf-16") -> AsyncIterator[Editor]:
     """An editor that has opened a folder, with its server."""
-    config = ClientServerConfig(server_command=[sys.executable, "-m", "cnndsl", "lsp"])
-    client = await config.start()
-    assert isinstance(client, LanguageClient)
+    client = _CLIENTS.get(encoding) or await _started(encoding)
     editor = Editor(client, folder)
     client.protocol.fm.features[types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS] = editor.listen
-    capabilities = client_capabilities("visual-studio-code")
-    if capabilities.general is not None:
-        capabilities.general.position_encodings = [encoding]
-    await client.initialize_session(
-        types.InitializeParams(
-            capabilities=capabilities,
-            workspace_folders=[types.WorkspaceFolder(folder.as_uri(), folder.name)],
-        )
+    here = [types.WorkspaceFolder(folder.as_uri(), folder.name)]
+    client.workspace_did_change_workspace_folders(
+        types.DidChangeWorkspaceFoldersParams(types.WorkspaceFoldersChangeEvent(here, []))
     )
     try:
         yield editor
     finally:
+        for uri in editor.opened:
+            editor.close(uri)
+        client.workspace_did_change_workspace_folders(
+            types.DidChangeWorkspaceFoldersParams(types.WorkspaceFoldersChangeEvent([], here))
+        )
+
+
+_CLIENTS: dict[str, LanguageClient] = {}
+"""Servers are started once, and see one folder after the other."""
+
+
+async def _started(encoding: str) -> LanguageClient:
+    config = ClientServerConfig(server_command=[sys.executable, "-m", "cnndsl", "lsp"])
+    client = await config.start()
+    assert isinstance(client, LanguageClient)
+    capabilities = client_capabilities("visual-studio-code")
+    if capabilities.general is not None:
+        capabilities.general.position_encodings = [encoding]
+    await client.initialize_session(types.InitializeParams(capabilities=capabilities))
+    _CLIENTS[encoding] = client
+    return client
+
+
+async def stop_servers() -> None:
+    """End the servers that were started."""
+    while _CLIENTS:
+        _, client = _CLIENTS.popitem()
         await client.shutdown_session()
