@@ -56,11 +56,8 @@ def opened_run(request: TrainingRequest, listener: Listener) -> Iterator[Callabl
             is still there.
     """
     told = Listeners((MetricsLog(), FiguresLog()), request.logs, listener)
-    with (
-        closing(told),
-        opened(request.folder, resume=bool(request.resume)) as folder,
-        interruptible() as stop,
-    ):
+    taken = opened(request.folder, resume=bool(request.resume))
+    with closing(told), taken as folder, interruptible() as stop:
         try:
             yield lambda plan: _Run(plan, told, folder, stop).run()
         except UserError as error:
@@ -120,14 +117,13 @@ class _Run:
         plan, at = self.plan, self.at
         request, valid = plan.request, plan.request.valid
         judged = {head.name for head in judged_outputs(request.network.network)}
-        spec = plan.model.manifest.spec
         facts = RunFacts(
-            folder=self.folder.path,
-            spec=spec,
-            recipe=recipe_settings(plan.recipe),
-            measure=self.sums.metric.measure,
-            further=further_columns(self.signature, judged if valid else ()),
-            figures=request.figures,
+            self.folder.path,
+            plan.model.manifest.spec,
+            recipe_settings(plan.recipe),
+            self.sums.metric.measure,
+            further_columns(self.signature, judged if valid else ()),
+            request.figures,
         )
         return Start(
             network=request.network.name,
