@@ -16,7 +16,7 @@ from cnndsl.plots.diagram.nesting import Nesting
 
 __all__ = ["diagram"]
 
-_OPEN = 28
+_OPEN = 24
 """A network with no more boxes is drawn with everything in its place."""
 _FORMS = 2
 """A block with more forms is drawn where it is called: its forms would be as many as its calls."""
