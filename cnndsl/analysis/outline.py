@@ -124,7 +124,7 @@ class _Folding:
                 self.readers[read].append(position)
 
     def fold(self, parts: Sequence[Part], *, within: bool = False) -> tuple[Part, ...]:
-        """The parts with rounds that are alike put together; ``within`` a call or a loop, or not."""
+        """The parts, with rounds that are alike put together; ``within`` a scope or not."""
         ranges = [_range(part) for part in parts]
         inner = [
             Scope(part.name, part.block, self.fold(part.parts, within=True))

@@ -198,7 +198,7 @@ def _side_by_side(pieces: Sequence[Piece]) -> Placed:
         if before is not None:
             begin = piece.entries[0] + x
             gutter = x - _BETWEEN / 2
-            way = (before, (begin, 3.0), (begin, top))
+            way: tuple[tuple[float, float], ...] = (before, (begin, 3.0), (begin, top))
             if pieces[number - 1].risen is None:
                 low = before[1] + _TURN
                 way = (before, (before[0], low), (gutter, low), (gutter, 3.0), *way[1:])

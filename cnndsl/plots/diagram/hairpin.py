@@ -114,7 +114,7 @@ class _Hairpin:
             half = self.sized[node].height / 2
             if node in self.skips:
                 port = self.skips[node]
-                y = self.middle[port[0]] if port[0] in self.middle else self.top
+                y = self.middle.get(port[0], self.top)
             elif number:
                 y -= half
             else:
@@ -153,14 +153,14 @@ class _Hairpin:
             above = rect.bottom
             if node != self.left[-1]:
                 self._note(node, x, above + 2)
+        low = self.middle[self.left[-1]]
         last, first = self._rect(self.left[-1]), self._rect(self.right[0])
-        turn = (last.right, self.middle[self.left[-1]]), (self.x_right, self.middle[self.left[-1]])
-        end = (self.x_right, first.bottom)
-        if first.bottom < turn[0][1]:
-            self.wires.append(Wire((*turn, end), arrow=True, square=True))
-            self._note(self.left[-1], last.right, turn[0][1] - 11)
+        if first.bottom < low:
+            way = (last.right, low), (self.x_right, low), (self.x_right, first.bottom)
+            self.wires.append(Wire(way, arrow=True, square=True))
+            self._note(self.left[-1], last.right, low - 11)
         else:
-            self.wires.append(Wire((turn[0], (first.x, turn[0][1])), arrow=True))
+            self.wires.append(Wire(((last.right, low), (first.x, low)), arrow=True))
         for node, other in zip(self.right, self.right[1:], strict=False):
             begin, end = self._rect(node).y, self._rect(other).bottom
             self.wires.append(Wire(((self.x_right, begin), (self.x_right, end)), arrow=True))
@@ -173,10 +173,7 @@ class _Hairpin:
         y = self.middle[node]
         ends = [self._rect(self.bridges[node])] if node in self.bridges else []
         ends.append(self._rect(node))
-        if port[0] in self.middle:
-            x = self._rect(port[0]).right
-        else:
-            x = self.x_left
+        x = self._rect(port[0]).right if port[0] in self.middle else self.x_left
         for rect in ends:
             self.wires.append(Wire(((x, y), (rect.x, y)), arrow=True))
             x = rect.right

@@ -11,7 +11,7 @@ from cnndsl.plots.diagram.columns import Columns, framed
 from cnndsl.plots.diagram.graph import Diagram
 from cnndsl.plots.diagram.placed import Placed
 
-__all__ = ["page"]
+__all__ = ["SLIDE", "page"]
 
 SLIDE = (960.0, 540.0)
 """A slide's size in points."""
@@ -39,7 +39,7 @@ def page(diagram: Diagram) -> Placed:
 
 
 def _rooms(total: float, least: float) -> Iterator[float]:
-    """The heights of columns that are worth a try: the whole, a half, a third …"""
+    """The heights of columns that are worth a try: the whole, a half, a third and so on."""
     for count in _COUNTS:
         room = total / count * 1.04
         yield max(room, least)
