@@ -15,7 +15,7 @@ from cnndsl.analysis.cost import quantity
 from cnndsl.diagnostics.model import Severity
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.importers.networks.graph import ImportedNetwork, ImportedNode
-from cnndsl.importers.networks.proof import correspondence
+from cnndsl.importers.networks.proof import correspondence, labels_of
 from cnndsl.importers.networks.write import Written, written
 
 __all__ = ["Numbers", "checked", "counts", "outputs_of"]
@@ -27,6 +27,9 @@ Numbers = Callable[[ImportedNode, Mapping[str, tuple[int, ...]]], Mapping[str, n
 def checked(network: ImportedNetwork) -> tuple[Written, TypedNetwork, Mapping[int, int]]:
     """The spec of a network, which is right, and which of its layers is which of the network's."""
     spec = written(network)
+    typed = pipeline.check_text(spec.text).typed()
+    labels = labels_of(spec.network, typed, correspondence(spec.network, spec.order, typed))
+    spec = written(network, labels=labels)
     found = pipeline.check_text(spec.text)
     errors = [one for one in found.diagnostics if one.severity is Severity.ERROR]
     assert not errors, f"{errors}\n{spec.text}"

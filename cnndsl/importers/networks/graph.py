@@ -97,7 +97,8 @@ class ImportedNetwork:
         behind: how many more layers stand behind what is refused.
         notes: what whoever imports should know: numbers that were converted, guesses made.
         classes: the names of the main output's classes.
-        recipe: how the source trains it; labels in it are names of ``heads``.
+        recipe: how the source trains it; labels in it are names of ``heads``, and of ``freeze``
+            and the like what the source calls layers.
     """
 
     name: str

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[numpy.float32]
 
-__all__ = ["Mismatch", "correspondence", "weights_of"]
+__all__ = ["Mismatch", "correspondence", "labels_of", "weights_of"]
 
 
 class Mismatch(Exception):  # noqa: N818 (it is a finding, which its catcher handles)
@@ -120,6 +120,25 @@ def _compare_owners(
         if typed.network.owners[position] != found[owner]:
             name = typed.network.nodes[position].name
             raise Mismatch(f"`{name}` has not the weights of {network.nodes[owner].place}")
+
+
+def labels_of(
+    network: ImportedNetwork, typed: TypedNetwork, found: Mapping[int, int]
+) -> dict[str, str]:
+    """The names in the spec of the layers that the network's recipe speaks of, by their labels."""
+    recipe = network.recipe
+    if recipe is None:
+        return {}
+    spoken_of = {
+        *recipe.freeze,
+        *(one.label for one in recipe.lr_factors),
+        *(one.label for one in recipe.max_norms),
+    }
+    return {
+        network.nodes[at].label: typed.network.nodes[position].name
+        for at, position in found.items()
+        if network.nodes[at].label in spoken_of and not network.nodes[at].share
+    }
 
 
 def weights_of(

@@ -38,8 +38,13 @@ def module(
     definitions: Mapping[int, Definition],
     names: Names,
     rounding: str,
+    labels: Mapping[str, str],
 ) -> Module:
-    """The spec's syntax tree; all of it stands nowhere yet."""
+    """The spec's syntax tree; all of it stands nowhere yet.
+
+    ``labels`` are the names that layers have in the spec, by what the source calls them: a recipe
+    says of no others that they are frozen, say.
+    """
     writer = Writer(names.values, names.calls, definitions)
     statements: list[Statement] = [
         NetworkName(identifier(legal(network.name) or "imported"), NOWHERE)
@@ -61,7 +66,7 @@ def module(
             Output(tuple(Name(one, NOWHERE) for one in dict.fromkeys(others)), NOWHERE)
         )
     if network.recipe is not None:
-        recipe = _named_heads(network.recipe, network, names)
+        recipe = _named(_named_heads(network.recipe, network, names), labels)
         statements.append(train_statement(recipe, NOWHERE))
     return Module(NOWHERE.source, tuple(statements))
 
@@ -74,6 +79,24 @@ def _named_heads(recipe: Recipe, network: ImportedNetwork, names: Names) -> Reci
         if one.head in network.heads
     )
     return replace(recipe, heads=heads)
+
+
+def _named(recipe: Recipe, labels: Mapping[str, str]) -> Recipe:
+    """The recipe with the spec's names in place of the source's."""
+    return replace(
+        recipe,
+        freeze=tuple(labels[one] for one in recipe.freeze if one in labels),
+        lr_factors=tuple(
+            one.model_copy(update={"label": labels[one.label]})
+            for one in recipe.lr_factors
+            if one.label in labels
+        ),
+        max_norms=tuple(
+            one.model_copy(update={"label": labels[one.label]})
+            for one in recipe.max_norms
+            if one.label in labels
+        ),
+    )
 
 
 def _input(one: ImportedInput, name: str) -> Input:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cnndsl.importers.networks.block_names import named_blocks
@@ -29,8 +29,15 @@ class Written:
     order: tuple[int, ...]
 
 
-def written(network: ImportedNetwork, *, blocks: bool = True) -> Written:
-    """The spec of a network; without ``blocks`` as one list of layers."""
+def written(
+    network: ImportedNetwork, *, blocks: bool = True, labels: Mapping[str, str] | None = None
+) -> Written:
+    """The spec of a network; without ``blocks`` as one list of layers.
+
+    Where its recipe speaks of layers (``freeze``), these are known by their names in the spec only
+    when that was read: ``labels`` are those, by what the source calls the layers
+    (:func:`~cnndsl.importers.networks.proof.labels_of`). Without them that is left out.
+    """
     network = without_inner_splits(network)
     rule, exceptions = rounding_rules(network)
     extra: dict[int, tuple[tuple[str, Leaf], ...]] = {
@@ -44,7 +51,7 @@ def written(network: ImportedNetwork, *, blocks: bool = True) -> Written:
     program = compressed(main, others) if blocks else Program(main)
     definitions = named_blocks(program)
     names = named(network, program.main, list(definitions.values()))
-    tree = module(network, program.main, definitions, names, rule)
+    tree = module(network, program.main, definitions, names, rule, labels or {})
     return Written(print_module(tree), network, tuple(_order(program.main)))
 
 

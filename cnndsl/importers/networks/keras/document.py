@@ -44,7 +44,9 @@ def open_document(path: Path) -> Document:
         UserError: CNN683, where it is no model that we can read.
         OSError: where the file cannot be read.
     """
-    if zipfile.is_zipfile(open_regular(path)):
+    with open_regular(path) as file:
+        is_archive = zipfile.is_zipfile(file)
+    if is_archive:
         found, version = _archived(path)
     else:
         found, version = _parsed(os.fspath(path), read_regular(path, MOST_BYTES)), ""

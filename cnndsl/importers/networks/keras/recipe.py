@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ def _optimizer(found: Any, notes: list[str]) -> dict[str, Any]:
             f"the learning rate follows `{scheduled}`, which counts steps; write `schedule` in"
             " epochs"
         )
-    settings: dict[str, Any] = {"lr": float(rate), **_moments(name, config)}
+    settings: dict[str, Any] = {"lr": _short(float(rate)), **_moments(name, config)}
     unsaid = [
         one
         for one in ("amsgrad", "centered", "use_ema", "clipvalue", "clipnorm")
@@ -108,6 +109,16 @@ def _optimizer(found: Any, notes: list[str]) -> dict[str, Any]:
     if decay := config.get("weight_decay"):
         made["weight_decay"] = WeightDecay(value=float(decay), all=True)
     return made
+
+
+def _short(number: float) -> float:
+    """A number that was a float32, in as few digits as that takes.
+
+    >>> _short(0.0010000000474974513), _short(0.1234567891)
+    (0.001, 0.1234567891)
+    """
+    near = float(f"{number:.7g}")
+    return near if struct.pack("f", near) == struct.pack("f", number) else number
 
 
 def _moments(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
