@@ -32,9 +32,6 @@ _SIZES = ("kernel", "stride", "padding", "dilation", "output_padding")
 _LARGE = 1e15
 """Whole numbers up to here are written without a point."""
 
-_STARTS = ("init", "bias_init", "start")
-"""How weights begin: imported ones are known, or begin as the recipe says."""
-
 
 def brief_settings(layer: Layer, types: Sequence[TensorType]) -> dict[str, Value]:
     """The settings that differ from the schema's defaults, each in its shortest form.
@@ -44,7 +41,7 @@ def brief_settings(layer: Layer, types: Sequence[TensorType]) -> dict[str, Value
     fields = type(layer).model_fields
     found: dict[str, Value] = {}
     for name in (*layer.positional, *(one for one in fields if one not in layer.positional)):
-        if name in (ROUNDING, "index", *_STARTS):
+        if name in (ROUNDING, "index"):
             continue
         value = _plain(getattr(layer, name))
         if name in _SIZES:
@@ -88,7 +85,7 @@ def defaults_of(keyword: str) -> Mapping[str, Value | None]:
     found: dict[str, Value | None] = {}
     fields = layer.model_fields
     for name in (*layer.positional, *(one for one in fields if one not in layer.positional)):
-        if name not in (ROUNDING, *_STARTS):
+        if name != ROUNDING:
             given = not fields[name].is_required()
             found[name] = _brief_sizes(_plain(fields[name].default)) if given else None
     return {**found, ROUNDING: None, SHARE: None}

@@ -17,6 +17,7 @@ from cnndsl.syntax.ast import (
     Classes,
     Expr,
     Input,
+    List,
     Module,
     Name,
     NetworkName,
@@ -27,6 +28,7 @@ from cnndsl.syntax.ast import (
     Size,
     Statement,
     Text,
+    Train,
 )
 
 __all__ = ["module"]
@@ -67,8 +69,26 @@ def module(
         )
     if network.recipe is not None:
         recipe = _named(_named_heads(network.recipe, network, names), labels)
-        statements.append(train_statement(recipe, NOWHERE))
+        statements.append(_short(train_statement(recipe, NOWHERE)))
     return Module(NOWHERE.source, tuple(statements))
+
+
+def _short(train: Train) -> Train:
+    """A recipe with its numbers as people write them."""
+    settings = tuple(
+        replace(one, values=tuple(_whole(value) for value in one.values)) for one in train.settings
+    )
+    return replace(train, settings=settings)
+
+
+def _whole(value: Expr) -> Expr:
+    """An expression with 10 in place of 10.0."""
+    match value:
+        case Number(value=float() as number) if number.is_integer() and abs(number) < 1e15:
+            return Number(int(number), NOWHERE)
+        case List():
+            return replace(value, items=tuple(_whole(item) for item in value.items))
+    return value
 
 
 def _named_heads(recipe: Recipe, network: ImportedNetwork, names: Names) -> Recipe:
@@ -108,7 +128,7 @@ def _input(one: ImportedInput, name: str) -> Input:
         numbers = tuple(Number(size, NOWHERE) for size in one.type.dims)
         arguments.append(numbers[0] if len(numbers) == 1 else Size(numbers, NOWHERE))
     settings = tuple(
-        Setting(identifier(word), tuple(_value(value) for value in values), NOWHERE)
+        Setting(identifier(word), tuple(_whole(_value(value)) for value in values), NOWHERE)
         for word, values in one.settings.items()
     )
     return Input(identifier(name) if name else None, tuple(arguments), settings, NOWHERE)

@@ -46,7 +46,14 @@ def recipe_of(
     momentum, decay = net.number("momentum", 0.9), net.number("decay", 0.0001)
     if not loss:
         return None
-    values: dict[str, Any] = {"loss": _made(LOSSES, loss), "batch": max(1, batch)}
+    values: dict[str, Any] = {"loss": _made(LOSSES, loss)}
+    if batch > 1:
+        values["batch"] = batch
+    else:
+        network.notes.append(
+            f"line {net.span_of('batch').first.line}: a batch of 1 is for a picture at a time, not"
+            " for training; write `batch` and `epochs`"
+        )
     if net.flag("adam", default=False):
         betas = {"beta1": net.number("B1", 0.9), "beta2": net.number("B2", 0.999)}
         values["optimizer"] = _made(
@@ -56,7 +63,7 @@ def recipe_of(
         values["optimizer"] = _made(OPTIMIZERS, "sgd", lr=rate, momentum=momentum)
     if decay:
         values["weight_decay"] = WeightDecay(value=decay)
-    values |= _course(network, net, max(1, batch), samples)
+    values |= _course(network, net, max(1, batch), samples if batch > 1 else 0)
     if pictures:
         values["augment"] = _augmentations(network, net)
     return Recipe(**values)
@@ -70,7 +77,7 @@ def _course(network: NetworkBuilder, net: Section, batch: int, samples: int) -> 
     epochs = max(1, round(steps / per_epoch)) if per_epoch and steps else 0
     if epochs:
         found["epochs"] = epochs
-    elif steps:
+    elif steps and batch > 1:
         network.notes.append(
             f"line {net.line}: `max_batches={steps}` of {batch} samples; how many epochs that is"
             " hangs on how many samples there are"
