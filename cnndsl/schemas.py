@@ -32,6 +32,7 @@ SCHEMAS = MappingProxyType(
         "run-output": "cnndsl.cli.answers:ResultsJson",
         "specs": "cnndsl.elaborate.catalogue:CatalogueJson",
         "summary": "cnndsl.analysis.summary:SummaryJson",
+        "weights": "cnndsl.importers.weights.pairing:PairingJson",
     }
 )
 """Where the type of each is: a verb's name, with an option where that changes what is printed."""

@@ -24,6 +24,7 @@ VERBS = MappingProxyType(
             "cnndsl.cli.profile:profile",
             "Measure time and memory of each line of a spec.",
         ),
+        "weights": ("cnndsl.cli.weights:weights", "Bring weights that another tool trained."),
         "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),
         "schema": ("cnndsl.cli.schema:schema", "Print the JSON schema of a verb's JSON."),

@@ -19,6 +19,7 @@ import onnx
 import pytest
 from console import commands, matches, run
 from documents import ROOT, fences
+from foreign_situations import FOREIGN
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -265,6 +266,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN622": nothing,
     "CNN623": nothing,
     "CNN630": blocks_only,
+    **FOREIGN,
     "CNN690": a_page("CNN690"),
     "CNN691": a_page("CNN691"),
     "CNN692": a_page("CNN692"),

@@ -13,7 +13,7 @@ from cnndsl.importers.weights.darknet_file import DarknetLayer, open_darknet
 from cnndsl.importers.weights.source import WeightsSource, broken, told_as_unreadable
 from cnndsl.importers.weights.state_dict import Entry, state_dict_source
 
-__all__ = ["FORMATS", "open_source"]
+__all__ = ["FORMATS", "is_darknet", "open_source"]
 
 FORMATS = (
     "PyTorch (.safetensors, .pt, .pth, .bin), Keras (.weights.h5, .keras, .h5),"
@@ -47,6 +47,11 @@ def open_source(
             )
         return open_darknet(name, darknet)
     return _reader(kind)(name)
+
+
+def is_darknet(path: str) -> bool:
+    """Whether a file is Darknet's, by its ending: its bytes do not say it."""
+    return path.lower().endswith(".weights") and not os.path.isdir(path)
 
 
 def _reader(kind: str) -> Open:
@@ -125,5 +130,5 @@ def _open_safetensors(path: str) -> Iterator[WeightsSource]:
         }
         if not entries:
             raise broken(path, "there is no tensor in it", help="give a file of weights")
-        source = state_dict_source(path, "safetensors", entries, ordered=False)
+        source = state_dict_source(path, "safetensors file", entries, ordered=False)
         yield WeightsSource(**{**vars(source), "classes": file.classes})

@@ -1,0 +1,239 @@
+"""Pairs the layers of a file with those of a network: by a map, by names, by order and shape.
+
+What a map of the user's says counts first. What is left is paired by one way: by names where every
+layer of the network has one of its name in the file; by a shipped map, where all names of the file
+are those of a known model; else by order, each group of layers (kernels, normalisations, ...) for
+itself, where that can be done in one way only. Whatever is in doubt is refused, with what to write
+into a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cnndsl.importers.weights.fitting import Fit, Fitting
+from cnndsl.importers.weights.name_map import Rule
+from cnndsl.importers.weights.order import in_order
+from cnndsl.importers.weights.pairing import Pair, Pairing
+from cnndsl.importers.weights.refusals import Refusals
+from cnndsl.importers.weights.shipped import ShippedMap, shipped_maps
+from cnndsl.importers.weights.source import LeftOut, SourceLayer, SourceTensor, WeightsSource
+from cnndsl.importers.weights.targets import TargetLayer
+
+__all__ = ["pair"]
+
+
+def pair(
+    source: WeightsSource,
+    targets: Sequence[TargetLayer],
+    network: str,
+    rules: Sequence[Rule] = (),
+    *,
+    channels_last: bool | None = None,
+) -> Pairing:
+    """What tensor of a file each weight of a network becomes of.
+
+    Args:
+        source: the file.
+        targets: the network's layers, as ``targets_of`` gives them.
+        network: its name.
+        rules: the user's map.
+        channels_last: how the file's axes stand, where it does not say so and the user does.
+
+    Raises:
+        UserError: CNN652 where tensors or weights are left over, CNN653 where there are several
+            ways, CNN654 where the map does not fit, CNN655 where a pair has not the same shape.
+    """
+    known = source.channels_last if channels_last is None else channels_last
+    fitting = Fitting.of(source, targets, known)
+    matcher = _Matcher(source, targets, network, fitting, Refusals(source, network))
+    matcher.take_rules(rules)
+    matcher.take_rest()
+    return matcher.result()
+
+
+@dataclass(eq=False)
+class _Matcher:
+    source: WeightsSource
+    targets: Sequence[TargetLayer]
+    network: str
+    fitting: Fitting
+    refusals: Refusals
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    """The names of tensors that have become something, or are left out by the map."""
+    left: list[LeftOut] = field(default_factory=list)
+    by: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    # --- the user's map -----------------------------------------------------------------------
+
+    def take_rules(self, rules: Sequence[Rule]) -> None:
+        """Pair what the map names: tensors, or whole layers."""
+        used: set[Rule] = set()
+        for layer in self.source.layers:
+            for tensor in layer.tensors:
+                rule, name = _first(rules, tensor.name)
+                if rule is not None:
+                    used.add(rule)
+                    self._take_tensor(rule, tensor, name)
+            rest = self._rest(layer)
+            rule, name = _first(rules, layer.name)
+            if rule is not None and rest.tensors:
+                used.add(rule)
+                self._take_layer(rule, rest, name)
+        if unused := [rule for rule in rules if rule not in used]:
+            raise self.refusals.unused(unused)
+        if rules:
+            self.by.append("the map")
+
+    def _take_tensor(self, rule: Rule, tensor: SourceTensor, name: str) -> None:
+        self.taken.add(tensor.name)
+        if rule.leaves_out:
+            self.left.append(LeftOut(tensor.name, "left out by the map"))
+            return
+        weights = {one.name: (layer, one) for layer in self.targets for one in layer.tensors}
+        if name not in weights:
+            layers = [one.name for one in self.targets]
+            raise self.refusals.no_such_weight(rule, tensor.name, name, [*weights, *layers])
+        if name in self.pairs:
+            raise self.refusals.twice(rule, tensor.name, name)
+        found = self.fitting.tensor(tensor, *weights[name], rule.axes)
+        if found is None:
+            raise self.refusals.unlike(tensor, weights[name][1])
+        self.pairs[name] = found
+
+    def _take_layer(self, rule: Rule, layer: SourceLayer, name: str) -> None:
+        if rule.leaves_out:
+            self.left += [LeftOut(one.name, "left out by the map") for one in layer.tensors]
+            self.taken |= {one.name for one in layer.tensors}
+            return
+        layers = {one.name: one for one in self.targets}
+        if name not in layers:
+            raise self.refusals.no_such_weight(rule, layer.name, name, [*layers])
+        if any(one.name in self.pairs for one in layers[name].tensors):
+            raise self.refusals.twice(rule, layer.name, name)
+        self._take(layer, layers[name], rule.axes)
+
+    def _take(self, layer: SourceLayer, target: TargetLayer, axes: str = "") -> None:
+        found = self.fitting.layer(layer, target, axes)
+        if isinstance(found, str):
+            raise self.refusals.layers_unlike(layer, target, found)
+        self._keep(layer, found)
+
+    def _keep(self, layer: SourceLayer, fit: Fit) -> None:
+        self.pairs |= {one.target.name: one for one in fit}
+        self.taken |= {one.name for one in layer.tensors}
+
+    def _rest(self, layer: SourceLayer) -> SourceLayer:
+        tensors = tuple(one for one in layer.tensors if one.name not in self.taken)
+        return layer if len(tensors) == len(layer.tensors) else replace(layer, tensors=tensors)
+
+    # --- what is left -------------------------------------------------------------------------
+
+    def take_rest(self) -> None:
+        """Pair what no rule names, in the first way that there is."""
+        sources = [one for one in map(self._rest, self.source.layers) if one.tensors]
+        targets = [
+            one
+            for one in self.targets
+            if not all(tensor.name in self.pairs for tensor in one.tensors)
+        ]
+        if partly := [
+            one for one in targets if any(tensor.name in self.pairs for tensor in one.tensors)
+        ]:
+            raise self.refusals.half_named(partly[0], self.pairs)
+        if not sources and not any(one.required for one in targets):
+            return
+        if self._by_names(sources, targets) or self._by_shipped(sources, targets):
+            return
+        self._by_order(sources, targets)
+
+    def _by_names(self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]) -> bool:
+        """Where every layer has one of its own name in the file, and the file no more."""
+        named = {one.name: one for one in sources}
+        wanted = [one for one in targets if one.required or one.name in named]
+        if len(named) != len(sources) or {one.name for one in wanted} != named.keys():
+            return False
+        for target in wanted:
+            self._take(named[target.name], target)
+        self.by.append("names")
+        return True
+
+    def _by_shipped(self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]) -> bool:
+        """Where the names are those of a model that there is a map for."""
+        for shipped in shipped_maps():
+            found = _by_map(shipped, sources, targets)
+            if found is None:
+                continue
+            for source, target in found:
+                self._take(source, target)
+            self.by.append(f"the names of {shipped.title}")
+            return True
+        return False
+
+    def _by_order(self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]) -> None:
+        found = in_order(sources, targets, self.fitting, ordered=self.source.ordered)
+        if found.problem is not None:
+            raise self.refusals.of(found.problem, found)
+        for source, _, fit in found.pairs:
+            self._keep(source, fit)
+        self.notes += found.notes
+        self.by.append("order and shape")
+
+    # --- the result ---------------------------------------------------------------------------
+
+    def result(self) -> Pairing:
+        """All pairs in the order of the spec; whatever is required must be there."""
+        pairs, absent = [], []
+        for layer in self.targets:
+            for tensor in layer.tensors:
+                if tensor.name in self.pairs:
+                    pairs.append(self.pairs[tensor.name])
+                elif layer.required:
+                    raise self.refusals.lacking(layer)
+                else:
+                    absent.append(tensor.name)
+        surplus = [
+            tensor
+            for layer in self.source.layers
+            for tensor in layer.tensors
+            if tensor.name not in self.taken
+        ]
+        if surplus:
+            raise self.refusals.surplus(surplus)
+        return Pairing(
+            network=self.network,
+            path=self.source.path,
+            format=self.source.format,
+            by=", then by ".join(self.by),
+            pairs=tuple(pairs),
+            left_out=(*self.source.left_out, *self.left),
+            absent=tuple(absent),
+            notes=(*self.source.notes, *self.fitting.notes, *self.notes),
+            classes=self.source.classes,
+        )
+
+
+def _first(rules: Sequence[Rule], name: str) -> tuple[Rule | None, str]:
+    for rule in rules:
+        if (target := rule.target(name)) is not None:
+            return rule, target
+    return None, ""
+
+
+def _by_map(
+    shipped: ShippedMap, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]
+) -> list[tuple[SourceLayer, TargetLayer]] | None:
+    """The pairs of a shipped map, where it names every layer on both sides; else None."""
+    wanted: Mapping[str, TargetLayer] = {one.name: one for one in targets}
+    pairs: dict[str, tuple[SourceLayer, TargetLayer]] = {}
+    for source in sources:
+        rule, name = _first(shipped.rules, source.name)
+        if rule is None or name not in wanted or name in pairs:
+            return None
+        pairs[name] = source, wanted[name]
+    if any(one.required and one.name not in pairs for one in targets):
+        return None
+    return [pairs[one.name] for one in targets if one.name in pairs]

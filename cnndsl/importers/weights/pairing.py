@@ -1,0 +1,167 @@
+"""What bringing weights comes to: which tensor of a file becomes which weight, and how.
+
+Nothing is read before it is wanted: a pairing may be looked at alone (``--dry-run``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy
+from typing_extensions import TypedDict
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.weights import Array, quoted, refuse_not_finite
+from cnndsl.importers.weights.layout import Conversion
+from cnndsl.importers.weights.source import LeftOut, SourceTensor
+from cnndsl.importers.weights.targets import TargetTensor
+
+__all__ = ["LeftOutJson", "Pair", "PairJson", "Pairing", "PairingJson"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """A weight, and the tensor that it becomes; None where it is a constant, ``fill``."""
+
+    target: TargetTensor
+    source: SourceTensor | None
+    conversion: Conversion
+    fill: float = 0.0
+
+
+class PairJson(TypedDict):
+    """A pair; ``source`` and its shape are null where the weight is a constant."""
+
+    source: str | None
+    source_shape: list[int] | None
+    transposition: str
+    target: str
+    target_shape: list[int]
+
+
+class LeftOutJson(TypedDict):
+    """A tensor of the file that is no weight, and what it is."""
+
+    source: str
+    what: str
+
+
+class PairingJson(TypedDict):
+    """What ``cnndsl weights --format json`` prints."""
+
+    spec: str
+    file: str
+    format: str
+    by: str
+    pairs: list[PairJson]
+    left_out: list[LeftOutJson]
+    absent: list[str]
+    notes: list[str]
+    parameters: int
+    difference: float | None
+    written: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairing:
+    """All weights of a network with what they become of.
+
+    Attributes:
+        network: its name.
+        path: the file.
+        format: what the file is, in words.
+        by: how the pairs were found, in words.
+        pairs: in the order of the spec.
+        left_out: what of the file becomes nothing, and why.
+        absent: the weights of heads of training that the file has not.
+        notes: what whoever brings the weights should know.
+        classes: the classes that the file was trained for.
+    """
+
+    network: str
+    path: str
+    format: str
+    by: str
+    pairs: tuple[Pair, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    absent: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the weights have, running statistics among them."""
+        return sum(int(numpy.prod(one.target.shape)) for one in self.pairs)
+
+    def read(self) -> dict[str, Array]:
+        """The weights by their names in the spec.
+
+        Raises:
+            UserError: CNN601 where a number is not finite or too large for float32, and as the
+                file's reader does.
+        """
+        arrays = {one.target.name: self._numbers(one) for one in self.pairs}
+        refuse_not_finite(arrays, self.path)
+        return arrays
+
+    def _numbers(self, pair: Pair) -> Array:
+        if pair.source is None:
+            return numpy.full(pair.target.shape, pair.fill, numpy.float32)
+        numbers = pair.source.read()
+        with numpy.errstate(over="ignore"):
+            converted = numpy.asarray(pair.conversion.convert(numbers)).astype(numpy.float32)
+        if numbers.dtype.itemsize > 4 and numpy.isfinite(numbers).all():
+            beyond = not numpy.isfinite(converted).all()
+            if beyond:
+                raise UserError(
+                    "CNN601",
+                    f"{quoted(pair.source.name)} in `{self.path}` holds numbers that are too large"
+                    f" for float32: up to {numpy.abs(numbers).max():.3g}",
+                    help="give weights of a run that did not diverge",
+                )
+        assert converted.shape == pair.target.shape
+        return numpy.ascontiguousarray(converted)
+
+    def metadata(self, spec_sha256: str, classes: Iterable[str]) -> dict[str, str]:
+        """What stands in the file beside the weights, as in those of a run of ours."""
+        names = list(classes) or list(self.classes)
+        return {
+            "classes": json.dumps(names),
+            "network": self.network,
+            "spec_sha256": spec_sha256,
+        }
+
+    def to_json(
+        self, spec: str, *, difference: float | None = None, written: str | None = None
+    ) -> PairingJson:
+        """The pairs as data; ``difference`` and ``written`` as they came out."""
+        return {
+            "spec": spec,
+            "file": self.path,
+            "format": self.format,
+            "by": self.by,
+            "pairs": [_pair(one) for one in self.pairs],
+            "left_out": [{"source": one.name, "what": one.what} for one in self.left_out],
+            "absent": list(self.absent),
+            "notes": list(self.notes),
+            "parameters": self.parameters,
+            "difference": difference,
+            "written": written,
+        }
+
+    def by_source(self) -> Mapping[str, str]:
+        """The names of weights by those of their tensors."""
+        return {one.source.name: one.target.name for one in self.pairs if one.source is not None}
+
+
+def _pair(pair: Pair) -> PairJson:
+    source = pair.source
+    return {
+        "source": None if source is None else source.name,
+        "source_shape": None if source is None else list(source.shape),
+        "transposition": pair.conversion.how,
+        "target": pair.target.name,
+        "target_shape": list(pair.target.shape),
+    }

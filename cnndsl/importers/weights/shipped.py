@@ -1,0 +1,43 @@
+"""The maps that travel with cnndsl: the names that torchvision and timm give their models' layers.
+
+Each is a file in ``names/``: a map, with a title and the specs that it is for in its first lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cnndsl.importers.weights.name_map import Rule, parse_rules
+
+__all__ = ["ShippedMap", "shipped_maps"]
+
+_FOLDER = Path(__file__).parent / "names"
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedMap:
+    """A map, what the names are those of, and the specs that it is for."""
+
+    name: str
+    title: str
+    specs: tuple[str, ...]
+    rules: tuple[Rule, ...]
+
+
+@cache
+def shipped_maps() -> tuple[ShippedMap, ...]:
+    """All shipped maps."""
+    return tuple(_read(path) for path in sorted(_FOLDER.glob("*.map")))
+
+
+def _read(path: Path) -> ShippedMap:
+    text = path.read_text(encoding="utf-8")
+    title, specs, *_ = (line.removeprefix("#").strip() for line in text.splitlines())
+    return ShippedMap(
+        path.stem,
+        title,
+        tuple(specs.partition(":")[2].replace(",", " ").split()),
+        parse_rules(text),
+    )

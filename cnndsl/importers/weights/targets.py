@@ -1,0 +1,212 @@
+"""Turns a network into the layers that weights are wanted for, in terms of roles as sources are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cnndsl.analysis.liveness import live_nodes
+from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.graph.lower import network_weights
+from cnndsl.importers.weights.darknet_file import DarknetLayer
+from cnndsl.importers.weights.source import Role, SourceLayer, kernel_axes
+from cnndsl.typecheck.heads import head_positions
+
+__all__ = ["Group", "TargetLayer", "TargetTensor", "darknet_layers", "group_of", "targets_of"]
+
+
+class Group(StrEnum):
+    """Layers that may stand for each other: those with the same roles, whatever they are called."""
+
+    KERNEL = "kernel"
+    """Convolutions, products and embeddings."""
+    NORM = "normalisation"
+    """With running statistics."""
+    AFFINE = "scale and bias"
+    VECTOR = "vector"
+    OFFSET = "bias alone"
+    ATTENTION = "attention"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTensor:
+    """A weight of the network: its full name, what it is, and its shape."""
+
+    name: str
+    role: Role
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetLayer:
+    """A layer that has weights.
+
+    Attributes:
+        name: its name in the spec.
+        keyword: what it is there.
+        axes: a letter for each axis of its kernel, as in :mod:`~cnndsl.importers.weights.source`.
+        required: whether the compiled model has it too; heads of training it has not.
+        maps: the feature maps (channels, sizes…) that its input is the flattened numbers of; empty
+            where it is no such input, None where such are mixed with others.
+        norm: the normalisation that alone reads what it gives, empty where there is none.
+    """
+
+    name: str
+    keyword: str
+    tensors: tuple[TargetTensor, ...]
+    axes: str = ""
+    required: bool = True
+    maps: tuple[int, ...] | None = ()
+    norm: str = ""
+
+    def get(self, role: Role) -> TargetTensor | None:
+        """The weight of a role."""
+        return next((one for one in self.tensors if one.role == role), None)
+
+    @property
+    def group(self) -> Group:
+        """What it may be paired with."""
+        return group_of(frozenset(one.role for one in self.tensors))
+
+
+def group_of(roles: frozenset[Role]) -> Group:
+    """The group of a layer, here or there, by the roles of its tensors."""
+    if Role.OTHER in roles:
+        return Group.OTHER
+    if Role.KERNEL in roles:
+        return Group.KERNEL
+    if Role.MEAN in roles:
+        return Group.NORM
+    if Role.IN_WEIGHT in roles:
+        return Group.ATTENTION
+    if roles == {Role.BIAS}:
+        return Group.OFFSET
+    return Group.AFFINE if Role.BIAS in roles else Group.VECTOR
+
+
+_ORDERS = {
+    "conv": "OI*",
+    "depthwise": "OI*",
+    "upconv": "IO*",
+    "dense": "OI",
+    "dropconnect": "OI",
+}
+"""The axes of our kernels; others have none that another tool's have too."""
+
+
+def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
+    """The layers with weights of a network and its heads, in the order of the spec."""
+    network = typed.network
+    needed = network_weights(typed)
+    try:
+        heads = head_positions(network)
+    except UserError:  # a recipe that cannot be carried out: the network still answers
+        heads = []
+    readers: dict[int, list[int]] = {}
+    for at, node in enumerate(network.nodes):
+        for read in node.inputs if isinstance(node, LayerNode) else ():
+            readers.setdefault(read, []).append(at)
+    found = []
+    for at in live_nodes(network, [*network.outputs.values(), *heads]):
+        node, weights = network.nodes[at], typed.weights[at]
+        if not isinstance(node, LayerNode) or not weights:
+            continue
+        tensors = tuple(
+            TargetTensor(f"{node.name}.{one.name}", Role(one.name), one.shape) for one in weights
+        )
+        order = _ORDERS.get(node.layer.keyword, "")
+        rank = len(weights[0].shape)
+        found.append(
+            TargetLayer(
+                node.name,
+                node.layer.keyword,
+                tensors,
+                axes=kernel_axes(order, rank) if "*" in order else order,
+                required=tensors[0].name in needed,
+                maps=_maps(typed, node.inputs[0]) if node.inputs else (),
+                norm=_norm(typed, readers.get(at, [])),
+            )
+        )
+    return tuple(found)
+
+
+def _norm(typed: TypedNetwork, readers: list[int]) -> str:
+    if len(readers) != 1:
+        return ""
+    node = typed.network.nodes[readers[0]]
+    is_norm = isinstance(node, LayerNode) and node.layer.keyword == "batchnorm"
+    return node.name if is_norm else ""
+
+
+def _maps(typed: TypedNetwork, position: int) -> tuple[int, ...] | None:
+    """The feature maps whose numbers, one behind the other, a node gives; () where it gives none.
+
+    What goes on between `flatten` and the node treats each number by itself.
+    """
+    while True:
+        node, kind = typed.network.nodes[position], typed.types[position]
+        if not isinstance(node, LayerNode) or kind.spatial:
+            return ()
+        if node.layer.keyword == "flatten":
+            before = typed.types[node.inputs[0]]
+            return before.dims if math.prod(before.spatial) > 1 and before.channels > 1 else ()
+        if len(node.inputs) != 1:
+            found = {_maps(typed, one) for one in node.inputs}
+            if node.layer.keyword == "concat" or len(found) > 1:
+                return () if found == {()} else None
+            return found.pop()
+        layer = node.layer
+        by_itself = layer.per_channel or layer.activation or layer.shares != "never"
+        if not by_itself or typed.types[node.inputs[0]].dims != kind.dims:
+            return ()
+        position = node.inputs[0]
+
+
+def darknet_layers(targets: tuple[TargetLayer, ...], path: str) -> Iterator[DarknetLayer]:
+    """What Darknet's file of this network holds: a layer and its normalisation are one there.
+
+    Raises:
+        UserError: CNN652 for a layer that Darknet does not have.
+    """
+    kinds = {"conv": "convolutional", "depthwise": "convolutional", "upconv": "deconvolutional"}
+    kinds |= {"dense": "connected", "localconv": "local"}
+    norms = {one.norm for one in targets if one.norm and one.keyword in kinds}
+    for one in targets:
+        if one.name in norms or not one.required:
+            continue
+        kernel, bias = one.get(Role.KERNEL), one.get(Role.BIAS)
+        if one.keyword == "batchnorm":
+            shape = one.tensors[0].shape
+            yield DarknetLayer(one.name, "batchnorm", shape[0])
+            continue
+        has_bias = bias is not None
+        if one.keyword not in kinds or kernel is None or has_bias == bool(one.norm):
+            why = "is no layer of Darknet's"
+            if one.keyword in kinds:
+                why = "has a bias and a normalisation" if has_bias else "has neither bias nor norm"
+            raise UserError(
+                "CNN652",
+                f"`{path}` cannot be read by this spec: `{one.name}` ({one.keyword}) {why}",
+                help="write the network as Darknet has it: each convolution has a bias, or"
+                " `bias no` and a `batchnorm` behind it",
+            )
+        outputs = math.prod(bias.shape) if bias is not None else kernel.shape[0]
+        if one.keyword == "upconv" and one.norm:
+            outputs = kernel.shape[1]
+        yield DarknetLayer(
+            one.name,
+            kinds[one.keyword],  # type: ignore[arg-type]
+            outputs,
+            kernel.shape,
+            normalised=bool(one.norm),
+            norm=one.norm,
+        )
+
+
+def source_group(layer: SourceLayer) -> Group:
+    """The group of a layer of a file."""
+    return group_of(layer.roles)
