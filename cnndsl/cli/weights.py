@@ -43,7 +43,7 @@ _ENDINGS = (
     metavar="NAMES",
     shell_complete=complete_files(),
     help="A file that says what a tensor or layer of FILE is called in the spec: two words a line,"
-    " or JSON. `layer(\\d+).conv  stage\\1.conv1` is a rule for many.",
+    " or JSON. A rule may be for many: see docs/bringing-weights.md.",
 )
 @click.option(
     "--layout",

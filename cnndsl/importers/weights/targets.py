@@ -12,7 +12,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.lower import network_weights
 from cnndsl.importers.weights.darknet_file import DarknetLayer
-from cnndsl.importers.weights.source import Role, SourceLayer, kernel_axes
+from cnndsl.importers.weights.source import Role, kernel_axes
 from cnndsl.typecheck.heads import head_positions
 
 __all__ = ["Group", "TargetLayer", "TargetTensor", "darknet_layers", "group_of", "targets_of"]
@@ -205,8 +205,3 @@ def darknet_layers(targets: tuple[TargetLayer, ...], path: str) -> Iterator[Dark
             normalised=bool(one.norm),
             norm=one.norm,
         )
-
-
-def source_group(layer: SourceLayer) -> Group:
-    """The group of a layer of a file."""
-    return group_of(layer.roles)
