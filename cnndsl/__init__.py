@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
     from cnndsl.inspection import profile as profile
+    from cnndsl.inspection import export_weights as export_weights
+    from cnndsl.inspection import import_weights as import_weights
     from cnndsl.inspection import quantize as quantize
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
@@ -59,6 +61,8 @@ _HOMES = {
     "evaluate": "cnndsl.inspection",
     "explain": "cnndsl.inspection",
     "format": "cnndsl.texts",
+    "export_weights": "cnndsl.inspection",
+    "import_weights": "cnndsl.inspection",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "profile": "cnndsl.inspection",
@@ -85,6 +89,8 @@ __all__ = [
     "evaluate",
     "explain",
     "format",
+    "export_weights",
+    "import_weights",
     "load",
     "parse",
     "profile",

@@ -32,6 +32,7 @@ SCHEMAS = MappingProxyType(
         "run-output": "cnndsl.cli.answers:ResultsJson",
         "specs": "cnndsl.elaborate.catalogue:CatalogueJson",
         "summary": "cnndsl.analysis.summary:SummaryJson",
+        "weights-export": "cnndsl.importers.weights.exporting:ExportedJson",
         "weights": "cnndsl.importers.weights.pairing:PairingJson",
     }
 )

@@ -1,9 +1,12 @@
-"""``cnndsl weights``: a spec and weights of another tool in, weights of the spec out."""
+"""``cnndsl weights``: a spec and weights of another tool in, weights of the spec out, or back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -13,9 +16,12 @@ from cnndsl.cli.completion import complete_files, complete_specs
 from cnndsl.cli.models import Parameters
 from cnndsl.cli.options import color_option, parameters_option
 from cnndsl.diagnostics.render.characters import visible
+from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
-    from cnndsl.importers.weights.bringing import LayoutWord
+    from cnndsl.elaborate.network import TypedNetwork
+    from cnndsl.importers.weights.bringing import ImportedWeights, LayoutWord
+    from cnndsl.importers.weights.exporting import Library
     from cnndsl.importers.weights.pairing import Pair, Pairing
 
 __all__ = ["weights"]
@@ -35,7 +41,10 @@ _ENDINGS = (
 @click.argument("spec", shell_complete=complete_specs)
 @click.argument("file", shell_complete=complete_files(*_ENDINGS))
 @click.option(
-    "-o", "output", metavar="W.safetensors", help="The file to write; by default SPEC.safetensors."
+    "-o",
+    "output",
+    metavar="W.safetensors",
+    help="The file to write; by default SPEC.safetensors, and with --export SPEC.pt.",
 )
 @click.option(
     "--map",
@@ -51,6 +60,18 @@ _ENDINGS = (
     help="How axes stand in NumPy's arrays: as in PyTorch, or as in Keras. Other files say it.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the pairs, and write nothing.")
+@click.option(
+    "--prove/--no-prove",
+    default=True,
+    show_default=True,
+    help="Ask an ONNX model and the spec the same, and refuse weights that answer otherwise.",
+)
+@click.option(
+    "--export",
+    type=click.Choice(["pytorch", "timm"]),
+    help="The other way: FILE is the spec's weights, and becomes a state dict (.pt,"
+    " .safetensors) with torchvision's or timm's names, where the spec is a model of theirs.",
+)
 @click.option(
     "--format",
     "style",
@@ -68,6 +89,8 @@ def weights(
     names: str | None,
     layout: LayoutWord | None,
     dry_run: bool,
+    prove: bool,
+    export: Library | None,
     style: str,
     parameters: Parameters,
 ) -> None:
@@ -81,43 +104,122 @@ def weights(
     and timm give; else by order and shape. What --map says counts first, and whatever is in doubt
     is refused. Every pair is printed: the tensor, its shape, how its axes change, the weight.
     """
-    from pathlib import Path
-
     from cnndsl import pipeline
-    from cnndsl.importers.weights.bringing import imported, paired, read_map
 
     network = pipeline.load(spec, parameters)
+    if export is not None:
+        target = output or f"{Path(spec).stem}.pt"
+        _export(network, spec, file, names, export, None if dry_run else target, style)
+        return
+    from cnndsl.importers.weights.bringing import imported, paired, read_map
+
     rules = () if names is None else read_map(names)
     target = output or f"{Path(spec).stem}.safetensors"
+    size, difference, why = None, None, ""
     with paired(network, file, rules, layout) as pairing:
         if style == "text":
             click.echo("\n".join(_pairs(pairing)))
-        size = None if dry_run else imported(network, pairing).write(target)
+        if not dry_run:
+            brought = imported(network, pairing)
+            if prove and file.lower().endswith(".onnx"):
+                difference, why = _proved(network, brought, file)
+            size = brought.write(target)
     if style == "json":
         written = None if dry_run else target
-        click.echo(json.dumps(pairing.to_json(spec, written=written), indent=2))
-    elif size is not None:
+        data = pairing.to_json(spec, difference=difference, written=written)
+        click.echo(json.dumps(data, indent=2))
+        return
+    if difference is not None:
+        click.echo(f"proved: both answer alike, the largest difference is {difference:.2g}")
+    elif why:
+        click.echo(f"not proved by running `{visible(file)}`: {why}")
+    if size is not None:
         click.echo(f"{visible(target)}: {size:,} bytes")
+
+
+def _proved(network: TypedNetwork, brought: ImportedWeights, file: str) -> tuple[float | None, str]:
+    """By how much the answers of a model and of the spec differ, or why that is not known."""
+    from cnndsl import pipeline
+    from cnndsl.runtime.weight_proof import prove_model
+
+    proof = prove_model(network, pipeline.answering(network), brought.arrays, file)
+    return proof.difference, proof.why
+
+
+# --- the other way ----------------------------------------------------------------------------
+
+
+def _export(
+    network: TypedNetwork,
+    spec: str,
+    file: str,
+    names: str | None,
+    library: Library,
+    target: str | None,
+    style: str,
+) -> None:
+    """Write a state dict of weights of ours; nothing where there is no target."""
+    from cnndsl.importers.weights.bringing import read_map
+    from cnndsl.importers.weights.exporting import export_state_dict, write_state_dict
+
+    rules = () if names is None else read_map(names)
+    exported = export_state_dict(network, file, rules, library)
+    size = None if target is None else write_state_dict(target, exported)
+    if style == "json":
+        click.echo(json.dumps(exported.to_json(spec, file, written=target), indent=2))
+        return
+    from cnndsl.importers.weights.layout import sizes
+
+    rows = [
+        (exported.named[name], "", sizes(array.shape), name)
+        for name, array in exported.tensors.items()
+        if name in exported.named
+    ]
+    click.echo("\n".join(_table(rows)))
+    counters = len(exported.tensors) - len(rows)
+    also = f", and {count(counters, 'counter')} of training steps, all 0" if counters else ""
+    click.echo(f"\n{network.name}: {count(len(rows), 'tensor')} by {exported.names}{also}")
+    if size is not None:
+        click.echo(f"{visible(str(target))}: {size:,} bytes")
+
+
+# --- what is printed --------------------------------------------------------------------------
 
 
 def _pairs(pairing: Pairing) -> Iterator[str]:
     """A line for each weight, or two where one is too long, and what is to be said below."""
-    rows = [_cells(one) for one in pairing.pairs]
+    yield from _table([_cells(one) for one in pairing.pairs])
+    yield ""
+    yield (
+        f"{pairing.network}: {count(len(pairing.pairs), 'weight')}, {pairing.parameters:,} numbers"
+    )
+    yield f"from: {pairing.format}"
+    yield from wrap(f"paired by: {pairing.by}", WIDTH, subsequent_indent="  ")
+    for what, number in Counter(one.what for one in pairing.left_out).items():
+        yield f"left out: {count(number, 'tensor')}, {what}"
+    if pairing.absent:
+        yield (
+            f"not in the file: {count(len(pairing.absent), 'weight')} of heads that only training"
+            " has"
+        )
+    for note in pairing.notes:
+        yield from wrap(f"note: {note}", WIDTH, subsequent_indent="  ")
+
+
+def _table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
     names, shapes, hows, targets = (max(map(width, cells)) for cells in zip(*rows, strict=True))
     room = WIDTH - targets - 2
-    hows += 2 * bool(hows)
-    names = min(names, max(room - shapes - hows - 2, 12))
+    between = 2 * bool(shapes) + 2 * bool(hows) + shapes + hows
+    names = min(names, max(room - between, 12))
     for source, shape, how, target in rows:
-        line = f"{padded(source, names)}  {padded(shape, shapes)}"
-        line = padded(f"{line}  {how}" if hows else line, names + 2 + shapes + hows)
+        cells = [(source, names), *((shape, shapes),) * bool(shapes), *((how, hows),) * bool(hows)]
+        line = "  ".join(padded(text, wide) for text, wide in cells)
         if width(line) + 2 + width(target) > WIDTH:
-            line = f"{source}  {shape}  {how}".rstrip()
+            line = "  ".join(text for text, _ in cells if text)
         if width(line) + 2 + width(target) > WIDTH:
             yield line
-            line = f"{'':{room - 2}}" if room > 2 else ""
+            line = f"{'':{room}}" if room > 0 else ""
         yield f"{line}  {target}".rstrip()
-    yield ""
-    yield from _summary(pairing)
 
 
 def _cells(pair: Pair) -> tuple[str, str, str, str]:
@@ -127,25 +229,3 @@ def _cells(pair: Pair) -> tuple[str, str, str, str]:
     if pair.source is None:
         return f"(all {pair.fill:g})", sizes(pair.target.shape), "", target
     return visible(pair.source.name), sizes(pair.source.shape), pair.conversion.how, target
-
-
-def _summary(pairing: Pairing) -> Iterator[str]:
-    """What was paired, how, and what was left out, in words."""
-    from collections import Counter
-
-    from cnndsl.diagnostics.words import count
-
-    tensors = count(len(pairing.pairs), "weight")
-    yield (
-        f"{pairing.network}: {tensors}, {pairing.parameters:,} numbers, of a"
-        f" {pairing.format}, paired by {pairing.by}"
-    )
-    for what, number in Counter(one.what for one in pairing.left_out).items():
-        yield f"left out: {count(number, 'tensor')}, {what}"
-    if pairing.absent:
-        yield (
-            f"not in the file: {count(len(pairing.absent), 'weight')} of heads that only training"
-            " has"
-        )
-    for note in pairing.notes:
-        yield f"note: {note}"

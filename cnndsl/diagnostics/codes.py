@@ -153,6 +153,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN653": Code("weights that can be paired in several ways"),
         "CNN654": Code("map of names that does not fit"),
         "CNN655": Code("paired weights of other shapes"),
+        "CNN657": Code("brought weights that answer otherwise"),
+        "CNN658": Code("weights without names for another tool"),
         "CNN656": Code("package for a format not installed"),
         "CNN701": Code("device not available"),
         "CNN702": Code("input file unreadable"),

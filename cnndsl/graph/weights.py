@@ -33,6 +33,9 @@ Array: TypeAlias = NDArray[numpy.float32]
 Numbers: TypeAlias = NDArray[Any]
 """Those of a tensor of a model, of whatever type it holds them in."""
 
+_NAMES = {"float32": "F32", "int64": "I64"}
+"""What safetensors calls the types that are written."""
+
 SHOWN = 10
 """How many names of one kind an error lists; the rest is counted."""
 
@@ -122,7 +125,7 @@ def compare_classes(
 
 
 def safetensors_chunks(
-    arrays: Mapping[str, Array], metadata: Mapping[str, str]
+    arrays: Mapping[str, Numbers], metadata: Mapping[str, str]
 ) -> Iterator[bytes | memoryview]:
     """The pieces of a safetensors file; the same arrays and metadata give the same bytes."""
     # The safetensors package writes the metadata in an order that differs from run to run, and
@@ -135,7 +138,8 @@ def safetensors_chunks(
     for name in names:
         end = offset + arrays[name].nbytes
         shape = list(arrays[name].shape)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}
+        dtype = _NAMES[arrays[name].dtype.name]
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # The numbers begin at a multiple of eight.

@@ -10,6 +10,8 @@ from foreign_weights import caffe_model, drawn
 from safetensors.numpy import save_file
 from typing_extensions import override
 
+import cnndsl
+
 __all__ = ["FOREIGN", "lenet_arrays"]
 
 
@@ -80,6 +82,21 @@ def another_number_of_classes(folder: Path) -> None:
     (folder / "names.txt").write_text("classifier.4  OUTPUT\n", "utf-8")
 
 
+def another_activation(folder: Path) -> None:
+    """A model with a tanh where the spec has a relu."""
+    (folder / "net.cnn").write_text(
+        "input 3x8x8\nconv 4@3 -> relu -> flatten -> dense 2\n", encoding="utf-8"
+    )
+    other = "input 3x8x8\nconv 4@3 -> tanh -> flatten -> dense 2\n"
+    cnndsl.parse(other).compile(device="cpu").save(folder / "theirs.onnx")
+
+
+def weights_without_names(folder: Path) -> None:
+    network = cnndsl.load("lenet5")
+    arrays = {name: drawn(*shape) for name, shape in network.weights.items()}
+    save_file(arrays, folder / "lenet5.safetensors")
+
+
 FOREIGN = {
     "CNN650": a_cut_caffe_model,
     "CNN651": a_pickle_that_calls,
@@ -87,5 +104,7 @@ FOREIGN = {
     "CNN653": two_branches,
     "CNN654": a_map_with_a_slip,
     "CNN655": another_number_of_classes,
+    "CNN657": another_activation,
+    "CNN658": weights_without_names,
 }
 """What makes the command of each page fail."""

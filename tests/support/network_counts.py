@@ -48,6 +48,7 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "alexnet-ungrouped": Counts(
             62_378_344, 1_135_256_096, 8, 10, "reference", 0, (3, 227, 227)
         ),
+        "torchvision-alexnet": Counts(61_100_840, 714_188_480, 8, 10, "torchvision"),
         "alexnet-owt": Counts(61_100_840, 714_188_480, 8, 10, "torchvision"),
         # --- ZFNet, VGG
         "zfnet": Counts(62_357_608, 1_168_032_896, 8, 10, "arithmetic"),
@@ -55,6 +56,9 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "vgg13": Counts(133_047_848, 11_308_466_176, 13, 7, "torchvision"),
         "vgg16": Counts(138_357_544, 15_470_264_320, 16, 7, "reference"),
         "vgg19": Counts(143_667_240, 19_632_062_464, 19, 7, "reference"),
+        "vgg11-bn": Counts(132_868_840, 7_609_090_048, 11, 7, "torchvision", 5_504),
+        "vgg13-bn": Counts(133_053_736, 11_308_466_176, 13, 7, "torchvision", 5_888),
+        "vgg19-bn": Counts(143_678_248, 19_632_062_464, 19, 7, "torchvision", 11_008),
         "vgg16-bn": Counts(138_365_992, 15_470_264_320, 16, 7, "torchvision", 8_448),
         # --- Inception
         "googlenet": Counts(
@@ -66,6 +70,15 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
             inference=(6_998_552, 1_582_671_872),
         ),
         "googlenet-bn": Counts(
+            13_004_888,
+            1_506_748_416,
+            22,
+            17,
+            "torchvision",
+            15_072,
+            inference=(6_624_904, 1_498_376_192),
+        ),
+        "torchvision-googlenet": Counts(
             13_004_888,
             1_506_748_416,
             22,
@@ -97,6 +110,7 @@ COUNTS: Mapping[str, Counts] = MappingProxyType(
         "resnet101-v1": Counts(44_549_160, 7_570_194_432, 101, 8, "Caffe", 105_344),
         "resnet152-v1": Counts(60_192_808, 11_282_415_616, 152, 8, "Caffe", 151_424),
         "resnext50": Counts(25_028_904, 4_230_479_872, 50, 8, "torchvision", 68_224),
+        "wide-resnet50": Counts(68_883_240, 11_398_021_120, 50, 8, "torchvision", 68_224),
         "se-resnet50": Counts(28_088_024, 4_091_699_200, 82, 8, "arithmetic", 53_120),
         "resnet20": Counts(269_722, 40_551_040, 20, 6, "reference", 1_376, (3, 32, 32), (10,)),
         "resnet32": Counts(464_154, 68_862_592, 32, 6, "reference", 2_272, (3, 32, 32), (10,)),

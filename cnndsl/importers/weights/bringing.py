@@ -34,6 +34,7 @@ __all__ = [
     "pair_source",
     "paired",
     "read_map",
+    "rules_of",
 ]
 
 LayoutWord: TypeAlias = Literal["channels-first", "channels-last"]
@@ -150,4 +151,21 @@ def read_map(path: str | os.PathLike[str]) -> tuple[Rule, ...]:
     except OSError as error:
         raise UserError(
             "CNN654", f"cannot read the map `{name}`: {reason(error)}", help="give a file"
+        ) from error
+
+
+def rules_of(names: Mapping[str, str]) -> tuple[Rule, ...]:
+    """The rules of a dictionary: names there, and names in the spec.
+
+    Raises:
+        UserError: CNN654 where one is no rule.
+    """
+    try:
+        return tuple(
+            Rule(left, right, place=f"rule {at}")
+            for at, (left, right) in enumerate(names.items(), 1)
+        )
+    except MapError as error:
+        raise UserError(
+            "CNN654", f"the map is none: {error}", help="give names, as in a file"
         ) from error

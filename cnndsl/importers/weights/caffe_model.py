@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import numpy
@@ -26,7 +27,7 @@ from cnndsl.importers.weights.source import (
     WeightsSource,
     broken,
     kernel_axes,
-    told_as_unreadable,
+    opened,
 )
 
 __all__ = ["CaffeLayer", "caffe_layers", "open_caffe"]
@@ -83,8 +84,7 @@ class CaffeLayer:
     """Whether sizes are num, channels, height and width, however many there really are."""
 
 
-@contextmanager
-def open_caffe(path: str) -> Iterator[WeightsSource]:
+def open_caffe(path: str) -> AbstractContextManager[WeightsSource]:
     """A model's layers that have blobs, in its order.
 
     BatchNorm's mean and variance are divided by its third blob, and a Scale behind it is the same
@@ -93,16 +93,20 @@ def open_caffe(path: str) -> Iterator[WeightsSource]:
     Raises:
         UserError: CNN650 where it is no whole model.
     """
-    with told_as_unreadable(path, "Caffe model"), open_regular(path) as file:
-        found = caffe_layers(file)
-        if not any(one.blobs for one in found):
-            raise broken(
-                path,
-                "no layer in it has blobs" if found else "it is no whole Caffe model",
-                help="give the `.caffemodel` that training wrote, not the solver's state",
-            )
-        layers, left = _Reader(path, file).layers([one for one in found if one.blobs])
-        yield WeightsSource(path, "Caffe model", tuple(layers), left_out=tuple(left))
+    return opened(path, "Caffe model", (), partial(_source, path))
+
+
+def _source(path: str, stack: ExitStack) -> WeightsSource:
+    file = stack.enter_context(open_regular(path))
+    found = caffe_layers(file)
+    if not any(one.blobs for one in found):
+        raise broken(
+            path,
+            "no layer in it has blobs" if found else "it is no whole Caffe model",
+            help="give the `.caffemodel` that training wrote, not the solver's state",
+        )
+    layers, left = _Reader(path, file).layers([one for one in found if one.blobs])
+    return WeightsSource(path, "Caffe model", tuple(layers), left_out=tuple(left))
 
 
 # --- the messages -----------------------------------------------------------------------------

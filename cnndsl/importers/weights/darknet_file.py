@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Literal
@@ -29,7 +29,7 @@ from cnndsl.importers.weights.source import (
     WeightsSource,
     broken,
     kernel_axes,
-    told_as_unreadable,
+    opened,
 )
 
 __all__ = ["DarknetHeader", "DarknetLayer", "open_darknet", "read_darknet_header"]
@@ -104,28 +104,31 @@ def _exactly(file: BinaryIO, size: int) -> bytes:
     return content
 
 
-@contextmanager
-def open_darknet(path: str, layers: Sequence[DarknetLayer]) -> Iterator[WeightsSource]:
+def open_darknet(
+    path: str, layers: Sequence[DarknetLayer]
+) -> AbstractContextManager[WeightsSource]:
     """The numbers of known layers; each has the names that they are given.
 
     Raises:
         UserError: CNN650 where the file has more or fewer numbers than these layers.
     """
-    with told_as_unreadable(path, "Darknet file", (struct.error,)), open_regular(path) as file:
-        header = read_darknet_header(file)
-        there, odd = divmod(size_of(file) - header.size, 4)
-        needed = sum(one.count for one in layers)
-        if there != needed or odd:
-            raise broken(
-                path,
-                f"it holds {there:,} numbers{' and a part of one' if odd else ''}, and the"
-                f" {len(layers)} layers of the network have {needed:,}",
-                help="give the weights of this network: the whole file, not a part (`partial`)",
-            )
-        version = ".".join(map(str, header.version))
-        yield WeightsSource(
-            path, f"Darknet weights {version}", tuple(_layers(file, layers, header))
+    return opened(path, "Darknet file", (struct.error,), partial(_source, path, layers))
+
+
+def _source(path: str, layers: Sequence[DarknetLayer], stack: ExitStack) -> WeightsSource:
+    file = stack.enter_context(open_regular(path))
+    header = read_darknet_header(file)
+    there, odd = divmod(size_of(file) - header.size, 4)
+    needed = sum(one.count for one in layers)
+    if there != needed or odd:
+        raise broken(
+            path,
+            f"it holds {there:,} numbers{' and a part of one' if odd else ''}, and the"
+            f" {len(layers)} layers of the network have {needed:,}",
+            help="give the weights of this network: the whole file, not a part (`partial`)",
         )
+    version = ".".join(map(str, header.version))
+    return WeightsSource(path, f"Darknet weights {version}", tuple(_layers(file, layers, header)))
 
 
 def _layers(

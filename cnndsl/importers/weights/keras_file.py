@@ -14,8 +14,9 @@ import re
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
@@ -30,6 +31,7 @@ from cnndsl.importers.weights.source import (
     WeightsSource,
     broken,
     kernel_axes,
+    opened,
     told_as_unreadable,
 )
 from cnndsl.limits import Limits
@@ -41,6 +43,8 @@ _CONFIG = 2**26
 
 _DEEPEST = 32
 _MOST = 100_000
+
+_ERRORS = (BadZipFile, zlib.error, KeyError, RuntimeError, NotImplementedError, TypeError)
 
 _OPTIMIZER = "an optimizer's state"
 
@@ -83,25 +87,26 @@ _ROLES = {
 }
 
 
-@contextmanager
-def open_keras(path: str) -> Iterator[WeightsSource]:
+def open_keras(path: str) -> AbstractContextManager[WeightsSource]:
     """The layers of a file of Keras's, in the model's order where the file says it.
 
     Raises:
         UserError: CNN656 without h5py, CNN650 where it is no whole file of Keras's.
     """
+    return opened(path, "file of Keras", _ERRORS, partial(_source, path))
+
+
+def _source(path: str, stack: ExitStack) -> WeightsSource:
     h5py = _h5py()
-    kinds = (BadZipFile, zlib.error, KeyError, RuntimeError, NotImplementedError, TypeError)
-    with told_as_unreadable(path, "file of Keras", kinds), ExitStack() as stack:
-        check_regular(path)
-        config: Mapping[str, Any] = {}
-        name = path
-        form = "Keras weights"
-        if path.lower().endswith(".keras"):
-            config, name = _unpacked(path, stack)
-            form = "Keras model (.keras)"
-        file = stack.enter_context(h5py.File(name, "r"))
-        yield _Reader(path, file, config, h5py).source(form)
+    check_regular(path)
+    config: Mapping[str, Any] = {}
+    name = path
+    form = "Keras weights"
+    if path.lower().endswith(".keras"):
+        config, name = _unpacked(path, stack)
+        form = "Keras model (.keras)"
+    file = stack.enter_context(h5py.File(name, "r"))
+    return _Reader(path, file, config, h5py).source(form)
 
 
 def keras_config(path: str) -> Mapping[str, Any]:
@@ -110,8 +115,7 @@ def keras_config(path: str) -> Mapping[str, Any]:
     Raises:
         UserError: as :func:`open_keras`.
     """
-    kinds = (BadZipFile, zlib.error, KeyError, RuntimeError, NotImplementedError)
-    with told_as_unreadable(path, "file of Keras", kinds):
+    with told_as_unreadable(path, "file of Keras", _ERRORS):
         if path.lower().endswith(".keras"):
             with open_regular(path) as file, ZipFile(file) as archive:
                 return _configuration(archive)

@@ -175,8 +175,8 @@ def _of_json(text: str) -> Iterable[Rule]:
 
 def _rule(words: Sequence[str], place: str) -> Rule:
     axes = words[2].upper() if len(words) == 3 else ""
-    if axes and (len(set(axes)) != len(axes) or not set(axes) <= set("OIMDHW")):
+    if axes and (len(set(axes)) != len(axes) or not set(axes) <= set("OIMCDHW")):
         raise MapError(
-            f"{place}: `{words[2]}` is no order of axes: write letters of OIMDHW, as in HWIO"
+            f"{place}: `{words[2]}` is no order of axes: write letters of OIMCDHW, as in HWIO"
         )
     return Rule(words[0], words[1], axes, place)

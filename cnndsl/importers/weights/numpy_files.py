@@ -12,7 +12,7 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from types import MappingProxyType
 from typing import IO, Any
@@ -30,7 +30,7 @@ from cnndsl.importers.weights.source import (
     SourceTensor,
     WeightsSource,
     broken,
-    told_as_unreadable,
+    opened,
 )
 from cnndsl.importers.weights.state_dict import Entry
 from cnndsl.limits import Limits
@@ -53,49 +53,51 @@ _ROLES: Mapping[str, Role] = MappingProxyType(
 """What an array is, by the last word of its name in lower case."""
 
 
-@contextmanager
-def open_npz(path: str) -> Iterator[WeightsSource]:
+def open_npz(path: str) -> AbstractContextManager[WeightsSource]:
     """The arrays of an archive, in its order.
 
     Raises:
         UserError: CNN650 where it is no whole archive.
     """
     kinds = (BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError)
-    with (
-        told_as_unreadable(path, "`.npz` file", kinds),
-        open_regular(path) as file,
-        ZipFile(file) as archive,
-    ):
-        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        if len(members) > _MOST:
-            raise broken(path, f"it holds more than {_MOST:,} arrays", help="give weights")
-        entries = {
-            name: _entry(path, member, partial(archive.open, member))
-            for name, member in members.items()
-        }
-        yield _source(path, "NumPy archive (.npz)", entries, ordered=True)
+    return opened(path, "`.npz` file", kinds, partial(_archive, path))
 
 
-@contextmanager
-def open_npy_folder(path: str) -> Iterator[WeightsSource]:
+def _archive(path: str, stack: ExitStack) -> WeightsSource:
+    archive = stack.enter_context(ZipFile(stack.enter_context(open_regular(path))))
+    members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+    if len(members) > _MOST:
+        raise broken(path, f"it holds more than {_MOST:,} arrays", help="give weights")
+    entries = {
+        name: _entry(path, member, partial(archive.open, member))
+        for name, member in members.items()
+    }
+    return _source(path, "NumPy archive (.npz)", entries, ordered=True)
+
+
+def open_npy_folder(path: str) -> AbstractContextManager[WeightsSource]:
     """The ``.npy`` files of a folder and those in it, by their paths.
 
     Raises:
         UserError: CNN650 where one is no whole array, or there is none.
     """
-    with told_as_unreadable(path, "folder of `.npy` files"):
-        names = sorted(_npy_files(path), key=natural)
-        if not names:
-            raise broken(
-                path, "it is a folder without `.npy` files", help="give a file, or such a folder"
-            )
-        entries = {
-            name.removesuffix(".npy").replace(os.sep, "/"): _entry(
-                path, name, partial(open_regular, os.path.join(path, name))
-            )
-            for name in names
-        }
-        yield _source(path, "folder of NumPy arrays", entries, ordered=False)
+    return opened(path, "folder of `.npy` files", (), partial(_folder, path))
+
+
+def _folder(path: str, stack: ExitStack) -> WeightsSource:
+    del stack  # each file is opened when it is read
+    names = sorted(_npy_files(path), key=natural)
+    if not names:
+        raise broken(
+            path, "it is a folder without `.npy` files", help="give a file, or such a folder"
+        )
+    entries = {
+        name.removesuffix(".npy").replace(os.sep, "/"): _entry(
+            path, name, partial(open_regular, os.path.join(path, name))
+        )
+        for name in names
+    }
+    return _source(path, "folder of NumPy arrays", entries, ordered=False)
 
 
 def _npy_files(folder: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -29,6 +29,7 @@ from cnndsl.importers.weights.source import (
     WeightsSource,
     broken,
     kernel_axes,
+    opened,
     told_as_unreadable,
 )
 
@@ -58,17 +59,20 @@ _FLOATS = frozenset(
 )
 
 
-@contextmanager
-def open_onnx(path: str) -> Iterator[WeightsSource]:
+def open_onnx(path: str) -> AbstractContextManager[WeightsSource]:
     """The weights of a model, whose numbers may stand in files beside it.
 
     Raises:
         UserError: CNN650 where it is no whole model, or has no weights.
     """
-    with told_as_unreadable(path, "ONNX model", (DecodeError, TypeError)):
-        with open_regular(path, most=_LARGEST) as file:
-            model = onnx.ModelProto.FromString(file.read())
-        yield onnx_source(path, model)
+    return opened(path, "ONNX model", (DecodeError, TypeError), partial(_source, path))
+
+
+def _source(path: str, stack: ExitStack) -> WeightsSource:
+    del stack  # nothing stays open
+    with open_regular(path, most=_LARGEST) as file:
+        model = onnx.ModelProto.FromString(file.read())
+    return onnx_source(path, model)
 
 
 def onnx_source(path: str, model: onnx.ModelProto) -> WeightsSource:

@@ -100,7 +100,7 @@ def read_pickle(
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if opcode.name == "STOP":
-                return machine.stack.pop()
+                return machine.result()
             machine.carry_out(opcode.name, argument)
             if number == _MOST:
                 break
@@ -187,6 +187,13 @@ class _Machine:
             stack.append(stack[-1])
         else:
             self._call(name, argument)
+
+    def result(self) -> Any:
+        """What is left at the end, which must be one thing."""
+        [found] = self._pop(1)
+        if self.stack:
+            raise PickleError("it leaves more than one thing")
+        return found
 
     def _call(self, name: str, argument: Any) -> None:
         """The instructions that name something, or want it called."""

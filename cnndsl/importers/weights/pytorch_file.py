@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import math
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from cnndsl.importers.weights.pickles import (
     UnsafePickleError,
     read_pickle,
 )
-from cnndsl.importers.weights.source import Numbers, WeightsSource, broken, told_as_unreadable
+from cnndsl.importers.weights.source import Numbers, WeightsSource, broken, opened
 from cnndsl.importers.weights.state_dict import Entry, state_dict_source
 from cnndsl.limits import Limits
 
@@ -98,8 +98,7 @@ ReadStorage: TypeAlias = "Callable[[_Storage], memoryview]"
 _DTYPES = frozenset({"float", "bfloat", "int", "uint", "bool", "double", "half", "long", "short"})
 
 
-@contextmanager
-def open_pytorch(path: str) -> Iterator[WeightsSource]:
+def open_pytorch(path: str) -> AbstractContextManager[WeightsSource]:
     """The state dict in a checkpoint, wherever in it that stands.
 
     Raises:
@@ -107,19 +106,21 @@ def open_pytorch(path: str) -> Iterator[WeightsSource]:
             no whole checkpoint, or has no state dict.
     """
     kinds = (BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError, IndexError)
-    with told_as_unreadable(path, "PyTorch checkpoint", kinds), open_regular(path) as file:
-        try:
-            if file.read(4) == b"PK\x03\x04":
-                file.seek(0)
-                with ZipFile(file) as archive:
-                    zipped = _Zipped(path, archive)
-                    yield _source(path, zipped.content(), zipped.read, "zip")
-                return
-            file.seek(0)
-            legacy = _Legacy(path, file, size_of(file))
-            yield _source(path, legacy.content(), legacy.read, "before 2020")
-        except UnsafePickleError as error:
-            raise _unsafe(path, error.name) from error
+    return opened(path, "PyTorch checkpoint", kinds, partial(_opened, path))
+
+
+def _opened(path: str, stack: ExitStack) -> WeightsSource:
+    file = stack.enter_context(open_regular(path))
+    is_zip = file.read(4) == b"PK\x03\x04"
+    file.seek(0)
+    try:
+        if is_zip:
+            zipped = _Zipped(path, stack.enter_context(ZipFile(file)))
+            return _source(path, zipped.content(), zipped.read, "zip")
+        legacy = _Legacy(path, file, size_of(file))
+        return _source(path, legacy.content(), legacy.read, "before 2020")
+    except UnsafePickleError as error:
+        raise _unsafe(path, error.name) from error
 
 
 def _unsafe(path: str, name: str) -> UserError:
@@ -176,8 +177,9 @@ def _entry(name: str, call: Call, read: ReadStorage) -> Entry:
     last = first + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     if 0 not in shape and last >= storage.count:
         raise PickleError(f"`{name}` reaches beyond its storage")
-    if math.prod(shape) > max(storage.count, 1):
-        raise PickleError(f"`{name}` has more numbers than its storage")
+    width = storage.size // max(storage.count, 1)
+    if width * math.prod(shape) > max(Limits.current().unpacked, storage.size):
+        raise PickleError(f"`{name}` repeats its numbers too often")
     return Entry(shape, storage.dtype, partial(_numbers, read, storage, first, shape, steps))
 
 
@@ -227,7 +229,7 @@ def _numbers(
         stored, shape, tuple(dtype.itemsize * step for step in steps), writeable=False
     )
     if not half:
-        return numpy.ascontiguousarray(view)
+        return view.copy()
     # NumPy does not know it: the upper halves of float32.
     return (view.astype(numpy.uint32) << numpy.uint32(16)).view(numpy.float32)
 

@@ -9,9 +9,9 @@ of a depthwise convolution, ``D``, ``H``, ``W`` the window. Ours, ONNX's, PyTorc
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -30,6 +30,7 @@ __all__ = [
     "WeightsSource",
     "broken",
     "kernel_axes",
+    "opened",
     "told_as_unreadable",
 ]
 
@@ -156,6 +157,50 @@ def broken(path: str | os.PathLike[str], why: str, *, help: str = "") -> UserErr
         f"cannot read the weights in `{os.fspath(path)}`: {why}",
         help=help or "copy the file again from where it is whole",
     )
+
+
+@contextmanager
+def opened(
+    path: str,
+    what: str,
+    kinds: Sequence[type[Exception]],
+    build: Callable[[ExitStack], WeightsSource],
+) -> Iterator[WeightsSource]:
+    """A file of weights, open as long as the context is; what is wrong with it is CNN650.
+
+    Args:
+        path: the file.
+        what: what it should be, in words.
+        kinds: what its library raises about broken ones, besides the usual.
+        build: makes the source, and enters what is to be closed.
+
+    Raises:
+        UserError: CNN650, here and where numbers are read.
+    """
+    with ExitStack() as stack:
+        with told_as_unreadable(path, what, kinds):
+            source = build(stack)
+        yield replace(
+            source,
+            layers=tuple(
+                replace(
+                    layer, tensors=tuple(_told(one, path, what, kinds) for one in layer.tensors)
+                )
+                for layer in source.layers
+            ),
+        )
+
+
+def _told(
+    tensor: SourceTensor, path: str, what: str, kinds: Sequence[type[Exception]]
+) -> SourceTensor:
+    """A tensor whose reading says in our words what is wrong with the file."""
+
+    def read() -> Numbers:
+        with told_as_unreadable(path, what, kinds):
+            return tensor.read()
+
+    return replace(tensor, read=read)
 
 
 @contextmanager
