@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from cnndsl.inspection import draw_filters as draw_filters
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
-    from cnndsl.inspection import profile as profile
     from cnndsl.inspection import export_weights as export_weights
     from cnndsl.inspection import import_weights as import_weights
+    from cnndsl.inspection import profile as profile
     from cnndsl.inspection import quantize as quantize
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
@@ -88,8 +88,8 @@ __all__ = [
     "draw_filters",
     "evaluate",
     "explain",
-    "format",
     "export_weights",
+    "format",
     "import_weights",
     "load",
     "parse",

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cnndsl.runtime.profile import Profile
     from cnndsl.runtime.quantize import Quantized, QuantizeOptions
 
-__all__ = ["Weighted", "draw_filters", "evaluate", "explain", "profile", "quantize"]
 __all__ = [
     "Weighted",
     "draw_filters",
@@ -36,6 +35,7 @@ __all__ = [
     "explain",
     "export_weights",
     "import_weights",
+    "profile",
     "quantize",
 ]
 
@@ -221,6 +221,8 @@ def _profiled(
     if os.fspath(model).lower().endswith(".onnx"):
         return load(model, verify=verify).typed, Path(model)
     return load(model).typed, None
+
+
 def import_weights(
     spec: Network | str | os.PathLike[str],
     source: str | os.PathLike[str] | Any,

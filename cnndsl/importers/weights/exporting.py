@@ -224,25 +224,14 @@ def _named(
         for tensor in layer.tensors:
             single, own = _source(rules, tensor.name)
             name = single or _joined(whole, axes, layer, tensor)
-            if not name or (not single and not whole):
+            if not name:
                 lacking.append(quoted(tensor.name))
                 continue
             if name in tensors:
-                raise UserError(
-                    "CNN658",
-                    f"{names} gives {quoted(tensor.name)} and {quoted(named[name])} one name:"
-                    f" {quoted(name)}",
-                    help="give each a name of its own by `--map`",
-                )
-            made = _shaped(arrays[tensor.name], layer, tensor, own if single else axes)
-            if made is None:
-                raise UserError(
-                    "CNN658",
-                    f"{quoted(tensor.name)} ({sizes(tensor.shape)}) has no axes"
-                    f" {own if single else axes}",
-                    help="take the third word of its rule out of the map",
-                )
-            tensors[name], named[name] = made, tensor.name
+                raise _twice(names, tensor.name, named[name], name)
+            there = own if single else axes
+            tensors[name] = _shaped(arrays[tensor.name], layer, tensor, there)
+            named[name] = tensor.name
         if layer.group is Group.NORM and whole:
             tensors[f"{whole}.num_batches_tracked"] = numpy.zeros((), numpy.int64)
     if lacking:
@@ -255,6 +244,14 @@ def _named(
     return Exported(network, tensors, names, named)
 
 
+def _twice(names: str, one: str, other: str, name: str) -> UserError:
+    return UserError(
+        "CNN658",
+        f"{names} gives {quoted(one)} and {quoted(other)} one name: {quoted(name)}",
+        help="give each a name of its own by `--map`",
+    )
+
+
 def _joined(whole: str, axes: str, layer: TargetLayer, tensor: TargetTensor) -> str:
     """A tensor's full name; that of a lone vector is its layer's."""
     if layer.group is Group.VECTOR and "C" in axes:
@@ -262,8 +259,23 @@ def _joined(whole: str, axes: str, layer: TargetLayer, tensor: TargetTensor) -> 
     return f"{whole}.{_PARTS[tensor.role]}" if whole else ""
 
 
-def _shaped(array: Array, layer: TargetLayer, tensor: TargetTensor, axes: str) -> Numbers | None:
-    """A weight with the axes that it has there; None where it cannot have them."""
+def _shaped(array: Array, layer: TargetLayer, tensor: TargetTensor, axes: str) -> Numbers:
+    """A weight with the axes that it has there.
+
+    Raises:
+        UserError: CNN658 where it cannot have them.
+    """
+    made = _with_axes(array, layer, tensor, axes)
+    if made is None:
+        raise UserError(
+            "CNN658",
+            f"{quoted(tensor.name)} ({sizes(tensor.shape)}) has no axes {axes}",
+            help="take the third word of its rule out of the map",
+        )
+    return made
+
+
+def _with_axes(array: Array, layer: TargetLayer, tensor: TargetTensor, axes: str) -> Numbers | None:
     if not axes or tensor.role not in (Role.KERNEL, Role.SCALE, Role.SLOPE):
         return array
     if "C" in axes:
