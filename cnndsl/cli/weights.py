@@ -35,8 +35,8 @@ _ENDINGS = (
 # Long, because its parameters are the options of the command.
 @click.command(
     epilog="\b\nExample:\n"
-    "  cnndsl weights resnet50 resnet50-0676ba61.pth -o resnet50.safetensors\n"
-    "  cnndsl compile resnet50 --weights resnet50.safetensors"
+    "  cnndsl weights net.cnn theirs.pt -o net.safetensors\n"
+    "  cnndsl weights net.cnn net.safetensors --export pytorch -o ours.pt"
 )
 @click.argument("spec", shell_complete=complete_specs)
 @click.argument("file", shell_complete=complete_files(*_ENDINGS))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -114,7 +115,7 @@ def _npy_files(folder: str) -> Iterator[str]:
 def _entry(path: str, member: str, open_member: Callable[[], IO[bytes]]) -> Entry:
     with open_member() as file:
         try:
-            shape, _, dtype = read_npy_header(file)
+            shape, _, dtype = _header(file)
         except ValueError as error:
             raise broken(path, f"`{member}` is no array ({error})") from error
     if math.prod(shape) * dtype.itemsize > Limits.current().unpacked:
@@ -127,9 +128,16 @@ def _entry(path: str, member: str, open_member: Callable[[], IO[bytes]]) -> Entr
     return Entry(shape, dtype.name, partial(_read, path, member, open_member))
 
 
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, numpy.dtype[numpy.generic]]:
+    """What stands before an array's numbers; that Python 2 wrote it is nobody's concern."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return read_npy_header(file)
+
+
 def _read(path: str, member: str, open_member: Callable[[], IO[bytes]]) -> Numbers:
     with open_member() as file:
-        shape, fortran, dtype = read_npy_header(file)
+        shape, fortran, dtype = _header(file)
         if dtype.hasobject:
             raise broken(path, f"`{member}` holds objects of Python, which are never read")
         size = math.prod(shape) * dtype.itemsize

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.diagnostics.words import abridged_lines, closest, count
+from cnndsl.diagnostics.words import abridged_lines, closest, count, listed
 from cnndsl.graph.weights import SHOWN, quoted
 from cnndsl.importers.weights.layout import sizes
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.order import Counts, Mismatch, Ordered, Reordered, Swapped, Unsaid
-from cnndsl.importers.weights.shipped import shipped_maps
+from cnndsl.importers.weights.shipped import ShippedMap, shipped_maps
 from cnndsl.importers.weights.source import Role, SourceLayer, SourceTensor, WeightsSource
 from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, group_of
 
@@ -201,23 +201,28 @@ class Refusals:
 
     def _error(self, message: str, notes: Iterable[str], help: str) -> UserError:
         known = self._known()
-        return UserError("CNN652", message, notes=[*notes, *known], help=help)
+        if known is None:
+            return UserError("CNN652", message, notes=notes, help=help)
+        specs = [f"`{one}`" for one in known.specs]
+        return UserError(
+            "CNN652",
+            message,
+            notes=[*notes, f"the file has the names of {known.title}"],
+            help=f"take the spec of that model: {listed(specs, 'or')}",
+        )
 
-    def _known(self) -> list[str]:
-        """Where all names are those of a known model, the specs that are that."""
+    def _known(self) -> ShippedMap | None:
+        """The model that all names of the file are those of, where another spec is that."""
         for shipped in shipped_maps():
-            if self.network.replace("_", "-") in shipped.specs or self.network in shipped.specs:
+            if self.network.replace("_", "-") in shipped.specs:
                 continue
             named = [
                 any(rule.target(layer.name) for rule in shipped.rules)
                 for layer in self.source.layers
             ]
             if named and all(named):
-                return [
-                    f"the file has the names of {shipped.title}, which the specs"
-                    f" {', '.join(f'`{one}`' for one in shipped.specs)} are"
-                ]
-        return []
+                return shipped
+        return None
 
     def _first(self, layers: Sequence[SourceLayer]) -> list[str]:
         return list(abridged_lines([f"{quoted(x.name)} ({_of_source(x)})" for x in layers], 4))
