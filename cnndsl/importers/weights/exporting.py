@@ -41,6 +41,9 @@ __all__ = [
 Library: TypeAlias = Literal["pytorch", "timm"]
 """Whose names to give: torchvision's or plain PyTorch's, or timm's."""
 
+_MOSTLY = 0.5
+"""More than this share of a map's rules must be for layers that there are."""
+
 _PARTS = {
     Role.KERNEL: "weight",
     Role.BIAS: "bias",
@@ -113,12 +116,14 @@ def export_state_dict(
             or two of them alike.
     """
     arrays = _arrays(typed, weights)
-    layers = [one for one in targets_of(typed) if one.tensors[0].name in arrays]
+    targets = targets_of(typed)
+    layers = [one for one in targets if one.tensors[0].name in arrays]
     if rules:
         return _named(layers, arrays, tuple(rules), "the map", typed.name)
     if library == "timm":  # whose models have no classifiers on the way
         layers = [one for one in layers if one.required]
-    shipped = _shipped(typed.name, layers, library)
+        targets = tuple(one for one in targets if one.required)
+    shipped = _shipped(typed.name, targets, library)
     if shipped is not None:
         title = f"the names of {shipped.title}"
         return _named(layers, arrays, shipped.rules, title, typed.name)
@@ -171,29 +176,28 @@ def _of_library(library: Library) -> list[ShippedMap]:
     return timm if library == "timm" else [one for one in maps if "torchvision's" in one.title]
 
 
-def _shipped(network: str, layers: Sequence[TargetLayer], library: Library) -> ShippedMap | None:
-    """The shipped map that names all layers, or None.
+def _shipped(network: str, targets: Sequence[TargetLayer], library: Library) -> ShippedMap | None:
+    """The shipped map that names all layers, and has few names for others; or None.
 
     Raises:
         UserError: CNN658 where several do, and none is for a spec of this name.
     """
-    covering = [
-        one
+    # A map of a large network has names for the layers of many a small one, which it is not.
+    used = {
+        one: len(_used(one.rules, targets)) / len(one.rules)
         for one in _of_library(library)
-        if all(_source(one.rules, layer.name)[0] for layer in layers)
-    ]
-    # A map of a network with normalisations has names for the one without, other ones.
-    lonely = [len({*one.rules} - _used(one.rules, layers)) for one in covering]
-    best = [one for one, number in zip(covering, lonely, strict=True) if number == min(lonely)]
-    named = [one for one in best if network.replace("_", "-") in one.specs]
-    if len(best) > 1 and not named:
+        if all(_source(one.rules, layer.name)[0] for layer in targets)
+    }
+    fitting = [one for one in used if used[one] == max(used.values()) > _MOSTLY]
+    named = [one for one in fitting if network.replace("_", "-") in one.specs]
+    if len(fitting) > 1 and not named:
         raise UserError(
             "CNN658",
-            f"`{network}` may be one of several models: {', '.join(one.title for one in best)}",
-            help=f"give the network the name of one (`network {best[0].specs[0]}`), or say the"
+            f"`{network}` may be one of several models: {', '.join(one.title for one in fitting)}",
+            help=f"give the network the name of one (`network {fitting[0].specs[0]}`), or say the"
             " names by `--map`",
         )
-    return next(iter(named or best), None)
+    return next(iter(named or fitting), None)
 
 
 def _used(rules: Sequence[Rule], layers: Sequence[TargetLayer]) -> set[Rule]:

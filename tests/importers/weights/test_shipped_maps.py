@@ -100,6 +100,19 @@ def test_exported_names_lead_back_to_the_same_weights(
     assert {*again, *counters} == {*shapes}
 
 
+def test_a_small_network_is_no_model_because_its_layers_have_a_models_names(
+    tmp_path: Path,
+) -> None:
+    spec = tmp_path / "net.cnn"
+    spec.write_text("input 1x8x8\nconv 4@3 -> flatten -> dense 10\n", encoding="utf-8")
+    arrays = {"conv1.weight": hollow(4, 1, 3, 3), "conv1.bias": hollow(4)}
+    arrays |= {"dense1.weight": hollow(10, 144), "dense1.bias": hollow(10)}
+    write_weights(tmp_path / "w.safetensors", arrays, {})
+    found = export_state_dict(pipeline.load(spec), tmp_path / "w.safetensors")
+    assert found.names == "the spec's names"
+    assert [*found.tensors] == [*arrays]
+
+
 def entries(shapes: Shapes) -> dict[str, Entry]:
     return {name: Entry(shape, "float32", lambda: hollow()) for name, shape in shapes.items()}
 
