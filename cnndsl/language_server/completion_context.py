@@ -30,6 +30,9 @@ __all__ = ["Context", "Wanted", "context"]
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 _OPERATORS = OPERATORS | {"AT", "EQUAL", "NOT", "ELSE", "IF"}
+_OPERANDS = frozenset(("NAME", "NUMBER", "SIZE", "HOLE", "STRING", "LIST", "GROUP", "CALL"))
+"""What a value ends with; the last three stand for brackets that are closed."""
+
 _PLAIN = frozenset(("COLON", "ARROW", "EQUAL", "CLAIM"))
 """Behind these, the word of a statement is a name like any other."""
 
@@ -113,6 +116,8 @@ def context(text: str, offset: int) -> Context:
         return Context(Wanted.PATH if is_path else Wanted.NOTHING, begin + quoted + 1)
     match = _WORD.search(line)
     start = begin + match.start() if match else offset
+    if start > begin and (text[start - 1].isalnum() or text[start - 1] in '_?"'):
+        return Context(Wanted.NOTHING, offset)  # the end of a number, or of a string
     frames = _frames(text[:start])
     return _Decision(frames, start).decide()
 
@@ -207,7 +212,7 @@ class _Decision:
             case "input":
                 return self._preparation(self.top.line)
             case "list" | "group":
-                return self._context(Wanted.EXPRESSION)
+                return self._expression(self.top.line)
             case "call":
                 return self._argument(self.top.line)
             case _:
@@ -233,14 +238,15 @@ class _Decision:
             case "OUTPUT":
                 return self._context(Wanted.LABEL)
             case "PARAM" | "LET":
-                wanted = Wanted.EXPRESSION if "EQUAL" in kinds else Wanted.NOTHING
-                return self._context(wanted)
+                if "EQUAL" not in kinds:
+                    return self._context(Wanted.NOTHING)
+                return self._expression(rest[kinds.index("EQUAL") + 1 :])
             case "IMPORT":
                 return self._context(Wanted.NOTHING if rest else Wanted.IMPORT)
             case "ROUNDING":
                 return self._context(Wanted.NOTHING if rest else Wanted.ROUNDING)
             case "EXPECT":
-                return self._context(Wanted.EXPRESSION if rest else Wanted.QUANTITY)
+                return self._expression(rest[1:]) if rest else self._context(Wanted.QUANTITY)
             case "RETURN":
                 return self._chain(rest)
             case _:
@@ -263,13 +269,20 @@ class _Decision:
             last = kinds[-1] == "CLAIM"
             return self._context(Wanted.CLAIM if last else Wanted.NOTHING)
         if kinds[0] in ("FOR", "IF", "REPEAT"):
-            return self._loop(kinds)
+            return self._loop(rest)
         return self._phrase_of(rest)
 
-    def _loop(self, kinds: list[str]) -> Context:
+    def _loop(self, line: Sequence[_Token]) -> Context:
+        kinds = [token.kind for token in line]
         if kinds[-1] in ("BODY", "ELSE") or (kinds[0] == "FOR" and "IN" not in kinds):
             return self._context(Wanted.NOTHING)
-        return self._context(Wanted.EXPRESSION)
+        word = kinds.index("IN") if kinds[0] == "FOR" else 0
+        return self._expression(line[word + 1 :])
+
+    def _expression(self, line: Sequence[_Token]) -> Context:
+        """In an expression: a value where one is missing, nothing behind one."""
+        complete = bool(line) and line[-1].kind in _OPERANDS
+        return self._context(Wanted.NOTHING if complete else Wanted.EXPRESSION)
 
     def _phrase_of(self, rest: list[_Token]) -> Context:
         """Behind a layer's name."""
@@ -314,7 +327,7 @@ class _Decision:
         if callee in SIZES:
             return self._context(Wanted.STREAM)
         if callee in FUNCTIONS:
-            return self._context(Wanted.EXPRESSION)
+            return self._expression(line)
         kinds = [token.kind for token in line]
         cut = max((at for at, kind in enumerate(kinds) if kind == "COMMA"), default=-1)
         position, rest = kinds.count("COMMA"), line[cut + 1 :]

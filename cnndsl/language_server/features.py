@@ -49,6 +49,7 @@ def make_server() -> SpecServer:
     _reading(server)
     _outline(server)
     _finding(server)
+    _marking(server)
     _writing(server)
     _changing(server)
     return server
@@ -64,7 +65,8 @@ def _reading(server: SpecServer) -> None:
             return None
         document, views = found
         offset = document.lines.offset(params.position)
-        return hover(views, document.path, document.lines, offset)
+        lines = document.lines
+        return await server.aside(lambda: hover(views, document.path, lines, offset))
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
     async def _(params: types.InlayHintParams) -> list[types.InlayHint]:
@@ -73,12 +75,16 @@ def _reading(server: SpecServer) -> None:
             return []
         document, views = found
         first, last = params.range.start.line, params.range.end.line
-        return hints(views, document.path, document.lines, first, last)
+        lines = document.lines
+        return await server.aside(lambda: hints(views, document.path, lines, first, last))
 
     @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
     async def _(params: types.CodeLensParams) -> list[types.CodeLens]:
         found = await server.view(params.text_document.uri)
-        return [] if found is None else lenses(found[1], found[0].lines)
+        if found is None:
+            return []
+        lines, view = found[0].lines, found[1]
+        return await server.aside(lambda: lenses(view, lines))
 
 
 def _outline(server: SpecServer) -> None:
@@ -87,12 +93,18 @@ def _outline(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     async def _(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
         found = await server.view(params.text_document.uri)
-        return [] if found is None else symbols(found[1].module, found[0].lines)
+        if found is None:
+            return []
+        lines, module = found[0].lines, found[1].module
+        return await server.aside(lambda: symbols(module, lines))
 
     @server.feature(types.TEXT_DOCUMENT_FOLDING_RANGE)
     async def _(params: types.FoldingRangeParams) -> list[types.FoldingRange]:
         found = await server.view(params.text_document.uri)
-        return [] if found is None else folds(found[1].module, found[0].lines)
+        if found is None:
+            return []
+        lines, module = found[0].lines, found[1].module
+        return await server.aside(lambda: folds(module, lines))
 
     @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)
     async def _(params: types.SemanticTokensParams) -> types.SemanticTokens:
@@ -100,7 +112,9 @@ def _outline(server: SpecServer) -> None:
         if found is None:
             return types.SemanticTokens([])
         document, view = found
-        return types.SemanticTokens(tokens(view, document.path, document.lines))
+        lines = document.lines
+        data = await server.aside(lambda: tokens(view, document.path, lines))
+        return types.SemanticTokens(data)
 
 
 def _finding(server: SpecServer) -> None:
@@ -113,7 +127,7 @@ def _finding(server: SpecServer) -> None:
             return []
         document, view = found
         offset = document.lines.offset(params.position)
-        return definitions(view, document.path, offset, server.project)
+        return await server.aside(lambda: definitions(view, document.path, offset, server.project))
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     async def _(params: types.ReferenceParams) -> list[types.Location]:
@@ -123,13 +137,16 @@ def _finding(server: SpecServer) -> None:
         document, views = found
         offset = document.lines.offset(params.position)
         also = await server.aside(lambda: server.importing_files(document.path))
-        return references(
-            [*views, *also],
-            document.path,
-            offset,
-            server.project,
-            declaration=params.context.include_declaration,
+        known, declaration = [*views, *also], params.context.include_declaration
+        return await server.aside(
+            lambda: references(
+                known, document.path, offset, server.project, declaration=declaration
+            )
         )
+
+
+def _marking(server: SpecServer) -> None:
+    """What is marked in a text: the places of a name, and files that it names."""
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
     async def _(params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
@@ -138,12 +155,15 @@ def _finding(server: SpecServer) -> None:
             return []
         document, view = found
         offset = document.lines.offset(params.position)
-        return highlights(view, document.path, offset, server.project)
+        return await server.aside(lambda: highlights(view, document.path, offset, server.project))
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_LINK)
     async def _(params: types.DocumentLinkParams) -> list[types.DocumentLink]:
         found = await server.view(params.text_document.uri)
-        return [] if found is None else links(found[1], found[0].path, server.project)
+        if found is None:
+            return []
+        document, view = found
+        return await server.aside(lambda: links(view, document.path, server.project))
 
 
 def _writing(server: SpecServer) -> None:
@@ -170,22 +190,29 @@ def _writing(server: SpecServer) -> None:
         if found is None:
             return None
         document, offset, where, seen = found
-        return completions(where, seen, document.lines, offset, snippets=server.has_snippets)
-
-    @server.feature(types.COMPLETION_ITEM_RESOLVE)
-    async def _(item: types.CompletionItem) -> types.CompletionItem:
-        return resolved(item)
+        lines, snippets = document.lines, server.has_snippets
+        return await server.aside(
+            lambda: completions(where, seen, lines, offset, snippets=snippets)
+        )
 
     signs = types.SignatureHelpOptions(trigger_characters=["(", ",", " ", "@"])
 
     @server.feature(types.TEXT_DOCUMENT_SIGNATURE_HELP, signs)
     async def _(params: types.SignatureHelpParams) -> types.SignatureHelp | None:
         found = await sight(params.text_document.uri, params.position)
-        return None if found is None else signature_help(found[2], found[3])
+        if found is None:
+            return None
+        _, _, where, seen = found
+        return await server.aside(lambda: signature_help(where, seen))
 
 
 def _changing(server: SpecServer) -> None:
     """What changes a text."""
+
+    @server.feature(types.COMPLETION_ITEM_RESOLVE)
+    async def _(item: types.CompletionItem) -> types.CompletionItem:
+        return await server.aside(lambda: resolved(item))
+
     kinds = types.CodeActionOptions(code_action_kinds=list(code_actions.KINDS))
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)
