@@ -16,15 +16,28 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.frozen import frozen
 from cnndsl.language_server.keywords import KEYWORDS, SIZE_FUNCTIONS
-from cnndsl.language_server.layer_texts import parameter_text, schema_text, uses
+from cnndsl.language_server.layer_texts import call_text, parameter_text, schema_text, uses
 from cnndsl.language_server.name_resolution import Resolution
+from cnndsl.language_server.names import imported_path
 from cnndsl.language_server.positions import Lines
 from cnndsl.language_server.roles import layer, roles, setting_schema
-from cnndsl.language_server.symbol_texts import symbol_text
+from cnndsl.language_server.symbol_texts import block_text, symbol_text
 from cnndsl.language_server.view import View
 from cnndsl.layers.base import Schema
 from cnndsl.layers.reference import described_parameters
-from cnndsl.syntax.ast import Call, Chain, Expect, Expr, Input, Name, Phrase, Setting
+from cnndsl.syntax.ast import (
+    Block,
+    Call,
+    Chain,
+    Expect,
+    Expr,
+    Import,
+    Input,
+    Link,
+    Name,
+    Phrase,
+    Setting,
+)
 from cnndsl.syntax.walk import walk
 
 __all__ = ["hover"]
@@ -63,7 +76,8 @@ class _Place:
         resolution = Resolution(self.views[0].analysis.modules)
         occurrence = resolution.names(self.path).at(self.offset)
         if occurrence is not None:
-            yield occurrence.span, symbol_text(self.views, resolution, occurrence.symbol)
+            text = symbol_text(self.views, resolution, occurrence.symbol)
+            yield occurrence.span, "\n\n".join(filter(None, (self._call(occurrence.span), text)))
             return
         around = [node for node in self._nodes if self._holds(getattr(node, "span", None))]
         inputs = any(isinstance(node, Input) for node in around)
@@ -73,6 +87,24 @@ class _Place:
                 yield said
                 return
         yield from self._word()
+
+    def _call(self, name: Span) -> str:
+        """What a call of a block gives, where a name is that of its callee."""
+        for node in self._nodes:
+            element = node.element if isinstance(node, Link) else None
+            if isinstance(element, Call) and element.callee.span == name:
+                assert isinstance(node, Link)
+                return self._called(node, element)
+        return ""
+
+    def _called(self, link: Link, call: Call) -> str:
+        for view in self.views:
+            here, place = view.here(self.path, link.span), view.here(self.path, call.span)
+            passings = view.passings(here) if here is not None else ()
+            if passings and place is not None:
+                results = [view.shape(at) for one in passings for at in one.results]
+                return call_text(view, place, list(dict.fromkeys(f"`{one}`" for one in results)))
+        return ""
 
     @cached_property
     def _nodes(self) -> list[object]:
@@ -92,6 +124,8 @@ class _Place:
                 return said or ((node.span, done) if done else None)
             case Setting(name=name):
                 return self._setting(node, name.span, in_input=in_input)
+            case Import(path=text) if self._holds(text.span):
+                return text.span, self._imported(node)
             case Expect(quantity=word) if self._holds(word.span) and word.name in tuple(Quantity):
                 return word.span, self._quantity(Quantity(word.name))
             case _:
@@ -124,6 +158,15 @@ class _Place:
         if self._holds(name) or self._holds(word):
             return setting.span, schema_text(schema, f"{name.text} {word.text}".strip())
         return self._parameter(schema, arguments)
+
+    def _imported(self, statement: Import) -> str:
+        """The file that is imported, and the blocks that it defines."""
+        path = imported_path(statement, self.path)
+        module = self.views[0].analysis.modules.get(path)
+        if module is None:
+            return f"`{statement.path.value}` is not there"
+        blocks = [one for one in module.statements if isinstance(one, Block)]
+        return "\n\n".join((f"`{path}`", *(block_text(module, one) for one in blocks)))
 
     def _quantity(self, word: Quantity) -> str:
         """A quantity of the network, with its true value where that is known."""

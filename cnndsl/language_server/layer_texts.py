@@ -7,13 +7,14 @@ from inspect import getdoc
 
 from cnndsl import resources
 from cnndsl.analysis.cost import macs_of
+from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import count
 from cnndsl.elaborate.network import LayerNode
 from cnndsl.language_server.view import View
 from cnndsl.layers.base import Layer, Schema
 from cnndsl.layers.reference import ParameterText, described_parameters
 
-__all__ = ["costs", "layer_page", "parameter_text", "schema_text", "signature", "uses"]
+__all__ = ["call_text", "costs", "layer_page", "parameter_text", "schema_text", "signature", "uses"]
 
 SHOWN = 5
 """Of a layer in a block that is called often, so many are told apart."""
@@ -21,7 +22,8 @@ SHOWN = 5
 
 def schema_text(schema: type[Schema], word: str) -> str:
     """What a layer or a kind of setting is, how it is written, and its parameters."""
-    parts = [f"```cnn\n{signature(schema, word)}\n```", (getdoc(schema) or "").strip()]
+    told = (getdoc(schema) or "").strip().replace("``", "`")
+    parts = [f"```cnn\n{signature(schema, word)}\n```", told]
     parameters = described_parameters(schema)
     if parameters:
         parts.append("\n".join(f"- {parameter_text(one)}" for one in parameters))
@@ -78,6 +80,24 @@ def _use(view: View, position: int) -> tuple[str, str]:
 
 def _joined(parts: Iterator[str]) -> str:
     return "".join(f" · {part}" for part in parts)
+
+
+def call_text(view: View, call: Span, results: Sequence[str]) -> str:
+    """What a call of a block gives, and what its layers cost together."""
+    inside = [
+        position
+        for position, node in enumerate(view.analysis.draft.nodes)
+        if isinstance(node, LayerNode) and call in node.trace
+    ]
+    counts = [view.params(position) for position in inside]
+    parts = [f"this call gives {', '.join(results)}"] if results else []
+    if inside and None not in counts:
+        parts.append(count(len(inside), "layer"))
+        parts.append(count(sum(one or 0 for one in counts), "parameter", commas=True))
+    if inside and view.typed is not None:
+        typed = view.typed
+        parts.append(count(sum(macs_of(typed, at) for at in inside), "MAC", commas=True))
+    return " · ".join(parts)
 
 
 def costs(view: View, position: int) -> Iterator[str]:

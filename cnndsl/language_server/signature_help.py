@@ -27,7 +27,8 @@ def signature_help(context: Context, sight: Sight) -> types.SignatureHelp | None
     if context.schema is None:
         return None
     names = context.schema.parameter_names()
-    active = names.index(context.parameter) if context.wanted is Wanted.VALUE else None
+    wanted = context.wanted is Wanted.VALUE and context.parameter in names
+    active = names.index(context.parameter) if wanted else None
     return _help(_of_schema(context.schema, context.head), active)
 
 

@@ -47,6 +47,8 @@ block unit(filters, stream x) { x -> c: conv filters@3 -> relu }
         ("unit(64, poo|led)", ["`pooled`: stream", "`16x12x12`"]),
         ("input pic|ture", ["`picture`: input", "`1x28x28`"]),
         ("u: un|it(64", ["block unit(filters, stream x)", "A convolution of a stream\nand"]),
+        ("u: un|it(64", ["this call gives `64x10x10` · 2 layers · 9,280 parameters · "]),
+        ('import "par|ts"', ["parts.cnn`", "block unit(filters, stream x)"]),
         ("expect par|ams", ["`params` is "]),
         ("expect params |1", ["[CNN402]", "expectation"]),
         ("optimizer s|gd", ["optimizer sgd", "`momentum`"]),
