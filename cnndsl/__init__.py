@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from cnndsl.inspection import import_weights as import_weights
     from cnndsl.inspection import profile as profile
     from cnndsl.inspection import quantize as quantize
+    from cnndsl.network_import import Imported as Imported
+    from cnndsl.network_import import import_network as import_network
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
@@ -50,6 +52,7 @@ _HOMES = {
     "Diagnostic": "cnndsl.diagnostics.model",
     "Ensemble": "cnndsl.runtime.ensemble",
     "Evaluation": "cnndsl.runtime.evaluation",
+    "Imported": "cnndsl.network_import",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
     "Profile": "cnndsl.runtime.profile",
@@ -63,6 +66,7 @@ _HOMES = {
     "format": "cnndsl.texts",
     "export_weights": "cnndsl.inspection",
     "import_weights": "cnndsl.inspection",
+    "import_network": "cnndsl.network_import",
     "load": "cnndsl.api",
     "parse": "cnndsl.api",
     "profile": "cnndsl.inspection",
@@ -77,6 +81,7 @@ __all__ = [
     "Diagnostic",
     "Ensemble",
     "Evaluation",
+    "Imported",
     "Model",
     "Network",
     "Profile",
@@ -91,6 +96,7 @@ __all__ = [
     "export_weights",
     "format",
     "import_weights",
+    "import_network",
     "load",
     "parse",
     "profile",

@@ -69,6 +69,7 @@ EXEMPT = {
             "inspection",
             "texts",
             "api",
+            "network_import",
             "emit",
             "markdown",
             "pipeline",

@@ -16,6 +16,7 @@ VERBS = MappingProxyType(
         "summary": ("cnndsl.cli.summary:summary", "Count a network's parameters, MACs and memory."),
         "draw": ("cnndsl.cli.draw:draw", "Draw a network: its layers, or its feature maps."),
         "compile": ("cnndsl.cli.compile:compile", "Make an ONNX model of a spec."),
+        "import": ("cnndsl.cli.import_:import_", "Write another tool's network as a spec."),
         "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
         "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
         "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),

@@ -9,6 +9,7 @@ from console import run
 from foreign_weights import drawn
 from safetensors.numpy import save
 
+import cnndsl
 from cnndsl.cli import main
 from cnndsl.cli.verbs import VERBS
 from cnndsl.importers.weights.pytorch_writer import checkpoint
@@ -41,6 +42,7 @@ def test_an_example_of_the_help_works(verb: str, line: str, tmp_path: Path) -> N
     (tmp_path / "net.cnn").write_text(SPEC)
     for name, ending in (("theirs", "pt"), ("net", "safetensors")):
         (tmp_path / f"{name}.{ending}").write_bytes(weights(ending))
+    cnndsl.parse(SPEC).compile(device="cpu").save(tmp_path / "net.onnx")
     assert shlex.split(line)[1] == verb
     printed = run(line, tmp_path)
     assert "error" not in printed

@@ -69,6 +69,56 @@ def model_of_another_tool(folder: Path) -> None:
     onnx.save(onnx.ModelProto(ir_version=8), folder / "resnet50-v2-7.onnx")
 
 
+def foreign(
+    folder: Path, name: str, *nodes: onnx.NodeProto, sizes: tuple[int | str, ...], opset: int = 17
+) -> None:
+    """A model of another tool, from `data` to `answer`."""
+    ports = [
+        onnx.helper.make_tensor_value_info("data", onnx.TensorProto.FLOAT, ["N", *sizes]),
+        onnx.helper.make_tensor_value_info("answer", onnx.TensorProto.FLOAT, None),
+    ]
+    graph = onnx.helper.make_graph(list(nodes), name, ports[:1], ports[1:])
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), folder / f"{name}.onnx")
+
+
+def half_a_model(folder: Path) -> None:
+    cnndsl.load("lenet5").compile(device="cpu").save(folder / "half.onnx")
+    whole = (folder / "half.onnx").read_bytes()
+    (folder / "half.onnx").write_bytes(whole[: len(whole) // 2])
+
+
+def weights_elsewhere(folder: Path) -> None:
+    cnndsl.load("lenet5").compile(device="cpu").save(folder / "lenet5.onnx")
+    model = onnx.load(folder / "lenet5.onnx")
+    onnx.save(model, folder / "model.onnx", save_as_external_data=True, location="model.data")
+    (folder / "model.data").unlink()
+
+
+def an_old_opset(folder: Path) -> None:
+    foreign(folder, "old", onnx.helper.make_node("Relu", ["data"], ["answer"]), sizes=(3,), opset=3)
+
+
+def sizes_left_open(folder: Path) -> None:
+    pool = onnx.helper.make_node("GlobalAveragePool", ["data"], ["answer"])
+    foreign(folder, "open", pool, sizes=(3, "height", "width"))
+
+
+def a_sorted_answer(folder: Path) -> None:
+    pool = onnx.helper.make_node("GlobalAveragePool", ["data"], ["means"])
+    places = onnx.helper.make_node("ArgMax", ["means"], ["answer"], name="best", axis=1)
+    foreign(folder, "sorted", pool, places, sizes=(3, 8, 8))
+
+
+def nothing_but_a_sort(folder: Path) -> None:
+    places = onnx.helper.make_node("ArgMax", ["data"], ["answer"], name="best", axis=1)
+    foreign(folder, "constant", places, sizes=(3, 8, 8))
+
+
+def weights_alone(folder: Path) -> None:
+    (folder / "resnet.pth").write_bytes(b"PK")
+
+
 def a_huge_network(folder: Path) -> None:
     (folder / "huge.cnn").write_text("input 1x40x40\nflatten -> dense 500000\n", encoding="utf-8")
 
@@ -267,6 +317,13 @@ SITUATIONS: dict[str, Situation] = {
     "CNN623": nothing,
     "CNN630": blocks_only,
     **FOREIGN,
+    "CNN665": half_a_model,
+    "CNN666": weights_elsewhere,
+    "CNN667": an_old_opset,
+    "CNN668": sizes_left_open,
+    "CNN669": a_sorted_answer,
+    "CNN670": weights_alone,
+    "CNN671": nothing_but_a_sort,
     "CNN690": a_page("CNN690"),
     "CNN691": a_page("CNN691"),
     "CNN692": a_page("CNN692"),

@@ -20,6 +20,7 @@ from cnndsl.importers.networks.items import (
     FromItem,
     Item,
     JoinItem,
+    LayerItem,
     RepeatItem,
     Sequence,
     inner,
@@ -141,8 +142,15 @@ def _runs(seq: Sequence) -> Iterator[_Run]:
             continue
         for end in range(start + 1, min(start + _LONGEST, len(items)) + 1):
             last = items[end - 1]
-            if begins[end] and not isinstance(last, BindItem | FromItem):
+            if isinstance(last, BindItem | FromItem):
+                continue
+            if begins[end] or (isinstance(last, JoinItem) and _is_dropout(items[end])):
                 yield _Run(seq, start, end)
+
+
+def _is_dropout(item: Item) -> bool:
+    """Whether it may stand behind a call: ``fire(64) -> dropout``."""
+    return isinstance(item, LayerItem) and item.keyword == "dropout"
 
 
 def _bound(runs: list[_Run]) -> float:

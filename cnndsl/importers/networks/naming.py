@@ -35,10 +35,11 @@ __all__ = ["Names", "named"]
 
 @dataclass
 class Names:
-    """Names of values, and labels of calls and loops by the identity of their items."""
+    """Names of values on the top level and in each block, labels of calls by their identity."""
 
     values: dict[str, str] = field(default_factory=dict)
     calls: dict[int, str] = field(default_factory=dict)
+    blocks: list[dict[str, str]] = field(default_factory=list)
 
 
 def named(
@@ -55,7 +56,7 @@ def named(
     block_names = [block.name for block in blocks]
     for block in blocks:
         taken = [*block_names, *(one.name for one in block.parameters)]
-        _name_within(network, block.body, names, Namer(taken))
+        names.blocks.append(_names_within(network, block.body, Namer(taken)))
     namer = Namer([*block_names, *words])
     if len(network.inputs) == 1:
         names.values[network.inputs[0].name] = "input"
@@ -78,6 +79,7 @@ def _name_main(
     """Names on the top level: those that are read, then those that the source gives."""
     read = {*references(main), *outputs}
     prefixes = _own_prefixes(network, main)
+    prefix = len(parts_of(common_label([node.label for node in network.nodes if node.label])))
     for item in main.items:
         if isinstance(item, CallItem | RepeatItem):
             wanted = outputs.get(item.outputs[0]) or prefixes.get(id(item), "")
@@ -90,7 +92,7 @@ def _name_main(
             for at, value in enumerate(one.outputs):
                 if value in names.values:
                     continue
-                label = _label(network, one)
+                label = ".".join(parts_of(_label(network, one))[prefix:])
                 if value in read:
                     names.values[value] = namer.take(
                         outputs.get(value) or label, _fallback(one, at)
@@ -99,15 +101,17 @@ def _name_main(
                     names.values[value] = namer.take(label)
 
 
-def _name_within(network: ImportedNetwork, seq: Sequence, names: Names, namer: Namer) -> None:
+def _names_within(network: ImportedNetwork, seq: Sequence, namer: Namer) -> dict[str, str]:
     """Names in a block: of what is read there, and nothing else."""
     read = set(references(seq))
+    names: dict[str, str] = {}
     for item in seq.items:
         for one in _items(item):
             for at, value in enumerate(one.outputs):
-                if value in read and value not in names.values:
+                if value in read and value not in names:
                     last = parts_of(_label(network, one))[-1:]
-                    names.values[value] = namer.take("".join(last), _fallback(one, at))
+                    names[value] = namer.take("".join(last), _fallback(one, at))
+    return names
 
 
 def _items(item: Item) -> Iterator[Item]:

@@ -29,6 +29,9 @@ ROUNDING = "rounding"
 _SIZES = ("kernel", "stride", "padding", "dilation", "output_padding")
 """Parameters that have a value for each spatial dimension, or one for all."""
 
+_NEXT = 2.0**-23
+"""How far apart, of their size, neighbours in float32 are."""
+
 _LARGE = 1e15
 """Whole numbers up to here are written without a point."""
 
@@ -108,12 +111,16 @@ def _plain(value: object) -> Value | None:
 
 
 def _brief_number(value: float) -> float | int:
-    """The shortest number that is the same in float32, in which all is computed."""
-    import numpy
+    """The shortest number that is the same, or nearly the next one, in float32.
 
-    single = numpy.float32(value)
-    if float(single) == value:
-        value = float(str(single))
+    >>> _brief_number(9.999999747378752e-06), _brief_number(0.10000000149011612), _brief_number(6.0)
+    (1e-05, 0.1, 6)
+    """
+    for digits in range(1, 17):
+        short = float(f"{value:.{digits}g}")
+        if abs(short - value) <= _NEXT * abs(value):
+            value = short
+            break
     return int(value) if value.is_integer() and abs(value) < _LARGE else value
 
 

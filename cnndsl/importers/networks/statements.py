@@ -7,6 +7,7 @@ behind it: normalisation, activation, dropout. Loops have a line for each statem
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.unparse import expression
@@ -40,6 +41,7 @@ from cnndsl.syntax.ast import (
     Call,
     Chain,
     ChainStatement,
+    Claim,
     Element,
     Expr,
     Identifier,
@@ -129,13 +131,15 @@ class Writer:
         """A sequence between braces."""
         return Body(tuple(self.statements(seq)), NOWHERE)
 
-    def statements(self, seq: Sequence) -> Iterator[Statement]:
-        """A sequence, line by line."""
+    def statements(
+        self, seq: Sequence, claims: Mapping[int, Claim] = MappingProxyType({})
+    ) -> Iterator[Statement]:
+        """A sequence, line by line; ``claims`` stand behind lines that end with these items."""
         links: list[Link] = [self._start(seq.start)] if seq.start is not None else []
         before: Item | None = None
-        for item in seq.items:
+        for at, item in enumerate(seq.items):
             if links and before is not None and begins_line(item, before):
-                yield ChainStatement(Chain(tuple(links), NOWHERE), NOWHERE)
+                yield _line(links, claims.get(at - 1))
                 links = []
             if isinstance(item, BindItem):
                 names = tuple(identifier(self.labels[value]) for value in item.outputs)
@@ -146,7 +150,7 @@ class Writer:
                 links.append(self._link(item))
             before = item
         if links:
-            yield ChainStatement(Chain(tuple(links), NOWHERE), NOWHERE)
+            yield _line(links, claims.get(len(seq.items) - 1))
 
     def _bound(self, seq: Sequence) -> Chain:
         """What stands behind `=`: its result has its name from before that."""
@@ -251,6 +255,12 @@ class Writer:
             case None:
                 raise TypeError("a setting without a value is left out")
         return expression(leaf, NOWHERE)
+
+
+def _line(links: list[Link], claim: Claim | None) -> ChainStatement:
+    if claim is not None:
+        links = [*links[:-1], replace(links[-1], claims=(claim,))]
+    return ChainStatement(Chain(tuple(links), NOWHERE), NOWHERE)
 
 
 def _is_size(value: Value) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cnndsl.elaborate.unparse import expression, train_statement
 from cnndsl.frozen import replace
 from cnndsl.importers.networks.graph import ImportedInput, ImportedNetwork
+from cnndsl.importers.networks.head import CLASSES, Head
 from cnndsl.importers.networks.items import Definition, Sequence
 from cnndsl.importers.networks.labels import legal
 from cnndsl.importers.networks.naming import Names
@@ -14,7 +15,9 @@ from cnndsl.importers.networks.statements import NOWHERE, Writer, identifier
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import (
     Binary,
+    Claim,
     Classes,
+    Expect,
     Expr,
     Input,
     List,
@@ -23,6 +26,7 @@ from cnndsl.syntax.ast import (
     NetworkName,
     Number,
     Output,
+    Param,
     RoundingRule,
     Setting,
     Size,
@@ -34,6 +38,7 @@ from cnndsl.syntax.ast import (
 __all__ = ["module"]
 
 
+# Long, because it has a line for each kind of statement, in the order of a spec.
 def module(
     network: ImportedNetwork,
     main: Sequence,
@@ -41,16 +46,25 @@ def module(
     names: Names,
     rounding: str,
     labels: Mapping[str, str],
+    expected: Mapping[str, int],
+    head: Head | None = None,
 ) -> Module:
     """The spec's syntax tree; all of it stands nowhere yet.
 
     ``labels`` are the names that layers have in the spec, by what the source calls them: a recipe
-    says of no others that they are frozen, say.
+    says of no others that they are frozen, say. ``expected`` are counts that the spec expects.
     """
+    blocks = [
+        Writer(known, {}, definitions).block(one)
+        for one, known in zip(definitions.values(), names.blocks, strict=True)
+    ]
     writer = Writer(names.values, names.calls, definitions)
     statements: list[Statement] = [
         NetworkName(identifier(legal(network.name) or "imported"), NOWHERE)
     ]
+    if head is not None:
+        number = Number(head.classes, NOWHERE)
+        statements.append(Param(identifier(CLASSES), number, NOWHERE))
     if rounding != "exact":
         statements.append(RoundingRule(identifier(rounding), NOWHERE))
     for one in network.inputs:
@@ -60,13 +74,15 @@ def module(
     if network.classes:
         texts = tuple(Text(name, NOWHERE) for name in network.classes)
         statements.append(Classes(texts, NOWHERE))
-    statements += [writer.block(one) for one in definitions.values()]
-    statements += writer.statements(main)
+    statements += blocks
+    statements += writer.statements(main, _claims(network, main, head))
     others = [names.values[value] for value in list(network.outputs.values())[1:]]
     if others:
         statements.append(
             Output(tuple(Name(one, NOWHERE) for one in dict.fromkeys(others)), NOWHERE)
         )
+    for what, amount in expected.items():
+        statements.append(Expect(identifier(what), (Number(amount, NOWHERE),), NOWHERE))
     if network.recipe is not None:
         recipe = _named(_named_heads(network.recipe, network, names), labels)
         statements.append(_short(train_statement(recipe, NOWHERE)))
@@ -117,6 +133,22 @@ def _named(recipe: Recipe, labels: Mapping[str, str]) -> Recipe:
             if one.label in labels
         ),
     )
+
+
+def _claims(network: ImportedNetwork, main: Sequence, head: Head | None) -> dict[int, Claim]:
+    """What is claimed behind each item of the main sequence, if a line ends there.
+
+    From the head on the channels are ``classes``.
+    """
+    found: dict[int, Claim] = {}
+    for at, item in enumerate(main.items):
+        if len(item.outputs) != 1:
+            continue
+        sizes: list[Expr] = [Number(size, NOWHERE) for size in network.types[item.outputs[0]].dims]
+        if head is not None and at >= head.item:
+            sizes[0] = Name(CLASSES, NOWHERE)
+        found[at] = Claim(tuple(sizes), NOWHERE)
+    return found
 
 
 def _input(one: ImportedInput, name: str) -> Input:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cnndsl.importers.networks.block_names import named_blocks
 from cnndsl.importers.networks.blocks import Program, compressed
 from cnndsl.importers.networks.graph import ImportedNetwork
+from cnndsl.importers.networks.head import with_classes
 from cnndsl.importers.networks.items import Leaf, Ref, Sequence, nodes_of
 from cnndsl.importers.networks.naming import named
+from cnndsl.importers.networks.rewriting import simplified
 from cnndsl.importers.networks.rounding import rounding_rules
 from cnndsl.importers.networks.settings import ROUNDING
 from cnndsl.importers.networks.structure import structured, without_inner_splits
@@ -30,15 +33,20 @@ class Written:
 
 
 def written(
-    network: ImportedNetwork, *, blocks: bool = True, labels: Mapping[str, str] | None = None
+    network: ImportedNetwork,
+    *,
+    blocks: bool = True,
+    labels: Mapping[str, str] | None = None,
+    expected: Mapping[str, int] = MappingProxyType({}),
 ) -> Written:
     """The spec of a network; without ``blocks`` as one list of layers.
 
     Where its recipe speaks of layers (``freeze``), these are known by their names in the spec only
     when that was read: ``labels`` are those, by what the source calls the layers
-    (:func:`~cnndsl.importers.networks.proof.labels_of`). Without them that is left out.
+    (:func:`~cnndsl.importers.networks.proof.labels_of`). Without them that is left out. So with
+    ``expected``, the counts that the spec expects.
     """
-    network = without_inner_splits(network)
+    network = without_inner_splits(simplified(network))
     rule, exceptions = rounding_rules(network)
     extra: dict[int, tuple[tuple[str, Leaf], ...]] = {
         at: ((ROUNDING, rounding),) for at, rounding in exceptions.items()
@@ -49,9 +57,10 @@ def written(
     main = structured(network, extra)
     others = {**dict(list(network.outputs.items())[1:]), **network.heads}
     program = compressed(main, others) if blocks else Program(main)
+    program.main, head = with_classes(network, program.main)
     definitions = named_blocks(program)
     names = named(network, program.main, list(definitions.values()))
-    tree = module(network, program.main, definitions, names, rule, labels or {})
+    tree = module(network, program.main, definitions, names, rule, labels or {}, expected, head)
     return Written(print_module(tree), network, tuple(_order(program.main)))
 
 

@@ -100,7 +100,7 @@ def test_a_solver_beside_the_net_is_its_recipe(lenet: Path) -> None:
         "freeze conv2",
         "lr_factor ip1 10",
     ]
-    assert "ip1: dense 10 init normal(0.02) -> softmax" in text
+    assert "ip1: dense classes init normal(0.02) -> softmax" in text
     assert network.notes == (
         "line 3, layer `digits`: the size of `data` is that of lenet.prototxt, 1x28x28",
         "the recipe is that of lenet_solver.prototxt",

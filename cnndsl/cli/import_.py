@@ -1,0 +1,97 @@
+"""``cnndsl import``: a network of another tool in, a spec and its weights out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.completion import complete_files
+from cnndsl.cli.options import color_option
+from cnndsl.diagnostics.render.characters import visible
+
+__all__ = ["import_"]
+
+_ENDINGS = (".onnx", ".prototxt", ".cfg", ".json", ".keras")
+
+
+def _sizes(
+    ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        parts = sizes.split("x")
+        if not all(part.isdecimal() and 0 < int(part) < 2**31 for part in parts):
+            raise click.BadParameter(f"'{text}' is not NAME=SIZES, as `data=3x224x224`")
+        found[name] = tuple(map(int, parts))
+    return found
+
+
+@click.command("import", epilog="\b\nExample:\n  cnndsl import net.onnx -o imported.cnn")
+@click.argument(
+    "file", shell_complete=complete_files(".onnx", ".prototxt", ".cfg", ".json", ".keras")
+)
+@click.option("-o", "output", metavar="SPEC.cnn", help="The spec to write; by default FILE.cnn.")
+@click.option(
+    "--input",
+    "sizes",
+    multiple=True,
+    metavar="[NAME=]SIZES",
+    callback=_sizes,
+    help="What an input takes whose sizes the file leaves open: `data=3x224x224`; may be given"
+    " several times.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many samples there are to train with: Caffe and Darknet count iterations, a recipe"
+    " epochs.",
+)
+@click.option(
+    "--partial", is_flag=True, help="Write what can be said, up to what cannot: it is listed."
+)
+@click.option("--flat", is_flag=True, help="Write one layer after the other, without blocks.")
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+@color_option
+def import_(
+    file: str,
+    output: str | None,
+    sizes: dict[str, tuple[int, ...]],
+    samples: int | None,
+    partial: bool,
+    flat: bool,
+    force: bool,
+) -> None:
+    """Write the network of another tool as a spec, and its weights beside it.
+
+    What repeats becomes blocks and loops, and every size a claim. The spec is checked, and
+    compared with the network layer by layer. What no spec says is listed with its place.
+    """
+    from cnndsl.network_import import import_network
+
+    spec = Path(output or f"{Path(file).stem}.cnn")
+    target = spec.with_suffix(".safetensors")
+    taken = [path for path in (spec, target) if path.exists()]
+    if taken and not force:
+        raise click.UsageError(f"`{visible(str(taken[0]))}` is there already: add --force, or -o")
+    found = import_network(
+        file, sizes=sizes, samples=samples or 0, partial=partial, blocks=not flat
+    )
+    for note in found.notes:
+        click.echo(f"note: {visible(note)}", err=True)
+    for one in found.refused:
+        click.echo(f"not said: {visible(f'{one.place}, {one.what}: {one.why}')}", err=True)
+    if found.behind:
+        click.echo(f"not said: {found.behind} layers behind these", err=True)
+    written, numbers = found.save(spec, target)
+    lines = len(found.text.splitlines())
+    click.echo(
+        f"{visible(str(written))}: {lines} lines, {found.params:,} parameters, {found.macs:,} MACs"
+    )
+    if numbers is None:
+        click.echo(f"it has no weights: train it, or `cnndsl weights {visible(str(written))} FILE`")
+        return
+    click.echo(f"{visible(str(numbers))}: its weights")
+    click.echo(f"\n  cnndsl run {visible(str(written))} INPUT --weights {visible(str(numbers))}")

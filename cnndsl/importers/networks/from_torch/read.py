@@ -1,0 +1,116 @@
+"""From a ``torch.nn.Module`` to the common form of imported networks.
+
+``torch.export`` gives a graph of ATen operators with every shape, and the module that each belongs
+to. The operators are said as ONNX's (:mod:`.operators`), and go the way of those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.importers.networks.builder import NetworkBuilder
+from cnndsl.importers.networks.from_onnx.graph import OnnxGraph
+from cnndsl.importers.networks.from_onnx.translator import Translator
+from cnndsl.importers.networks.from_torch.aten_graph import AtenGraph
+from cnndsl.importers.networks.from_torch.operators import OPERATORS
+from cnndsl.importers.networks.graph import ImportedNetwork
+from cnndsl.types import DType, TensorType
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["read_module"]
+
+_OPSET = 21
+"""Of which version the operators are that ATen's are said as."""
+
+
+def read_module(
+    module: torch.nn.Module,
+    example: Sequence[torch.Tensor],
+) -> ImportedNetwork:
+    """The network of a module; ``example`` are inputs for it, the batch first.
+
+    Raises:
+        UserError: CNN665, where PyTorch cannot export it.
+    """
+    import torch
+
+    name = type(module).__name__
+    inputs = tuple(_two(one) for one in example)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            program = torch.export.export(module, inputs, strict=False)
+    except Exception as error:  # whatever the module's own code raises
+        first = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            "CNN665",
+            f"PyTorch cannot export the module `{name}`: {first[0][:200]}",
+            help="give an example of its inputs, a batch of them, and see `torch.export.export`",
+        ) from error
+    finally:
+        module.train(was_training)
+    graph = _graph(program)
+    builder = NetworkBuilder(name, f"{name} (PyTorch {torch.__version__.partition('+')[0]})")
+    translator = Translator(graph, builder)
+    for one in graph.inputs:
+        builder.input(one, _type(program, graph, one))
+        translator.values[one] = one
+    translator.run()
+    outputs = {f"output{at + 1}" if at else "output": one for at, one in enumerate(graph.outputs)}
+    return builder.build({key: translator.values[one] for key, one in outputs.items()})
+
+
+def _two(tensor: torch.Tensor) -> torch.Tensor:
+    """A batch of two: one of a single sample would look like any other size of 1."""
+    import torch
+
+    return tensor if tensor.shape[0] != 1 else torch.cat([tensor, tensor])
+
+
+def _graph(program: torch.export.ExportedProgram) -> OnnxGraph:
+    """The program's graph as records of ONNX's operators."""
+    signature = program.graph_signature
+    names: Mapping[str, str] = {
+        **signature.inputs_to_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    tensors = {**program.state_dict, **program.constants}
+    constants = {
+        name: tensors[name].detach().cpu().float().numpy()
+        if tensors[name].is_floating_point()
+        else tensors[name].detach().cpu().numpy()
+        for name in names.values()
+    }
+    graph = OnnxGraph(
+        [], constants, {}, list(map(str, signature.user_outputs)), {}, _OPSET, frozenset(constants)
+    )
+    written = AtenGraph(graph, names, OPERATORS)
+    for node in program.graph.nodes:
+        value: Any = node.meta.get("val")
+        if node.op == "placeholder" and node.name not in names:
+            graph.inputs[node.name] = tuple(map(int, value.shape))
+        if hasattr(value, "shape"):
+            graph.shapes[node.name] = tuple(map(int, value.shape))
+        if node.op == "call_function":
+            written.add(node)
+    graph.batch = int(next(iter(graph.inputs.values()))[0])
+    return graph
+
+
+def _type(program: torch.export.ExportedProgram, graph: OnnxGraph, name: str) -> TensorType:
+    """The type of an input: token ids where an embedding reads whole numbers."""
+    dims = tuple(one for one in graph.inputs[name][1:] if isinstance(one, int))
+    (node,) = (one for one in program.graph.nodes if one.name == name)
+    if node.meta["val"].is_floating_point():
+        return TensorType(dims)
+    for reader in graph.readers().get(name, []):
+        table = graph.constants.get(reader.inputs[0])
+        if reader.op == "Gather" and table is not None:
+            return TensorType(dims, DType.INT64, int(table.shape[0]))
+    return TensorType(dims)
