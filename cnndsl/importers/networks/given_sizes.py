@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-__all__ = ["SAY_SIZES", "sizes_of"]
+from cnndsl.diagnostics.model import UserError
+
+__all__ = ["LARGEST", "SAY_SIZES", "demand_sizes", "sizes_of"]
+
+LARGEST = 2**31 - 1
+"""No size may be larger."""
 
 SAY_SIZES = "say it by `--input 3x227x227`, channels first, with sizes of your own"
 """The help where a file does not say how large an input is."""
@@ -19,3 +24,15 @@ def sizes_of(
     ((3, 8, 8), None)
     """
     return sizes.get(name) or (sizes.get("") if first else None)
+
+
+def demand_sizes(name: str, dims: Sequence[int]) -> None:
+    """Refuse sizes that no input can have.
+
+    Raises:
+        UserError: CNN682.
+    """
+    if not dims or any(not 1 <= one <= LARGEST for one in dims):
+        shown = "x".join(map(str, dims)) or "nothing"
+        message = f"the input `{name}` cannot be {shown}: sizes are from 1 to {LARGEST}"
+        raise UserError("CNN682", message, help=SAY_SIZES)

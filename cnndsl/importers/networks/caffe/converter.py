@@ -152,8 +152,9 @@ class Converter:
 
     def behind(self, use: Use) -> None:
         """Count a layer of whose input nothing is known, because of what was refused above."""
-        read = [self.ours(one) for one in use.inputs][:1]
-        (value,) = self.network.add("identity", read)
+        read = [self.ours(one) for one in use.inputs]
+        unknown = [one for one in read if self.network.type_of(one) is None]
+        (value,) = self.network.add("identity", unknown[:1])
         for out in use.outputs:
             self.set(out, value)
 

@@ -79,6 +79,8 @@ def deployed(net: Fields) -> list[Feed]:
     if len(names) != len(shapes):
         place = (net.fields("input") or net.fields("input_shape") or net.fields("input_dim"))[-1]
         raise fault(place.span, f"{len(names)} inputs, and {len(shapes)} shapes for them")
+    if len({*names}) < len(names):
+        raise fault(net.fields("input")[-1].span, "an input of this name is there twice")
     return [Feed(name, tuple(shape[1:]), {}) for name, shape in zip(names, shapes, strict=True)]
 
 

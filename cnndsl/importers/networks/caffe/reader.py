@@ -16,7 +16,7 @@ from cnndsl.importers.networks.caffe import (
 )
 from cnndsl.importers.networks.caffe.converter import TYPES, Converter, Head
 from cnndsl.importers.networks.caffe.dataflow import Use, trace
-from cnndsl.importers.networks.caffe.fields import Fields, meant
+from cnndsl.importers.networks.caffe.fields import Fields, fault, meant
 from cnndsl.importers.networks.caffe.inputs import DATA_LAYERS, Feed, deployed, feeds
 from cnndsl.importers.networks.caffe.phases import pick
 from cnndsl.importers.networks.caffe.recipe import label_of, main_head, recipe_of
@@ -29,7 +29,7 @@ from cnndsl.importers.networks.caffe.siblings import (
 )
 from cnndsl.importers.networks.caffe.solver import Solver, known_samples, read_solver
 from cnndsl.importers.networks.caffe.versions import layers_of
-from cnndsl.importers.networks.given_sizes import SAY_SIZES, sizes_of
+from cnndsl.importers.networks.given_sizes import SAY_SIZES, demand_sizes, sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.importers.networks.usual_init import with_usual_init
 from cnndsl.types import TensorType
@@ -126,6 +126,11 @@ class _Reader:
         layer = use.layer
         if layer.type in DATA_LAYERS and not use.inputs:
             return
+        if not use.inputs or not (use.outputs or layer.type in loss_layers.MEASURES):
+            lacking = "bottom" if not use.inputs else "top"
+            message = f"layer `{layer.name}` has no `{lacking}`"
+            if lacking == "bottom" or "Loss" not in layer.type:
+                raise fault(layer.span, message, f"write `{lacking}: …` there")
         if layer.type in loss_layers.MEASURES:
             for name in ("accuracy_param", "argmax_param", "hdf5_output_param", "loss_param"):
                 layer.fields.ignore(name)
@@ -143,12 +148,17 @@ class _Reader:
             return
         function, message = saying
         function(converter, use, layer.fields.inner(message) if message else layer.fields)
+        for out in use.outputs:
+            if not converter.knows(out):
+                self.network.refuse(layer.place, f"its blob `{out}`", "a layer here gives one")
+                converter.set(out, f"refused:{out}")
 
     # --- inputs ---
 
     def _inputs(self, converter: Converter, given: Sequence[Feed]) -> Feed | None:
         for at, feed in enumerate(given):
             kind = self._type(feed, at)
+            demand_sizes(feed.name, kind.dims)
             settings = dict(feed.settings)
             if kind.channels != 3:
                 settings.pop("layout", None)

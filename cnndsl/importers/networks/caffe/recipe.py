@@ -10,6 +10,7 @@ from cnndsl.diagnostics.words import count
 from cnndsl.importers.networks.caffe.converter import Converter, Head
 from cnndsl.importers.networks.caffe.inputs import Feed
 from cnndsl.importers.networks.caffe.solver import Solver
+from cnndsl.importers.networks.recipe_parts import made
 from cnndsl.recipe import AUGMENTATIONS, LOSSES
 from cnndsl.recipe.heads import HeadLoss
 from cnndsl.recipe.recipe import Recipe
@@ -60,15 +61,17 @@ def _of_solver(converter: Converter, solver: Solver) -> dict[str, Any]:
     found: dict[str, Any] = {"optimizer": solver.optimizer}
     if solver.weight_decay:
         everything = _decays_biases(converter)
-        found["weight_decay"] = WeightDecay(value=solver.weight_decay, all=everything)
-    given = {
+        values = {"value": solver.weight_decay, "all": everything}
+        found["weight_decay"] = made(converter.network.notes, WeightDecay, values)
+    given: dict[str, Any] = {
         "schedule": solver.schedule,
         "clip": solver.clip,
         "batch": solver.batch or None,
         "epochs": solver.epochs,
         "seed": solver.seed,
     }
-    return found | {name: value for name, value in given.items() if value is not None}
+    found |= given
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _loss(head: Head) -> Any:
@@ -104,7 +107,7 @@ def _rates(converter: Converter) -> tuple[tuple[str, ...], tuple[RateFactor, ...
             freeze.append(layer.name)
             continue
         if rates[0] != 1 and rates[0] > 0:
-            factors.append(RateFactor(label=layer.name, value=rates[0]))
+            factors.append(RateFactor(label=layer.name, value=min(rates[0], 1e30)))
         if len(rates) > 1 and rates[1] != rates[0]:
             biases[rates[1] / rates[0] if rates[0] else 0] += 1
     for ratio, layers in biases.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnndsl.frozen import frozen
 from cnndsl.importers.networks.caffe.fields import Fields, fault
+from cnndsl.importers.networks.recipe_parts import made
 from cnndsl.recipe import OPTIMIZERS, SCHEDULES
 from cnndsl.recipe.optimizers.base import Optimizer
 from cnndsl.recipe.schedules.base import Schedule
@@ -95,7 +96,7 @@ _TYPES = {"SGD": "SGD", "NESTEROV": "Nesterov", "ADAGRAD": "AdaGrad", "RMSPROP":
           "ADADELTA": "AdaDelta", "ADAM": "Adam"}  # fmt: skip
 
 
-def _optimizer(fields: Fields, notes: list[str]) -> Optimizer:
+def _optimizer(fields: Fields, notes: list[str]) -> Any:
     old = _TYPES[fields.word("solver_type", "SGD", _OLD_TYPES)]
     kind = fields.text("type", old)
     rate, momentum = fields.number("base_lr", 0.01), fields.number("momentum", 0.0)
@@ -121,8 +122,7 @@ def _optimizer(fields: Fields, notes: list[str]) -> Optimizer:
         raise fault(place[-1].span, f"there is no solver of type `{kind}`", f"Caffe has {known}")
     schema = OPTIMIZERS.find(keyword)
     assert schema is not None
-    made: Optimizer = schema(**values)
-    return made
+    return made(notes, schema, values) or schema()
 
 
 def _schedule(
@@ -133,12 +133,12 @@ def _schedule(
     stepsize, stops = fields.whole("stepsize", 0), fields.wholes("stepvalue")
     if policy == "fixed":
         return None
-    made = _in_epochs(policy, iterations, steps, epochs, gamma, power, stepsize, stops)
-    if made is not None:
-        keyword, values = made
+    found = _in_epochs(policy, iterations, steps, epochs, gamma, power, stepsize, stops)
+    if found is not None:
+        keyword, values = found
         schema = SCHEDULES.find(keyword)
         assert schema is not None
-        schedule: Schedule = schema(**values)
+        schedule: Schedule | None = made(notes, schema, values)
         return schedule
     detail = {
         "step": f"`stepsize: {stepsize}`, `gamma: {gamma:g}`",

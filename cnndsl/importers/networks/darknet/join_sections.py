@@ -139,6 +139,8 @@ def _reorg(converter: Converter, section: Section) -> None:
     It reads its input as if that had fewer channels and larger maps.
     """
     stride = section.whole("stride", 1)
+    if stride < 1:
+        raise fault(section.span_of("stride"), "`stride` is at least 1")
     unsaid = [name for name in ("reverse", "flatten", "extra") if section.flag(name, default=False)]
     kind = converter.type()
     if kind is None:

@@ -14,7 +14,7 @@ from cnndsl.importers.networks.darknet import join_sections, number_sections, wi
 from cnndsl.importers.networks.darknet.cfg import Section, fault, read_sections
 from cnndsl.importers.networks.darknet.converter import Converter, known_names
 from cnndsl.importers.networks.darknet.recipe import recipe_of
-from cnndsl.importers.networks.given_sizes import sizes_of
+from cnndsl.importers.networks.given_sizes import demand_sizes, sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.types import TensorType
 
@@ -54,6 +54,7 @@ def read_darknet(
     network = NetworkBuilder(path.stem, f"{path.name} (Darknet)")
     given = sizes_of(sizes or {}, "input", first=True)
     kind = TensorType(given) if given else _input(net)
+    demand_sizes("input", kind.dims)
     value = network.input("input", kind, _settings(net, sections, kind))
     converter = Converter(network, value, sections)
     for section in sections:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cnndsl.importers.networks.builder import NetworkBuilder
 from cnndsl.importers.networks.darknet.cfg import Section
+from cnndsl.importers.networks.recipe_parts import made
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import WeightDecay
@@ -46,7 +47,7 @@ def recipe_of(
     momentum, decay = net.number("momentum", 0.9), net.number("decay", 0.0001)
     if not loss:
         return None
-    values: dict[str, Any] = {"loss": _made(LOSSES, loss)}
+    values: dict[str, Any] = {"loss": _made(network, LOSSES, loss)}
     if batch > 1:
         values["batch"] = batch
     else:
@@ -57,16 +58,16 @@ def recipe_of(
     if net.flag("adam", default=False):
         betas = {"beta1": net.number("B1", 0.9), "beta2": net.number("B2", 0.999)}
         values["optimizer"] = _made(
-            OPTIMIZERS, "adam", lr=rate, eps=net.number("eps", 1e-8), **betas
+            network, OPTIMIZERS, "adam", lr=rate, eps=net.number("eps", 1e-8), **betas
         )
     else:
-        values["optimizer"] = _made(OPTIMIZERS, "sgd", lr=rate, momentum=momentum)
+        values["optimizer"] = _made(network, OPTIMIZERS, "sgd", lr=rate, momentum=momentum)
     if decay:
-        values["weight_decay"] = WeightDecay(value=decay)
+        values["weight_decay"] = made(network.notes, WeightDecay, {"value": decay})
     values |= _course(network, net, max(1, batch), samples if batch > 1 else 0)
     if pictures:
         values["augment"] = _augmentations(network, net)
-    return Recipe(**values)
+    return Recipe(**{name: value for name, value in values.items() if value is not None})
 
 
 def _course(network: NetworkBuilder, net: Section, batch: int, samples: int) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def _course(network: NetworkBuilder, net: Section, batch: int, samples: int) -> 
             f"line {net.line}: `max_batches={steps}` of {batch} samples; how many epochs that is"
             " hangs on how many samples there are"
         )
-    schedule = _schedule(net, policy, per_epoch, epochs)
+    schedule = _schedule(network, net, policy, per_epoch, epochs)
     if schedule is not None:
         found["schedule"] = schedule
     elif policy not in ("constant", "random"):
@@ -99,36 +100,40 @@ def _course(network: NetworkBuilder, net: Section, batch: int, samples: int) -> 
     return found
 
 
-def _schedule(net: Section, policy: str, per_epoch: float, epochs: int) -> Any:
+def _schedule(
+    network: NetworkBuilder, net: Section, policy: str, per_epoch: float, epochs: int
+) -> Any:
     if policy == "poly":
         # Of all batches, however many these are: it counts no epochs.
-        return _made(SCHEDULES, "polynomial", power=net.number("power", 4.0))
+        return _made(network, SCHEDULES, "polynomial", power=net.number("power", 4.0))
     if policy in ("sgdr", "cos"):
-        return _made(SCHEDULES, "cosine")
+        return _made(network, SCHEDULES, "cosine")
     if not per_epoch:
         return None
     if policy == "step":
         scale, step = net.number("scale", 1.0), net.whole("step", 1)
         if 0 < scale < 1:
-            return _made(SCHEDULES, "step", every=max(1, round(step / per_epoch)), gamma=scale)
+            return _made(
+                network, SCHEDULES, "step", every=max(1, round(step / per_epoch)), gamma=scale
+            )
     if policy == "steps":
         scales = net.numbers("scales")
         at = sorted({max(2, round(one / per_epoch) + 1) for one in net.numbers("steps")})
         at = [one for one in at if not epochs or one <= epochs]
         if at and len({*scales}) == 1 and 0 < scales[0] < 1:
-            return _made(SCHEDULES, "multistep", at=tuple(at), gamma=scales[0])
+            return _made(network, SCHEDULES, "multistep", at=tuple(at), gamma=scales[0])
     if policy == "exp" and 0 < (gamma := net.number("gamma", 1.0) ** per_epoch) < 1:
-        return _made(SCHEDULES, "exponential", gamma=gamma)
+        return _made(network, SCHEDULES, "exponential", gamma=gamma)
     return None
 
 
 def _augmentations(network: NetworkBuilder, net: Section) -> tuple[Any, ...]:
     found = []
     if net.flag("flip", default=True):
-        found.append(_made(AUGMENTATIONS, "flip"))
+        found.append(_made(network, AUGMENTATIONS, "flip"))
     angle = net.number("angle", 0.0)
     if angle > 0:
-        found.append(_made(AUGMENTATIONS, "rotate", degrees=min(angle, 180.0)))
+        found.append(_made(network, AUGMENTATIONS, "rotate", degrees=min(angle, 180.0)))
     given = [
         name for name in _COLOURS if net.has(name) and net.text(name, "0") not in ("0", "1.0", "1")
     ]
@@ -141,5 +146,5 @@ def _augmentations(network: NetworkBuilder, net: Section) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _made(registry: Any, keyword: str, **values: object) -> Any:
-    return registry.find(keyword)(**values)
+def _made(network: NetworkBuilder, registry: Any, keyword: str, **values: object) -> Any:
+    return made(network.notes, registry.find(keyword), values)

@@ -94,12 +94,15 @@ class Config:
     def pairs(self, name: str, rank: int) -> list[tuple[int, int]]:
         """Two whole numbers for each dimension: one for all, one for each, or pairs."""
         value = self.get(name, 1)
-        if isinstance(value, int):
+        if isinstance(value, int) and not isinstance(value, bool):
             return [(value, value)] * rank
-        if rank == 1 and isinstance(value, list) and all(isinstance(one, int) for one in value):
+        if not isinstance(value, list):
+            self._mistyped(name, value, f"{rank} pairs of whole numbers")
+        if rank == 1 and all(isinstance(one, int) for one in value):
             value = [value]
-        found = [(one, one) if isinstance(one, int) else tuple(one) for one in value]
-        if len(found) != rank or any(len(one) != 2 for one in found):
+        found = [tuple(one) if isinstance(one, list) else (one, one) for one in value]
+        whole = all(isinstance(number, int) for one in found for number in one)
+        if len(found) != rank or any(len(one) != 2 for one in found) or not whole:
             self._mistyped(name, value, f"{rank} pairs of whole numbers")
         return found
 

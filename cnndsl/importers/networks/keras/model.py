@@ -125,7 +125,9 @@ def _ends(found: Any) -> list[tuple[str, int, int]]:
 
 def _reference(found: Any) -> tuple[str, int, int]:
     if isinstance(found, list) and len(found) >= 3 and isinstance(found[0], str):
-        return found[0], int(found[1]), int(found[2])
+        numbers = found[1:3]
+        if all(isinstance(one, int) for one in numbers):
+            return found[0], *numbers
     raise UserError("CNN683", f"a reference to a layer's result that is none: {str(found)[:60]}")
 
 
@@ -168,6 +170,7 @@ class Walk:
         self, entry: Mapping[str, Any], flows: Sequence[Flow], path: str, depth: int
     ) -> list[Flow]:
         config = entry["config"]
+        _demand_names(entry)
         starts = _ends(config.get("input_layers", []))
         if len(starts) != len(flows):
             raise UserError("CNN683", f"a model of {len(starts)} inputs, called with {len(flows)}")
@@ -251,7 +254,8 @@ class Walk:
     def _behind(self, call: Call, flows: list[Flow]) -> Flow:
         """A layer behind one that cannot be said: it is counted, and not looked at."""
         call.config.ignore(*call.config.values)
-        (value,) = self.converter.network.add("identity", [flow.name for flow in flows][:1])
+        unknown = [flow.name for flow in flows if not flow.shape]
+        (value,) = self.converter.network.add("identity", unknown[:1])
         return Flow(value, ())
 
 
@@ -262,6 +266,17 @@ def _result(values: Mapping[tuple[str, int], list[Flow]], at: tuple[str, int, in
             "CNN683", f"layer `{at[0]}` has {len(found)} results, and number {at[2]} is asked for"
         )
     return replace(found[at[2]])
+
+
+def _demand_names(entry: Mapping[str, Any]) -> None:
+    """Refuse a model with two layers of a name: nobody can say which one is meant.
+
+    Raises:
+        UserError: CNN683.
+    """
+    names = Counter(map(name_of, layers_in(entry)))
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise UserError("CNN683", f"a model with two layers of the name `{twice[0]}`")
 
 
 # --- calls ------------------------------------------------------------------------------------

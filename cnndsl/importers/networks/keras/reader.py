@@ -10,7 +10,7 @@ from typing import Any
 from cnndsl.diagnostics.model import UserError
 from cnndsl.frozen import replace as changed
 from cnndsl.importers.networks.builder import NetworkBuilder
-from cnndsl.importers.networks.given_sizes import SAY_SIZES, sizes_of
+from cnndsl.importers.networks.given_sizes import SAY_SIZES, demand_sizes, sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.importers.networks.keras.converter import Affine, Converter, Flow
 from cnndsl.importers.networks.keras.document import open_document
@@ -103,6 +103,7 @@ def _inputs(
         ]
     for at, (name, shape, _) in enumerate(found):
         dims = sizes_of(sizes, name, first=at == 0) or _dims(converter, name, shape)
+        demand_sizes(name, dims)
         vocabulary = _vocabulary(model, name)
         kind = TensorType(dims)
         if vocabulary:

@@ -10,6 +10,7 @@ from typing import Any
 from cnndsl.diagnostics.words import listed, quoted
 from cnndsl.importers.networks.keras.converter import Converter
 from cnndsl.importers.networks.keras.document import Document
+from cnndsl.importers.networks.recipe_parts import made
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import MaxNorm, WeightDecay
@@ -38,14 +39,14 @@ def recipe_of(converter: Converter, document: Document) -> Recipe:
         values |= _loss(training.get("loss"), notes)
         values |= _optimizer(training.get("optimizer") or training.get("optimizer_config"), notes)
     for mode in converter.augment:
-        flip = _made(AUGMENTATIONS, "flip", {"direction": mode})
+        flip = _made(notes, AUGMENTATIONS, "flip", {"direction": mode})
         values["augment"] = (*values.get("augment", ()), flip)
     values |= _decay(converter, values)
     values["max_norms"] = tuple(
         MaxNorm(label=name, value=limit) for name, limit in converter.norms.items()
     )
     values["freeze"] = tuple(dict.fromkeys(converter.frozen))
-    return Recipe(**values)
+    return Recipe(**{name: value for name, value in values.items() if value is not None})
 
 
 def _loss(found: Any, notes: list[str]) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def _loss(found: Any, notes: list[str]) -> dict[str, Any]:
         settings["smoothing"] = float(config["label_smoothing"])
     if kind == "huber":
         settings["delta"] = float(config.get("delta", 1.0))
-    return {"loss": _made(LOSSES, kind, settings)}
+    return {"loss": _made(notes, LOSSES, kind, settings)}
 
 
 _RATES = {"sgd": 0.01, "adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "adagrad": 0.001,
@@ -103,12 +104,13 @@ def _optimizer(found: Any, notes: list[str]) -> dict[str, Any]:
     ]
     if unsaid:
         notes.append(f"no recipe says {listed(quoted(unsaid).split(', '))} of the optimizer")
-    made: dict[str, Any] = {"optimizer": _made(OPTIMIZERS, name, settings)}
+    parts: dict[str, Any] = {"optimizer": _made(notes, OPTIMIZERS, name, settings)}
     if limit := config.get("global_clipnorm"):
-        made["clip"] = float(limit)
+        parts["clip"] = float(limit)
     if decay := config.get("weight_decay"):
-        made["weight_decay"] = WeightDecay(value=float(decay), all=True)
-    return made
+        values = {"value": float(decay), "all": True}
+        parts["weight_decay"] = made(notes, WeightDecay, values)
+    return parts
 
 
 def _short(number: float) -> float:
@@ -146,7 +148,7 @@ def _decay(converter: Converter, values: Mapping[str, Any]) -> dict[str, Any]:
         names = listed(_shown(list(converter.decays)))
         converter.network.notes.append(f"no recipe has a weight decay for each layer: {names}")
         return {}
-    return {"weight_decay": WeightDecay(value=decays.pop())}
+    return {"weight_decay": made(converter.network.notes, WeightDecay, {"value": decays.pop()})}
 
 
 def _shown(names: Sequence[str]) -> list[str]:
@@ -167,5 +169,5 @@ def _named(found: Any) -> tuple[str, dict[str, Any]]:
     return re.sub(r"[^a-z]", "", name.lower()), config if isinstance(config, dict) else {}
 
 
-def _made(registry: Any, keyword: str, values: Mapping[str, Any]) -> Any:
-    return registry.find(keyword)(**values)
+def _made(notes: list[str], registry: Any, keyword: str, values: Mapping[str, Any]) -> Any:
+    return made(notes, registry.find(keyword), values)
