@@ -24,14 +24,19 @@ Pair = tuple[str, str, str]
 """What the model calls a layer, what the spec does, and the axes where they are not ours."""
 
 
-def map_text(models: Sequence[Foreign], pairs: Iterable[Pair]) -> str:
-    """A shipped map: whose names they are, the specs that they are for, and the rules."""
+def map_text(models: Sequence[Foreign], pairs: Sequence[Sequence[Pair]]) -> str:
+    """A shipped map: whose names they are, the specs, how many layers, and the rules.
+
+    The pairs are those of each model.
+    """
     libraries: dict[str, list[str]] = {}
     for one in models:
         libraries.setdefault(one.library, []).append(one.model)
     title = " and ".join(f"{library}'s {', '.join(names)}" for library, names in libraries.items())
     specs = ", ".join(dict.fromkeys(one.spec for one in models))
-    return "\n".join([f"# {title}", f"# spec: {specs}", "", *rules_of(pairs), ""])
+    layers = ", ".join(map(str, sorted({len(one) for one in pairs})))
+    rules = rules_of(pair for one in pairs for pair in one)
+    return "\n".join([f"# {title}", f"# spec: {specs}", f"# layers: {layers}", "", *rules, ""])
 
 
 def reordered(entries: Mapping[str, T]) -> dict[str, T]:

@@ -216,6 +216,8 @@ class Refusals:
         for shipped in shipped_maps():
             if self.network.replace("_", "-") in shipped.specs:
                 continue
+            if len(self.source.layers) not in shipped.layers:
+                continue
             named = [
                 any(rule.target(layer.name) for rule in shipped.rules)
                 for layer in self.source.layers

@@ -1,6 +1,6 @@
 """The maps that travel with cnndsl: the names that torchvision and timm give their models' layers.
 
-Each is a file in ``names/``: a map, with a title and the specs that it is for in its first lines.
+Each is a file in ``names/``: a map, whose first lines say what it is for.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ _FOLDER = Path(__file__).parent / "names"
 
 @dataclass(frozen=True, slots=True)
 class ShippedMap:
-    """A map, what the names are those of, and the specs that it is for."""
+    """A map: whose names they are, the specs that it is for, how many layers the models have."""
 
     name: str
     title: str
     specs: tuple[str, ...]
+    layers: tuple[int, ...]
     rules: tuple[Rule, ...]
 
 
@@ -34,10 +35,6 @@ def shipped_maps() -> tuple[ShippedMap, ...]:
 
 def _read(path: Path) -> ShippedMap:
     text = path.read_text(encoding="utf-8")
-    title, specs, *_ = (line.removeprefix("#").strip() for line in text.splitlines())
-    return ShippedMap(
-        path.stem,
-        title,
-        tuple(specs.partition(":")[2].replace(",", " ").split()),
-        parse_rules(text),
-    )
+    title, *lists = (line.removeprefix("#").strip() for line in text.splitlines()[:3])
+    specs, layers = (line.partition(":")[2].replace(",", " ").split() for line in lists)
+    return ShippedMap(path.stem, title, tuple(specs), tuple(map(int, layers)), parse_rules(text))
