@@ -216,6 +216,7 @@ class _Reader:
             form,
             tuple(layers),
             ordered=older or (inside and bool(places)),
+            branches=False,
             channels_last=not any(first),
             left_out=tuple(self.left),
         )

@@ -174,7 +174,13 @@ class _Matcher:
         return False
 
     def _by_order(self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]) -> None:
-        found = in_order(sources, targets, self.fitting, ordered=self.source.ordered)
+        found = in_order(
+            sources,
+            targets,
+            self.fitting,
+            ordered=self.source.ordered,
+            branches=self.source.branches,
+        )
         if found.problem is not None:
             raise self.refusals.of(found.problem, found)
         for source, _, fit in found.pairs:

@@ -86,8 +86,12 @@ def in_order(
     fitting: Fitting,
     *,
     ordered: bool,
+    branches: bool = True,
 ) -> Ordered:
-    """The pairs of layers by their order, the heads of training among them where they are there."""
+    """The pairs of layers by their order, the heads of training among them where they are there.
+
+    ``branches`` is whether the file's order counts for layers beside each other.
+    """
     strange = tuple(one for one in sources if group_of(one.roles) is Group.OTHER)
     if strange:
         return Ordered(problem=Reordered(strange))
@@ -96,6 +100,17 @@ def in_order(
     if found.problem is not None and len(required) < len(targets):
         without = _groups(sources, required, fitting, ordered=ordered)
         found = without if without.problem is None else found
+    if found.problem is None and (beside := _beside(found.pairs)):
+        (first, target), (second, other) = beside[0]
+        if not branches:
+            found.problem = Unsaid(first, second, (target, other))
+        else:
+            names = f"`{first.name}` and `{second.name}`"
+            more = f", and {len(beside) - 1} such pairs more" if len(beside) > 1 else ""
+            found.notes.append(
+                f"alike, and on branches beside each other, where the file's order counts: {names}"
+                f"{more}"
+            )
     if found.problem is None:
         found.problem = _swapped(found.pairs, {one.name for one in targets})
     if found.problem is None and not ordered:
@@ -277,6 +292,22 @@ def _longest_rising(numbers: Sequence[int]) -> set[int]:
 
 
 # --- doubts -----------------------------------------------------------------------------------
+
+
+Placed = tuple[SourceLayer, TargetLayer]
+
+
+def _beside(pairs: Sequence[Triple]) -> list[tuple[Placed, Placed]]:
+    """Layers that could change places: alike, one after the other, and neither behind the other."""
+    last: dict[Hashable, Placed] = {}
+    found = []
+    for source, target, _ in pairs:
+        shapes = tuple(sorted((one.role, one.shape) for one in source.tensors))
+        key = (shapes, target.keyword)
+        if key in last and last[key][1].is_beside(target):
+            found.append((last[key], (source, target)))
+        last[key] = source, target
+    return found
 
 
 def _numbered(first: str, second: str) -> bool:

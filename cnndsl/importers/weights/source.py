@@ -118,6 +118,8 @@ class WeightsSource:
         format: what it is, for people: ``PyTorch state dict (.pt)``.
         layers: in the file's order.
         ordered: whether that order is the network's; where it is not, it is that of the names.
+        branches: whether it is also that in which a person wrote layers beside each other. Keras
+            orders layers by how far they are from the output.
         channels_last: whether what a dense layer reads behind a `flatten` has its channels last.
             None where the file does not say.
         left_out: what is no weight.
@@ -129,6 +131,7 @@ class WeightsSource:
     format: str
     layers: tuple[SourceLayer, ...]
     ordered: bool = True
+    branches: bool = True
     channels_last: bool | None = False
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.model import UserError
-from cnndsl.elaborate.network import LayerNode, TypedNetwork
+from cnndsl.elaborate.network import LayerNode, Network, TypedNetwork
 from cnndsl.graph.lower import network_weights
 from cnndsl.importers.weights.darknet_file import DarknetLayer
 from cnndsl.importers.weights.source import Role, kernel_axes
@@ -53,6 +53,7 @@ class TargetLayer:
         maps: the feature maps (channels, sizes…) that its input is the flattened numbers of; empty
             where it is no such input, None where such are mixed with others.
         norm: the normalisation that alone reads what it gives, empty where there is none.
+        place: its node's position, and ``before`` those of all nodes that it depends on, as bits.
     """
 
     name: str
@@ -62,6 +63,12 @@ class TargetLayer:
     required: bool = True
     maps: tuple[int, ...] | None = ()
     norm: str = ""
+    place: int = 0
+    before: int = 0
+
+    def is_beside(self, other: TargetLayer) -> bool:
+        """Whether neither of two layers depends on the other: they stand on branches."""
+        return not (self.before >> other.place & 1 or other.before >> self.place & 1)
 
     def get(self, role: Role) -> TargetTensor | None:
         """The weight of a role."""
@@ -110,6 +117,7 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
     for at, node in enumerate(network.nodes):
         for read in node.inputs if isinstance(node, LayerNode) else ():
             readers.setdefault(read, []).append(at)
+    before = _before(network)
     found = []
     for at in live_nodes(network, [*network.outputs.values(), *heads]):
         node, weights = network.nodes[at], typed.weights[at]
@@ -129,9 +137,22 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
                 required=tensors[0].name in needed,
                 maps=_maps(typed, node.inputs[0]) if node.inputs else (),
                 norm=_norm(typed, readers.get(at, [])),
+                place=at,
+                before=before[at],
             )
         )
     return tuple(found)
+
+
+def _before(network: Network) -> list[int]:
+    """For each node the positions of those that it depends on, as bits."""
+    before: list[int] = []
+    for node in network.nodes:
+        bits = 0
+        for read in node.inputs if isinstance(node, LayerNode) else ():
+            bits |= before[read] | 1 << read
+        before.append(bits)
+    return before
 
 
 def _norm(typed: TypedNetwork, readers: list[int]) -> str:
