@@ -55,9 +55,11 @@ def completions(
 ) -> types.CompletionList:
     """The proposals at a place."""
     where = lines.range(context.start, offset)
+    scope, dot, _ = lines.text[context.start : offset].rpartition(".")
+    found = _items(context, sight) if not dot else _inside(context, sight, f"{scope}.")
     items = [
         _completion(one, where, snippets=snippets)
-        for one in {one.label: one for one in _items(context, sight)}.values()
+        for one in {one.label: one for one in found}.values()
     ]
     return types.CompletionList(is_incomplete=False, items=items)
 
@@ -119,6 +121,15 @@ def warm_up() -> None:
 
 
 # --- what is proposed ---------------------------------------------------------------------------
+
+
+_STREAMS = (Wanted.STATEMENT, Wanted.START, Wanted.ARGUMENT, Wanted.STREAM, Wanted.LABEL)
+
+
+def _inside(context: Context, sight: Sight, scope: str) -> Iterator[_Item]:
+    """What a path leads to that is being written: ``layer1.`` and what is in that call."""
+    if context.wanted in _STREAMS:
+        yield from (_Item(path, _KIND.Variable, "layer") for path in sight.paths(scope))
 
 
 def _items(context: Context, sight: Sight) -> Iterator[_Item]:

@@ -105,8 +105,8 @@ class Sight:
         in_block = any(isinstance(node, Block) for node in self._around)
         return in_block or any(span.end <= self.offset for span in spans)
 
-    def paths(self) -> Iterator[str]:
-        """The full names of layers and calls."""
+    def paths(self, scope: str = "") -> Iterator[str]:
+        """The full names of layers and calls, those that begin with a scope."""
         draft = self.view.analysis.draft
         names = dict.fromkeys([*draft.scopes, *(node.name for node in draft.nodes)])
-        yield from list(names)[:MOST]
+        yield from [name for name in names if name.startswith(scope)][:MOST]

@@ -51,6 +51,8 @@ async def proposed(
         ("conv |", ["classes"], ["padding"]),
         ("conv 8@|", ["classes"], ["padding"]),
         ("conv 8@3 stride cla|", ["classes"], []),
+        ("u: halve(8, stem)\nadd(u.|", ["u.conv1"], ["stem", "conv"]),
+        ("u: halve(8, stem)\noutput u.c|", ["u.conv1"], ["stem", "relu1"]),
         ("conv 8@3 share |", ["stem"], []),
         ("unpool |", ["stem"], []),
         ("maxpool 2 rounding |", ["exact", "floor", "ceil"], []),
