@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.profile import Profile as Profile
     from cnndsl.runtime.training import Training as Training
     from cnndsl.schemas import schema as schema
+    from cnndsl.texts import expand as expand
     from cnndsl.texts import format as format
 
 _HOMES = {
@@ -63,6 +64,7 @@ _HOMES = {
     "draw_filters": "cnndsl.inspection",
     "evaluate": "cnndsl.inspection",
     "explain": "cnndsl.inspection",
+    "expand": "cnndsl.texts",
     "format": "cnndsl.texts",
     "export_weights": "cnndsl.inspection",
     "import_weights": "cnndsl.inspection",
@@ -92,6 +94,7 @@ __all__ = [
     "check",
     "draw_filters",
     "evaluate",
+    "expand",
     "explain",
     "export_weights",
     "format",

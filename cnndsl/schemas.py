@@ -24,6 +24,7 @@ SCHEMAS = MappingProxyType(
     {
         "check": "cnndsl.diagnostics.render.json:DiagnosticsJson",
         "doctor": "cnndsl.runtime.doctor:CheckupJson",
+        "expand": "cnndsl.elaborate.content:ExpandedJson",
         "eval": "cnndsl.cli.scores_json:EvalJson",
         "profile": "cnndsl.runtime.profile:ProfileJson",
         "run": "cnndsl.cli.answers:PredictionsJson",

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cnndsl.markdown.check import CheckedPage
     from cnndsl.typecheck.checked import Checked
 
-__all__ = ["check", "read_standard_input"]
+__all__ = ["PIPED", "check", "read_standard_input"]
 
 _ROUNDS = 100
 """How often ``--fix`` looks again: one fix may uncover the next."""
 
-_PIPED = "<stdin>"
+PIPED = "<stdin>"
 """What standard input is called in messages."""
 
 
@@ -98,7 +98,7 @@ def _checked(
             return check_page(spec, parameters, annotate=annotate)
         if piped is None:
             return pipeline.check(spec, parameters, annotate=annotate)
-        return pipeline.check_text(piped, _PIPED, parameters, annotate=annotate)
+        return pipeline.check_text(piped, PIPED, parameters, annotate=annotate)
 
     checked = again(annotate=annotate)
     if not (fix or annotate):

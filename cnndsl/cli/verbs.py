@@ -12,6 +12,7 @@ __all__ = ["VERBS", "command"]
 VERBS = MappingProxyType(
     {
         "check": ("cnndsl.cli.check:check", "Say what is wrong with a spec, and how to mend it."),
+        "expand": ("cnndsl.cli.expand:expand", "Write out what a spec is without shorthand."),
         "fmt": ("cnndsl.cli.fmt:fmt", "Lay specs out in the one canonical way."),
         "summary": ("cnndsl.cli.summary:summary", "Count a network's parameters, MACs and memory."),
         "draw": ("cnndsl.cli.draw:draw", "Draw a network: its layers, or its feature maps."),

@@ -220,6 +220,19 @@ class ElaborationContext(ABC):
         self.paths.setdefault(node.name, position)
         return position
 
+    def called_alike(self, node: LayerNode) -> None:
+        """CNN104, where a layer is called as another one: one of them by a label with dots."""
+        first = self.layer_of(node.name)
+        if first is None:
+            return
+        self.fail(
+            "CNN104",
+            f"two layers are called `{node.name}`",
+            node.span,
+            labels=(Label(first.span, "the other one"),),
+            help="give one of them a label of its own",
+        )
+
     def poison(self, span: Span, frame: Frame, inputs: tuple[int, ...] = ()) -> int:
         """Add a node that stands for what could not be understood."""
         name = frame.naming.prefix + frame.naming.generate("unknown")

@@ -62,6 +62,8 @@ def layer_nodes(
     for full, one in _results(bound, name):
         layer = Poison() if one.has_holes else one.validate(**defaults)
         node = LayerNode(full, layer, inputs, span, bound.places, frame.trace, share)
+        if label is None or name not in context.labels:  # a label given twice is told of as such
+            context.called_alike(node)
         position = context.append(node)
         if one.has_holes:
             context.draft.pending[position] = replace(one, values={**defaults, **one.values})

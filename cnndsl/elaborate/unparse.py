@@ -64,33 +64,41 @@ def recipe_text(recipe: Recipe) -> str:
     return print_statement(train_statement(recipe, Span(Source("<recipe>", ""), 0, 0)))
 
 
-def train_statement(recipe: Recipe, span: Span, *, defaults: bool = False) -> Train:
-    """The same as a syntax tree, all of it at one place; with ``defaults``, what is one too."""
+def train_statement(
+    recipe: Recipe, span: Span, *, defaults: bool = False, variants: bool = False
+) -> Train:
+    """The same as a syntax tree, all of it at one place.
+
+    With ``defaults``, settings that have theirs are written too, and with ``variants`` also what
+    stands behind them: ``optimizer sgd lr 0.01 momentum 0``.
+    """
     settings = (
         Setting(Identifier(name, span), values, span)
-        for name, values in _settings(recipe, None if defaults else Recipe(), span)
+        for name, values in _settings(
+            recipe, None if defaults or variants else Recipe(), span, variants
+        )
     )
     return Train(tuple(settings), span)
 
 
 def _settings(
-    recipe: Recipe, plain: Recipe | None, span: Span
+    recipe: Recipe, plain: Recipe | None, span: Span, whole: bool
 ) -> Iterator[tuple[str, tuple[Expr, ...]]]:
     """The settings in which a recipe differs from a plain one, with what stands behind them."""
     if plain is None or (recipe.loss, recipe.loss_weight) != (plain.loss, plain.loss_weight):
-        yield "loss", tuple(_loss(HeadLoss("", recipe.loss, recipe.loss_weight), span))
+        yield "loss", tuple(_loss(HeadLoss("", recipe.loss, recipe.loss_weight), span, whole))
     for head in recipe.heads:
-        yield "loss", tuple(_loss(head, span))
+        yield "loss", tuple(_loss(head, span, whole))
     for name in ("optimizer", "schedule", "weight_decay"):
         value = getattr(recipe, name)
         if plain is None or value != getattr(plain, name):
-            yield name, tuple(_phrase(value, span))
+            yield name, tuple(_phrase(value, span, whole))
     for name in ("clip", "batch", "epochs", "seed", "early_stop", "init", "precision"):
         value = getattr(recipe, name)
         if value is not None and (plain is None or value != getattr(plain, name)):
             yield name, (expression(value, span),)
     for change in recipe.augment:
-        yield "augment", tuple(_phrase(change, span))
+        yield "augment", tuple(_phrase(change, span, whole))
     if recipe.freeze:
         yield "freeze", tuple(Name(label, span) for label in recipe.freeze)
     for factor in recipe.lr_factors:
@@ -99,17 +107,17 @@ def _settings(
         yield "max_norm", (Name(norm.label, span), Number(norm.value, span))
 
 
-def _loss(head: HeadLoss, span: Span) -> Iterator[Expr]:
+def _loss(head: HeadLoss, span: Span, whole: bool) -> Iterator[Expr]:
     """What stands behind ``loss``: the head but for the main output, the loss, its weight."""
     if head.head:
         yield Name(head.head, span)
-    yield from _phrase(head.loss, span)
-    if head.weight != 1:
+    yield from _phrase(head.loss, span, whole)
+    if head.weight != 1 or whole:
         yield Name("weight", span)
         yield Number(head.weight, span)
 
 
-def _phrase(schema: Schema, span: Span) -> Iterator[Expr]:
+def _phrase(schema: Schema, span: Span, whole: bool) -> Iterator[Expr]:
     """What stands behind a setting's name: the kind's word, nameless values, attributes."""
     if isinstance(schema, Variant):
         yield Name(schema.keyword, span)
@@ -117,6 +125,6 @@ def _phrase(schema: Schema, span: Span) -> Iterator[Expr]:
         value = getattr(schema, name)
         if name in schema.positional:
             yield expression(value, span)
-        elif field.is_required() or value != field.default:
+        elif value is not None and (whole or field.is_required() or value != field.default):
             yield Name(name, span)
             yield expression(value, span)

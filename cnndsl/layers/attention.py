@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field
 from typing_extensions import override
@@ -40,6 +40,10 @@ class Attention(Layer):
         description="how the projections begin; by default as `init` in `train` says",
         examples=["glorot"],
     )
+
+    @override
+    def implied(self, *inputs: TensorType) -> dict[str, Any]:
+        return {"width": self._width(inputs[0])}
 
     def _width(self, source: TensorType) -> int:
         return self.width or source.channels

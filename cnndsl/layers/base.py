@@ -13,7 +13,7 @@ declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.m
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticKnownError
@@ -351,6 +351,10 @@ class Layer(Schema):
     def passes_on(self) -> bool:
         """Whether it gives its input's numbers as they are, in training too."""
         return self.shares == "always"
+
+    def implied(self, *inputs: TensorType) -> dict[str, Any]:
+        """What settings without a value stand for, where that is one: a pool's stride."""
+        return {}
 
     def fixed_output(self) -> TensorType | None:
         """The output's type where it does not depend on the input at all, as for ``dense``."""

@@ -1,7 +1,7 @@
 """Layers that add cells around feature maps, or cut them off: ``pad`` and ``crop``."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field
 from typing_extensions import override
@@ -181,6 +181,10 @@ class Crop(Layer):
         ),
         examples=["[0, 0]"],
     )
+
+    @override
+    def implied(self, *inputs: TensorType) -> dict[str, Any]:
+        return {"offset": self.starts(inputs[0])}
 
     def starts(self, source: TensorType) -> tuple[int, ...]:
         """The first cell that stays along each dimension."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BeforeValidator, Field
 from typing_extensions import override
@@ -123,6 +123,10 @@ class Transpose(Rearranging):
         ),
         examples=["[1, 0]"],
     )
+
+    @override
+    def implied(self, *inputs: TensorType) -> dict[str, Any]:
+        return {"order": self.order_of(inputs[0])}
 
     def order_of(self, source: TensorType) -> tuple[int, ...]:
         """The dimensions in their new order; as they were where none is written that fits."""

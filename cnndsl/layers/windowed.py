@@ -6,7 +6,7 @@ into faults; the rule's own problems are those of its direction.
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 from typing_extensions import override
@@ -64,6 +64,10 @@ class Windowed(Layer):
     @abstractmethod
     def per_dimension(self) -> dict[str, tuple[int, ...]]:
         """Kernel, stride and dilation as written: one size for all dimensions, or one for each."""
+
+    @override
+    def implied(self, *inputs: TensorType) -> dict[str, Any]:
+        return {"stride": self.per_dimension()["stride"]} if self.stride is None else {}
 
     @abstractmethod
     def channels(self, source: TensorType) -> int:

@@ -60,6 +60,7 @@ from cnndsl.syntax.ast import (
     Unary,
 )
 from cnndsl.syntax.collector import Collector, Refusal
+from cnndsl.syntax.input_settings import setting_pairs
 from cnndsl.syntax.post_parse_errors import RESERVED
 from cnndsl.syntax.sharing import is_share, shared_call
 
@@ -124,7 +125,7 @@ class AstBuilder:
         if len(values) > 1 and isinstance(values[0], Name):
             name = self._defined(values[0].span)
             values = values[1:]
-        pairs = tuple(pair for setting in settings for pair in _pairs(setting))
+        pairs = tuple(pair for setting in settings for pair in setting_pairs(setting))
         return Input(name, values, pairs, span)
 
     def classes(self, span: Span, *names: Span) -> Classes:
@@ -187,7 +188,9 @@ class AstBuilder:
     def bind(self, span: Span, *children: Span | Chain) -> Bind:
         *names, chain = children
         assert isinstance(chain, Chain)
-        identifiers = tuple(self._defined(name) for name in names if isinstance(name, Span))
+        identifiers = tuple(
+            self._defined(name, dotted=True) for name in names if isinstance(name, Span)
+        )
         if len(chain.links) == 1 and not isinstance(chain.links[0].element, _ELEMENTS):
             raise Refusal(post_parse_errors.value_bound(span, names[0], chain.links[0].element))
         return Bind(identifiers, self._layers(chain), span)
@@ -204,7 +207,7 @@ class AstBuilder:
         return Link(None, element, claims, span)
 
     def labelled_link(self, span: Span, label: Span, element: Element, *claims: Claim) -> Link:
-        return Link(self._defined(label), element, claims, span)
+        return Link(self._defined(label, dotted=True), element, claims, span)
 
     def claim(self, span: Span, value: Expr) -> Claim:
         match value:
@@ -321,9 +324,10 @@ class AstBuilder:
         sign = span.text
         return _OPERATORS.get(sign, cast("BinaryOperator", sign))
 
-    def _defined(self, span: Span) -> Identifier:
+    def _defined(self, span: Span, *, dotted: bool = False) -> Identifier:
         name = span.text
-        if "." in name or name in RESERVED:
+        is_path = "." in name and (not dotted or name.startswith("self."))
+        if is_path or name in RESERVED:
             self._problems.add(post_parse_errors.name_not_definable(span))
         return Identifier(name, span)
 
@@ -367,34 +371,3 @@ def number(word: str, span: Span) -> Number:
 
 def _whole(statements: Iterable[Statement | Broken]) -> tuple[Statement, ...]:
     return tuple(statement for statement in statements if statement is not None)
-
-
-_TWO_VALUES = "range"
-_BELONGS = "from"
-
-
-def _pairs(setting: Setting) -> tuple[Setting, ...]:
-    """The settings of an input that stand on one line: ``scale 1/255  layout rgb``.
-
-    A setting is a name and a value, but ``range 0 1`` and ``fit crop from 256``. What does not
-    divide so stays one setting, for a later stage to complain of.
-    """
-    rest: tuple[Expr, ...] = (Name(setting.name.name, setting.name.span), *setting.values)
-    found: list[Setting] = []
-    while rest:
-        name, count = rest[0], _count_of_values(rest)
-        if not isinstance(name, Name) or len(rest) <= count:
-            return (setting,)
-        values, rest = rest[1 : count + 1], rest[count + 1 :]
-        span = name.span.to(values[-1].span)
-        found.append(Setting(Identifier(name.name, name.span), values, span))
-    return tuple(found)
-
-
-def _count_of_values(parts: tuple[Expr, ...]) -> int:
-    """How many of the expressions behind the first, a setting's name, are its values."""
-    first = parts[0]
-    if isinstance(first, Name) and first.name == _TWO_VALUES:
-        return 1 if len(parts) > 1 and isinstance(parts[1], List) else 2
-    following = parts[2] if len(parts) > 2 else None
-    return 3 if isinstance(following, Name) and following.name == _BELONGS else 1
