@@ -281,6 +281,17 @@ def a_page(code: str) -> Situation:
     return written
 
 
+def files_of(code: str) -> Situation:
+    """The files that a page about an error shows."""
+
+    def written(folder: Path) -> None:
+        for fence in fences(PAGES / f"{code}.md"):
+            if fence.file:
+                (folder / fence.file).write_text(fence.text, encoding="utf-8")
+
+    return written
+
+
 def a_run(folder: Path, epochs: int = 1) -> None:
     words = ["train", "lenet5", "--data", "digits", "--epochs", str(epochs), "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "cnndsl", *words], cwd=folder, check=True)
@@ -324,6 +335,10 @@ SITUATIONS: dict[str, Situation] = {
     "CNN669": a_sorted_answer,
     "CNN670": weights_alone,
     "CNN671": nothing_but_a_sort,
+    "CNN680": files_of("CNN680"),
+    "CNN681": files_of("CNN681"),
+    "CNN682": files_of("CNN682"),
+    "CNN683": files_of("CNN683"),
     "CNN690": a_page("CNN690"),
     "CNN691": a_page("CNN691"),
     "CNN692": a_page("CNN692"),

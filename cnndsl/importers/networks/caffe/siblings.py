@@ -6,18 +6,18 @@ each other by paths that hold in another folder only.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Source
-from cnndsl.files import read_regular
 from cnndsl.importers.networks.caffe.fields import Fields
 from cnndsl.importers.networks.caffe.inputs import Feed, deployed, feeds
 from cnndsl.importers.networks.caffe.phases import pick
 from cnndsl.importers.networks.caffe.prototext import parse
 from cnndsl.importers.networks.caffe.versions import layers_of
+from cnndsl.importers.networks.texts import read_source
 
 __all__ = ["is_solver", "net_of", "opened", "sizes_beside", "solver_beside"]
 
@@ -34,10 +34,9 @@ def opened(path: Path) -> Fields:
     Raises:
         CompileError: CNN680, where it is not of the format.
         OSError: where it cannot be read.
-        UnicodeDecodeError: where it is no text.
+        UserError: CNN683, where it is no text.
     """
-    text = read_regular(path, MOST_BYTES).decode("utf-8-sig")
-    source = Source(os.fspath(path), text)
+    source = read_source(path, MOST_BYTES)
     return Fields(parse(source), _start(source), path.name)
 
 
@@ -103,5 +102,5 @@ def _beside(path: Path) -> Iterator[tuple[Path, Fields]]:
     for other in others[:_MOST_FILES]:
         try:
             yield other, opened(other)
-        except (OSError, UnicodeDecodeError, CompileError):
+        except (OSError, UserError, CompileError):
             continue

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnndsl.diagnostics.source import Source
-from cnndsl.files import read_regular
 from cnndsl.importers.networks.builder import NetworkBuilder
 from cnndsl.importers.networks.darknet import join_sections, number_sections, window_sections
 from cnndsl.importers.networks.darknet.cfg import Section, fault, read_sections
@@ -16,6 +13,7 @@ from cnndsl.importers.networks.darknet.converter import Converter, known_names
 from cnndsl.importers.networks.darknet.recipe import recipe_of
 from cnndsl.importers.networks.given_sizes import demand_sizes, sizes_of
 from cnndsl.importers.networks.graph import ImportedNetwork
+from cnndsl.importers.networks.texts import read_source
 from cnndsl.types import TensorType
 
 if TYPE_CHECKING:
@@ -45,10 +43,9 @@ def read_darknet(
     Raises:
         CompileError: CNN680 where a line is none of a cfg file, CNN681 where one makes no sense.
         OSError: where the file cannot be read.
-        UnicodeDecodeError: where it is no text.
+        UserError: CNN683, where it is no text.
     """
-    text = read_regular(path, MOST_BYTES).decode("utf-8-sig")
-    net, *sections = read_sections(Source(os.fspath(path), text), known_names())
+    net, *sections = read_sections(read_source(path, MOST_BYTES), known_names())
     if not sections:
         raise fault(net.span, "a network without layers: `[net]` is the only section")
     network = NetworkBuilder(path.stem, f"{path.name} (Darknet)")

@@ -14,6 +14,7 @@ from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.files import open_regular, read_regular
 from cnndsl.frozen import frozen
+from cnndsl.importers.networks.texts import decoded
 
 __all__ = ["Document", "open_document"]
 
@@ -93,11 +94,7 @@ def _archived(path: Path) -> tuple[Any, str]:
 
 
 def _parsed(name: str, data: bytes) -> Any:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"{name} is no text in UTF-8: byte {error.start} is {data[error.start]:#04x}"
-        raise UserError("CNN683", message) from None
+    text = decoded(name, data)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -17,6 +17,7 @@ from cnndsl.importers.networks.keras.document import open_document
 from cnndsl.importers.networks.keras.model import Walk, inputs_of, is_model, layers_in, name_of
 from cnndsl.importers.networks.keras.recipe import recipe_of
 from cnndsl.importers.networks.usual_init import with_usual_init
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.types import DType, TensorType
 
 __all__ = ["read_keras"]
@@ -55,7 +56,8 @@ def read_keras(path: Path, sizes: Mapping[str, tuple[int, ...]] | None = None) -
         for name in () if call.first else call.config.unread():
             converter.note(call.path, f"`{name}` of {call.config.kind} is not read")
     outputs = _outputs(converter, model, results)
-    network.recipe = recipe_of(converter, document)
+    recipe = recipe_of(converter, document)
+    network.recipe = None if recipe == Recipe() else recipe
     network.notes.extend(converter.notes.texts())
     built = network.build(outputs)
     inputs = tuple(
