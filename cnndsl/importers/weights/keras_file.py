@@ -237,7 +237,8 @@ class _Reader:
                 )
             for inner, tensors in parts.items():
                 kind = kinds[inner].kind if inner in kinds else ""
-                yield from _divided(SourceLayer(inner, kind, tuple(tensors)))
+                eps = _eps(kinds.get(inner))
+                yield from _divided(SourceLayer(inner, kind, tuple(tensors), eps))
         if "optimizer_weights" in self.file:
             self._leave(self.file["optimizer_weights"], "optimizer_weights")
 
@@ -262,7 +263,7 @@ class _Reader:
                 )
             outer = path.rpartition("/layers/")[0].removeprefix("layers/")
             full = f"{outer}/{name}" if outer and outer != path else name
-            yield from _divided(SourceLayer(full, kind, tuple(tensors)))
+            yield from _divided(SourceLayer(full, kind, tuple(tensors), _eps(layer)))
 
     def _groups(self, group: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
         """All groups called ``vars``, with the path of what has them, by the names' order."""
@@ -319,6 +320,11 @@ class _Reader:
                 self.left.append(LeftOut(f"{path}/{name}", _OPTIMIZER))
 
         group.visititems(visit)
+
+
+def _eps(layer: _Layer | None) -> float | None:
+    found = None if layer is None else layer.config.get("epsilon")
+    return float(found) if isinstance(found, int | float) else None
 
 
 def _words(kind: str, layer: _Layer | None, number: int) -> tuple[str, ...]:

@@ -9,9 +9,11 @@ into a map.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from cnndsl.diagnostics.words import abridged
 from cnndsl.importers.weights.fitting import Fit, Fitting
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.order import in_order
@@ -65,6 +67,7 @@ class _Matcher:
     """The names of tensors that have become something, or are left out by the map."""
     left: list[LeftOut] = field(default_factory=list)
     by: list[str] = field(default_factory=list)
+    kept: list[tuple[SourceLayer, Fit]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     # --- the user's map -----------------------------------------------------------------------
@@ -123,6 +126,7 @@ class _Matcher:
         self._keep(layer, found)
 
     def _keep(self, layer: SourceLayer, fit: Fit) -> None:
+        self.kept.append((layer, fit))
         self.pairs |= {one.target.name: one for one in fit}
         self.taken |= {one.name for one in layer.tensors}
 
@@ -217,8 +221,32 @@ class _Matcher:
             pairs=tuple(pairs),
             left_out=(*self.source.left_out, *self.left),
             absent=tuple(absent),
-            notes=(*self.source.notes, *self.fitting.notes, *self.notes),
+            notes=(
+                *self.source.notes,
+                *self.fitting.notes,
+                *self.notes,
+                *_other_eps(self.kept, self.targets),
+            ),
             classes=self.source.classes,
+        )
+
+
+def _other_eps(
+    kept: Sequence[tuple[SourceLayer, Fit]], targets: Sequence[TargetLayer]
+) -> Iterator[str]:
+    """What to say of normalisations that add another number to variances here."""
+    wanted = {one.name: layer for layer in targets for one in layer.tensors}
+    names: dict[tuple[float, float], list[str]] = {}
+    for source, fit in kept:
+        target = wanted[fit[0].target.name]
+        if source.eps is None or target.eps is None:
+            continue
+        if not math.isclose(source.eps, target.eps, rel_tol=1e-3):
+            names.setdefault((source.eps, target.eps), []).append(target.name)
+    for (theirs, ours), found in names.items():
+        yield (
+            f"answers differ a little: `eps` is {theirs:.3g} in the file, {ours:.3g} in the spec,"
+            f" of {abridged([f'`{one}`' for one in found], 2)}"
         )
 
 

@@ -121,7 +121,7 @@ class _Reader:
         for node in self.graph.node:
             tensors = tuple(self._tensors(node))
             if tensors:
-                yield SourceLayer(_name(node), node.op_type, tensors)
+                yield SourceLayer(_name(node), node.op_type, tensors, _eps(node))
 
     def left(self) -> Iterator[LeftOut]:
         """Arrays of numbers that no layer is made of."""
@@ -269,6 +269,12 @@ def _external(tensor: onnx.TensorProto, path: str) -> bytes:
 
 def _name(node: onnx.NodeProto) -> str:
     return node.name or (node.output[0] if node.output else node.op_type)
+
+
+def _eps(node: onnx.NodeProto) -> float | None:
+    if "Normalization" not in node.op_type:
+        return None
+    return next((float(one.f) for one in node.attribute if one.name == "epsilon"), 1e-5)
 
 
 def _flag(node: onnx.NodeProto, name: str) -> bool:

@@ -85,11 +85,15 @@ class SourceTensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceLayer:
-    """A layer of a file: its name there, what the file calls its kind, and its tensors."""
+    """A layer of a file: its name there, what the file calls its kind, and its tensors.
+
+    ``eps`` is what a normalisation adds to variances, where the file says it.
+    """
 
     name: str
     kind: str
     tensors: tuple[SourceTensor, ...]
+    eps: float | None = None
 
     def get(self, role: Role) -> SourceTensor | None:
         """The tensor of a role."""

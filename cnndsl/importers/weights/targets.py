@@ -53,6 +53,7 @@ class TargetLayer:
         maps: the feature maps (channels, sizes…) that its input is the flattened numbers of; empty
             where it is no such input, None where such are mixed with others.
         norm: the normalisation that alone reads what it gives, empty where there is none.
+        eps: what a normalisation adds to variances.
         place: its node's position, and ``before`` those of all nodes that it depends on, as bits.
     """
 
@@ -65,6 +66,7 @@ class TargetLayer:
     norm: str = ""
     place: int = 0
     before: int = 0
+    eps: float | None = None
 
     def is_beside(self, other: TargetLayer) -> bool:
         """Whether neither of two layers depends on the other: they stand on branches."""
@@ -139,6 +141,7 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
                 norm=_norm(typed, readers.get(at, [])),
                 place=at,
                 before=before[at],
+                eps=getattr(node.layer, "eps", None),
             )
         )
     return tuple(found)

@@ -52,3 +52,21 @@ def test_the_order_of_a_file_counts_for_branches_and_that_is_said(tmp_path: Path
     assert result.exit_code == 0, result.output
     words = " ".join(result.stdout.split())
     assert "where the file's order counts: `a` and `b`" in words
+
+
+def test_another_eps_is_told(tmp_path: Path) -> None:
+    onnx: Any = pytest.importorskip("onnx")
+    spec = tmp_path / "n.cnn"
+    spec.write_text("input 3x8x8\nn: batchnorm eps 1e-3\n", encoding="utf-8")
+    names = ["s", "b", "m", "v"]
+    node = onnx.helper.make_node("BatchNormalization", ["x", *names], ["y"])
+    sizes = ["N", 3, 8, 8]
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sizes) for name in "xy"
+    ]
+    arrays = [onnx.numpy_helper.from_array(numpy.abs(drawn(3)) + 1, name) for name in names]
+    graph = onnx.helper.make_graph([node], "g", ports[:1], ports[1:], arrays)
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "n.onnx")
+    result = run(spec, tmp_path / "n.onnx", "--dry-run")
+    words = " ".join(result.stdout.split())
+    assert "`eps` is 1e-05 in the file, 0.001 in the spec, of `n`" in words
