@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from cnndsl.inspection import quantize as quantize
     from cnndsl.network_import import Imported as Imported
     from cnndsl.network_import import import_network as import_network
+    from cnndsl.notebook.extension import load_ipython_extension as load_ipython_extension
+    from cnndsl.notebook.extension import unload_ipython_extension as unload_ipython_extension
     from cnndsl.runtime.ensemble import Ensemble as Ensemble
     from cnndsl.runtime.evaluation import Evaluation as Evaluation
     from cnndsl.runtime.model import Model as Model
@@ -70,11 +72,13 @@ _HOMES = {
     "import_weights": "cnndsl.inspection",
     "import_network": "cnndsl.network_import",
     "load": "cnndsl.api",
+    "load_ipython_extension": "cnndsl.notebook.extension",
     "parse": "cnndsl.api",
     "profile": "cnndsl.inspection",
     "quantize": "cnndsl.inspection",
     "schema": "cnndsl.schemas",
     "train": "cnndsl.api",
+    "unload_ipython_extension": "cnndsl.notebook.extension",
 }
 
 __all__ = [
@@ -101,11 +105,13 @@ __all__ = [
     "import_network",
     "import_weights",
     "load",
+    "load_ipython_extension",
     "parse",
     "profile",
     "quantize",
     "schema",
     "train",
+    "unload_ipython_extension",
 ]
 
 

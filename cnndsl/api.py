@@ -12,6 +12,7 @@ from typing_extensions import Unpack, override
 
 from cnndsl import pipeline
 from cnndsl.diagnostics.model import Diagnostic, UserError
+from cnndsl.network_figures import NetworkFigures
 
 if TYPE_CHECKING:
     from cnndsl.analysis.summary import Summary
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.emit import Stage
     from cnndsl.graph.compile_options import CompileOptions
-    from cnndsl.plots.diagram.draw import DrawOptions
     from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.runtime.evaluate import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Network", "check", "load", "parse", "train"]
 
 
-class Network:
+class Network(NetworkFigures):
     """A network that was checked and is right.
 
     >>> import cnndsl
@@ -141,15 +141,6 @@ class Network:
 
         return summarize(self._typed, batch)
 
-    def draw(self, path: str | os.PathLike[str], **options: Unpack[DrawOptions]) -> None:
-        """Draw the network; the file ends in ``.svg``, ``.png``, ``.pdf``, ``.dot`` or ``.mmd``.
-
-        ``options``, and what is raised: as :func:`cnndsl.plots.diagram.draw.draw` tells.
-        """
-        from cnndsl.plots.diagram.draw import draw
-
-        draw(self._typed, path, **options)
-
     def compile(
         self,
         weights: str | os.PathLike[str] | None = None,
@@ -194,7 +185,7 @@ class Network:
             form="float16" if float16 else "plain",
             **options,
         )
-        return Model(artifact, device=device)
+        return Model(artifact, device=device, network=self._typed)
 
     def compile_training(
         self,
@@ -274,7 +265,7 @@ class Network:
             data: ``digits``, a folder, a ``.npz`` or a CSV file (``docs/data.md``), or arrays:
                 a pair ``(x, y)``, for several inputs ``({"left": x1, "right": x2}, y)``, or a
                 mapping of what a ``.npz`` file would hold.
-            listener: is told what happens; by default nobody is.
+            listener: is told what happens; by default nobody is, in a notebook its display.
             options: as :class:`cnndsl.runtime.training.TrainingOptions` tells of each:
                 ``valid``, ``out``, ``epochs``, ``batch``, ``seed``, ``settings``, ``weights``,
                 ``verify``, ``resume``, ``device``, ``threads``, ``skip_broken``, ``keep``,
@@ -286,9 +277,10 @@ class Network:
             TypeError: for an option that there is not, and what is no data.
             ValueError: where ``valid`` is no share between 0 and 1, or ``keep`` is below 1.
         """
-        from cnndsl.runtime.training import NOBODY, Training, training_request
+        from cnndsl.runtime.default_listener import default_listener
+        from cnndsl.runtime.training import Training, training_request
 
-        listener = listener or NOBODY
+        listener = listener or default_listener()
         request = training_request(self._typed, data, listener, options)
         outcome = pipeline.train(request, listener)
         return Training(

@@ -46,13 +46,10 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 def report(error: UserError | CompileError) -> int:
     """Write an error to stderr and give its exit code."""
-    from cnndsl.diagnostics.render import render_text, render_user_error
+    from cnndsl.diagnostics.render import render_error
 
     color = wants_color(sys.stderr)
-    if isinstance(error, UserError):
-        text = render_user_error(error, "text", color)
-    else:
-        text = render_text(error.diagnostics, color)
+    text = render_error(error, color=color)
     click.echo(text, err=True, color=color)
     return 1
 

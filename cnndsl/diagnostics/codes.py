@@ -147,6 +147,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN690": Code("claimed problem not found"),
         "CNN691": Code("block that is to fail has no errors"),
         "CNN692": Code("block cannot have this name"),
+        "CNN693": Code("magic does not know a word"),
+        "CNN694": Code("cell that is to fail has no errors"),
         "CNN650": Code("weights of another tool unreadable"),
         "CNN651": Code("more than tensors in a pickle"),
         "CNN652": Code("weights without a counterpart"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from importlib import import_module
 from typing import Self
 
 from typing_extensions import override
@@ -156,6 +158,17 @@ class Report:
 
 class CnndslError(Exception):
     """What cnndsl raises for anything a user can mend."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show of it: the message in colour.
+
+        There is no traceback, unless ``CNNDSL_DEBUG`` is set.
+        """
+        if os.environ.get("CNNDSL_DEBUG"):
+            return import_module("traceback").format_exception(self)  # type: ignore[no-any-return]
+        # By its name: the renderers are made of what stands here.
+        text: str = import_module("cnndsl.diagnostics.render").render_error(self, color=True)
+        return text.splitlines()
 
 
 class UserError(CnndslError):

@@ -33,12 +33,14 @@ class CheckedBlock:
 
 @frozen
 class CheckedPage:
-    """A page's blocks in order, and all problems with their places in the page.
+    """A page's specs in order, and all problems with their places in the page.
 
-    ``annotations`` write or refresh the claims of its blocks.
+    ``fences`` are all its `cnn` blocks, those to be ignored too; ``annotations`` write or refresh
+    the claims of its specs.
     """
 
     source: Source
+    fences: tuple[Fence, ...]
     blocks: tuple[CheckedBlock, ...]
     diagnostics: tuple[Diagnostic, ...]
     annotations: tuple[Edit, ...]
@@ -83,6 +85,7 @@ def check_page_text(
     said.sort(key=lambda one: (one.span.source is not source, one.span.start))
     return CheckedPage(
         source,
+        tuple(fence for fence in found if fence.language == LANGUAGE),
         tuple(
             CheckedBlock(fence, result, tuple(one for one in said if _lies_in(one, fence)))
             for fence, (result, _) in checked

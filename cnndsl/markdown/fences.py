@@ -1,8 +1,8 @@
 r"""Turns a page in Markdown into its fenced blocks, each a text whose places in the page are known.
 
-A block may be indented, in a list or quoted: its text is what Markdown takes it for, and every
-offset of that text belongs to one in the page. Its lines have the page's numbers, as line breaks
-stand for what is above it, so that messages about lines are right in the page.
+A block may be indented, in a list, quoted or in an admonition: its text is what Markdown takes it
+for, and every offset of that text belongs to one in the page. Its lines have the page's numbers, as
+line breaks stand for what is above it, so that messages about lines are right in the page.
 """
 
 from __future__ import annotations
@@ -82,10 +82,12 @@ def fences(source: Source) -> Iterator[Fence]:
     """
     from markdown_it import MarkdownIt  # loads a hundred modules
 
+    from cnndsl.markdown.admonitions import quoted_admonitions
+
     parser = MarkdownIt("commonmark", {"maxNesting": 100})
     parser.core.ruler.enableOnly(["normalize", "block"])
     lines = [Span(source, *found.span(1)) for found in _LINE.finditer(source.text)]
-    for token in parser.parse(source.text):
+    for token in parser.parse(quoted_admonitions(source.text)):
         if token.type == "fence" and token.map:
             first, last = token.map
             rows = token.content.removesuffix("\n").split("\n") if token.content else []

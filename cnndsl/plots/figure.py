@@ -107,7 +107,16 @@ def in_house_style(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def new_figure(width: float, height: float) -> Figure:
     """A white sheet of a size in points, rounded up to whole pixels."""
     whole = (math.ceil(side * PIXELS) / PIXELS / POINTS for side in (width, height))
-    return Figure(figsize=(next(whole), next(whole)), dpi=POINTS * PIXELS)
+    return _Sheet(figsize=(next(whole), next(whole)), dpi=POINTS * PIXELS)
+
+
+class _Sheet(Figure):
+    """A figure that a notebook shows by itself, with or without pyplot."""
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
+        """The picture and the size to show it in: a pixel for each point, as in other files."""
+        width, height = _size(self)
+        return encoded(self, "png"), {"width": width, "height": height}
 
 
 def _size(figure: Figure) -> tuple[float, float]:

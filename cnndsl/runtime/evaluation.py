@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ from cnndsl.runtime.tally import (
     ValueTally,
     class_scores,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Evaluation", "OutputTally", "Part"]
 
@@ -122,12 +125,32 @@ class Evaluation:
                 CNN603 where the file cannot be written.
             ValueError: where answers are no classes that exclude each other.
         """
-        from cnndsl.plots.confusion_matrix import draw_confusion
         from cnndsl.plots.figure import save_figure
+
+        save_figure(path, self.confusion_figure(title))
+
+    def confusion_figure(self, title: str = "") -> Figure:
+        """What is mistaken for what: a figure, true classes down, answers across.
+
+        Raises:
+            ValueError: where answers are no classes that exclude each other.
+        """
+        from cnndsl.plots.confusion_matrix import draw_confusion
 
         if self.confusion is None:
             raise ValueError("there is no confusion matrix: answers are not one class of several")
-        save_figure(path, draw_confusion(self.confusion, self.class_names, title))
+        return draw_confusion(self.confusion, self.class_names, title)
+
+    def _repr_html_(self) -> str:
+        from cnndsl.display.results import evaluation_html
+
+        facts = {"loss": self.loss, "top1": self.top1, "top5": self.top5}
+        facts |= {"accuracy": None if self.top1 is not None else self.accuracy}
+        facts |= {"MAE": self.mae, "RMSE": self.rmse, "R2": self.r2}
+        figure = None if self.confusion is None else self.confusion_figure()
+        title = f"Evaluation of {count(self.count, 'sample', commas=True)}"
+        own = evaluation_html(title, facts, self.class_names, self.class_scores, figure)
+        return own + "".join(one._repr_html_() for one in self.outputs.values())
 
     @property
     def class_scores(self) -> tuple[ClassScores, ...]:

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy
 from typing_extensions import override
@@ -29,6 +29,9 @@ from cnndsl.runtime.inference import Member, Paths, check_classes, one_or_more
 from cnndsl.runtime.prediction import meaning_of
 from cnndsl.runtime.session import Session
 from cnndsl.typecheck.answers import Answers, class_index
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["METHODS", "Explainer", "Explanation", "Method", "Slopes"]
 
@@ -82,12 +85,21 @@ class Explanation:
             UserError: CNN609 for another ending, CNN603 where the file cannot be written.
         """
         from cnndsl.plots.figure import save_figure
+
+        save_figure(path, self.figure())
+
+    def figure(self) -> Figure:
+        """The salience over the picture."""
         from cnndsl.plots.salience import draw_salience
 
         kind = "" if self.meaning.kind == "value" else f"{self.meaning.kind} "
         of = f"{self.method}: {self.class_name} ({kind}{self.answer:.4g})"
-        figure = draw_salience(self.picture, self.salience, self.name, of, self.method)
-        save_figure(path, figure)
+        return draw_salience(self.picture, self.salience, self.name, of, self.method)
+
+    def _repr_html_(self) -> str:
+        from cnndsl.display.results import figure_html
+
+        return figure_html(self.figure(), repr(self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

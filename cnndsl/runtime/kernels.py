@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy
 
@@ -10,19 +11,27 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import closest, quoted
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
+from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.onnx_weights import weights_of_model
 from cnndsl.layers.window import TransposedWindow
 
-__all__ = ["Kernels", "kernels_of"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Kernels", "kernels_figure", "kernels_of"]
 
 Kernels = tuple[Array, bool]
 """Kernels ``[filters, channels, ...]``, and whether their channels are red, green and blue."""
 
 
 def kernels_of(
-    typed: TypedNetwork, path: str | os.PathLike[str], name: str, *, verify: bool = True
+    typed: TypedNetwork,
+    model: Artifact | str | os.PathLike[str],
+    name: str,
+    *,
+    verify: bool = True,
 ) -> Kernels:
-    """The kernels of a layer, from the file of a model that was compiled from the network.
+    """The kernels of a layer, from a model that was compiled from the network, or its file.
 
     Raises:
         UserError: CNN704 for a layer that there is not, CNN715 for one without kernels, and as
@@ -45,12 +54,29 @@ def kernels_of(
         raise UserError(
             "CNN715", f"`{name}` (`{what}`) has no kernels that learn", help=_named(typed)
         )
-    numbers = weights_of_model(path, typed, verify=verify)[weight]
+    if isinstance(model, Artifact):
+        numbers = numpy.asarray(model.weights[weight])
+    else:
+        numbers = weights_of_model(model, typed, verify=verify)[weight]
     windows = node.layer.windows(*typed.input_types(node))
     if any(isinstance(window, TransposedWindow) for window in windows):
         # These have their input's channels first.
         numbers = numpy.swapaxes(numbers, 0, 1)
     return numbers, _sees_colours(typed, node)
+
+
+def kernels_figure(
+    typed: TypedNetwork, model: Artifact | str | os.PathLike[str], name: str, *, verify: bool = True
+) -> Figure:
+    """The figure of a layer's kernels.
+
+    Raises:
+        UserError: as :func:`kernels_of` does.
+    """
+    from cnndsl.plots.kernels import draw_kernels
+
+    kernels, is_colour = kernels_of(typed, model, name, verify=verify)
+    return draw_kernels(kernels, name, typed.name, is_colour=is_colour)
 
 
 def _weight(typed: TypedNetwork, position: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy
 import onnx
@@ -16,16 +17,21 @@ from cnndsl.data.sources import Array, ModelInput
 from cnndsl.data.views import Crops, Views
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import closest, count, quoted
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.files import open_regular
 from cnndsl.graph.artifact import Artifact, Manifest, read_artifact
 from cnndsl.graph.onnx_weights import read_model
 from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.inference import Member, Paths, ask
+from cnndsl.runtime.kernels import kernels_figure
 from cnndsl.runtime.ports import check_ports, model_inputs
-from cnndsl.runtime.prediction import Prediction, meaning_of
+from cnndsl.runtime.prediction import Prediction, maps_figure, meaning_of
 from cnndsl.runtime.session import Port, Session, add_outputs
 from cnndsl.typecheck.answers import Answers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Model"]
 
@@ -55,6 +61,7 @@ class Model:
         threads: how many threads one operator may use, at most as many as there are processors;
             by default ONNX Runtime decides.
         verify: whether to compare the checksum of a file with its content, which reads all of it.
+        network: the network that it was compiled from, for :meth:`kernels`.
 
     Nothing is loaded before the model runs for the first time.
 
@@ -71,12 +78,14 @@ class Model:
         device: str = "auto",
         threads: int | None = None,
         verify: bool = True,
+        network: TypedNetwork | None = None,
     ) -> None:
         self.source: Artifact | str | os.PathLike[str] = source
         """What ``compile`` made, or the path of a model that it wrote."""
         self._device = device
         self._threads = threads
         self._ready: _Ready | None = None
+        self._network = network
         self.manifest: Manifest = (
             source.manifest
             if isinstance(source, Artifact)
@@ -147,25 +156,7 @@ class Model:
             UserError: CNN701 for a device that does not work, CNN703 for an array that does not
                 fit, CNN705 without ONNX Runtime.
         """
-        inputs = self.inputs
-        mapping = arrays[0] if len(arrays) == 1 and not named else None
-        if isinstance(mapping, Mapping):
-            given = self._by_name((), mapping, [one.name for one in inputs])
-        else:
-            given = self._by_name(arrays, named, [one.name for one in inputs])
-        feeds: dict[str, Array] = {}
-        single = True
-        for one in inputs:
-            feeds[one.name], alone = as_batch(_as_array(given[one.name]), one, "the array")
-            single = single and alone
-        sizes = {name: len(batch) for name, batch in feeds.items()}
-        if len(set(sizes.values())) > 1:
-            raise UserError(
-                "CNN703",
-                "the arrays hold different numbers of samples:"
-                f" {', '.join(f'`{name}` {size}' for name, size in sizes.items())}",
-                help="give every input as many samples",
-            )
+        feeds, single = self._feeds(arrays, named)
         ready = self._prepare()
         main = ready.outputs[0].name
         output = run_batch(ready.session, feeds, [main])[main]
@@ -204,6 +195,38 @@ class Model:
         names = {port.name: port.name for port in member.outputs}
         yield from ask([member], paths, views, [names], batch=batch, on_broken=on_broken, tell=tell)
 
+    # --- figures ------------------------------------------------------------------------------
+
+    def feature_maps(self, sample: str | os.PathLike[str] | ArrayLike, layer: str) -> Figure:
+        """What a layer makes of a sample: a figure with its feature maps.
+
+        The sample is a file, or an array as :meth:`run` takes it, of several the first.
+
+        Raises:
+            UserError: CNN704 for a layer that does not exist, CNN714 for one that gives a vector,
+                and as :meth:`predict` and :meth:`run` do.
+        """
+        if isinstance(sample, str | os.PathLike):
+            return next(self.predict(sample, layers=[layer])).feature_maps(layer)
+        feeds, _ = self._feeds([sample], {})
+        ready = self._prepare([layer])
+        value = ready.layers[layer]
+        maps = run_batch(ready.session, feeds, [value])[value][0]
+        return maps_figure(maps, layer, self.manifest.network)
+
+    def kernels(self, layer: str) -> Figure:
+        """The kernels of a layer: a figure with a picture of each.
+
+        Raises:
+            UserError: CNN704 for a layer that there is not, CNN715 for one without kernels.
+            ValueError: for a model that was opened from a file: ``cnndsl.load(path)`` has its
+                network, whose ``kernels(layer, path)`` draws them.
+        """
+        if self._network is None:
+            path = os.fspath(self.source)  # type: ignore[arg-type]  # artifacts come with a network
+            raise ValueError(f"write `cnndsl.load({path!r}).kernels({layer!r}, {path!r})`")
+        return kernels_figure(self._network, self.source, layer)
+
     def member(self, layers: Sequence[str] = ()) -> Member:
         """What this model is when it is asked, by itself or together with others.
 
@@ -216,6 +239,31 @@ class Model:
         return Member(
             ready.session, self.inputs, ready.outputs, manifest.answers, self.classes, values
         )
+
+    def _feeds(
+        self, arrays: Sequence[object], named: Mapping[str, object]
+    ) -> tuple[dict[str, Array], bool]:
+        """Batches for the inputs, and whether they are of single samples."""
+        inputs = self.inputs
+        mapping = arrays[0] if len(arrays) == 1 and not named else None
+        if isinstance(mapping, Mapping):
+            given = self._by_name((), mapping, [one.name for one in inputs])
+        else:
+            given = self._by_name(arrays, named, [one.name for one in inputs])
+        feeds: dict[str, Array] = {}
+        single = True
+        for one in inputs:
+            feeds[one.name], alone = as_batch(_as_array(given[one.name]), one, "the array")
+            single = single and alone
+        sizes = {name: len(batch) for name, batch in feeds.items()}
+        if len(set(sizes.values())) > 1:
+            raise UserError(
+                "CNN703",
+                "the arrays hold different numbers of samples:"
+                f" {', '.join(f'`{name}` {size}' for name, size in sizes.items())}",
+                help="give every input as many samples",
+            )
+        return feeds, single
 
     def _by_name(
         self, arrays: Sequence[object], named: Mapping[str, object], inputs: Sequence[str]

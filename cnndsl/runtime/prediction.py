@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy
 from typing_extensions import override
@@ -14,7 +15,13 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.typecheck.answers import Answers
 
-__all__ = ["Answer", "Prediction", "meaning_of"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Answer", "Prediction", "maps_figure", "meaning_of"]
+
+_LISTED = 20
+"""A notebook shows unranked numbers up to so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +96,50 @@ class Prediction:
                 where the file cannot be written.
             KeyError: for a layer that was not asked for.
         """
-        from cnndsl.plots.feature_maps import draw_maps
         from cnndsl.plots.figure import save_figure
 
-        maps = self.layers[layer]
-        if maps.ndim not in (2, 3, 4):
-            raise UserError(
-                "CNN714",
-                f"`{layer}` gives `{'x'.join(map(str, maps.shape))}`, which are no feature maps",
-                help="name a layer whose output has places: a convolution or a pooling",
-            )
-        save_figure(path, draw_maps(maps, layer, self.name))
+        save_figure(path, self.feature_maps(layer))
+
+    def feature_maps(self, layer: str) -> Figure:
+        """The figure of a layer's feature maps, which were asked for.
+
+        Raises:
+            UserError: CNN714 for a layer that gives a vector.
+            KeyError: for a layer that was not asked for.
+        """
+        return maps_figure(self.layers[layer], layer, self.name)
+
+    def _repr_html_(self) -> str:
+        from cnndsl.display.results import answers_html
+
+        best = self.top(5) or (self.in_order() if len(self.main) <= _LISTED else ())
+        rest = [
+            f"{name}: {'x'.join(map(str, one.shape))}"
+            for name, one in self.outputs.items()
+            if name != self.main_name or not best
+        ]
+        return answers_html(self.name, self.source, best, self.meaning.kind, rest)
 
     def _answer(self, at: int) -> Answer:
         named = len(self.classes) == len(self.main)
         return Answer(at, self.classes[at] if named else str(at), float(self.main[at]))
+
+
+def maps_figure(maps: Array, layer: str, sample: str) -> Figure:
+    """The figure of one sample's feature maps.
+
+    Raises:
+        UserError: CNN714 for a vector.
+    """
+    from cnndsl.plots.feature_maps import draw_maps
+
+    if maps.ndim not in (2, 3, 4):
+        raise UserError(
+            "CNN714",
+            f"`{layer}` gives `{'x'.join(map(str, maps.shape))}`, which are no feature maps",
+            help="name a layer whose output has places: a convolution or a pooling",
+        )
+    return draw_maps(maps, layer, sample)
 
 
 def meaning_of(answers: Mapping[str, Answers], output: str, classes: Sequence[str]) -> Answers:

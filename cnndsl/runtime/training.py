@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import typing_extensions
 
@@ -24,6 +24,9 @@ from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.plan import FigureFormat, TrainingRequest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["NOBODY", "Training", "TrainingOptions", "default_folder", "training_request"]
 
@@ -129,7 +132,7 @@ class Training:
         Raises:
             UserError: CNN604 where the run was interrupted before there was one.
         """
-        return Model(self.folder / "model.onnx", device=self.device)
+        return Model(self.folder / "model.onnx", device=self.device, network=self.network)
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -146,10 +149,24 @@ class Training:
             UserError: CNN609 where the path does not end in ``.png``, ``.svg`` or ``.pdf``,
                 CNN603 where the file cannot be written.
         """
-        from cnndsl.plots.curves import draw_curves
         from cnndsl.plots.figure import save_figure
 
-        save_figure(path, draw_curves(self.records, self.network.name))
+        save_figure(path, self.curves())
+
+    def curves(self) -> Figure:
+        """The figure of the loss and the accuracy (or the error) of every epoch."""
+        from cnndsl.plots.curves import draw_curves
+
+        return draw_curves(self.records, self.network.name)
+
+    def _repr_html_(self) -> str:
+        from cnndsl.display.html import titled
+        from cnndsl.display.results import figure_html
+
+        parts = [titled(f"Training of {self.network.name}", [repr(self).partition(": ")[2][:-1]])]
+        if self.records:
+            parts.append(figure_html(self.curves(), "loss and accuracy", 720))
+        return "".join(parts)
 
 
 def default_folder(network: TypedNetwork) -> Path:

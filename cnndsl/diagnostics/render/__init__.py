@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 
-from cnndsl.diagnostics.model import Diagnostic, UserError
+from cnndsl.diagnostics.model import CnndslError, Diagnostic, UserError
 
-__all__ = ["FORMATS", "render", "render_text", "render_user_error"]
+__all__ = ["FORMATS", "render", "render_error", "render_text", "render_user_error"]
 
 FORMATS: Mapping[str, str] = MappingProxyType(
     {
@@ -40,6 +40,13 @@ def render_text(diagnostics: Iterable[Diagnostic], color: bool = False) -> str:
     from cnndsl.diagnostics.render import text
 
     return text.render_text(diagnostics, color)
+
+
+def render_error(error: CnndslError, *, color: bool = False) -> str:
+    """The text of an error that was raised: its diagnostics, or the problem outside any spec."""
+    if isinstance(error, UserError):
+        return render_user_error(error, color=color)
+    return render_text(getattr(error, "diagnostics", ()), color) or str(error)
 
 
 def render_user_error(error: UserError, format: str = "text", color: bool = False) -> str:

@@ -18,7 +18,7 @@ from cnndsl.plots.diagram.theme import THEMES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "DrawOptions", "Style", "ThemeName", "draw", "drawn", "format_of"]
+__all__ = ["FORMATS", "DrawOptions", "Format", "Style", "ThemeName", "draw", "drawn", "format_of"]
 
 Style = Literal["blocks", "volumes"]
 """``blocks`` is the graph of the layers, ``volumes`` the feature maps as boxes."""

@@ -1,0 +1,1 @@
+"""Specs in the pages that other tools make: checked, highlighted, with their table and picture."""
