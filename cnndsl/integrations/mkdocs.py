@@ -84,7 +84,10 @@ class CnndslPlugin(BasePlugin[CnndslConfig]):  # type: ignore[no-untyped-call]
 
 def _words(fence: Fence) -> str:
     """What stands behind the fence, as extensions of Python-Markdown read it."""
-    others = [f'{key}="{value}"' for key, value in fence.attributes.items() if key not in OURS]
+    pairs = [(key, value) for key, value in fence.attributes.items() if key not in OURS]
+    others = [
+        f'{key}="{value}"' if value else key for key, value in pairs if value or key[0] in ".#"
+    ]
     return f"{{ .{fence.language} {' '.join(others)} }}" if others else fence.language
 
 

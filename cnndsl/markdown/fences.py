@@ -135,8 +135,10 @@ def _words(info: str) -> tuple[str, dict[str, str]]:
         language, *words = shlex.split(text) or [""]
     except ValueError:  # a quotation mark without its partner
         language, *words = text.split() or [""]
-    pairs = (word.partition("=") for word in words)
-    return language.lstrip(".").lower(), {name: value for name, _, value in pairs}
+    # R Markdown puts commas between them.
+    pairs = (word.rstrip(",").partition("=") for word in words if word != ",")
+    language = language.lstrip(".").rstrip(",").lower()
+    return language, {name: value for name, _, value in pairs}
 
 
 def _begin(line: Span, row: str) -> Span:

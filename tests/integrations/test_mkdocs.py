@@ -112,8 +112,8 @@ def test_attributes_of_others_are_left_to_them() -> None:
     from cnndsl.integrations.mkdocs import _words
     from cnndsl.markdown.fences import fences
 
-    [fence] = fences(Source("a.md", '```cnn file=a.cnn title="A b" fails\ninput 1\n```\n'))
-    assert _words(fence) == '{ .cnn title="A b" }'
+    [fence] = fences(Source("a.md", '```cnn file=a.cnn title="A b" fails x .y\ninput 1\n```\n'))
+    assert _words(fence) == '{ .cnn title="A b" .y }'
 
 
 def test_blocks_in_admonitions_keep_their_margins() -> None:

@@ -26,6 +26,8 @@ def only(text: str) -> Fence:
         "cnn {file=a.cnn fails}",
         "{cnn} file=a.cnn fails",
         "CNN file=a.cnn fails",
+        '{cnn, file="a.cnn", fails}',
+        "cnn {1,3} file=a.cnn fails",
         'cnn file=a.cnn fails title="two words"',
     ],
 )
