@@ -362,9 +362,7 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
         device = choose(request.device).name
         step = build_step(request.network, batch=batch_of(request), **form_for(request, device))
         plan = prepare(request, device, step, answering(request.network))
-        outcome = run(plan)
-    listener.end(outcome)
-    return outcome
+        return run(plan)
 
 
 def evaluate(

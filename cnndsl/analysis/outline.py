@@ -123,13 +123,16 @@ class _Folding:
             for read in node.inputs if isinstance(node, LayerNode) else ():
                 self.readers[read].append(position)
 
-    def fold(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+    def fold(self, parts: Sequence[Part], *, within: bool = False) -> tuple[Part, ...]:
+        """The parts, with rounds that are alike put together; ``within`` a scope or not."""
         ranges = [_range(part) for part in parts]
         inner = [
-            Scope(part.name, part.block, self.fold(part.parts)) if isinstance(part, Scope) else part
+            Scope(part.name, part.block, self.fold(part.parts, within=True))
+            if isinstance(part, Scope)
+            else part
             for part in parts
         ]
-        keys = [self._key(part) for part in inner]
+        keys = [self._key(part, within=within) for part in inner]
         nearest = _next_alike(keys)
         folded: list[Part] = []
         at = 0
@@ -145,16 +148,23 @@ class _Folding:
             at += period * times
         return tuple(folded)
 
-    def _key(self, part: Part) -> object:
-        """What two parts have in common if they may be rounds of one loop."""
+    def _key(self, part: Part, *, within: bool) -> object:
+        """What two parts have in common if they may be rounds of one loop.
+
+        That is their place in the text. Calls of one block in a row are a repetition too where the
+        file itself has them and gives them no names.
+        """
         match part:
             case Step(position=position):
                 node = self.network.nodes[position]
                 return (node.span, getattr(node, "trace", ()))
-            case Scope(block=block, parts=parts):
-                return (block, len(parts))
+            case Scope(name=name, block=block, parts=parts):
+                call = self.network.calls.get(name)
+                if call is None or (not within and name not in self.network.labels):
+                    return (block, len(parts))
+                return (block, call.span)
             case Repeat(parts=parts, times=times):
-                return (times, *map(self._key, parts))
+                return (times, *(self._key(one, within=within) for one in parts))
 
     def _times(self, keys: Sequence[object], ranges: Sequence[_Range], at: int, period: int) -> int:
         """How often the parts from here on follow each other."""

@@ -14,11 +14,12 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.layers import LAYERS
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from cnndsl.registry import Registry
+from cnndsl.runtime.logs import LOGS
 
 __all__ = ["in_use", "plugin_error"]
 
 REGISTRIES: tuple[Registry[Any], ...] = (
-    LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, AUGMENTATIONS, FORMATS
+    LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, AUGMENTATIONS, FORMATS, LOGS
 )  # fmt: skip
 
 

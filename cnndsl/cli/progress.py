@@ -20,12 +20,11 @@ from typing_extensions import override
 from cnndsl.cli.options import tell_device, wants_color
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
+from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
-
-    from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 
 __all__ = ["duration", "epoch_line", "number", "percent", "watching"]
 
@@ -56,7 +55,7 @@ def watching(*, auto: bool = False) -> Iterator[Listener]:
         listener.close()
 
 
-class _Lines:
+class _Lines(Listener):
     """One line at the start, and one for each epoch."""
 
     def __init__(self, *, auto: bool) -> None:
@@ -64,6 +63,7 @@ class _Lines:
         self._epochs = 0
         self._narrow = False
 
+    @override
     def start(self, start: Start) -> None:
         self._epochs = start.epochs
         if self._auto:
@@ -72,15 +72,19 @@ class _Lines:
         if not start.valid_samples:
             self.note("without `--valid`, the best epoch is that of the least training loss")
 
+    @override
     def progress(self, progress: Progress) -> None:
         """Nothing: the epoch's line comes when it is over."""
 
+    @override
     def epoch(self, record: EpochRecord) -> None:
         _say(epoch_line(record, self._epochs, narrow=self._narrow))
 
+    @override
     def note(self, text: str) -> None:
         _say(f"note: {visible(text)}", err=True)
 
+    @override
     def end(self, outcome: Outcome) -> None:
         """Nothing: the command sums up itself, since it knows what to do next."""
 
@@ -151,6 +155,7 @@ class _BarAndLines(_Lines):
     def end(self, outcome: Outcome) -> None:
         self.close()
 
+    @override
     def close(self) -> None:
         """Take the bar away; more than once is fine."""
         if self._bar is not None:

@@ -141,6 +141,14 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     help="The format of the curves and the confusion matrix in DIR.",
 )
 @click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="csv|tensorboard|mlflow",
+    help="Write the run down in a further way: each step in DIR/steps.csv, event files for"
+    " TensorBoard, a run of MLflow, or a log of another package; may be given several times.",
+)
+@click.option(
     "--keep",
     type=click.IntRange(min=1),
     default=3,
@@ -173,6 +181,7 @@ def train(
     verify: bool,
     resume: str | None,
     figures: Literal["png", "svg", "pdf"],
+    logs: tuple[str, ...],
     keep: int,
     skip_broken: bool,
     tune: bool,
@@ -214,6 +223,7 @@ def train(
             tune=tune,
             keep=keep,
             figures=figures,
+            logs=logs,
             command=("cnndsl", "train", *words),
         )
     if training.how == "interrupted":

@@ -201,6 +201,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN850": Code("no kernel for this precision"),
         "CNN860": Code("compiled for another batch"),
         "CNN861": Code("recording cannot be kept"),
+        "CNN862": Code("no such log"),
+        "CNN863": Code("log cannot be written"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

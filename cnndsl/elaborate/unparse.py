@@ -22,9 +22,9 @@ from cnndsl.syntax.ast import (
     Setting,
     Train,
 )
-from cnndsl.syntax.printer import print_statement
+from cnndsl.syntax.printer import print_expression, print_statement
 
-__all__ = ["expression", "recipe_text", "train_statement"]
+__all__ = ["expression", "recipe_settings", "recipe_text", "train_statement"]
 
 
 def expression(value: Value, span: Span) -> Expr:
@@ -62,6 +62,23 @@ def recipe_text(recipe: Recipe) -> str:
     }
     """
     return print_statement(train_statement(recipe, Span(Source("<recipe>", ""), 0, 0)))
+
+
+def recipe_settings(recipe: Recipe) -> dict[str, str]:
+    """The settings of a recipe, defaults too, as a spec writes them: what stands behind each name.
+
+    >>> settings = recipe_settings(Recipe(batch=64))
+    >>> settings["batch"], settings["loss"]
+    ('64', 'crossentropy')
+    """
+    found: dict[str, str] = {}
+    for setting in train_statement(
+        recipe, Span(Source("<recipe>", ""), 0, 0), defaults=True
+    ).settings:
+        name = setting.name.name
+        text = " ".join(print_expression(value) for value in setting.values)
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 def train_statement(

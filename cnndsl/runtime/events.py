@@ -1,19 +1,50 @@
-"""What a training run tells whoever watches it: plain facts, no text for people."""
+"""What a training run tells whoever watches it: plain facts, no text for people.
+
+The files that a run writes about itself are watchers too (``runtime/logs/``).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from typing_extensions import override
 
-__all__ = ["EpochRecord", "Listener", "Outcome", "Progress", "Start"]
+if TYPE_CHECKING:
+    from cnndsl.runtime.evaluation import Evaluation
+    from cnndsl.training.metrics import Measure
+
+__all__ = ["EpochRecord", "FigureFormat", "Listener", "Outcome", "Progress", "RunFacts", "Start"]
+
+FigureFormat: TypeAlias = Literal["png", "svg", "pdf"]
+"""What the figures of a run may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What does not change in a run, for those who write it down.
+
+    ``spec`` is the canonical spec with all that was set for this run, ``recipe`` its settings as a
+    spec writes them, by name. ``measure`` is what the main loss is measured by, ``further`` are the
+    heads and measures that records have beside it. ``figures`` is the format of what is drawn.
+    """
+
+    folder: Path
+    spec: str
+    recipe: Mapping[str, str]
+    measure: Measure = "accuracy"
+    further: tuple[tuple[str, str], ...] = ()
+    figures: FigureFormat = "png"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What is about to happen: sizes, the device, and where it begins (epoch 1 unless resumed)."""
+    """What is about to happen: sizes, the device, and where it begins (epoch 1 unless resumed).
+
+    ``records`` are those of the epochs before, where the run was resumed.
+    """
 
     network: str
     device: str
@@ -24,6 +55,8 @@ class Start:
     batch: int
     epoch: int = 1
     step: int = 0
+    records: tuple[EpochRecord, ...] = ()
+    facts: RunFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +66,8 @@ class Progress:
     ``epoch`` and ``step`` count from 1; ``steps`` are those of one epoch. ``loss`` and what the
     loss is measured by (``accuracy``, or ``mae`` where numbers are to be met; the other one is
     None) are means over the epoch so far, ``rate`` is in samples per second, ``seconds_left`` the
-    estimated time to the end of the last epoch.
+    estimated time to the end of the last epoch. ``number`` counts the steps of all epochs,
+    ``step_loss`` and ``lr`` are this step's own loss and learning rate.
     """
 
     epoch: int
@@ -45,6 +79,9 @@ class Progress:
     rate: float
     seconds_left: float
     mae: float | None = None
+    number: int = 0
+    step_loss: float = 0.0
+    lr: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +133,33 @@ class Outcome:
         return f"<Outcome: {self.how}, epochs {len(self.records)}{best}>"
 
 
-class Listener(Protocol):
-    """Whoever watches a run. All methods are called on the thread that trains."""
+class Listener:
+    """Whoever watches a run. All methods are called on the thread that trains.
+
+    A class that inherits from it overrides what it wants to know. One that does not must have the
+    others, but may leave out ``best`` and ``close``.
+    """
 
     def start(self, start: Start) -> None:
         """Before the first step."""
-        ...
 
     def progress(self, progress: Progress) -> None:
         """After every step."""
-        ...
+
+    def best(self, record: EpochRecord, evaluation: Evaluation | None) -> None:
+        """After an epoch that is better than all before, with how it did on validation data.
+
+        The best weights and the model are written by then. Also at the end of a resumed run.
+        """
 
     def epoch(self, record: EpochRecord) -> None:
         """After every epoch and its evaluation."""
-        ...
 
     def note(self, text: str) -> None:
         """Something that whoever trains should know: class imbalance, dead units."""
-        ...
 
     def end(self, outcome: Outcome) -> None:
         """After the last step; all files are written by then."""
-        ...
+
+    def close(self) -> None:
+        """Last of all, however the run ended."""

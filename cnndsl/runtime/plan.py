@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.baseline import notes_of_balance
@@ -27,23 +27,21 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime import library
 from cnndsl.runtime.checkpoint import Checkpoint, Position, choose_checkpoint, read_checkpoint
 from cnndsl.runtime.continuation import allowed_changes, continued
-from cnndsl.runtime.events import Listener
+from cnndsl.runtime.events import FigureFormat, Listener
 from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.fingerprint import fingerprint_of, same_run
 from cnndsl.runtime.head_labels import HeadLabels, check_head_labels, head_labels, notes_of_heads
+from cnndsl.runtime.logs.base import Log
 from cnndsl.training.step import Step
 from cnndsl.typecheck.heads import head_positions
 from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
 from cnndsl.version import __version__
 
-__all__ = ["FigureFormat", "Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
+__all__ = ["Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
 
 CONVOLUTIONS = "the way of convolutions"
 STANDARD = "standard"
 """That of steps of standard operators, and of all that were before there was another."""
-
-FigureFormat: TypeAlias = Literal["png", "svg", "pdf"]
-"""What the figures of a run may be."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +57,7 @@ class TrainingRequest:
     ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``figures`` is the
     format of what is drawn. ``examine`` lets the run look into the network after some epochs, and
     note what does not learn well. ``tune`` times forms of convolutions before the first step.
+    ``logs`` write the run down in further ways.
     """
 
     network: TypedNetwork
@@ -77,6 +76,7 @@ class TrainingRequest:
     checkpoint_steps: int | None = None
     examine: bool = True
     tune: bool = False
+    logs: tuple[Log, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,9 @@
 ``spec.cnn``                the canonical spec, with all that was set for this run
 ``command.txt``             the command lines that trained, one for each start
 ``convolutions.json``       with ``--tune``, whether each timed form is the blocked one
+``steps.csv``               with ``--log csv``, a line for each step
+``tensorboard/``            with ``--log tensorboard``, its event files
+``mlflow.txt``              with ``--log mlflow``, the number of the run there
 ``checkpoints/``            what ``--resume`` goes on with
 ==========================  ==================================================================
 """
@@ -16,10 +19,7 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import json
-import math
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,30 +33,19 @@ from cnndsl.graph.artifact import Artifact, Manifest
 from cnndsl.graph.files import CannotWriteError, is_full, reason, write_atomically
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
-from cnndsl.runtime.evaluation import Evaluation
-from cnndsl.runtime.events import EpochRecord
-from cnndsl.training.metrics import Measure
 
 if TYPE_CHECKING:
     pass
 
 __all__ = ["RunFolder", "opened"]
 
-_COLUMNS: Mapping[Measure, tuple[str, ...]] = {
-    "accuracy": (
-        *("epoch", "step", "loss", "accuracy", "valid_loss", "valid_accuracy"),
-        *("lr", "seconds", "rate", "best"),
-    ),
-    "mae": (
-        *("epoch", "step", "loss", "mae", "rmse", "valid_loss", "valid_mae", "valid_rmse"),
-        *("lr", "seconds", "rate", "best"),
-    ),
-}
-
 _LARGEST_TEXT = 2**26
 
 _LOCK = ".lock"
-_BEGINNING = ("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl", "convolutions.json")
+_BEGINNING = (
+    *("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl", "convolutions.json"),
+    *("steps.csv", "mlflow.txt"),
+)
 """What a run writes before its first step; one that came to nothing leaves these behind."""
 
 # fmt: off
@@ -206,74 +195,3 @@ class RunFolder:
     def write_model(self, model: Artifact) -> None:
         """Write the compiled network."""
         model.write(self.path / "model.onnx")
-
-    def write_records(
-        self,
-        records: Sequence[EpochRecord],
-        measure: Measure = "accuracy",
-        further: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        """Write the metrics of all epochs, with the columns of what the loss is measured by.
-
-        ``further`` are heads and measures of theirs, with a column ``MEASURE.HEAD`` each. All lines
-        are written anew: what a killed run had written after its last checkpoint does not stay.
-        """
-        columns = _COLUMNS[measure]
-        names = {(head, one): f"{one}.{head}" for head, one in further}
-        rows = [
-            {name: _plain(getattr(one, name)) for name in columns}
-            | {name: _plain(one.outputs.get(at[0], {}).get(at[1])) for at, name in names.items()}
-            for one in records
-        ]
-        columns = (*columns, *names.values())
-        text = io.StringIO()
-        table = csv.DictWriter(text, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        self.write_text("metrics.csv", text.getvalue())
-        self.write_text("metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-
-    def write_confusion(self, evaluation: Evaluation) -> None:
-        """Write what is mistaken for what: the true classes down, the answers across.
-
-        Of labels that do not exclude each other, how often each was rightly or wrongly held true.
-        """
-        matrix, labels = evaluation.confusion, evaluation.labels
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        if matrix is not None:
-            names = evaluation.class_names
-            table.writerow(["true class", *names])
-            table.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
-        elif labels:
-            table.writerow(["label", "true +", "false +", "false -", "true -"])
-            for name, one in zip(evaluation.label_names, labels, strict=True):
-                table.writerow([name, one.hits, one.false, one.missed, one.rest])
-        else:
-            return
-        self.write_text("confusion.csv", text.getvalue())
-
-    def draw(
-        self,
-        records: Sequence[EpochRecord],
-        evaluation: Evaluation | None,
-        title: str,
-        figures: str = "png",
-    ) -> None:
-        """Draw the curves, and the confusion matrix where there is one; ``figures`` ends names."""
-        from cnndsl.plots.figure import save_figure
-
-        if records:
-            from cnndsl.plots.curves import draw_curves
-
-            save_figure(self.path / f"curves.{figures}", draw_curves(records, title))
-        if evaluation is not None and evaluation.confusion is not None:
-            from cnndsl.plots.confusion_matrix import draw_confusion
-
-            figure = draw_confusion(evaluation.confusion, evaluation.class_names, title)
-            save_figure(self.path / f"confusion.{figures}", figure)
-
-
-def _plain(value: float | None) -> float | None:
-    """JSON has no word for what is not a number."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

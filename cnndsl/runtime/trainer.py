@@ -16,6 +16,7 @@ from dataclasses import replace
 from cnndsl.data.loader import Batch, epoch_order, feed
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
+from cnndsl.elaborate.unparse import recipe_settings
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.lower import network_weights
 from cnndsl.runtime.advice import advised
@@ -23,8 +24,11 @@ from cnndsl.runtime.checkpoint import Checkpoint, Position, write_checkpoint
 from cnndsl.runtime.epoch_sums import EpochSums, further_columns
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.evaluator import Evaluator, Stopped, evaluator_of
-from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
+from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, RunFacts, Start
 from cnndsl.runtime.interrupt import Interrupt, interruptible
+from cnndsl.runtime.logs.figures import FiguresLog
+from cnndsl.runtime.logs.listeners import Listeners
+from cnndsl.runtime.logs.metrics import MetricsLog
 from cnndsl.runtime.observer import Observer
 from cnndsl.runtime.plan import Plan, TrainingRequest, begin
 from cnndsl.runtime.run_folder import RunFolder, opened
@@ -37,9 +41,6 @@ __all__ = ["opened_run"]
 
 _EVALUATED = 64
 """Samples in a batch of evaluation, at least."""
-
-_PICTURES = 20.0
-"""Seconds between two drawings while the run goes on: one takes as long as many small steps."""
 
 
 @contextmanager
@@ -54,9 +55,11 @@ def opened_run(request: TrainingRequest, listener: Listener) -> Iterator[Callabl
             run already; and what the files of weights and the data raise. The last good checkpoint
             is still there.
     """
-    with opened(request.folder, resume=bool(request.resume)) as folder, interruptible() as stop:
+    told = Listeners((MetricsLog(), FiguresLog()), request.logs, listener)
+    taken = opened(request.folder, resume=bool(request.resume))
+    with closing(told), taken as folder, interruptible() as stop:
         try:
-            yield lambda plan: _Run(plan, listener, folder, stop).run()
+            yield lambda plan: _Run(plan, told, folder, stop).run()
         except UserError as error:
             raise advised(error, folder) from error
 
@@ -85,8 +88,7 @@ class _Run:
         self.observer = Observer(plan, listener)
         self.signature = plan.step.signature
         self.sums = EpochSums.at(self.at, self.signature)
-        self.judged: Evaluation | None = None
-        self.began = self.saved = self.marked = self.drawn = time.perf_counter()
+        self.began = self.saved = self.marked = time.perf_counter()
         self.done = 0
 
     def run(self) -> Outcome:
@@ -94,19 +96,7 @@ class _Run:
         plan, at = self.plan, self.at
         valid = plan.request.valid
         self._write_beginning()
-        self.listener.start(
-            Start(
-                network=plan.request.network.name,
-                device=plan.device,
-                samples=len(plan.request.data),
-                valid_samples=len(valid) if valid else 0,
-                epochs=plan.recipe.epochs,
-                steps=plan.steps,
-                batch=plan.batch,
-                epoch=min(at.epoch + 1, plan.recipe.epochs),
-                step=at.step if at.epoch < plan.recipe.epochs else plan.steps,
-            )
-        )
+        self.listener.start(self._start())
         self.began = self.marked = time.perf_counter()
         how = self._train()
         if how == "interrupted":
@@ -114,11 +104,40 @@ class _Run:
             self._write_weights("last", self._weights())
         elif self.resumed and self.best is not None and valid is not None:
             # A killed process may have left the matrix of another epoch.
-            self._confuse(self._evaluator(self.best).run(valid, batch=self._evaluated))
+            assert self.at.best is not None
+            judged = self._evaluator(self.best).run(valid, batch=self._evaluated)
+            self.listener.best(self.at.records[self.at.best], judged)
         at = self.at
-        self._draw()
         best = None if at.best is None else at.records[at.best]
-        return Outcome(how, at.records, best, at.total, self.train_step.skipped)
+        outcome = Outcome(how, at.records, best, at.total, self.train_step.skipped)
+        self.listener.end(outcome)
+        return outcome
+
+    def _start(self) -> Start:
+        plan, at = self.plan, self.at
+        request, valid = plan.request, plan.request.valid
+        judged = {head.name for head in judged_outputs(request.network.network)}
+        facts = RunFacts(
+            self.folder.path,
+            plan.model.manifest.spec,
+            recipe_settings(plan.recipe),
+            self.sums.metric.measure,
+            further_columns(self.signature, judged if valid else ()),
+            request.figures,
+        )
+        return Start(
+            network=request.network.name,
+            device=plan.device,
+            samples=len(request.data),
+            valid_samples=len(valid) if valid else 0,
+            epochs=plan.recipe.epochs,
+            steps=plan.steps,
+            batch=plan.batch,
+            epoch=min(at.epoch + 1, plan.recipe.epochs),
+            step=at.step if at.epoch < plan.recipe.epochs else plan.steps,
+            records=at.records,
+            facts=facts,
+        )
 
     def _train(self) -> str:
         while self.at.epoch < self.plan.recipe.epochs and not self.at.over:
@@ -156,7 +175,7 @@ class _Run:
                 sums.add(result)
                 if sums.number == 1:
                     self.observer.first(batch, result.loss)
-                self._tell()
+                self._tell(result.loss, lr)
                 if self._due():
                     self._save()
                 if self.stop.wanted:
@@ -192,7 +211,7 @@ class _Run:
         time = self.at.epoch + done / self.plan.steps
         return rate(self.plan.recipe, time, self.at.plateau.drops, steps=self.plan.steps)
 
-    def _tell(self) -> None:
+    def _tell(self, loss: float, lr: float) -> None:
         plan, at, sums = self.plan, self.at, self.sums
         self.done += 1
         seconds = max(time.perf_counter() - self.began, 1e-9)
@@ -206,6 +225,9 @@ class _Run:
                 loss=sums.loss / sums.step,
                 rate=self.done * plan.batch / seconds,
                 seconds_left=left * seconds / self.done,
+                number=sums.number,
+                step_loss=loss,
+                lr=lr,
                 **sums.means(),
             )
         )
@@ -261,13 +283,10 @@ class _Run:
         self.sums = EpochSums.at(self.at, self.signature)
         if record.best:
             self.best = weights
-            self._write_best(evaluation)
+            self._write_best()
+            self.listener.best(record, evaluation)
         self._write_weights("last", weights)
-        self._write_records()
         self._save()
-        if time.perf_counter() - self.drawn > _PICTURES:
-            self._draw()
-            self.drawn = time.perf_counter()
         self.listener.epoch(record)
 
     def _behind(self, record: EpochRecord, judged: float) -> Position:
@@ -291,11 +310,6 @@ class _Run:
             best=len(at.records) if record.best else at.best,
             over=early_stop.drops > 0 and at.epoch + 1 < recipe.epochs,
         )
-
-    def _draw(self) -> None:
-        figures = self.plan.request.figures
-        name = self.plan.request.network.name
-        self.folder.draw(self.at.records, self.judged, name, figures)
 
     def _record(self, evaluation: Evaluation | None, trained: float) -> EpochRecord:
         """An epoch's numbers; ``trained`` are the seconds that its steps took."""
@@ -352,28 +366,13 @@ class _Run:
         if request.command:
             self.folder.add_command(request.command, anew=not request.resume)
         keep_choices(self.folder.path, self.plan.step.host, anew=not request.resume)
-        self._write_records()
         if self.best is not None:
-            self._write_best(None)
+            self._write_best()
 
-    def _write_records(self) -> None:
-        judged = {head.name for head in judged_outputs(self.plan.request.network.network)}
-        self.folder.write_records(
-            self.at.records,
-            self.sums.metric.measure,
-            further_columns(self.signature, judged if self.plan.request.valid else ()),
-        )
-
-    def _write_best(self, evaluation: Evaluation | None) -> None:
+    def _write_best(self) -> None:
         assert self.best is not None
         self._write_weights("best", self.best)
         self.folder.write_model(self._model(self.best))
-        if evaluation is not None:
-            self._confuse(evaluation)
-
-    def _confuse(self, evaluation: Evaluation) -> None:
-        self.judged = evaluation
-        self.folder.write_confusion(evaluation)
 
     def _write_weights(self, name: str, weights: Mapping[str, Array]) -> None:
         self.folder.write_weights(name, weights, self.plan.model.manifest)

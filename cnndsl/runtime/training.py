@@ -21,9 +21,10 @@ from cnndsl.elaborate.overrides import override
 from cnndsl.graph.weight_files import read_weights
 from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.evaluation import Evaluation
-from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
+from cnndsl.runtime.events import EpochRecord, FigureFormat, Listener
+from cnndsl.runtime.logs.listeners import logs_named
 from cnndsl.runtime.model import Model
-from cnndsl.runtime.plan import FigureFormat, TrainingRequest
+from cnndsl.runtime.plan import TrainingRequest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,6 +88,10 @@ class TrainingOptions(TypedDict, total=False):
 
     figures: FigureFormat
     """The format of the curves and the confusion matrix in the folder, by default ``png``."""
+
+    logs: Sequence[str]
+    """Further ways to write the run down, by their words: ``csv``, ``tensorboard``, ``mlflow``, or
+    one of another package."""
 
     command: Sequence[str]
     """The words that the folder notes as the command that was run."""
@@ -189,6 +194,7 @@ def training_request(
             raise TypeError(f"training has no option `{name}`")
     if options.get("keep", 3) < 1:
         raise ValueError("at least one checkpoint must be kept")
+    logs = logs_named(options.get("logs", ()))
     network = override(network, _settings(options))
     training, validation = open_training_data(
         network,
@@ -213,6 +219,7 @@ def training_request(
         keep=options.get("keep", 3),
         figures=options.get("figures", "png"),
         tune=options.get("tune", False),
+        logs=logs,
     )
 
 
@@ -223,16 +230,8 @@ def _settings(options: TrainingOptions) -> list[str]:
     return settings + [f"train.{name}={value}" for name, value in own.items() if value is not None]
 
 
-class _Nobody:
-    def start(self, start: Start) -> None: ...
-
-    def progress(self, progress: Progress) -> None: ...
-
-    def epoch(self, record: EpochRecord) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def end(self, outcome: Outcome) -> None: ...
+class _Nobody(Listener):
+    """Hears nothing."""
 
 
 NOBODY: Listener = _Nobody()

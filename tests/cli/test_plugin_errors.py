@@ -49,6 +49,7 @@ KINDS = {
     "augmentations": "bright = more_kinds:Bright",
     "layers": "swish = more_kinds:Swish",
     "formats": "ramp = more_kinds:Ramp",
+    "logs": "syslog = more_kinds:SystemLog",
 }
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from itertools import combinations, pairwise
 
 import pytest
@@ -12,12 +16,16 @@ from documents import ROOT
 
 import cnndsl
 from cnndsl.plots.diagram.build import diagram
+from cnndsl.plots.diagram.dot import dot
 from cnndsl.plots.diagram.draw import drawn
-from cnndsl.plots.diagram.graph import Diagram, Frame, Graph
-from cnndsl.plots.diagram.page import page
-from cnndsl.plots.diagram.placed import Placed
-from cnndsl.plots.diagram.scene import scene
-from cnndsl.plots.diagram.stages import stages_of
+from cnndsl.plots.diagram.graph import Box, Diagram, Frame, Graph
+from cnndsl.plots.diagram.labels import SMALL
+from cnndsl.plots.diagram.mermaid import mermaid
+from cnndsl.plots.diagram.page import SLIDE, page
+from cnndsl.plots.diagram.picture import picture
+from cnndsl.plots.diagram.placed import Placed, Rect
+from cnndsl.plots.diagram.theme import THEMES, Theme
+from cnndsl.plots.figure import encoded
 
 SPECS = sorted(path.stem for path in (ROOT / "specs").glob("*.cnn"))
 
@@ -165,23 +173,41 @@ def problems(placed: Placed) -> list[str]:
     ]
     for wire in placed.wires:
         for (x0, y0), (x1, y1) in pairwise(wire.points):
-            if abs(x0 - x1) > 0.01:
+            if abs(x0 - x1) > 0.01 and abs(y0 - y1) > 0.01:
                 continue
-            for name, rect in boxes:
-                if (
-                    rect.x + 0.1 < x0 < rect.right - 0.1
-                    and min(y0, y1) < rect.bottom - 0.1
-                    and (rect.y + 0.1 < max(y0, y1))
-                ):
-                    found.append(f"a line crosses {name}")
+            line = Rect(min(x0, x1), min(y0, y1), abs(x0 - x1), abs(y0 - y1))
+            inner = [(name, Rect(one.x + 0.1, one.y + 0.1, one.width - 0.2, one.height - 0.2))
+                     for name, one in boxes]  # fmt: skip
+            found += [f"a line crosses {name}" for name, rect in inner if line.meets(rect)]
     return found
 
 
-@pytest.mark.parametrize("expand", [False, True])
-@pytest.mark.parametrize("name", SPECS)
+EXPANDED = ["densenet201", "fcn8s", "inceptionv3", "octresnet26", "resnet152", "unet", "xception"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expand"), [*((name, False) for name in SPECS), *((name, True) for name in EXPANDED)]
+)
 def test_nothing_lies_on_anything_else(name: str, expand: bool) -> None:
     pytest.importorskip("igraph")
     assert problems(page(diagram(cnndsl.load(name).typed, expand=expand))) == []
+
+
+LARGE = {
+    "efficientnetb0": 5.9, "googlenet-bn": 6.9, "inceptionv3": 4.4, "mobilenetv2": 6.9,
+    "mobilenetv3": 4.9, "mobilenetv3-small": 6.5, "octresnet26": 3.8, "octresnet50": 3.0,
+    "two-stream": 6.2, "xception": 6.4,
+}  # fmt: skip
+"""How large the smallest words of some networks are on a slide, in points."""
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_network_is_legible_on_a_slide(name: str) -> None:
+    """No text is below 7 points where the picture fills a slide: but for the largest few."""
+    pytest.importorskip("igraph")
+    placed = page(diagram(cnndsl.load(name).typed))
+    scale = min(SLIDE[0] / placed.width, SLIDE[1] / placed.height)
+    assert scale * SMALL >= LARGE.get(name, 7.0)
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -215,44 +241,81 @@ def test_without_igraph_one_line_says_what_to_install(monkeypatch: pytest.Monkey
     assert drawn(cnndsl.load("lenet5").typed, "svg")
 
 
-# --- feature maps -----------------------------------------------------------------------------
+# --- hostile names and colours ----------------------------------------------------------------
 
-NO_CHAINS = {"fcn8s", "octresnet26", "octresnet50", "unet"}
-
-
-@pytest.mark.parametrize("name", [name for name in SPECS if name not in NO_CHAINS])
-def test_texts_of_feature_maps_lie_on_nothing(name: str) -> None:
-    placed = scene(stages_of(cnndsl.load(name).typed))
-    texts = [(one.text, one.rect) for one in placed.captions]
-    solids = [(str(number), one.rect) for number, one in enumerate(placed.solids)]
-    found = [
-        f"{one} on {other}"
-        for (one, first), (other, second) in combinations((*texts, *solids), 2)
-        if first.meets(second.moved(0, 0.01)) and first.meets(second.moved(0, -0.01))
-    ]
-    for text, rect in (*texts, *solids):
-        if rect.x < -0.1 or rect.y < -0.1 or rect.right > placed.width + 0.1:
-            found.append(f"{text} leaves the page")
-        if rect.bottom > placed.height + 0.1:
-            found.append(f"{text} leaves the page below")
-    assert found == []
+HOSTILE = [
+    "<&>\"'`#;|{}[]()",
+    "ä猫🙂",
+    "a" * 5000,
+    "end",
+    "line\nbreak\x1b[31m",
+    "\\",
+    "%%{init}%%",
+]
 
 
-@pytest.mark.parametrize("name", sorted(NO_CHAINS))
-def test_streams_that_part_and_meet_have_no_feature_map_figure(name: str) -> None:
-    with pytest.raises(cnndsl.UserError) as caught:
-        stages_of(cnndsl.load(name).typed)
-    assert caught.value.code == "CNN622"
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_of_a_network_stays_a_name(name: str) -> None:
+    built = Diagram(name, Graph((Box("layer", "other", name, name, (name,), (name,)),), ()))
+    for text in (dot(built, THEMES["light"]), mermaid(built, THEMES["light"])):
+        assert not any(ord(letter) < 32 and letter != "\n" for letter in text)
+        assert text.count("\n") < 15
+        strings = re.findall(r'"((?:[^"\\]|\\.)*)"', text)
+        assert "".join(re.split(r'"(?:[^"\\]|\\.)*"', text)).count('"') == 0, strings
+    figure = picture(page(built), name, THEMES["light"])
+    content = encoded(figure, "svg")
+    assert ElementTree.fromstring(content).tag.endswith("svg")
+    assert figure.get_size_inches()[0] * 72 < 400
 
 
-def test_the_stages_of_lenet_are_those_of_its_paper() -> None:
-    course = stages_of(cnndsl.load("lenet5").typed)
-    [chain] = course.bundles[0].lanes
-    assert [(one.name, str(one.type)) for one in chain] == [
-        ("input", "1x32x32"), ("C1", "6x28x28"), ("S2", "6x14x14"), ("C3", "16x10x10"),
-        ("S4", "16x5x5"), ("C5", "120"), ("F6", "84"), ("OUTPUT", "10"),
-    ]  # fmt: skip
+SEEN_BY = {
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+                   (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                     (-0.011820, 0.042940, 0.968881)),
+    "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602),
+                   (0.004733, 0.691367, 0.303900)),
+}  # fmt: skip
+"""What is seen of linear red, green and blue without one kind of cones: Machado et al. (2009)."""
 
 
-def test_what_is_not_drawn_of_the_ends_is_said() -> None:
-    assert stages_of(cnndsl.load("googlenet").typed).beside == ("aux1", "aux2")
+def lab(color: str, seen: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """A colour as it is seen, in CIELAB."""
+    given = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in given]
+    r, g, b = (max(0.0, sum(a * c for a, c in zip(row, linear, strict=True))) for row in seen)
+    x, y, z = (
+        (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089,
+    )
+    fx, fy, fz = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in (x, y, z))
+    return 116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)
+
+
+@pytest.mark.parametrize("kind", SEEN_BY)
+@pytest.mark.parametrize("theme", THEMES)
+def test_families_of_layers_are_told_apart_by_the_colour_blind(theme: str, kind: str) -> None:
+    families = THEMES[theme].families
+    borders = {families[one][1] for one in ("convolution", "pooling", "dense", "shape")}
+    for one, other in combinations(sorted(borders), 2):
+        assert math.dist(lab(one, SEEN_BY[kind]), lab(other, SEEN_BY[kind])) > 15, (one, other)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_words_stand_out_from_what_is_behind_them(theme: Theme) -> None:
+    fills = [fill for fill, _ in theme.families.values()]
+    for behind in (theme.paper, theme.panel, *fills):
+        for words, least in ((theme.ink, 7.0), (theme.gray, 3.5)):
+            lights = [
+                sum(
+                    weight * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+                    for weight, c in zip(
+                        (0.2126, 0.7152, 0.0722),
+                        [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)],
+                        strict=True,
+                    )
+                )
+                for color in (words, behind)
+            ]
+            assert (max(lights) + 0.05) / (min(lights) + 0.05) >= least, (words, behind)

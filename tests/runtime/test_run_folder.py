@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy
 import pytest
-from PIL import Image
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.runtime.evaluation import Evaluation
-from cnndsl.runtime.events import EpochRecord
 from cnndsl.runtime.run_folder import opened
-
-RECORDS = (
-    EpochRecord(1, 10, 0.1 + 0.2, 0.7, 1 / 3, 0.5, 0.01, 1.5, 99.0, True),
-    EpochRecord(2, 20, 0.25, math.nan, None, None, 0.01, 1.5, 99.0, False),
-)
-EVALUATION = Evaluation(0.5, 0.75, None, 4, ("a", "b"), numpy.array([[2, 0], [1, 1]]))
 
 
 def test_a_new_folder_is_made_with_its_parents(tmp_path: Path) -> None:
@@ -70,7 +56,7 @@ def test_a_run_that_came_to_nothing_leaves_its_folder_free(tmp_path: Path) -> No
         with opened(tmp_path, resume=False) as folder:
             folder.add_command(["cnndsl", "train", rate], anew=True)
             folder.write_text("spec.cnn", rate)
-            folder.write_records(())
+            folder.write_text("metrics.csv", "epoch\n")
     assert (tmp_path / "command.txt").read_text() == "cnndsl train 0.1\n"
 
 
@@ -123,40 +109,6 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
 def test_an_error_within_a_run_is_not_one_of_its_folder(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="elsewhere"), opened(tmp_path, resume=False):
         raise OSError(5, "elsewhere")
-
-
-def test_metrics_are_exact_and_written_anew(tmp_path: Path) -> None:
-    with opened(tmp_path, resume=False) as folder:
-        folder.write_records([*RECORDS, replace(RECORDS[1], epoch=3)])
-        folder.write_records(RECORDS)
-    with open(tmp_path / "metrics.csv", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 2
-    assert float(rows[0]["loss"]) == 0.1 + 0.2
-    assert (rows[1]["accuracy"], rows[1]["valid_loss"], rows[1]["best"]) == ("", "", "False")
-    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
-    assert json.loads(lines[0])["valid_loss"] == 1 / 3
-    # `NaN` is no JSON.
-    assert json.loads(lines[1])["accuracy"] is None
-
-
-def test_the_confusion_has_the_true_classes_down(tmp_path: Path) -> None:
-    with opened(tmp_path, resume=False) as folder:
-        folder.write_confusion(EVALUATION)
-        folder.write_confusion(replace(EVALUATION, confusion=None))
-    lines = (tmp_path / "confusion.csv").read_text().splitlines()
-    assert lines == ["true class,a,b", "a,2,0", "b,1,1"]
-
-
-def test_pictures_are_drawn_of_what_there_is(tmp_path: Path) -> None:
-    with opened(tmp_path, resume=False) as folder:
-        folder.draw((), None, "tiny")
-        assert not [*tmp_path.glob("*.png")]
-        folder.draw(RECORDS, EVALUATION, "tiny")
-    for name in ("curves", "confusion"):
-        with Image.open(tmp_path / f"{name}.png") as picture:
-            assert picture.size[0] > 100
 
 
 def test_commands_are_kept_as_a_shell_takes_them(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Watch:
+    """An object with the methods that listeners had before there were ``best`` and ``close``."""
+
     def __init__(self) -> None:
         self.seen: list[str] = []
 
@@ -74,7 +76,7 @@ def test_without_validation_there_is_no_evaluation() -> None:
 
 def test_a_listener_is_told() -> None:
     watch = Watch()
-    cnndsl.train("tiny.cnn", "data.npz", watch, valid=0.25, device="cpu")
+    cnndsl.train("tiny.cnn", "data.npz", watch, valid=0.25, device="cpu")  # type: ignore[arg-type]
     assert watch.seen == ["start 30", "epoch 1", "epoch 2", "finished"]
 
 

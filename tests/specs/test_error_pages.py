@@ -29,7 +29,7 @@ from cnndsl.diagnostics.codes import CODES
 PAGES = ROOT / "docs" / "errors"
 Situation = Callable[[Path], object]
 
-MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717", "CNN861"}
+MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717", "CNN861", "CNN863"}
 """What these say depends on the machine."""
 
 OTHERS_WORDS = {"CNN602", "CNN702"}
@@ -368,6 +368,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN845": no_boxes,
     "CNN850": nothing,
     "CNN860": a_lenet_for_sixteen,
+    "CNN862": nothing,
     "CNN901": too_large,
     "CNN906": a_bomb,
 }

@@ -19,7 +19,7 @@ from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.pipeline import check_text, train, typed
-from cnndsl.runtime.events import EpochRecord, Outcome, Progress, Start
+from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.plan import TrainingRequest
 
 __all__ = [
@@ -103,7 +103,7 @@ def stripes(count: int, seed: int = 0, **options: Any) -> ArrayData:
     return ArrayData({"input": pictures}, labels=rows // 2, **options)
 
 
-class Recorder:
+class Recorder(Listener):
     """A listener that keeps what it hears; ``on_progress`` is called after every step."""
 
     def __init__(self, on_progress: Callable[[Progress], object] = lambda progress: None) -> None:
@@ -114,19 +114,24 @@ class Recorder:
         self.outcomes: list[Outcome] = []
         self._on_progress = on_progress
 
+    @override
     def start(self, start: Start) -> None:
         self.starts.append(start)
 
+    @override
     def progress(self, progress: Progress) -> None:
         self.steps.append(progress)
         self._on_progress(progress)
 
+    @override
     def epoch(self, record: EpochRecord) -> None:
         self.records.append(record)
 
+    @override
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    @override
     def end(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
 

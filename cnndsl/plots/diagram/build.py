@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from cnndsl.analysis.outline import Outline, Part, Scope, Step, outline
-from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import mutable
-from cnndsl.plots.diagram.chains import is_apart
+from cnndsl.layers.shape import Identity
+from cnndsl.plots.diagram.chains import is_apart, source_of
 from cnndsl.plots.diagram.classes import BlockClass, classes_of, scopes_in
 from cnndsl.plots.diagram.ends import End, ends_of
 from cnndsl.plots.diagram.graph import Detail, Diagram
@@ -16,7 +17,7 @@ from cnndsl.plots.diagram.nesting import Nesting
 
 __all__ = ["diagram"]
 
-_OPEN = 28
+_OPEN = 24
 """A network with no more boxes is drawn with everything in its place."""
 _FORMS = 2
 """A block with more forms is drawn where it is called: its forms would be as many as its calls."""
@@ -43,6 +44,15 @@ class _Building:
     tree: Outline
     ends: Sequence[End]
     expand: bool
+
+    def __post_init__(self) -> None:
+        network = self.typed.network
+        self.readers = Counter(
+            source_of(network, read)
+            for node in network.nodes
+            if isinstance(node, LayerNode) and not isinstance(node.layer, Identity)
+            for read in node.inputs
+        )
 
     def carry_out(self) -> Diagram:
         classes = classes_of(self.typed.network, self.tree)
@@ -100,7 +110,16 @@ class _Building:
             if isinstance(part, Scope) and part.name in closed:
                 count += 1
             elif isinstance(part, Step):
-                count += is_apart(self.typed.network, part.position)
+                count += self._is_box(part.position)
             else:
                 count += self._boxes(part.parts, closed)
         return count
+
+    def _is_box(self, position: int) -> bool:
+        """Whether a node begins a box: it follows nothing, or what it follows is read by others."""
+        node = self.typed.network.nodes[position]
+        if is_apart(self.typed.network, position) or not isinstance(node, LayerNode):
+            return True
+        source = source_of(self.typed.network, node.inputs[0])
+        alone = self.readers[source] == 1
+        return not alone and not isinstance(node.layer, Identity)

@@ -117,6 +117,7 @@ class _Chaining:
             for container in chain.path:
                 container.chains += 1
         for chain in self.chains:
+            chain.path = _without_twins(chain.path)
             alone = [one for one in chain.path if one.chains == 1]
             chain.times = tuple(one.repeat for one in alone if one.repeat)
             scopes = [one.scope.name for one in alone if one.scope]
@@ -219,3 +220,13 @@ class _Chaining:
         if not isinstance(node, LayerNode):
             return False
         return _follows(node) or (node.layer.passes_on and not node.layer.joins)
+
+
+def _without_twins(path: tuple[Container, ...]) -> tuple[Container, ...]:
+    """Containers without those that hold nothing but another one, or all of the one around."""
+    kept: list[Container] = []
+    for one in path:
+        if kept and one.chains == kept[-1].chains > 1 and one.repeat is None:
+            continue
+        kept.append(one)
+    return tuple(kept)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.frozen import frozen, mutable
-from cnndsl.plots.diagram.graph import Box, Graph
+from cnndsl.plots.diagram.graph import Box, Frame, Graph
+from cnndsl.plots.diagram.hairpin import hairpin
 from cnndsl.plots.diagram.labels import PILE, SMALL, frame_title, label_of, width_of
 from cnndsl.plots.diagram.place import Piece, Sized, place
 from cnndsl.plots.diagram.placed import Placed, PlacedFrame, Rect, Wire
@@ -60,9 +61,27 @@ class Columns:
     def __post_init__(self) -> None:
         self.known: dict[int, tuple[Graph, Sequence[Piece]]] = {}
 
-    def heights(self, graph: Graph) -> list[float]:
-        """The heights of a graph's segments: between them it can go on in another column."""
-        return [piece.placed.height for piece in self._pieces(graph, 1e9, detail=False)]
+    def height(self, graph: Graph) -> float:
+        """The height of a graph in one column."""
+        return sum(piece.placed.height for piece in self._pieces(graph, 1e9, detail=False))
+
+    def least(self, graph: Graph) -> float:
+        """No column can be lower than this: the highest box, or what stands side by side."""
+        found = [0.0]
+        for segment in segments_of(graph):
+            if len(segment.nodes) > 1:
+                pin = hairpin(graph, segment, self._sized(graph, 1e9))
+                if pin is not None:
+                    found.append(pin.placed.height)
+                    continue
+                found.append(
+                    place(graph, segment, self._sized(graph, 1e9), detail=False).placed.height
+                )
+                continue
+            node = graph.nodes[segment.nodes[0]]
+            inside = HEAD + FOOT + self.least(node.graph) if isinstance(node, Frame) else 0.0
+            found.append(inside)
+        return max(found)
 
     def place(self, graph: Graph, room: float, *, detail: bool = False) -> Placed:
         """Place a graph, no higher than the room, in points, if that can be."""
@@ -73,7 +92,12 @@ class Columns:
         if id(graph) in self.known:
             return self.known[id(graph)][1]
         nodes = self._sized(graph, room)
-        pieces = [place(graph, one, nodes, detail=detail) for one in segments_of(graph)]
+        segments = segments_of(graph)
+        pieces = [
+            (hairpin(graph, one, nodes) if one is not segments[-1] else None)
+            or place(graph, one, nodes, detail=detail)
+            for one in segments
+        ]
         if all(isinstance(node, Box) for node in graph.nodes):
             self.known[id(graph)] = graph, pieces
         return pieces
@@ -120,7 +144,8 @@ def _greedy(pieces: Sequence[Piece], room: float) -> list[_Column]:
     found: list[list[Piece]] = [[]]
     height = 0.0
     for piece in pieces:
-        if found[-1] and height + piece.placed.height > room + 0.01:
+        risen = bool(found[-1]) and found[-1][-1].risen is not None
+        if found[-1] and (risen or height + piece.placed.height > room + 0.01):
             found.append([])
             height = 0.0
         found[-1].append(piece)
@@ -146,7 +171,8 @@ def _stacked(column: _Column) -> Piece:
     first, last = column.pieces[0], column.pieces[-1]
     entries = tuple(one + at[0] - left for one in first.entries)
     exits = tuple(one + at[-1] - left for one in last.exits)
-    return Piece(placed, entries, exits)
+    risen = None if last.risen is None else y - last.placed.height
+    return Piece(placed, entries, exits, risen)
 
 
 def _joined(one: Placed, other: Placed, right: float, bottom: float) -> Placed:
@@ -172,13 +198,18 @@ def _side_by_side(pieces: Sequence[Piece]) -> Placed:
         if before is not None:
             begin = piece.entries[0] + x
             gutter = x - _BETWEEN / 2
-            way = (before, (before[0], before[1] + _TURN), (gutter, before[1] + _TURN),
-                   (gutter, 3.0), (begin, 3.0), (begin, top))  # fmt: skip
+            way: tuple[tuple[float, float], ...] = (before, (begin, 3.0), (begin, top))
+            if pieces[number - 1].risen is None:
+                low = before[1] + _TURN
+                way = (before, (before[0], low), (gutter, low), (gutter, 3.0), *way[1:])
+            else:
+                way = (before, (before[0], 3.0), *way[1:])
             placed = _joined(placed, Placed(0, 0, wires=(Wire(way, False, square=True),)), 0, 0)
         if number == 0:
             inputs = tuple(one + x for one in piece.entries)
         if number + 1 < len(pieces):
-            before = (piece.exits[0] + x, top + piece.placed.height)
+            down = piece.placed.height if piece.risen is None else piece.risen
+            before = (piece.exits[0] + x, top + down)
         else:
             outputs = tuple(one + x for one in piece.exits)
         x += piece.placed.width + _BETWEEN

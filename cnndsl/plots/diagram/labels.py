@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 
 from cnndsl.frozen import frozen
 from cnndsl.plots.diagram.graph import Box, Frame
@@ -77,7 +77,7 @@ class Label:
     height: float
 
 
-@cache
+@lru_cache(2**14)
 def width_of(text: str, size: float) -> float:
     """How wide a text is, in points."""
     return measured(text, size)
@@ -103,6 +103,7 @@ def frame_title(frame: Frame) -> tuple[str, ...]:
     return tuple(filter(None, (frame.name, " ".join(filter(None, (frame.title, times))), shares)))
 
 
+@lru_cache(2**14)
 def label_of(box: Box) -> Label:
     """The lines of a box and its size."""
     if box.kind in ("join", "input", "output"):

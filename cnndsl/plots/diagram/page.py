@@ -11,14 +11,14 @@ from cnndsl.plots.diagram.columns import Columns, framed
 from cnndsl.plots.diagram.graph import Diagram
 from cnndsl.plots.diagram.placed import Placed
 
-__all__ = ["page"]
+__all__ = ["SLIDE", "page"]
 
 SLIDE = (960.0, 540.0)
 """A slide's size in points."""
 _APART = 26.0
 """Points between the network and what is beside it."""
-_MOST = 48
-"""There are no more columns."""
+_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48)
+"""Into how many columns a network may be broken."""
 
 
 def page(diagram: Diagram) -> Placed:
@@ -29,7 +29,7 @@ def page(diagram: Diagram) -> Placed:
         framed(columns.place(one.graph, SLIDE[1], detail=True), (one.title,), is_detail=True)
         for one in diagram.details
     ]
-    for room in _rooms(columns.heights(diagram.graph)):
+    for room in _rooms(columns.height(diagram.graph), columns.least(diagram.graph)):
         whole = columns.place(diagram.graph, room)
         for way in _ways(whole, details):
             if best is None or _scale(way) > 1.02 * _scale(best):
@@ -38,12 +38,13 @@ def page(diagram: Diagram) -> Placed:
     return best
 
 
-def _rooms(heights: Sequence[float]) -> Iterator[float]:
-    """The heights of columns that are worth a try: whole, half, a third …."""
-    total = sum(heights)
-    yield total
-    for count in range(2, min(len(heights), _MOST) + 1):
-        yield max(total / count * 1.04, *heights)
+def _rooms(total: float, least: float) -> Iterator[float]:
+    """The heights of columns that are worth a try: the whole, a half, a third and so on."""
+    for count in _COUNTS:
+        room = total / count * 1.04
+        yield max(room, least)
+        if room < least:
+            break
 
 
 def _scale(placed: Placed) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -145,16 +146,25 @@ def _draw_wire(axes: Axes, wire: Wire, theme: Theme) -> None:
         )
     )
     if wire.arrow:
-        x, y = wire.points[-1]
-        head = [(x, y - 0.3), (x - 2.8, y - 5.8), (x + 2.8, y - 5.8)]
+        head = _head(*wire.points[-2:])
         axes.add_patch(Polygon(head, closed=True, facecolor=theme.line, linewidth=0, zorder=2.5))
+
+
+def _head(before: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+    """The corners of an arrow's head, which points along the longer side of its last piece."""
+    dx, dy = end[0] - before[0], end[1] - before[1]
+    along = (math.copysign(1, dx), 0.0) if abs(dx) > abs(dy) else (0.0, math.copysign(1, dy))
+    (x, y), (u, v) = end, along
+    back = x - 5.8 * u, y - 5.8 * v
+    tip = x - 0.3 * u, y - 0.3 * v
+    return [tip, (back[0] - 2.8 * v, back[1] - 2.8 * u), (back[0] + 2.8 * v, back[1] + 2.8 * u)]
 
 
 def _curved(points: tuple[tuple[float, float], ...]) -> Path:
     """Straight down where points stand below each other, else a curve that begins and ends so."""
     vertices, codes = [points[0]], [Path.MOVETO]
     for (x0, y0), (x1, y1) in itertools.pairwise(points):
-        if abs(x0 - x1) < 0.01:
+        if abs(x0 - x1) < 0.01 or abs(y0 - y1) < 0.01:
             vertices.append((x1, y1))
             codes.append(Path.LINETO)
             continue

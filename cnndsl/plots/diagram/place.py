@@ -41,11 +41,15 @@ class Sized:
 
 @frozen
 class Piece:
-    """A segment in its place; ``entries`` and ``exits`` say where its values pass."""
+    """A segment in its place; ``entries`` and ``exits`` say where its values pass.
+
+    One that has ``risen`` has its exit there, as a height, and not at its bottom.
+    """
 
     placed: Placed
     entries: tuple[float, ...]
     exits: tuple[float, ...]
+    risen: float | None = None
 
 
 def place(graph: Graph, segment: Segment, sized: Sequence[Sized], *, detail: bool) -> Piece:

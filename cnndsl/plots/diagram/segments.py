@@ -48,13 +48,20 @@ def segments_of(graph: Graph) -> list[Segment]:
         live |= {port for port in reach if port[0] == node}
         live = {port for port in live if reach[port] > place}
         alone = len(live) == 1 and {*live} <= {port for port in reach if port[0] == node}
-        if place + 1 < len(order) and alone and place >= begun:
+        more = place + 1 < len(order) and not _is_end(graph, order[place + 1])
+        if more and alone and place >= begun:
             current.exits = [*live]
             found.append(current)
             current = Segment([], [*live], [])
     current.exits = exits
     found.append(current)
     return found
+
+
+def _is_end(graph: Graph, at: int) -> bool:
+    """Whether a node is an output or a loss: it stays with what it is the end of."""
+    node = graph.nodes[at]
+    return isinstance(node, Box) and node.kind in ("output", "loss")
 
 
 def _begun(graph: Graph, into: Mapping[int, Sequence[Edge]], at: Mapping[int, int]) -> int:
@@ -82,8 +89,7 @@ def _order(graph: Graph) -> Sequence[int]:
         source, target = edge.source[0], edge.target[0]
         if BORDER in (source, target):
             continue
-        node = graph.nodes[target]
-        if isinstance(node, Box) and node.kind in ("output", "loss"):
+        if _is_end(graph, target):
             behind.setdefault(source, []).append(target)
             moved.add(target)
         if is_input(graph, source) and source not in moved:

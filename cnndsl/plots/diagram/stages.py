@@ -141,7 +141,7 @@ class _Staging:
         return Bundle(tuple(lanes), join)
 
     def _stage(self, at: int) -> Stage | None:
-        """The stage of a node; None for an end, which has no feature maps of its own."""
+        """The stage of a node."""
         node = self.graph.nodes[at]
         if isinstance(node, Frame):
             layers = [layer for box in node.graph.boxes() for layer in box.layers]
@@ -246,7 +246,7 @@ def _main_road(graph: Graph) -> tuple[Graph, list[str]]:
         (at for at in outputs if roads[main] - {main} <= roads[at]),
         key=lambda at: (len(roads[at]), at == main),
     )
-    needed = roads[last]
+    needed = roads[last] - {last}
     beside = [_end_name(graph, at) for at in roads if not roads[at] - {at} <= needed]
     kept = sorted(needed)
     new = {at: number for number, at in enumerate(kept)}

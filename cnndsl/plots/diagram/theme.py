@@ -56,9 +56,9 @@ _DARK = Theme(
     line="#8592a0",
     frame="#46525e",
     families={
-        "convolution": ("#12415f", "#56b4e9"),
+        "convolution": ("#1f3a6b", "#6f9dff"),
         "pooling": ("#66330c", "#f0a050"),
-        "dense": ("#0b4d3b", "#2fc79a"),
+        "dense": ("#1c4a35", "#c8f5c0"),
         "attention": ("#5a2c49", "#e29ac4"),
         "embedding": ("#5a2c49", "#e29ac4"),
         "activation": ("#4a4410", "#e5d84a"),

@@ -50,8 +50,8 @@ def plain(node: LayerNode, name: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A setting's value: ``5×5`` for sizes."""
-    text = word(value)
+    """A setting's value: ``5×5`` for sizes, four digits of a fraction."""
+    text = f"{value:.4g}" if isinstance(value, float) else word(value)
     parts = text.split("x")
     return TIMES.join(parts) if all(part.isdecimal() for part in parts) else text
 
