@@ -125,28 +125,44 @@ class _Folding:
 
     def fold(self, parts: Sequence[Part], *, within: bool = False) -> tuple[Part, ...]:
         """The parts, with rounds that are alike put together; ``within`` a scope or not."""
-        ranges = [_range(part) for part in parts]
-        inner = [
+        ranges: Sequence[_Range] = [_range(part) for part in parts]
+        inner: Sequence[Part] = [
             Scope(part.name, part.block, self.fold(part.parts, within=True))
             if isinstance(part, Scope)
             else part
             for part in parts
         ]
-        keys = [self._key(part, within=within) for part in inner]
-        nearest = _next_alike(keys)
-        folded: list[Part] = []
-        at = 0
-        while at < len(inner):
-            period = nearest[at] - at
-            times = self._times(keys, ranges, at, period) if period else 1
-            if times == 1:
-                folded.append(inner[at])
-                at += 1
-                continue
-            self._stand_for(ranges, at, period, times)
-            folded.append(Repeat(tuple(inner[at : at + period]), times))
-            at += period * times
-        return tuple(folded)
+        # Loops without names stand in the same scope: the inner ones, of fewer parts, come first.
+        period = 1
+        while period:
+            inner, ranges, period = self._once(inner, ranges, within=within)
+        return tuple(inner)
+
+    def _once(
+        self, parts: Sequence[Part], ranges: Sequence[_Range], *, within: bool
+    ) -> tuple[Sequence[Part], Sequence[_Range], int]:
+        """The parts with the shortest repetitions put together, the nodes of each, and how short.
+
+        That is the number of parts in a round, or 0 where there are no repetitions any more.
+        """
+        keys = [self._key(part, within=within) for part in parts]
+        for period in sorted({after - at for at, after in enumerate(_next_alike(keys))} - {0}):
+            folded: list[Part] = []
+            covered: list[_Range] = []
+            at = 0
+            while at < len(parts):
+                times = self._times(keys, ranges, at, period)
+                last = at + (period * times if times > 1 else 1) - 1
+                covered.append((ranges[at][0], ranges[last][1]))
+                if times == 1:
+                    folded.append(parts[at])
+                else:
+                    self._stand_for(ranges, at, period, times)
+                    folded.append(Repeat(tuple(parts[at : at + period]), times))
+                at = last + 1
+            if len(folded) < len(parts):
+                return folded, covered, period
+        return parts, ranges, 0
 
     def _key(self, part: Part, *, within: bool) -> object:
         """What two parts have in common if they may be rounds of one loop.
@@ -168,6 +184,8 @@ class _Folding:
 
     def _times(self, keys: Sequence[object], ranges: Sequence[_Range], at: int, period: int) -> int:
         """How often the parts from here on follow each other."""
+        if at + period >= len(ranges):
+            return 1
         begin = ranges[at][0]
         length = ranges[at + period - 1][1] - begin
         times = 1

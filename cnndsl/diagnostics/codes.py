@@ -139,6 +139,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN621": Code("no such format of a drawing"),
         "CNN622": Code("no chain of feature maps"),
         "CNN623": Code("style that is no text"),
+        "CNN624": Code("drawing too large"),
         "CNN630": Code("no network in the file"),
         "CNN680": Code("text of another tool's network that cannot be read"),
         "CNN681": Code("part of another tool's network that makes no sense"),

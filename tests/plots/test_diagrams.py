@@ -319,3 +319,41 @@ def test_words_stand_out_from_what_is_behind_them(theme: Theme) -> None:
                 for color in (words, behind)
             ]
             assert (max(lights) + 0.05) / (min(lights) + 0.05) >= least, (words, behind)
+
+
+# --- odd networks -----------------------------------------------------------------------------
+
+ODD = {
+    "vectors": "input 5\ndense 2\n",
+    "nothing": "input 1x4x4\nidentity\n",
+    "twice": "input 1x4x4\nadd(identity, identity)\n",
+    "an input as output": "input x 1x8x8\nconv 2@3\noutput x\n",
+    "a late input": "input a 1x8x8\ninput b 2\nflatten -> f: dense 2\nadd(f, b -> dense 2)\n",
+    "many branches": "input 4x8x8\nconcat(for k in 1..30 { conv 2@1 -> relu })\n",
+    "skips of skips": "input 4x8x8\na: conv 4@1\nb: conv 4@1\nc: conv 4@1\nconcat(a, b, c)\n",
+    "crossings": "input 4x8x8\na: conv 4@1\nx = a -> conv 4@3 padding 1\ny = a -> conv 4@1\n"
+    "add(add(x, y) -> relu, multiply(x, y), a)\n",
+    "parts": "input 8x8x8\na, b, c = split [4, 2, 2]\nconcat(c, b -> relu, a -> conv 2@1)\n",
+    "a small U": "input 1x32x32\na: conv 4@3 padding 1\nmaxpool 2 -> b: conv 8@3 padding 1\n"
+    "maxpool 2 -> conv 16@3 padding 1\nupconv 8@2 stride 2\nconcat(b, identity) -> conv 8@1\n"
+    "upconv 4@2 stride 2\nconcat(a, identity) -> conv 4@1 -> conv 1@1 -> sigmoid\n",
+    "a long name": f"input 4x8x8\n{'a' * 300}: conv 4@3\n",
+}
+
+
+@pytest.mark.parametrize("expand", [False, True])
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_odd_networks_are_drawn_too(text: str, expand: bool) -> None:
+    pytest.importorskip("igraph")
+    typed = cnndsl.parse(text).typed
+    assert problems(page(diagram(typed, expand=expand))) == []
+    for format in ("dot", "mermaid"):
+        assert drawn(typed, format, expand=expand)
+
+
+def test_a_picture_of_too_many_pixels_is_refused() -> None:
+    pytest.importorskip("igraph")
+    wide = cnndsl.parse("input 4x8x8\nconcat(for k in 1..200 { conv 2@1 })\n").typed
+    with pytest.raises(cnndsl.UserError) as caught:
+        drawn(wide, "png")
+    assert caught.value.code == "CNN624"

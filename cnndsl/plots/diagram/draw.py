@@ -78,7 +78,8 @@ def draw(
 
     Raises:
         UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN622 for a network
-            that is no chain as ``volumes``, CNN623 for a text of these, CNN603 where the file
+            that is no chain as ``volumes``, CNN623 for a text of these, CNN624 for what
+            is too large, CNN603 where the file
             cannot be written.
         ValueError: for another style or theme.
     """
@@ -107,9 +108,24 @@ def drawn(
         return texts[format](diagram(typed, expand=expand), THEMES[theme]).encode()
     if style not in _PICTURES:
         raise ValueError(f"there is no style `{style}`, but {', '.join(_PICTURES)}")
-    from cnndsl.plots.figure import encoded
+    from cnndsl.plots.figure import PIXELS, encoded
 
-    return encoded(_PICTURES[style](typed, theme, expand), format)
+    figure = _PICTURES[style](typed, theme, expand)
+    width, height = (round(PIXELS * 72 * float(side)) for side in figure.get_size_inches())
+    if format == "png" and max(width, height) > _SIDE:
+        raise UserError(
+            "CNN624",
+            f"the picture would be {width:,} x {height:,} pixels, and no side has more than"
+            f" {_SIDE:,}",
+            help="let the file end in `.svg` or `.pdf`",
+        )
+    return encoded(figure, format)
+
+
+_SIDE = 32_000
+"""A picture in pixels has no longer side: its pixels alone would take gigabytes."""
+_BOXES = 3_000
+"""A picture has no more boxes: nobody could find anything in it."""
 
 
 def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
@@ -117,6 +133,15 @@ def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
     from cnndsl.plots.diagram.picture import picture
 
     built = diagram(typed, expand=expand)
+    count = sum(1 for _ in built.graph.boxes())
+    if count > _BOXES:
+        raise UserError(
+            "CNN624",
+            f"the picture would have {count:,} boxes, more than {_BOXES:,}",
+            help="leave out `--expand`, or let the file end in `.dot` or `.mmd`"
+            if expand
+            else "let the file end in `.dot` or `.mmd`",
+        )
     return picture(page(built), built.name, THEMES[theme])
 
 

@@ -155,6 +155,7 @@ class _Placing:
         for passed in self.layering.bends.values():
             shift = max([shift, *(4 - middle for middle in passed)])
         self.middles = [middle + shift for middle in self.layering.middles]
+        self._leave_straight()
         self.bends = {
             pair: [middle + shift for middle in passed]
             for pair, passed in self.layering.bends.items()
@@ -173,6 +174,15 @@ class _Placing:
         entries = tuple(self.middles[at] for at in range(len(self.segment.entries)))
         exits = tuple(self.middles[at] for at in range(self.first_exit, self.count))
         return Piece(placed, entries, exits)
+
+    def _leave_straight(self) -> None:
+        """Let a lone frame's value go on below where it leaves the frame."""
+        if len(self.segment.nodes) == 1 and self.count == self.first_exit + 1:
+            vertex = self.first_exit - 1
+            node = self._node(vertex)
+            if node is not None and node.inside is not None and len(node.inside.outputs) == 1:
+                left = self.middles[vertex] - self._line(node)
+                self.middles[self.first_exit] = left + node.inside.outputs[0]
 
     def _levels(self) -> tuple[list[float], list[float]]:
         """The top and the bottom of each layer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import field
+from functools import lru_cache
 from typing import Literal
 
 from cnndsl.frozen import frozen, mutable
@@ -76,6 +77,8 @@ class Passage:
     source: PlacedSolid | None
     target: PlacedSolid
     stage: Stage
+    by: float | None = None
+    """The height at which it leads past other solids, where it does."""
 
 
 @frozen
@@ -107,6 +110,10 @@ def _fit(placed: Scene) -> float:
     return min(SLIDE[0] / placed.width, SLIDE[1] / placed.height)
 
 
+_End = tuple[PlacedSolid, float | None]
+"""The last solid of a lane; of an empty lane what is before it, and the lane's height."""
+
+
 @mutable
 class _Placing:
     scale: Scale
@@ -132,32 +139,38 @@ class _Placing:
             spans = [self._heights([lane], last) for lane in bundle.lanes]
             total = sum(above + below for above, below in spans) + _ROWS * (len(spans) - 1)
             y = -total / 2 if len(spans) > 1 else -spans[0][0]
-            ends: list[PlacedSolid] = []
+            y += last.y if last and len(spans) == 1 else 0.0
+            ends: list[_End] = []
             known = len(self.captions)
             for lane, (above, below) in zip(bundle.lanes, spans, strict=True):
                 parted = len(spans) > 1
                 placed = self._lane(lane, x, y + above, last, fresh=False, parted=parted)
-                ends += placed[-1:] or ([last] if last else [])
+                if placed:
+                    ends.append((placed[-1], None))
+                elif last:
+                    ends.append((last, y + above))
                 y += above + below + _ROWS
-            last = ends[-1]
-            x = max(one.rect.right for one in ends)
+            last = ends[-1][0]
+            x = max(one.rect.right for one, _ in ends)
             x = max([x, *(one.rect.right for one in self.captions[known:])])
             if bundle.join:
                 last = self._join(bundle.join, x, ends)
                 x = last.rect.right
         return self._finished()
 
-    def _join(self, stage: Stage, x: float, ends: Sequence[PlacedSolid]) -> PlacedSolid:
+    def _join(self, stage: Stage, x: float, ends: Sequence[_End]) -> PlacedSolid:
         """The stage that lanes lead to, in the middle of them."""
         solid = self.scale.solid(stage.type)
         words = _captions(stage)
         wide = max([width_of(text, size) for text, size, _ in words], default=0.0)
         at = x + _FUNNEL + max(solid.width, wide, width_of(sizes(stage.type), SMALL)) / 2
-        placed = self._put(stage, solid, at, sum(end.y for end in ends) / len(ends))
+        placed = self._put(
+            stage, solid, at, sum(end.y if by is None else by for end, by in ends) / len(ends)
+        )
         self._write(words, at, placed.rect.y - 8, stage.family)
         self.written = at + wide / 2 + _WORDS
         self._size(stage, placed, placed.rect.bottom)
-        self.passages += [Passage(end, placed, _arrow_to(stage)) for end in ends]
+        self.passages += [Passage(end, placed, _arrow_to(stage), by) for end, by in ends]
         return placed
 
     def _heights(
@@ -246,6 +259,9 @@ class _Placing:
     def _finished(self) -> Scene:
         """All moved so that it begins at (0, 0)."""
         rects = [one.rect for one in self.solids] + [one.rect for one in self.captions]
+        rects += [
+            Rect(one.target.x, one.by, 0.0, 2.0) for one in self.passages if one.by is not None
+        ]
         x, y = min(one.x for one in rects), min(one.y for one in rects)
         moved = {id(one): _moved(one, -x, -y) for one in self.solids}
         return Scene(
@@ -258,7 +274,10 @@ class _Placing:
             ),
             tuple(
                 Passage(
-                    moved[id(one.source)] if one.source else None, moved[id(one.target)], one.stage
+                    moved[id(one.source)] if one.source else None,
+                    moved[id(one.target)],
+                    one.stage,
+                    None if one.by is None else one.by - y,
                 )
                 for one in self.passages
             ),
@@ -303,6 +322,7 @@ def _arrow_to(stage: Stage) -> Stage:
     return Stage(stage.type, stage.family, "", "", is_block=True)
 
 
+@lru_cache(2**12)
 def _captions(stage: Stage) -> list[tuple[str, float, Role]]:
     """The lines that tell of a stage's operation: its name, what it is, and what is to be said."""
     if not stage.title:

@@ -88,6 +88,11 @@ def _draw_passage(axes: Axes, passage: Passage, theme: Theme, shares: Point) -> 
     source, target, stage = passage.source, passage.target, passage.stage
     if stage.is_block and source:
         begin, end = (source.rect.right + 3, source.y), (target.rect.x - 3, target.y)
+        if passage.by is not None:
+            turn, back = (begin[0] + 36, passage.by), (end[0] - 40, passage.by)
+            _bend(axes, begin, turn, theme)
+            axes.plot([turn[0], back[0]], [passage.by] * 2, color=theme.line, linewidth=1, zorder=4)
+            begin = back
         _arrow(axes, begin, end, theme)
     elif source is None:
         left = target.rect.x
@@ -108,14 +113,19 @@ def _arrow(axes: Axes, begin: Point, end: Point, theme: Theme) -> None:
         arrow = FancyArrowPatch(begin, end, arrowstyle=look, mutation_scale=1.3, zorder=4, **style)
         axes.add_patch(arrow)
         return
+    _bend(axes, begin, (end[0] - 5, end[1]), theme)
+    head = [end, (end[0] - 5.8, end[1] - 2.8), (end[0] - 5.8, end[1] + 2.8)]
+    axes.add_patch(Polygon(head, closed=True, facecolor=theme.line, linewidth=0, zorder=4))
+
+
+def _bend(axes: Axes, begin: Point, end: Point, theme: Theme) -> None:
+    """A curve that begins and ends level."""
     bend = (end[0] - begin[0]) * 0.6
     path = Path(
-        [begin, (begin[0] + bend, begin[1]), (end[0] - 5 - bend, end[1]), (end[0] - 5, end[1])],
+        [begin, (begin[0] + bend, begin[1]), (end[0] - bend, end[1]), end],
         [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4],
     )
     axes.add_patch(PathPatch(path, fill=False, edgecolor=theme.line, linewidth=1.0, zorder=4))
-    head = [end, (end[0] - 5.8, end[1] - 2.8), (end[0] - 5.8, end[1] + 2.8)]
-    axes.add_patch(Polygon(head, closed=True, facecolor=theme.line, linewidth=0, zorder=4))
 
 
 def _all_to_all(axes: Axes, source: Rect, target: Rect, theme: Theme) -> None:

@@ -92,12 +92,16 @@ def _order(graph: Graph) -> Sequence[int]:
         if _is_end(graph, target):
             behind.setdefault(source, []).append(target)
             moved.add(target)
-        if is_input(graph, source) and source not in moved:
-            readers = [one.target[0] for one in graph.edges if one.source[0] == source]
+    for source in range(len(graph.nodes)):
+        if not is_input(graph, source):
+            continue
+        readers = {edge.target[0] for edge in graph.edges if edge.source[0] == source} - moved
+        if readers:
             before.setdefault(min(readers), []).append(source)
             moved.add(source)
     order: list[int] = []
     for at in range(len(graph.nodes)):
         if at not in moved:
-            order += [*before.get(at, ()), at, *behind.get(at, ())]
+            for node in (*before.get(at, ()), at):
+                order += [node, *behind.get(node, ())]
     return order
