@@ -19,6 +19,8 @@ GAP = 16.0
 _LANE = (4.0, 4.0)
 """The width that a line takes on its way past a layer."""
 _ITERATIONS = 100
+_TIE = 0.01
+"""In igraph's measure, what parts two that would stand in one place."""
 
 Pair = tuple[int, int]
 Extent = tuple[float, float]
@@ -59,17 +61,37 @@ def arrange(extents: Sequence[Extent], edges: Sequence[Pair], ranks: Sequence[in
     if len({*ranks}) == len(ranks) and longest == 1:
         return Layering((0.0,) * len(extents), dict.fromkeys(edges, ()))
     middles, bends = _sugiyama(len(extents), edges, ranks)
-    layers: dict[int, list[tuple[float, Extent]]] = {}
+    # What stands in a layer: a vertex, or an edge on its way past it, by its number.
+    layers: dict[int, list[tuple[float, int, int]]] = {}
     for vertex, middle in enumerate(middles):
-        layers.setdefault(ranks[vertex], []).append((middle, extents[vertex]))
-    for (source, _), passed in bends.items():
-        for step, middle in enumerate(passed, start=1):
-            layers.setdefault(ranks[source] + step, []).append((middle, _LANE))
-    places = _stretched([sorted(layer) for layer in layers.values()])
-    return Layering(
-        tuple(places[middle] for middle in middles),
-        {edge: tuple(places[middle] for middle in passed) for edge, passed in bends.items()},
+        layers.setdefault(ranks[vertex], []).append((middle, vertex, 0))
+    for number, (source, target) in enumerate(edges):
+        for step, middle in enumerate(bends[source, target], start=1):
+            layers.setdefault(ranks[source] + step, []).append((middle, -1 - number, step))
+    apart = {rank: _parted(layer) for rank, layer in layers.items()}
+    places = _stretched(
+        [
+            [(middle, extents[one] if one >= 0 else _LANE) for middle, one, _ in layer]
+            for layer in apart.values()
+        ]
     )
+    found = {(one, step): places[at] for layer in apart.values() for at, one, step in layer}
+    return Layering(
+        tuple(found[vertex, 0] for vertex in range(len(middles))),
+        {
+            edge: tuple(found[-1 - number, step] for step in range(1, 1 + len(bends[edge])))
+            for number, edge in enumerate(edges)
+        },
+    )
+
+
+def _parted(layer: Sequence[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+    """A layer from left to right, nothing in one place: igraph may put two there."""
+    found: list[tuple[float, int, int]] = []
+    for middle, one, step in sorted(layer):
+        least = found[-1][0] + _TIE if found else middle
+        found.append((round(max(middle, least), 3), one, step))
+    return found
 
 
 def _sugiyama(
