@@ -41,7 +41,7 @@ def random_graph(seed: int) -> str:
     return "\n".join((*lines, ""))
 
 
-@pytest.mark.parametrize("seed", [8, 196, 238, 243, *range(300, 340)])
+@pytest.mark.parametrize("seed", [26, 37, 84, 211, *range(300, 330)])
 def test_nothing_lies_on_anything_else(seed: int) -> None:
     pytest.importorskip("igraph")
     typed = cnndsl.parse(random_graph(seed)).typed
