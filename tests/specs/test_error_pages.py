@@ -123,11 +123,6 @@ def a_huge_network(folder: Path) -> None:
     (folder / "huge.cnn").write_text("input 1x40x40\nflatten -> dense 500000\n", encoding="utf-8")
 
 
-def a_deep_network(folder: Path) -> None:
-    text = "input 4x8x8\nrepeat 4000 { conv 4@3 padding 1 -> relu }\n"
-    (folder / "deep.cnn").write_text(text, encoding="utf-8")
-
-
 def half_a_picture(folder: Path) -> None:
     whole = folder / "digit.png"
     Image.effect_noise((64, 64), 50).save(whole)
@@ -331,7 +326,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN621": nothing,
     "CNN622": nothing,
     "CNN623": nothing,
-    "CNN624": a_deep_network,
+    "CNN624": files_of("CNN624"),
     "CNN630": blocks_only,
     **FOREIGN,
     "CNN665": half_a_model,
