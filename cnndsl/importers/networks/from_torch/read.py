@@ -40,11 +40,12 @@ def read_module(
 
     name = type(module).__name__
     inputs = tuple(_two(one) for one in example)
+    traced = torch.export.export
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
-            program = torch.export.export(module, inputs, strict=False)
+            program = traced(module, inputs, strict=False)
     except Exception as error:  # whatever the module's own code raises
         first = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
