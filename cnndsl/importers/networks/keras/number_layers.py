@@ -262,6 +262,23 @@ def _subtract(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     return _join(converter, call, [flows[0], converter.times(call, flows[1], -1.0)], "add")
 
 
+@says("LayerScale")
+def _layer_scale(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
+    """The layer of Keras's ConvNeXt: a number for each channel."""
+    call.config.ignore("projection_dim")
+    start = call.config.number("init_values", 1.0)
+    return converter.add(call, "scale", flows, {"bias": False, "start": start})
+
+
+@says("CustomScaleLayer")
+def _scaled_sum(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
+    """The layer of Keras's Inception-ResNet: the first input, and the second times a number."""
+    if len(flows) != 2:
+        raise Unsaid("it adds two inputs")
+    scaled = converter.times(call, flows[1], call.config.number("scale", 1.0))
+    return _join(converter, call, [flows[0], scaled], "add")
+
+
 @says("Average")
 def _average(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     return converter.times(call, _join(converter, call, flows, "add"), 1 / max(1, len(flows)))
