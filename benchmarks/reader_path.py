@@ -81,6 +81,7 @@ ASIDE = MappingProxyType(
         "elaborate/stream_sizes.py": "sizes of streams as numbers",
         "elaborate/values.py": "values that are still open",
         "layers/padding.py": "padding",
+        "layers/sizes.py": "sizes as a spec writes them, as types",
         "syntax/sharing.py": "shared weights",
         "typecheck/scores.py": "the scores before a softmax",
         "training/loss_scale.py": "mixed precision",

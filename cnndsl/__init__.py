@@ -19,6 +19,7 @@ from cnndsl.version import __version__
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from cnndsl.analysis.changes import NetworkDiff as NetworkDiff
     from cnndsl.api import Network as Network
     from cnndsl.api import check as check
     from cnndsl.api import load as load
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
+    from cnndsl.inspection import diff as diff
     from cnndsl.inspection import draw_filters as draw_filters
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
@@ -58,11 +60,13 @@ _HOMES = {
     "Imported": "cnndsl.network_import",
     "Model": "cnndsl.runtime.model",
     "Network": "cnndsl.api",
+    "NetworkDiff": "cnndsl.analysis.changes",
     "Profile": "cnndsl.runtime.profile",
     "Salience": "cnndsl.autodiff.salience",
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
+    "diff": "cnndsl.inspection",
     "draw_filters": "cnndsl.inspection",
     "evaluate": "cnndsl.inspection",
     "explain": "cnndsl.inspection",
@@ -90,12 +94,14 @@ __all__ = [
     "Imported",
     "Model",
     "Network",
+    "NetworkDiff",
     "Profile",
     "Salience",
     "Training",
     "UserError",
     "__version__",
     "check",
+    "diff",
     "draw_filters",
     "evaluate",
     "expand",

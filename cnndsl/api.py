@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from cnndsl.runtime.training import Training, TrainingOptions
     from cnndsl.training.export import TrainingFiles
     from cnndsl.typecheck.checked import Checked
+    from cnndsl.typecheck.explained import LayerArithmetic
 
-__all__ = ["Network", "check", "load", "parse", "train"]
+__all__ = ["Network", "check", "checked_model", "load", "parse", "train"]
 
 
 class Network(NetworkFigures):
@@ -86,8 +87,7 @@ class Network(NetworkFigures):
         types = self._typed.types
         pairs = zip(self._typed.network.nodes, types, strict=True)
         layers = {node.name: kind.dims for node, kind in pairs}
-        scopes = self._typed.network.scopes
-        return layers | {name: types[node].dims for name, node in scopes.items()}
+        return layers | {name: types[at].dims for name, at in self._typed.network.scopes.items()}
 
     @property
     def weights(self) -> dict[str, tuple[int, ...]]:
@@ -140,6 +140,12 @@ class Network(NetworkFigures):
         from cnndsl.analysis.summary import summarize
 
         return summarize(self._typed, batch)
+
+    def arithmetic(self, layer: str | int) -> tuple[LayerArithmetic, ...]:
+        """How the numbers of a label's or a line's layers come about (CNN640, CNN641)."""
+        from cnndsl.typecheck.explained import explained
+
+        return explained(self._checked, str(layer))
 
     def compile(
         self,
@@ -317,24 +323,20 @@ def load(spec: str | os.PathLike[str], **parameters: object) -> Network:
         UserError: where there is no such file or parameter.
     """
     if os.fspath(spec).lower().endswith(".onnx"):
-        return _of_model(spec, parameters)
-    return Network(
-        pipeline.check(Path(spec) if isinstance(spec, os.PathLike) else spec, parameters)
-    )
+        return Network(checked_model(spec, parameters))
+    path = Path(spec) if isinstance(spec, os.PathLike) else spec
+    return Network(pipeline.check(path, parameters))
 
 
-def _of_model(path: str | os.PathLike[str], parameters: Mapping[str, object]) -> Network:
-    """The network that a model was compiled from."""
+def checked_model(path: str | os.PathLike[str], parameters: Mapping[str, object]) -> Checked:
+    """What checking finds of the spec that a model was compiled from."""
     from cnndsl.graph.artifact import read_artifact
 
     manifest = read_artifact(path, verify=parameters.get("verify") is not False)
     if parameters.keys() - {"verify"}:
-        raise UserError(
-            "CNN114",
-            f"`{os.fspath(path)}` is a compiled model: its parameters are settled",
-            help="set parameters of a spec, or leave them out",
-        )
-    return Network(pipeline.check_text(manifest.spec, os.fspath(path)))
+        message = f"`{os.fspath(path)}` is a compiled model: its parameters are settled"
+        raise UserError("CNN114", message, help="set parameters of a spec, or leave them out")
+    return pipeline.check_text(manifest.spec, os.fspath(path))
 
 
 def parse(text: str, name: str = "spec.cnn", **parameters: object) -> Network:
@@ -356,9 +358,7 @@ def train(
     listener: Listener | None = None,
     **options: Unpack[TrainingOptions],
 ) -> Training:
-    """Train a network: a file's path or the name of a shipped spec.
-
-    The same as ``load(spec).train(data, …)``; to set the spec's parameters, write that.
+    """Train a network: the same as ``load(spec).train(data, …)``.
 
     Raises:
         CompileError: where the spec is wrong.

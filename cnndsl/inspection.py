@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from typing_extensions import Unpack
 
 from cnndsl import pipeline
-from cnndsl.api import Network, load
-from cnndsl.diagnostics.model import UserError
+from cnndsl.api import Network, checked_model, load
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import Severity, UserError
 
 if TYPE_CHECKING:
+    from cnndsl.analysis.changes import NetworkDiff
     from cnndsl.autodiff.salience import Salience
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.elaborate.network import TypedNetwork
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.profile import Profile
     from cnndsl.runtime.quantize import Quantized, QuantizeOptions
+    from cnndsl.typecheck.checked import Checked
 
 __all__ = [
+    "Compared",
     "Weighted",
+    "checked",
+    "diff",
     "draw_filters",
     "evaluate",
     "explain",
@@ -41,6 +47,20 @@ __all__ = [
 
 Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
 """A network, the file of its weights, and what to call the two."""
+
+Compared: TypeAlias = "Network | str | os.PathLike[str]"
+"""A network, or where one is: a spec's path or shipped name, a compiled model, ``REV:path``."""
+
+
+def checked(spec: str | os.PathLike[str], parameters: Mapping[str, object]) -> Checked:
+    """What checking finds of a spec, or of the one that a compiled model was made from.
+
+    Raises:
+        UserError: as :func:`cnndsl.load` does.
+    """
+    if os.fspath(spec).lower().endswith(".onnx"):
+        return checked_model(spec, parameters)
+    return pipeline.check(Path(spec) if isinstance(spec, os.PathLike) else spec, parameters)
 
 
 def evaluate(
@@ -300,3 +320,61 @@ def export_weights(
     exported = export_state_dict(network, weights, rules, names)
     write_state_dict(path, exported)
     return exported
+
+
+def diff(
+    old: Compared, new: Compared, parameters: Mapping[str, object] | None = None
+) -> NetworkDiff:
+    """What changed in meaning from one network to another.
+
+    It is true where something did. Layout, comments, and blocks or loops that come to the same
+    layers change nothing.
+
+    >>> import cnndsl
+    >>> cnndsl.diff("resnet18", "resnet18")
+    <NetworkDiff resnet18 -> resnet18: no layer changed>
+
+    Args:
+        old: a network, a spec (a path or a shipped name), a compiled model, or a file of a git
+            revision, ``HEAD~1:net.cnn``, which imports what that revision has.
+        new: the same.
+        parameters: values for the ``param`` statements of both, in those that have them.
+
+    Raises:
+        CompileError: where a spec is wrong.
+        UserError: CNN642 without git or such a revision, CNN643 without such a file in it,
+            CNN644 for a spec in a revision that is wrong, and as :func:`cnndsl.load` does.
+    """
+    from cnndsl.analysis.changes import network_diff
+
+    names = (_name(old, "old"), _name(new, "new"))
+    given = dict(parameters or {})
+    return network_diff(_typed(old, given), _typed(new, given), names)
+
+
+def _name(one: Compared, which: str) -> str:
+    return (one.name or which) if isinstance(one, Network) else os.fspath(one)
+
+
+def _typed(one: Compared, parameters: Mapping[str, object]) -> TypedNetwork:
+    from cnndsl.elaborate.context import current_limits
+    from cnndsl.elaborate.revisions import checked_out, is_revision
+
+    if isinstance(one, Network):
+        return one.typed
+    word = os.fspath(one)
+    if not is_revision(word):
+        return checked(one, parameters).typed()
+    with checked_out(word, current_limits()) as path:
+        try:
+            return checked(path, parameters).typed()
+        except CompileError as error:
+            first = next(x for x in error.diagnostics if x.severity is Severity.ERROR)
+            place = f"line {first.span.first.line}"
+            if first.span.source.name != str(path):
+                place = f"{os.path.basename(first.span.source.name)}, {place}"
+            raise UserError(
+                "CNN644",
+                f"`{word}` is wrong: {first.message} ({first.code}, {place})",
+                help="compare with a revision in which it is right",
+            ) from None

@@ -102,8 +102,7 @@ def check(
         UserError: where there is no such file (CNN010), it cannot be read as text (CNN005) or
             has no such parameter (CNN114).
     """
-    limits = limits or current_limits()
-    values = parameter_values(parameters or {})
+    values, limits = parameter_values(parameters or {}), limits or current_limits()
     return _mended(_Request(find_spec(spec), values, limits, annotate=annotate)).checked
 
 
@@ -124,10 +123,10 @@ def check_text(
         UserError: CNN005 where it cannot be written as UTF-8.
     """
     demand_text(text)
-    limits = limits or current_limits()
     path = Path(name)
     edited = {**(files or {}), path.resolve(): text}
     values = parameter_values(parameters or {})
+    limits = limits or current_limits()
     return _mended(_Request(path, values, limits, edited, annotate=annotate)).checked
 
 
@@ -224,6 +223,8 @@ def _analyse(request: _Request) -> Analysis:
         table=rows(inference),
         annotations=edits,
         path=request.path,
+        inference=inference,
+        solved=draft.solved,
     )
     return Analysis(checked, draft, inference, loader.modules)
 

@@ -23,6 +23,7 @@ __all__ = ["SCHEMAS", "schema"]
 SCHEMAS = MappingProxyType(
     {
         "check": "cnndsl.diagnostics.render.json:DiagnosticsJson",
+        "diff": "cnndsl.analysis.change_records:DiffJson",
         "doctor": "cnndsl.runtime.doctor:CheckupJson",
         "expand": "cnndsl.elaborate.content:ExpandedJson",
         "eval": "cnndsl.cli.scores_json:EvalJson",

@@ -14,9 +14,11 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.types import DType
 
 __all__ = [
+    "MASK",
     "NUMBER",
     "TrainingMemory",
     "alive_at_peak",
+    "differentiated",
     "learning_parameters",
     "peak_activations",
     "saved_bytes",
@@ -146,16 +148,11 @@ def saved_bytes(typed: TypedNetwork, learning: Sequence[int]) -> list[int]:
     saves nothing.
     """
     owners = _owners(typed, training=True)
-    has_gradient: list[bool] = []
     saved: set[int] = set()
     sizes = [0] * len(typed.types)
-    for position, node in enumerate(typed.network.nodes):
-        if isinstance(node, InputNode):
-            has_gradient.append(False)
-            continue
-        below = any(has_gradient[source] for source in node.inputs)
-        has_gradient.append(below or learning[typed.network.owners[position]] > 0)
-        if not has_gradient[position]:
+    for position in differentiated(typed, learning):
+        node = typed.network.nodes[position]
+        if not isinstance(node, LayerNode):
             continue
         if "inputs" in node.layer.saves:
             saved.update(owners[source] for source in node.inputs)
@@ -166,3 +163,14 @@ def saved_bytes(typed: TypedNetwork, learning: Sequence[int]) -> list[int]:
     for owner in saved:
         sizes[owner] += typed.types[owner].bytes
     return sizes
+
+
+def differentiated(typed: TypedNetwork, learning: Sequence[int]) -> list[int]:
+    """The layers through which the backward pass goes: those that learn, and all behind them."""
+    found: set[int] = set()
+    for position, node in enumerate(typed.network.nodes):
+        if isinstance(node, LayerNode):
+            learns = learning[typed.network.owners[position]] > 0
+            if learns or not found.isdisjoint(node.inputs):
+                found.add(position)
+    return sorted(found)

@@ -33,7 +33,7 @@ from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.base import Footprint
 from cnndsl.types import TensorType
 
-__all__ = ["MOST_PHASES", "Axis", "ReceptiveField", "receptive_fields"]
+__all__ = ["MOST_PHASES", "Axis", "ReceptiveField", "joined_field", "receptive_fields"]
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -79,6 +79,15 @@ class Axis:
                 growth = last * (self.high_step - self.low_step)
                 largest = max(largest, way, way + growth)
         return math.ceil(largest) + 1
+
+    @property
+    def widest(self) -> Ends:
+        """The ends of what a position sees that sees most of the cells."""
+        count = len(self.phases)
+        last = max(self.positions - 1, 0)
+        places = {*range(min(count, self.positions)), *range(max(0, last - count + 1), last + 1)}
+        seen = [ends for at in sorted(places) if (ends := self.ends(at)) is not None]
+        return max(seen, key=lambda ends: ends[1] - ends[0], default=None)
 
     @property
     def is_fixed(self) -> bool:
@@ -238,7 +247,7 @@ def receptive_fields(typed: TypedNetwork) -> tuple[ReceptiveField, ...]:
         if isinstance(node, InputNode):
             fields.append(_of_input(position, node))
         else:
-            joined = _joined([fields[source] for source in node.inputs[: node.layer.sees]])
+            joined = joined_field([fields[source] for source in node.inputs[: node.layer.sees]])
             reach = node.layer.footprint(*typed.input_types(node))
             fields.append(_through(joined, reach, typed.types[position]))
     return tuple(fields)
@@ -249,7 +258,7 @@ def _of_input(position: int, node: InputNode) -> ReceptiveField:
     return ReceptiveField(position, tuple(Axis.of_input(length) for length in lengths))
 
 
-def _joined(fields: Sequence[ReceptiveField]) -> ReceptiveField:
+def joined_field(fields: Sequence[ReceptiveField]) -> ReceptiveField:
     """The hull of the branches that come from the first input among theirs."""
     first = min(field.source for field in fields)
     alike = [field for field in fields if field.source == first]

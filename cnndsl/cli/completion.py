@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Completer",
     "complete_codes",
+    "complete_explained",
     "complete_files",
     "complete_models",
     "complete_schemas",
@@ -58,6 +59,24 @@ def complete_codes(
         for name, code in CODES.items()
         if name.startswith(begin)
     ]
+
+
+def complete_explained(
+    ctx: click.Context, parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    """Error codes; specs and models; behind a spec's colon, its layers."""
+    from click.shell_completion import CompletionItem
+
+    spec, _, begun = typed.rpartition(":")
+    if not spec:
+        return [*complete_codes(ctx, parameter, typed), *complete_models(ctx, parameter, typed)]
+    from cnndsl.pipeline import check
+
+    try:
+        rows = check(spec).table
+    except Exception:  # what is wrong is said once the command is run
+        return []
+    return [CompletionItem(f"{spec}:{row.name}") for row in rows if row.name.startswith(begun)]
 
 
 def complete_schemas(

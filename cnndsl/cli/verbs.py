@@ -30,6 +30,7 @@ VERBS = MappingProxyType(
         "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),
         "schema": ("cnndsl.cli.schema:schema", "Print the JSON schema of a verb's JSON."),
+        "diff": ("cnndsl.cli.diff:diff", "Say what changed from one network to another."),
         "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
         "lsp": (
             "cnndsl.cli.lsp:lsp",

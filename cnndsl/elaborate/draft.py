@@ -18,7 +18,7 @@ from cnndsl.layers.base import Layer
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import Claim, Expect, Module
 
-__all__ = ["Draft", "PendingClaim", "PendingExpectation", "Poison", "whole"]
+__all__ = ["Draft", "PendingClaim", "PendingExpectation", "Poison", "SolvedLayer", "whole"]
 
 
 class Poison(Layer):
@@ -47,6 +47,17 @@ class PendingExpectation:
     def is_budget(self) -> bool:
         """Whether it says between which bounds a quantity lies, and not what it is."""
         return self.statement.comparison is not None
+
+
+@frozen
+class SolvedLayer:
+    """The values that a layer's parameters with holes can have together, the first ones best.
+
+    ``complete`` says whether there are no others.
+    """
+
+    values: tuple[Mapping[str, Value], ...]
+    complete: bool
 
 
 @mutable
@@ -82,6 +93,8 @@ class Draft:
     """The claims that were written with holes, by place."""
     recording: Recording | None = None
     """Takes note of what happens where, if anybody asks."""
+    solved: dict[int, SolvedLayer] = field(default_factory=dict)
+    """What was found for the layers with holes, by position."""
 
     @property
     def inputs(self) -> tuple[InputNode, ...]:

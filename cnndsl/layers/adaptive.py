@@ -13,8 +13,10 @@ from pydantic import Field
 from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault, Sizes
+from cnndsl.layers.formula import Term
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.pool import window_means
+from cnndsl.layers.terms import size_terms, stream_terms
 from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import fit, miscount, unusable
 from cnndsl.types import TensorType
@@ -88,6 +90,14 @@ class AdaptivePooling(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].channels, *fit(self.size, len(inputs[0].spatial))))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return stream_terms(inputs[0])[0], *size_terms(self.size, inputs[0])
+
+    @override
+    def arithmetic_notes(self, *inputs: TensorType) -> tuple[str, ...]:
+        return ("bin i of O has the cells from floor(i*W/O) up to, and without, ceil((i + 1)*W/O)",)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -9,7 +9,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Count, Footprint, Init, InitWord, Layer, ShapeFault, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term, product
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.windowed import vector_fault
 from cnndsl.types import TensorType
 
@@ -84,6 +86,33 @@ class Attention(Layer):
         channels, width = inputs[0].channels, self._width(inputs[0])
         positions = math.prod(inputs[0].spatial)
         return positions * (4 * channels * width + 2 * positions * width)
+
+    def _letters(self, source: TensorType) -> tuple[Symbol, Symbol, Term]:
+        """The channels, the width of queries, keys and values, and the positions."""
+        channels, *sizes = stream_terms(source)
+        width = Symbol("E", self._width(source), "width", "width")
+        return channels, width, product(sizes)
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        """Projections to queries, keys and values, and back."""
+        channels, width, _ = self._letters(inputs[0])
+        weights = 4 * channels * width
+        return weights + 3 * width + channels if self.bias else weights
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        channels, width, positions = self._letters(inputs[0])
+        scores = Symbol("M", math.prod(inputs[0].spatial), "positions")
+        return positions * (4 * channels * width + 2 * scores * width)
+
+    @override
+    def arithmetic_notes(self, *inputs: TensorType) -> tuple[str, ...]:
+        size, positions = self._width(inputs[0]) // self.heads, math.prod(inputs[0].spatial)
+        return (
+            f"each of {self.heads} heads has queries, keys and values of {size} numbers",
+            f"its scores are a matrix of {positions}x{positions}, of every position to every one",
+        )
 
     @override
     def footprint(self, *inputs: TensorType) -> Footprint:

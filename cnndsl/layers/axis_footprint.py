@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from cnndsl.layers.formula import Symbol, Term
+
 __all__ = ["AxisFootprint"]
 
 
@@ -28,6 +30,17 @@ class AxisFootprint(ABC):
         With a pace of (P, C) position ``p`` depends on no cell before ``(p*C + low)/P`` and none
         behind ``(p*C + high)/P``.
         """
+
+    def field_term(self, field: Symbol, jump: Symbol) -> Term | None:
+        """What a position sees where each cell sees ``field`` cells, which lie ``jump`` apart.
+
+        None where no formula says it: it is then counted.
+        """
+        return None
+
+    def jump_term(self, jump: Symbol) -> Term | None:
+        """How far apart neighbours' fields lie, where those of the cells lie ``jump`` apart."""
+        return None
 
     @abstractmethod
     def cells(self, position: int) -> range:

@@ -13,10 +13,9 @@ declares the entry point ``cnndsl.layers``) and its page ``docs/layers/KEYWORD.m
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticKnownError
+from pydantic import BaseModel, ConfigDict
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.axis_footprint import AxisFootprint
@@ -25,10 +24,18 @@ from cnndsl.layers.floats import LARGEST as LARGEST
 from cnndsl.layers.floats import NotNegative as NotNegative
 from cnndsl.layers.floats import Positive as Positive
 from cnndsl.layers.floats import Real as Real
+from cnndsl.layers.formula import Number, Term
 from cnndsl.layers.init import Init as Init
 from cnndsl.layers.init import InitWord as InitWord
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
-from cnndsl.layers.window import Rounding, Window
+from cnndsl.layers.sizes import MAX_SIZE as MAX_SIZE
+from cnndsl.layers.sizes import Count as Count
+from cnndsl.layers.sizes import RoundingWord as RoundingWord
+from cnndsl.layers.sizes import Sizes as Sizes
+from cnndsl.layers.sizes import as_tuple as as_tuple
+from cnndsl.layers.sizes import spread as spread
+from cnndsl.layers.terms import shape_term, stream_terms
+from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
 __all__ = [
@@ -57,35 +64,10 @@ __all__ = [
     "spread",
 ]
 
-MAX_SIZE = 2**31 - 1
-"""No single size, count or stride may be larger."""
-
 V = TypeVar("V")
 
 
 # --- parameters -------------------------------------------------------------------------------
-
-
-def as_tuple(value: object) -> object:
-    """A single number as the sizes that it stands for; anything else as it is."""
-    return (value,) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _as_rounding(value: object) -> object:
-    for word in Rounding:
-        if value == word.value:
-            return word
-    raise PydanticKnownError("literal_error", {"expected": "'exact', 'floor' or 'ceil'"})
-
-
-Count: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIZE)]
-"""A positive whole number."""
-
-Sizes: TypeAlias = Annotated[tuple[Count, ...], BeforeValidator(as_tuple), Field(min_length=1)]
-"""``K``, ``KxK`` or ``[k, 1]``: one size for every spatial dimension, or one for each."""
-
-RoundingWord: TypeAlias = Annotated[Rounding, BeforeValidator(_as_rounding)]
-"""``exact``, ``floor`` or ``ceil``."""
 
 
 @frozen
@@ -368,6 +350,27 @@ class Layer(Schema):
         """Multiply-accumulates of convolutions and dense layers for one sample; biases excluded."""
         return 0
 
+    # --- its arithmetic, as formulas that come to the numbers of `output`, `weights` and `macs` ---
+
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        """How each size of its output is reckoned, channels first."""
+        output = self.output(*inputs)
+        if output.dims == inputs[0].dims:
+            return stream_terms(inputs[0])
+        return tuple(Number(size) for size in output.dims)
+
+    def param_term(self, *inputs: TensorType) -> Term:
+        """How its learnable numbers are counted."""
+        return shape_term(one.shape for one in self.weights(*inputs) if one.trainable)
+
+    def mac_term(self, *inputs: TensorType) -> Term:
+        """How its multiply-accumulates for one sample are counted."""
+        return Number(self.macs(*inputs))
+
+    def arithmetic_notes(self, *inputs: TensorType) -> tuple[str, ...]:
+        """What is worth knowing of its arithmetic beside the formulas."""
+        return ()
+
     def windows(self, *inputs: TensorType) -> tuple[Window, ...]:
         """The window along each spatial dimension, in its direction; none where none slides."""
         return ()
@@ -387,12 +390,3 @@ class Layer(Schema):
     def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """The same for training, for layers that do something else there."""
         return self.lower(emit, context)
-
-
-def spread(sizes: tuple[int, ...], rank: int) -> tuple[int, ...]:
-    """One size for each of ``rank`` spatial dimensions; a single size means the same for all.
-
-    >>> spread((3,), 2), spread((3, 1), 2)
-    ((3, 3), (3, 1))
-    """
-    return sizes * rank if len(sizes) == 1 else sizes

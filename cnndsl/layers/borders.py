@@ -19,9 +19,11 @@ from cnndsl.layers.base import (
     spread,
 )
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.padding import margins
 from cnndsl.layers.pool import named_pad
+from cnndsl.layers.terms import size_terms, stream_terms
 from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import along, dimension_names, fit, miscount, unusable, vector_fault
 from cnndsl.types import TensorType
@@ -45,6 +47,14 @@ def shifted(size: int, before: int, after: int, step: int = 1) -> ForwardWindow:
     copies (``mode edge``, ``reflect``) count as if the input went on there.
     """
     return ForwardWindow(size, 1, step, before, after)
+
+
+def _widened(size: Symbol, before: int, after: int) -> Term:
+    """A size with what is added in front and behind."""
+    if not before and not after:
+        return size
+    front = Symbol("A1", before, "cells added in front")
+    return size + front + Symbol("A2", after, "cells added behind")
 
 
 class Pad(Layer):
@@ -135,6 +145,11 @@ class Pad(Layer):
     def output(self, *inputs: TensorType) -> TensorType:
         pairs = zip(inputs[0].dims, self.sides(inputs[0]), strict=True)
         return TensorType(tuple(size + before + after for size, (before, after) in pairs))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        pairs = zip(stream_terms(inputs[0]), self.sides(inputs[0]), strict=True)
+        return tuple(_widened(size, before, after) for size, (before, after) in pairs)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:
@@ -242,6 +257,10 @@ class Crop(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].channels, *fit(self.size, len(inputs[0].spatial))))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return stream_terms(inputs[0])[0], *size_terms(self.size, inputs[0])
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

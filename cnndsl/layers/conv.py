@@ -15,12 +15,16 @@ from cnndsl.layers.filters import (
     Groups,
     KernelInit,
     convolved,
+    filters_symbol,
     group_faults,
     kernels_and_biases,
+    seen_terms,
 )
+from cnndsl.layers.formula import Symbol, Term, product
 from cnndsl.layers.lists import Table
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
+from cnndsl.layers.terms import kernel_terms, made_terms, stream_terms
 from cnndsl.layers.windowed import KernelSize
 from cnndsl.types import TensorType
 
@@ -67,6 +71,25 @@ class Convolution(Sliding):
     def macs(self, *inputs: TensorType) -> int:
         weight = self.weights(*inputs)[0]
         return weight.elements * math.prod(self.output(*inputs).spatial)
+
+    def kernel_term(self, source: TensorType) -> Term:
+        """How many numbers all kernels have: those of a filter times the filters."""
+        sizes = kernel_terms([window.kernel for window in self.windows(source)])
+        return product((self.channel_term(source), *self.seen_terms(source), *sizes))
+
+    def seen_terms(self, source: TensorType) -> tuple[Term, ...]:
+        """How many channels a filter sees: C, or C/G where there are groups."""
+        return seen_terms(source, self.divisions(source))
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        kernels = self.kernel_term(inputs[0])
+        return kernels + self.channel_term(inputs[0]) if self.bias else kernels
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        places = made_terms(self.output(*inputs))[1:]
+        return product((self.kernel_term(inputs[0]), *places))
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:
@@ -129,6 +152,18 @@ class Conv(Convolution):
         return self.filters
 
     @override
+    def channel_term(self, source: TensorType) -> Term:
+        return filters_symbol(self.filters)
+
+    @override
+    def kernel_term(self, source: TensorType) -> Term:
+        if self.table is None:
+            return super().kernel_term(source)
+        connections = Symbol("N", sum(map(len, self.table)), "connections in the table", "table")
+        sizes = kernel_terms([window.kernel for window in self.windows(source)])
+        return product((connections, *sizes))
+
+    @override
     def divisions(self, source: TensorType) -> int:
         return self.groups
 
@@ -174,6 +209,17 @@ class Depthwise(Convolution):
     @override
     def channels(self, source: TensorType) -> int:
         return source.channels * self.multiplier
+
+    @override
+    def channel_term(self, source: TensorType) -> Term:
+        channels = stream_terms(source)[0]
+        if self.multiplier == 1:
+            return channels
+        return channels * Symbol("M", self.multiplier, "multiplier", "multiplier")
+
+    @override
+    def seen_terms(self, source: TensorType) -> tuple[Term, ...]:
+        return ()
 
     @override
     def divisions(self, source: TensorType) -> int:

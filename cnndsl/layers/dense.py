@@ -9,7 +9,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Count, Footprint, Init, InitWord, Layer, ShapeFault, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term, product
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Dense", "Flatten"]
@@ -27,6 +29,10 @@ class Flatten(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].elements,))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return (product(stream_terms(inputs[0])),)
 
     @override
     def keeps_rows(self, source: TensorType) -> bool:
@@ -75,6 +81,23 @@ class Dense(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((self.units,))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return (self._units,)
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        weights = self.mac_term(*inputs)
+        return weights + self._units if self.bias else weights
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        return self._units * product(stream_terms(inputs[0]))
+
+    @property
+    def _units(self) -> Symbol:
+        return Symbol("U", self.units, "units", "units")
 
     @override
     def fixed_output(self) -> TensorType | None:

@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import MAX_SIZE, Count, Init, InitWord, Layer, ShapeFault, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Number, Symbol, Term
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Embedding"]
@@ -77,6 +79,21 @@ class Embedding(Layer):
         if self.layout == "image" and not inputs[0].spatial:
             return TensorType((1, *inputs[0].dims, self.size))
         return self._signal(inputs[0])
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        size, tokens = self._size_symbol, stream_terms(inputs[0])
+        if self.layout == "image" and not inputs[0].spatial:
+            return (Number(1), *tokens, size)
+        return (size, *tokens)
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        return Symbol("V", inputs[0].vocabulary or 1, "vocabulary") * self._size_symbol
+
+    @property
+    def _size_symbol(self) -> Symbol:
+        return Symbol("E", self.size, "numbers for a token", "size")
 
     @override
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:

@@ -8,8 +8,11 @@ from pydantic import Field
 
 from cnndsl.layers.base import Count, Init, InitWord, ShapeFault, Sizes, Weight
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term
 from cnndsl.layers.lowering import Attribute, Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.window import Window
+from cnndsl.types import TensorType
 
 __all__ = [
     "BiasInit",
@@ -17,8 +20,10 @@ __all__ = [
     "Groups",
     "KernelInit",
     "convolved",
+    "filters_symbol",
     "group_faults",
     "kernels_and_biases",
+    "seen_terms",
 ]
 
 V = TypeVar("V")
@@ -84,6 +89,17 @@ def kernels_and_biases(
         return (kernels,)
     init = bias_init or Init("constant", 0.0)
     return (kernels, Weight("bias", (filters,), init, decays=False, fans=kernels.fans))
+
+
+def filters_symbol(filters: int) -> Symbol:
+    """How many filters there are."""
+    return Symbol("F", filters, "filters", "filters")
+
+
+def seen_terms(source: TensorType, groups: int) -> tuple[Term, ...]:
+    """How many channels belong to a group: C, or C/G."""
+    channels = stream_terms(source)[0]
+    return (channels if groups == 1 else channels / Symbol("G", groups, "groups", "groups"),)
 
 
 def convolved(

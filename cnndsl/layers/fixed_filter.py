@@ -10,9 +10,11 @@ from typing_extensions import override
 from cnndsl.diagnostics.words import count
 from cnndsl.layers.base import Bounds, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term, product
 from cnndsl.layers.lists import Kernels, shape_of
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
+from cnndsl.layers.terms import kernel_terms, made_terms, stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Filter"]
@@ -56,6 +58,18 @@ class Filter(Sliding):
     @override
     def channels(self, source: TensorType) -> int:
         return source.channels * self._count(len(source.spatial))
+
+    @override
+    def channel_term(self, source: TensorType) -> Term:
+        count = self._count(len(source.spatial))
+        channels = stream_terms(source)[0]
+        return channels if count == 1 else channels * Symbol("N", count, "kernels", "kernels")
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        sizes = kernel_terms(self.kernel_sizes(len(inputs[0].spatial)), "kernels")
+        places = made_terms(self.output(*inputs))[1:]
+        return product((self.channel_term(inputs[0]), *sizes, *places))
 
     @override
     def faults(self, *inputs: TensorType) -> Iterator[ShapeFault]:

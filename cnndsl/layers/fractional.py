@@ -16,7 +16,9 @@ from cnndsl.layers.adaptive import axis_by_axis, bin_maxima
 from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.floats import single
+from cnndsl.layers.formula import Term
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
+from cnndsl.layers.terms import size_terms, stream_terms
 from cnndsl.layers.windowed import dimension_names, fit, miscount, unusable
 from cnndsl.types import TensorType
 
@@ -82,6 +84,10 @@ class FractionalMaxPool(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].channels, *fit(self.size, len(inputs[0].spatial))))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return stream_terms(inputs[0])[0], *size_terms(self.size, inputs[0])
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -9,7 +9,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import Bounds, Layer, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Term, total
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Add", "Concat", "Join", "Maximum", "Multiply"]
@@ -101,6 +103,10 @@ class Join(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return inputs[self.reference(inputs)]
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return stream_terms(inputs[self.reference(inputs)])
 
 
 def _ending(branch: TensorType, layers: str) -> str:
@@ -215,6 +221,13 @@ class Concat(Join):
     def output(self, *inputs: TensorType) -> TensorType:
         channels = sum(source.channels for source in inputs)
         return TensorType((channels, *inputs[self.reference(inputs)].spatial))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        channels = total(
+            stream_terms(one, f"input {at}:", str(at))[0] for at, one in enumerate(inputs, start=1)
+        )
+        return (channels, *stream_terms(inputs[self.reference(inputs)])[1:])
 
     @override
     def _strided(self, source: TensorType, reference: TensorType) -> str | None:

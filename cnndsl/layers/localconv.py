@@ -9,8 +9,11 @@ from typing_extensions import override
 
 from cnndsl.layers.base import Count, Init, Weight
 from cnndsl.layers.conv import Convolution
+from cnndsl.layers.filters import filters_symbol
+from cnndsl.layers.formula import Term, product
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import pads
+from cnndsl.layers.terms import made_terms
 from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
@@ -30,6 +33,18 @@ class LocalConv(Convolution):
     @override
     def channels(self, source: TensorType) -> int:
         return self.filters
+
+    @override
+    def channel_term(self, source: TensorType) -> Term:
+        return filters_symbol(self.filters)
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        """Kernels for each place, and a bias for each number of the output."""
+        kernels = self.mac_term(*inputs)
+        places = made_terms(self.output(*inputs))[1:]
+        biases = product((self.channel_term(inputs[0]), *places))
+        return kernels + biases if self.bias else kernels
 
     @override
     def divisions(self, source: TensorType) -> int:

@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import Bounds, Count, Layer, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Maxout"]
@@ -54,6 +56,11 @@ class Maxout(Layer):
     def output(self, *inputs: TensorType) -> TensorType:
         (source,) = inputs
         return TensorType((max(1, source.channels // self.pieces), *source.spatial))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        channels, *sizes = stream_terms(inputs[0])
+        return (channels / Symbol("K", self.pieces, "pieces", "pieces"), *sizes)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -7,7 +7,9 @@ from typing import TypeVar
 from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault
+from cnndsl.layers.formula import Term
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.windowed import vector_fault
 from cnndsl.types import TensorType
 
@@ -34,6 +36,11 @@ class MaxTime(Layer):
         """What is left of the sizes; sizes of 1 alone leave a vector."""
         others = inputs[0].spatial[1:]
         return TensorType((inputs[0].channels, *(others if math.prod(others) > 1 else ())))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        channels, _, *others = stream_terms(inputs[0])
+        return (channels, *(others if math.prod(inputs[0].spatial[1:]) > 1 else ()))
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

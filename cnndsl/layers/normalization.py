@@ -18,7 +18,9 @@ from cnndsl.layers.base import (
     ShapeFault,
     Weight,
 )
+from cnndsl.layers.formula import Term
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import unusable, vector_fault
 from cnndsl.types import TensorType
@@ -60,6 +62,18 @@ class BatchNorm(Layer):
             Weight("bias", shape, zero, decays=False),
             Weight("mean", shape, zero, trainable=False, decays=False),
             Weight("var", shape, one, trainable=False, decays=False),
+        )
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        return 2 * stream_terms(inputs[0])[0]
+
+    @override
+    def arithmetic_notes(self, *inputs: TensorType) -> tuple[str, ...]:
+        over = math.prod(inputs[0].spatial)
+        return (
+            "a scale and a shift learn for each channel; a running mean and variance are buffers",
+            f"in training each channel's mean and variance are over {over:,}*N numbers, N samples",
         )
 
     @override

@@ -10,7 +10,9 @@ from cnndsl.layers.axes import AxisWord, axis_fault
 from cnndsl.layers.base import POINT, Bounds, Count, Footprint, Layer, ShapeFault
 from cnndsl.layers.borders import shifted
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term, floored
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.windowed import unusable
 from cnndsl.types import TensorType
 
@@ -85,6 +87,17 @@ class Slice(Layer):
         dims = list(inputs[0].dims)
         dims[axis] = len(places)
         return TensorType(tuple(dims), inputs[0].dtype)
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        """Every step-th place from the first to the last."""
+        axis, places = self.part(inputs[0])
+        terms: list[Term] = [*stream_terms(inputs[0])]
+        first = Symbol("A", places.start, "first place", "places")
+        way = Symbol("B", self.places.stop - 1, "last place", "places") - first
+        step = Symbol("S", self.step, "step", "step")
+        terms[axis] = (way if self.step == 1 else floored(way / step)) + 1
+        return tuple(terms)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -10,8 +10,10 @@ from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Bounds, Footprint, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Number, Term
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.sliding import Sliding, pads
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.window import Window
 from cnndsl.layers.windowed import KernelSize, dimension_names, vector_fault
 from cnndsl.types import TensorType
@@ -299,6 +301,11 @@ class GlobalPooling(Layer):
     def output(self, *inputs: TensorType) -> TensorType:
         sizes = inputs[0].spatial if self.keep else ()
         return TensorType((inputs[0].channels, *(1 for _ in sizes)))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        sizes = inputs[0].spatial if self.keep else ()
+        return (stream_terms(inputs[0])[0], *(Number(1) for _ in sizes))
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -8,7 +8,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Footprint, Layer, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Term, product
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["MatMul"]
@@ -65,6 +67,17 @@ class MatMul(Layer):
     @override
     def macs(self, *inputs: TensorType) -> int:
         return math.prod(inputs[0].dims) * inputs[1].dims[-1]
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return (*stream_terms(inputs[0], "left", "1")[:-1], self._columns(inputs[1]))
+
+    def _columns(self, right: TensorType) -> Term:
+        return stream_terms(right, "right", "2")[-1]
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        return product((*stream_terms(inputs[0], "left", "1"), self._columns(inputs[1])))
 
     @override
     def footprint(self, *inputs: TensorType) -> Footprint:

@@ -19,8 +19,10 @@ from cnndsl.layers.base import (
     Weight,
 )
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Number, Symbol, Term, product
 from cnndsl.layers.lists import Matrix
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["RadialBasis"]
@@ -110,6 +112,18 @@ class RadialBasis(Layer):
     @override
     def macs(self, *inputs: TensorType) -> int:
         return self.units * inputs[0].elements
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return (Symbol("U", self.units, "units", "units"),)
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        return Number(0) if self.codes is not None else self.mac_term(*inputs)
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        return product((*self.output_terms(*inputs), *stream_terms(inputs[0])))
 
     @override
     def footprint(self, *inputs: TensorType) -> Footprint:

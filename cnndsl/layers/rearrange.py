@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from typing_extensions import override
 
 from cnndsl.diagnostics.words import count
+from cnndsl.frozen import replace
 from cnndsl.layers.base import (
     MAX_SIZE,
     POINT,
@@ -21,9 +22,12 @@ from cnndsl.layers.base import (
     as_tuple,
 )
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term, product
 from cnndsl.layers.groups import split_faults
 from cnndsl.layers.lowering import Builder, LoweringContext
-from cnndsl.layers.window import ForwardWindow, TransposedWindow
+from cnndsl.layers.terms import made_terms, stream_terms
+from cnndsl.layers.transposed_window import TransposedWindow
+from cnndsl.layers.window import ForwardWindow
 from cnndsl.layers.windowed import along, unusable
 from cnndsl.types import TensorType
 
@@ -83,6 +87,16 @@ class Reshape(Rearranging):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType(self.shape, inputs[0].dtype)
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        names = made_terms(self.output(*inputs))
+        return tuple(replace(one, meaning="as written", parameter="shape") for one in names)
+
+    @override
+    def arithmetic_notes(self, *inputs: TensorType) -> tuple[str, ...]:
+        had, made = _product(inputs[0].dims), _product(self.shape)
+        return (f"as many numbers before as after: {had}, {made}",)
 
     @override
     def keeps_rows(self, source: TensorType) -> bool:
@@ -166,6 +180,11 @@ class Transpose(Rearranging):
         return TensorType(tuple(dims[at] for at in self.order_of(inputs[0])), inputs[0].dtype)
 
     @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        terms = stream_terms(inputs[0])
+        return tuple(terms[at] for at in self.order_of(inputs[0]))
+
+    @override
     def keeps_rows(self, source: TensorType) -> bool:
         return self.order_of(source)[0] == 0
 
@@ -232,6 +251,11 @@ class Blocks(Rearranging):
     def keeps_rows(self, source: TensorType) -> bool:
         return self.block == 1
 
+    @property
+    def symbol(self) -> Symbol:
+        """The size of a block."""
+        return Symbol("B", self.block, "block", "block")
+
     def split(self, dims: Sequence[int]) -> tuple[int, ...]:
         """The sizes of the map with few cells, its channels as what they stand for.
 
@@ -269,6 +293,12 @@ class DepthToSpace(Blocks):
         channels, spatial = inputs[0].channels, inputs[0].spatial
         made = max(1, channels // self.block ** len(spatial))
         return TensorType((made, *(size * self.block for size in spatial)))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        channels, *sizes = stream_terms(inputs[0])
+        places = product(self.symbol for _ in sizes)
+        return (channels / places, *(size * self.symbol for size in sizes))
 
     @override
     def footprint(self, *inputs: TensorType) -> tuple[TransposedWindow, ...]:
@@ -317,6 +347,12 @@ class SpaceToDepth(Blocks):
         channels, spatial = inputs[0].channels, inputs[0].spatial
         sizes = (max(1, size // self.block) for size in spatial)
         return TensorType((channels * self.block ** len(spatial), *sizes))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        channels, *sizes = stream_terms(inputs[0])
+        places = (self.symbol for _ in sizes)
+        return (product((channels, *places)), *(size / self.symbol for size in sizes))
 
     @override
     def footprint(self, *inputs: TensorType) -> tuple[ForwardWindow, ...]:

@@ -12,7 +12,9 @@ from typing_extensions import override
 
 from cnndsl.layers.base import WHOLE, Footprint, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term
 from cnndsl.layers.lowering import Builder
+from cnndsl.layers.terms import size_terms, stream_terms
 from cnndsl.layers.windowed import fit, miscount, vector_fault
 from cnndsl.types import TensorType
 
@@ -83,6 +85,12 @@ class RegionPooling(Layer):
     def output(self, *inputs: TensorType) -> TensorType:
         maps, boxes = inputs
         return TensorType((maps.channels, *boxes.dims[:-1], *fit(self.size, 2)))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        maps, boxes = inputs
+        regions = (Symbol("R", count, "regions") for count in boxes.dims[:-1])
+        return (stream_terms(maps)[0], *regions, *size_terms(self.size, maps))
 
     @override
     def footprint(self, *inputs: TensorType) -> Footprint:

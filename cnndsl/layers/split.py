@@ -10,7 +10,9 @@ from typing_extensions import override
 from cnndsl.layers.axes import AxisWord, amount, axis_fault
 from cnndsl.layers.base import MAX_SIZE, Bounds, ItemError, Layer, Lists, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Symbol, Term
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Part", "Split"]
@@ -124,6 +126,18 @@ class Part(Split):
         at = source.axes.index(self.axis)
         size = self._sizes(source.dims[at])[self.index]
         return TensorType((*source.dims[:at], size, *source.dims[at + 1 :]), source.dtype)
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        (source,) = inputs
+        at = source.axes.index(self.axis)
+        terms: list[Term] = [*stream_terms(source)]
+        if isinstance(self.parts, int):
+            terms[at] = terms[at] / Symbol("N", self.parts, "parts", "parts")
+        else:
+            size = self.parts[self.index]
+            terms[at] = Symbol("N", size, f"size of part {self.index + 1}", "parts")
+        return tuple(terms)
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

@@ -7,9 +7,11 @@ from pydantic import Field
 from typing_extensions import override
 
 from cnndsl.layers.base import Init, InitWord, Weight
+from cnndsl.layers.formula import Term
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.pool import Pooling, window_means
 from cnndsl.layers.sliding import pads
+from cnndsl.layers.terms import stream_terms
 from cnndsl.types import TensorType
 
 __all__ = ["Subsample"]
@@ -43,6 +45,11 @@ class Subsample(Pooling):
             Weight("scale", shape, self.init or mean, decays=False, fans=fans),
             Weight("bias", shape, self.bias_init or zero, decays=False, fans=fans),
         )
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        """A coefficient and a bias for each map."""
+        return 2 * stream_terms(inputs[0])[0]
 
     @override
     def lower(self, emit: Builder[V], context: LoweringContext[V]) -> V:

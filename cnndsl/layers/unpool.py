@@ -10,9 +10,12 @@ from typing_extensions import override
 from cnndsl.frozen import replace
 from cnndsl.layers.base import Bounds, Footprint, Layer, ShapeFault
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Term
 from cnndsl.layers.lowering import Builder, LoweringContext, TrainingBuilder
 from cnndsl.layers.pool import MaxPool
-from cnndsl.layers.window import TransposedWindow, Window
+from cnndsl.layers.terms import stream_terms
+from cnndsl.layers.transposed_window import TransposedWindow
+from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
 __all__ = ["Unpool", "UnpoolOf"]
@@ -74,6 +77,10 @@ class UnpoolOf(Unpool):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return inputs[1]
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        return stream_terms(inputs[1], "pooled")
 
     @override
     def footprint(self, *inputs: TensorType) -> Footprint:

@@ -22,12 +22,17 @@ from cnndsl.layers.filters import (
     Groups,
     KernelInit,
     convolved,
+    filters_symbol,
     group_faults,
     kernels_and_biases,
+    seen_terms,
 )
+from cnndsl.layers.formula import Term, product
 from cnndsl.layers.lowering import Builder, LoweringContext
 from cnndsl.layers.padding import Padding, margins
-from cnndsl.layers.window import TransposedWindow, Window
+from cnndsl.layers.terms import kernel_terms, stream_terms
+from cnndsl.layers.transposed_window import TransposedWindow
+from cnndsl.layers.window import Window
 from cnndsl.layers.windowed import KernelSize, Windowed, along, fit, size_fault
 from cnndsl.types import TensorType
 
@@ -93,6 +98,25 @@ class UpConv(Windowed):
     @override
     def channels(self, source: TensorType) -> int:
         return self.filters
+
+    @override
+    def channel_term(self, source: TensorType) -> Term:
+        return filters_symbol(self.filters)
+
+    @override
+    def param_term(self, *inputs: TensorType) -> Term:
+        filters = self.channel_term(inputs[0])
+        kernels = self._kernel_term(inputs[0])
+        return kernels + filters if self.bias else kernels
+
+    @override
+    def mac_term(self, *inputs: TensorType) -> Term:
+        return product((self._kernel_term(inputs[0]), *stream_terms(inputs[0])[1:]))
+
+    def _kernel_term(self, source: TensorType) -> Term:
+        """How many numbers all kernels have: one for each pair of channels of a group."""
+        sizes = kernel_terms([window.kernel for window in self.windows(source)])
+        return product((self.channel_term(source), *seen_terms(source, self.groups), *sizes))
 
     @override
     def windows(self, *inputs: TensorType) -> tuple[TransposedWindow, ...]:

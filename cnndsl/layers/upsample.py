@@ -12,7 +12,9 @@ from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.base import Bounds, Layer, ShapeFault, Sizes
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.layers.floats import single
+from cnndsl.layers.formula import Symbol, Term
 from cnndsl.layers.lowering import Builder, LoweringContext
+from cnndsl.layers.terms import size_terms, stream_terms
 from cnndsl.layers.windowed import fit, miscount, unusable
 from cnndsl.types import TensorType
 
@@ -151,6 +153,15 @@ class Upsample(Layer):
     @override
     def output(self, *inputs: TensorType) -> TensorType:
         return TensorType((inputs[0].channels, *self.sizes(inputs[0])))
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        channels, *sizes = stream_terms(inputs[0])
+        if self.size is not None:
+            return (channels, *size_terms(self.size, inputs[0]))
+        factors = fit(self.factor or (1,), len(sizes))
+        pairs = zip(sizes, factors, strict=True)
+        return (channels, *(size * Symbol("F", by, "factor", "factor") for size, by in pairs))
 
     @override
     def bounds(self, *inputs: Bounds) -> Bounds:

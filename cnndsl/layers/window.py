@@ -20,13 +20,13 @@ from typing_extensions import override
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.axis_footprint import AxisFootprint
+from cnndsl.layers.formula import Symbol, Term, ceiling, floored, least
 
 __all__ = [
     "REACH",
     "ForwardWindow",
     "Parameter",
     "Rounding",
-    "TransposedWindow",
     "Window",
 ]
 
@@ -83,6 +83,11 @@ class Window(AxisFootprint):
         """The rule with its numbers in it, exact."""
 
     @property
+    @abstractmethod
+    def output_term(self) -> Term:
+        """The rule as a formula, with its letters. It comes to a fraction where nothing tiles."""
+
+    @property
     def overhang(self) -> int:
         """The cells by which the last window reaches beyond the padded input."""
         return 0
@@ -101,6 +106,39 @@ class Window(AxisFootprint):
     @abstractmethod
     def advice(self) -> str:
         """What is true of the rule where the window does not work, as an imperative."""
+
+    # --- as formulas ---
+
+    @property
+    def size_symbol(self) -> Symbol:
+        """The size of the input along this dimension."""
+        return Symbol("W", self.size, "input size")
+
+    @property
+    def kernel_symbol(self) -> Symbol:
+        """The kernel's size."""
+        return Symbol("K", self.kernel, "kernel", "kernel")
+
+    @property
+    def stride_symbol(self) -> Symbol:
+        """The stride."""
+        return Symbol("S", self.stride, "stride", "stride")
+
+    @property
+    def extent_term(self) -> Term:
+        """The cells that the kernel covers: K, or D(K - 1) + 1."""
+        kernel = self.kernel_symbol
+        if self.dilation == 1:
+            return kernel
+        return Symbol("D", self.dilation, "dilation", "dilation") * (kernel - 1) + 1
+
+    @property
+    def padding_term(self) -> Term:
+        """The padding of both sides: 2P, or P1 + P2 where they differ."""
+        if self.before == self.after:
+            return 2 * Symbol("P", self.before, "padding", "padding")
+        first = Symbol("P1", self.before, "padding in front", "padding")
+        return first + Symbol("P2", self.after, "padding behind", "padding")
 
     # --- the inverse ---
 
@@ -200,6 +238,32 @@ class ForwardWindow(Window):
         way = f"{self.size} - {self._kernel}{padding}"
         return f"({way})/{self.stride} + 1 = {self._quotient()}"
 
+    @property
+    @override
+    def output_term(self) -> Term:
+        """``(W - K + 2P)/S + 1``, rounded where it is to be and the stride leaves a remainder."""
+        way = self.size_symbol - self.extent_term + self.padding_term
+        steps = way / self.stride_symbol
+        match self.rounding:
+            case Rounding.EXACT:
+                return steps + 1
+            case Rounding.FLOOR:
+                return floored(steps) + 1
+            case Rounding.CEIL:
+                windows = ceiling(steps) + 1
+        if self.tiles or windows.value == self.output:
+            return windows
+        front = Symbol("P", self.before, "padding in front", "padding")
+        return least(windows, ceiling((self.size_symbol + front) / self.stride_symbol))
+
+    @override
+    def field_term(self, field: Symbol, jump: Symbol) -> Term | None:
+        return field + (self.extent_term - 1) * jump
+
+    @override
+    def jump_term(self, jump: Symbol) -> Term | None:
+        return jump * self.stride_symbol
+
     def _quotient(self) -> str:
         """``span/stride + 1`` in decimals: two where they show that something is left."""
         whole, left = divmod(self.span + self.stride, self.stride)
@@ -272,111 +336,3 @@ class ForwardWindow(Window):
                 return range(max(1, self.stride - REACH), largest + 1)
             case "output_padding":
                 return range(0)
-
-
-@frozen
-class TransposedWindow(Window):
-    """A window of the output over which each cell of the input is spread, and the parts added.
-
-    ``size`` is still the input's; ``before`` and ``after`` are cropped off the output, as the
-    convolution of which this is the gradient pads its input. ``output_padding`` adds to the end
-    of the output, fewer cells than the stride: there the convolution dropped a remainder.
-
-    >>> TransposedWindow(size=14, kernel=4, stride=2, before=1, after=1).formula
-    '(14 - 1)*2 - 2*1 + 4 = 28'
-    >>> [*TransposedWindow(size=14, kernel=4, stride=2, before=1, after=1).cells(1)]
-    [0, 1]
-    """
-
-    output_padding: int = 0
-
-    @property
-    @override
-    def fits(self) -> bool:
-        """Whether the padding leaves anything of the output."""
-        return self.output > 0
-
-    @property
-    @override
-    def works(self) -> bool:
-        """Whether something is left, and less than a stride is added."""
-        return self.fits and self.output_padding < self.stride
-
-    @property
-    @override
-    def output(self) -> int:
-        """``(W - 1)S - 2P + D(K - 1) + 1 + output padding``; it is below 1 where nothing fits."""
-        cropped = self.before + self.after
-        return (self.size - 1) * self.stride - cropped + self.extent + self.output_padding
-
-    @property
-    @override
-    def formula(self) -> str:
-        """The rule with its numbers in it: ``(14 - 1)*2 - 2*1 + 3 + 1 = 28``."""
-        padding = self._padding
-        if self.before != self.after:
-            padding = f"({padding})"
-        cropped = f" - {padding}" if padding else ""
-        added = f" + {self.output_padding}" if self.output_padding else ""
-        return f"({self.size} - 1)*{self.stride}{cropped} + {self._kernel}{added} = {self.output}"
-
-    @property
-    @override
-    def same_formula(self) -> str:
-        return f"makes {self.size}*{self.stride} = {self.output}"
-
-    @property
-    @override
-    def advice(self) -> str:
-        if not self.fits:
-            full = self.output + self.before + self.after
-            return f"let the padding of both sides together be at most {full - 1}"
-        return f"write an output padding of at most {self.stride - 1}"
-
-    @property
-    @override
-    def pace(self) -> tuple[int, int]:
-        return self.stride, 1
-
-    @property
-    @override
-    def hull(self) -> tuple[int, int]:
-        return self.before - self.extent + 1, self.before
-
-    @override
-    def cells(self, position: int) -> range:
-        """Those cells ``j`` for which some ``k`` of the kernel has ``jS + kD = position + before``.
-
-        There is none where the stride is larger than the kernel and the position lies in a gap.
-        """
-        from math import gcd
-
-        place = position + self.before
-        common = gcd(self.stride, self.dilation)
-        if place % common:
-            return range(0)
-        # The places of the kernel that meet a cell lie `step` apart, the cells `back` apart.
-        step, back = self.stride // common, self.dilation // common
-        first = place // common * pow(back, -1, step) % step
-        taps = (self.kernel - 1 - first) // step + 1
-        last = (place - first * self.dilation) // self.stride
-        return range(last - (taps - 1) * back, last + 1, back) if taps > 0 else range(0)
-
-    @override
-    def nearby(self, name: Parameter) -> range:
-        """Values near the one written, or near the first that leaves something of the output."""
-        value, missing = self.value(name), max(0, 1 - self.output)
-        match name:
-            case "padding":
-                start = min(value, (self.output + self.before + self.after - 1) // 2)
-                return range(max(0, start - REACH), start + 1)
-            case "kernel":
-                lowest = value + -(-missing // self.dilation)
-            case "dilation":
-                lowest = value + (-(-missing // (self.kernel - 1)) if self.kernel > 1 else 0)
-            case "stride":
-                lowest = value + (-(-missing // (self.size - 1)) if self.size > 1 else 0)
-                lowest = max(lowest, self.output_padding + 1)
-            case "output_padding":
-                return range(min(self.stride, REACH))
-        return range(max(1, lowest - REACH), lowest + REACH + 1)

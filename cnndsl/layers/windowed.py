@@ -14,7 +14,9 @@ from typing_extensions import override
 from cnndsl.diagnostics.words import count, listed
 from cnndsl.layers.base import Layer, ShapeFault, Sizes, spread
 from cnndsl.layers.fault_kind import FaultKind
+from cnndsl.layers.formula import Term
 from cnndsl.layers.padding import Padding
+from cnndsl.layers.terms import stream_terms
 from cnndsl.layers.window import Window
 from cnndsl.types import TensorType
 
@@ -109,6 +111,23 @@ class Windowed(Layer):
             allowed = {1, rank, 2 * rank} if name == "padding" else {1, rank}
             if name in self.model_fields_set and len(sizes) not in allowed:
                 yield miscount(name, sizes, rank)
+
+    def channel_term(self, source: TensorType) -> Term:
+        """How the output's channels are reckoned: by default they are the input's."""
+        return stream_terms(source)[0]
+
+    @override
+    def output_terms(self, *inputs: TensorType) -> tuple[Term, ...]:
+        sizes = (window.output_term for window in self.windows(*inputs))
+        return (self.channel_term(inputs[0]), *sizes)
+
+    @override
+    def arithmetic_notes(self, *inputs: TensorType) -> tuple[str, ...]:
+        if self.padding != "same":
+            return ()
+        axes = inputs[0].axes[1:]
+        pairs = zip(axes, self.windows(*inputs), strict=True)
+        return tuple(f"`padding same` along the {axis}: {one.same_formula}" for axis, one in pairs)
 
     @override
     def output(self, *inputs: TensorType) -> TensorType:

@@ -13,7 +13,7 @@ from cnndsl.diagnostics.words import closest, quoted
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.graph.artifact import Artifact
 from cnndsl.graph.onnx_weights import weights_of_model
-from cnndsl.layers.window import TransposedWindow
+from cnndsl.layers.transposed_window import TransposedWindow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

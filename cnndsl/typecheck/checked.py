@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Diagnostic, Edit, Severity, UserError
 from cnndsl.diagnostics.source import Source
+from cnndsl.elaborate.draft import SolvedLayer
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import frozen
 from cnndsl.syntax.ast import Module
+from cnndsl.typecheck.facts import Inference
 from cnndsl.typecheck.table import Row
 
 __all__ = ["Checked"]
@@ -30,6 +34,10 @@ class Checked:
     table: tuple[Row, ...] = ()
     annotations: tuple[Edit, ...] = ()
     path: Path | None = None
+    inference: Inference | None = None
+    """What is known of each value, where something is wrong too; None past a limit."""
+    solved: Mapping[int, SolvedLayer] = field(default_factory=dict)
+    """What the layers with holes can be, by position."""
 
     def typed(self) -> TypedNetwork:
         """The network.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Report
 from cnndsl.diagnostics.source import Span
-from cnndsl.elaborate.draft import Draft
+from cnndsl.elaborate.draft import Draft, SolvedLayer
 from cnndsl.elaborate.network import Network
 from cnndsl.elaborate.values import OpenHole, Value, holes_in
 from cnndsl.frozen import replace
@@ -44,6 +44,7 @@ def fill(draft: Draft, report: Report, limits: Limits) -> Network:
     }
     if not solutions:
         return draft.network()
+    draft.solved = {at: _solved(at, draft, search, solutions) for at in draft.pending}
     best = solutions[0]
     numbers = {hole: number for hole, number in best.items() if hole not in search.disputed}
     nodes = tuple(
@@ -51,6 +52,25 @@ def fill(draft: Draft, report: Report, limits: Limits) -> Network:
     )
     draft.claims = [replace(claim, dims=filled(claim.dims, numbers)) for claim in draft.claims]
     return draft.network(nodes)
+
+
+def _solved(
+    position: int, draft: Draft, search: Search, solutions: Sequence[Assignment]
+) -> SolvedLayer:
+    """What the parameters of a layer can be together, in all solutions."""
+    bound = draft.pending[position]
+    open_ones = {
+        name: value for name, value in bound.values.items() if any(True for _ in holes_in(value))
+    }
+    rows = [
+        {name: filled((value,), one)[0] for name, value in open_ones.items()} for one in solutions
+    ]
+    holes = {hole.group for value in open_ones.values() for hole in holes_in(value)}
+    seen = [sorted({one[hole] for one in solutions if hole in one}) for hole in holes]
+    last = search.domain[-1]
+    complete = not search.exhausted and not any(_goes_on(one, last) for one in seen)
+    distinct = {str(sorted(row.items())): row for row in rows}
+    return SolvedLayer(tuple(distinct.values()), complete)
 
 
 def _searched(draft: Draft, tried: frozenset[Span], budget: int) -> tuple[Search, list[Assignment]]:

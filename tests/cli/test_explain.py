@@ -1,4 +1,6 @@
-"""``cnndsl explain``: the page of a code, offline."""
+"""``cnndsl explain``: the page of a code, offline, and the arithmetic of a layer."""
+
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -34,7 +36,7 @@ def test_without_a_code_all_are_listed() -> None:
 def test_an_unknown_code_is_refused_with_what_may_be_meant() -> None:
     result = explain("CNN3011")
     assert result.exit_code == 2
-    assert "did you mean CNN301" in result.stderr
+    assert "did you mean CNN011 or CNN301" in result.stderr
     assert result.stdout == ""
 
 
@@ -42,3 +44,77 @@ def test_what_is_no_code_at_all_leads_to_the_list() -> None:
     result = explain("convolution")
     assert result.exit_code == 2
     assert "`cnndsl explain` lists them all" in result.stderr
+
+
+# --- a layer ------------------------------------------------------------------------------------
+
+
+def test_the_example_of_the_help_works() -> None:
+    *_, example = explain("--help").stdout.rstrip().splitlines()
+    assert example.strip() == "cnndsl explain lenet5:C3"
+    result = explain("lenet5:C3")
+    assert result.exit_code == 0
+    assert "height, width  (W - K + 2P)/S + 1 = (14 - 5 + 2*0)/1 + 1 = 10" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "shown"),
+    [
+        ("--latex", r"\frac{14 - 5 + 2 \cdot 0}{1} + 1 = 10"),
+        ("--markdown", r"- height, width: $\frac{W - K + 2P}{S} + 1"),
+    ],
+)
+def test_it_comes_as_latex_and_markdown(option: str, shown: str) -> None:
+    assert shown in explain("lenet5:C3", option).stdout
+
+
+def test_a_line_with_several_layers_explains_each() -> None:
+    text = explain("lenet5:9").stdout
+    assert [line for line in text.splitlines() if line.startswith(("C3", "tanh2"))] == [
+        "C3: conv 16@5x5",
+        "tanh2: tanh",
+    ]
+
+
+def test_parameters_are_set() -> None:
+    result = explain("resnet18:fc", "-D", "classes=7")
+    assert "U = 7" in result.stdout
+
+
+def test_a_path_with_a_colon_and_a_model_are_explained(tmp_path: Path) -> None:
+    spec = tmp_path / "a:b.cnn"
+    spec.write_text("input 1x8x8\nc: conv 2@3\n")
+    assert explain(f"{spec}:c").stdout.startswith("c: conv 2@3\n")
+    assert explain(f"{spec}:2").stdout.startswith("c: conv 2@3\n")
+    import cnndsl
+
+    cnndsl.load(spec).compile().save(tmp_path / "m.onnx")
+    assert "F*C*K*K + F = 2*1*3*3 + 2 = 20" in explain(f"{tmp_path / 'm.onnx'}:c").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lenet5"], "to explain a layer, name it: 'cnndsl explain lenet5:LAYER'"),
+        (["lenet5:"], "name a layer or a line behind the colon"),
+        (["CNN301", "--latex"], "a page about a code has no such options"),
+    ],
+)
+def test_what_is_incomplete_is_refused(arguments: list[str], message: str) -> None:
+    result = explain(*arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_layers_are_completed() -> None:
+    env = {
+        "COMP_WORDS": "cnndsl explain lenet5:C",
+        "COMP_CWORD": "2",
+        "_CNNDSL_COMPLETE": "bash_complete",
+    }
+    done = CliRunner(env=env).invoke(main, [], prog_name="cnndsl")
+    assert [line.split(",")[1] for line in done.stdout.split()] == [
+        "lenet5:C1",
+        "lenet5:C3",
+        "lenet5:C5",
+    ]

@@ -14,7 +14,8 @@ import pytest
 from cnndsl.frozen import replace
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
-from cnndsl.layers.window import REACH, ForwardWindow, Parameter, TransposedWindow, Window
+from cnndsl.layers.transposed_window import TransposedWindow
+from cnndsl.layers.window import REACH, ForwardWindow, Parameter, Window
 from cnndsl.types import TensorType
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -271,6 +272,16 @@ def two_broken_pictures(folder: Path) -> None:
         (folder / "pictures" / name).write_text("<html>")
 
 
+def a_repository(folder: Path) -> None:
+    """A repository of git with a spec that is wrong."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    (folder / "wrong.cnn").write_text("input 1x8x8\nconv 8@9\n", encoding="utf-8")
+    who = ("-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "commit.gpgsign=false")
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", *who, *command], cwd=folder, check=True)
+
+
 def a_page(code: str) -> Situation:
     """The page in Markdown that a page about an error shows."""
 
@@ -345,6 +356,11 @@ SITUATIONS: dict[str, Situation] = {
     "CNN692": a_page("CNN692"),
     "CNN702": half_a_picture,
     "CNN703": channels_last,
+    "CNN640": nothing,
+    "CNN641": nothing,
+    "CNN642": a_repository,
+    "CNN643": a_repository,
+    "CNN644": a_repository,
     "CNN704": a_picture,
     "CNN706": a_folder_of_notes,
     "CNN707": three_classes,

@@ -10,7 +10,8 @@ from typing_extensions import override
 from cnndsl.elaborate.network import InputNode, TypedNetwork
 from cnndsl.layers.axis_footprint import AxisFootprint
 from cnndsl.layers.base import Footprint, Layer
-from cnndsl.layers.window import ForwardWindow, Rounding, TransposedWindow, Window
+from cnndsl.layers.transposed_window import TransposedWindow
+from cnndsl.layers.window import ForwardWindow, Rounding, Window
 from cnndsl.types import TensorType
 
 __all__ = ["Oracle", "Slide", "Spread", "sliding"]

@@ -1,0 +1,273 @@
+"""Finds the layers that a label or a line of a spec means, and works out their arithmetic.
+
+Where a spec has mistakes, each layer is explained as far as its input is known; one with a fault
+says why it does not fit, and one with holes what they can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from typing_extensions import override
+
+from cnndsl import resources
+from cnndsl.analysis.arithmetic import PARAMETERS, Surroundings, Topic, arithmetic
+from cnndsl.analysis.arithmetic_text import Heading, latex_of, markdown_of, text_of
+from cnndsl.analysis.summary import phrase
+from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.model import Diagnostic, Severity, UserError
+from cnndsl.diagnostics.words import closest, quoted
+from cnndsl.elaborate.draft import Poison, SolvedLayer
+from cnndsl.elaborate.network import InputNode, LayerNode, Network
+from cnndsl.elaborate.values import Value, show
+from cnndsl.frozen import frozen
+from cnndsl.typecheck.checked import Checked
+from cnndsl.typecheck.facts import Inference
+
+__all__ = ["LayerArithmetic", "explained"]
+
+SHOWN = 12
+"""So many solutions of a layer's holes are listed."""
+
+LISTED = 8
+"""So many names of layers are listed in a message."""
+
+
+@frozen
+class LayerArithmetic:
+    """The arithmetic of one layer in its network, with its own numbers.
+
+    ``topics`` are the output, the parameters and so on, each with its equations, whose terms are
+    formulas that can be worked out: ``equation.term.value``.
+    """
+
+    heading: Heading
+    topics: tuple[Topic, ...]
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.heading.name
+
+    def text(self) -> str:
+        """For a terminal, no wider than 80 columns."""
+        return text_of(self.heading, self.topics)
+
+    def latex(self) -> str:
+        """For a document or slides with amsmath."""
+        return latex_of(self.heading, self.topics)
+
+    def markdown(self) -> str:
+        """For GitHub, notebooks and slides, with formulas between dollars."""
+        return markdown_of(self.heading, self.topics)
+
+    @override
+    def __str__(self) -> str:
+        return self.text()
+
+
+def explained(checked: Checked, where: str) -> tuple[LayerArithmetic, ...]:
+    """The arithmetic of the layers that a label, a name or a line's number means.
+
+    A label of a block's call or of a loop means all layers in it.
+
+    Raises:
+        UserError: CNN640 for a name that there is not, CNN641 for a line without layers.
+        CompileError: where the text is not understood so far that there are layers.
+    """
+    inference = checked.inference
+    if inference is None or not inference.facts:
+        raise CompileError(checked.diagnostics)
+    network = inference.network
+    if where.isascii() and where.isdecimal():
+        positions = _on_line(checked, network, int(where))
+    else:
+        positions = _named(network, where)
+    around = Surroundings.of(checked.network) if checked.network else _around(inference)
+    return tuple(_layer(checked, inference, at, around) for at in positions)
+
+
+def _around(inference: Inference) -> Surroundings | None:
+    """What is around layers of a network that fits, though something else may be wrong with it."""
+    fits = inference.certain and not inference.failures
+    layers = (getattr(node, "layer", None) for node in inference.network.nodes)
+    poisoned = any(isinstance(layer, Poison) for layer in layers)
+    return Surroundings.of(inference.typed()) if fits and not poisoned else None
+
+
+# --- which layers -------------------------------------------------------------------------------
+
+
+def _named(network: Network, name: str) -> list[int]:
+    """The layer of that name, or all those in the scope of that name."""
+    names = {node.name: at for at, node in enumerate(network.nodes)}
+    at = names.get(name)
+    if at is not None and isinstance(network.nodes[at], LayerNode):
+        return [at]
+    inside = [at for one, at in names.items() if one.startswith(f"{name}.")]
+    if inside:
+        return inside
+    if at is None and name in network.scopes and network.scopes[name] != -1:
+        result = network.scopes[name]
+        if isinstance(network.nodes[result], LayerNode):
+            return [result]
+    layers = [node.name for node in network.nodes if isinstance(node, LayerNode)]
+    if at is not None or network.scopes.get(name) is not None:
+        node = network.nodes[network.scopes[name] if at is None else at]
+        assert isinstance(node, InputNode)
+        raise UserError(
+            "CNN640",
+            f"`{name}` is an input of {node.type}, and no layer",
+            help=f"name a layer, as in `{layers[0]}`" if layers else "",
+        )
+    near = closest(name, [*layers, *network.scopes])
+    scope, there = _nearest_scope(name, layers)
+    some = quoted(there[:LISTED]) + (", …" if len(there) > LISTED else "")
+    raise UserError(
+        "CNN640",
+        f"no layer of `{network.name}` is called `{name}`",
+        notes=() if near else (f"there are {some}{f' in `{scope}`' if scope else ''}",),
+        help=f"did you mean {quoted(near, ' or ')}?" if near else "give a layer's name, or a line",
+    )
+
+
+def _nearest_scope(name: str, layers: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The innermost scope that a name and any layers share, and these layers; else all."""
+    parts = name.split(".")
+    for known in range(len(parts) - 1, 0, -1):
+        scope = ".".join(parts[:known])
+        if inside := [one for one in layers if one.startswith(f"{scope}.")]:
+            return scope, inside
+    return "", layers
+
+
+def _on_line(checked: Checked, network: Network, line: int) -> list[int]:
+    """The layers that stand on a line of the file, or are made by a call on it."""
+    source = checked.source
+    written: list[int] = []
+    called: list[int] = []
+    for at, node in enumerate(network.nodes):
+        if not isinstance(node, LayerNode):
+            continue
+        if node.span.source is source and node.span.first.line <= line <= node.span.last.line:
+            written.append(at)
+        elif any(one.source is source and one.first.line == line for one in node.trace):
+            called.append(at)
+    if written or called:
+        return written or called
+    lines = sorted(
+        {
+            node.span.first.line
+            for node in network.nodes
+            if isinstance(node, LayerNode) and node.span.source is source
+        },
+        key=lambda one: (abs(one - line), one),
+    )
+    count = source.text.count("\n") + 1
+    last = f"`{source.name}` has {count} lines" if line > count or not line else ""
+    raise UserError(
+        "CNN641",
+        f"line {line} has no layer",
+        notes=(last,) if last else (),
+        help=f"the nearest is in line {lines[0]}" if lines else "name a layer instead",
+    )
+
+
+# --- one layer ----------------------------------------------------------------------------------
+
+
+def _layer(
+    checked: Checked, inference: Inference, position: int, around: Surroundings | None
+) -> LayerArithmetic:
+    node = inference.network.nodes[position]
+    assert isinstance(node, LayerNode)
+    facts = [inference.facts[source] for source in node.inputs]
+    known = [fact.type for fact in facts if fact.type is not None]
+    poison = isinstance(node.layer, Poison)
+    inputs = [str(fact) for fact in facts]
+    problems = [*_problems(checked.diagnostics, node, is_solved=position in checked.solved)]
+    topics: tuple[Topic, ...] = ()
+    if not poison and len(known) == len(facts) and not _is_fatal(inference, position):
+        topics = arithmetic(node, known, position, around)
+    if not poison and not all(fact.certain for fact in facts):
+        problems.append("the sizes of its input are not known: a layer before it does not fit")
+        topics = tuple(
+            one
+            for one in topics
+            if one.title == PARAMETERS and inference.weights[position] is not None
+        )
+    elif any(one.node == position for one in inference.failures):
+        topics = topics[:2]  # what follows from its output is not known
+    solved = checked.solved.get(position)
+    output = "?" if poison else str(inference.computed[position])
+    open = frozenset(solved.values[0]) if solved else frozenset[str]()
+    heading = Heading(
+        name=node.name,
+        phrase=" ".join(node.span.text.split()) if poison or solved else phrase(node),
+        place=_place(node, checked),
+        shapes=f"{', '.join(inputs)} -> {output}",
+        problems=tuple(dict.fromkeys(problems)),
+        open=open,
+        solutions=tuple(_solutions(solved)) if solved else (),
+    )
+    return LayerArithmetic(heading, topics)
+
+
+def _is_fatal(inference: Inference, position: int) -> bool:
+    return any(one.node == position and one.fault.fatal for one in inference.failures)
+
+
+def _place(node: LayerNode, checked: Checked) -> str:
+    """The line, and the calls that led to it."""
+    first = node.span.first
+    place = f"line {first.line} of {_file(node.span.source.name)}"
+    calls = [f"line {one.first.line}" for one in node.trace if one.source is checked.source]
+    return f"{place}, called in {calls[0]}" if calls else place
+
+
+def _file(name: str) -> str:
+    """A file's name; that of a shipped one within the shipped specs."""
+    shipped = resources.specs().resolve()
+    path = Path(name).resolve()
+    return str(path.relative_to(shipped)) if path.is_relative_to(shipped) else name
+
+
+def _problems(
+    diagnostics: Sequence[Diagnostic], node: LayerNode, *, is_solved: bool
+) -> Iterator[str]:
+    """What is wrong with the layer, and what mends it."""
+    span = node.span
+    for one in diagnostics:
+        inside = one.span.source is span.source and (
+            span.start <= one.span.start <= one.span.end <= span.end
+        )
+        if not inside or one.severity is not Severity.ERROR or (is_solved and one.hole):
+            continue
+        yield f"it does not fit: {one.message}"
+        yield from one.notes
+        if one.help:
+            yield f"help: {one.help}"
+
+
+def _solutions(solved: SolvedLayer) -> Iterator[str]:
+    """What the open parameters can be together."""
+    if len(solved.values) > 1:
+        yield f"numbers below are for {_row(solved.values[0])}; it can be"
+    for row in solved.values[:SHOWN]:
+        yield _row(row)
+    more = len(solved.values) - SHOWN
+    if more > 0:
+        yield f"and {more} more"
+    if not solved.complete:
+        yield "and perhaps further ones: larger numbers were not tried"
+
+
+def _row(row: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} {_shown(value)}" for name, value in row.items())
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, tuple) and value and all(isinstance(one, int) for one in value):
+        return "x".join(map(str, value))
+    return show(value)
