@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -22,6 +21,7 @@ from console import commands, matches, run
 from documents import ROOT, fences
 from foreign_situations import FOREIGN
 from PIL import Image
+from repositories import a_repository
 from safetensors.numpy import save_file
 
 import cnndsl
@@ -272,16 +272,6 @@ def two_broken_pictures(folder: Path) -> None:
         (folder / "pictures" / name).write_text("<html>")
 
 
-def a_repository(folder: Path) -> None:
-    """A repository of git with a spec that is wrong."""
-    if shutil.which("git") is None:
-        pytest.skip("git is not installed")
-    (folder / "wrong.cnn").write_text("input 1x8x8\nconv 8@9\n", encoding="utf-8")
-    who = ("-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "commit.gpgsign=false")
-    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
-        subprocess.run(["git", *who, *command], cwd=folder, check=True)
-
-
 def a_page(code: str) -> Situation:
     """The page in Markdown that a page about an error shows."""
 
@@ -316,27 +306,25 @@ def a_damaged_checkpoint(folder: Path) -> None:
     last.write_bytes(content)
 
 
+NOTHING = (
+    "CNN010 CNN011 CNN012 CNN603 CNN605 CNN609 CNN621 CNN622 CNN623 CNN640 CNN641"
+    " CNN713 CNN801 CNN808 CNN812 CNN850 CNN862"
+)
+"""The commands of these do it alone."""
+
 SITUATIONS: dict[str, Situation] = {
+    **dict.fromkeys(NOTHING.split(), nothing),
     "CNN005": not_text,
-    "CNN010": nothing,
-    "CNN011": nothing,
-    "CNN012": nothing,
     "CNN114": the_page_itself,
     "CNN601": renamed_weights,
     "CNN602": weights_of_another_tool,
-    "CNN603": nothing,
     "CNN604": model_of_another_tool,
-    "CNN605": nothing,
     "CNN606": a_huge_network,
     "CNN607": a_changed_bit,
     "CNN608": a_network_of_vectors,
-    "CNN609": nothing,
     "CNN610": a_large_weight,
     "CNN611": a_model_in_float16,
     "CNN613": pools_only,
-    "CNN621": nothing,
-    "CNN622": nothing,
-    "CNN623": nothing,
     "CNN624": files_of("CNN624"),
     "CNN630": blocks_only,
     **FOREIGN,
@@ -356,8 +344,6 @@ SITUATIONS: dict[str, Situation] = {
     "CNN692": a_page("CNN692"),
     "CNN702": half_a_picture,
     "CNN703": channels_last,
-    "CNN640": nothing,
-    "CNN641": nothing,
     "CNN642": a_repository,
     "CNN643": a_repository,
     "CNN644": a_repository,
@@ -370,22 +356,16 @@ SITUATIONS: dict[str, Situation] = {
     "CNN716": two_seeds,
     "CNN711": a_picture_for_vectors,
     "CNN712": a_layer_of_nobody,
-    "CNN713": nothing,
     "CNN714": a_picture,
     "CNN715": a_lenet,
-    "CNN801": nothing,
     "CNN802": letters,
     "CNN803": two_broken_pictures,
     "CNN806": a_damaged_checkpoint,
     "CNN807": a_run,
-    "CNN808": nothing,
     "CNN809": one_output,
     "CNN810": a_run,
-    "CNN812": nothing,
     "CNN845": no_boxes,
-    "CNN850": nothing,
     "CNN860": a_lenet_for_sixteen,
-    "CNN862": nothing,
     "CNN901": too_large,
     "CNN906": a_bomb,
 }
