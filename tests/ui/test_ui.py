@@ -121,6 +121,8 @@ ELSEWHERE = {
     "CNN011": "it speaks of a verb's output",
     "CNN012": "it speaks of folders",
     "CNN906": "it speaks of data",
+    "CNN907": "it speaks of what is installed",
+    "CNN908": "it speaks of what an editor asks for",
 }
 """Codes of specs that have no case, and why."""
 
