@@ -211,9 +211,8 @@ def profile(
             :meth:`Network.compile` and :meth:`Network.train` do.
         ValueError: for a batch below 1.
     """
-    from cnndsl.graph.starting_weights import named, starting_weights
+    from cnndsl.graph.starting_weights import beginning
     from cnndsl.runtime.profiler import profile_model, profile_step
-    from cnndsl.typecheck.heads import head_positions
 
     if batch is not None and batch < 1:
         raise ValueError(f"`batch` must be 1 or more, not {batch}")
@@ -224,9 +223,7 @@ def profile(
         return profile_model(
             network, source, batch=batch, device=device, threads=threads, seconds=seconds
         )
-    network = named(network, path)
-    heads = head_positions(network.network)
-    given = starting_weights(network, path, heads=heads, verify=verify)
+    network, given = beginning(network, path, heads=True, verify=verify)
     return profile_step(
         network, given.arrays, batch=batch, device=device, threads=threads, seconds=seconds
     )

@@ -247,22 +247,18 @@ def compile(
     ``salience``, it is differentiated, and gives a salience map beside its answers. In
     the ``form`` ``folded`` it has no batch normalisation that can be part of another operator, in
     ``float16`` it computes in that too, and holds its weights so.
-    Where the spec names no classes, those that the weights were trained for name the outputs.
-    With ``verify``, the file's checksum is compared first, where it has one.
 
     Raises:
-        UserError: CNN601 and CNN602 for the weights' file, CNN605 for the opset, CNN606 where the
-            weights are too large for one file, CNN608 where no input can be raw, CNN610 for weights
-            beyond float16, and as ``salience_graph`` does.
+        UserError: CNN605 for the opset, CNN608 where no input can be raw, CNN610 for weights beyond
+            float16, and as ``beginning`` and ``salience_graph`` do.
     """
     from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.raw_inputs import raw_inputs
-    from cnndsl.graph.starting_weights import named, starting_weights
+    from cnndsl.graph.starting_weights import beginning
 
     how = Compilation(**options)
-    network = named(network, weights)
+    network, given = beginning(network, weights, how.seed, verify=how.verify)
     names = raw_inputs(network) if raw else ()
-    given = starting_weights(network, weights, how.seed, verify=how.verify)
     return _exported(network, how, salience, names, given, form)
 
 
@@ -325,21 +321,18 @@ def compile_training(
     from cnndsl.elaborate.canonical import canonical_text
     from cnndsl.graph.compile_options import Compilation
     from cnndsl.graph.export import make_manifest
-    from cnndsl.graph.starting_weights import named, starting_weights
+    from cnndsl.graph.starting_weights import beginning
     from cnndsl.runtime.host import form_of
     from cnndsl.training.export import export_training
     from cnndsl.training.step import build_split, build_step
-    from cnndsl.typecheck.heads import head_positions
 
     how, form = Compilation(**options), form_of(target)
-    network = named(network, weights)
+    network, given = beginning(network, weights, how.seed, heads=True, verify=how.verify)
     steps = (
         build_split(network, batch=how.batch, opset=how.opset, **form)
         if split
         else [build_step(network, batch=how.batch, opset=how.opset, **form)]
     )
-    heads = head_positions(network.network)
-    given = starting_weights(network, weights, how.seed, heads=heads, verify=how.verify)
     manifest = make_manifest(network, canonical_text(network.network), given.seed)
     return export_training(network, steps, manifest, given)
 

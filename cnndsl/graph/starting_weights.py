@@ -15,8 +15,9 @@ from cnndsl.graph.lower import network_weights
 from cnndsl.graph.weight_files import classes_of_weights, read_weights
 from cnndsl.graph.weights import Numbers
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.typecheck.heads import head_positions
 
-__all__ = ["LARGEST", "StartingWeights", "named", "starting_weights"]
+__all__ = ["LARGEST", "StartingWeights", "beginning", "named", "starting_weights"]
 
 LARGEST = 1_900_000_000
 """Bytes of weights in one file; protobuf's limit is 2 GiB for all of it."""
@@ -33,6 +34,27 @@ class StartingWeights:
     arrays: Mapping[str, Numbers]
     seed: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+def beginning(
+    network: TypedNetwork,
+    weights: Path | None = None,
+    seed: int | None = None,
+    *,
+    heads: bool = False,
+    verify: bool = True,
+) -> tuple[TypedNetwork, StartingWeights]:
+    """The weights from a file, or drawn, with those that only training's ``heads`` have.
+
+    Where the spec names no classes, the network is given those that the weights were trained for.
+    With ``verify``, the file's checksum is compared first, where it has one.
+
+    Raises:
+        UserError: CNN601, CNN602 for the file, CNN606 where they are too large for one model.
+    """
+    network = named(network, weights)
+    positions = head_positions(network.network) if heads else ()
+    return network, starting_weights(network, weights, seed, heads=positions, verify=verify)
 
 
 def starting_weights(
