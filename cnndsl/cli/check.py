@@ -28,7 +28,7 @@ PIPED = "<stdin>"
 """What standard input is called in messages."""
 
 
-@click.command
+@click.command(epilog="\b\nExample:\n  cnndsl check net.cnn")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_specs)
 @parameters_option
 @click.option(

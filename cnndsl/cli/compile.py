@@ -41,7 +41,9 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 
 
 # Long, because its parameters are the options of the command.
-@click.command()
+@click.command(
+    epilog=("\b\nExample:\n  cnndsl compile net.cnn --weights net.safetensors -o net.onnx")
+)
 @click.argument("spec", shell_complete=complete_specs)
 @click.option("-o", "output", metavar="MODEL.onnx", help="The file to write; by default SPEC.onnx.")
 @weights_option(TRAINED)

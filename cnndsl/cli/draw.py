@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["draw"]
 
 
-@click.command(
-    epilog="For example: `cnndsl draw lenet5 -o lenet5.svg`",
-)
+@click.command(epilog="\b\nExample:\n  cnndsl draw lenet5 -o lenet5.svg")
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "-o",

@@ -33,7 +33,13 @@ __all__ = ["eval"]
 
 
 # Long, because its parameters are the options of the command.
-@click.command()
+@click.command(
+    epilog=(
+        "\b\nExample:"
+        "\n  cnndsl eval net.onnx --data pictures/"
+        "\n  cnndsl eval net.cnn --weights net.safetensors --data pictures/"
+    )
+)
 @click.argument(
     "models",
     metavar="MODEL.onnx|SPEC...",
@@ -109,12 +115,7 @@ def eval(
 
     Of several models, and of --crops and --flip, the mean of the answers counts; what each model
     and one view are worth by themselves is shown beside it.
-
-    \b
-      cnndsl eval runs/lenet5/model.onnx --data digits --valid 0.2
-      cnndsl eval lenet5 --weights runs/lenet5/last.safetensors --data mnist/
-      cnndsl eval a.onnx b.onnx --data photos/ --crops 10
-    """  # noqa: D301 - click reads the character that `\b` is
+    """
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")
     model = models[0]

@@ -37,7 +37,14 @@ _LEAST = 12
 
 
 # Long, because its parameters are the options of the command.
-@click.command()
+@click.command(
+    epilog=(
+        "\b\nExample:"
+        "\n  cnndsl profile resnet20"
+        "\n  cnndsl profile net.cnn --training --batch 128 -o lines.png"
+        "\n  cnndsl profile net.onnx --by layer --threads 1"
+    )
+)
 @click.argument("model", metavar="SPEC|MODEL.onnx", shell_complete=complete_models)
 @click.option("--training", is_flag=True, help="Measure a training step, and not an answer.")
 @click.option(
@@ -89,12 +96,7 @@ def profile(
 
     Each line is compared with what the device can do at most, measured by a large product of
     matrices and by a copy of memory: `limit` is how near it comes to the one or the other.
-
-    \b
-      cnndsl profile resnet50
-      cnndsl profile lenet5 --training --batch 128 -o lenet5.png
-      cnndsl profile runs/lenet5/model.onnx --by layer --threads 1
-    """  # noqa: D301 - click reads the character that `\b` is
+    """
     from cnndsl import api, inspection, pipeline
 
     if output is not None:

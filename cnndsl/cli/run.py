@@ -51,7 +51,7 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 
 
 # Long, because its parameters are the options of the command.
-@click.command()
+@click.command(epilog="\b\nExample:\n  cnndsl run net.onnx pictures/ --top 3")
 @click.argument("spec", metavar="SPEC|MODEL.onnx...", shell_complete=complete_models)
 @click.argument(
     "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files()

@@ -16,7 +16,7 @@ __all__ = ["selftest"]
 _COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  cnndsl selftest net.cnn")
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "--batch",

@@ -11,7 +11,7 @@ from cnndsl.diagnostics.render.characters import visible
 __all__ = ["show"]
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  cnndsl show net.onnx")
 @click.argument("model", shell_complete=complete_files(".onnx"))
 @click.option("--filters", metavar="LAYER", help="Draw the kernels of a layer into the file of -o.")
 @click.option("-o", "output", metavar="FILTERS.png", help="The figure: .png, .svg or .pdf.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["specs"]
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  cnndsl specs")
 @click.option(
     "--format",
     "style",

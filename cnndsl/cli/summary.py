@@ -22,7 +22,7 @@ _NARROWEST, _COMFORTABLE = 12, 18
 """Columns for a layer's text: at least, and so that numbers are not shortened for its sake."""
 
 
-@click.command()
+@click.command(epilog="\b\nExample:\n  cnndsl summary resnet50 --batch 32")
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "--batch",

@@ -81,7 +81,15 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
 
 
 # Long, because its parameters are the options of the command.
-@click.command(cls=_TrainCommand)
+@click.command(
+    cls=_TrainCommand,
+    epilog=(
+        "\b\nExample:"
+        "\n  cnndsl train net.cnn --data pictures/ --valid 0.2"
+        "\n  cnndsl train net.cnn --data pictures/ --valid 0.2 --resume"
+        "\n  cnndsl train lenet5 --data digits --epochs 2 --set train.optimizer.lr=0.02"
+    ),
+)
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "--data",
@@ -195,12 +203,7 @@ def train(
     How it learns is written in the spec, in `train { }`. The model, the weights, the metrics and
     the curves are in DIR, from the first epoch on. Ctrl-C stops between two steps; --resume goes
     on there as if it had never stopped.
-
-    \b
-      cnndsl train lenet5 --data digits --valid 0.2
-      cnndsl train lenet5 --data mnist/ --epochs 5 --set train.optimizer.lr=0.02
-      cnndsl train my.cnn --data pictures/ --valid more/ --out runs/first
-    """  # noqa: D301 - click reads the character that `\b` is
+    """
     network = _network(spec, parameters)
     words = click.get_current_context().meta[_WORDS]
     with watching(auto=device == "auto") as listener:

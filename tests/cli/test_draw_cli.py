@@ -93,13 +93,3 @@ def test_a_svg_is_xml_whatever_the_names(tmp_path: Path) -> None:
     spec.write_text(ODD, encoding="utf-8")
     assert draw(str(spec), "-o", str(target)).exit_code == 0
     assert ElementTree.parse(target).getroot().tag.endswith("svg")
-
-
-def test_the_help_ends_with_an_example_that_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    last = draw("--help").stdout.strip().splitlines()[-1]
-    command = last.partition("`")[2].partition("`")[0].split()
-    assert command[:2] == ["cnndsl", "draw"]
-    assert draw(*command[2:]).exit_code == 0

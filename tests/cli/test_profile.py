@@ -92,15 +92,3 @@ def test_the_ending_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("cnndsl.inspection.profile", never)
     result = CliRunner().invoke(profile, ["lenet5", "-o", "lines.gif"])
     assert "CNN609" in repr(getattr(result.exception, "code", ""))
-
-
-def test_each_example_of_the_help_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"^ +cnndsl profile (.+)$", profile.help or "", re.MULTILINE)
-    assert len(examples) == 3
-    (tmp_path / "runs" / "lenet5").mkdir(parents=True)
-    import cnndsl
-
-    cnndsl.load("lenet5").compile(device="cpu").save(tmp_path / "runs" / "lenet5" / "model.onnx")
-    for example in examples:
-        assert printed(*example.split())
