@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import ClassVar
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.bound import Bound
-from cnndsl.elaborate.network import Expectation, InputNode, Network, Node, NodeClaim
+from cnndsl.elaborate.network import Budget, Expectation, InputNode, Network, Node, NodeClaim
 from cnndsl.elaborate.recording import Recording
 from cnndsl.elaborate.scope import BlockCall, BlockDefinition
 from cnndsl.elaborate.values import OpenHole, Value
@@ -114,6 +114,13 @@ class Draft:
         """Whether a layer could not be understood."""
         return any(isinstance(getattr(node, "layer", None), Poison) for node in self.nodes)
 
+    def _budgets(self) -> Iterator[Budget]:
+        for expected in self.expectations:
+            numbers = tuple(one for one in expected.value if isinstance(one, int | float))
+            sign = expected.statement.comparison
+            if sign is not None and len(numbers) == len(expected.value):
+                yield Budget(expected.statement.quantity.name, sign, numbers)
+
     def network(self, nodes: tuple[Node, ...] | None = None) -> Network:
         """The network, once nothing is open."""
         return Network(
@@ -136,6 +143,7 @@ class Draft:
                 for expected in self.expectations
                 if not expected.is_budget and (value := whole(expected.value)) is not None
             ),
+            budgets=tuple(self._budgets()),
             overridden=self.overridden,
             classes=self.classes,
             recipe=self.recipe,

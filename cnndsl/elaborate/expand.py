@@ -111,6 +111,11 @@ class _Expansion:
                 sizes = tuple(Number(size, span) for size in expected.value)
                 value = Size(sizes, span) if len(sizes) > 1 else sizes[0]
                 yield Expect(Identifier(expected.quantity, span), (value,), span)
+        for budget in network.budgets:
+            bounds = tuple(Number(bound, span) for bound in budget.value)
+            whole = tuple(one for one in bounds if isinstance(one.value, int))
+            value = Size(whole, span) if len(bounds) > 1 else bounds[0]
+            yield Expect(Identifier(budget.quantity, span), (value,), span, budget.comparison)
 
     def _train(self, recipe: Recipe) -> Train:
         """The recipe, without an initialiser for weights that all have one of their own."""

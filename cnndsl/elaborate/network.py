@@ -20,10 +20,11 @@ from cnndsl.frozen import frozen
 from cnndsl.layers.base import Layer, Weight
 from cnndsl.recipe.preparation import Preparation
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.syntax.ast import Module
+from cnndsl.syntax.ast import Comparison, Module
 from cnndsl.types import TensorType
 
 __all__ = [
+    "Budget",
     "Expectation",
     "InputNode",
     "LayerNode",
@@ -106,6 +107,15 @@ class Expectation:
 
 
 @frozen
+class Budget:
+    """``expect params <= 5e6``: a quantity, a sign, and a number or sizes that it is held against."""
+
+    quantity: str
+    comparison: Comparison
+    value: tuple[int | float, ...]
+
+
+@frozen
 class Network:
     """A whole network: ``nodes`` in topological order, inputs first, ``outputs`` by name.
 
@@ -123,6 +133,7 @@ class Network:
     recipe: Recipe | None
     parameters: Mapping[str, Value]
     module: Module
+    budgets: tuple[Budget, ...] = ()
     imported: tuple[BlockDefinition, ...] = ()
     """The blocks that the file brings in from others."""
     overridden: bool = False

@@ -186,6 +186,22 @@ SAME = [
 ]
 
 
+def test_budgets_stay_with_their_bounds() -> None:
+    text = expanded_text(
+        typed(
+            "param most = 3\ninput 1x8x8\nflatten -> dense 10\n"
+            "expect params <= most * 1e3\nexpect activation_bytes < 0.5 MB\n"
+            "expect receptive_field != 4x4\nexpect macs >= 10\n"
+        )
+    )
+    assert [line for line in text.splitlines() if line.startswith("expect ")] == [
+        "expect params <= 3000",
+        "expect activation_bytes < 500000",
+        "expect receptive_field != 4x4",
+        "expect macs >= 10",
+    ]
+
+
 def test_equal_networks_have_equal_hashes() -> None:
     assert len({content_hash(typed(text)) for text in SAME}) == 1
 
