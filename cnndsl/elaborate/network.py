@@ -108,7 +108,7 @@ class Expectation:
 
 @frozen
 class Budget:
-    """``expect params <= 5e6``: a quantity, a sign, and a number or sizes that it is held against."""
+    """``expect params <= 5e6``: a quantity, a sign, and the number or sizes on its other side."""
 
     quantity: str
     comparison: Comparison
