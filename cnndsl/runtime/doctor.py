@@ -29,7 +29,7 @@ __all__ = [
 # fmt: off
 DEPENDENCIES = (
     "lark", "pydantic", "click", "numpy", "onnx", "onnx-ir", "safetensors", "pillow",
-    "matplotlib", "rich", "typing-extensions",
+    "matplotlib", "markdown-it-py", "rich", "typing-extensions",
 )
 # fmt: on
 """What cnndsl needs beside ONNX Runtime."""

@@ -16,7 +16,7 @@ LINES = {
     "bvlc_alexnet": 18,
     "densenet121": 34,
     "inception_v1": 36,
-    "inception_v2": 60,
+    "inception_v2": 61,
     "resnet50": 34,
     "shufflenet": 34,
     "squeezenet": 26,

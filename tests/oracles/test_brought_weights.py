@@ -104,8 +104,8 @@ def test_a_model_is_brought_over_without_code(foreign: Foreign, tmp_path: Path) 
         words = ["weights", spec, str(tmp_path / name), "-o", str(target), "-D", "classes=10"]
         result = CliRunner().invoke(main, words)
         assert result.exit_code == 0, result.output
-        assert f"paired by the names of {foreign.library}" in " ".join(result.stdout.split()) or (
-            "paired by the names of torchvision" in result.stdout
+        assert f"paired by: the names of {foreign.library}" in " ".join(result.stdout.split()) or (
+            "paired by: the names of torchvision" in result.stdout
         )
         found = network.compile(weights=target, device="cpu").run(x)
         assert relative_error(found, expected) < TOLERANCE

@@ -159,6 +159,7 @@ def test_nothing_lies_on_anything_else(name: str, expand: bool) -> None:
 
 LARGE = {
     "efficientnetb0": 5.9, "googlenet-bn": 6.9, "inceptionv3": 4.4, "mobilenetv2": 6.9,
+    "torchvision-googlenet": 6.9,
     "mobilenetv3": 4.9, "mobilenetv3-small": 6.5, "octresnet26": 3.8, "octresnet50": 3.0,
     "two-stream": 6.2, "xception": 6.4,
 }  # fmt: skip
