@@ -45,7 +45,8 @@ class OnnxGraph:
         shapes: the shapes that are known of values, with the batch.
         types: the element types, as ONNX counts them.
         opset: the version of the standard operators.
-        weights: the constants that are initializers: what can be learnt.
+        weights: the constants that are initializers, or filled with one number: what can be
+            learnt.
         batch: the size that stands for the batch in ``shapes``.
     """
 
@@ -94,7 +95,10 @@ def as_graph(model: onnx.ModelProto, opset: int) -> OnnxGraph:
     types = {one.name: one.type.tensor_type.elem_type for one in graph.input}
     nodes = [_node(one, at) for at, one in enumerate(graph.node)]
     outputs = [one.name for one in graph.output]
-    found = OnnxGraph(nodes, constants, inputs, outputs, types, opset, frozenset(constants))
+    # Models without their numbers, as those that the onnx package tests with, fill their weights.
+    filled = (one for node in nodes if node.op == "ConstantOfShape" for one in node.outputs)
+    weights = frozenset((*constants, *filled))
+    found = OnnxGraph(nodes, constants, inputs, outputs, types, opset, weights)
     found.nodes = in_order(found)
     return found
 
