@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from cnndsl.analysis.arithmetic import Equation, Topic
 from cnndsl.analysis.formula_text import latex, latex_number, letter, shown_number, written
+from cnndsl.analysis.wrapping import WIDTH, wrapped
 from cnndsl.frozen import frozen
 from cnndsl.layers.formula import Number, Symbol, symbols_of
 
 __all__ = ["Heading", "latex_of", "markdown_of", "text_of"]
-
-WIDTH = 80
-"""No line of the text is wider."""
 
 
 @frozen
@@ -38,17 +35,17 @@ class Heading:
 
 def text_of(heading: Heading, topics: Collection[Topic]) -> str:
     """The arithmetic as text."""
-    lines = [*_folded(f"{heading.name}: {heading.phrase}", "    ")]
-    lines += _folded(f"  {heading.place}", "  ")
-    lines += _folded(f"  {heading.shapes}", "  ")
+    lines = [*wrapped(f"{heading.name}: {heading.phrase}", "    ")]
+    lines += wrapped(f"  {heading.place}", "  ")
+    lines += wrapped(f"  {heading.shapes}", "  ")
     for problem in heading.problems:
-        lines += _folded(f"  {problem}", "    ")
+        lines += wrapped(f"  {problem}", "    ")
     if heading.solutions:
         lines += ["", "holes", *(f"  {line}" for line in _short(heading.solutions))]
     for topic in topics:
         lines += ["", topic.title, *_topic_lines(topic, heading.open)]
     if meanings := _meanings(topics, lambda symbol: symbol.letter):
-        lines += ["", *_folded(f"where {meanings}", "  ")]
+        lines += ["", *wrapped(f"where {meanings}", "  ")]
     return "\n".join(lines)
 
 
@@ -70,9 +67,9 @@ def _topic_lines(topic: Topic, open: Collection[str]) -> Iterator[str]:
         for at, step in enumerate(steps):
             sign = "= " if at else ""
             last = _unit(one) if at + 1 == len(steps) else ""
-            yield from _folded(f"    {sign}{step}{last}", "        ")
+            yield from wrapped(f"    {sign}{step}{last}", "        ")
     for note in topic.notes:
-        yield from _folded(f"  {note}", "  ")
+        yield from wrapped(f"  {note}", "  ")
 
 
 def _steps(
@@ -93,21 +90,9 @@ def _unit(one: Equation) -> str:
     return f" {one.unit}" if one.unit else ""
 
 
-def _folded(text: str, indent: str) -> list[str]:
-    lead = text[: len(text) - len(text.lstrip())]
-    return textwrap.wrap(
-        text.strip(),
-        WIDTH,
-        initial_indent=lead,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [text]
-
-
 def _short(solutions: Iterable[str]) -> Iterator[str]:
     for one in solutions:
-        yield from _folded(one, "  ")
+        yield from wrapped(one, "  ")
 
 
 def _meanings(topics: Iterable[Topic], name: Callable[[Symbol], str]) -> str:

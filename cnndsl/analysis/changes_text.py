@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -11,13 +10,11 @@ from typing import TypeAlias
 
 from cnndsl.analysis.change_records import Change, Delta, Differences, LayerChange
 from cnndsl.analysis.reuse import Reuse
+from cnndsl.analysis.wrapping import WIDTH, wrapped
 from cnndsl.diagnostics.words import count, listed
 from cnndsl.elaborate.quantities import Quantity
 
 __all__ = ["markdown_of", "text_of"]
-
-WIDTH = 80
-"""No line of the text is wider, names aside."""
 
 SHOWN = 8
 """So many layers whose outputs alone differ, and so many weights, are listed in the text."""
@@ -68,12 +65,12 @@ def _layer_lines(layers: Sequence[LayerChange]) -> Iterator[str]:
         first = groups[0][0]
         sign = _SIGNS[first.kind]
         if len(groups[0]) > 1:
-            yield from _folded(f"  {sign} {_bundle_name(groups)}: {_in_words(groups)}", "      ")
+            yield from wrapped(f"  {sign} {_bundle_name(groups)}: {_in_words(groups)}", "      ")
             continue
-        yield from _folded(f"  {sign} {_titled(first, groups)}", "      ")
+        yield from wrapped(f"  {sign} {_titled(first, groups)}", "      ")
         if first.kind == "changed":
             for change in first.changes:
-                yield from _folded(f"      {_told(change)}", "        ")
+                yield from wrapped(f"      {_told(change)}", "        ")
             if first.old_output != first.output:
                 yield f"      output: {first.old_output} -> {first.output}"
 
@@ -184,7 +181,7 @@ def _shape_lines(layers: Sequence[LayerChange]) -> Iterator[str]:
 def _change_lines(changes: Iterable[Change]) -> Iterator[str]:
     for one in changes:
         sign = "+" if not one.old else "-" if not one.new else "~"
-        yield from _folded(f"  {sign} {_plainly(one)}", "      ")
+        yield from wrapped(f"  {sign} {_plainly(one)}", "      ")
 
 
 def _plainly(one: Change) -> str:
@@ -248,12 +245,12 @@ def _weight_lines(weights: Sequence[Reuse]) -> Iterator[str]:
     ):
         some = [one for one in weights if one.how == how]
         for one in some[:SHOWN]:
-            yield from _folded(f"  {title}: {_weight(one)}", "    ")
+            yield from wrapped(f"  {title}: {_weight(one)}", "    ")
         if len(some) > SHOWN:
             yield f"  {title}: and {len(some) - SHOWN} more"
     if wrong := [one for one in new if one.is_another]:
         several = count(len(wrong), "weight")
-        yield from _folded(
+        yield from wrapped(
             f"  by name alone, {several} would take another layer's numbers, as {wrong[0].new}",
             "  ",
         )
@@ -284,21 +281,9 @@ def _text_of_names(diff: Differences) -> Iterator[str]:
     yield ""
     yield f"{count(len(diff.renamed), 'layer')} with another name, and so have their weights"
     for old, new in diff.renamed[:SHOWN]:
-        yield from _folded(f"    {old} -> {new}", "      ")
+        yield from wrapped(f"    {old} -> {new}", "      ")
     if len(diff.renamed) > SHOWN:
         yield f"    and {len(diff.renamed) - SHOWN} more"
-
-
-def _folded(text: str, indent: str) -> list[str]:
-    lead = text[: len(text) - len(text.lstrip())]
-    return textwrap.wrap(
-        text.strip(),
-        WIDTH,
-        initial_indent=lead,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 # --- Markdown -----------------------------------------------------------------------------------

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     Array = NDArray[numpy.float32]
 
-__all__ = ["RULES", "bias_of_filters", "bias_of_scale", "scale_of_normalisation"]
+__all__ = ["RULES", "bias_of_layer", "scale_of_normalisation"]
 
-_BIASED = ("conv", "depthwise", "upconv", "dense")
+_BIASED = ("conv", "depthwise", "upconv", "dense", "scale")
 
 
-def bias_of_filters(rewriter: Rewriter, node: ImportedNode) -> bool:
-    """``conv … bias no -> bias`` is ``conv``."""
+def bias_of_layer(rewriter: Rewriter, node: ImportedNode) -> bool:
+    """``conv … bias no -> bias`` is ``conv``, and so on."""
     if node.keyword not in _BIASED or getattr(node.layer, "bias", True):
         return False
     behind = rewriter.only_reader(node, "bias")
@@ -33,23 +33,6 @@ def bias_of_filters(rewriter: Rewriter, node: ImportedNode) -> bool:
         return False
     return rewriter.put(
         behind, [node], node.keyword, node.inputs, settings, weights=weights, like=node
-    )
-
-
-def bias_of_scale(rewriter: Rewriter, node: ImportedNode) -> bool:
-    """``scale bias no -> bias`` is ``scale``."""
-    if node.keyword != "scale" or getattr(node.layer, "bias", True):
-        return False
-    behind = rewriter.only_reader(node, "bias")
-    if behind is None or rewriter.is_shared(node) or rewriter.is_shared(behind):
-        return False
-    if getattr(behind.layer, "over", "") != "channels" and behind.types[0].spatial:
-        return False
-    weights = {**node.weights, **behind.weights}
-    if bool(node.weights) != bool(behind.weights):
-        return False
-    return rewriter.put(
-        behind, [node], "scale", node.inputs, {"bias": True}, weights=weights, like=node
     )
 
 
@@ -76,4 +59,4 @@ def scale_of_normalisation(rewriter: Rewriter, node: ImportedNode) -> bool:
     )
 
 
-RULES: tuple[Rule, ...] = (bias_of_filters, bias_of_scale, scale_of_normalisation)
+RULES: tuple[Rule, ...] = (bias_of_layer, scale_of_normalisation)
