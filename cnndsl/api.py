@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cnndsl.typecheck.checked import Checked
     from cnndsl.typecheck.explained import LayerArithmetic
 
-__all__ = ["Network", "check", "checked_model", "load", "parse", "train"]
+__all__ = ["Network", "check", "checked", "load", "parse", "train"]
 
 
 class Network(NetworkFigures):
@@ -322,21 +322,24 @@ def load(spec: str | os.PathLike[str], **parameters: object) -> Network:
         CompileError: where the spec is wrong; ``str()`` of it is what ``cnndsl check`` shows.
         UserError: where there is no such file or parameter.
     """
-    if os.fspath(spec).lower().endswith(".onnx"):
-        return Network(checked_model(spec, parameters))
-    path = Path(spec) if isinstance(spec, os.PathLike) else spec
-    return Network(pipeline.check(path, parameters))
+    return Network(checked(spec, parameters))
 
 
-def checked_model(path: str | os.PathLike[str], parameters: Mapping[str, object]) -> Checked:
-    """What checking finds of the spec that a model was compiled from."""
+def checked(spec: str | os.PathLike[str], parameters: Mapping[str, object]) -> Checked:
+    """What checking finds of a spec, or of the one that a compiled model was made from.
+
+    Raises:
+        UserError: as :func:`load` does.
+    """
+    if not os.fspath(spec).lower().endswith(".onnx"):
+        return pipeline.check(Path(spec) if isinstance(spec, os.PathLike) else spec, parameters)
     from cnndsl.graph.artifact import read_artifact
 
-    manifest = read_artifact(path, verify=parameters.get("verify") is not False)
+    manifest = read_artifact(spec, verify=parameters.get("verify") is not False)
     if parameters.keys() - {"verify"}:
-        message = f"`{os.fspath(path)}` is a compiled model: its parameters are settled"
+        message = f"`{os.fspath(spec)}` is a compiled model: its parameters are settled"
         raise UserError("CNN114", message, help="set parameters of a spec, or leave them out")
-    return pipeline.check_text(manifest.spec, os.fspath(path))
+    return pipeline.check_text(manifest.spec, os.fspath(spec))
 
 
 def parse(text: str, name: str = "spec.cnn", **parameters: object) -> Network:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from typing_extensions import Unpack
 
 from cnndsl import pipeline
-from cnndsl.api import Network, checked_model, load
+from cnndsl.api import Network, checked, load
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Severity, UserError
 
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.profile import Profile
     from cnndsl.runtime.quantize import Quantized, QuantizeOptions
-    from cnndsl.typecheck.checked import Checked
 
 __all__ = [
     "Compared",
     "Weighted",
-    "checked",
     "diff",
     "draw_filters",
     "evaluate",
@@ -50,17 +48,6 @@ Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
 
 Compared: TypeAlias = "Network | str | os.PathLike[str]"
 """A network, or where one is: a spec's path or shipped name, a compiled model, ``REV:path``."""
-
-
-def checked(spec: str | os.PathLike[str], parameters: Mapping[str, object]) -> Checked:
-    """What checking finds of a spec, or of the one that a compiled model was made from.
-
-    Raises:
-        UserError: as :func:`cnndsl.load` does.
-    """
-    if os.fspath(spec).lower().endswith(".onnx"):
-        return checked_model(spec, parameters)
-    return pipeline.check(Path(spec) if isinstance(spec, os.PathLike) else spec, parameters)
 
 
 def evaluate(

@@ -62,6 +62,6 @@ def draw(
     from cnndsl import api
 
     target = output or f"{Path(spec).stem}.svg"
-    network = api.load(spec, **parameters)
+    network = api.Network(api.checked(spec, parameters))
     network.draw(target, style=style, expand=expand, theme=theme)
     click.echo(f"{visible(target)}: {visible(network.name)} as {style}")

@@ -43,7 +43,7 @@ def explain(what: str | None, style: str | None, parameters: dict[str, object]) 
 
 def _arithmetic(spec: str, layer: str, style: str, parameters: dict[str, object]) -> str:
     """The arithmetic of the layers that a word means, one below the other."""
-    from cnndsl.inspection import checked
+    from cnndsl.api import checked
     from cnndsl.typecheck.explained import explained
 
     if not layer:

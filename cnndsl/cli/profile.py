@@ -97,7 +97,7 @@ def profile(
     Each line is compared with what the device can do at most, measured by a large product of
     matrices and by a copy of memory: `limit` is how near it comes to the one or the other.
     """
-    from cnndsl import api, inspection, pipeline
+    from cnndsl import api, inspection
 
     if output is not None:
         from cnndsl.plots.figure import format_of
@@ -107,7 +107,7 @@ def profile(
     measured = inspection.profile(
         model
         if is_compiled(model) and not parameters
-        else api.Network(pipeline.check(model, parameters)),
+        else api.Network(api.checked(model, parameters)),
         training=training,
         weights=weights,
         batch=batch,
