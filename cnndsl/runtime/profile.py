@@ -192,8 +192,7 @@ class Profile:
     @property
     def kernels(self) -> Times:
         """All kernels together."""
-        found = [*(layer.times for layer in self.layers), *self.others.values()]
-        return sum(found, Times())
+        return summed([*(layer.times for layer in self.layers), *self.others.values()])
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draw the time of every line into a file.

@@ -26,13 +26,11 @@ from cnndsl.runtime.kernel_owners import Attribution, lines_of
 from cnndsl.runtime.kernel_times import Kernel, kernels
 from cnndsl.runtime.machine_peaks import measure_peaks
 from cnndsl.runtime.profile import Profile
-from cnndsl.runtime.selftest_data import random_labels, random_samples
+from cnndsl.runtime.selftest_data import random_batch, random_samples
 from cnndsl.runtime.session import Session
 from cnndsl.runtime.start import ANSWERING
 from cnndsl.runtime.train_step import TrainStep
-from cnndsl.training.signature import Signature
 from cnndsl.training.step import build_step
-from cnndsl.typecheck.heads import heads_of
 
 __all__ = ["profile_model", "profile_step"]
 
@@ -114,7 +112,7 @@ def profile_step(
     device = choose(device).name
     step = build_step(network, batch=batch, **form_on(device))
     signature = step.signature
-    samples, labels = _random_batch(network, signature)
+    samples, labels = random_batch(network, signature, 0)
     size = next(iter(signature.samples.values()))[0]
 
     def start(records_to: str) -> _Runner:
@@ -131,25 +129,6 @@ def profile_step(
     macs = [one + more for one, more in zip(forward, backward_macs(network), strict=True)]
     graph = step.to_proto(checked=False).graph
     return _profile(network, graph, start, macs, threads, seconds, training=True)
-
-
-def _random_batch(
-    network: TypedNetwork, signature: Signature
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Samples by input, and labels by output, of a training step."""
-    random = numpy.random.default_rng(0)
-    heads = heads_of(network.network)
-    channels = {head.name: network.types[head.position].channels for head in heads}
-    samples = {
-        one.name: random_samples(one.type, signature.samples[one.name], random)
-        for one in network.network.inputs
-        if one.name in signature.samples
-    }
-    labels = {
-        output: random_labels(spec, channels[spec.of], random)
-        for output, spec in signature.labels.items()
-    }
-    return samples, labels
 
 
 def _batch(session: Session, batch: int | None) -> int:

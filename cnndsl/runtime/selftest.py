@@ -36,8 +36,7 @@ from cnndsl.runtime.host import form_on
 from cnndsl.runtime.selftest_data import (
     labels_of,
     other_labels,
-    random_labels,
-    random_samples,
+    random_batch,
     rounded_otherwise,
 )
 from cnndsl.runtime.selftest_precision import precision_check
@@ -372,16 +371,8 @@ class _Bench:
         return [name for name in step.signature.updated if name not in buffers]
 
     def _feeds(self, step: Step) -> Arrays:
-        random = numpy.random.default_rng(self.recipe.seed)
         signature = step.signature
-        samples = {
-            one.name: random_samples(one.type, signature.samples[one.name], random)
-            for one in self.typed.network.inputs
-        }
-        labels = {
-            output: random_labels(spec, self._channels(spec.of), random)
-            for output, spec in signature.labels.items()
-        }
+        samples, labels = random_batch(self.typed, signature, self.recipe.seed)
         return {
             **{name: self.weights[name] for name in signature.weights},
             **signature.initial_state(),

@@ -7,11 +7,20 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.recipe.losses.base import LabelKind, Loss
-from cnndsl.training.signature import TensorSpec
+from cnndsl.training.signature import Signature, TensorSpec
+from cnndsl.typecheck.heads import heads_of
 from cnndsl.types import TensorType
 
-__all__ = ["labels_of", "other_labels", "random_labels", "random_samples", "rounded_otherwise"]
+__all__ = [
+    "labels_of",
+    "other_labels",
+    "random_batch",
+    "random_labels",
+    "random_samples",
+    "rounded_otherwise",
+]
 
 
 def random_samples(
@@ -21,6 +30,24 @@ def random_samples(
     if kind.vocabulary is not None:
         return random.integers(kind.vocabulary, size=dims)
     return random.normal(size=dims).astype(numpy.float32)
+
+
+def random_batch(
+    typed: TypedNetwork, signature: Signature, seed: int
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """A training step's random samples by input, and random labels by output."""
+    random = numpy.random.default_rng(seed)
+    samples = {
+        one.name: random_samples(one.type, signature.samples[one.name], random)
+        for one in typed.network.inputs
+        if one.name in signature.samples
+    }
+    positions = {head.name: head.position for head in heads_of(typed.network)}
+    labels = {
+        output: random_labels(spec, typed.types[positions[spec.of]].channels, random)
+        for output, spec in signature.labels.items()
+    }
+    return samples, labels
 
 
 def random_labels(spec: TensorSpec, channels: int, random: numpy.random.Generator) -> NDArray[Any]:

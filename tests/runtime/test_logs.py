@@ -31,8 +31,8 @@ from cnndsl.runtime.logs.base import Log
 from cnndsl.runtime.logs.figures import FiguresLog
 from cnndsl.runtime.logs.listeners import logs_named
 from cnndsl.runtime.logs.metrics import MetricsLog
+from cnndsl.runtime.logs.scalars import scalars
 from cnndsl.runtime.logs.steps import StepsLog
-from cnndsl.runtime.logs.tensorboard import scalars
 
 RECORDS = (
     EpochRecord(1, 10, 0.1 + 0.2, 0.7, 1 / 3, 0.5, 0.01, 1.5, 99.0, True),

@@ -24,7 +24,7 @@ from cnndsl.graph.weights import SHOWN, Array, quoted, safetensors_chunks
 from cnndsl.importers.weights.layout import sizes
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.pytorch_writer import checkpoint
-from cnndsl.importers.weights.shipped import ShippedMap, shipped_maps
+from cnndsl.importers.weights.shipped_maps import ShippedMap, shipped_maps
 from cnndsl.importers.weights.source import Numbers, Role
 from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, targets_of
 from cnndsl.typecheck.heads import head_positions

@@ -19,7 +19,7 @@ from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.order import in_order
 from cnndsl.importers.weights.pairing import Pair, Pairing
 from cnndsl.importers.weights.refusals import Refusals
-from cnndsl.importers.weights.shipped import ShippedMap, shipped_maps
+from cnndsl.importers.weights.shipped_maps import ShippedMap, shipped_maps
 from cnndsl.importers.weights.source import LeftOut, SourceLayer, SourceTensor, WeightsSource
 from cnndsl.importers.weights.targets import TargetLayer
 

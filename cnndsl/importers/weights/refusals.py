@@ -11,7 +11,7 @@ from cnndsl.graph.weights import SHOWN, quoted
 from cnndsl.importers.weights.layout import sizes
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.order import Counts, Mismatch, Ordered, Reordered, Swapped, Unsaid
-from cnndsl.importers.weights.shipped import ShippedMap, shipped_maps
+from cnndsl.importers.weights.shipped_maps import ShippedMap, shipped_maps
 from cnndsl.importers.weights.source import Role, SourceLayer, SourceTensor, WeightsSource
 from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, group_of
 

@@ -12,7 +12,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import write_atomically
 from cnndsl.runtime.events import EpochRecord, Outcome, RunFacts, Start
 from cnndsl.runtime.logs.base import Log, facts_of
-from cnndsl.runtime.logs.tensorboard import scalars
+from cnndsl.runtime.logs.scalars import scalars
 
 __all__ = ["MlflowLog"]
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from cnndsl.runtime.events import EpochRecord, Outcome, Progress, Start
 from cnndsl.runtime.logs.base import Log, facts_of
+from cnndsl.runtime.logs.scalars import scalars
 
 if TYPE_CHECKING:
     from cnndsl.runtime.evaluation import Evaluation
 
-__all__ = ["TensorBoardLog", "scalars"]
+__all__ = ["TensorBoardLog"]
 
 
 class TensorBoardLog(Log):
@@ -72,23 +71,6 @@ class TensorBoardLog(Log):
     def close(self) -> None:
         if self._writer is not None:
             self._writer.close()
-
-
-def scalars(record: EpochRecord) -> Iterator[tuple[str, float]]:
-    """An epoch's numbers that are known and finite, as ``loss/valid``, ``loss/train/aux1``."""
-    for measure in ("loss", "accuracy", "mae", "rmse"):
-        found = {
-            f"{measure}/train": getattr(record, measure),
-            f"{measure}/valid": getattr(record, f"valid_{measure}"),
-        }
-        for head, measures in [*record.outputs.items()][1:]:
-            found[f"{measure}/train/{head}"] = measures.get(measure)
-            found[f"{measure}/valid/{head}"] = measures.get(f"valid_{measure}")
-        for name, value in found.items():
-            if value is not None and math.isfinite(value):
-                yield name, value
-    yield "lr", record.lr
-    yield "samples_per_second", record.rate
 
 
 def _code(text: str) -> str:

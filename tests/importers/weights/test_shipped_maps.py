@@ -28,7 +28,7 @@ from cnndsl.importers.weights.exporting import Library, export_state_dict
 from cnndsl.importers.weights.fitting import Fitting
 from cnndsl.importers.weights.matching import pair
 from cnndsl.importers.weights.order import in_order
-from cnndsl.importers.weights.shipped import shipped_maps
+from cnndsl.importers.weights.shipped_maps import shipped_maps
 from cnndsl.importers.weights.source import Role
 from cnndsl.importers.weights.state_dict import Entry, state_dict_source
 from cnndsl.importers.weights.targets import Group, targets_of
