@@ -21,7 +21,7 @@ from cnndsl.elaborate.parameters import parameter_values
 from cnndsl.elaborate.recording import Recording
 from cnndsl.elaborate.resolve import resolve
 from cnndsl.elaborate.values import Value
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.limits import Limits
 from cnndsl.repair.shape_advice import advise, swapped
 from cnndsl.typecheck.analysis import Analysis
@@ -166,11 +166,15 @@ def analyse(path: Path, texts: Mapping[Path, str], *, repairs: bool = False) -> 
 def _mended(request: _Request) -> Analysis:
     """Check; work out the repairs of what is wrong with sizes, and try what is mended unasked."""
     analysis = _analyse(request)
-    if not analysis.checked.diagnostics:
+    checked = analysis.checked
+    if not checked.diagnostics:
         return analysis
     from cnndsl.repair.mend import mended  # a right spec does not need it
 
-    return mended(analysis, lambda edited: _analyse(request.again(edited)), request.edited)
+    def recheck(edited: Mapping[Path, str]) -> Checked:
+        return _analyse(request.again(edited)).checked
+
+    return replace(analysis, checked=mended(checked, recheck, request.edited))
 
 
 # Long, because it names one stage after the other.
@@ -186,7 +190,7 @@ def _analyse(request: _Request) -> Analysis:
     draft = resolve(module, path, loader, given, report, request.limits, recording)
     if draft.exhausted:
         checked = Checked(module, report.sorted(), path=request.path)
-        return Analysis(checked, draft, None, loader.modules)
+        return Analysis(checked, draft, loader.modules)
     understood = not report.failed
     network = without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
@@ -226,7 +230,7 @@ def _analyse(request: _Request) -> Analysis:
         inference=inference,
         solved=draft.solved,
     )
-    return Analysis(checked, draft, inference, loader.modules)
+    return Analysis(checked, draft, loader.modules)
 
 
 # --- compiling --------------------------------------------------------------------------------

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from cnndsl import resources
 from cnndsl.analysis.cost import quantity
 from cnndsl.analysis.layer_costs import layer_costs
 from cnndsl.analysis.memory import training_memory
-from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import shorten
@@ -24,16 +22,15 @@ from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.repair.proof import edits_by_source, place_after
+from cnndsl.repair.proof import is_shipped, place_after, with_edits
 from cnndsl.syntax.ast import Let, Number, Param, Train
 from cnndsl.typecheck.budgets import Overrun, shown
 from cnndsl.typecheck.checked import Checked
-from cnndsl.typecheck.facts import Inference
 from cnndsl.types import TensorType
 
 __all__ = ["Recheck", "afforded"]
 
-Recheck: TypeAlias = Callable[[Mapping[Path, str]], tuple[Checked, Inference | None]]
+Recheck: TypeAlias = Callable[[Mapping[Path, str]], Checked]
 """Checks the spec with texts that stand in for its files, unrepaired."""
 
 RETRIED = 4_000
@@ -68,11 +65,8 @@ class _Trials:
         if self.left <= 0:
             return None
         self.left -= 1
-        texts = dict(self.edited)
-        for source, edits in edits_by_source([edit]).items():
-            texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
-        found, inference = self.recheck(texts)
-        overruns = inference.overruns if inference is not None else ()
+        found = self.recheck(with_edits(self.edited, [edit]))
+        overruns = found.inference.overruns if found.inference is not None else ()
         place = place_after(overrun.diagnostic, [edit])
         passed = [place_after(one.diagnostic) for one in overruns]
         if _errors(found.diagnostics) - len(overruns) > self.others or place in passed:
@@ -199,16 +193,10 @@ def _numbers(overrun: Overrun, checked: Checked) -> Iterator[tuple[Span, Span]]:
         if span is None or span in seen or not costs[at] or len(seen) == LAYERS:
             continue
         seen.add(span)
-        if span.text.isdecimal() and not _is_shipped(span):
+        if span.text.isdecimal() and not is_shipped(span.source):
             yield span, node.span
     for statement in checked.module.statements:
         if isinstance(statement, Let | Param):
             value = statement.value if isinstance(statement, Let) else statement.default
             if isinstance(value, Number) and value.span.text.isdecimal():
                 yield value.span, statement.span
-
-
-def _is_shipped(span: Span) -> bool:
-    """Whether a place is in the shipped library, which is not the user's to change."""
-    library = resources.specs().resolve() / "std"
-    return Path(span.source.name).resolve().is_relative_to(library)

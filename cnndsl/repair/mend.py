@@ -6,37 +6,29 @@ of what is mended unasked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic
 from cnndsl.frozen import replace
-from cnndsl.repair.budgets import afforded
-from cnndsl.typecheck.analysis import Analysis
+from cnndsl.repair.budgets import Recheck, afforded
 from cnndsl.typecheck.checked import Checked
-from cnndsl.typecheck.facts import Inference
 
 __all__ = ["mended"]
 
 
-def mended(
-    analysis: Analysis,
-    analyse: Callable[[Mapping[Path, str]], Analysis],
-    edited: Mapping[Path, str],
-) -> Analysis:
-    """What checking found, with repairs; ``edited`` are the texts that stand for files already.
+def mended(checked: Checked, recheck: Recheck, edited: Mapping[Path, str]) -> Checked:
+    """What checking found, with repairs.
 
-    ``analyse`` checks the spec with other texts in place of its files, by resolved path.
+    Args:
+        checked: what it found.
+        recheck: checks the spec with other texts in place of its files, by resolved path.
+        edited: the texts that stand for files already.
     """
-    checked, inference = analysis.checked, analysis.inference
-    diagnostics = checked.diagnostics
-
-    def recheck(texts: Mapping[Path, str]) -> tuple[Checked, Inference | None]:
-        again = analyse(texts)
-        return again.checked, again.inference
+    inference, diagnostics = checked.inference, checked.diagnostics
 
     def retry(texts: Mapping[Path, str]) -> tuple[Diagnostic, ...]:
-        return analyse(texts).checked.diagnostics
+        return recheck(texts).diagnostics
 
     if inference is not None and inference.failures:
         from cnndsl.repair.repair import repair
@@ -49,4 +41,4 @@ def mended(
 
         cost = len(checked.table) + len(checked.source.text) // 20 + 20
         diagnostics = proved(diagnostics, retry, edited, cost)
-    return replace(analysis, checked=replace(checked, diagnostics=diagnostics))
+    return replace(checked, diagnostics=diagnostics)

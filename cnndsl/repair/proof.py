@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits, compatible
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Severity
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import replace
 
-__all__ = ["SOLVABLE", "Retry", "edits_by_source", "moved", "place_after", "proved"]
+__all__ = ["SOLVABLE", "Retry", "is_shipped", "moved", "place_after", "proved", "with_edits"]
 
 Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
 """Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
@@ -132,15 +133,14 @@ class _Court:
         mended = {at for at in group if any(self.wanted[at] is fix for fix in fixes)}
         others = [item for at, item in enumerate(self.diagnostics) if at not in mended]
         allowed = [(item.code, item.hole, *place_after(item)) for item in others]
-        texts = dict(self.edited)
+        texts = self.edited
         found: list[Diagnostic] = [self.diagnostics[group[0]]]
         for _ in range(ROUNDS):
             if self.left <= 0 or not fixes:
                 break
             self.left -= self.cost
             edits = [edit for fix in fixes for edit in fix.edits]
-            for source, own in edits_by_source(edits).items():
-                texts[Path(source.name).resolve()] = apply_edits(source.text, own)
+            texts = with_edits(texts, edits)
             allowed = [
                 (code, hole, name, moved(name, at, edits)) for code, hole, name, at in allowed
             ]
@@ -178,12 +178,22 @@ def moved(name: str, start: int, edits: Iterable[Edit]) -> int:
     )
 
 
-def edits_by_source(edits: Iterable[Edit]) -> dict[Source, list[Edit]]:
-    """Edits, sorted by the text that they change."""
-    found: dict[Source, list[Edit]] = {}
+def with_edits(edited: Mapping[Path, str], edits: Iterable[Edit]) -> dict[Path, str]:
+    """The texts that stand for files, by resolved path, once edits of their sources are made."""
+    by_source: dict[Source, list[Edit]] = {}
     for edit in edits:
-        found.setdefault(edit.span.source, []).append(edit)
-    return found
+        by_source.setdefault(edit.span.source, []).append(edit)
+    changed = {
+        Path(source.name).resolve(): apply_edits(source.text, own)
+        for source, own in by_source.items()
+    }
+    return {**edited, **changed}
+
+
+def is_shipped(source: Source) -> bool:
+    """Whether a text is of the shipped library, which is not the user's to change."""
+    library = resources.specs().resolve() / "std"
+    return Path(source.name).resolve().is_relative_to(library)
 
 
 def place_after(diagnostic: Diagnostic, edits: Iterable[Edit] = ()) -> tuple[str, int]:

@@ -21,8 +21,6 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
-from cnndsl import resources
-from cnndsl.diagnostics.edit import apply_edits
 from cnndsl.diagnostics.model import Diagnostic, Fix
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.network import LayerNode
@@ -33,7 +31,7 @@ from cnndsl.layers.window import Window
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.join_paddings import branch_paddings
-from cnndsl.repair.proof import SOLVABLE, Retry, edits_by_source, moved, place_after
+from cnndsl.repair.proof import SOLVABLE, Retry, is_shipped, moved, place_after, with_edits
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
 from cnndsl.syntax.ast import Expect
@@ -241,10 +239,9 @@ class _Workshop:
 
     @cached_property
     def _shipped(self) -> frozenset[Source]:
-        """The texts of the shipped library, which is not the user's to change."""
-        library = resources.specs().resolve() / "std"
+        """The texts that are not the user's to change."""
         sources = {node.span.source for node in self.inference.network.nodes}
-        return frozenset(s for s in sources if Path(s.name).resolve().is_relative_to(library))
+        return frozenset(filter(is_shipped, sources))
 
     @cached_property
     def _cost(self) -> int:
@@ -260,14 +257,11 @@ class _Workshop:
 
     def _wrong(self, fix: Fix, diagnostic: Diagnostic) -> list[Diagnostic]:
         """The problems of the edited text that were not there before."""
-        texts = dict(self.edited)
-        for source, edits in edits_by_source(fix.edits).items():
-            texts[Path(source.name).resolve()] = apply_edits(source.text, edits)
         others = [item for item in self.diagnostics if item is not diagnostic]
         left = Counter((item.code, *place_after(item, fix.edits)) for item in others)
         holes = {place_after(item, fix.edits) for item in others if item.hole is not None}
         found = []
-        for item in self.retry(texts):
+        for item in self.retry(with_edits(self.edited, fix.edits)):
             place = place_after(item)
             if item.hole not in SOLVABLE or place not in holes:
                 left[(item.code, *place)] -= 1

@@ -19,10 +19,13 @@ class Analysis:
     """What a check found, and what it worked out on the way.
 
     ``modules`` are the files that were read, by resolved path, the spec's own among them.
-    ``inference`` is None where a limit was reached before there were types to work out.
     """
 
     checked: Checked
     draft: Draft
-    inference: Inference | None
     modules: Mapping[Path, Module]
+
+    @property
+    def inference(self) -> Inference | None:
+        """What is known of each value; None where a limit was reached before there were types."""
+        return self.checked.inference
