@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnndsl.diagnostics.model import Diagnostic, Label, Report, Severity, UserError
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import shorten
-from cnndsl.elaborate.modules import read_text
+from cnndsl.elaborate.modules import Loader
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import replace
-from cnndsl.limits import Limits
 from cnndsl.syntax.ast import Classes, ClassesFile, Input, Text
 
 __all__ = ["class_names", "is_writable", "with_classes"]
@@ -21,16 +20,9 @@ _NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
 def class_names(
-    statement: Classes | ClassesFile,
-    spec: Path,
-    report: Report,
-    limits: Limits,
-    edited: Mapping[Path, str],
+    statement: Classes | ClassesFile, spec: Path, report: Report, loader: Loader
 ) -> tuple[str, ...]:
-    """The names of the classes, in the order of the output; files lie beside the ``spec``.
-
-    ``edited`` holds texts that stand in for what files contain, by resolved path.
-    """
+    """The names of the classes, in the order of the output; files lie beside the ``spec``."""
     if isinstance(statement, Classes):
         names = tuple(name.value for name in statement.names)
         report.extend(_problems(names, [name.span for name in statement.names]))
@@ -38,8 +30,7 @@ def class_names(
     folder = spec.parent
     try:
         name = statement.path.value
-        path = _beside(folder, name)
-        text = edited.get(path.resolve()) or read_text(path, limits, name)
+        text = loader.text(_beside(folder, name), name)
     except UserError as error:
         message = error.message.replace(str(folder / statement.path.value), statement.path.value)
         report.add(Diagnostic(error.code, message, statement.path.span, help=error.help))

@@ -129,9 +129,16 @@ class Loader:
 
     def main(self, path: Path) -> Module:
         """The module of the spec itself."""
+        return self.parsed(path.resolve(), Source(str(path), self.text(path)))
+
+    def text(self, path: Path, name: str = "") -> str:
+        """The text of a file, or the one that stands in for it, be it empty.
+
+        Raises:
+            UserError: as :func:`read_text` does.
+        """
         text = self.edited.get(path.resolve())
-        source = Source(str(path), read_text(path, self.limits) if text is None else text)
-        return self.parsed(path.resolve(), source)
+        return read_text(path, self.limits, name) if text is None else text
 
     def parsed(self, path: Path, source: Source) -> Module:
         """Parse a text that stands for a file."""
@@ -151,10 +158,7 @@ class Loader:
         if path in self.modules:
             return path, self.modules[path]
         try:
-            name = statement.path.value
-            text = self.edited.get(path)
-            if text is None:
-                text = read_text(path, self.limits, name)
+            text = self.text(path, statement.path.value)
         except UserError as error:
             self._fail(error.code, error.message, statement.path.span, error.help)
             return None

@@ -143,9 +143,7 @@ class _Resolver:
                 self._input(statement, frame)
             case Classes() | ClassesFile():
                 if self._once(statement, "classes"):
-                    self.draft.classes = class_names(
-                        statement, self.path, self.report, self.limits, self.loader.edited
-                    )
+                    self.draft.classes = class_names(statement, self.path, self.report, self.loader)
             case Output():
                 self.outputs.append(statement)
             case Param():

@@ -148,6 +148,18 @@ def test_classes_come_from_the_text_or_a_file(tmp_path: Path) -> None:
     assert network(text, str(tmp_path / "net.cnn")).network.classes == ("cat", "dog")
 
 
+@pytest.mark.parametrize(("text", "names"), [("ant\nbee\n", ("ant", "bee")), ("", ())])
+def test_classes_come_from_the_text_that_stands_for_their_file(
+    text: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    """An editor's text that is not saved, also one whose lines were all deleted."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\ndog\n", encoding="utf-8")
+    spec = 'input 4\nclasses from "labels.txt"\ndense 2\n'
+    checked = check_text(spec, str(tmp_path / "net.cnn"), files={labels.resolve(): text})
+    assert checked.typed().network.classes == names
+
+
 def test_there_are_as_many_classes_as_outputs() -> None:
     assert codes('input 4\nclasses "a", "b"\ndense 3\n') == [(2, "CNN502")]
 
