@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["Field", "ProtobufError", "fields", "header", "read_without", "size_of"]
+__all__ = ["Field", "ProtobufError", "fields", "header", "numbers_of", "read_without", "size_of"]
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
@@ -70,6 +70,22 @@ def fields(file: BinaryIO, start: int, stop: int) -> Iterator[Field]:
             raise ProtobufError("the file is cut short" if number else "no message")
         yield Field(number, start, body, end, kind == _LENGTH)
         start = end
+
+
+def numbers_of(file: BinaryIO, field: Field) -> Iterator[int]:
+    """The whole numbers of a field: one, or several that are packed into it.
+
+    Raises:
+        ProtobufError: where it holds anything else.
+    """
+    at = field.body
+    while at < field.stop:
+        file.seek(at)
+        number = _read_varint(file)
+        at = file.tell()
+        if at > field.stop:
+            raise ProtobufError("no message")
+        yield number
 
 
 def read_without(file: BinaryIO, skipped: Collection[int], limit: int) -> bytes:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy
 
 from cnndsl.files import open_regular
-from cnndsl.graph.protobuf import Field, fields, size_of
+from cnndsl.graph.protobuf import Field, ProtobufError, fields, numbers_of, size_of
 from cnndsl.importers.weights.source import (
     LeftOut,
     Numbers,
@@ -210,31 +210,18 @@ def _shape(file: BinaryIO, message: Field) -> tuple[int, ...]:
     for one in fields(file, message.body, message.stop):
         if one.number != 1:
             continue
-        if one.is_message:
-            if one.stop - one.body > 10 * _MOST_DIMENSIONS:
+        for size in numbers_of(file, one):
+            dims.append(size)
+            if len(dims) > _MOST_DIMENSIONS:
                 raise ValueError("a blob has too many dimensions")
-            file.seek(one.body)
-            dims += _varints(file.read(one.stop - one.body))
-        else:
-            dims.append(_number(file, one))
-        if len(dims) > _MOST_DIMENSIONS:
-            raise ValueError("a blob has too many dimensions")
     return tuple(dims)
 
 
-def _varints(packed: bytes) -> Iterator[int]:
-    number = shift = 0
-    for byte in packed:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            yield number
-            number = shift = 0
-
-
 def _number(file: BinaryIO, field: Field) -> int:
-    file.seek(field.body)
-    return next(_varints(file.read(field.stop - field.body)))
+    number, *more = numbers_of(file, field)
+    if more:
+        raise ProtobufError("no message")
+    return number
 
 
 def _text(file: BinaryIO, field: Field) -> str:

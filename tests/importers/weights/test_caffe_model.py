@@ -105,6 +105,23 @@ def test_a_blob_that_says_more_than_it_has_is_refused(tmp_path: Path) -> None:
     assert "a blob of 1099511627776 has 1 numbers" in refused(path)
 
 
+@pytest.mark.parametrize(
+    "blob",
+    [
+        # n, of four bytes without an end, or of four numbers
+        b"\x0d\xff\xff\xff\xff" + b"\x2a\x04\x00\x00\x80\x3f",
+        b"\x0d\x01\x01\x01\x01" + b"\x2a\x04\x00\x00\x80\x3f",
+        # shape { dim: [1, a number without an end] }
+        b"\x3a\x04\x0a\x02\x01\xff" + b"\x2a\x04\x00\x00\x80\x3f",
+    ],
+)
+def test_sizes_that_are_no_numbers_are_refused(blob: bytes, tmp_path: Path) -> None:
+    layer = b"\x3a" + bytes([len(blob)]) + blob
+    path = tmp_path / "a.caffemodel"
+    path.write_bytes(b"\xa2\x06" + bytes([len(layer)]) + layer)
+    assert "it is no whole Caffe model" in refused(path)
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.caffemodel"
     for content in (b"", b"\xff" * 100, b'layer { name: "conv1" }' * 10, bytes(1000)):
