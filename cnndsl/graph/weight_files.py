@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy
 from numpy.lib import format as npy
@@ -25,6 +24,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.files import check_regular, open_regular
+from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.graph.files import reason
 from cnndsl.graph.lower import network_weights
 from cnndsl.graph.manifest import read_artifact
@@ -33,11 +33,18 @@ from cnndsl.graph.onnx_weights import numbers_of, read_model, refuse_rounded
 from cnndsl.graph.weight_checksum import verify_weights
 from cnndsl.graph.weights import SHOWN, Array, compare_classes, quoted, refuse_not_finite
 
-__all__ = ["StoredTensor", "WeightsFile", "classes_of_weights", "open_weights", "read_weights"]
+__all__ = [
+    "FLOATS",
+    "StoredTensor",
+    "WeightsFile",
+    "classes_of_weights",
+    "open_weights",
+    "read_weights",
+]
 
 Tell: TypeAlias = Callable[[str], None]
 
-_FLOATS: Mapping[str, str] = {
+FLOATS: Mapping[str, str] = {
     "F32": "float32",
     "F16": "float16",
     "BF16": "bfloat16",
@@ -94,7 +101,7 @@ class StoredTensor:
     @property
     def is_readable(self) -> bool:
         """Whether its numbers can be those of a weight."""
-        return self.dtype in _FLOATS
+        return self.dtype in FLOATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +140,7 @@ class WeightsFile:
     def conversion(self, names: Iterable[str]) -> str:
         """What should be said of these tensors where they are not float32; empty otherwise."""
         kinds = Counter(self.stored[name].dtype for name in names)
-        others = [
-            f"{kinds[one]} as {_FLOATS[one]}" for one in _FLOATS if one != "F32" if kinds[one]
-        ]
+        others = [f"{kinds[one]} as {FLOATS[one]}" for one in FLOATS if one != "F32" if kinds[one]]
         if not others:
             return ""
         return (
@@ -164,8 +169,7 @@ def open_weights(path: str | os.PathLike[str], *, verify: bool = True) -> Iterat
         check_regular(path)
         with opened(name, verify) as file:
             yield file
-    except (BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
-        # RuntimeError: a member is encrypted; NotImplementedError: packed in an unknown way.
+    except ZIP_ERRORS as error:
         raise _unreadable(path, f"it is not a whole `.npz` file ({error})") from error
     except SafetensorError as error:
         raise _unreadable(path, f"it is not a whole safetensors file ({error})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import cnndsl
 from cnndsl.diagnostics.model import UserError
+from cnndsl.importers.weights.opening import open_source
 
 
 def saved(
@@ -160,3 +162,28 @@ def test_a_quantised_model_is_said_to_be_one(tmp_path: Path) -> None:
     arrays = {name: numpy.asarray(array) for name, array in constants.items()}
     error = refused(saved(tmp_path, nodes, constants=arrays))
     assert "it computes with integers: import the float model that it was made of" in error.notes[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        (b"PK\x01\x02", b"PKxx"),  # the list of the members
+        (b"PK\x01\x02\x14\x03\x14\x00", b"PK\x01\x02\x14\x03\x63\x00"),  # of a version to come
+    ],
+)
+def test_archives_that_python_cannot_open_are_an_error(
+    damage: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole"
+    with zipfile.ZipFile(whole, "w") as file:
+        file.writestr("config.json", '{"class_name": "Sequential"}')
+    content = whole.read_bytes()
+    assert content.count(damage[0]) == 1
+    for name in ("a.keras", "a.pt", "a"):
+        (tmp_path / name).write_bytes(content.replace(*damage))
+    error = refused(tmp_path / "a.keras")
+    assert (error.code, "a.keras is damaged" in error.message) == ("CNN683", True)
+    for name in ("a.keras", "a.pt", "a"):
+        with pytest.raises(UserError) as found, open_source(tmp_path / name):
+            pass
+        assert found.value.code == "CNN650"

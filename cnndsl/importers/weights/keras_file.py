@@ -12,16 +12,16 @@ import json
 import os
 import re
 import tempfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import check_regular, natural, open_regular
+from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.importers.weights.source import (
     LeftOut,
     Numbers,
@@ -32,11 +32,10 @@ from cnndsl.importers.weights.source import (
     broken,
     kernel_axes,
     opened,
-    told_as_unreadable,
 )
 from cnndsl.limits import Limits
 
-__all__ = ["keras_config", "open_keras"]
+__all__ = ["open_keras"]
 
 _CONFIG = 2**26
 """The bytes of the longest configuration that is read."""
@@ -44,7 +43,7 @@ _CONFIG = 2**26
 _DEEPEST = 32
 _MOST = 100_000
 
-_ERRORS = (BadZipFile, zlib.error, KeyError, RuntimeError, NotImplementedError, TypeError)
+_ERRORS = (*ZIP_ERRORS, KeyError, TypeError)
 
 _OPTIMIZER = "an optimizer's state"
 
@@ -107,22 +106,6 @@ def _source(path: str, stack: ExitStack) -> WeightsSource:
         form = "Keras model (.keras)"
     file = stack.enter_context(h5py.File(name, "r"))
     return _Reader(path, file, config, h5py).source(form)
-
-
-def keras_config(path: str) -> Mapping[str, Any]:
-    """The configuration of a model in a ``.keras`` or ``.h5`` file; empty where it has none.
-
-    Raises:
-        UserError: as :func:`open_keras`.
-    """
-    with told_as_unreadable(path, "file of Keras", _ERRORS):
-        if path.lower().endswith(".keras"):
-            with open_regular(path) as file, ZipFile(file) as archive:
-                return _configuration(archive)
-        h5py = _h5py()
-        check_regular(path)
-        with h5py.File(path, "r") as file:
-            return _json(file.attrs.get("model_config", "{}"))
 
 
 def _h5py() -> Any:

@@ -11,17 +11,17 @@ import math
 import os
 import re
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from types import MappingProxyType
 from typing import IO, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy
 
 from cnndsl.files import natural, open_regular
+from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.graph.npy import read_npy_header
 from cnndsl.importers.weights.source import (
     LeftOut,
@@ -60,8 +60,7 @@ def open_npz(path: str) -> AbstractContextManager[WeightsSource]:
     Raises:
         UserError: CNN650 where it is no whole archive.
     """
-    kinds = (BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError)
-    return opened(path, "`.npz` file", kinds, partial(_archive, path))
+    return opened(path, "`.npz` file", (*ZIP_ERRORS, KeyError), partial(_archive, path))
 
 
 def _archive(path: str, stack: ExitStack) -> WeightsSource:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
-from cnndsl.files import open_regular
-from cnndsl.graph.weight_files import open_weights
+from cnndsl.files import natural, open_regular
+from cnndsl.graph.archives import ZIP_ERRORS
+from cnndsl.graph.weight_files import FLOATS, open_weights
 from cnndsl.importers.weights.darknet_file import DarknetLayer, open_darknet
 from cnndsl.importers.weights.source import WeightsSource, broken, told_as_unreadable
 from cnndsl.importers.weights.state_dict import Entry, state_dict_source
@@ -20,8 +21,6 @@ FORMATS = (
     " Caffe (.caffemodel), ONNX (.onnx), Darknet (.weights), NumPy (.npz, a folder of .npy)"
 )
 """What can be opened, for people."""
-
-_SAFETENSORS = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
 
 Open = Callable[[str], AbstractContextManager[WeightsSource]]
 
@@ -96,7 +95,7 @@ def _kind(path: str) -> str:
     ending = os.path.splitext(path)[1].lower()
     if ending in _ENDINGS:
         return _ENDINGS[ending]
-    with told_as_unreadable(path, "file", (BadZipFile,)), open_regular(path) as file:
+    with told_as_unreadable(path, "file", ZIP_ERRORS), open_regular(path) as file:
         start = file.read(9)
         if start.startswith(b"PK\x03\x04"):
             file.seek(0)
@@ -117,13 +116,11 @@ def _kind(path: str) -> str:
 @contextmanager
 def _open_safetensors(path: str) -> Iterator[WeightsSource]:
     """The tensors of a safetensors file, whose order says nothing: it is that of its writer."""
-    from cnndsl.files import natural
-
     with open_weights(path) as file:
         entries = {
             name: Entry(
                 stored.shape,
-                _SAFETENSORS.get(stored.dtype, stored.dtype),
+                FLOATS.get(stored.dtype, stored.dtype),
                 lambda name=name: file.read(name),  # type: ignore[misc]
             )
             for name, stored in sorted(file.stored.items(), key=lambda pair: natural(pair[0]))

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import io
 import math
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any, BinaryIO, TypeAlias
-from zipfile import ZIP_STORED, BadZipFile, ZipFile
+from zipfile import ZIP_STORED, ZipFile
 
 import numpy
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
+from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.graph.protobuf import size_of
 from cnndsl.importers.weights.pickles import (
     BoundedFile,
@@ -105,7 +105,7 @@ def open_pytorch(path: str) -> AbstractContextManager[WeightsSource]:
         UserError: CNN651 for a pickle that holds more than tensors and settings, CNN650 where it is
             no whole checkpoint, or has no state dict.
     """
-    kinds = (BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError, IndexError)
+    kinds = (*ZIP_ERRORS, KeyError, IndexError)
     return opened(path, "PyTorch checkpoint", kinds, partial(_opened, path))
 
 

@@ -14,6 +14,7 @@ from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.files import open_regular, read_regular
 from cnndsl.frozen import frozen
+from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.importers.networks.texts import decoded
 
 __all__ = ["Document", "open_document"]
@@ -70,27 +71,33 @@ def open_document(path: Path) -> Document:
 
 def _archived(path: Path) -> tuple[Any, str]:
     """The configuration in an archive, and the version in its metadata."""
-    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
-        parts = {}
-        for name in ("config.json", "metadata.json"):
-            try:
-                with archive.open(name) as member:
-                    data = member.read(MOST_BYTES + 1)
-            except KeyError:
-                data = b"{}" if name == "metadata.json" else b""
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-                raise UserError("CNN683", f"{path.name} is damaged: {error}") from None
-            if not data or len(data) > MOST_BYTES:
-                what = "has no `config.json`" if not data else f"holds a `{name}` of too many bytes"
-                raise UserError(
-                    "CNN683",
-                    f"{path.name} is an archive that {what}: no model of Keras",
-                    help="write it by `model.save('model.keras')`",
-                )
-            parts[name] = _parsed(f"{path}/{name}", data)
-    metadata = parts["metadata.json"]
-    version = metadata.get("keras_version", "") if isinstance(metadata, dict) else ""
-    return parts["config.json"], str(version)
+    try:
+        with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+            config = _member(archive, "config.json")
+            metadata = _member(archive, "metadata.json") or b"{}"
+    except ZIP_ERRORS as error:
+        raise UserError("CNN683", f"{path.name} is damaged: {error}") from None
+    for name, data in (("config.json", config), ("metadata.json", metadata)):
+        if not data or len(data) > MOST_BYTES:
+            what = "has no `config.json`" if not data else f"holds a `{name}` of too many bytes"
+            raise UserError(
+                "CNN683",
+                f"{path.name} is an archive that {what}: no model of Keras",
+                help="write it by `model.save('model.keras')`",
+            )
+    model, about = (
+        _parsed(f"{path}/config.json", config),
+        _parsed(f"{path}/metadata.json", metadata),
+    )
+    return model, str(about.get("keras_version", "")) if isinstance(about, dict) else ""
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of a member, or one more than is read; none where it is not there."""
+    if name not in archive.namelist():
+        return b""
+    with archive.open(name) as member:
+        return member.read(MOST_BYTES + 1)
 
 
 def _parsed(name: str, data: bytes) -> Any:
