@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from lsprotocol import types
 
 from cnndsl.language_server import code_actions
@@ -19,6 +22,7 @@ from cnndsl.language_server.outline import folds, symbols
 from cnndsl.language_server.semantic_tokens import LEGEND, tokens
 from cnndsl.language_server.server import SpecServer
 from cnndsl.language_server.signature_help import signature_help
+from cnndsl.language_server.view import View
 
 __all__ = ["make_server"]
 
@@ -57,34 +61,31 @@ def make_server() -> SpecServer:
 
 def _reading(server: SpecServer) -> None:
     """What a text means as it stands."""
+    project = server.project
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def _(params: types.HoverParams) -> types.Hover | None:
-        found = await server.views(params.text_document.uri)
-        if found is None:
-            return None
-        document, views = found
-        offset = document.lines.offset(params.position)
-        lines = document.lines
-        return await server.aside(lambda: hover(views, document.path, lines, offset))
+        def work(document: Document, view: View) -> Callable[[], types.Hover | None]:
+            offset = document.lines.offset(params.position)
+            return partial(hover, project.views(view), document.path, document.lines, offset)
+
+        return await server.answer(params.text_document.uri, None, work)
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
     async def _(params: types.InlayHintParams) -> list[types.InlayHint]:
-        found = await server.views(params.text_document.uri)
-        if found is None:
-            return []
-        document, views = found
-        first, last = params.range.start.line, params.range.end.line
-        lines = document.lines
-        return await server.aside(lambda: hints(views, document.path, lines, first, last))
+        def work(document: Document, view: View) -> Callable[[], list[types.InlayHint]]:
+            first, last = params.range.start.line, params.range.end.line
+            return partial(hints, project.views(view), document.path, document.lines, first, last)
+
+        return await server.answer(params.text_document.uri, [], work)
 
     @server.feature(types.TEXT_DOCUMENT_CODE_LENS)
     async def _(params: types.CodeLensParams) -> list[types.CodeLens]:
-        found = await server.view(params.text_document.uri)
-        if found is None:
-            return []
-        lines, view = found[0].lines, found[1]
-        return await server.aside(lambda: lenses(view, lines))
+        return await server.answer(
+            params.text_document.uri,
+            [],
+            lambda document, view: partial(lenses, view, document.lines),
+        )
 
 
 def _outline(server: SpecServer) -> None:
@@ -92,78 +93,77 @@ def _outline(server: SpecServer) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     async def _(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        found = await server.view(params.text_document.uri)
-        if found is None:
-            return []
-        lines, module = found[0].lines, found[1].module
-        return await server.aside(lambda: symbols(module, lines))
+        return await server.answer(
+            params.text_document.uri,
+            [],
+            lambda document, view: partial(symbols, view.module, document.lines),
+        )
 
     @server.feature(types.TEXT_DOCUMENT_FOLDING_RANGE)
     async def _(params: types.FoldingRangeParams) -> list[types.FoldingRange]:
-        found = await server.view(params.text_document.uri)
-        if found is None:
-            return []
-        lines, module = found[0].lines, found[1].module
-        return await server.aside(lambda: folds(module, lines))
+        return await server.answer(
+            params.text_document.uri,
+            [],
+            lambda document, view: partial(folds, view.module, document.lines),
+        )
 
     @server.feature(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)
     async def _(params: types.SemanticTokensParams) -> types.SemanticTokens:
-        found = await server.view(params.text_document.uri)
-        if found is None:
-            return types.SemanticTokens([])
-        document, view = found
-        lines = document.lines
-        data = await server.aside(lambda: tokens(view, document.path, lines))
+        data: list[int] = await server.answer(
+            params.text_document.uri,
+            [],
+            lambda document, view: partial(tokens, view, document.path, document.lines),
+        )
         return types.SemanticTokens(data)
 
 
 def _finding(server: SpecServer) -> None:
     """Where else a name stands."""
+    project = server.project
 
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     async def _(params: types.DefinitionParams) -> list[types.Location]:
+        def work(document: Document, view: View) -> Callable[[], list[types.Location]]:
+            offset = document.lines.offset(params.position)
+            return partial(definitions, view, document.path, offset, project)
+
+        return await server.answer(params.text_document.uri, [], work)
+
+    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
+    async def _(params: types.ReferenceParams) -> list[types.Location]:
         found = await server.view(params.text_document.uri)
         if found is None:
             return []
         document, view = found
-        offset = document.lines.offset(params.position)
-        return await server.aside(lambda: definitions(view, document.path, offset, server.project))
-
-    @server.feature(types.TEXT_DOCUMENT_REFERENCES)
-    async def _(params: types.ReferenceParams) -> list[types.Location]:
-        found = await server.views(params.text_document.uri)
-        if found is None:
-            return []
-        document, views = found
-        offset = document.lines.offset(params.position)
-        also = await server.aside(lambda: server.importing_files(document.path))
-        known, declaration = [*views, *also], params.context.include_declaration
+        offset, open_ones = document.lines.offset(params.position), project.views(view)
+        also = await server.aside(partial(server.importing_files, document.path))
+        declaration = params.context.include_declaration
         return await server.aside(
             lambda: references(
-                known, document.path, offset, server.project, declaration=declaration
+                [*open_ones, *also], document.path, offset, project, declaration=declaration
             )
         )
 
 
 def _marking(server: SpecServer) -> None:
     """What is marked in a text: the places of a name, and files that it names."""
+    project = server.project
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
     async def _(params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
-        found = await server.view(params.text_document.uri)
-        if found is None:
-            return []
-        document, view = found
-        offset = document.lines.offset(params.position)
-        return await server.aside(lambda: highlights(view, document.path, offset, server.project))
+        def work(document: Document, view: View) -> Callable[[], list[types.DocumentHighlight]]:
+            offset = document.lines.offset(params.position)
+            return partial(highlights, view, document.path, offset, project)
+
+        return await server.answer(params.text_document.uri, [], work)
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_LINK)
     async def _(params: types.DocumentLinkParams) -> list[types.DocumentLink]:
-        found = await server.view(params.text_document.uri)
-        if found is None:
-            return []
-        document, view = found
-        return await server.aside(lambda: links(view, document.path, server.project))
+        return await server.answer(
+            params.text_document.uri,
+            [],
+            lambda document, view: partial(links, view, document.path, project),
+        )
 
 
 def _writing(server: SpecServer) -> None:

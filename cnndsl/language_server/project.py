@@ -79,6 +79,10 @@ class Project:
             if root != path and path in view.analysis.modules:
                 yield view
 
+    def views(self, view: View) -> list[View]:
+        """What is known of an open text: by its own check, then by those of its importers."""
+        return [view, *self.importers(view.path)]
+
     def lines_of(self, path: Path, text: str) -> Lines:
         """The lines of a file as a check has read it."""
         document = self.documents.get(path)

@@ -226,13 +226,16 @@ class SpecServer(LanguageServer):
         """Let the checking thread do something."""
         return asyncio.get_running_loop().run_in_executor(self._checker, work)
 
-    async def views(self, uri: str) -> tuple[Document, list[View]] | None:
-        """What is known of an open text: by its own check, then by those of its importers."""
+    async def answer(
+        self, uri: str, nothing: T, work: Callable[[Document, View], Callable[[], T]]
+    ) -> T:
+        """What a feature says of an open text; ``nothing`` where it is not open.
+
+        ``work`` reads the places of a request in the text as it stands, and gives what is left for
+        the checking thread: while that is busy, the text may change.
+        """
         found = await self.view(uri)
-        if found is None:
-            return None
-        document, view = found
-        return document, [view, *self.project.importers(document.path)]
+        return nothing if found is None else await self.aside(work(*found))
 
     # --- diagnostics ---
 
