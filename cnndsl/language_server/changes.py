@@ -9,7 +9,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cnndsl import pipeline
-from cnndsl.diagnostics.model import Edit, UserError
+from cnndsl.diagnostics.model import UserError
 from cnndsl.language_server.code_actions import in_files
 from cnndsl.language_server.completion_context import Context, Wanted
 from cnndsl.language_server.documents import Document
@@ -58,21 +58,7 @@ class Renames:
             edits = await server.aside(lambda: renamed(roots, texts, symbol, params.new_name))
         except UserError as error:
             raise _refused(error) from None
-        return in_files(
-            self._as_text_edits(edits), server.project, versioned=server.has_versioned_edits
-        )
-
-    def _as_text_edits(self, edits: Mapping[Path, list[Edit]]) -> dict[Path, list[types.TextEdit]]:
-        project = self.server.project
-        return {
-            path: [
-                types.TextEdit(
-                    project.lines_of(path, edit.span.source.text).span(edit.span), edit.text
-                )
-                for edit in own
-            ]
-            for path, own in edits.items()
-        }
+        return in_files(edits, server.project, versioned=server.has_versioned_edits)
 
     async def _target(
         self, uri: str, position: types.Position
@@ -116,5 +102,6 @@ def claimed_shapes(
     if not behind:
         return ()
     last = min(behind, key=lambda link: (-link.span.end, link.span.start))
-    shapes = (", ".join(view.shape(at) for at in one.results) for one in view.passings(last.span))
+    passings = view.passings(view.path, last.span)
+    shapes = (", ".join(view.shape(at) for at in one.results) for one in passings)
     return tuple(dict.fromkeys(shape for shape in shapes if "?" not in shape))

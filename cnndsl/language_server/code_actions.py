@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from lsprotocol import types
 
 from cnndsl import resources
 from cnndsl.diagnostics.edit import compatible
-from cnndsl.diagnostics.model import Edit
+from cnndsl.diagnostics.model import Diagnostic, Edit
 from cnndsl.language_server.problems import problem
 from cnndsl.language_server.project import Project
 from cnndsl.language_server.view import View
@@ -41,12 +41,7 @@ def wanted(params: types.CodeActionParams, view: View, project: Project) -> bool
         return True
     if only is not None and not asked(types.CodeActionKind.QuickFix, only):
         return False
-    said = (
-        problem(one, view, project).range
-        for one in view.analysis.checked.diagnostics
-        if view.path_of(one.span.source) == view.path
-    )
-    return any(_meet(one, params.range) for one in said)
+    return next(_in_range(params.range, view, project), None) is not None
 
 
 def asked(kind: str, only: Sequence[str]) -> bool:
@@ -59,19 +54,35 @@ def actions(
 ) -> list[types.CodeAction]:
     """What is offered in a range; ``view`` has repairs, which were worked out by now."""
     found = [*_fixes(params, view, project, versioned=versioned)]
-    diagnostics = view.analysis.checked.diagnostics
-    safe = (fix for one in diagnostics for fix in one.fixes if fix.safe)
-    edits = [edit for fix in compatible(safe) for edit in fix.edits]
-    claims = view.analysis.checked.annotations
     for kind, title, changes in (
-        (FIX_ALL, "Mend all that can be mended safely", edits),
-        (ANNOTATE, "Write and refresh the claims", list(claims)),
+        (FIX_ALL, "Mend all that can be mended safely", _safe_edits),
+        (ANNOTATE, "Write and refresh the claims", _claims),
     ):
-        only = params.context.only
-        edit = workspace_edit(changes, view, project, versioned=versioned)
-        if changes and edit is not None and only is not None and asked(kind, only):
+        if not asked(kind, params.context.only or ()):
+            continue
+        edits = changes(view)
+        edit = workspace_edit(edits, view, project, versioned=versioned)
+        if edits and edit is not None:
             found.append(types.CodeAction(title=title, kind=kind, edit=edit))
     return found
+
+
+def _safe_edits(view: View) -> Sequence[Edit]:
+    """All safe fixes that can be made together."""
+    safe = (fix for one in view.analysis.checked.diagnostics for fix in one.fixes if fix.safe)
+    return [edit for fix in compatible(safe) for edit in fix.edits]
+
+
+def _claims(view: View) -> Sequence[Edit]:
+    return view.analysis.checked.annotations
+
+
+def _in_range(where: types.Range, view: View, project: Project) -> Iterator[Diagnostic]:
+    """The problems of the spec's own text that touch a range."""
+    for one in view.analysis.checked.diagnostics:
+        own = view.path_of(one.span.source) == view.path
+        if own and _meet(project.range_of(view.path, one.span), where):
+            yield one
 
 
 def _fixes(
@@ -81,12 +92,8 @@ def _fixes(
     only = params.context.only
     if only is not None and not asked(types.CodeActionKind.QuickFix, only):
         return
-    for one in view.analysis.checked.diagnostics:
-        if view.path_of(one.span.source) != view.path:
-            continue
+    for one in _in_range(params.range, view, project):
         said = problem(one, view, project)
-        if not _meet(said.range, params.range):
-            continue
         for fix in one.fixes:
             edit = workspace_edit(fix.edits, view, project, versioned=versioned)
             if edit is not None:
@@ -103,25 +110,24 @@ def workspace_edit(
     edits: Iterable[Edit], view: View, project: Project, *, versioned: bool
 ) -> types.WorkspaceEdit | None:
     """Edits as an editor makes them; None where one would change a file of the package."""
-    found: dict[Path, list[types.TextEdit]] = {}
+    found: dict[Path, list[Edit]] = {}
     for edit in edits:
-        source = edit.span.source
-        path = view.path_of(source)
+        path = view.path_of(edit.span.source)
         if path is None or path.is_relative_to(resources.specs().resolve()):
             return None
-        lines = project.lines_of(path, source.text)
-        found.setdefault(path, []).append(types.TextEdit(lines.span(edit.span), edit.text))
+        found.setdefault(path, []).append(edit)
     return in_files(found, project, versioned=versioned)
 
 
 def in_files(
-    edits: dict[Path, list[types.TextEdit]], project: Project, *, versioned: bool
+    edits: Mapping[Path, Sequence[Edit]], project: Project, *, versioned: bool
 ) -> types.WorkspaceEdit:
     """Edits of several files; where the editor can tell, of those versions that were looked at."""
+    texts = {path: [project.edit_of(path, one) for one in own] for path, own in edits.items()}
     if not versioned:
-        return types.WorkspaceEdit({project.uri_of(path): own for path, own in edits.items()})
+        return types.WorkspaceEdit({project.uri_of(path): own for path, own in texts.items()})
     changes: list[types.TextDocumentEdit] = []
-    for path, own in edits.items():
+    for path, own in texts.items():
         document = project.documents.get(path)
         version = None if document is None else document.version
         name = types.OptionalVersionedTextDocumentIdentifier(project.uri_of(path), version)

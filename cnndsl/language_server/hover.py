@@ -99,8 +99,8 @@ class _Place:
 
     def _called(self, link: Link, call: Call) -> str:
         for view in self.views:
-            here, place = view.here(self.path, link.span), view.here(self.path, call.span)
-            passings = view.passings(here) if here is not None else ()
+            place = view.here(self.path, call.span)
+            passings = view.passings(self.path, link.span)
             if passings and place is not None:
                 results = [view.shape(at) for one in passings for at in one.results]
                 return call_text(view, place, list(dict.fromkeys(f"`{one}`" for one in results)))
@@ -134,8 +134,7 @@ class _Place:
     def _uses(self, span: Span) -> str:
         """What the layers written here do, by the first check that has carried them out."""
         for view in self.views:
-            here = view.here(self.path, span)
-            positions = view.nodes(here) if here is not None else ()
+            positions = view.nodes(self.path, span)
             if positions:
                 return uses(view, positions)
         return ""

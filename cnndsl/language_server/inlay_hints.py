@@ -77,8 +77,7 @@ def _hint(
 def _shapes(views: Sequence[View], path: Path, span: Span) -> list[str]:
     """The shapes that a link gives, each once: by the first check that has carried it out."""
     for view in views:
-        here = view.here(path, span)
-        passings = view.passings(here) if here is not None else ()
+        passings = view.passings(path, span)
         if passings:
             texts = (", ".join(view.shape(at) for at in one.results) for one in passings)
             return list(dict.fromkeys(filter(None, texts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lsprotocol import types
@@ -32,20 +32,13 @@ def definitions(view: View, path: Path, offset: int, project: Project) -> list[t
     spans: Sequence[Span] = resolution.names(symbol.path).definitions.get(symbol, ())
     if symbol.path == path:
         spans = _meant(spans, occurrence)
-    return [_location(view.analysis.modules, symbol.path, span, project) for span in spans]
+    return [project.location_of(symbol.path, span) for span in spans]
 
 
 def _meant(spans: Sequence[Span], occurrence: Occurrence) -> Sequence[Span]:
     """Of several definitions of a stream, the last one before the place; else all of them."""
     before = [span for span in spans if span.start <= occurrence.span.start]
     return before[-1:] or spans
-
-
-def _location(
-    modules: Mapping[Path, Module], path: Path, span: Span, project: Project
-) -> types.Location:
-    lines = project.lines_of(path, modules[path].source.text)
-    return types.Location(project.uri_of(path), lines.span(span))
 
 
 def references(
@@ -63,7 +56,7 @@ def references(
             for one in resolution.names(other).of(occurrence.symbol):
                 if declaration or not one.defines:
                     key = (other, one.span.start, one.span.end)
-                    found.setdefault(key, _location(modules, other, one.span, project))
+                    found.setdefault(key, project.location_of(other, one.span))
     return [found[key] for key in sorted(found)]
 
 
@@ -75,21 +68,20 @@ def highlights(
     occurrence = names.at(offset)
     if occurrence is None:
         return []
-    lines = project.lines_of(path, view.analysis.modules[path].source.text)
     kind = types.DocumentHighlightKind
     return [
-        types.DocumentHighlight(lines.span(one.span), kind.Write if one.defines else kind.Read)
+        types.DocumentHighlight(
+            project.range_of(path, one.span), kind.Write if one.defines else kind.Read
+        )
         for one in names.of(occurrence.symbol)
     ]
 
 
 def links(view: View, path: Path, project: Project) -> list[types.DocumentLink]:
     """The files that a text names, where they are there."""
-    module = view.analysis.modules[path]
-    lines = project.lines_of(path, module.source.text)
     return [
-        types.DocumentLink(lines.span(span), target=project.uri_of(target))
-        for target, span in _targets(module, path)
+        types.DocumentLink(project.range_of(path, span), target=project.uri_of(target))
+        for target, span in _targets(view.analysis.modules[path], path)
     ]
 
 

@@ -35,8 +35,10 @@ def problems(view: View, project: Project) -> dict[Path, list[types.Diagnostic]]
 
 def problem(diagnostic: Diagnostic, view: View, project: Project) -> types.Diagnostic:
     """A diagnostic as an editor shows it."""
+    path = view.path_of(diagnostic.span.source)
+    assert path is not None
     return types.Diagnostic(
-        range=_range(diagnostic, view, project),
+        range=project.range_of(path, diagnostic.span),
         message="\n".join(_said(diagnostic)),
         severity=_SEVERITY[diagnostic.severity],
         code=diagnostic.code,
@@ -44,13 +46,6 @@ def problem(diagnostic: Diagnostic, view: View, project: Project) -> types.Diagn
         source=SOURCE,
         related_information=list(_related(diagnostic, view, project)),
     )
-
-
-def _range(diagnostic: Diagnostic, view: View, project: Project) -> types.Range:
-    span = diagnostic.span
-    path = view.path_of(span.source)
-    assert path is not None
-    return project.lines_of(path, span.source.text).span(span)
 
 
 def _said(diagnostic: Diagnostic) -> Iterator[str]:
@@ -72,6 +67,5 @@ def _related(
     for label in diagnostic.labels:
         path = view.path_of(label.span.source)
         if path is not None:
-            lines = project.lines_of(path, label.span.source.text)
-            where = types.Location(uri=project.uri_of(path), range=lines.span(label.span))
+            where = project.location_of(path, label.span)
             yield types.DiagnosticRelatedInformation(location=where, message=label.message)

@@ -10,7 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 
+from lsprotocol import types
+
 from cnndsl import pipeline
+from cnndsl.diagnostics.model import Edit
+from cnndsl.diagnostics.source import Span
 from cnndsl.frozen import mutable
 from cnndsl.language_server.documents import Document
 from cnndsl.language_server.positions import Lines
@@ -92,6 +96,18 @@ class Project:
         if known is None or known.text != text:
             known = self._others[path] = Lines(text, self.encoding)
         return known
+
+    def range_of(self, path: Path, span: Span) -> types.Range:
+        """The stretch of a file that a span of the text covers which a check has read of it."""
+        return self.lines_of(path, span.source.text).span(span)
+
+    def location_of(self, path: Path, span: Span) -> types.Location:
+        """The same with the file."""
+        return types.Location(self.uri_of(path), self.range_of(path, span))
+
+    def edit_of(self, path: Path, edit: Edit) -> types.TextEdit:
+        """A change of a file as an editor makes it."""
+        return types.TextEdit(self.range_of(path, edit.span), edit.text)
 
     def uri_of(self, path: Path) -> str:
         """How the editor calls a file."""

@@ -81,8 +81,7 @@ def listed_values(views: Sequence[View], path: Path, spans: Sequence[Span]) -> s
     found: dict[str, None] = {}
     for view in views:
         for span in spans:
-            here = view.here(path, span)
-            for value in view.values(here) if here is not None else ():
+            for value in view.values(path, span):
                 found.setdefault(f"`{brief(value)}`")
     return _shortened(list(found))
 
@@ -95,8 +94,7 @@ def stream_shapes(
     places = list(_places(module, symbol, spans))
     for view in views:
         for span, at in places:
-            here = view.here(symbol.path, span)
-            for passing in view.passings(here) if here is not None else ():
+            for passing in view.passings(symbol.path, span):
                 if at < len(passing.results):
                     found.setdefault(f"`{view.shape(passing.results[at])}`")
         if not found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -108,27 +108,20 @@ class View:
         nodes = enumerate(self.analysis.draft.nodes)
         return [at for at, node in nodes if isinstance(node, InputNode) and node.name == name]
 
-    def links(self, source: Source) -> Iterator[tuple[Span, Sequence[Passing]]]:
-        """The links of chains in a text that were carried out, and what went through each."""
-        recording = self.analysis.draft.recording
-        if recording is not None:
-            yield from (
-                (span, all) for span, all in recording.links.items() if span.source is source
-            )
+    def passings(self, path: Path, span: Span) -> Sequence[Passing]:
+        """What went through the link at this place of a file; nothing if this check read none."""
+        recording, here = self.analysis.draft.recording, self.here(path, span)
+        return recording.links.get(here, ()) if recording is not None and here is not None else ()
 
-    def passings(self, span: Span) -> Sequence[Passing]:
-        """What went through the link at this place."""
-        recording = self.analysis.draft.recording
-        return recording.links.get(span, ()) if recording is not None else ()
+    def values(self, path: Path, span: Span) -> Sequence[Value]:
+        """The values that the name which is defined at this place of a file had."""
+        recording, here = self.analysis.draft.recording, self.here(path, span)
+        return recording.values.get(here, ()) if recording is not None and here is not None else ()
 
-    def values(self, span: Span) -> Sequence[Value]:
-        """The values that the name which is defined here had."""
-        recording = self.analysis.draft.recording
-        return recording.values.get(span, ()) if recording is not None else ()
-
-    def nodes(self, span: Span) -> Sequence[int]:
-        """The positions of the layers that were written at this place."""
-        return self._nodes.get(span, ())
+    def nodes(self, path: Path, span: Span) -> Sequence[int]:
+        """The positions of the layers that were written at this place of a file."""
+        here = self.here(path, span)
+        return self._nodes.get(here, ()) if here is not None else ()
 
     @cached_property
     def _nodes(self) -> dict[Span, list[int]]:
