@@ -17,21 +17,20 @@ from cnndsl.elaborate.values import FUNCTIONS, SIZES
 from cnndsl.frozen import frozen, replace
 from cnndsl.language_server.completion_context import Context, Wanted
 from cnndsl.language_server.keywords import KEYWORDS, OPENERS, SIZE_FUNCTIONS
-from cnndsl.language_server.layer_texts import parameter_text, schema_text
+from cnndsl.language_server.layer_texts import parameter_text, parameters, schema_text
 from cnndsl.language_server.names_in_sight import Sight
 from cnndsl.language_server.positions import Lines
 from cnndsl.language_server.roles import layer, variant
 from cnndsl.language_server.symbol_texts import block_text
 from cnndsl.layers import keywords
 from cnndsl.layers.base import Layer, Schema
-from cnndsl.layers.reference import ParameterText, described_parameters
 from cnndsl.layers.window import Rounding
 from cnndsl.recipe.preparation import SETTINGS
 from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
 from cnndsl.syntax.ast import Block, Identifier
 from cnndsl.syntax.sharing import SHARE
 
-__all__ = ["completions", "parameters", "plain", "resolved", "warm_up"]
+__all__ = ["completions", "plain", "resolved", "warm_up"]
 
 _KIND = types.CompletionItemKind
 _MOST_FILES = 200
@@ -103,12 +102,6 @@ def resolved(item: types.CompletionItem) -> types.CompletionItem:
 @cache
 def _documentation(schema: type[Schema], word: str) -> str:
     return schema_text(schema, word)
-
-
-@cache
-def parameters(schema: type[Schema]) -> dict[str, ParameterText]:
-    """The parameters of a schema in words, by name."""
-    return {one.name: one for one in described_parameters(schema)}
 
 
 def warm_up() -> None:
@@ -278,8 +271,10 @@ def _join(context: Context, sight: Sight) -> Iterator[_Item]:
         yield from _values(replace(context, schema=schema), sight)
         return
     yield from (*_start(sight), *_loops())
-    for one in parameters(schema).values() if schema is not None else ():
-        snippet = f"{one.name} = ${{1:{value_example(schema, one.name)}}}" if schema else ""
+    if schema is None:
+        return
+    for one in parameters(schema).values():
+        snippet = f"{one.name} = ${{1:{value_example(schema, one.name)}}}"
         yield _Item(one.name, _KIND.Property, one.takes, snippet, parameter_text(one), rank=1)
 
 
@@ -291,8 +286,8 @@ def _attributes(context: Context) -> Iterator[_Item]:
             continue
         value = value_example(schema, one.name)
         choices = [word for word in one.words if "," not in word]
-        hole = f"${{1|{','.join(choices)}|}}" if choices and value in choices else f"${{1:{value}}}"
-        if choices and value in choices:
+        hole = f"${{1:{value}}}"
+        if value in choices:
             rest = [word for word in choices if word != value]
             hole = f"${{1|{','.join([value, *rest])}|}}"
         text = parameter_text(one)

@@ -299,17 +299,14 @@ class _Decision:
         given: list[str] = []
         parameter, expecting = (schema.positional[0] if schema.positional else ""), not words
         for token in words:
-            if not expecting and token.text in schema.model_fields:
+            may_name = token is words[0] or not expecting
+            if may_name and token.text in schema.model_fields:
                 parameter, expecting = token.text, True
                 given.append(parameter)
             elif token.kind == "AT" and len(schema.positional) > 1:
                 parameter, expecting = schema.positional[1], True
             else:
-                if token is words[0] and token.text in schema.model_fields:
-                    parameter, expecting = token.text, True
-                    given.append(parameter)
-                else:
-                    expecting = token.kind in _OPERATORS
+                expecting = token.kind in _OPERATORS
         value = expecting and bool(words or schema.positional)
         return self._context(
             Wanted.VALUE if value else Wanted.ATTRIBUTE,

@@ -16,7 +16,13 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.frozen import frozen
 from cnndsl.language_server.keywords import KEYWORDS, SIZE_FUNCTIONS
-from cnndsl.language_server.layer_texts import call_text, parameter_text, schema_text, uses
+from cnndsl.language_server.layer_texts import (
+    call_text,
+    parameter_text,
+    parameters,
+    schema_text,
+    uses,
+)
 from cnndsl.language_server.name_resolution import Resolution
 from cnndsl.language_server.names import imported_path
 from cnndsl.language_server.positions import Lines
@@ -24,7 +30,6 @@ from cnndsl.language_server.roles import layer, roles, setting_schema
 from cnndsl.language_server.symbol_texts import block_text, symbol_text
 from cnndsl.language_server.view import View
 from cnndsl.layers.base import Schema
-from cnndsl.layers.reference import described_parameters
 from cnndsl.syntax.ast import (
     Block,
     Call,
@@ -143,7 +148,7 @@ class _Place:
         self, schema: type[Schema], arguments: Sequence[Expr]
     ) -> tuple[Span, str] | None:
         """The parameter that is named, or whose value stands, at the place."""
-        described = {one.name: one for one in described_parameters(schema)}
+        described = parameters(schema)
         for role in roles(schema, arguments, lambda name: False):
             if self._holds(role.expr.span) and role.parameter in described:
                 return role.expr.span, parameter_text(described[role.parameter])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from inspect import getdoc
+from types import MappingProxyType
 
 from cnndsl import resources
 from cnndsl.analysis.cost import macs_of
@@ -14,19 +16,33 @@ from cnndsl.language_server.view import View
 from cnndsl.layers.base import Layer, Schema
 from cnndsl.layers.reference import ParameterText, described_parameters
 
-__all__ = ["call_text", "costs", "layer_page", "parameter_text", "schema_text", "signature", "uses"]
+__all__ = [
+    "call_text",
+    "costs",
+    "layer_page",
+    "parameter_text",
+    "parameters",
+    "schema_text",
+    "signature",
+    "uses",
+]
 
 SHOWN = 5
 """Of a layer in a block that is called often, so many are told apart."""
+
+
+@cache
+def parameters(schema: type[Schema]) -> Mapping[str, ParameterText]:
+    """The parameters of a schema in words, by name, the positional ones first."""
+    return MappingProxyType({one.name: one for one in described_parameters(schema)})
 
 
 def schema_text(schema: type[Schema], word: str) -> str:
     """What a layer or a kind of setting is, how it is written, and its parameters."""
     told = (getdoc(schema) or "").strip().replace("``", "`")
     parts = [f"```cnn\n{signature(schema, word)}\n```", told]
-    parameters = described_parameters(schema)
-    if parameters:
-        parts.append("\n".join(f"- {parameter_text(one)}" for one in parameters))
+    if parameters(schema):
+        parts.append("\n".join(f"- {parameter_text(one)}" for one in parameters(schema).values()))
     if issubclass(schema, Layer) and (page := layer_page(word)):
         parts.append(page)
     return "\n\n".join(filter(None, parts))
@@ -51,7 +67,7 @@ def signature(schema: type[Schema], word: str) -> str:
     fields = schema.model_fields
     between = " " if schema.spaced else "@"
     words = [word, between.join(schema.positional)] if schema.positional else [word]
-    for one in described_parameters(schema):
+    for one in parameters(schema).values():
         if one.name not in schema.positional:
             value = one.default.strip("`") if one.default not in ("required", "-") else "…"
             text = f"{one.name} {value}"

@@ -8,6 +8,7 @@ from lsprotocol import types
 
 from cnndsl.diagnostics.source import Span
 from cnndsl.language_server.positions import Lines
+from cnndsl.language_server.symbol_texts import parameter_texts
 from cnndsl.syntax.ast import (
     Bind,
     Block,
@@ -47,7 +48,7 @@ def _symbols(statements: Iterable[Statement], lines: Lines) -> Iterator[types.Do
                 yield _symbol(name.name, _KIND.Constant, span, name.span, lines)
             case Block(name=name, span=span, body=body):
                 inside = list(_symbols(body.statements, lines))
-                detail = ", ".join(" ".join(one.span.text.split()) for one in statement.parameters)
+                detail = ", ".join(parameter_texts(statement))
                 found = _symbol(name.name, _KIND.Function, span, name.span, lines)
                 found.detail, found.children = f"({detail})", inside
                 yield found

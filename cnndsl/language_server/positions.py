@@ -57,7 +57,7 @@ class Lines:
     def position(self, offset: int) -> types.Position:
         """The place of an offset."""
         offset = min(offset, len(self.text))
-        line = bisect_right(self.starts, offset) - 1
+        line = self.line_of(offset)
         start = self.starts[line]
         if self._plain:
             return types.Position(line=line, character=offset - start)

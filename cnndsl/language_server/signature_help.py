@@ -5,12 +5,11 @@ from __future__ import annotations
 from lsprotocol import types
 
 from cnndsl.language_server.completion_context import Context, Wanted
-from cnndsl.language_server.layer_texts import signature
+from cnndsl.language_server.layer_texts import parameters, signature
 from cnndsl.language_server.names_in_sight import Sight
 from cnndsl.language_server.roles import layer
-from cnndsl.language_server.symbol_texts import block_comment
+from cnndsl.language_server.symbol_texts import block_comment, parameter_texts
 from cnndsl.layers.base import Schema
-from cnndsl.layers.reference import described_parameters
 from cnndsl.syntax.ast import Block, Module
 
 __all__ = ["signature_help"]
@@ -45,7 +44,7 @@ def _active(block: Block, context: Context) -> int | None:
 
 
 def _of_block(module: Module, block: Block) -> types.SignatureInformation:
-    texts = [" ".join(one.span.text.split()) for one in block.parameters]
+    texts = parameter_texts(block)
     return types.SignatureInformation(
         label=f"{block.name.name}({', '.join(texts)})",
         documentation=_markdown(block_comment(module, block)),
@@ -54,15 +53,12 @@ def _of_block(module: Module, block: Block) -> types.SignatureInformation:
 
 
 def _of_schema(schema: type[Schema], word: str) -> types.SignatureInformation:
-    described = {one.name: one for one in described_parameters(schema)}
     return types.SignatureInformation(
         label=signature(schema, word),
         documentation=_markdown(" ".join((schema.__doc__ or "").split())),
         parameters=[
-            types.ParameterInformation(
-                name, _markdown(f"{described[name].meaning} ({described[name].takes})")
-            )
-            for name in schema.parameter_names()
+            types.ParameterInformation(name, _markdown(f"{one.meaning} ({one.takes})"))
+            for name, one in parameters(schema).items()
         ],
     )
 

@@ -13,7 +13,14 @@ from cnndsl.language_server.view import View
 from cnndsl.syntax.ast import Bind, Block, Link, Module, Phrase
 from cnndsl.syntax.walk import walk
 
-__all__ = ["block_comment", "block_text", "listed_values", "stream_shapes", "symbol_text"]
+__all__ = [
+    "block_comment",
+    "block_text",
+    "listed_values",
+    "parameter_texts",
+    "stream_shapes",
+    "symbol_text",
+]
 
 SHOWN = 8
 """So many values of a name, and shapes of a stream, are listed."""
@@ -57,9 +64,14 @@ def _line(span: Span) -> str:
 
 def block_text(module: Module, block: Block) -> str:
     """How a block is called, and the comment above it."""
-    parameters = ", ".join(" ".join(one.span.text.split()) for one in block.parameters)
+    parameters = ", ".join(parameter_texts(block))
     head = f"```cnn\nblock {block.name.name}({parameters})\n```"
     return "\n\n".join(filter(None, (head, block_comment(module, block))))
+
+
+def parameter_texts(block: Block) -> list[str]:
+    """The parameters of a block as they are written, each in one line."""
+    return [" ".join(one.span.text.split()) for one in block.parameters]
 
 
 def block_comment(module: Module, block: Block) -> str:
