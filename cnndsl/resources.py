@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-__all__ = ["docs", "grammar", "parser_data", "specs"]
+__all__ = ["docs", "error_page", "grammar", "parser_data", "specs"]
 
 
 @cache
@@ -36,3 +36,8 @@ def specs() -> Path:
 def docs() -> Path:
     """The folder of the documentation."""
     return _root() / "docs"
+
+
+def error_page(code: str) -> Path:
+    """The page about an error's code."""
+    return docs() / "errors" / f"{code}.md"

@@ -38,7 +38,7 @@ def explain(what: str | None, style: str | None, parameters: dict[str, object]) 
             f"a page about a code has no such options; for a layer write '{what}:LAYER'"
         )
     name = _known(what)
-    click.echo((resources.docs() / "errors" / f"{name}.md").read_text(encoding="utf-8").rstrip())
+    click.echo(resources.error_page(name).read_text(encoding="utf-8").rstrip())
 
 
 def _arithmetic(spec: str, layer: str, style: str, parameters: dict[str, object]) -> str:

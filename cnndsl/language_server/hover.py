@@ -9,7 +9,6 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from cnndsl import resources
 from cnndsl.analysis.cost import quantity
 from cnndsl.diagnostics.codes import CODES
 from cnndsl.diagnostics.source import Span
@@ -30,6 +29,7 @@ from cnndsl.language_server.roles import layer, roles, setting_schema
 from cnndsl.language_server.symbol_texts import block_text, symbol_text
 from cnndsl.language_server.view import View
 from cnndsl.layers.base import Schema
+from cnndsl.resources import error_page
 from cnndsl.syntax.ast import (
     Block,
     Call,
@@ -212,7 +212,7 @@ def _arguments(node: Phrase | Call) -> Sequence[Expr]:
 
 def _code_text(code: str) -> str:
     """What a code stands for, and the rule: what the page about it begins with."""
-    path = resources.docs() / "errors" / f"{code}.md"
+    path = error_page(code)
     page = path.read_text(encoding="utf-8")
     rule = page.partition("\n## ")[0].partition("\n")[2].strip()
     return f"[{code}]({path.as_uri()}): {CODES[code].title}\n\n{rule}"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from lsprotocol import types
 
-from cnndsl import resources
 from cnndsl.diagnostics.model import Diagnostic, Severity
 from cnndsl.language_server.project import Project
 from cnndsl.language_server.view import View
+from cnndsl.resources import error_page
 
 __all__ = ["SOURCE", "problem", "problems"]
 
@@ -42,7 +42,8 @@ def problem(diagnostic: Diagnostic, view: View, project: Project) -> types.Diagn
         message="\n".join(_said(diagnostic)),
         severity=_SEVERITY[diagnostic.severity],
         code=diagnostic.code,
-        code_description=types.CodeDescription(href=_page(diagnostic.code)),
+        # With the package, so that it is of this version.
+        code_description=types.CodeDescription(href=error_page(diagnostic.code).as_uri()),
         source=SOURCE,
         related_information=list(_related(diagnostic, view, project)),
     )
@@ -54,11 +55,6 @@ def _said(diagnostic: Diagnostic) -> Iterator[str]:
     yield from (f"note: {note}" for note in diagnostic.notes)
     if diagnostic.help:
         yield f"help: {diagnostic.help}"
-
-
-def _page(code: str) -> str:
-    """Where the page about a code is: with the package, so that it is of this version."""
-    return (resources.docs() / "errors" / f"{code}.md").as_uri()
 
 
 def _related(

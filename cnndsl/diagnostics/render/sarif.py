@@ -41,7 +41,7 @@ def render_sarif(diagnostics: Iterable[Diagnostic]) -> str:
 def _rule(name: str, code: Code) -> dict[str, object]:
     explain = f"`cnndsl explain {name}` shows the rule with a wrong and a right example."
     help = {"text": f"{name}: {code.title}. {explain}"}
-    page = resources.docs() / "errors" / f"{name}.md"
+    page = resources.error_page(name)
     if page.is_file():
         help["markdown"] = page.read_text(encoding="utf-8")
     return {
