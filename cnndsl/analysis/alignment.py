@@ -104,7 +104,7 @@ class _Side:
         network = typed.network
         self.network: Network = network
         self.nodes = network.nodes
-        self.inputs = [node.inputs if isinstance(node, LayerNode) else () for node in network.nodes]
+        self.inputs = [node.inputs for node in network.nodes]
         self.readers: list[list[tuple[int, int]]] = [[] for _ in network.nodes]
         for at, inputs in enumerate(self.inputs):
             for place, source in enumerate(inputs):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from cnndsl.analysis.memory import MASK, NUMBER, differentiated, learning_parameters
+from cnndsl.analysis.memory import MASK, NUMBER, all_learning, differentiated
 from cnndsl.analysis.receptive_fields import (
     Axis,
     ReceptiveField,
@@ -61,15 +61,9 @@ class Surroundings:
     @classmethod
     def of(cls, typed: TypedNetwork) -> Surroundings:
         """Those in a network."""
-        recipe = typed.network.recipe or Recipe()
-        every = range(len(typed.network.nodes))
-        learning = tuple(learning_parameters(typed, at, recipe) for at in every)
-        return cls(
-            typed,
-            receptive_fields(typed),
-            learning,
-            frozenset(differentiated(typed, learning)),
-        )
+        learning = all_learning(typed, typed.network.recipe or Recipe())
+        passed = frozenset(differentiated(typed, learning))
+        return cls(typed, receptive_fields(typed), tuple(learning), passed)
 
 
 def arithmetic(

@@ -16,7 +16,6 @@ from cnndsl.analysis.change_records import Change, Delta, Differences, LayerChan
 from cnndsl.analysis.changes_text import markdown_of, text_of
 from cnndsl.analysis.cost import quantity
 from cnndsl.analysis.interface_changes import (
-    inputs_of,
     interface_changes,
     origins,
     training_changes,
@@ -191,9 +190,9 @@ def _wiring(
     old: TypedNetwork, new: TypedNetwork, pairs: Alignment, pair: tuple[int, int]
 ) -> Iterator[Change]:
     """What a layer reads instead of something else; what was put in between is told there."""
-    one, other = pair
-    had = [origins(source, old, pairs.old) for source in inputs_of(old, one)]
-    has = [origins(source, new, pairs.new) for source in inputs_of(new, other)]
+    before, after = old.network.nodes[pair[0]].inputs, new.network.nodes[pair[1]].inputs
+    had = [origins(source, old, pairs.old) for source in before]
+    has = [origins(source, new, pairs.new) for source in after]
     mapped = [{pairs.old[at] for at in origin} for origin in had]
     lost, gained = [*range(len(had))], [*range(len(has))]
     for at in range(len(has)):
@@ -204,12 +203,12 @@ def _wiring(
             lost.remove(match)
             gained.remove(at)
     # A stream of a layer that is new, or is gone, is told of there.
-    told = all(inputs_of(old, one)[at] not in pairs.old for at in lost) and all(
-        inputs_of(new, other)[at] not in pairs.new for at in gained
+    told = all(before[at] not in pairs.old for at in lost) and all(
+        after[at] not in pairs.new for at in gained
     )
     if not told:
         names = (
-            ", ".join(typed.network.nodes[inputs_of(typed, node)[at]].name for at in places)
-            for typed, node, places in ((old, one, lost), (new, other, gained))
+            ", ".join(typed.network.nodes[inputs[at]].name for at in places)
+            for typed, inputs, places in ((old, before, lost), (new, after, gained))
         )
         yield Change("reads", *names)

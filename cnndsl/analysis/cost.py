@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from cnndsl.analysis.liveness import live_nodes
 from cnndsl.analysis.memory import (
     TrainingMemory,
-    learning_parameters,
+    all_learning,
+    differentiated,
     peak_activations,
     training_memory,
     weight_bytes,
@@ -68,16 +69,14 @@ def backward_macs(typed: TypedNetwork) -> list[int]:
     The gradient of a node's kernels takes as many as the node itself, where they learn, and so does
     that of its input, where a layer before it learns.
     """
-    recipe = typed.network.recipe or Recipe()
-    nodes, owners = typed.network.nodes, typed.network.owners
-    learns = [learning_parameters(typed, owner, recipe) > 0 for owner in owners]
-    passes_on: list[bool] = []
-    counts: list[int] = []
-    for position, node in enumerate(nodes):
-        before = isinstance(node, LayerNode) and any(passes_on[read] for read in node.inputs)
-        passes_on.append(before or learns[position])
-        counts.append(macs_of(typed, position) * (before + learns[position]))
-    return counts
+    learning = all_learning(typed, typed.network.recipe or Recipe())
+    passed = frozenset(differentiated(typed, learning))
+    return [
+        macs_of(typed, at) * ((learning[owner] > 0) + (not passed.isdisjoint(node.inputs)))
+        for at, (node, owner) in enumerate(
+            zip(typed.network.nodes, typed.network.owners, strict=True)
+        )
+    ]
 
 
 # --- the network ------------------------------------------------------------------------------
@@ -91,7 +90,7 @@ def total(count: Callable[[TypedNetwork, int], int], typed: TypedNetwork) -> int
 def trainable_params(typed: TypedNetwork) -> int:
     """The parameters that training changes: all but the frozen ones."""
     recipe = typed.network.recipe or Recipe()
-    return total(lambda network, position: learning_parameters(network, position, recipe), typed)
+    return sum(all_learning(typed, recipe))
 
 
 def inference_params(typed: TypedNetwork) -> int:

@@ -8,20 +8,14 @@ from cnndsl.analysis.alignment import Alignment
 from cnndsl.analysis.change_records import Change
 from cnndsl.analysis.summary import word
 from cnndsl.diagnostics.source import Source, Span
-from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
+from cnndsl.elaborate.network import InputNode, TypedNetwork
 from cnndsl.elaborate.unparse import train_statement
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import LABELLED, Recipe
 from cnndsl.syntax.ast import Name, Setting, Train
 from cnndsl.syntax.printer import print_statement
 
-__all__ = ["inputs_of", "interface_changes", "origins", "training_changes"]
-
-
-def inputs_of(typed: TypedNetwork, at: int) -> tuple[int, ...]:
-    """The nodes that a node reads; none of an input."""
-    node = typed.network.nodes[at]
-    return node.inputs if isinstance(node, LayerNode) else ()
+__all__ = ["interface_changes", "origins", "training_changes"]
 
 
 def origins(at: int, typed: TypedNetwork, partners: Mapping[int, int]) -> set[int]:
@@ -35,7 +29,7 @@ def origins(at: int, typed: TypedNetwork, partners: Mapping[int, int]) -> set[in
             found.add(one)
         elif one not in seen:
             seen.add(one)
-            pending.extend(inputs_of(typed, one))
+            pending.extend(typed.network.nodes[one].inputs)
     return found
 
 
@@ -109,15 +103,12 @@ def _value(value: object) -> str:
 def _classes(old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
     if tuple(old) == tuple(new):
         return
-    if not old or not new or len(old) != len(new):
+    gone, come = ([x for x in one if x not in other] for one, other in ((old, new), (new, old)))
+    if len(old) != len(new):
         yield Change("classes", *(_count(one) for one in (old, new)))
-        gone, come = ([x for x in one if x not in other] for one, other in ((old, new), (new, old)))
-        if old and new and (gone or come):
-            yield Change("classes named", _some(gone), _some(come))
-    elif {*old} == {*new}:
+    elif not gone and not come:
         yield Change("classes", "in one order", "in another")
-    else:
-        gone, come = ([x for x in one if x not in other] for one, other in ((old, new), (new, old)))
+    if old and new and (gone or come):
         yield Change("classes named", _some(gone), _some(come))
 
 

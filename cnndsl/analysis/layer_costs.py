@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from cnndsl.analysis.cost import activation_bytes_of, buffers_of, macs_of, params_of
 from cnndsl.analysis.liveness import live_nodes
-from cnndsl.analysis.memory import NUMBER, alive_at_peak, learning_parameters, saved_bytes
+from cnndsl.analysis.memory import NUMBER, alive_at_peak, all_learning, saved_bytes
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.recipe.recipe import Recipe
@@ -40,8 +40,7 @@ def _live_params(typed: TypedNetwork) -> list[int]:
 
 
 def _learning(typed: TypedNetwork) -> list[int]:
-    recipe = typed.network.recipe or Recipe()
-    return _each(lambda network, at: learning_parameters(network, at, recipe), typed)
+    return all_learning(typed, typed.network.recipe or Recipe())
 
 
 def _weights(typed: TypedNetwork) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnndsl.elaborate.network import LayerNode, Network
+from cnndsl.elaborate.network import Network
 
 __all__ = ["live_nodes"]
 
@@ -17,6 +17,5 @@ def live_nodes(network: Network, outputs: Iterable[int] | None = None) -> list[i
         position = pending.pop()
         if position not in live:
             live.add(position)
-            node = network.nodes[position]
-            pending.extend(node.inputs if isinstance(node, LayerNode) else ())
+            pending.extend(network.nodes[position].inputs)
     return sorted(live)

@@ -18,8 +18,8 @@ __all__ = [
     "NUMBER",
     "TrainingMemory",
     "alive_at_peak",
+    "all_learning",
     "differentiated",
-    "learning_parameters",
     "peak_activations",
     "saved_bytes",
     "training_memory",
@@ -83,9 +83,8 @@ def _last_readers(typed: TypedNetwork, owners: Sequence[int]) -> dict[int, int]:
     """The last node that reads each memory (itself, where nobody does); outputs have none."""
     last = {owner: owner for owner in owners}
     for position, node in enumerate(typed.network.nodes):
-        if isinstance(node, LayerNode):
-            for source in node.inputs:
-                last[owners[source]] = position
+        for source in node.inputs:
+            last[owners[source]] = position
     for position in typed.network.outputs.values():
         last.pop(owners[position], None)
     return last
@@ -99,11 +98,14 @@ def weight_bytes(typed: TypedNetwork) -> int:
     return NUMBER * sum(weight.elements for weights in typed.weights for weight in weights)
 
 
-def learning_parameters(typed: TypedNetwork, position: int, recipe: Recipe) -> int:
-    """How many numbers of a node's weights training changes: none of a frozen layer's."""
-    if recipe.freezes(typed.network.nodes[position].name):
-        return 0
-    return sum(weight.elements for weight in typed.weights[position] if weight.trainable)
+def all_learning(typed: TypedNetwork, recipe: Recipe) -> list[int]:
+    """How many numbers of each node's weights training changes: none of a frozen layer's."""
+    return [
+        0
+        if recipe.freezes(node.name)
+        else sum(weight.elements for weight in weights if weight.trainable)
+        for node, weights in zip(typed.network.nodes, typed.weights, strict=True)
+    ]
 
 
 # --- training ---------------------------------------------------------------------------------
@@ -130,7 +132,7 @@ class TrainingMemory:
 
 def training_memory(typed: TypedNetwork, recipe: Recipe, batch: int) -> TrainingMemory:
     """What a training step of this recipe takes with a batch of this size."""
-    learning = [learning_parameters(typed, at, recipe) for at in range(len(typed.network.nodes))]
+    learning = all_learning(typed, recipe)
     gradients = NUMBER * sum(learning)
     return TrainingMemory(
         weights=weight_bytes(typed),
@@ -152,8 +154,7 @@ def saved_bytes(typed: TypedNetwork, learning: Sequence[int]) -> list[int]:
     sizes = [0] * len(typed.types)
     for position in differentiated(typed, learning):
         node = typed.network.nodes[position]
-        if not isinstance(node, LayerNode):
-            continue
+        assert isinstance(node, LayerNode)
         if "inputs" in node.layer.saves:
             saved.update(owners[source] for source in node.inputs)
         if "output" in node.layer.saves:

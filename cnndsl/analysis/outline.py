@@ -120,7 +120,7 @@ class _Folding:
         self.first: dict[int, int] = {}
         self.readers: list[list[int]] = [[] for _ in self.network.nodes]
         for position, node in enumerate(self.network.nodes):
-            for read in node.inputs if isinstance(node, LayerNode) else ():
+            for read in node.inputs:
                 self.readers[read].append(position)
 
     def fold(self, parts: Sequence[Part], *, within: bool = False) -> tuple[Part, ...]:

@@ -49,6 +49,11 @@ class InputNode:
     span: Span
     assumed: frozenset[int] = frozenset()
 
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The positions of the nodes that it reads, as a layer has them: none."""
+        return ()
+
 
 @frozen
 class Share:

@@ -55,7 +55,7 @@ def _way(case: Case) -> list[int]:
         position = waiting.pop()
         if position not in found:
             found.add(position)
-            waiting.extend(getattr(nodes[position], "inputs", ()))
+            waiting.extend(nodes[position].inputs)
     return sorted(found)
 
 

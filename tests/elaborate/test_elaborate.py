@@ -51,7 +51,7 @@ def test_the_input_is_a_stream() -> None:
 
 def test_a_named_input_is_a_stream_of_its_name() -> None:
     built = network("input left 4\ninput right 4\nadd(left, right)\n")
-    assert built.network.nodes[2].inputs == (0, 1)  # type: ignore[union-attr]
+    assert built.network.nodes[2].inputs == (0, 1)
 
 
 def test_joins_start_every_chain_from_the_current_stream() -> None:

@@ -50,7 +50,7 @@ def connections(network: TypedNetwork) -> dict[str, int]:
         if f"{layer.name}.bias" in network.weights_of(at):
             found[layer.name] += units
         if layer.layer == "subsample":
-            [source] = network.network.nodes[at].inputs  # type: ignore[union-attr]
+            [source] = network.network.nodes[at].inputs
             found[layer.name] += math.prod(network.types[source].dims)
     return found
 

@@ -117,7 +117,7 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
         heads = []
     readers: dict[int, list[int]] = {}
     for at, node in enumerate(network.nodes):
-        for read in node.inputs if isinstance(node, LayerNode) else ():
+        for read in node.inputs:
             readers.setdefault(read, []).append(at)
     before = _before(network)
     found = []
@@ -152,7 +152,7 @@ def _before(network: Network) -> list[int]:
     before: list[int] = []
     for node in network.nodes:
         bits = 0
-        for read in node.inputs if isinstance(node, LayerNode) else ():
+        for read in node.inputs:
             bits |= before[read] | 1 << read
         before.append(bits)
     return before
