@@ -31,7 +31,15 @@ from cnndsl.graph.manifest import read_artifact
 from cnndsl.graph.npy import read_npy_header
 from cnndsl.graph.onnx_weights import numbers_of, read_model, refuse_rounded
 from cnndsl.graph.weight_checksum import verify_weights
-from cnndsl.graph.weights import SHOWN, Array, compare_classes, quoted, refuse_not_finite
+from cnndsl.graph.weights import (
+    SHOWN,
+    Array,
+    as_float32,
+    compare_classes,
+    from_bfloat16,
+    quoted,
+    refuse_not_finite,
+)
 
 __all__ = [
     "FLOATS",
@@ -122,20 +130,7 @@ class WeightsFile:
         Raises:
             UserError: CNN601 where float32 cannot hold one.
         """
-        numbers = self._numbers(name)
-        with numpy.errstate(over="ignore"):
-            converted: Array = numpy.asarray(numbers).astype(numpy.float32, copy=False)
-        if (
-            numbers.dtype.itemsize > 4
-            and not (numpy.isfinite(converted) | ~numpy.isfinite(numbers)).all()
-        ):
-            raise UserError(
-                "CNN601",
-                f"the weight {quoted(name)} in `{self.path}` holds numbers that are too large for"
-                f" float32: up to {numpy.abs(numbers).max():.3g}",
-                help="give weights of a run that did not diverge",
-            )
-        return converted
+        return as_float32(self._numbers(name), f"the weight {quoted(name)}", self.path)
 
     def conversion(self, names: Iterable[str]) -> str:
         """What should be said of these tensors where they are not float32; empty otherwise."""
@@ -256,15 +251,14 @@ def classes_of_weights(path: str | os.PathLike[str]) -> tuple[str, ...] | None:
 
 
 def _bfloat16(path: str, name: str) -> Array:
-    """A tensor of bfloat16, which NumPy does not know: the upper halves of float32."""
+    """A tensor of bfloat16."""
     with open_regular(path) as file:
         length = int.from_bytes(file.read(8), "little")
         tensor = json.loads(file.read(length))[name]
         begin, end = tensor["data_offsets"]
         file.seek(8 + length + begin)
         halves = numpy.frombuffer(file.read(end - begin), "<u2")
-    numbers: Array = (halves.astype(numpy.uint32) << numpy.uint32(16)).view(numpy.float32)
-    return numbers.reshape(tensor["shape"])
+    return from_bfloat16(halves).reshape(tensor["shape"])
 
 
 def _class_names(metadata: Mapping[str, str]) -> tuple[str, ...]:

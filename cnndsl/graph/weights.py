@@ -19,7 +19,9 @@ __all__ = [
     "SHOWN",
     "Array",
     "Numbers",
+    "as_float32",
     "compare_classes",
+    "from_bfloat16",
     "not_finite",
     "quoted",
     "raw_bytes",
@@ -65,6 +67,38 @@ def raw_bytes(array: Numbers) -> memoryview:
     """The numbers of a weight as ONNX and safetensors store them: little-endian, row by row."""
     flat = numpy.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
     return flat.view(numpy.uint8).data
+
+
+def as_float32(numbers: Numbers, what: str, path: str | os.PathLike[str]) -> Array:
+    """Numbers of any floating-point type that were read from a file; those of float32 as they are.
+
+    Args:
+        numbers: of a tensor.
+        what: the tensor, in words.
+        path: the file.
+
+    Raises:
+        UserError: CNN601 where float32 cannot hold one.
+    """
+    with numpy.errstate(over="ignore"):
+        converted: Array = numpy.asarray(numbers).astype(numpy.float32, copy=False)
+    if (
+        numbers.dtype.itemsize > 4
+        and not (numpy.isfinite(converted) | ~numpy.isfinite(numbers)).all()
+    ):
+        raise UserError(
+            "CNN601",
+            f"{what} in `{os.fspath(path)}` holds numbers that are too large for float32: up to"
+            f" {numpy.abs(numbers).max():.3g}",
+            help="give weights of a run that did not diverge",
+        )
+    return converted
+
+
+def from_bfloat16(halves: NDArray[numpy.uint16]) -> Array:
+    """Numbers of bfloat16, which NumPy does not know: the upper halves of float32."""
+    numbers: Array = (halves.astype(numpy.uint32) << numpy.uint32(16)).view(numpy.float32)
+    return numbers
 
 
 def not_finite(weights: Mapping[str, Array]) -> tuple[str, ...]:

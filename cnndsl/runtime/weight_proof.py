@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy
-from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.weights import Array
+from cnndsl.graph.weights import Array, Numbers
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.start import ANSWERING, CPU, start
 
@@ -26,8 +25,6 @@ __all__ = ["Proof", "prove_model", "prove_module"]
 _SAMPLES = 2
 _MOST = 1e-3
 """So far from each other, as a part of the largest, both may be: float32, and other algorithms."""
-
-Numbers = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,8 @@ def paired(
         UserError: CNN650, CNN651 and CNN656 where the file cannot be read, CNN652 to CNN655 where
             it cannot be paired.
     """
-    targets = targets_of(typed)
     name = os.fspath(path)
-    layers = list(darknet_layers(targets, name)) if is_darknet(name) else None
+    layers = list(darknet_layers(targets_of(typed), name)) if is_darknet(name) else None
     with open_source(name, layers) as source:
         yield pair_source(typed, source, rules, layout)
 

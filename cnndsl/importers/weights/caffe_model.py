@@ -18,9 +18,9 @@ import numpy
 
 from cnndsl.files import open_regular
 from cnndsl.graph.protobuf import Field, ProtobufError, fields, numbers_of, size_of
+from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import (
     LeftOut,
-    Numbers,
     Role,
     SourceLayer,
     SourceTensor,
@@ -30,7 +30,7 @@ from cnndsl.importers.weights.source import (
     opened,
 )
 
-__all__ = ["CaffeLayer", "caffe_layers", "open_caffe"]
+__all__ = ["open_caffe"]
 
 _NETWORK = {"name": 1, "layers": 2, "layer": 100}
 _V1 = {"bottom": 2, "top": 3, "name": 4, "type": 5, "blobs": 6}
@@ -72,7 +72,7 @@ class _Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class CaffeLayer:
+class _Layer:
     """A layer of a model, as the file has it."""
 
     name: str
@@ -98,7 +98,7 @@ def open_caffe(path: str) -> AbstractContextManager[WeightsSource]:
 
 def _source(path: str, stack: ExitStack) -> WeightsSource:
     file = stack.enter_context(open_regular(path))
-    found = caffe_layers(file)
+    found = _layers(file)
     if not any(one.blobs for one in found):
         raise broken(
             path,
@@ -112,7 +112,7 @@ def _source(path: str, stack: ExitStack) -> WeightsSource:
 # --- the messages -----------------------------------------------------------------------------
 
 
-def caffe_layers(file: BinaryIO) -> list[CaffeLayer]:
+def _layers(file: BinaryIO) -> list[_Layer]:
     """All layers of an open model, of whatever form.
 
     Raises:
@@ -128,7 +128,7 @@ def caffe_layers(file: BinaryIO) -> list[CaffeLayer]:
     return found
 
 
-def _layer(file: BinaryIO, message: Field) -> CaffeLayer:
+def _layer(file: BinaryIO, message: Field) -> _Layer:
     numbers = _V2 if message.number == _NETWORK["layer"] else _V1
     inside = list(fields(file, message.body, message.stop))
     texts: dict[str, list[str]] = {name: [] for name in numbers}
@@ -147,7 +147,7 @@ def _layer(file: BinaryIO, message: Field) -> CaffeLayer:
             for name in ("name", "type", "bottom", "top"):
                 if one.number == numbers[name]:
                     texts[name].append(_text(file, one))
-    return CaffeLayer(
+    return _Layer(
         name=(texts["name"] or [""])[-1],
         type=kind or (texts["type"] or [""])[-1],
         bottoms=tuple(texts["bottom"]),
@@ -157,7 +157,7 @@ def _layer(file: BinaryIO, message: Field) -> CaffeLayer:
     )
 
 
-def _oldest(file: BinaryIO, message: Field, outside: Sequence[Field]) -> CaffeLayer:
+def _oldest(file: BinaryIO, message: Field, outside: Sequence[Field]) -> _Layer:
     """A layer of 2013's form, whose connections stand around it."""
     texts, blobs = {"name": "", "type": ""}, []
     for one in fields(file, message.body, message.stop):
@@ -171,7 +171,7 @@ def _oldest(file: BinaryIO, message: Field, outside: Sequence[Field]) -> CaffeLa
         for name in ("bottom", "top")
     }
     kind = _V0_TYPES.get(texts["type"], texts["type"])
-    return CaffeLayer(
+    return _Layer(
         texts["name"], kind, connected["bottom"], connected["top"], tuple(blobs), legacy=True
     )
 
@@ -239,7 +239,7 @@ class _Reader:
     path: str
     file: BinaryIO
 
-    def layers(self, found: Sequence[CaffeLayer]) -> tuple[list[SourceLayer], list[LeftOut]]:
+    def layers(self, found: Sequence[_Layer]) -> tuple[list[SourceLayer], list[LeftOut]]:
         """The layers with blobs, a Scale behind a BatchNorm being part of that."""
         layers: list[SourceLayer] = []
         left: list[LeftOut] = []
@@ -261,9 +261,7 @@ class _Reader:
                 left.append(LeftOut(f"{name}[2]", "what mean and variance are divided by"))
         return layers, left
 
-    def _tensors(
-        self, layer: CaffeLayer, name: str, scale: CaffeLayer | None
-    ) -> Iterator[SourceTensor]:
+    def _tensors(self, layer: _Layer, name: str, scale: _Layer | None) -> Iterator[SourceTensor]:
         if layer.type == "BatchNorm" and len(layer.blobs) in (2, 3):
             for at, role in enumerate((Role.MEAN, Role.VARIANCE)):
                 yield self._statistics(layer, name, at, role)
@@ -293,18 +291,18 @@ class _Reader:
                 blob = layer.blobs[at]
                 yield self._tensor(blob, f"{name}[{at}]", Role.OTHER, blob.shape)
 
-    def _kernel(self, layer: CaffeLayer, name: str, order: str) -> SourceTensor:
+    def _kernel(self, layer: _Layer, name: str, order: str) -> SourceTensor:
         shape = layer.blobs[0].shape
         if layer.type in ("InnerProduct", "Embed") and len(shape) > 2:
             shape = tuple(shape[-2:]) if all(one == 1 for one in shape[:-2]) else shape
-        axes = kernel_axes(order, len(shape)) if order else ""
+        axes = kernel_axes(order, len(shape))
         return self._tensor(layer.blobs[0], f"{name}[0]", Role.KERNEL, shape, axes)
 
-    def _vector(self, layer: CaffeLayer, name: str, at: int, role: Role) -> SourceTensor:
+    def _vector(self, layer: _Layer, name: str, at: int, role: Role) -> SourceTensor:
         blob = layer.blobs[at]
         return self._tensor(blob, f"{name}[{at}]", role, (math.prod(blob.shape),))
 
-    def _statistics(self, layer: CaffeLayer, name: str, at: int, role: Role) -> SourceTensor:
+    def _statistics(self, layer: _Layer, name: str, at: int, role: Role) -> SourceTensor:
         blob = layer.blobs[at]
 
         def read() -> Numbers:
@@ -337,7 +335,7 @@ class _Reader:
         return numpy.frombuffer(content, f"<f{blob.width}").reshape(shape)
 
 
-def _is_part_of(norm: CaffeLayer, scale: CaffeLayer) -> bool:
+def _is_part_of(norm: _Layer, scale: _Layer) -> bool:
     """Whether a Scale does for a BatchNorm what that leaves out."""
     reads = norm.type == "BatchNorm" and norm.tops[:1] == scale.bottoms[:1]
     return reads and len(scale.blobs) == 2

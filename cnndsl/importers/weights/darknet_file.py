@@ -21,8 +21,8 @@ import numpy
 
 from cnndsl.files import open_regular
 from cnndsl.graph.protobuf import size_of
+from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import (
-    Numbers,
     Role,
     SourceLayer,
     SourceTensor,

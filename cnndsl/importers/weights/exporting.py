@@ -20,14 +20,19 @@ from cnndsl.diagnostics.words import abridged_lines
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.files import write_atomically
 from cnndsl.graph.weight_files import open_weights, read_weights
-from cnndsl.graph.weights import SHOWN, Array, quoted, safetensors_chunks
+from cnndsl.graph.weights import SHOWN, Array, Numbers, quoted, safetensors_chunks
 from cnndsl.importers.weights.layout import sizes
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.pytorch_writer import checkpoint
 from cnndsl.importers.weights.shipped_maps import ShippedMap, shipped_maps
-from cnndsl.importers.weights.source import Numbers, Role
-from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, targets_of
-from cnndsl.typecheck.heads import head_positions
+from cnndsl.importers.weights.source import Role
+from cnndsl.importers.weights.targets import (
+    Group,
+    TargetLayer,
+    TargetTensor,
+    targets_of,
+    training_heads,
+)
 
 __all__ = [
     "Exported",
@@ -115,8 +120,8 @@ def export_state_dict(
         UserError: CNN601 and CNN602 for the file, CNN658 where a map does not name every weight,
             or two of them alike.
     """
-    arrays = _arrays(typed, weights)
     targets = targets_of(typed)
+    arrays = _arrays(typed, weights, targets)
     layers = [one for one in targets if one.tensors[0].name in arrays]
     if rules:
         return _named(layers, arrays, tuple(rules), "the map", typed.name)
@@ -155,18 +160,16 @@ def write_state_dict(path: str | os.PathLike[str], exported: Exported) -> int:
     )
 
 
-def _arrays(typed: TypedNetwork, weights: str | os.PathLike[str]) -> dict[str, Array]:
+def _arrays(
+    typed: TypedNetwork, weights: str | os.PathLike[str], targets: Sequence[TargetLayer]
+) -> dict[str, Array]:
     """The weights in a file, those of the heads of training among them where it has them."""
-    heads: Sequence[int] = ()
-    try:
-        heads = head_positions(typed.network)
-    except UserError:  # a recipe that cannot be carried out
-        heads = ()
-    with open_weights(weights, verify=False) as file:
-        all_there = all(
-            one.name in file.stored for layer in targets_of(typed) for one in layer.tensors
-        )
-    return read_weights(weights, typed, heads=heads if all_there else ())
+    heads = training_heads(typed.network)
+    if heads:
+        with open_weights(weights, verify=False) as file:
+            if any(one.name not in file.stored for layer in targets for one in layer.tensors):
+                heads = ()
+    return read_weights(weights, typed, heads=heads)
 
 
 def _of_library(library: Library) -> list[ShippedMap]:

@@ -22,9 +22,9 @@ from zipfile import ZipFile
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import check_regular, natural, open_regular
 from cnndsl.graph.archives import ZIP_ERRORS
+from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import (
     LeftOut,
-    Numbers,
     Role,
     SourceLayer,
     SourceTensor,
@@ -286,7 +286,7 @@ class _Reader:
         )
         if role is Role.KERNEL and not order and word == "kernel":
             order = {2: "IO"}.get(len(shape), "*IO")
-        axes = kernel_axes(order, len(shape)) if "*" in order else order
+        axes = kernel_axes(order, len(shape))
 
         def read() -> Numbers:
             most = Limits.current().unpacked

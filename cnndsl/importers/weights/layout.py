@@ -15,7 +15,8 @@ from functools import partial
 
 import numpy
 
-from cnndsl.importers.weights.source import Numbers, Role, SourceTensor
+from cnndsl.graph.weights import Numbers
+from cnndsl.importers.weights.source import Role, SourceTensor
 from cnndsl.importers.weights.targets import TargetLayer, TargetTensor
 
 __all__ = ["Conversion", "conversion", "sizes"]

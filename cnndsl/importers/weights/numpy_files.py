@@ -23,9 +23,9 @@ import numpy
 from cnndsl.files import natural, open_regular
 from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.graph.npy import read_npy_header
+from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import (
     LeftOut,
-    Numbers,
     Role,
     SourceLayer,
     SourceTensor,

@@ -20,9 +20,9 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import numpy_helper
 
 from cnndsl.files import open_regular
+from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import (
     LeftOut,
-    Numbers,
     Role,
     SourceLayer,
     SourceTensor,
@@ -185,7 +185,7 @@ class _Reader:
         if tensor is None or name in self.taken or len(tensor.dims) < 2:
             return
         self.taken.add(name)
-        axes = kernel_axes(order, len(tensor.dims)) if "*" in order else order
+        axes = kernel_axes(order, len(tensor.dims))
         if perm and axes:
             # What the node reads at `perm[i]` of the array is its axis i.
             letters = dict(zip(perm, axes, strict=True))

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy
 from typing_extensions import TypedDict
 
-from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.weights import Array, quoted, refuse_not_finite
+from cnndsl.graph.weights import Array, as_float32, quoted, refuse_not_finite
 from cnndsl.importers.weights.layout import Conversion
 from cnndsl.importers.weights.source import LeftOut, SourceTensor
 from cnndsl.importers.weights.targets import TargetTensor
@@ -109,20 +108,11 @@ class Pairing:
     def _numbers(self, pair: Pair) -> Array:
         if pair.source is None:
             return numpy.full(pair.target.shape, pair.fill, numpy.float32)
-        numbers = pair.source.read()
-        with numpy.errstate(over="ignore"):
-            converted = numpy.asarray(pair.conversion.convert(numbers)).astype(numpy.float32)
-        if numbers.dtype.itemsize > 4 and numpy.isfinite(numbers).all():
-            beyond = not numpy.isfinite(converted).all()
-            if beyond:
-                raise UserError(
-                    "CNN601",
-                    f"{quoted(pair.source.name)} in `{self.path}` holds numbers that are too large"
-                    f" for float32: up to {numpy.abs(numbers).max():.3g}",
-                    help="give weights of a run that did not diverge",
-                )
+        numbers = as_float32(pair.source.read(), quoted(pair.source.name), self.path)
+        # A copy: what was read may be a module's own memory.
+        converted: Array = numpy.array(pair.conversion.convert(numbers), order="C")
         assert converted.shape == pair.target.shape
-        return numpy.ascontiguousarray(converted)
+        return converted
 
     def metadata(self, spec_sha256: str, classes: Iterable[str]) -> dict[str, str]:
         """What stands in the file beside the weights, as in those of a run of ours."""

@@ -22,6 +22,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.files import open_regular
 from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.graph.protobuf import size_of
+from cnndsl.graph.weights import Numbers, from_bfloat16
 from cnndsl.importers.weights.pickles import (
     BoundedFile,
     Call,
@@ -30,8 +31,8 @@ from cnndsl.importers.weights.pickles import (
     UnsafePickleError,
     read_pickle,
 )
-from cnndsl.importers.weights.source import Numbers, WeightsSource, broken, opened
-from cnndsl.importers.weights.state_dict import Entry, state_dict_source
+from cnndsl.importers.weights.source import WeightsSource, broken, opened
+from cnndsl.importers.weights.state_dict import BETWEEN, Entry, state_dict_source
 from cnndsl.limits import Limits
 
 __all__ = ["open_pytorch"]
@@ -115,9 +116,9 @@ def _opened(path: str, stack: ExitStack) -> WeightsSource:
     file.seek(0)
     try:
         if is_zip:
-            zipped = _Zipped(path, stack.enter_context(ZipFile(file)))
+            zipped = _Zipped(stack.enter_context(ZipFile(file)))
             return _source(path, zipped.content(), zipped.read, "zip")
-        legacy = _Legacy(path, file, size_of(file))
+        legacy = _Legacy(file, size_of(file))
         return _source(path, legacy.content(), legacy.read, "before 2020")
     except UnsafePickleError as error:
         raise _unsafe(path, error.name) from error
@@ -148,7 +149,7 @@ def _source(path: str, content: Any, read: ReadStorage, form: str) -> WeightsSou
         if isinstance(value, dict) and id(value) not in seen and depth < 16:
             seen.add(id(value))
             items = [
-                (f"{name}\0{key}" if name else str(key), one, depth + 1)
+                (f"{name}{BETWEEN}{key}" if name else str(key), one, depth + 1)
                 for key, one in value.items()
             ]
             waiting += reversed(items)
@@ -230,8 +231,7 @@ def _numbers(
     )
     if not half:
         return view.copy()
-    # NumPy does not know it: the upper halves of float32.
-    return (view.astype(numpy.uint32) << numpy.uint32(16)).view(numpy.float32)
+    return from_bfloat16(view)
 
 
 # --- where the numbers are --------------------------------------------------------------------
@@ -241,7 +241,6 @@ def _numbers(
 class _Zipped:
     """A zip file with ``data.pkl``, and a member for each storage."""
 
-    path: str
     archive: ZipFile
     folder: str = ""
     kept: tuple[str, bytes] = ("", b"")
@@ -282,7 +281,6 @@ class _Zipped:
 class _Legacy:
     """Pickles one behind the other, then the storages in the order of their keys."""
 
-    path: str
     file: BinaryIO
     size: int
     places: dict[str, int] = field(default_factory=dict)
@@ -299,9 +297,8 @@ class _Legacy:
             return storages.setdefault(found.key, found)
 
         read_pickle(bounded, _allowed)  # the version of the form
-        read_pickle(
-            bounded, _allowed
-        )  # sizes and byte order, which only old machines had otherwise
+        # Sizes and byte order, which only old machines had otherwise.
+        read_pickle(bounded, _allowed)
         content = read_pickle(bounded, _allowed, known)
         at = 0
         keys = read_pickle(bounded, _allowed)

@@ -12,8 +12,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from typing_extensions import override
 
-from cnndsl.graph.weights import raw_bytes
-from cnndsl.importers.weights.source import Numbers
+from cnndsl.graph.weights import Numbers, raw_bytes
 
 __all__ = ["checkpoint"]
 

@@ -11,19 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, TypeAlias
-
-from numpy.typing import NDArray
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import reason
+from cnndsl.graph.weights import Numbers
 
 __all__ = [
     "LeftOut",
-    "Numbers",
     "Role",
     "SourceLayer",
     "SourceTensor",
@@ -33,8 +30,6 @@ __all__ = [
     "opened",
     "told_as_unreadable",
 ]
-
-Numbers: TypeAlias = NDArray[Any]
 
 _WINDOW = ("", "W", "HW", "DHW")
 
@@ -139,7 +134,7 @@ class WeightsSource:
     channels_last: bool | None = False
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
-    classes: tuple[str, ...] = field(default=())
+    classes: tuple[str, ...] = ()
 
     @cached_property
     def tensors(self) -> Mapping[str, SourceTensor]:
@@ -148,11 +143,13 @@ class WeightsSource:
 
 
 def kernel_axes(order: str, rank: int) -> str:
-    """The letters of a kernel's axes, ``*`` standing for its window's.
+    """The letters of a kernel's axes, ``*`` standing for its window's; an order without stays it.
 
-    >>> kernel_axes("OI*", 4), kernel_axes("*IO", 3), kernel_axes("OI*", 2)
-    ('OIHW', 'WIO', 'OI')
+    >>> kernel_axes("OI*", 4), kernel_axes("*IO", 3), kernel_axes("OI*", 2), kernel_axes("IO", 2)
+    ('OIHW', 'WIO', 'OI', 'IO')
     """
+    if "*" not in order:
+        return order
     window = rank - (len(order) - 1)
     return order.replace("*", _WINDOW[window]) if 0 <= window < len(_WINDOW) else ""
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import (
     LeftOut,
-    Numbers,
     Role,
     SourceLayer,
     SourceTensor,
@@ -20,7 +20,7 @@ from cnndsl.importers.weights.source import (
     broken,
 )
 
-__all__ = ["Entry", "divided", "state_dict_source"]
+__all__ = ["BETWEEN", "Entry", "state_dict_source"]
 
 BETWEEN = "\0"
 """Stands between the keys of dictionaries that lie in each other."""
@@ -75,7 +75,7 @@ def state_dict_source(
         UserError: CNN650 where no dictionary of tensors is the state dict.
     """
     chosen, left, notes = _chosen(path, entries)
-    layers, counters = divided(chosen)
+    layers, counters = _divided(chosen)
     return WeightsSource(
         path,
         form,
@@ -86,7 +86,7 @@ def state_dict_source(
     )
 
 
-def divided(entries: Mapping[str, Entry]) -> tuple[list[SourceLayer], list[LeftOut]]:
+def _divided(entries: Mapping[str, Entry]) -> tuple[list[SourceLayer], list[LeftOut]]:
     """Layers by the names before the last dot, in the order of their first tensors."""
     front = _front(entries)
     groups: dict[str, dict[str, tuple[str, Entry]]] = {}
@@ -96,21 +96,14 @@ def divided(entries: Mapping[str, Entry]) -> tuple[list[SourceLayer], list[LeftO
         if part == "num_batches_tracked":
             left.append(LeftOut(name, "a counter of training steps"))
             continue
-        if layer.rpartition(".")[2] == "out_proj" and f"{layer[:-9]}.in_proj_weight" in _tails(
-            groups
-        ):
-            layer, part = layer[:-9], f"out_proj.{part}"
+        outer, _, last = layer.rpartition(".")
+        if last == "out_proj" and "in_proj_weight" in groups.get(outer, ()):
+            layer, part = outer, f"out_proj.{part}"
         groups.setdefault(layer, {})[part] = name, entry
     layers = []
     for layer, parts in groups.items():
         layers += _layers(layer, parts)
     return layers, left
-
-
-def _tails(groups: Mapping[str, Mapping[str, object]]) -> set[str]:
-    return {
-        f"{layer}.in_proj_weight" for layer, parts in groups.items() if "in_proj_weight" in parts
-    }
 
 
 def _front(names: Iterable[str]) -> str:

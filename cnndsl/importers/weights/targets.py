@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,15 @@ from cnndsl.importers.weights.darknet_file import DarknetLayer
 from cnndsl.importers.weights.source import Role, kernel_axes
 from cnndsl.typecheck.heads import head_positions
 
-__all__ = ["Group", "TargetLayer", "TargetTensor", "darknet_layers", "group_of", "targets_of"]
+__all__ = [
+    "Group",
+    "TargetLayer",
+    "TargetTensor",
+    "darknet_layers",
+    "group_of",
+    "targets_of",
+    "training_heads",
+]
 
 
 class Group(StrEnum):
@@ -111,10 +119,7 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
     """The layers with weights of a network and its heads, in the order of the spec."""
     network = typed.network
     needed = network_weights(typed)
-    try:
-        heads = head_positions(network)
-    except UserError:  # a recipe that cannot be carried out: the network still answers
-        heads = []
+    heads = training_heads(network)
     readers: dict[int, list[int]] = {}
     for at, node in enumerate(network.nodes):
         for read in node.inputs:
@@ -128,14 +133,12 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
         tensors = tuple(
             TargetTensor(f"{node.name}.{one.name}", Role(one.name), one.shape) for one in weights
         )
-        order = _ORDERS.get(node.layer.keyword, "")
-        rank = len(weights[0].shape)
         found.append(
             TargetLayer(
                 node.name,
                 node.layer.keyword,
                 tensors,
-                axes=kernel_axes(order, rank) if "*" in order else order,
+                axes=kernel_axes(_ORDERS.get(node.layer.keyword, ""), len(weights[0].shape)),
                 required=tensors[0].name in needed,
                 maps=_maps(typed, node.inputs[0]) if node.inputs else (),
                 norm=_norm(typed, readers.get(at, [])),
@@ -145,6 +148,14 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
             )
         )
     return tuple(found)
+
+
+def training_heads(network: Network) -> Sequence[int]:
+    """The positions of the heads of training; none where its recipe cannot be carried out."""
+    try:
+        return head_positions(network)
+    except UserError:  # the network still answers
+        return ()
 
 
 def _before(network: Network) -> list[int]:

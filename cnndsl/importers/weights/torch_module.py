@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.weights import Array
-from cnndsl.importers.weights.source import Numbers, WeightsSource
+from cnndsl.graph.weights import Array, Numbers
+from cnndsl.importers.weights.source import WeightsSource
 from cnndsl.importers.weights.state_dict import Entry, state_dict_source
 
 __all__ = ["answer_of", "module_source"]

@@ -63,7 +63,7 @@ def exported(spec: str, library: Library, monkeypatch: pytest.MonkeyPatch) -> Sh
     from cnndsl.importers.weights import exporting
 
     arrays = {one.name: hollow(*one.shape) for x in targets_of(network(spec)) for one in x.tensors}
-    monkeypatch.setattr(exporting, "_arrays", lambda typed, weights: arrays)
+    monkeypatch.setattr(exporting, "_arrays", lambda typed, weights, targets: arrays)
     found = export_state_dict(network(spec), "", (), library)
     return {name: tuple(array.shape) for name, array in found.tensors.items()}
 
