@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from cnndsl.diagnostics.words import abridged
 from cnndsl.importers.weights.fitting import Fit, Fitting
@@ -21,7 +22,7 @@ from cnndsl.importers.weights.pairing import Pair, Pairing
 from cnndsl.importers.weights.refusals import Refusals
 from cnndsl.importers.weights.shipped_maps import ShippedMap, shipped_maps
 from cnndsl.importers.weights.source import LeftOut, SourceLayer, SourceTensor, WeightsSource
-from cnndsl.importers.weights.targets import TargetLayer
+from cnndsl.importers.weights.targets import TargetLayer, TargetTensor
 
 __all__ = ["pair"]
 
@@ -70,6 +71,14 @@ class _Matcher:
     kept: list[tuple[SourceLayer, Fit]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @cached_property
+    def _target_layers(self) -> Mapping[str, TargetLayer]:
+        return {one.name: one for one in self.targets}
+
+    @cached_property
+    def _weights(self) -> Mapping[str, tuple[TargetLayer, TargetTensor]]:
+        return {one.name: (layer, one) for layer in self.targets for one in layer.tensors}
+
     # --- the user's map -----------------------------------------------------------------------
 
     def take_rules(self, rules: Sequence[Rule]) -> None:
@@ -96,10 +105,11 @@ class _Matcher:
         if rule.leaves_out:
             self.left.append(LeftOut(tensor.name, "left out by the map"))
             return
-        weights = {one.name: (layer, one) for layer in self.targets for one in layer.tensors}
+        weights = self._weights
         if name not in weights:
-            layers = [one.name for one in self.targets]
-            raise self.refusals.no_such_weight(rule, tensor.name, name, [*weights, *layers])
+            raise self.refusals.no_such_weight(
+                rule, tensor.name, name, [*weights, *self._target_layers]
+            )
         if name in self.pairs:
             raise self.refusals.twice(rule, tensor.name, name)
         found = self.fitting.tensor(tensor, *weights[name], rule.axes)
@@ -112,7 +122,7 @@ class _Matcher:
             self.left += [LeftOut(one.name, "left out by the map") for one in layer.tensors]
             self.taken |= {one.name for one in layer.tensors}
             return
-        layers = {one.name: one for one in self.targets}
+        layers = self._target_layers
         if name not in layers:
             raise self.refusals.no_such_weight(rule, layer.name, name, [*layers])
         if any(one.name in self.pairs for one in layers[name].tensors):

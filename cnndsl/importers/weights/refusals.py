@@ -234,18 +234,15 @@ class Refusals:
 
 
 def _noun(group: Group) -> str:
-    return (
-        "layer"
-        if group is Group.OTHER
-        else {
-            Group.KERNEL: "kernel",
-            Group.NORM: "normalisation",
-            Group.AFFINE: "scale with a bias",
-            Group.VECTOR: "vector",
-            Group.OFFSET: "bias alone",
-            Group.ATTENTION: "attention",
-        }[group]
-    )
+    return {
+        Group.KERNEL: "kernel",
+        Group.NORM: "normalisation",
+        Group.AFFINE: "scale with a bias",
+        Group.VECTOR: "vector",
+        Group.OFFSET: "bias alone",
+        Group.ATTENTION: "attention",
+        Group.OTHER: "layer",
+    }[group]
 
 
 def _of_source(layer: SourceLayer) -> str:
