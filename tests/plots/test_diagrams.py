@@ -22,8 +22,9 @@ from cnndsl.plots.diagram.draw import drawn
 from cnndsl.plots.diagram.graph import Box, Diagram, Frame, Graph
 from cnndsl.plots.diagram.labels import SMALL
 from cnndsl.plots.diagram.mermaid import mermaid
-from cnndsl.plots.diagram.page import SLIDE, page
+from cnndsl.plots.diagram.page import page
 from cnndsl.plots.diagram.picture import picture
+from cnndsl.plots.diagram.placed import SLIDE
 from cnndsl.plots.diagram.theme import THEMES, Theme
 from cnndsl.plots.figure import encoded
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cnndsl.frozen import frozen, mutable
+from cnndsl.frozen import mutable, replace
 from cnndsl.plots.diagram.graph import Box, Frame, Graph
 from cnndsl.plots.diagram.hairpin import hairpin
 from cnndsl.plots.diagram.labels import PILE, SMALL, frame_title, label_of, width_of
@@ -39,19 +39,8 @@ def framed(inside: Placed, title: Sequence[str], *, is_detail: bool = False) -> 
     lines = [Wire(((at, 0.0), (at, head)), arrow=False) for at in moved.inputs]
     lines += [Wire(((at, height - FOOT), (at, height)), arrow=False) for at in moved.outputs]
     frame = PlacedFrame(Rect(0, 0, width, height), title, is_detail)
-    return Placed(
-        width, height, moved.boxes, (frame, *moved.frames), (*moved.wires, *lines), moved.notes,
-        moved.inputs, moved.outputs,
-    )  # fmt: skip
-
-
-@frozen
-class _Column:
-    pieces: tuple[Piece, ...]
-
-    @property
-    def height(self) -> float:
-        return sum(piece.placed.height for piece in self.pieces)
+    frames, wires = (frame, *moved.frames), (*moved.wires, *lines)
+    return replace(moved, width=width, height=height, frames=frames, wires=wires)
 
 
 @mutable
@@ -68,19 +57,15 @@ class Columns:
     def least(self, graph: Graph) -> float:
         """No column can be lower than this: the highest box, or what stands side by side."""
         found = [0.0]
+        nodes = self._sized(graph, 1e9)
         for segment in segments_of(graph):
             if len(segment.nodes) > 1:
-                pin = hairpin(graph, segment, self._sized(graph, 1e9))
-                if pin is not None:
-                    found.append(pin.placed.height)
-                    continue
-                found.append(
-                    place(graph, segment, self._sized(graph, 1e9), detail=False).placed.height
-                )
+                piece = hairpin(graph, segment, nodes) or place(graph, segment, nodes, detail=False)
+                found.append(piece.placed.height)
                 continue
             node = graph.nodes[segment.nodes[0]]
-            inside = HEAD + FOOT + self.least(node.graph) if isinstance(node, Frame) else 0.0
-            found.append(inside)
+            if isinstance(node, Frame):
+                found.append(HEAD + FOOT + self.least(node.graph))
         return max(found)
 
     def place(self, graph: Graph, room: float, *, detail: bool = False) -> Placed:
@@ -125,7 +110,7 @@ def _width_for_notes(graph: Graph, at: int) -> float:
     return len(shapes) * (max(width_of(shape, SMALL) for shape in shapes.values()) + 10)
 
 
-def _filled(pieces: Sequence[Piece], room: float) -> list[_Column]:
+def _filled(pieces: Sequence[Piece], room: float) -> list[list[Piece]]:
     """The pieces in columns, as evenly high as the room allows with so few columns."""
     best = _greedy(pieces, room)
     low, high = max((piece.placed.height for piece in pieces), default=0.0), room
@@ -140,7 +125,7 @@ def _filled(pieces: Sequence[Piece], room: float) -> list[_Column]:
     return _greedy(pieces, max(low, high))
 
 
-def _greedy(pieces: Sequence[Piece], room: float) -> list[_Column]:
+def _greedy(pieces: Sequence[Piece], room: float) -> list[list[Piece]]:
     found: list[list[Piece]] = [[]]
     height = 0.0
     for piece in pieces:
@@ -150,25 +135,25 @@ def _greedy(pieces: Sequence[Piece], room: float) -> list[_Column]:
             height = 0.0
         found[-1].append(piece)
         height += piece.placed.height
-    return [_Column(tuple(column)) for column in found]
+    return found
 
 
-def _stacked(column: _Column) -> Piece:
+def _stacked(column: Sequence[Piece]) -> Piece:
     """The pieces of a column as one, so that lines go straight from one into the next."""
     at: list[float] = []
-    for number, piece in enumerate(column.pieces):
+    for number, piece in enumerate(column):
         if number == 0:
             at.append(0.0)
             continue
-        before = column.pieces[number - 1]
+        before = column[number - 1]
         at.append(at[-1] + before.exits[0] - piece.entries[0])
     left = min(at, default=0.0)
     placed, y = Placed(0, 0), 0.0
-    for x, piece in zip(at, column.pieces, strict=True):
+    for x, piece in zip(at, column, strict=True):
         moved = piece.placed.moved(x - left, y)
         placed = _joined(placed, moved, x - left + piece.placed.width, y + piece.placed.height)
         y += piece.placed.height
-    first, last = column.pieces[0], column.pieces[-1]
+    first, last = column[0], column[-1]
     entries = tuple(one + at[0] - left for one in first.entries)
     exits = tuple(one + at[-1] - left for one in last.exits)
     risen = None if last.risen is None else y - last.placed.height
@@ -176,11 +161,7 @@ def _stacked(column: _Column) -> Piece:
 
 
 def _joined(one: Placed, other: Placed, right: float, bottom: float) -> Placed:
-    return Placed(
-        max(one.width, right), max(one.height, bottom),
-        (*one.boxes, *other.boxes), (*one.frames, *other.frames),
-        (*one.wires, *other.wires), (*one.notes, *other.notes),
-    )  # fmt: skip
+    return one.with_other(other, max(one.width, right), max(one.height, bottom))
 
 
 def _side_by_side(pieces: Sequence[Piece]) -> Placed:
@@ -204,7 +185,7 @@ def _side_by_side(pieces: Sequence[Piece]) -> Placed:
                 way = (before, (before[0], low), (gutter, low), (gutter, 3.0), *way[1:])
             else:
                 way = (before, (before[0], 3.0), *way[1:])
-            placed = _joined(placed, Placed(0, 0, wires=(Wire(way, False, square=True),)), 0, 0)
+            placed = replace(placed, wires=(*placed.wires, Wire(way, False, square=True)))
         if number == 0:
             inputs = tuple(one + x for one in piece.entries)
         if number + 1 < len(pieces):
@@ -217,7 +198,5 @@ def _side_by_side(pieces: Sequence[Piece]) -> Placed:
     lines = [Wire(((one, 0.0), (one, top)), False) for one in inputs if top]
     ends = [Wire(((one, top + pieces[-1].placed.height), (one, bottom)), False) for one in outputs]
     extra = tuple(line for line in (*lines, *ends) if line.points[0] != line.points[1])
-    return Placed(
-        placed.width, bottom, placed.boxes, placed.frames, (*placed.wires, *extra), placed.notes,
-        inputs, outputs,
-    )  # fmt: skip
+    wires = (*placed.wires, *extra)
+    return replace(placed, height=bottom, wires=wires, inputs=inputs, outputs=outputs)

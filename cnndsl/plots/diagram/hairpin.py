@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import field
 
 from cnndsl.frozen import mutable
-from cnndsl.plots.diagram.graph import BORDER, Box, Edge, Graph, Port
+from cnndsl.plots.diagram.graph import Box, Edge, Graph, Port
 from cnndsl.plots.diagram.labels import SMALL, width_of
 from cnndsl.plots.diagram.place import Piece, Sized
 from cnndsl.plots.diagram.placed import Note, Placed, PlacedBox, Rect, Wire
@@ -54,7 +54,12 @@ class _Hairpin:
         self._ascend()
         wide = [self.sized[node].width for node in self.left]
         beside = max(
-            (width_of(one, SMALL) + _ASIDE for one in self._shapes(self.left)), default=0.0
+            (
+                width_of(edge.shape, SMALL) + _ASIDE
+                for edge in self.graph.edges
+                if edge.source[0] in self.left
+            ),
+            default=0.0,
         )
         reach = max(*(one / 2 for one in wide), beside)
         middle = max((self.sized[one].width for one in self.bridges.values()), default=0.0)
@@ -67,9 +72,6 @@ class _Hairpin:
             self._put(node)
         self._lines()
         return self._piece(half)
-
-    def _shapes(self, nodes: Sequence[int]) -> list[str]:
-        return [edge.shape for edge in self.graph.edges if edge.source[0] in nodes]
 
     # --- heights ---
 
@@ -196,11 +198,8 @@ class _Hairpin:
         self.wires.append(Wire(((self.x_right, top), (self.x_right, -shift)), arrow=False))
         right = max([self.x_right + half, *(note.rect.right for note in self.notes)])
         placed = Placed(
-            right, bottom + 4, tuple(self.boxes), (), tuple(self.wires), tuple(self.notes)
+            right, bottom + 4 + shift, tuple(self.boxes), (), tuple(self.wires), tuple(self.notes)
         ).moved(0, shift)
-        placed = Placed(
-            placed.width, bottom + 4 + shift, placed.boxes, (), placed.wires, placed.notes
-        )
         exits = (self.x_right,) * len(self.segment.exits)
         return Piece(placed, (self.x_left,) * len(self.segment.entries), exits, risen=0.0)
 
@@ -223,13 +222,12 @@ def _sides(graph: Graph, segment: Segment) -> _Sides | None:
         into[edge.target[0]].append(edge)
     fold = _fold(segment, at)
     left, rest = nodes[: fold + 1], nodes[fold + 1 :]
-    before: Port | int = entry
+    before = entry
     for node in left:
-        sources = {edge.source for edge in into[node]}
-        if sources != {before if isinstance(before, tuple) else (before, 0)}:
+        if {edge.source for edge in into[node]} != {before}:
             return None
-        before = node
-    return _right_side(graph, segment, into, left, rest)
+        before = (node, 0)
+    return _right_side(segment, into, left, rest)
 
 
 def _fold(segment: Segment, at: dict[int, int]) -> int:
@@ -246,7 +244,6 @@ def _fold(segment: Segment, at: dict[int, int]) -> int:
 
 
 def _right_side(
-    graph: Graph,
     segment: Segment,
     into: dict[int, list[Edge]],
     left: list[int],
@@ -279,4 +276,4 @@ def _right_side(
     order = [left.index(port[0]) if port[0] in left else -1 for port in skips.values()]
     nested = order == sorted(order, reverse=True) and len({*order}) == len(order)
     good = not waiting and nested and len(skips) >= _SKIPS and segment.exits == [(last, 0)]
-    return (left, right, skips, bridges) if good and BORDER not in (left[0], last) else None
+    return (left, right, skips, bridges) if good else None

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cnndsl.frozen import replace
 from cnndsl.plots.diagram.columns import Columns, framed
 from cnndsl.plots.diagram.graph import Diagram
-from cnndsl.plots.diagram.placed import Placed
+from cnndsl.plots.diagram.placed import SLIDE, Placed, scale_on_slide
 
-__all__ = ["SLIDE", "page"]
+__all__ = ["page"]
 
-SLIDE = (960.0, 540.0)
-"""A slide's size in points."""
 _APART = 26.0
 """Points between the network and what is beside it."""
 _COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48)
@@ -23,7 +22,7 @@ _COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48)
 
 def page(diagram: Diagram) -> Placed:
     """The diagram with all its parts in their places."""
-    best: Placed | None = None
+    best, largest = Placed(0, 0), 0.0
     columns = Columns()
     details = [
         framed(columns.place(one.graph, SLIDE[1], detail=True), (one.title,), is_detail=True)
@@ -32,9 +31,9 @@ def page(diagram: Diagram) -> Placed:
     for room in _rooms(columns.height(diagram.graph), columns.least(diagram.graph)):
         whole = columns.place(diagram.graph, room)
         for way in _ways(whole, details):
-            if best is None or _scale(way) > 1.02 * _scale(best):
-                best = way
-    assert best is not None
+            scale = scale_on_slide(way.width, way.height)
+            if scale > 1.02 * largest:
+                best, largest = way, scale
     return best
 
 
@@ -45,11 +44,6 @@ def _rooms(total: float, least: float) -> Iterator[float]:
         yield max(room, least)
         if room < least:
             break
-
-
-def _scale(placed: Placed) -> float:
-    """How large a placed diagram can be on a slide."""
-    return min(SLIDE[0] / placed.width, SLIDE[1] / placed.height)
 
 
 def _ways(whole: Placed, details: Sequence[Placed]) -> Iterator[Placed]:
@@ -96,11 +90,10 @@ def _in_rows(details: Sequence[Placed], wide: float) -> Placed:
 
 def _merged(one: Placed, other: Placed) -> Placed:
     """Both; their sizes are those of all that is in them."""
-    boxes, frames = (*one.boxes, *other.boxes), (*one.frames, *other.frames)
-    wires, notes = (*one.wires, *other.wires), (*one.notes, *other.notes)
-    rects = [box.rect for box in boxes] + [frame.rect for frame in frames]
-    rects += [note.rect for note in notes]
-    points = [point for wire in wires for point in wire.points]
+    both = one.with_other(other, 0, 0)
+    rects = [box.rect for box in both.boxes] + [frame.rect for frame in both.frames]
+    rects += [note.rect for note in both.notes]
+    points = [point for wire in both.wires for point in wire.points]
     width = max([one.width, *(rect.right for rect in rects), *(x for x, _ in points)])
     height = max([one.height, *(rect.bottom for rect in rects), *(y for _, y in points)])
-    return Placed(width, height, boxes, frames, wires, notes)
+    return replace(both, width=width, height=height)

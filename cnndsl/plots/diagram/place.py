@@ -89,6 +89,8 @@ class _Placing:
         self.leaving -= {edge.source for edge in self.graph.edges if edge.target[0] != BORDER}
         for edge in self.graph.edges:
             self.tell.setdefault(edge.source, edge.shape)
+        self.notes_of = {vertex: self._notes(node) for node, vertex in self.vertex_of.items()}
+        self.noted = {self.ranks[vertex] for vertex, notes in self.notes_of.items() if notes}
         self.extents = [self._extent(vertex) for vertex in range(self.count)]
         self.layering = arrange(self.extents, self.pairs, self.ranks)
 
@@ -118,8 +120,7 @@ class _Placing:
         if node is None:
             return 4.0, 4.0
         line = self._line(node)
-        at = self.segment.nodes[vertex - len(self.segment.entries)]
-        notes = [width_of(text, SMALL) + _ASIDE + 2 for text in self._notes(at).values()]
+        notes = [width_of(text, SMALL) + _ASIDE + 2 for text in self.notes_of[vertex].values()]
         beside = notes[0] if len(notes) == 1 else 0.0
         if len(notes) > 1:
             count = len(notes)
@@ -188,14 +189,12 @@ class _Placing:
         """The top and the bottom of each layer."""
         layers = max(self.ranks, default=-1) + 1
         heights = [0.0] * layers
-        noted, curved, pointed = [False] * layers, [False] * layers, [False] * layers
+        curved, pointed = [False] * layers, [False] * layers
         for vertex, rank in enumerate(self.ranks):
             node = self._node(vertex)
             if node is None:
                 continue
             heights[rank] = max(heights[rank], node.height)
-            at = self.segment.nodes[vertex - len(self.segment.entries)]
-            noted[rank] |= bool(self._notes(at))
             pointed[rank] |= node.inside is None or len(node.inside.inputs) != 1
         for (source, target), passed in self.layering.bends.items():
             middles = self.layering.middles
@@ -210,7 +209,7 @@ class _Placing:
             y += heights[rank]
             bottoms.append(y)
             if rank + 1 < layers:
-                y += NOTE if noted[rank] else BARE
+                y += NOTE if rank in self.noted else BARE
                 y += CURVE if curved[rank] else 0.0
                 y += ARROW if pointed[rank + 1] else BARE
         return tops, bottoms
@@ -237,8 +236,7 @@ class _Placing:
             self.frames += inside.frames
             self.wires += inside.wires
             self.notes += inside.notes
-        at = self.segment.nodes[vertex - len(self.segment.entries)]
-        for port, text in self._notes(at).items():
+        for port, text in self.notes_of[vertex].items():
             x, y = self._out(vertex, port[1])
             self.notes.append(_note(x, y, text))
 
@@ -311,11 +309,7 @@ class _Placing:
 
     def _free(self, rank: int) -> float:
         """Below a layer, where lines may turn aside: under its notes."""
-        noted = any(
-            self.ranks[self.vertex_of[node]] == rank and self._notes(node)
-            for node in self.segment.nodes
-        )
-        return self.bottoms[rank] + (NOTE if noted else 0.0)
+        return self.bottoms[rank] + (NOTE if rank in self.noted else 0.0)
 
     def _before(self, vertex: int) -> float:
         top = self.tops[self.ranks[vertex]]

@@ -6,7 +6,24 @@ from cnndsl.frozen import frozen
 from cnndsl.plots.diagram.graph import Box
 from cnndsl.plots.diagram.labels import Label
 
-__all__ = ["Note", "Placed", "PlacedBox", "PlacedFrame", "Rect", "Wire"]
+__all__ = [
+    "SLIDE",
+    "Note",
+    "Placed",
+    "PlacedBox",
+    "PlacedFrame",
+    "Rect",
+    "Wire",
+    "scale_on_slide",
+]
+
+SLIDE = (960.0, 540.0)
+"""A slide's size in points."""
+
+
+def scale_on_slide(width: float, height: float) -> float:
+    """How large something of a size can be on a slide."""
+    return min(SLIDE[0] / width, SLIDE[1] / height)
 
 
 @frozen
@@ -125,3 +142,11 @@ class Placed:
             tuple(one + x for one in self.inputs),
             tuple(one + x for one in self.outputs),
         )
+
+    def with_other(self, other: Placed, width: float, height: float) -> Placed:
+        """Both, on so much room; values pass the borders of neither."""
+        return Placed(
+            width, height,
+            (*self.boxes, *other.boxes), (*self.frames, *other.frames),
+            (*self.wires, *other.wires), (*self.notes, *other.notes),
+        )  # fmt: skip
