@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnndsl.diagnostics.render.characters import visible
-from cnndsl.plots.diagram.graph import Box, Diagram, Graph, Place, links_of
+from cnndsl.plots.diagram.graph import Box, Diagram, Graph, Place, border_names, links_of, name_of
 from cnndsl.plots.diagram.labels import frame_title, remark_of, title_of
 from cnndsl.plots.diagram.theme import Theme
 
@@ -44,9 +44,9 @@ def _nodes(graph: Graph, theme: Theme, prefix: str, at: Place, indent: str) -> I
     for position, node in enumerate(graph.nodes):
         place = (*at, position)
         if isinstance(node, Box):
-            yield f"{indent}{_name(prefix, place)} [{_look(node, theme)}]"
+            yield f"{indent}{name_of(prefix, place)} [{_look(node, theme)}]"
             continue
-        yield f"{indent}subgraph cluster_{_name(prefix, place)} {{"
+        yield f"{indent}subgraph cluster_{name_of(prefix, place)} {{"
         yield f'{indent}  label={_quoted("  ".join(frame_title(node)))}; style="dashed,rounded"'
         yield from _nodes(node.graph, theme, prefix, place, f"{indent}  ")
         yield f"{indent}}}"
@@ -62,17 +62,12 @@ def _look(box: Box, theme: Theme) -> str:
 
 def _edges(graph: Graph, prefix: str) -> Iterator[str]:
     """An arrow for each value; what comes from outside, or leaves, has a point of its own."""
-    for link in links_of(graph):
-        source = _name(prefix, link.source) if link.source is not None else f"{prefix}_in"
-        target = _name(prefix, link.target) if link.target is not None else f"{prefix}_out"
+    links = links_of(graph)
+    for link in links:
+        source, target = link.ends(prefix)
         yield f"  {source} -> {target} [label={_quoted(link.shape)}]"
-    for end, place in (("in", "source"), ("out", "target")):
-        if any(getattr(link, place) is None for link in links_of(graph)):
-            yield f'  {prefix}_{end} [shape=point, label=""]'
-
-
-def _name(prefix: str, place: Place) -> str:
-    return "_".join((prefix, *map(str, place)))
+    for name in border_names(prefix, links):
+        yield f'  {name} [shape=point, label=""]'
 
 
 def _quoted(text: str) -> str:

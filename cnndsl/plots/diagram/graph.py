@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from cnndsl.frozen import frozen
 from cnndsl.layers.base import Family
+from cnndsl.plots.diagram.words import sizes
 
 __all__ = [
     "BORDER",
@@ -21,7 +22,9 @@ __all__ = [
     "Node",
     "Place",
     "Port",
+    "border_names",
     "links_of",
+    "name_of",
 ]
 
 Kind = Literal["input", "layer", "join", "block", "output", "loss"]
@@ -72,24 +75,29 @@ Node = Box | Frame
 
 @frozen
 class Edge:
-    """A value on its way; ``shape`` are its sizes: ``6x28x28``."""
+    """A value on its way, and its sizes; of calls that are drawn once, none where they differ."""
 
     source: Port
     target: Port
-    shape: str = ""
+    dims: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> str:
+        """Its sizes as a text: ``6×28×28``."""
+        return sizes(self.dims)
 
 
 @frozen
 class Graph:
     """Nodes in topological order and the edges between them.
 
-    ``inputs`` and ``outputs`` name what goes through the border.
+    So many ``inputs`` and ``outputs`` go through its border.
     """
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    inputs: int = 0
+    outputs: int = 0
 
     def boxes(self) -> Iterator[Box]:
         """All boxes, those in frames too."""
@@ -133,6 +141,24 @@ class Link:
     source: Place | None
     target: Place | None
     shape: str
+
+    def ends(self, prefix: str) -> tuple[str, str]:
+        """What a text calls both, in a graph that it calls ``prefix``."""
+        return (
+            f"{prefix}_in" if self.source is None else name_of(prefix, self.source),
+            f"{prefix}_out" if self.target is None else name_of(prefix, self.target),
+        )
+
+
+def name_of(prefix: str, place: Place) -> str:
+    """What a text calls a box or a frame of a graph."""
+    return "_".join((prefix, *map(str, place)))
+
+
+def border_names(prefix: str, links: Sequence[Link]) -> list[str]:
+    """What a text calls the outside, where something comes from there, or goes there."""
+    names = {name for link in links for name in link.ends(prefix)}
+    return [name for name in (f"{prefix}_in", f"{prefix}_out") if name in names]
 
 
 def links_of(graph: Graph) -> list[Link]:

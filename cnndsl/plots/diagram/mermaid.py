@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cnndsl.diagnostics.render.characters import visible
-from cnndsl.plots.diagram.graph import Box, Diagram, Graph, Place, links_of
+from cnndsl.plots.diagram.graph import Box, Diagram, Graph, Place, border_names, links_of, name_of
 from cnndsl.plots.diagram.labels import frame_title, remark_of, title_of
 from cnndsl.plots.diagram.theme import Theme
 
@@ -50,10 +50,10 @@ def _nodes(graph: Graph, prefix: str, at: Place, indent: str) -> Iterator[str]:
         if isinstance(node, Box):
             begin, end = _SHAPES[node.kind]
             label = "<br>".join(map(_escaped, (title_of(node), *remark_of(node))))
-            yield f'{indent}{_name(prefix, place)}{begin}"{label}"{end}:::{node.family}'
+            yield f'{indent}{name_of(prefix, place)}{begin}"{label}"{end}:::{node.family}'
             continue
         title = _escaped("  ".join(frame_title(node)))
-        yield f'{indent}subgraph {_name(prefix, place)}["{title or " "}"]'
+        yield f'{indent}subgraph {name_of(prefix, place)}["{title or " "}"]'
         yield from _nodes(node.graph, prefix, place, f"{indent}  ")
         yield f"{indent}end"
 
@@ -61,18 +61,12 @@ def _nodes(graph: Graph, prefix: str, at: Place, indent: str) -> Iterator[str]:
 def _edges(graph: Graph, prefix: str, indent: str) -> Iterator[str]:
     """An arrow for each value; what comes from outside, or leaves, has a dot of its own."""
     links = links_of(graph)
-    for end, place in (("in", "source"), ("out", "target")):
-        if any(getattr(link, place) is None for link in links):
-            yield f'{indent}{prefix}_{end}((" "))'
+    for name in border_names(prefix, links):
+        yield f'{indent}{name}((" "))'
     for link in links:
-        source = _name(prefix, link.source) if link.source is not None else f"{prefix}_in"
-        target = _name(prefix, link.target) if link.target is not None else f"{prefix}_out"
+        source, target = link.ends(prefix)
         shape = f'|"{_escaped(link.shape)}"|' if link.shape else ""
         yield f"{indent}{source} -->{shape} {target}"
-
-
-def _name(prefix: str, place: Place) -> str:
-    return "_".join((prefix, *map(str, place)))
 
 
 def _escaped(text: str) -> str:

@@ -13,16 +13,7 @@ from cnndsl.plots.diagram.chains import Chain, Container, chains_of, source_of
 from cnndsl.plots.diagram.classes import BlockClass
 from cnndsl.plots.diagram.ends import End
 from cnndsl.plots.diagram.graph import BORDER, Box, Edge, Frame, Graph, Node, Port
-from cnndsl.plots.diagram.words import (
-    TIMES,
-    Teller,
-    headline,
-    input_words,
-    plain,
-    remark,
-    setting,
-    sizes,
-)
+from cnndsl.plots.diagram.words import TIMES, headline, input_words, plain, remark, setting
 from cnndsl.syntax.ast import Expr, Number
 
 __all__ = ["Nesting"]
@@ -34,7 +25,7 @@ class _Level:
 
     members: dict[Hashable, int] = field(default_factory=dict)
     """Each member, and its position."""
-    edges: dict[tuple[Port, Port], str] = field(default_factory=dict)
+    edges: dict[tuple[Port, Port], tuple[int, ...]] = field(default_factory=dict)
     inputs: dict[int, int] = field(default_factory=dict)
     outputs: dict[int, int] = field(default_factory=dict)
     ports: dict[tuple[Hashable, int], int] = field(default_factory=dict)
@@ -42,8 +33,7 @@ class _Level:
     """How many output ports each member has."""
     taken: dict[Hashable, int] = field(default_factory=dict)
     """How many input ports each member has."""
-
-    entered: dict[tuple[Hashable, int] | None, int] = field(default_factory=dict)
+    entered: dict[tuple[Hashable, int], int] = field(default_factory=dict)
     """The input port of a call that a value enters by."""
 
     def add(self, member: Hashable) -> None:
@@ -152,17 +142,17 @@ class _Assembly:
                 if self.chain_of.get(value) is not chain:
                     yield read, value
 
-    def _sizes(self, position: int) -> str:
+    def _sizes(self, position: int) -> tuple[int, ...]:
         """The sizes of a node's result; in a block none where its calls differ."""
         types = self.nesting.typed.types
         if self.inside is None:
-            return sizes(types[position])
+            return types[position].dims
         value = self._value(position)
         if value not in self.chain_of:
-            return ""
+            return ()
         at = self.inside.steps[0].index(value)
         found = {types[steps[at]] for steps in self.inside.steps}
-        return sizes(types[position]) if len(found) == 1 else ""
+        return types[position].dims if len(found) == 1 else ()
 
     def _leave(self) -> None:
         """The results of a block's call that are read outside."""
@@ -182,7 +172,11 @@ class _Assembly:
             self._connect(value, self.chain_of.get(value), None, self._sizes(read))
 
     def _connect(
-        self, value: int, source: Chain | None, target: Chain | int | None, shape: str
+        self,
+        value: int,
+        source: Chain | None,
+        target: Chain | int | None,
+        dims: tuple[int, ...],
     ) -> None:
         """Lead a value from its box to another, through the borders of frames."""
         inner: list[Container | None] = [None, *(source.path if source else ())]
@@ -198,7 +192,7 @@ class _Assembly:
         ):
             level = self.levels[within]
             port = level.outputs.setdefault(value, len(level.outputs))
-            self._edge(within, self._from(within, member, value), (BORDER, port), shape)
+            self._edge(within, self._from(within, member, value), (BORDER, port), dims)
             member = within
             assert outer is None or outer in self.levels
         here = other[common - 1]
@@ -206,24 +200,24 @@ class _Assembly:
         for within in other[common:]:
             level = self.levels[within]
             port = level.inputs.setdefault(value, len(level.inputs))
-            self._edge(here, start, (self.levels[here].members[within], port), shape)
+            self._edge(here, start, (self.levels[here].members[within], port), dims)
             here, start = within, (BORDER, port)
         if target is None:
             level = self.levels[None]
             end = (BORDER, level.outputs.setdefault(value, len(level.outputs)))
         else:
             end = self._into(self.levels[here], target, value)
-        self._edge(here, start, end, shape)
+        self._edge(here, start, end, dims)
 
     def _into(self, level: _Level, target: Chain | int, value: int) -> Port:
         """The port where a value enters a box; a call takes the same value once."""
-        by_value = (target, value) if isinstance(target, Chain) and target.call else None
-        if by_value in level.entered:
-            return level.members[target], level.entered[by_value]
+        is_call = isinstance(target, Chain) and target.call is not None
+        if is_call and (target, value) in level.entered:
+            return level.members[target], level.entered[target, value]
         port = level.taken.get(target, 0)
         level.taken[target] = port + 1
-        if by_value is not None:
-            level.entered[by_value] = port
+        if is_call:
+            level.entered[target, value] = port
         return level.members[target], port
 
     def _from(self, within: Container | None, member: Hashable, value: int) -> Port:
@@ -240,16 +234,18 @@ class _Assembly:
             level.ports[member, value] = known
         return level.members[member], known
 
-    def _edge(self, within: Container | None, start: Port, end: Port, shape: str) -> None:
-        self.levels[within].edges.setdefault((start, end), shape)
+    def _edge(
+        self, within: Container | None, start: Port, end: Port, dims: tuple[int, ...]
+    ) -> None:
+        self.levels[within].edges.setdefault((start, end), dims)
 
     # --- nodes ---
 
     def _graph(self, within: Container | None, boxes: Mapping[Hashable, Node]) -> Graph:
         level = self.levels[within]
         nodes = tuple(self._node(member, boxes) for member in level.members)
-        edges = tuple(Edge(*ends, shape) for ends, shape in level.edges.items())
-        return Graph(nodes, edges, ("",) * len(level.inputs), ("",) * len(level.outputs))
+        edges = tuple(Edge(*ends, dims) for ends, dims in level.edges.items())
+        return Graph(nodes, edges, len(level.inputs), len(level.outputs))
 
     def _node(self, member: Hashable, boxes: Mapping[Hashable, Node]) -> Node:
         if isinstance(member, Chain):
@@ -265,7 +261,7 @@ class _Assembly:
         title, shares = "", ""
         if scope is not None:
             title = scope.block
-            shares = _owner(self, scope)
+            shares = self._owner(scope)
         return Frame(title, self._label(scope.name) if scope else "", times, graph, shares)
 
     def _times(self, repeats: Sequence[Repeat]) -> str:
@@ -287,10 +283,9 @@ class _Assembly:
         if isinstance(node, InputNode):
             words = input_words(node)
             return Box("input", "other", node.name, after=words, times=times, layers=names)
-        tell = self._tell
         at = chain.steps.index(core)
         before, after = (
-            tuple(self._name(step, tell) for step in steps)
+            tuple(map(self._name, steps))
             for steps in (chain.steps[:at], chain.steps[at + 1 :] if not chain.are_results else ())
         )
         labels = [node.name, chain.label, *(self.network.nodes[step].name for step in chain.steps)]
@@ -298,10 +293,10 @@ class _Assembly:
         return Box(
             "join" if node.layer.family == "join" else "layer",
             node.layer.family,
-            headline(node, tell),
+            headline(node, self._tell),
             name=label,
             before=before,
-            after=(*remark(node, tell), *after),
+            after=(*remark(node, self._tell), *after),
             times=times,
             shares=node.owner if node.share and not self._in_shared(chain) else "",
             layers=names,
@@ -309,7 +304,7 @@ class _Assembly:
 
     def _in_shared(self, chain: Chain) -> bool:
         """Whether a whole call around shares its weights, which is said of the call."""
-        return any(_owner(self, around.scope) for around in chain.path if around.scope)
+        return any(self._owner(around.scope) for around in chain.path if around.scope)
 
     def _tell(self, node: LayerNode, name: str) -> str:
         """What to write for a setting; of a kernel all sizes."""
@@ -319,10 +314,10 @@ class _Assembly:
             return TIMES.join([said] * rank)
         return said
 
-    def _name(self, position: int, tell: Teller) -> str:
+    def _name(self, position: int) -> str:
         node = self.network.nodes[position]
         assert isinstance(node, LayerNode)
-        return headline(node, tell)
+        return headline(node, self._tell)
 
     def _call(self, scope: Scope, times: str, names: tuple[str, ...]) -> Box:
         one = self.nesting.by_call[scope.name]
@@ -333,21 +328,20 @@ class _Assembly:
             name=self._label(scope.name),
             after=self.nesting.arguments(scope),
             times=times,
-            shares=_owner(self, scope),
+            shares=self._owner(scope),
             layers=names,
         )
+
+    def _owner(self, scope: Scope) -> str:
+        """The call whose weights all layers of a call use, if there is one."""
+        owners = set()
+        for position in steps_of(scope.parts):
+            node = self.network.nodes[position]
+            if isinstance(node, LayerNode) and self.nesting.typed.weights_of(position):
+                inner = node.name.removeprefix(scope.name)
+                owners.add(node.owner.removesuffix(inner) if node.share else "")
+        return owners.pop() if len(owners) == 1 else ""
 
 
 def _is_default(default: Expr | None, value: Value) -> bool:
     return isinstance(default, Number) and default.value == value
-
-
-def _owner(assembly: _Assembly, scope: Scope) -> str:
-    """The call whose weights all layers of a call use, if there is one."""
-    owners = set()
-    for position in steps_of(scope.parts):
-        node = assembly.network.nodes[position]
-        if isinstance(node, LayerNode) and assembly.nesting.typed.weights_of(position):
-            inner = node.name.removeprefix(scope.name)
-            owners.add(node.owner.removesuffix(inner) if node.share else "")
-    return owners.pop() if len(owners) == 1 else ""

@@ -7,10 +7,10 @@ from dataclasses import field
 from functools import lru_cache
 from typing import Literal
 
-from cnndsl.frozen import frozen, mutable
+from cnndsl.frozen import frozen, mutable, replace
 from cnndsl.layers.base import Family
 from cnndsl.plots.diagram.labels import SMALL, width_of, wrapped
-from cnndsl.plots.diagram.placed import Rect
+from cnndsl.plots.diagram.placed import Rect, scale_on_slide
 from cnndsl.plots.diagram.solids import Scale, Solid
 from cnndsl.plots.diagram.stages import Bundle, Course, Stage
 from cnndsl.plots.diagram.words import sizes
@@ -29,8 +29,6 @@ _FUNNEL = 46.0
 """The room for lines from several lanes to what joins them."""
 _LEAD = 26.0
 """The length of the arrow with which a row begins."""
-
-SLIDE = (960.0, 540.0)
 
 Role = Literal["name", "title", "remark", "size"]
 
@@ -101,13 +99,9 @@ def scene(course: Course) -> Scene:
         return _Placing(scale).across(course.bundles)
     [chain] = course.bundles[0].lanes
     found = [_Placing(scale).rows(chain, count) for count in range(1, min(6, len(chain)) + 1)]
-    large = (one for one in found if _fit(one) >= 1)
-    return next(large, max(found, key=_fit))
-
-
-def _fit(placed: Scene) -> float:
-    """How large a scene can be on a slide."""
-    return min(SLIDE[0] / placed.width, SLIDE[1] / placed.height)
+    scales = [scale_on_slide(one.width, one.height) for one in found]
+    large = (one for one, scale in zip(found, scales, strict=True) if scale >= 1)
+    return next(large, found[scales.index(max(scales))])
 
 
 _End = tuple[PlacedSolid, float | None]
@@ -127,7 +121,7 @@ class _Placing:
         """A chain in so many rows, as evenly as its widths allow."""
         y, last = 0.0, None
         for row in _split(chain, [self._room(stage) for stage in chain], count):
-            above, below = self._heights([row])
+            above, below = self._heights(row)
             last = self._lane(row, 0.0, y + above, last, fresh=last is not None)[-1]
             y += above + below + _ROWS
         return self._finished()
@@ -136,7 +130,7 @@ class _Placing:
         """Bundles side by side, the lanes of each below each other."""
         x, last = 0.0, None
         for bundle in bundles:
-            spans = [self._heights([lane], last) for lane in bundle.lanes]
+            spans = [self._heights(lane, last) for lane in bundle.lanes]
             total = sum(above + below for above, below in spans) + _ROWS * (len(spans) - 1)
             y = -total / 2 if len(spans) > 1 else -spans[0][0]
             y += last.y if last and len(spans) == 1 else 0.0
@@ -162,31 +156,30 @@ class _Placing:
         """The stage that lanes lead to, in the middle of them."""
         solid = self.scale.solid(stage.type)
         words = _captions(stage)
-        wide = max([width_of(text, size) for text, size, _ in words], default=0.0)
-        at = x + _FUNNEL + max(solid.width, wide, width_of(sizes(stage.type), SMALL)) / 2
+        wide = _width(words)
+        at = x + _FUNNEL + max(solid.width, wide, width_of(sizes(stage.type.dims), SMALL)) / 2
         placed = self._put(
             stage, solid, at, sum(end.y if by is None else by for end, by in ends) / len(ends)
         )
-        self._write(words, at, placed.rect.y - 8, stage.family)
+        self._write(words, at, placed.rect.y - 8 - _height(words), stage.family)
         self.written = at + wide / 2 + _WORDS
         self._size(stage, placed, placed.rect.bottom)
         self.passages += [Passage(end, placed, _arrow_to(stage), by) for end, by in ends]
         return placed
 
     def _heights(
-        self, lanes: Sequence[Sequence[Stage]], before: PlacedSolid | None = None
+        self, lane: Sequence[Stage], before: PlacedSolid | None = None
     ) -> tuple[float, float]:
         """How far a lane reaches above its middle, with its texts, and below."""
-        stages = [stage for lane in lanes for stage in lane]
-        halves = [self.scale.solid(stage.type).height / 2 for stage in stages]
+        halves = [self.scale.solid(stage.type).height / 2 for stage in lane]
         half = max([8.0, *halves, *([before.solid.height / 2] if before else [])])
-        words = max((_height(_captions(stage)) for stage in stages), default=0.0)
+        words = max((_height(_captions(stage)) for stage in lane), default=0.0)
         return half + 8 + words, half + 16
 
     def _room(self, stage: Stage) -> float:
         """About how wide a stage is."""
-        words = max([width_of(text, size) for text, size, _ in _captions(stage)], default=0.0)
-        return max(self.scale.solid(stage.type).width + _APART, words + _WORDS)
+        words = _width(_captions(stage)) + _WORDS
+        return max(self.scale.solid(stage.type).width + _APART, words)
 
     def _lane(
         self,
@@ -204,18 +197,17 @@ class _Placing:
         and below it too where lanes are ``parted``.
         """
         found: list[PlacedSolid] = []
-        above, below = self._heights([lane], before)
+        above, below = self._heights(lane, before)
         pen = _Pen(x, max(x, self.written) - _WORDS, x - _WORDS)
         previous = None if fresh else before
         for number, stage in enumerate(lane):
             begins = number == 0 and (parted or previous is None)
-            placed = self._put(stage, self.scale.solid(stage.type), 0.0, y)
+            solid = self.scale.solid(stage.type)
             lead = _LEAD if fresh and number == 0 else 0.0
             lead = _FUNNEL if begins and previous else _APART if previous else lead
-            placed = self._moved(
-                placed, pen.place(stage, placed, lead, begins=begins and not fresh)
-            )
-            self._write(_captions(stage), pen.middle, 0.0, stage.family, top=y - above)
+            x = pen.place(stage, solid, lead, begins=begins and not fresh)
+            placed = self._put(stage, solid, x, y)
+            self._write(_captions(stage), pen.middle, y - above, stage.family)
             self._size(stage, placed, y + below - 16)
             if previous or fresh:
                 how = _arrow_to(stage) if number == 0 and parted else stage
@@ -224,17 +216,13 @@ class _Placing:
             found.append(placed)
         return found
 
-    def _moved(self, placed: PlacedSolid, x: float) -> PlacedSolid:
-        self.solids[-1] = _moved(placed, x, 0.0)
-        return self.solids[-1]
-
     def _put(self, stage: Stage, solid: Solid, x: float, y: float) -> PlacedSolid:
         placed = PlacedSolid(x, y, solid, stage.family)
         self.solids.append(placed)
         return placed
 
     def _size(self, stage: Stage, placed: PlacedSolid, y: float) -> None:
-        text = sizes(stage.type)
+        text = sizes(stage.type.dims)
         wide = width_of(text, SMALL)
         middle = (placed.rect.x + placed.rect.right) / 2
         self.captions.append(Caption(Rect(middle - wide / 2, y + 5, wide, 9.0), text, "size"))
@@ -243,12 +231,10 @@ class _Placing:
         self,
         words: Sequence[tuple[str, float, Role]],
         middle: float,
-        bottom: float,
+        y: float,
         family: Family,
-        top: float | None = None,
     ) -> None:
-        """Lines of text, centred, which end at a height or begin at one."""
-        y = bottom - _height(words) if top is None else top
+        """Lines of text, centred, which begin at a height."""
         for text, size, role in words:
             wide, high = width_of(text, size), _line(size)
             self.captions.append(
@@ -263,15 +249,12 @@ class _Placing:
             Rect(one.target.x, one.by, 0.0, 2.0) for one in self.passages if one.by is not None
         ]
         x, y = min(one.x for one in rects), min(one.y for one in rects)
-        moved = {id(one): _moved(one, -x, -y) for one in self.solids}
+        moved = {id(one): replace(one, x=one.x - x, y=one.y - y) for one in self.solids}
         return Scene(
             max(one.right for one in rects) - x,
             max(one.bottom for one in rects) - y,
             tuple(moved.values()),
-            tuple(
-                Caption(one.rect.moved(-x, -y), one.text, one.role, one.family)
-                for one in self.captions
-            ),
+            tuple(replace(one, rect=one.rect.moved(-x, -y)) for one in self.captions),
             tuple(
                 Passage(
                     moved[id(one.source)] if one.source else None,
@@ -293,13 +276,13 @@ class _Pen:
     sizes: float
     middle: float = 0.0
 
-    def place(self, stage: Stage, placed: PlacedSolid, lead: float, *, begins: bool) -> float:
+    def place(self, stage: Stage, solid: Solid, lead: float, *, begins: bool) -> float:
         """The middle of the next solid; texts stand between it and the one before.
 
         Where a lane ``begins``, they stand above the solid.
         """
-        wide = max([width_of(text, size) for text, size, _ in _captions(stage)], default=0.0)
-        half, below = placed.solid.width / 2, width_of(sizes(stage.type), SMALL)
+        wide = _width(_captions(stage))
+        half, below = solid.width / 2, width_of(sizes(stage.type.dims), SMALL)
         at = max(self.solids + lead + half, self.sizes + _WORDS + below / 2)
         if begins:
             at = max(at, self.words + _WORDS + wide / 2, self.solids + lead + wide / 2)
@@ -311,10 +294,6 @@ class _Pen:
         self.words = self.middle + wide / 2 if wide else self.words
         self.solids, self.sizes = at + half, at + below / 2
         return at
-
-
-def _moved(one: PlacedSolid, x: float, y: float) -> PlacedSolid:
-    return PlacedSolid(one.x + x, one.y + y, one.solid, one.family)
 
 
 def _arrow_to(stage: Stage) -> Stage:
@@ -335,6 +314,10 @@ def _captions(stage: Stage) -> list[tuple[str, float, Role]]:
     room = max(width_of(text, SMALL) for text, _, _ in lines)
     remarks = wrapped(stage.remarks, max(room, 70.0), SMALL - 0.5)
     return [*lines, *((one, SMALL - 0.5, "remark") for one in remarks)]
+
+
+def _width(words: Sequence[tuple[str, float, Role]]) -> float:
+    return max([width_of(text, size) for text, size, _ in words], default=0.0)
 
 
 def _height(words: Sequence[tuple[str, float, Role]]) -> float:

@@ -37,7 +37,7 @@ def segments_of(graph: Graph) -> list[Segment]:
         else:
             into[edge.target[0]].append(edge)
     exits = [leaving[port] for port in sorted(leaving)]
-    entries: list[Port] = [(BORDER, port) for port in range(len(graph.inputs))]
+    entries: list[Port] = [(BORDER, port) for port in range(graph.inputs)]
     found: list[Segment] = []
     live = {port for port in entries if port in reach}
     begun = _begun(graph, into, at)

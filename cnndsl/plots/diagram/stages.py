@@ -167,9 +167,9 @@ class _Staging:
 
     def _given(self, at: int, layers: Sequence[str]) -> TensorType:
         """The type of what a node gives: that of what is read of it, or of its last layer."""
-        shapes = [edge.shape for edge in self.graph.edges if edge.source[0] == at]
-        if shapes and shapes[0]:
-            return TensorType(tuple(int(size) for size in shapes[0].split("×")))
+        read = [edge.dims for edge in self.graph.edges if edge.source[0] == at]
+        if read and read[0]:
+            return TensorType(read[0])
         return self.typed.types[self.position[layers[-1]]]
 
     def _reach(self, box: Box) -> tuple[tuple[Window, ...], bool]:
@@ -200,14 +200,14 @@ def _spliced(graph: Graph) -> Graph:
         into = [edge for edge in graph.edges if edge.target[0] == at]
         if isinstance(node, Frame) and _is_plain(node):
             [(_, before)] = {(edge.target[1], edge.source) for edge in into}
-            shape = into[0].shape
+            dims = into[0].dims
             previous = sources.get(before, before)
             for number, inner in enumerate(node.graph.nodes):
                 nodes.append(inner)
-                edges.append(Edge(previous, (len(nodes) - 1, 0), shape))
+                edges.append(Edge(previous, (len(nodes) - 1, 0), dims))
                 previous = (len(nodes) - 1, 0)
                 leaving = [edge for edge in node.graph.edges if edge.source[0] == number]
-                shape = leaving[0].shape
+                dims = leaving[0].dims
             sources[at, 0] = previous
             continue
         nodes.append(node)
@@ -215,9 +215,7 @@ def _spliced(graph: Graph) -> Graph:
             if edge.source[0] == at:
                 sources[edge.source] = (len(nodes) - 1, edge.source[1])
         edges += [
-            Edge(
-                sources.get(edge.source, edge.source), (len(nodes) - 1, edge.target[1]), edge.shape
-            )
+            Edge(sources.get(edge.source, edge.source), (len(nodes) - 1, edge.target[1]), edge.dims)
             for edge in into
         ]
     return Graph(tuple(nodes), tuple(edges))
@@ -227,7 +225,7 @@ def _is_plain(frame: Frame) -> bool:
     """Whether a frame holds nothing but layers one after the other, once."""
     graph = frame.graph
     boxes = all(isinstance(node, Box) and node.kind == "layer" for node in graph.nodes)
-    alone = len(graph.inputs) == len(graph.outputs) == 1 and not frame.times
+    alone = graph.inputs == graph.outputs == 1 and not frame.times
     return boxes and alone and len(graph.edges) == len(graph.nodes) + 1
 
 
@@ -251,7 +249,7 @@ def _main_road(graph: Graph) -> tuple[Graph, list[str]]:
     kept = sorted(needed)
     new = {at: number for number, at in enumerate(kept)}
     edges = tuple(
-        Edge((new[source], port), (new[target], into), edge.shape)
+        Edge((new[source], port), (new[target], into), edge.dims)
         for edge in graph.edges
         for (source, port), (target, into) in [(edge.source, edge.target)]
         if target in needed

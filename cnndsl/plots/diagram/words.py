@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cnndsl.analysis.summary import word
 from cnndsl.elaborate.network import InputNode, LayerNode
 from cnndsl.elaborate.values import Value, brief
-from cnndsl.types import TensorType
 
 __all__ = [
     "TIMES",
@@ -35,13 +34,13 @@ Teller = Callable[[LayerNode, str], str]
 TIMES = "×"
 
 
-def sizes(kind: TensorType) -> str:
+def sizes(dims: Sequence[int]) -> str:
     """A value's sizes.
 
-    >>> sizes(TensorType((6, 28, 28)))
+    >>> sizes((6, 28, 28))
     '6×28×28'
     """
-    return TIMES.join(map(str, kind.dims))
+    return TIMES.join(map(str, dims))
 
 
 def plain(node: LayerNode, name: str) -> str:
@@ -56,7 +55,7 @@ def shown(value: object) -> str:
     return TIMES.join(parts) if all(part.isdecimal() for part in parts) else text
 
 
-def headline(node: LayerNode, tell: Teller = plain) -> str:
+def headline(node: LayerNode, tell: Teller) -> str:
     """What a layer is, with the settings that it has no names for: ``conv 6 @ 5×5``."""
     layer = node.layer
     written = [name for name in layer.positional if getattr(layer, name) is not None]
@@ -64,7 +63,7 @@ def headline(node: LayerNode, tell: Teller = plain) -> str:
     return f"{layer.keyword} {joined}".rstrip()
 
 
-def remark(node: LayerNode, tell: Teller = plain) -> tuple[str, ...]:
+def remark(node: LayerNode, tell: Teller) -> tuple[str, ...]:
     """Further settings of a layer that are worth their room: ``stride 2``."""
     layer, fields = node.layer, type(node.layer).model_fields
     said = []
