@@ -16,7 +16,7 @@ from cnndsl.elaborate.schema_errors import example, value_example
 from cnndsl.elaborate.values import FUNCTIONS, SIZES
 from cnndsl.frozen import frozen, replace
 from cnndsl.language_server.completion_context import Context, Wanted
-from cnndsl.language_server.keywords import KEYWORDS, OPENERS, SIZE_FUNCTIONS
+from cnndsl.language_server.keywords import FOLLOWERS, KEYWORDS, OPENERS, SIZE_FUNCTIONS
 from cnndsl.language_server.layer_texts import parameter_text, parameters, schema_text
 from cnndsl.language_server.names_in_sight import Sight
 from cnndsl.language_server.positions import Lines
@@ -133,7 +133,7 @@ def _items(context: Context, sight: Sight) -> Iterator[_Item]:
         Wanted.ARGUMENT: lambda: _arguments(context, sight),
         Wanted.ATTRIBUTE: lambda: _attributes(context),
         Wanted.VALUE: lambda: _values(context, sight),
-        Wanted.EXPRESSION: lambda: _constants(sight),
+        Wanted.EXPRESSION: lambda: (*_constants(sight), *_booleans()),
         Wanted.STREAM: lambda: _streams(sight),
         Wanted.LABEL: lambda: _labels(sight),
         Wanted.SETTING: _settings,
@@ -147,6 +147,13 @@ def _items(context: Context, sight: Sight) -> Iterator[_Item]:
     }
     if context.wanted in find:
         yield from find[context.wanted]()
+    if context.further is not None:
+        yield from _attributes(replace(context, schema=context.further))
+    if context.settings:
+        yield from _preparations()
+    for name in context.words:
+        word = name.partition(" ")[0]
+        yield _Item(word, _KIND.Keyword, "", FOLLOWERS[name], KEYWORDS.get(word, ""), rank=6)
 
 
 def _words(context: Context) -> Iterator[_Item]:
@@ -244,6 +251,10 @@ def _constants(sight: Sight) -> Iterator[_Item]:
         yield _Item(name, _KIND.Function, SIZE_FUNCTIONS[name], snippet=f"{name}(${{1:identity}})")
 
 
+def _booleans() -> Iterator[_Item]:
+    yield from (_Item(word, _KIND.EnumMember) for word in ("yes", "no"))
+
+
 def _arguments(context: Context, sight: Sight) -> Iterator[_Item]:
     found = sight.blocks().get(context.callee)
     if found is None:
@@ -261,7 +272,7 @@ def _arguments(context: Context, sight: Sight) -> Iterator[_Item]:
     if parameter is None or parameter.is_stream:
         yield from _start(sight)
     if parameter is None or not parameter.is_stream:
-        yield from _constants(sight)
+        yield from (*_constants(sight), *_booleans())
 
 
 def _join(context: Context, sight: Sight) -> Iterator[_Item]:

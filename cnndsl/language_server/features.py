@@ -180,7 +180,7 @@ def _writing(server: SpecServer) -> None:
         where = context(document.checked_text, offset)
         texts = server.project.texts()
         shapes = await server.aside(lambda: claimed_shapes(where, document, texts))
-        return document, offset, where, Sight(view, document.path, offset, shapes, where.in_block)
+        return document, offset, where, Sight(view, document.path, offset, shapes, where)
 
     options = types.CompletionOptions(trigger_characters=_TRIGGERS, resolve_provider=True)
 

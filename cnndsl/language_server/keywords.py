@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["KEYWORDS", "OPENERS", "SIZE_FUNCTIONS"]
+__all__ = ["FOLLOWERS", "KEYWORDS", "OPENERS", "SIZE_FUNCTIONS"]
 
 KEYWORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -58,6 +58,25 @@ OPENERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """How what begins with a word is written, as a snippet."""
+
+FOLLOWERS: Mapping[str, str] = MappingProxyType(
+    {
+        "and": "and ${1:condition}",
+        "else": "else ${1:0}",
+        "else of a choice": "else { $0 }",
+        "from": 'from "${1:labels.txt}"',
+        "if": "if ${1:condition} else ${2:0}",
+        "if of a choice": "if ${1:condition} { $0 }",
+        "in": "in [${1:16, 32}] { $0 }",
+        "not": "not ${1:condition}",
+        "or": "or ${1:condition}",
+        "share": "share ${1:label}",
+        "stream": "stream ${1:x}",
+        "tokens": "tokens ${1:56} vocabulary ${2:20000}",
+        "vocabulary": "vocabulary ${1:20000}",
+    }
+)
+"""How words are written that go on with what stands before them, as snippets."""
 
 SIZE_FUNCTIONS: Mapping[str, str] = MappingProxyType(
     {

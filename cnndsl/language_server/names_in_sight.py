@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from cnndsl.diagnostics.source import Span
+from cnndsl.elaborate.draft import Poison
+from cnndsl.elaborate.network import LayerNode, Node
 from cnndsl.frozen import frozen
+from cnndsl.language_server.completion_context import Context
 from cnndsl.language_server.name_resolution import Resolution
 from cnndsl.language_server.names import FILE, Area, Names
 from cnndsl.language_server.symbol_texts import listed_values
 from cnndsl.language_server.view import View
-from cnndsl.syntax.ast import Block, Body, Module
+from cnndsl.syntax.ast import Block, Body, Call, Link, Module, Phrase
 from cnndsl.syntax.walk import walk
 
 __all__ = ["Sight"]
-
-_HEAD = re.compile(r"^[ \t]*block[ \t]+\w+[ \t]*\(([^()]*)\)[ \t]*\{", re.MULTILINE)
 
 MOST = 500
 """So many names of layers are proposed."""
@@ -32,8 +32,8 @@ class Sight:
     path: Path
     offset: int
     shapes: tuple[str, ...] = ()
-    in_block: bool = False
-    """Whether the place is in a block, be it one that cannot be read yet."""
+    context: Context | None = None
+    """What the tokens before the place say of it, also where it is in a text without a tree."""
 
     @cached_property
     def _resolution(self) -> Resolution:
@@ -57,7 +57,7 @@ class Sight:
         for node in self._around:
             if isinstance(node, Block):
                 return self._names.areas[node.body.span.start]
-        return Area(self.path, self.offset) if self.in_block else self._names.areas[FILE]
+        return Area(self.path, self.offset) if self._in_block else self._names.areas[FILE]
 
     def blocks(self) -> dict[str, tuple[Module, Block]]:
         """The blocks that can be called, each with its file; a block does not call itself."""
@@ -74,19 +74,13 @@ class Sight:
         for name, places in self._area.streams.items():
             if any(span.end <= self.offset for span, _ in places):
                 found[name] = places[0][1].value
-        found |= {name: "parameter" for name, stream in self._parameters() if stream}
+        if self.context is not None:
+            found = {**dict.fromkeys(sorted(self.context.streams), "label"), **found}
         return found
 
-    def _parameters(self) -> Iterator[tuple[str, bool]]:
-        """The parameters of a block that cannot be read yet, and whether each is a stream."""
-        if not self.in_block or any(isinstance(node, Block) for node in self._around):
-            return
-        text = self.view.analysis.modules[self.path].source.text[: self.offset]
-        heads = _HEAD.findall(text)
-        for part in heads[-1].split(",") if heads else ():
-            words = part.partition("=")[0].split()
-            if words:
-                yield words[-1], words[0] == "stream" and len(words) > 1
+    @property
+    def _in_block(self) -> bool:
+        return self.context is not None and self.context.in_block
 
     def constants(self) -> dict[str, str]:
         """The constants in sight, and their values where they are known."""
@@ -97,7 +91,8 @@ class Sight:
                 spans = self._names.definitions[symbol]
                 if self._seen(spans):
                     found[name] = listed_values([self.view], self.path, spans).replace("`", "")
-        found |= {name: "" for name, stream in self._parameters() if not stream}
+        if self.context is not None:
+            found = {**dict.fromkeys(sorted(self.context.constants), ""), **found}
         return found
 
     def _seen(self, spans: list[Span]) -> bool:
@@ -106,7 +101,63 @@ class Sight:
         return in_block or any(span.end <= self.offset for span in spans)
 
     def paths(self, scope: str = "") -> Iterator[str]:
-        """The full names of layers and calls, those that begin with a scope."""
+        """The names of layers and calls, those that begin with a scope, as they are called here."""
         draft = self.view.analysis.draft
-        names = dict.fromkeys([*draft.scopes, *(node.name for node in draft.nodes)])
-        yield from [name for name in names if name.startswith(scope)][:MOST]
+        known = [node.name for node in draft.nodes if not _is_broken(node)]
+        names = dict.fromkeys([*draft.scopes, *known])
+        begins = [""] if self._area.scope == FILE else self._calls()
+        local = (
+            name.removeprefix(begin)
+            for begin in begins
+            for name in names
+            if name.startswith(begin + scope)
+        )
+        found = [*dict.fromkeys(local), *self._labels_in(scope)]
+        yield from list(dict.fromkeys(found))[:MOST]
+
+    def _calls(self) -> Iterator[str]:
+        """What stands before the names of the block in each call of it."""
+        blocks = [node for node in self._around if isinstance(node, Block)]
+        links = [node for one in blocks for node in walk(one.body) if isinstance(node, Link)]
+        found: dict[str, None] = {}
+        for link in links:
+            for passing in self.view.passings(self.path, link.span):
+                for result in passing.results:
+                    parts = self.view.analysis.draft.nodes[result].name.split(".")
+                    for at in range(len(parts)):
+                        if _is_called(link, parts[at], last=at == len(parts) - 1):
+                            found["".join(f"{part}." for part in parts[:at])] = None
+        yield from found
+
+    def _labels_in(self, scope: str) -> Iterator[str]:
+        """The labels of the block that a path leads to, also where nothing calls it."""
+        here = self._area
+        for part in scope.split(".")[:-1]:
+            called = [
+                one.callee.name for one in here.elements.get(part, ()) if isinstance(one, Call)
+            ]
+            blocks = self._resolution.blocks(here.path)
+            inside = next((blocks[name] for name in called if name in blocks), None)
+            if inside is None:
+                return
+            path, block = inside
+            here = self._resolution.areas(path)[block.body.span.start]
+        if here is not self._area:
+            yield from (f"{scope}{name}" for name in here.elements)
+
+
+def _is_called(link: Link, part: str, *, last: bool) -> bool:
+    """Whether a part of a node's name is how a link is called that the node came out of."""
+    if link.label is not None:
+        return part == link.label.name
+    match link.element:
+        case Call(callee=callee) if not last:
+            return part.rstrip("0123456789") == callee.name
+        case Phrase():
+            return last
+    return False
+
+
+def _is_broken(node: Node) -> bool:
+    """Whether a node only stands for what could not be read."""
+    return isinstance(node, LayerNode) and isinstance(node.layer, Poison)

@@ -69,7 +69,7 @@ def everything(path: Path, text: str, offset: int) -> None:
     problems(view, project)
     hover([view], path, lines, offset)
     where = context(document.checked_text, offset)
-    sight = Sight(view, path, offset, (), where.in_block)
+    sight = Sight(view, path, offset, (), where)
     completions(where, sight, lines, offset, snippets=True)
     signature_help(where, sight)
     tokens(view, path, lines)

@@ -113,7 +113,7 @@ def test_no_proposal_makes_a_line_that_cannot_be_read(path: Path) -> None:
         cut = text[:offset] + text[end:]  # what stands behind is what one replaces
         where = context(cut, offset)
         document = Document(path.as_uri(), path, cut, 1, "utf-16")
-        sight = Sight(view, path, offset, (), where.in_block)
+        sight = Sight(view, path, offset, (), where)
         items = completions(where, sight, document.lines, offset, snippets=False).items
         known = syntax_errors(cut)
         for item in draw.sample(items, min(8, len(items))):
