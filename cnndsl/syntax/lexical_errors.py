@@ -103,7 +103,7 @@ def _malformed(collector: Collector, span: Span) -> str:
     if unit is not None:
         message = f"the number `{shown(text)}` touches its unit"
         apart = " ".join(unit.groups())
-        _report(collector, "CNN001", span, message, f"write `{shown(apart)}`")
+        _report(collector, "CNN001", span, message, f"write `{shown(apart)}`", apart)
         return "MALFORMED"
     if len(parts) > 1 and all(re.fullmatch("[0-9]+|[A-Za-z_]+", part) for part in parts):
         message = f"the size `{shown(text)}` mixes numbers and names"

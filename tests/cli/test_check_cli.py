@@ -277,6 +277,14 @@ def test_fix_mends_several_faults_in_one_go(spec: Path) -> None:
     assert result.stderr.count("fixed ") == 2
 
 
+@pytest.mark.parametrize("number", ["200 K", "1.5 M", "2 GiB"])
+def test_fix_sets_a_unit_apart_from_its_number(spec: Path, number: str) -> None:
+    claim = "training_bytes" if number.endswith("B") else "macs"
+    spec.write_text(CLEAN + f"expect {claim} <= {number.replace(' ', '')}\n")
+    assert cnndsl("check", spec, "--fix").exit_code == 0
+    assert spec.read_text() == CLEAN + f"expect {claim} <= {number}\n"
+
+
 def test_fix_keeps_rights_line_ends_marks_and_links(tmp_path: Path) -> None:
     target = tmp_path / "real.cnn"
     link = tmp_path / "link.cnn"

@@ -51,6 +51,13 @@ def test_a_convolution_its_norm_and_its_activation_are_one_box() -> None:
     ]  # fmt: skip
 
 
+def test_a_label_of_a_dropout_does_not_name_the_layer_before_it() -> None:
+    text = "input 3x8x8\nconv 4@3 -> relu\nglobalavgpool\nhead: dropout 0.3 -> dense 5\n"
+    assert titles(of(text).graph)[2:4] == ["globalavgpool", "dropout 0.3 dense 5"]
+    labelled = "input 3x8x8\nC1: conv 4@3 -> relu\nD1: dropout 0.3\nflatten -> dense 2\n"
+    assert titles(of(labelled).graph)[1] == "conv 4 @ 3×3 relu dropout 0.3"
+
+
 def test_a_norm_in_front_belongs_to_the_convolution_behind_it() -> None:
     built = of(
         "input 3x8x8\nconv 4@1\nadd(identity, batchnorm -> relu -> conv 4@1 -> batchnorm -> relu"

@@ -212,7 +212,12 @@ class _Chaining:
         if chain.core is None:
             return True
         regular = node.layer.family == "regularization"
+        if regular and self._is_labelled(position) and not any(map(self._is_labelled, chain.steps)):
+            return False  # the label is that of what it begins, not of the layer before it
         return _follows(node) and (regular or not chain.norm_first)
+
+    def _is_labelled(self, position: int) -> bool:
+        return self.network.nodes[position].name in self.network.labels
 
     def _is_preparation(self, position: int) -> bool:
         """Whether a node does not give its box a name while something may still follow."""
