@@ -10,6 +10,11 @@ node_packages() {
     onnxruntime-node@1.30.0 onnxruntime-web@1.30.0 > /dev/null 2>&1
 }
 
+# What reads the diagrams that are written for it.
+mermaid() {
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$1" mermaid@11.17.2 jsdom@29.1.1 > /dev/null 2>&1
+}
+
 # ONNX Runtime's headers for C++: Debian 13 has them. On an older one that package is unpacked aside; nothing is installed.
 headers() {
   command -v g++ > /dev/null || return 1
@@ -30,6 +35,7 @@ headers() {
 companions() {
   if node_packages "$1/node"; then
     export NODE_PATH=$1/node/node_modules
+    mermaid "$1/node" || echo "no Mermaid here: its diagrams are not read"
   else
     echo "no Node, or no ONNX Runtime for it: the programs in JavaScript are not run"
   fi

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
 
-    from cnndsl.plots.diagram.draw import DrawOptions
+    from cnndsl.plots.diagram.draw import DrawOptions, Format
 
 __all__ = ["NetworkFigures"]
 
@@ -33,14 +33,25 @@ class NetworkFigures:
 
         return network_html(self._typed, self._checked.table, self._checked.diagnostics)
 
-    def draw(self, path: str | os.PathLike[str], **options: Unpack[DrawOptions]) -> None:
+    def draw(
+        self,
+        path: str | os.PathLike[str],
+        format: Format | None = None,
+        **options: Unpack[DrawOptions],
+    ) -> None:
         """Draw the network; the file ends in ``.svg``, ``.png``, ``.pdf``, ``.dot`` or ``.mmd``.
 
         ``options``, and what is raised: as :func:`cnndsl.plots.diagram.draw.draw` tells.
         """
         from cnndsl.plots.diagram.draw import draw
 
-        draw(self._typed, path, **options)
+        draw(self._typed, path, format, **options)
+
+    def drawing(self, format: Format = "svg", **options: Unpack[DrawOptions]) -> bytes:
+        """What :meth:`draw` writes into a file."""
+        from cnndsl.plots.diagram.draw import drawn
+
+        return drawn(self._typed, format, **options)
 
     def kernels(
         self, layer: str, weights: str | os.PathLike[str] | None = None, *, seed: int | None = None

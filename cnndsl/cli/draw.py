@@ -12,19 +12,29 @@ from cnndsl.cli.options import color_option, parameters_option
 from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
-    from cnndsl.plots.diagram.draw import Style, ThemeName
+    from cnndsl.plots.diagram.draw import Format, Style, ThemeName
 
 __all__ = ["draw"]
 
 
-@click.command(epilog="\b\nExample:\n  cnndsl draw lenet5 -o lenet5.svg")
+@click.command(
+    epilog=(
+        "\b\nExample:\n  cnndsl draw lenet5 -o lenet5.svg\n  cnndsl draw lenet5 -o - --format dot"
+    )
+)
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(
     "-o",
     "output",
     metavar="FILE",
     help="The file to write, by default SPEC.svg: .svg, .png, .pdf, .dot (Graphviz) or .mmd"
-    " (Mermaid).",
+    " (Mermaid). `-` is standard output.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["svg", "png", "pdf", "dot", "mermaid"]),
+    help="What to write.  [default: what the file's ending says; svg to standard output]",
 )
 @click.option(
     "--style",
@@ -50,6 +60,7 @@ __all__ = ["draw"]
 def draw(
     spec: str,
     output: str | None,
+    form: Format | None,
     style: Style,
     expand: bool,
     theme: ThemeName,
@@ -60,8 +71,13 @@ def draw(
     SPEC is a path, the name of a shipped spec, or a compiled model.
     """
     from cnndsl import api
+    from cnndsl.plots.diagram.draw import ENDINGS
 
-    target = output or f"{Path(spec).stem}.svg"
     network = api.Network(api.checked(spec, parameters))
-    network.draw(target, style=style, expand=expand, theme=theme)
+    if output == "-":
+        content = network.drawing(form or "svg", style=style, expand=expand, theme=theme)
+        click.echo(content, nl=False)
+        return
+    target = output or f"{Path(spec).stem}.{ENDINGS[form or 'svg']}"
+    network.draw(target, form, style=style, expand=expand, theme=theme)
     click.echo(f"{visible(target)}: {visible(network.name)} as {style}")

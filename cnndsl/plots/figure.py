@@ -241,15 +241,19 @@ def save_figure(path: str | os.PathLike[str], figure: Figure) -> None:
     write_atomically(path, encoded(figure, format_of(path)))
 
 
-def encoded(figure: Figure, ending: str) -> bytes:
-    """The bytes of a figure's file in one of :data:`FORMATS`; equal figures give equal ones."""
+def encoded(figure: Figure, ending: str, title: str = "") -> bytes:
+    """The bytes of a figure's file in one of :data:`FORMATS`; equal figures give equal ones.
+
+    A PDF has the ``title`` among its metadata.
+    """
     # No dates and no versions: they would make every file another.
     unsaid = {
         "png": ["Software"],
         "svg": ["Date", "Creator"],
         "pdf": ["Creator", "CreationDate", "Producer"],
     }
+    said = {"Title": title} if title and ending == "pdf" else {}
     file = io.BytesIO()
     with _house_style():
-        figure.savefig(file, format=ending, metadata=dict.fromkeys(unsaid[ending]))
+        figure.savefig(file, format=ending, metadata=dict.fromkeys(unsaid[ending]) | said)
     return file.getvalue()

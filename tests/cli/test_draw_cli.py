@@ -38,6 +38,68 @@ def test_the_ending_says_what_it_becomes(tmp_path: Path, ending: str, begin: byt
     assert target.read_bytes().startswith(begin)
 
 
+@pytest.mark.parametrize(
+    ("form", "begin"),
+    [
+        ((), b"<?xml"),
+        (("--format", "svg"), b"<?xml"),
+        (("--format", "png"), b"\x89PNG"),
+        (("--format", "pdf"), b"%PDF-"),
+        (("--format", "dot"), b'digraph "lenet5"'),
+        (("--format", "mermaid"), b'---\ntitle: "lenet5"'),
+    ],
+)
+def test_standard_output_takes_the_drawing_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...], begin: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = draw("lenet5", "-o", "-", *form)
+    assert result.exit_code == 0
+    assert result.stdout_bytes.startswith(begin)
+    assert draw("lenet5", "-o", "a", *(form or ("--format", "svg"))).exit_code == 0
+    assert result.stdout_bytes == Path("a").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_format_names_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert draw("lenet5", "--format", "mermaid").stdout == "lenet5.mmd: lenet5 as blocks\n"
+
+
+@pytest.mark.parametrize("style", ["blocks", "volumes"])
+def test_an_svg_says_what_it_shows(style: str) -> None:
+    root = ElementTree.fromstring(draw("lenet5", "-o", "-", "--style", style).stdout_bytes)
+    assert root.get("role") == "img"
+    title, words = root[0], root[1]
+    assert (title.tag.rpartition("}")[2], title.text) == ("title", f"lenet5 as {style}")
+    assert words.tag.endswith("desc")
+    assert words.text is not None
+    assert "C1 conv 6 @ 5×5" in " ".join(words.text.split())
+
+
+@pytest.mark.parametrize("style", ["blocks", "volumes"])
+def test_an_svg_needs_nothing_from_elsewhere(style: str) -> None:
+    content = draw("lenet5", "-o", "-", "--style", style).stdout
+    root = ElementTree.fromstring(content.encode())
+    tags = {one.tag.rpartition("}")[2] for one in root.iter()}
+    assert not tags & {"script", "image", "foreignObject", "text"}, "letters are paths"
+    addresses = [
+        value
+        for one in root.iter()
+        for name, value in one.attrib.items()
+        if name.endswith("href") or "url(" in value
+    ]
+    assert all(one.startswith(("#", "url(#")) for one in addresses)
+    assert "@import" not in content
+
+
+def test_a_pdf_holds_its_fonts(tmp_path: Path) -> None:
+    content = draw("lenet5", "-o", "-", "--format", "pdf").stdout_bytes
+    assert content.count(b"/FontDescriptor /") == content.count(b"/FontFile2 ") > 0
+    assert b"/Type3" not in content
+    assert b"/Title (lenet5 as blocks)" in content
+
+
 def test_without_a_name_it_is_the_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert draw("lenet5").stdout == "lenet5.svg: lenet5 as blocks\n"

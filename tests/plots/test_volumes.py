@@ -5,13 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from documents import ROOT
+from drawings import SPECS
 
 import cnndsl
 from cnndsl.plots.diagram.scene import scene
 from cnndsl.plots.diagram.stages import stages_of
-
-SPECS = sorted(path.stem for path in (ROOT / "specs").glob("*.cnn"))
 
 NO_CHAINS = {"fcn8s", "octresnet26", "octresnet50", "unet"}
 

@@ -11,6 +11,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.graph.files import write_atomically
 from cnndsl.plots.diagram.build import diagram
+from cnndsl.plots.diagram.description import blocks_in_words, described, volumes_in_words
 from cnndsl.plots.diagram.dot import dot
 from cnndsl.plots.diagram.mermaid import mermaid
 from cnndsl.plots.diagram.theme import THEMES
@@ -18,7 +19,17 @@ from cnndsl.plots.diagram.theme import THEMES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "DrawOptions", "Format", "Style", "ThemeName", "draw", "drawn", "format_of"]
+__all__ = [
+    "ENDINGS",
+    "FORMATS",
+    "DrawOptions",
+    "Format",
+    "Style",
+    "ThemeName",
+    "draw",
+    "drawn",
+    "format_of",
+]
 
 Style = Literal["blocks", "volumes"]
 """``blocks`` is the graph of the layers, ``volumes`` the feature maps as boxes."""
@@ -36,6 +47,8 @@ FORMATS: dict[str, Format] = {
     "mermaid": "mermaid",
 }
 """What a drawing may be, by the ending of its file."""
+ENDINGS = {form: ending for ending, form in reversed(FORMATS.items())}
+"""How a drawing's file ends."""
 
 
 class DrawOptions(TypedDict, total=False):
@@ -69,6 +82,7 @@ def format_of(path: str | os.PathLike[str]) -> Format:
 def draw(
     typed: TypedNetwork,
     path: str | os.PathLike[str],
+    format: Format | None = None,
     *,
     style: Style = "blocks",
     theme: ThemeName = "light",
@@ -76,14 +90,15 @@ def draw(
 ) -> None:
     """Draw a network into a file, whole or not at all; equal networks give equal bytes.
 
+    The file's ending says what is drawn, unless a ``format`` is named.
+
     Raises:
-        UserError: CNN620 where igraph is missing, CNN621 for a file's ending, CNN622 for a network
-            that is no chain as ``volumes``, CNN623 for a text of these, CNN624 for what
-            is too large, CNN603 where the file
-            cannot be written.
-        ValueError: for another style or theme.
+        UserError: CNN621 for a file's ending, CNN603 where the file cannot be written, and as
+            :func:`drawn`.
+        ValueError: for another style, theme or format.
     """
-    write_atomically(path, drawn(typed, format_of(path), style=style, theme=theme, expand=expand))
+    form = format or format_of(path)
+    write_atomically(path, drawn(typed, form, style=style, theme=theme, expand=expand))
 
 
 def drawn(
@@ -94,7 +109,15 @@ def drawn(
     theme: ThemeName = "light",
     expand: bool = False,
 ) -> bytes:
-    """The bytes of a network's drawing in a format, as :func:`draw` writes them."""
+    """The bytes of a network's drawing in a format, as :func:`draw` writes them.
+
+    Raises:
+        UserError: CNN620 where igraph is missing, CNN622 for a network that is no chain as
+            ``volumes``, CNN623 for a text of these, CNN624 for what is too large.
+        ValueError: for another style, theme or format.
+    """
+    if format not in ENDINGS:
+        raise ValueError(f"there is no format `{format}`, but {', '.join(ENDINGS)}")
     if theme not in THEMES:
         raise ValueError(f"there is no theme `{theme}`, but {', '.join(THEMES)}")
     texts = {"dot": dot, "mermaid": mermaid}
@@ -110,7 +133,7 @@ def drawn(
         raise ValueError(f"there is no style `{style}`, but {', '.join(_PICTURES)}")
     from cnndsl.plots.figure import PIXELS, encoded
 
-    figure = _PICTURES[style](typed, theme, expand)
+    figure, words = _PICTURES[style](typed, theme, expand)
     width, height = (round(PIXELS * 72 * float(side)) for side in figure.get_size_inches())
     if format == "png" and max(width, height) > _SIDE:
         raise UserError(
@@ -119,7 +142,9 @@ def drawn(
             f" {_SIDE:,}",
             help="let the file end in `.svg` or `.pdf`",
         )
-    return encoded(figure, format)
+    title = f"{typed.name} as {style}"
+    content = encoded(figure, format, title)
+    return described(content, title, words) if format == "svg" else content
 
 
 _SIDE = 32_000
@@ -128,7 +153,7 @@ _BOXES = 3_000
 """A picture has no more boxes: nobody could find anything in it."""
 
 
-def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
+def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> tuple[Figure, str]:
     from cnndsl.plots.diagram.page import page
     from cnndsl.plots.diagram.picture import picture
 
@@ -142,20 +167,20 @@ def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
             if expand
             else "let the file end in `.dot` or `.mmd`",
         )
-    return picture(page(built), built.name, THEMES[theme])
+    return picture(page(built), built.name, THEMES[theme]), blocks_in_words(built)
 
 
-def _volumes(typed: TypedNetwork, theme: ThemeName, expand: bool) -> Figure:
+def _volumes(typed: TypedNetwork, theme: ThemeName, expand: bool) -> tuple[Figure, str]:
     from cnndsl.plots.diagram.scene import scene
     from cnndsl.plots.diagram.scenery import scenery
     from cnndsl.plots.diagram.stages import stages_of
 
     course = stages_of(typed, expand=expand)
     remark = f"without {', '.join(course.beside)}" if course.beside else ""
-    return scenery(scene(course), typed.name, THEMES[theme], remark)
+    return scenery(scene(course), typed.name, THEMES[theme], remark), volumes_in_words(course)
 
 
-_PICTURES: dict[str, Callable[[TypedNetwork, ThemeName, bool], Figure]] = {
+_PICTURES: dict[str, Callable[[TypedNetwork, ThemeName, bool], tuple[Figure, str]]] = {
     "blocks": _blocks,
     "volumes": _volumes,
 }

@@ -90,10 +90,11 @@ def _draw_frame(axes: Axes, frame: PlacedFrame, theme: Theme, order: float) -> N
 def _draw_box(axes: Axes, placed: PlacedBox, theme: Theme) -> None:
     box, rect = placed.box, placed.rect
     fill, border = theme.families[box.family]
+    words = theme.names[box.family]
     pill = box.kind in ("join", "input", "output", "loss")
     radius = rect.height / 2 if pill else 3.5
     if box.kind in ("input", "output"):
-        fill, border = theme.panel, theme.gray
+        fill, border, words = theme.panel, theme.gray, theme.gray
     style = {"facecolor": fill, "edgecolor": border, "linewidth": 1.0}
     if box.kind == "loss":
         style |= {"linestyle": (0, (2.5, 1.5)), "facecolor": theme.paper, "edgecolor": theme.gray}
@@ -112,7 +113,7 @@ def _draw_box(axes: Axes, placed: PlacedBox, theme: Theme) -> None:
         step = _height(line.size)
         small = line.size < TITLE and not pill
         for at, text, emphasis in line.pieces:
-            color = theme.gray if small else border if emphasis else theme.ink
+            color = theme.gray if small else words if emphasis else theme.ink
             axes.text(
                 x + at, y + step / 2, text, fontsize=line.size, va="center_baseline", zorder=5,
                 color=color,

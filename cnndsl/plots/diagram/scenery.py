@@ -68,7 +68,7 @@ def _draw_depth(axes: Axes, rect: Rect, depth: float, order: float, style: dict[
 
 def _draw_caption(axes: Axes, caption: Caption, theme: Theme) -> None:
     color = {
-        "name": theme.families[caption.family][1],
+        "name": theme.names[caption.family],
         "title": theme.ink,
         "remark": theme.gray,
         "size": theme.ink,

@@ -15,7 +15,11 @@ __all__ = ["THEMES", "Theme"]
 
 @frozen
 class Theme:
-    """Colours: of the paper, of words and lines, and of each family (a fill and a border)."""
+    """Colours: of the paper, of words and lines, and of each family (a fill and a border).
+
+    All words have a contrast of 4.5 and more to whatever is behind them (WCAG 2.2, level AA); so
+    ``names`` are not always in the colour of their family's border.
+    """
 
     paper: str
     panel: str
@@ -24,13 +28,14 @@ class Theme:
     line: str
     frame: str
     families: Mapping[Family, tuple[str, str]]
+    names: Mapping[Family, str]
 
 
 _LIGHT = Theme(
     paper="#ffffff",
     panel="#f6f8fa",
     ink="#1f2933",
-    gray="#5b6773",
+    gray="#56626e",
     line="#7b8794",
     frame="#c5ced6",
     families={
@@ -42,9 +47,22 @@ _LIGHT = Theme(
         "activation": ("#fdf6c9", "#a89a16"),
         "normalization": ("#fdf6c9", "#a89a16"),
         "regularization": ("#fdf6c9", "#a89a16"),
-        "join": ("#ffffff", "#5b6773"),
+        "join": ("#ffffff", "#56626e"),
         "shape": ("#e9edf0", "#8894a0"),
         "other": ("#ffffff", "#3e4c59"),
+    },
+    names={
+        "convolution": "#0067a0",
+        "pooling": "#a24700",
+        "dense": "#007253",
+        "attention": "#944775",
+        "embedding": "#944775",
+        "activation": "#796f10",
+        "normalization": "#796f10",
+        "regularization": "#796f10",
+        "join": "#56626e",
+        "shape": "#5b646c",
+        "other": "#3e4c59",
     },
 )
 
@@ -67,6 +85,19 @@ _DARK = Theme(
         "join": ("#14191f", "#a9b4bf"),
         "shape": ("#2b343d", "#8592a0"),
         "other": ("#1b222a", "#c3ccd5"),
+    },
+    names={
+        "convolution": "#7ba5ff",
+        "pooling": "#f0a050",
+        "dense": "#c8f5c0",
+        "attention": "#e29ac4",
+        "embedding": "#e29ac4",
+        "activation": "#e5d84a",
+        "normalization": "#e5d84a",
+        "regularization": "#e5d84a",
+        "join": "#a9b4bf",
+        "shape": "#98a3af",
+        "other": "#c3ccd5",
     },
 )
 
