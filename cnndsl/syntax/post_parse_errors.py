@@ -6,7 +6,7 @@ import re
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
-from cnndsl.syntax.ast import Binary, Call, Element, Expr, Identifier, List, Name, Size
+from cnndsl.syntax.ast import At, Binary, Call, Element, Expr, Identifier, List, Name, Size
 
 __all__ = [
     "RESERVED",
@@ -114,6 +114,8 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
         return sign_for_arrow(_sign_between(element))
     if (joined := _joined(element)) is not None:
         return joined
+    if isinstance(element, At) and isinstance(element.count, Name):
+        return _count_missing(element, element.count)
     word = shown(element.span.text, 20)
     message = f"`{word}` stands where a layer should"
     help = "begin with the name of a layer, a block or a stream"
@@ -127,6 +129,15 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
     if label:
         help = "write the name of a layer behind the label, as in `C1: conv 6@5x5`"
     return Diagnostic("CNN001", message, element.span, help=help)
+
+
+def _count_missing(element: At, layer: Name) -> Diagnostic:
+    """``conv @3``: the layer itself stands where its number of filters should."""
+    size, name = shown(element.size.span.text, 20), shown(layer.name, 20)
+    at = _sign(Span(element.span.source, layer.span.end, element.size.span.start), "@")
+    message = f"no number of filters stands between `{name}` and `@`"
+    help = f"write `{name} 8@{size}` for 8 filters, `{name} {size}` for a layer that has none"
+    return Diagnostic("CNN001", message, at, help=help)
 
 
 _JOINS = {"+": "add", "*": "multiply"}
