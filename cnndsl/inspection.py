@@ -233,6 +233,7 @@ def import_weights(
     *,
     map: str | os.PathLike[str] | Mapping[str, str] | None = None,
     layout: LayoutWord | None = None,
+    eps: float | None = None,
     prove: bool = True,
 ) -> ImportedWeights:
     """The weights of a network from another tool's: ``.write(path)`` makes a file of them.
@@ -242,6 +243,7 @@ def import_weights(
         source: a file as ``cnndsl weights`` takes it, or a module of PyTorch's.
         map: the names of the source's tensors or layers and those in the spec, or a file of these.
         layout: ``"channels-first"`` or ``"channels-last"``, for arrays of NumPy's alone.
+        eps: what the source's batch normalisations add to variances, where it does not say it.
         prove: whether an ONNX model, or a module, is asked the same as the network.
 
     Raises:
@@ -258,14 +260,14 @@ def import_weights(
     rules = () if map is None else rules_of(map) if isinstance(map, Mapping) else read_map(map)
     answering = pipeline.answering(network)
     if isinstance(source, str | os.PathLike):
-        brought = bring(network, source, rules, layout)
+        brought = bring(network, source, rules, layout, eps)
         if not prove or not os.fspath(source).lower().endswith(".onnx"):
             return brought
         proof = prove_model(network, answering, brought.arrays, source)
         return replace(brought, difference=proof.difference)
     from cnndsl.importers.weights.torch_module import answer_of, module_source
 
-    pairing = pair_source(network, module_source(source), rules)
+    pairing = pair_source(network, module_source(source), rules, layout, eps)
     brought = imported(network, pairing)
     if not prove:
         return brought

@@ -59,6 +59,11 @@ _ENDINGS = (
     type=click.Choice(["channels-first", "channels-last"]),
     help="How axes stand in NumPy's arrays: as in PyTorch, or as in Keras. Other files say it.",
 )
+@click.option(
+    "--eps",
+    type=click.FloatRange(min=0, min_open=True),
+    help="What FILE's batch normalisations add to variances, where it does not say it.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the pairs, and write nothing.")
 @click.option(
     "--prove/--no-prove",
@@ -88,6 +93,7 @@ def weights(
     output: str | None,
     names: str | None,
     layout: LayoutWord | None,
+    eps: float | None,
     dry_run: bool,
     prove: bool,
     export: Library | None,
@@ -116,7 +122,7 @@ def weights(
     rules = () if names is None else read_map(names)
     target = output or f"{Path(spec).stem}.safetensors"
     size, difference, why = None, None, ""
-    with paired(network, file, rules, layout) as pairing:
+    with paired(network, file, rules, layout, eps) as pairing:
         if style == "text":
             click.echo("\n".join(_pairs(pairing)))
         if not dry_run:
@@ -226,6 +232,8 @@ def _cells(pair: Pair) -> tuple[str, str, str, str]:
     from cnndsl.importers.weights.layout import sizes
 
     target = visible(pair.target.name)
+    change = "" if pair.change is None else visible(pair.change.how)
     if pair.source is None:
-        return f"(all {pair.fill:g})", sizes(pair.target.shape), "", target
-    return visible(pair.source.name), sizes(pair.source.shape), pair.conversion.how, target
+        return f"(all {pair.fill:g})", sizes(pair.target.shape), change, target
+    how = ", ".join(filter(None, (pair.conversion.how, change)))
+    return visible(pair.source.name), sizes(pair.source.shape), how, target

@@ -75,6 +75,7 @@ def paired(
     path: str | os.PathLike[str],
     rules: Sequence[Rule] = (),
     layout: LayoutWord | None = None,
+    eps: float | None = None,
 ) -> Iterator[Pairing]:
     """The pairs of a network and a file, whose numbers can be read as long as it is open.
 
@@ -85,7 +86,7 @@ def paired(
     name = os.fspath(path)
     layers = list(darknet_layers(targets_of(typed), name)) if is_darknet(name) else None
     with open_source(name, layers) as source:
-        yield pair_source(typed, source, rules, layout)
+        yield pair_source(typed, source, rules, layout, eps)
 
 
 def pair_source(
@@ -93,6 +94,7 @@ def pair_source(
     source: WeightsSource,
     rules: Sequence[Rule] = (),
     layout: LayoutWord | None = None,
+    eps: float | None = None,
 ) -> Pairing:
     """The pairs of a network and of weights that are open.
 
@@ -102,7 +104,7 @@ def pair_source(
     last = None if layout is None else layout == "channels-last"
     said: list[str] = []
     compare_classes(source.classes, typed.network.classes, source.path, said.append)
-    return pair(source, targets_of(typed), typed.name, rules, channels_last=last)
+    return pair(source, targets_of(typed), typed.name, rules, channels_last=last, eps=eps)
 
 
 def bring(
@@ -110,13 +112,14 @@ def bring(
     path: str | os.PathLike[str],
     rules: Sequence[Rule] = (),
     layout: LayoutWord | None = None,
+    eps: float | None = None,
 ) -> ImportedWeights:
     """A network's weights from a file of another tool.
 
     Raises:
         UserError: as :func:`paired`, and CNN601 where a number is not finite.
     """
-    with paired(typed, path, rules, layout) as pairing:
+    with paired(typed, path, rules, layout, eps) as pairing:
         return imported(typed, pairing)
 
 

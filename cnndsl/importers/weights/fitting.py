@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.importers.weights.layout import Conversion, conversion, sizes
+from cnndsl.importers.weights.layout import Conversion, as_is, conversion, sizes
 from cnndsl.importers.weights.pairing import Pair
 from cnndsl.importers.weights.source import (
     Role,
@@ -18,7 +18,7 @@ from cnndsl.importers.weights.source import (
 )
 from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, group_of
 
-__all__ = ["Fit", "Fitting"]
+__all__ = ["AmbiguousWeightsError", "Fit", "Fitting"]
 
 Fit: TypeAlias = tuple[Pair, ...]
 """The pairs of a layer's weights."""
@@ -27,6 +27,10 @@ _IDENTITY = {Role.SCALE: 1.0, Role.BIAS: 0.0}
 """What a normalisation without a scale or a bias of its own has in their place."""
 
 _NUMBERS = ("float32", "float64", "float16", "bfloat16")
+
+
+class AmbiguousWeightsError(UserError):
+    """CNN653: there are several ways, and none is to be taken."""
 
 
 @dataclass(eq=False)
@@ -49,7 +53,7 @@ class Fitting:
             return cls(channels_last)
         shapes = {last: _fitting_kernels(source, targets, cls(last)) for last in (False, True)}
         if shapes[False] == shapes[True] and shapes[False]:
-            raise UserError(
+            raise AmbiguousWeightsError(
                 "CNN653",
                 f"the shapes of `{source.path}` do not say how its axes stand: kernels may be OIHW"
                 " or HWIO",
@@ -70,10 +74,11 @@ class Fitting:
         for tensor in target.tensors:
             found = _counterpart(source, tensor)
             if found is None:
-                if target.group is not Group.NORM or tensor.role not in _IDENTITY:
+                identity = target.group is Group.NORM and tensor.role in _IDENTITY
+                if not identity and not tensor.optional:
                     return f"it has nothing for `{tensor.name}`"
-                fill = _IDENTITY[tensor.role]
-                pairs.append(Pair(tensor, None, Conversion("", lambda numbers: numbers), fill))
+                fill = _IDENTITY[tensor.role] if identity else 0.0
+                pairs.append(Pair(tensor, None, Conversion("", as_is), fill))
                 continue
             made = self.tensor(found, target, tensor, axes if tensor.role is Role.KERNEL else "")
             if made is None:

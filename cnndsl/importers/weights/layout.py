@@ -19,7 +19,7 @@ from cnndsl.graph.weights import Numbers
 from cnndsl.importers.weights.source import Role, SourceTensor
 from cnndsl.importers.weights.targets import TargetLayer, TargetTensor
 
-__all__ = ["Conversion", "conversion", "sizes"]
+__all__ = ["Conversion", "as_is", "conversion", "sizes"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +49,12 @@ def conversion(
     if target.role is Role.KERNEL:
         return _kernel(source, layer, target, channels_last, source.axes if axes is None else axes)
     if target.role in (Role.IN_WEIGHT, Role.OUT_WEIGHT):
-        return Conversion("", _as_is) if source.shape == target.shape else None
+        return Conversion("", as_is) if source.shape == target.shape else None
     return _vector(source, layer, target, channels_last)
 
 
-def _as_is(numbers: Numbers) -> Numbers:
+def as_is(numbers: Numbers) -> Numbers:
+    """The numbers, which need no other order."""
     return numbers
 
 
@@ -69,7 +70,7 @@ def _vector(
     plain = tuple(size for size in shape if size != 1) or (1,)
     if len(wanted) > 1:  # the biases of each place
         if shape == wanted and not channels_last:
-            return Conversion("", _as_is)
+            return Conversion("", as_is)
         if channels_last and (*shape[-1:], *shape[:-1]) == wanted:
             return Conversion("C first", lambda numbers: numpy.moveaxis(numbers, -1, 0))
         return None
@@ -103,7 +104,7 @@ def _kernel(
     if not axes or not layer.axes or len(axes) != len(source.shape):
         if axes and layer.axes:
             return None
-        return Conversion("", _as_is) if source.shape == target.shape else None
+        return Conversion("", as_is) if source.shape == target.shape else None
     size = dict(zip(axes, source.shape, strict=True))
     window = "".join(letter for letter in "DHW" if letter in size)
     if "M" in size:

@@ -4,7 +4,8 @@ What a map of the user's says counts first. What is left is paired by one way: b
 layer of the network has one of its name in the file; by a shipped map, where all names of the file
 are those of a known model; else by order, each group of layers (kernels, normalisations, ...) for
 itself, where that can be done in one way only. Whatever is in doubt is refused, with what to write
-into a map.
+into a map. What does not fit as it is may fit where biases and normalisations are folded
+(``folding``).
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from cnndsl.diagnostics.words import abridged
-from cnndsl.importers.weights.fitting import Fit, Fitting
+from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.words import abridged, count
+from cnndsl.importers.weights.fitting import AmbiguousWeightsError, Fit, Fitting
+from cnndsl.importers.weights.folding import View, folded_into, views
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.order import in_order
 from cnndsl.importers.weights.pairing import Pair, Pairing
 from cnndsl.importers.weights.refusals import Refusals
 from cnndsl.importers.weights.shipped_maps import ShippedMap, shipped_maps
 from cnndsl.importers.weights.source import LeftOut, SourceLayer, SourceTensor, WeightsSource
-from cnndsl.importers.weights.targets import TargetLayer, TargetTensor
+from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, group_of
 
 __all__ = ["pair"]
 
@@ -34,6 +37,7 @@ def pair(
     rules: Sequence[Rule] = (),
     *,
     channels_last: bool | None = None,
+    eps: float | None = None,
 ) -> Pairing:
     """What tensor of a file each weight of a network becomes of.
 
@@ -43,6 +47,7 @@ def pair(
         network: its name.
         rules: the user's map.
         channels_last: how the file's axes stand, where it does not say so and the user does.
+        eps: what its normalisations add to variances, where it does not say so and the user does.
 
     Raises:
         UserError: CNN652 where tensors or weights are left over, CNN653 where there are several
@@ -50,19 +55,29 @@ def pair(
     """
     known = source.channels_last if channels_last is None else channels_last
     fitting = Fitting.of(source, targets, known)
-    matcher = _Matcher(source, targets, network, fitting, Refusals(source, network))
-    matcher.take_rules(rules)
-    matcher.take_rest()
-    return matcher.result()
+    first: UserError | None = None
+    for view in views(source.layers, targets):
+        matcher = _Matcher(source, view, network, fitting, Refusals(source, network), eps)
+        try:
+            matcher.take_rules(rules)
+            matcher.take_rest()
+            return matcher.result(targets)
+        except AmbiguousWeightsError:
+            raise
+        except UserError as error:
+            first = first or error
+    assert first is not None
+    raise first
 
 
 @dataclass(eq=False)
 class _Matcher:
     source: WeightsSource
-    targets: Sequence[TargetLayer]
+    view: View
     network: str
     fitting: Fitting
     refusals: Refusals
+    eps: float | None = None
     pairs: dict[str, Pair] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     """The names of tensors that have become something, or are left out by the map."""
@@ -70,21 +85,23 @@ class _Matcher:
     by: list[str] = field(default_factory=list)
     kept: list[tuple[SourceLayer, Fit]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    folded: dict[str, SourceLayer] = field(default_factory=dict)
+    """Normalisations of the file that become part of a layer, by that one's name in the spec."""
 
     @cached_property
     def _target_layers(self) -> Mapping[str, TargetLayer]:
-        return {one.name: one for one in self.targets}
+        return {one.name: one for one in self.view.targets}
 
     @cached_property
     def _weights(self) -> Mapping[str, tuple[TargetLayer, TargetTensor]]:
-        return {one.name: (layer, one) for layer in self.targets for one in layer.tensors}
+        return {one.name: (layer, one) for layer in self.view.targets for one in layer.tensors}
 
     # --- the user's map -----------------------------------------------------------------------
 
     def take_rules(self, rules: Sequence[Rule]) -> None:
         """Pair what the map names: tensors, or whole layers."""
         used: set[Rule] = set()
-        for layer in self.source.layers:
+        for layer in self.view.sources:
             for tensor in layer.tensors:
                 rule, name = _first(rules, tensor.name)
                 if rule is not None:
@@ -125,6 +142,10 @@ class _Matcher:
         layers = self._target_layers
         if name not in layers:
             raise self.refusals.no_such_weight(rule, layer.name, name, [*layers])
+        if group_of(layer.roles) is Group.NORM and layers[name].group is Group.KERNEL:
+            self.folded[name] = layer
+            self.taken |= {one.name for one in layer.tensors}
+            return
         if any(one.name in self.pairs for one in layers[name].tensors):
             raise self.refusals.twice(rule, layer.name, name)
         self._take(layer, layers[name], rule.axes)
@@ -148,10 +169,10 @@ class _Matcher:
 
     def take_rest(self) -> None:
         """Pair what no rule names, in the first way that there is."""
-        sources = [one for one in map(self._rest, self.source.layers) if one.tensors]
+        sources = [one for one in map(self._rest, self.view.sources) if one.tensors]
         targets = [
             one
-            for one in self.targets
+            for one in self.view.targets
             if not all(tensor.name in self.pairs for tensor in one.tensors)
         ]
         if partly := [
@@ -204,20 +225,22 @@ class _Matcher:
 
     # --- the result ---------------------------------------------------------------------------
 
-    def result(self) -> Pairing:
+    def result(self, targets: Sequence[TargetLayer]) -> Pairing:
         """All pairs in the order of the spec; whatever is required must be there."""
+        self._fold()
+        found = self.view.settled(self.pairs)
         pairs, absent = [], []
-        for layer in self.targets:
+        for layer in targets:
             for tensor in layer.tensors:
-                if tensor.name in self.pairs:
-                    pairs.append(self.pairs[tensor.name])
+                if tensor.name in found:
+                    pairs.append(found[tensor.name])
                 elif layer.required:
                     raise self.refusals.lacking(layer)
                 else:
                     absent.append(tensor.name)
         surplus = [
             tensor
-            for layer in self.source.layers
+            for layer in self.view.sources
             for tensor in layer.tensors
             if tensor.name not in self.taken
         ]
@@ -235,24 +258,44 @@ class _Matcher:
                 *self.source.notes,
                 *self.fitting.notes,
                 *self.notes,
-                *_other_eps(self.kept, self.targets),
+                *self.view.notes(self.pairs),
+                *_other_eps(self.kept, self.view.targets, self.eps),
             ),
             classes=self.source.classes,
         )
 
+    def _fold(self) -> None:
+        """Make normalisations of the file part of the layers that they stand behind."""
+        for source, fit in self.kept:
+            if (norm := self.view.folded.get(source.name)) is not None:
+                self.folded[self._weights[fit[0].target.name][0].name] = norm
+        for name, norm in self.folded.items():
+            eps = self.eps if norm.eps is None else norm.eps
+            if eps is None:
+                raise self.refusals.unknown_eps(norm, name)
+            layer = self._target_layers[name]
+            if any(one.name not in self.pairs for one in layer.tensors):
+                raise self.refusals.lacking(layer)
+            self.pairs |= folded_into(layer, self.pairs, norm, eps)
+        if self.folded:
+            self.notes.append(
+                f"{count(len(self.folded), 'normalisation')} of the file became part of kernels"
+            )
+
 
 def _other_eps(
-    kept: Sequence[tuple[SourceLayer, Fit]], targets: Sequence[TargetLayer]
+    kept: Sequence[tuple[SourceLayer, Fit]], targets: Sequence[TargetLayer], said: float | None
 ) -> Iterator[str]:
     """What to say of normalisations that add another number to variances here."""
     wanted = {one.name: layer for layer in targets for one in layer.tensors}
     names: dict[tuple[float, float], list[str]] = {}
     for source, fit in kept:
         target = wanted[fit[0].target.name]
-        if source.eps is None or target.eps is None:
+        eps = said if source.eps is None else source.eps
+        if eps is None or target.eps is None or group_of(source.roles) is not Group.NORM:
             continue
-        if not math.isclose(source.eps, target.eps, rel_tol=1e-3):
-            names.setdefault((source.eps, target.eps), []).append(target.name)
+        if not math.isclose(eps, target.eps, rel_tol=1e-3):
+            names.setdefault((eps, target.eps), []).append(target.name)
     for (theirs, ours), found in names.items():
         yield (
             f"answers differ a little: `eps` is {theirs:.3g} in the file, {ours:.3g} in the spec,"

@@ -49,6 +49,9 @@ _NORMS: Mapping[str, tuple[Role, ...]] = MappingProxyType(
     }
 )
 
+_KERNELS = frozenset({"Conv", "ConvTranspose", "Gemm"})
+"""The operators that a normalisation behind them can be part of."""
+
 _FLOATS = frozenset(
     {
         onnx.TensorProto.FLOAT,
@@ -118,10 +121,19 @@ class _Reader:
 
     def layers(self) -> Iterator[SourceLayer]:
         """A layer for each node that has weights."""
+        makers = {name: node for node in self.graph.node for name in node.output}
+        outputs = {one.name for one in self.graph.output}
         for node in self.graph.node:
             tensors = tuple(self._tensors(node))
-            if tensors:
-                yield SourceLayer(_name(node), node.op_type, tensors, _eps(node))
+            if not tensors:
+                continue
+            norm_of = ""
+            if node.op_type == "BatchNormalization" and node.input[0] not in outputs:
+                maker = makers.get(node.input[0])
+                alone = len(self.readers[node.input[0]]) == 1
+                if maker is not None and alone and maker.op_type in _KERNELS:
+                    norm_of = _name(maker)
+            yield SourceLayer(_name(node), node.op_type, tensors, _eps(node), norm_of)
 
     def left(self) -> Iterator[LeftOut]:
         """Arrays of numbers that no layer is made of."""

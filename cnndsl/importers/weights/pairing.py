@@ -6,13 +6,13 @@ Nothing is read before it is wanted: a pairing may be looked at alone (``--dry-r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy
 from typing_extensions import TypedDict
 
-from cnndsl.graph.weights import Array, as_float32, quoted, refuse_not_finite
+from cnndsl.graph.weights import Array, Numbers, as_float32, quoted, refuse_not_finite
 from cnndsl.importers.weights.layout import Conversion
 from cnndsl.importers.weights.source import LeftOut, SourceTensor
 from cnndsl.importers.weights.targets import TargetTensor
@@ -21,21 +21,42 @@ __all__ = ["LeftOutJson", "Pair", "PairJson", "Pairing", "PairingJson"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """What other tensors make of a weight's numbers: in words, which they are, and a function.
+
+    The function is given the weight in its own order, then the others as they stand in the file,
+    all in float64.
+    """
+
+    how: str
+    others: tuple[SourceTensor, ...]
+    apply: Callable[..., Numbers]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """A weight, and the tensor that it becomes; None where it is a constant, ``fill``."""
+    """A weight, and the tensor that it becomes; None where it is a constant, ``fill``.
+
+    ``change`` is what other tensors of the file make of it.
+    """
 
     target: TargetTensor
     source: SourceTensor | None
     conversion: Conversion
     fill: float = 0.0
+    change: Change | None = None
 
 
 class PairJson(TypedDict):
-    """A pair; ``source`` and its shape are null where the weight is a constant."""
+    """A pair; ``source`` and its shape are null where the weight is a constant.
+
+    ``changed_by`` are other tensors that the weight's numbers are changed by.
+    """
 
     source: str | None
     source_shape: list[int] | None
     transposition: str
+    changed_by: list[str]
     target: str
     target_shape: list[int]
 
@@ -107,12 +128,20 @@ class Pairing:
 
     def _numbers(self, pair: Pair) -> Array:
         if pair.source is None:
-            return numpy.full(pair.target.shape, pair.fill, numpy.float32)
-        numbers = as_float32(pair.source.read(), quoted(pair.source.name), self.path)
-        # A copy: what was read may be a module's own memory.
-        converted: Array = numpy.array(pair.conversion.convert(numbers), order="C")
+            converted: Array = numpy.full(pair.target.shape, pair.fill, numpy.float32)
+        else:
+            # A copy: what was read may be a module's own memory.
+            converted = numpy.array(pair.conversion.convert(self._read(pair.source)), order="C")
         assert converted.shape == pair.target.shape
-        return converted
+        if pair.change is None:
+            return converted
+        others = [self._read(one).astype(numpy.float64) for one in pair.change.others]
+        with numpy.errstate(invalid="ignore", divide="ignore"):
+            changed = pair.change.apply(converted.astype(numpy.float64), *others)
+        return as_float32(changed, quoted(pair.target.name), self.path)
+
+    def _read(self, tensor: SourceTensor) -> Array:
+        return as_float32(tensor.read(), quoted(tensor.name), self.path)
 
     def metadata(self, spec_sha256: str, classes: Iterable[str]) -> dict[str, str]:
         """What stands in the file beside the weights, as in those of a run of ours."""
@@ -152,6 +181,7 @@ def _pair(pair: Pair) -> PairJson:
         "source": None if source is None else source.name,
         "source_shape": None if source is None else list(source.shape),
         "transposition": pair.conversion.how,
+        "changed_by": [] if pair.change is None else [one.name for one in pair.change.others],
         "target": pair.target.name,
         "target_shape": list(pair.target.shape),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged_lines, closest, count, listed
 from cnndsl.graph.weights import SHOWN, quoted
+from cnndsl.importers.weights.fitting import AmbiguousWeightsError
 from cnndsl.importers.weights.layout import sizes
 from cnndsl.importers.weights.name_map import Rule
 from cnndsl.importers.weights.order import Counts, Mismatch, Ordered, Reordered, Swapped, Unsaid
@@ -111,6 +112,15 @@ class Refusals:
                 )
         return "give the spec the sizes of the file, or pair them otherwise by `--map`"
 
+    def unknown_eps(self, norm: SourceLayer, target: str) -> UserError:
+        """A normalisation that is to become part of a kernel, and adds nobody knows what."""
+        return AmbiguousWeightsError(
+            "CNN653",
+            f"{quoted(norm.name)} can become part of {quoted(target)} only where it is known what"
+            f" it adds to variances, and {self._where} does not say it",
+            help="add `--eps 1e-5`, which is PyTorch's own, or what the model has",
+        )
+
     # --- what is left over --------------------------------------------------------------------
 
     def lacking(self, layer: TargetLayer) -> UserError:
@@ -183,7 +193,7 @@ class Refusals:
     def _unsaid(self, problem: Unsaid) -> UserError:
         first, second = quoted(problem.first.name), quoted(problem.second.name)
         a, b = (one.name for one in problem.targets)
-        return UserError(
+        return AmbiguousWeightsError(
             "CNN653",
             f"{first} and {second} are alike ({_of_source(problem.first)}), and {self._where} does"
             f" not say which comes first: they may be `{a}` and `{b}`, or the other way around",
@@ -192,7 +202,7 @@ class Refusals:
 
     def _swapped(self, problem: Swapped) -> UserError:
         name = problem.source.name
-        return UserError(
+        return AmbiguousWeightsError(
             "CNN653",
             f"{quoted(name)} of {self._where} may be {quoted(name)} of `{self.network}`, by its"
             f" name, or {quoted(problem.target.name)}, by its place and shape",

@@ -82,13 +82,15 @@ class SourceTensor:
 class SourceLayer:
     """A layer of a file: its name there, what the file calls its kind, and its tensors.
 
-    ``eps`` is what a normalisation adds to variances, where the file says it.
+    Where the file says it, ``eps`` is what a normalisation adds to variances, and ``norm_of`` the
+    layer with a kernel whose result it alone reads.
     """
 
     name: str
     kind: str
     tensors: tuple[SourceTensor, ...]
     eps: float | None = None
+    norm_of: str = ""
 
     def get(self, role: Role) -> SourceTensor | None:
         """The tensor of a role."""

@@ -42,11 +42,15 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TargetTensor:
-    """A weight of the network: its full name, what it is, and its shape."""
+    """A weight of the network: its full name, what it is, and its shape.
+
+    ``optional`` is whether it is 0 where a file has none.
+    """
 
     name: str
     role: Role
     shape: tuple[int, ...]
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
         for read in node.inputs:
             readers.setdefault(read, []).append(at)
     before = _before(network)
+    answers = {*network.outputs.values(), *heads}
     found = []
     for at in live_nodes(network, [*network.outputs.values(), *heads]):
         node, weights = network.nodes[at], typed.weights[at]
@@ -141,7 +146,7 @@ def targets_of(typed: TypedNetwork) -> tuple[TargetLayer, ...]:
                 axes=kernel_axes(_ORDERS.get(node.layer.keyword, ""), len(weights[0].shape)),
                 required=tensors[0].name in needed,
                 maps=_maps(typed, node.inputs[0]) if node.inputs else (),
-                norm=_norm(typed, readers.get(at, [])),
+                norm="" if at in answers else _norm(typed, readers.get(at, [])),
                 place=at,
                 before=before[at],
                 eps=getattr(node.layer, "eps", None),
