@@ -18,13 +18,15 @@ import numpy
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
-from cnndsl.graph.weights import Numbers
+from cnndsl.graph.weights import Numbers, quoted
 from cnndsl.importers.weights.layout import Conversion, as_is
 from cnndsl.importers.weights.pairing import Change, Pair
 from cnndsl.importers.weights.source import Role, SourceLayer, SourceTensor
 from cnndsl.importers.weights.targets import Group, TargetLayer, TargetTensor, group_of
 
 __all__ = ["View", "folded_into", "views"]
+
+_NORM = (Role.MEAN, Role.VARIANCE, Role.SCALE, Role.BIAS)
 
 _FOLDED = frozenset({"conv", "depthwise", "upconv", "dense"})
 """The layers of ours that a normalisation behind them can be part of."""
@@ -175,44 +177,42 @@ def folded_into(
         UserError: CNN655 where the layer has no bias, or not as many channels.
     """
     kernel, bias = layer.get(Role.KERNEL), layer.get(Role.BIAS)
-    mean, variance = norm.get(Role.MEAN), norm.get(Role.VARIANCE)
-    if kernel is None or bias is None or mean is None or variance is None:
-        raise UserError(
-            "CNN655",
-            f"the normalisation `{norm.name}` cannot be part of `{layer.name}`"
-            f" ({layer.keyword}), which has no bias",
-            help="give the layer a bias, or a `batchnorm` behind it",
-        )
+    others = tuple(one for role in _NORM if (one := norm.get(role)) is not None)
+    channels = math.prod(others[0].shape)
+    if kernel is None or bias is None or layer.keyword not in _FOLDED:
+        raise _no_place(norm, layer, "that layer has no bias")
+    if Role.VARIANCE not in norm.roles:
+        raise _no_place(norm, layer, "the file has no variance of it")
     axis = layer.axes.index("O")
-    channels = math.prod(mean.shape)
-    if layer.keyword not in _FOLDED or channels != kernel.shape[axis]:
-        raise UserError(
-            "CNN655",
-            f"the normalisation `{norm.name}` of {channels} channels cannot be part of"
-            f" `{layer.name}`, whose kernel gives {kernel.shape[axis]}",
-            help="give the layer a `batchnorm` behind it",
-        )
-    scale, shift = norm.get(Role.SCALE), norm.get(Role.BIAS)
-    others = tuple(one for one in (mean, variance, scale, shift) if one is not None)
+    if channels != kernel.shape[axis] or any(math.prod(x.shape) != channels for x in others):
+        raise _no_place(norm, layer, f"that gives {kernel.shape[axis]} channels, not {channels}")
 
     def statistics(given: Sequence[Numbers]) -> tuple[Numbers, Numbers, Numbers]:
         """The mean, the factor and the shift of each channel."""
         by_role = {one.role: array.reshape(-1) for one, array in zip(others, given, strict=True)}
-        factor = by_role.get(Role.SCALE, numpy.ones(channels)) / numpy.sqrt(
-            by_role[Role.VARIANCE] + eps
-        )
-        return by_role[Role.MEAN], factor, by_role.get(Role.BIAS, numpy.zeros(channels))
+        factor = by_role.get(Role.SCALE, 1.0) / numpy.sqrt(by_role[Role.VARIANCE] + eps)
+        shift = by_role.get(Role.BIAS, numpy.zeros(channels))
+        return by_role[Role.MEAN], factor, shift
 
     def of_kernel(numbers: Numbers, *given: Numbers) -> Numbers:
         _, factor, _ = statistics(given)
         return numbers * factor.reshape([-1 if at == axis else 1 for at in range(numbers.ndim)])
 
     def of_bias(numbers: Numbers, *given: Numbers) -> Numbers:
-        middle, factor, added = statistics(given)
-        return (numbers - middle) * factor + added
+        mean, factor, shift = statistics(given)
+        return (numbers - mean) * factor + shift
 
     how = f"with {norm.name}"
     return {
         kernel.name: replace(pairs[kernel.name], change=Change(how, others, of_kernel)),
         bias.name: replace(pairs[bias.name], change=Change(how, others, of_bias)),
     }
+
+
+def _no_place(norm: SourceLayer, layer: TargetLayer, why: str) -> UserError:
+    return UserError(
+        "CNN655",
+        f"the normalisation {quoted(norm.name)} cannot become part of {quoted(layer.name)}"
+        f" ({layer.keyword}): {why}",
+        help="give the layer a bias, or a `batchnorm` behind it",
+    )

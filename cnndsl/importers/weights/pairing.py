@@ -17,7 +17,7 @@ from cnndsl.importers.weights.layout import Conversion
 from cnndsl.importers.weights.source import LeftOut, SourceTensor
 from cnndsl.importers.weights.targets import TargetTensor
 
-__all__ = ["LeftOutJson", "Pair", "PairJson", "Pairing", "PairingJson"]
+__all__ = ["Change", "LeftOutJson", "Pair", "PairJson", "Pairing", "PairingJson"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
