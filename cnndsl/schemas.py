@@ -26,6 +26,7 @@ SCHEMAS = MappingProxyType(
         "diff": "cnndsl.analysis.change_records:DiffJson",
         "doctor": "cnndsl.runtime.doctor:CheckupJson",
         "expand": "cnndsl.elaborate.content:ExpandedJson",
+        "explain": "cnndsl.analysis.arithmetic_json:ExplainedJson",
         "eval": "cnndsl.cli.scores_json:EvalJson",
         "profile": "cnndsl.runtime.profile:ProfileJson",
         "run": "cnndsl.cli.answers:PredictionsJson",

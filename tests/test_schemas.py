@@ -143,6 +143,18 @@ def test_the_checkup(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["problems"]
 
 
+def test_explanations_of_layers(tmp_path: Path) -> None:
+    for name in ("lenet5:C3", "resnet18:layer1", "googlenet:inception3a"):
+        assert fits("explain", "explain", name)
+    holes, odd = tmp_path / "holes.cnn", tmp_path / "odd.cnn"
+    holes.write_text("input 1x20x20\na: conv 4@? padding ? => 4x18x18\n")
+    [a] = fits("explain", "explain", f"{holes}:a")
+    assert a["holes"]["families"][0]["count"] is None
+    odd.write_text("input 1x18x18\nb: conv 5@6 stride 5\nc: relu\nd: convv 3\ne: dense 3\n")
+    b, _, d, e = (fits("explain", "explain", f"{odd}:{name}")[0] for name in "bcde")
+    assert (b["output"], d["output"], e["inputs"]) == ([5, None, None], None, [None])
+
+
 # --- answers ------------------------------------------------------------------------------------
 
 ANSWERS = {

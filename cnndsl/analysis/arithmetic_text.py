@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from cnndsl.analysis.arithmetic import Equation, Topic
 from cnndsl.analysis.formula_text import latex, latex_number, letter, shown_number, written
+from cnndsl.analysis.solution_sets import Holes
 from cnndsl.analysis.wrapping import WIDTH, wrapped
+from cnndsl.elaborate.node_types import Fact
 from cnndsl.frozen import frozen
 from cnndsl.layers.formula import Number, Symbol, symbols_of
 
@@ -16,18 +18,40 @@ __all__ = ["Heading", "latex_of", "markdown_of", "text_of"]
 
 @frozen
 class Heading:
-    """Which layer it is, and where: its name, what the spec writes, its place, its shapes."""
+    """Which layer it is, and where: its name, what the spec writes, its place, its types."""
 
     name: str
     phrase: str
-    place: str
-    shapes: str
+    file: str
+    line: int
+    call: int | None
+    """The line of the file that calls the block in which it stands."""
+    inputs: tuple[Fact, ...]
+    output: Fact
     problems: tuple[str, ...] = ()
     """What is wrong with it."""
-    open: frozenset[str] = frozenset()
-    """The parameters that are left open."""
-    solutions: tuple[str, ...] = ()
-    """What they can be, in words."""
+    holes: Holes | None = None
+
+    @property
+    def place(self) -> str:
+        """The line, and the call that leads to it."""
+        place = f"line {self.line} of {self.file}"
+        return place if self.call is None else f"{place}, called in line {self.call}"
+
+    @property
+    def shapes(self) -> str:
+        """``6x14x14 -> 16x10x10``."""
+        return f"{', '.join(map(str, self.inputs))} -> {self.output}"
+
+    @property
+    def open(self) -> frozenset[str]:
+        """The parameters that are left open."""
+        return frozenset(self.holes.rows[0]) if self.holes else frozenset()
+
+    @property
+    def solutions(self) -> tuple[str, ...]:
+        """What they can be, in words."""
+        return self.holes.lines if self.holes else ()
 
 
 # --- text ---------------------------------------------------------------------------------------

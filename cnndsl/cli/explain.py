@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import click
 
 from cnndsl import resources
 from cnndsl.cli.completion import complete_explained
 from cnndsl.cli.options import parameters_option
 from cnndsl.diagnostics.codes import CODES
+
+if TYPE_CHECKING:
+    from cnndsl.typecheck.explained import LayerArithmetic
 
 __all__ = ["explain"]
 
@@ -16,16 +22,28 @@ __all__ = ["explain"]
 @click.argument(
     "what", required=False, metavar="[CODE|SPEC:LAYER]", shell_complete=complete_explained
 )
-@click.option("--latex", "style", flag_value="latex", help="Print the arithmetic as LaTeX.")
-@click.option("--markdown", "style", flag_value="markdown", help="Print it as Markdown.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "latex", "markdown", "json"]),
+    help="How to print the arithmetic.  [default: text]",
+)
+@click.option("--latex", "style", flag_value="latex", help="The same as --format latex.")
+@click.option("--markdown", "style", flag_value="markdown", help="The same as --format markdown.")
 @parameters_option
-def explain(what: str | None, style: str | None, parameters: dict[str, object]) -> None:
+def explain(
+    what: str | None, form: str | None, style: str | None, parameters: dict[str, object]
+) -> None:
     """Print the page about an error CODE, or the arithmetic of a LAYER.
 
     A LAYER is a label or a layer's name (`stage1.unit2.conv1`), or a line of the file; SPEC is a
-    path, the name of a shipped spec, or a compiled model. What is printed is how its output,
-    parameters, MACs, receptive field and memory are reckoned. Without an argument, list all codes.
+    path, the name of a shipped spec, a compiled model, or a page in Markdown whose `cnn` blocks
+    are specs. What is printed is how its output, parameters, MACs, receptive field and memory are
+    reckoned. Without an argument, list all codes.
     """
+    if form and style and form != style:
+        raise click.UsageError(f"--{style} and --format {form} do not go together")
+    style = form or style
     if what is None:
         click.echo("\n".join(f"{name}  {entry.title}" for name, entry in CODES.items()))
         return
@@ -43,14 +61,28 @@ def explain(what: str | None, style: str | None, parameters: dict[str, object]) 
 
 def _arithmetic(spec: str, layer: str, style: str, parameters: dict[str, object]) -> str:
     """The arithmetic of the layers that a word means, one below the other."""
-    from cnndsl.api import checked
-    from cnndsl.typecheck.explained import explained
-
     if not layer:
         raise click.UsageError(f"name a layer or a line behind the colon, as in '{spec}:1'")
-    found = explained(checked(spec, parameters), layer)
+    found = _explained(spec, layer, parameters)
+    if style == "json":
+        return json.dumps([one.to_json() for one in found], indent=2)
     between = {"text": "\n\n\n", "latex": "\n\n", "markdown": "\n\n"}[style]
     return between.join(getattr(one, style)() for one in found)
+
+
+def _explained(spec: str, layer: str, parameters: dict[str, object]) -> tuple[LayerArithmetic, ...]:
+    """The layers that are meant, of a spec, a page or a model."""
+    from cnndsl.markdown.fences import is_markdown
+    from cnndsl.typecheck.explained import explained
+
+    if is_markdown(spec):
+        from cnndsl.markdown.check import check_page
+        from cnndsl.markdown.explained import explained_in_page
+
+        return explained_in_page(check_page(spec, parameters), layer)
+    from cnndsl.api import checked
+
+    return explained(checked(spec, parameters), layer)
 
 
 def _known(code: str) -> str:

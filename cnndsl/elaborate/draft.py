@@ -53,11 +53,15 @@ class PendingExpectation:
 class SolvedLayer:
     """The values that a layer's parameters with holes can have together, the first ones best.
 
-    ``complete`` says whether there are no others.
+    ``complete`` says whether there are no others, ``all_tried`` whether all numbers up to the
+    ``largest`` were tried. ``bound`` is the layer as it is written.
     """
 
     values: tuple[Mapping[str, Value], ...]
     complete: bool
+    all_tried: bool
+    largest: int
+    bound: Bound[Layer]
 
 
 @mutable

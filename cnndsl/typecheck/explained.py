@@ -6,29 +6,29 @@ says why it does not fit, and one with holes what they can be.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
 from typing_extensions import override
 
 from cnndsl import resources
 from cnndsl.analysis.arithmetic import PARAMETERS, Surroundings, Topic, arithmetic
+from cnndsl.analysis.arithmetic_json import ArithmeticJson, arithmetic_json
 from cnndsl.analysis.arithmetic_text import Heading, latex_of, markdown_of, text_of
+from cnndsl.analysis.solution_sets import Family, Holes, Row, families, numbers_in
 from cnndsl.analysis.summary import phrase
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Diagnostic, Severity, UserError
 from cnndsl.diagnostics.words import closest, quoted
 from cnndsl.elaborate.draft import Poison, SolvedLayer
 from cnndsl.elaborate.network import InputNode, LayerNode, Network
-from cnndsl.elaborate.values import Value, show
-from cnndsl.frozen import frozen
+from cnndsl.elaborate.node_types import UNKNOWN, Fact, infer_node
+from cnndsl.frozen import frozen, replace
 from cnndsl.typecheck.checked import Checked
 from cnndsl.typecheck.facts import Inference
 
 __all__ = ["LayerArithmetic", "explained"]
-
-SHOWN = 12
-"""So many solutions of a layer's holes are listed."""
 
 LISTED = 8
 """So many names of layers are listed in a message."""
@@ -61,6 +61,10 @@ class LayerArithmetic:
     def markdown(self) -> str:
         """For GitHub, notebooks and slides, with formulas between dollars."""
         return markdown_of(self.heading, self.topics)
+
+    def to_json(self) -> ArithmeticJson:
+        """For programs: formulas in letters and numbers, and what they come to."""
+        return arithmetic_json(self.heading, self.topics)
 
     @override
     def __str__(self) -> str:
@@ -185,7 +189,6 @@ def _layer(
     facts = [inference.facts[source] for source in node.inputs]
     known = [fact.type for fact in facts if fact.type is not None]
     poison = isinstance(node.layer, Poison)
-    inputs = [str(fact) for fact in facts]
     problems = [*_problems(checked.diagnostics, node, is_solved=position in checked.solved)]
     topics: tuple[Topic, ...] = ()
     if not poison and len(known) == len(facts) and not _is_fatal(inference, position):
@@ -200,30 +203,24 @@ def _layer(
     elif any(one.node == position for one in inference.failures):
         topics = topics[:2]  # what follows from its output is not known
     solved = checked.solved.get(position)
-    output = "?" if poison else str(inference.computed[position])
-    open = frozenset(solved.values[0]) if solved else frozenset[str]()
+    output = UNKNOWN if poison else inference.computed[position]
+    calls = (one.first.line for one in node.trace if one.source is checked.source)
     heading = Heading(
         name=node.name,
         phrase=" ".join(node.span.text.split()) if poison or solved else phrase(node),
-        place=_place(node, checked),
-        shapes=f"{', '.join(inputs)} -> {output}",
+        file=_file(node.span.source.name),
+        line=node.span.first.line,
+        call=next(calls, None),
+        inputs=tuple(facts),
+        output=output,
         problems=tuple(dict.fromkeys(problems)),
-        open=open,
-        solutions=tuple(_solutions(solved)) if solved else (),
+        holes=_holes(solved, node, inference, output) if solved else None,
     )
     return LayerArithmetic(heading, topics)
 
 
 def _is_fatal(inference: Inference, position: int) -> bool:
     return any(one.node == position and one.fault.fatal for one in inference.failures)
-
-
-def _place(node: LayerNode, checked: Checked) -> str:
-    """The line, and the calls that led to it."""
-    first = node.span.first
-    place = f"line {first.line} of {_file(node.span.source.name)}"
-    calls = [f"line {one.first.line}" for one in node.trace if one.source is checked.source]
-    return f"{place}, called in {calls[0]}" if calls else place
 
 
 def _file(name: str) -> str:
@@ -250,24 +247,46 @@ def _problems(
             yield f"help: {one.help}"
 
 
-def _solutions(solved: SolvedLayer) -> Iterator[str]:
-    """What the open parameters can be together."""
-    if len(solved.values) > 1:
-        yield f"numbers below are for {_row(solved.values[0])}; it can be"
-    for row in solved.values[:SHOWN]:
-        yield _row(row)
-    more = len(solved.values) - SHOWN
-    if more > 0:
-        yield f"and {more} more"
-    if not solved.complete:
-        yield "and perhaps further ones: larger numbers were not tried"
+# --- holes --------------------------------------------------------------------------------------
+
+FAR = 10**6
+"""What fits at such a number too, with the output that it has before, fits at all between."""
 
 
-def _row(row: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} {_shown(value)}" for name, value in row.items())
+def _holes(solved: SolvedLayer, node: LayerNode, inference: Inference, output: Fact) -> Holes:
+    """What the open parameters can be together; those that never end are told to be so.
 
+    Sizes of windows grow evenly with what they are made of, so that a step that leaves the output
+    as it is, and does so far from where it began, always does.
+    """
 
-def _shown(value: Value) -> str:
-    if isinstance(value, tuple) and value and all(isinstance(one, int) for one in value):
-        return "x".join(map(str, value))
-    return show(value)
+    def output_of(row: Row) -> str | None:
+        bound = replace(solved.bound, values={**solved.bound.values, **row})
+        try:
+            layer = bound.validate()
+        except ValidationError:
+            return None
+        fact, faults = infer_node(replace(node, layer=layer), inference.facts)
+        return None if faults else str(fact)
+
+    def goes_on(family: Family, *, by: int = 0) -> bool:
+        return output_of(family.at((family.count or 0) + by)) == str(output)
+
+    def ends(family: Family) -> bool:
+        behind = family.at(family.count or 0)
+        tried = all(number <= solved.largest for number in numbers_in(behind))
+        return family.count is None or tried or output_of(behind) is None
+
+    found = families(solved.values)
+    if solved.complete:
+        return Holes(solved.values, found)
+    told = tuple(
+        replace(one, count=None)
+        if one.count != 1 and goes_on(one) and goes_on(one, by=1) and goes_on(one, by=FAR)
+        else one
+        for one in found
+    )
+    if not solved.all_tried:
+        return Holes(solved.values, told, left="some numbers")
+    all_end = all(one.count != 1 and ends(one) for one in told)
+    return Holes(solved.values, told, left="" if all_end else "larger numbers")

@@ -70,7 +70,7 @@ def _solved(
     last = search.domain[-1]
     complete = not search.exhausted and not any(_goes_on(one, last) for one in seen)
     distinct = {str(sorted(row.items())): row for row in rows}
-    return SolvedLayer(tuple(distinct.values()), complete)
+    return SolvedLayer(tuple(distinct.values()), complete, not search.exhausted, last, bound)
 
 
 def _searched(draft: Draft, tried: frozenset[Span], budget: int) -> tuple[Search, list[Assignment]]:

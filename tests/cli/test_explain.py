@@ -1,5 +1,6 @@
 """``cnndsl explain``: the page of a code, offline, and the arithmetic of a layer."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,96 @@ def test_layers_are_completed() -> None:
         "lenet5:C3",
         "lenet5:C5",
     ]
+
+
+# --- a page in Markdown -------------------------------------------------------------------------
+
+PAGE = """\
+# A page
+
+> ```cnn
+> input 3x224x224
+> C1: conv 96@11 stride 4
+> ```
+
+```cnn
+input 1x28x28
+C1: conv 6@5 -> relu   # one
+S2: maxpool 2
+```
+
+```cnn ignore
+nonsense
+```
+"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    path = tmp_path / "page.md"
+    path.write_text(PAGE)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "first"),
+    [
+        ("5", "C1: conv 96@11 stride 4"),
+        ("10", "C1: conv 6@5"),
+        ("11", "S2: maxpool 2"),
+        ("S2", "S2: maxpool 2"),
+    ],
+)
+def test_lines_and_labels_of_a_page_are_explained(page: str, where: str, first: str) -> None:
+    shown = explain(f"{page}:{where}").stdout.splitlines()
+    assert shown[0] == first
+    line = where if where.isdecimal() else "11"
+    assert " ".join(shown[1:3]).split()[:4] == ["line", line, "of", page]
+
+
+@pytest.mark.parametrize(
+    ("where", "message", "help"),
+    [
+        ("C1", "CNN640]: 2 blocks of `{page}` have a layer `C1`", "name its line: 5, 10"),
+        ("C2", "CNN640]: no block of `{page}` has a layer `C2`", "did you mean `C1`"),
+        ("9", "CNN641]: line 9 has no layer", "the nearest is in line 10"),
+        ("7", "CNN641]: line 7 of `{page}` is in no `cnn` block", "in the lines 4 to 5"),
+        ("12", "CNN641]: line 12 of `{page}` is in no `cnn` block", "in the lines 9 to 11"),
+        ("15", "CNN641]: line 15 of `{page}` is in no `cnn` block", "in the lines 9 to 11"),
+    ],
+)
+def test_what_means_no_layer_of_a_page_is_refused(
+    page: str, where: str, message: str, help: str
+) -> None:
+    result = explain(f"{page}:{where}")
+    assert result.exit_code == 1
+    assert message.format(page=page) in result.stderr
+    assert help in result.stderr
+
+
+def test_a_page_without_blocks_has_nothing_to_explain(tmp_path: Path) -> None:
+    (tmp_path / "empty.md").write_text("# Nothing\n")
+    for where in ("1", "C1"):
+        result = explain(f"{tmp_path / 'empty.md'}:{where}")
+        assert result.exit_code == 1
+        assert "CNN64" in result.stderr
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+def test_json_has_the_numbers_of_the_text() -> None:
+    [layer] = json.loads(explain("lenet5:C3", "--format", "json").stdout)
+    assert (layer["inputs"], layer["output"]) == ([[6, 14, 14]], [16, 10, 10])
+    found = {topic["title"]: topic["equations"] for topic in layer["topics"]}
+    [params] = found["parameters"]
+    assert params["value"] == 2416
+    assert params["formula"] == "F*C*K*K + F"
+    assert params["numbers"] == "16*6*5*5 + 16"
+    assert {one["letter"]: one["value"] for one in params["symbols"]} == {"F": 16, "C": 6, "K": 5}
+
+
+def test_two_forms_at_once_are_refused() -> None:
+    assert explain("lenet5:C3", "--latex", "--format", "json").exit_code == 2
+    assert explain("lenet5:C3", "--latex", "--format", "latex").exit_code == 0
+    assert explain("CNN301", "--format", "json").exit_code == 2
