@@ -70,6 +70,7 @@ class DiffJson(TypedDict):
     renamed: list[RenameJson]
     interface: list[ChangeJson]
     training: list[ChangeJson]
+    contract: list[ChangeJson]
     quantities: list[DeltaJson]
     weights: list[ReuseJson]
 
@@ -146,8 +147,9 @@ class Differences:
     """What changed from one network to another, as data.
 
     ``layers`` are in the order of the new network, removed ones where they were. ``renamed`` are
-    names of the same layers, old and new. ``quantities`` has all that ``expect`` knows. It is true
-    where something changed in meaning.
+    names of the same layers, old and new, ``contract`` parameters and budgets; these change no
+    network. ``quantities`` has all that ``expect`` knows. It is true where something changed in
+    meaning.
     """
 
     old: str
@@ -156,6 +158,7 @@ class Differences:
     renamed: tuple[tuple[str, str], ...]
     interface: tuple[Change, ...]
     training: tuple[Change, ...]
+    contract: tuple[Change, ...]
     quantities: tuple[Delta, ...]
     weights: tuple[Reuse, ...]
 
@@ -172,6 +175,7 @@ class Differences:
             "renamed": [{"old": old, "new": new} for old, new in self.renamed],
             "interface": [one.to_json() for one in self.interface],
             "training": [one.to_json() for one in self.training],
+            "contract": [one.to_json() for one in self.contract],
             "quantities": [one.to_json() for one in self.quantities],
             "weights": [one.to_json() for one in self.weights],
         }

@@ -1,8 +1,8 @@
 """Turns two networks into what changed in meaning from the one to the other.
 
 What does not change a network is passed over: layout, comments, blocks and loops that come to the
-same layers, parameters that are written out. Names of layers alone change no network, yet they
-are the names of its weights: they are told, and count as no change.
+same layers. Names of layers alone change no network, yet they are the names of its weights: they
+are told, and count as no change. So are parameters, which callers set, and budgets.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cnndsl.analysis.change_records import Change, Delta, Differences, LayerChan
 from cnndsl.analysis.changes_text import markdown_of, text_of
 from cnndsl.analysis.cost import quantity
 from cnndsl.analysis.interface_changes import (
+    contract_changes,
     interface_changes,
     origins,
     training_changes,
@@ -73,6 +74,7 @@ def network_diff(
         ),
         interface=tuple(interface_changes(old, new, pairs)),
         training=tuple(training_changes(old.network.recipe, new.network.recipe, dict(renames))),
+        contract=tuple(contract_changes(old, new)),
         quantities=tuple(
             Delta(one.value, quantity(old, one), quantity(new, one)) for one in Quantity
         ),

@@ -44,7 +44,7 @@ def text_of(diff: Differences) -> str:
     """The difference as text."""
     lines = [f"{diff.old} -> {diff.new}"]
     if not diff:
-        lines += ["", "no change in meaning", *_text_of_names(diff)]
+        lines += ["", "no change in meaning", *_text_of_contract(diff), *_text_of_names(diff)]
         return "\n".join(lines)
     edits = [one for one in diff.layers if one.kind != "shape"]
     if edits:
@@ -54,9 +54,14 @@ def text_of(diff: Differences) -> str:
     for title, changes in (("inputs and outputs", diff.interface), ("training", diff.training)):
         if changes:
             lines += ["", title, *_change_lines(changes)]
+    lines += _text_of_contract(diff)
     lines += ["", *_totals(diff.quantities)]
     lines += ["", *_weight_lines(diff.weights), *_text_of_names(diff)]
     return "\n".join(lines)
+
+
+def _text_of_contract(diff: Differences) -> list[str]:
+    return ["", "parameters and budgets", *_change_lines(diff.contract)] if diff.contract else []
 
 
 def _layer_lines(layers: Sequence[LayerChange]) -> Iterator[str]:
@@ -293,7 +298,11 @@ def markdown_of(diff: Differences) -> str:
     """The difference as Markdown: totals as a table, what is long folded away."""
     lines = [f"### `{_cell(diff.old)}` → `{_cell(diff.new)}`", ""]
     if not diff:
-        lines += ["No change in meaning.", *_markdown_of_names(diff)]
+        lines += [
+            "No change in meaning.",
+            *_markdown_of_changes("Parameters and budgets", diff.contract),
+        ]
+        lines += _markdown_of_names(diff)
         return "\n".join(lines)
     rows = _rows(diff.quantities)
     lines += ["| | old | new | change | |", "| --- | --: | --: | --: | --: |"]
@@ -301,10 +310,9 @@ def markdown_of(diff: Differences) -> str:
     edits = [one for one in diff.layers if one.kind != "shape"]
     if edits:
         lines += ["", "**Layers**", "", *_markdown_layers(edits)]
-    for title, changes in (("Inputs and outputs", diff.interface), ("Training", diff.training)):
-        if changes:
-            lines += ["", f"**{title}**", ""]
-            lines += [f"- {one.what}: {_between(one)}" for one in changes]
+    lines += _markdown_of_changes("Inputs and outputs", diff.interface)
+    lines += _markdown_of_changes("Training", diff.training)
+    lines += _markdown_of_changes("Parameters and budgets", diff.contract)
     if shapes := [one for one in diff.layers if one.kind == "shape"]:
         rows_of = [(one.name, one.old_output, one.output) for one in shapes]
         title = f"{count(len(shapes), 'layer')} with another output, as follows from that"
@@ -312,6 +320,12 @@ def markdown_of(diff: Differences) -> str:
     lines += _markdown_weights(diff.weights)
     lines += _markdown_of_names(diff)
     return "\n".join(lines)
+
+
+def _markdown_of_changes(title: str, changes: Sequence[Change]) -> list[str]:
+    if not changes:
+        return []
+    return ["", f"**{title}**", "", *(f"- {one.what}: {_between(one)}" for one in changes)]
 
 
 def _markdown_layers(layers: Sequence[LayerChange]) -> Iterator[str]:

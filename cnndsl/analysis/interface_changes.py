@@ -1,4 +1,4 @@
-"""Turns two networks into what changed around their layers: inputs, outputs, training."""
+"""Turns two networks into what changed around their layers: inputs, outputs, training, budgets."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from cnndsl.analysis.summary import word
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.network import InputNode, TypedNetwork
 from cnndsl.elaborate.unparse import train_statement
+from cnndsl.elaborate.values import show
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import LABELLED, Recipe
-from cnndsl.syntax.ast import Name, Setting, Train
-from cnndsl.syntax.printer import print_statement
+from cnndsl.syntax.ast import Name, Param, Setting, Train
+from cnndsl.syntax.printer import print_expression, print_statement
 
-__all__ = ["interface_changes", "origins", "training_changes"]
+__all__ = ["contract_changes", "interface_changes", "origins", "training_changes"]
 
 
 def origins(at: int, typed: TypedNetwork, partners: Mapping[int, int]) -> set[int]:
@@ -118,6 +119,41 @@ def _count(names: Sequence[str]) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+# --- parameters, budgets ------------------------------------------------------------------------
+
+
+def contract_changes(old: TypedNetwork, new: TypedNetwork) -> Iterator[Change]:
+    """What whoever calls the spec may set, and what is asked of the network."""
+    for prefix, found in (("param", _parameters), ("expect", _budgets)):
+        first, second = found(old), found(new)
+        for name in dict.fromkeys((*first, *second)):
+            had, has = first.get(name, ""), second.get(name, "")
+            if had != has:
+                yield Change(f"{prefix} {name}", had, has)
+
+
+def _parameters(typed: TypedNetwork) -> dict[str, str]:
+    """The value of each parameter, as a spec writes it."""
+    network = typed.network
+    written = [one for one in network.module.statements if isinstance(one, Param)]
+    return {
+        one.name.name: show(network.parameters[one.name.name])
+        if one.name.name in network.parameters
+        else print_expression(one.default)
+        for one in written
+    }
+
+
+def _budgets(typed: TypedNetwork) -> dict[str, str]:
+    """The bounds of each quantity."""
+    found: dict[str, str] = {}
+    for one in typed.network.budgets:
+        bound = f"{one.comparison} {'x'.join(f'{value:,}' for value in one.value)}"
+        before = found.get(one.quantity)
+        found[one.quantity] = bound if before is None else f"{before} and {bound}"
+    return found
 
 
 # --- training -----------------------------------------------------------------------------------

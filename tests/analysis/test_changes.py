@@ -247,6 +247,31 @@ def test_training_is_told() -> None:
     ]
 
 
+def test_parameters_and_budgets_are_told_and_are_no_change_of_the_network() -> None:
+    old = (
+        f"param width = 8\nparam gone = valid\nparam spare = [1, 2]\n{PLAIN}expect params <= 1e6\n"
+    )
+    old = old.replace("conv 8@3x3", "conv width@3 padding gone")
+    new = f"param spare = [1, 3]\nparam width = 8\n{PLAIN}".replace("conv 8@3x3", "conv width@3")
+    new += "expect params < 2 M\nexpect params >= 10\nexpect macs <= 1 G\n"
+    found = diff(old, new)
+    assert not found
+    assert [(one.what, one.old, one.new) for one in found.contract] == [
+        ("param gone", "valid", ""),
+        ("param spare", "[1, 2]", "[1, 3]"),
+        ("expect params", "<= 1,000,000", "< 2,000,000 and >= 10"),
+        ("expect macs", "", "<= 1,000,000,000"),
+    ]
+    assert "no change in meaning\n\nparameters and budgets\n  - param gone: valid\n" in found.text()
+    assert "**Parameters and budgets**\n\n- param gone: `valid` (gone)\n" in found.markdown()
+    changed = diff(old, new.replace("width = 8", "width = 9"))
+    assert ("param width", "8", "9") in [(one.what, one.old, one.new) for one in changed.contract]
+    assert "\nparameters and budgets\n" in changed.text()
+    assert "**Parameters and budgets**" in changed.markdown()
+    assert next(one["what"] for one in changed.to_json()["contract"]) == "param width"
+    assert not diff(new, new).contract
+
+
 def test_quantities_are_those_that_are_counted() -> None:
     old, new = load("resnet18"), load("resnet34")
     for one in network_diff(old, new).quantities:
