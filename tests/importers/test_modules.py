@@ -119,7 +119,7 @@ def test_what_no_layer_says_is_listed_by_its_module() -> None:
     with pytest.raises(UserError) as refused:
         cnndsl.import_network(module, torch.randn(1, 3, 8, 8))
     assert refused.value.code == "CNN669"
-    assert refused.value.notes[0] == "`1`, aten.sort: no layer does it"
+    assert refused.value.notes[0] == "`1`, aten.sort(dim=1): no layer does it"
 
 
 def test_a_module_needs_an_example() -> None:

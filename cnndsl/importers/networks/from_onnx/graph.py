@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Tensor = NDArray[Any]
 
-__all__ = ["OnnxGraph", "OnnxNode", "as_graph", "in_order"]
+__all__ = ["OnnxGraph", "OnnxNode", "as_graph", "in_order", "vocabulary"]
 
 
 @dataclass(eq=False, slots=True)
@@ -72,6 +72,20 @@ class OnnxGraph:
                 if value:
                     found.setdefault(value, []).append(node)
         return found
+
+
+def vocabulary(graph: OnnxGraph, value: str) -> int:
+    """How many token ids an input has: as many as the table they pick from has rows; 0 for none."""
+    waiting = [value]
+    readers = graph.readers()
+    while waiting:
+        for node in readers.get(waiting.pop(), []):
+            table = graph.constants.get(node.inputs[0]) if node.op == "Gather" else None
+            if table is not None and table.ndim == 2:
+                return int(table.shape[0])
+            if node.op in ("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze"):
+                waiting += node.outputs
+    return 0
 
 
 def as_graph(model: onnx.ModelProto, opset: int) -> OnnxGraph:

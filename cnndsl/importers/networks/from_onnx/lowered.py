@@ -22,7 +22,9 @@ from typing_extensions import override
 
 from cnndsl.elaborate.bound import validate
 from cnndsl.importers.networks.from_onnx.candidates import CANDIDATES, Candidate, Facts
-from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode
+from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode, in_order
+from cnndsl.importers.networks.from_onnx.quotients import with_quotients
+from cnndsl.importers.networks.from_onnx.usual_forms import in_usual_forms
 from cnndsl.layers import find
 from cnndsl.layers.lowering import Attribute, Builder, LoweringContext
 from cnndsl.types import TensorType
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     Tensor = NDArray[Any]
 
-__all__ = ["LAYER", "recognised"]
+__all__ = ["LAYER", "with_layers"]
 
 LAYER = "Layer"
 """The operator of a node that stands for one of our layers as a whole."""
@@ -216,12 +218,34 @@ class _Index:
 # --- the search ---------------------------------------------------------------------------------
 
 
-def recognised(raw: OnnxGraph, graph: OnnxGraph, types: Mapping[str, TensorType]) -> list[OnnxNode]:
-    """Nodes that stand for whole layers: each reads streams and weights, and gives their value.
+def with_layers(graph: OnnxGraph, raw: OnnxGraph) -> None:
+    """Put nodes that stand for whole layers in the place of those that these are lowered to.
 
-    ``raw`` is the graph before anything of it was computed, ``graph`` the same afterwards, and
-    ``types`` are those of its streams.
+    ``raw`` is the graph before anything of it was computed, whose nodes are in their usual forms
+    then too; ``graph`` is the same afterwards.
     """
+    in_usual_forms(graph)
+    with_quotients(graph)
+    graph.nodes += _recognised(raw, graph, _streams(graph))
+    graph.nodes = in_order(graph)
+
+
+def _streams(graph: OnnxGraph) -> dict[str, TensorType]:
+    """The values that layers could read, with their types."""
+    return {
+        value: TensorType(shape[1:])
+        for value, shape in graph.shapes.items()
+        if value not in graph.constants
+        and len(shape) > 1
+        and shape[0] == graph.batch
+        and 0 not in shape
+    }
+
+
+def _recognised(
+    raw: OnnxGraph, graph: OnnxGraph, types: Mapping[str, TensorType]
+) -> list[OnnxNode]:
+    """Nodes that stand for whole layers: each reads streams and weights, and gives their value."""
     index, facts = _Index(raw), _facts(graph)
     found: list[OnnxNode] = []
     taken: set[int] = set()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
 from cnndsl.importers.networks.builder import NetworkBuilder
-from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, as_graph, in_order
-from cnndsl.importers.networks.from_onnx.lowered import recognised
+from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, as_graph, vocabulary
+from cnndsl.importers.networks.from_onnx.lowered import with_layers
 from cnndsl.importers.networks.from_onnx.shapes import BATCH, settle, unfolded
 from cnndsl.importers.networks.from_onnx.source import opened, opset_of, unreadable
 from cnndsl.importers.networks.from_onnx.translator import Translator
@@ -50,8 +50,7 @@ def read_onnx_model(
     _fix_inputs(graph, name, sizes or {})
     raw = unfolded(graph)
     settle(graph)
-    graph.nodes += recognised(raw, graph, _streams(graph))
-    graph.nodes = in_order(graph)
+    with_layers(graph, raw)
     builder = NetworkBuilder(Path(name).stem, f"{Path(name).name} (ONNX, opset {opset})")
     translator = Translator(graph, builder)
     _add_inputs(graph, builder, translator, name)
@@ -67,18 +66,6 @@ def read_onnx_model(
 
 
 # --- inputs -------------------------------------------------------------------------------------
-
-
-def _streams(graph: OnnxGraph) -> dict[str, TensorType]:
-    """The values that layers could read, with their types."""
-    return {
-        value: TensorType(shape[1:])
-        for value, shape in graph.shapes.items()
-        if value not in graph.constants
-        and len(shape) > 1
-        and shape[0] == graph.batch
-        and 0 not in shape
-    }
 
 
 def _fix_inputs(graph: OnnxGraph, name: str, sizes: Mapping[str, tuple[int, ...]]) -> None:
@@ -148,26 +135,15 @@ def _add_inputs(
         dims = graph.shapes[one][1:]
         type = TensorType(dims)
         if kind in ("INT32", "INT64"):
-            type = TensorType(dims, DType.INT64, _vocabulary(graph, one, name))
+            if not (rows := vocabulary(graph, one)):
+                why = f"its input `{one}` is of whole numbers that no table is read by"
+                raise unreadable(name, why)
+            type = TensorType(dims, DType.INT64, rows)
         elif kind not in (*_FLOATS, "UINT8", "INT8"):
             raise unreadable(name, f"its input `{one}` is of {kind.lower()}, not of numbers")
         elif kind in ("UINT8", "INT8"):
             builder.notes.append(f"the input `{one}` takes {kind.lower()}, and the spec's float32")
         translator.values[one] = builder.input(one, type)
-
-
-def _vocabulary(graph: OnnxGraph, value: str, name: str) -> int:
-    """How many token ids there are: as many as the table that they pick from has rows."""
-    waiting = [value]
-    readers = graph.readers()
-    while waiting:
-        for node in readers.get(waiting.pop(), []):
-            table = graph.constants.get(node.inputs[0]) if node.op == "Gather" else None
-            if table is not None and table.ndim == 2:
-                return int(table.shape[0])
-            if node.op in ("Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze"):
-                waiting += node.outputs
-    raise unreadable(name, f"its input `{value}` is of whole numbers that no table is read by")
 
 
 def _note_precision(graph: OnnxGraph, builder: NetworkBuilder) -> None:

@@ -16,13 +16,13 @@ from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["BATCH", "fold", "settle", "unfolded"]
+__all__ = ["BATCH", "MOST", "fold", "settle", "unfolded"]
 
 BATCH = 7919
 """A batch of this size stands for one of any; a prime, so that it shows in products."""
 
 _ROUNDS = 8
-_MOST = 2**27
+MOST = 2**27
 """No constant with more numbers is computed here."""
 
 _KEPT = 2**10
@@ -79,7 +79,7 @@ def _folded(graph: OnnxGraph, node: OnnxNode) -> bool:
         values = _computed(graph, node)
     except Exception:
         return False
-    if any(value is None or value.size > _MOST for value in values):
+    if any(value is None or value.size > MOST for value in values):
         return False
     graph.constants.update(zip(node.outputs, values, strict=False))
     return True
@@ -125,7 +125,7 @@ def _demand_small(graph: OnnxGraph, node: OnnxNode) -> None:
         size = float(numpy.prod(numbers[-1]))
         if node.op == "Tile":
             size *= numbers[0].size
-    if size > _MOST:
+    if size > MOST:
         raise ValueError("too large")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cnndsl.importers.networks.builder import NetworkBuilder
 from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode
+from cnndsl.importers.networks.from_onnx.leftovers import Reading, unread
 from cnndsl.importers.networks.from_onnx.node_labels import label_of
 from cnndsl.types import TensorType
 
@@ -45,6 +46,7 @@ class Translator:
         self.builder = builder
         self.values: dict[str, str] = {}
         self.node = OnnxNode("", [], [])
+        self._reading = Reading()
         self._owners: dict[tuple[str, ...], tuple[str, Mapping[str, Value]]] = {}
         for family in _FAMILIES:
             import_module(f"{__package__}.operators.{family}")
@@ -52,7 +54,7 @@ class Translator:
     def run(self) -> None:
         """Translate all nodes; what cannot be said is refused, and its readers counted."""
         for node in self.graph.nodes:
-            self.node = node
+            self.node, self._reading = node, Reading()
             handler = _HANDLERS.get(node.op) if not node.domain else None
             try:
                 if handler is None:
@@ -60,6 +62,9 @@ class Translator:
                 handler(self, node)
             except Unsaid as reason:
                 self._refuse(node, str(reason))
+            else:
+                if left := unread(node, self._reading):
+                    self._refuse(node, left)
 
     def _refuse(self, node: OnnxNode, why: str) -> None:
         known = [self.graph_type(one) for one in node.outputs if one]
@@ -78,6 +83,7 @@ class Translator:
 
     def has(self, at: int) -> bool:
         """Whether the node has this input."""
+        self._reading.inputs.add(at)
         return at < len(self.node.inputs) and bool(self.node.inputs[at])
 
     def stream(self, at: int = 0) -> str:
@@ -104,6 +110,7 @@ class Translator:
 
     def is_constant(self, at: int) -> bool:
         """Whether an input is a constant."""
+        self._reading.inputs.add(at)
         return self.has(at) and self.node.inputs[at] in self.graph.constants
 
     def numbers(self, at: int, attribute: str = "") -> list[int] | None:
@@ -111,7 +118,7 @@ class Translator:
         if self.has(at):
             array = self.constant(at)
             return None if array is None else [int(one) for one in array.reshape(-1)]
-        found = self.node.attributes.get(attribute)
+        found = self.attribute(attribute, None)
         return None if found is None else [int(one) for one in found]
 
     def weight(self, at: int) -> Array:
@@ -127,6 +134,7 @@ class Translator:
 
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute of the node."""
+        self._reading.attributes.add(name)
         return self.node.attributes.get(name, default)
 
     # --- types ---
@@ -162,6 +170,11 @@ class Translator:
         return inside
 
     # --- what is made ---
+
+    def note(self, text: str) -> None:
+        """Say something of the network that is worth knowing, once."""
+        if text not in self.builder.notes:
+            self.builder.notes.append(text)
 
     def add(
         self,

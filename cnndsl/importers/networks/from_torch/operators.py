@@ -8,96 +8,26 @@ from typing import Any
 import numpy
 
 from cnndsl.importers.networks.from_torch.aten_graph import AtenGraph
+from cnndsl.importers.networks.from_torch.norm_operators import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    rms_norm,
+)
+from cnndsl.importers.networks.from_torch.window_operators import (
+    adaptive,
+    avg_pool,
+    conv,
+    conv_transpose,
+    linear_resize,
+    max_pool,
+    nearest,
+    pad,
+    sizes_of,
+)
 
 __all__ = ["OPERATORS"]
-
-
-def _list(value: Any, rank: int) -> list[int]:
-    numbers = [int(one) for one in value] if isinstance(value, list | tuple) else [int(value)]
-    return numbers * rank if len(numbers) == 1 else numbers
-
-
-def _conv(
-    g: AtenGraph, x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0,
-    dilation: Any = 1, groups: int = 1,
-) -> None:  # fmt: skip
-    rank = g.array(w).ndim - 2
-    attributes: dict[str, Any] = {
-        "strides": _list(stride, rank),
-        "dilations": _list(dilation, rank),
-        "group": int(groups),
-    }
-    if isinstance(padding, str):
-        attributes["auto_pad"] = b"SAME_UPPER" if padding == "same" else b"VALID"
-    else:
-        attributes["pads"] = _list(padding, rank) * 2
-    g.put("Conv", [g.name(x), g.name(w), g.name(b)], **attributes)
-
-
-def _conv_transpose(
-    g: AtenGraph, x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-) -> None:  # fmt: skip
-    rank = g.array(w).ndim - 2
-    g.put(
-        "ConvTranspose",
-        [g.name(x), g.name(w), g.name(b)],
-        strides=_list(stride, rank),
-        pads=_list(padding, rank) * 2,
-        output_padding=_list(output_padding, rank),
-        dilations=_list(dilation, rank),
-        group=int(groups),
-    )
-
-
-def _batch_norm(
-    g: AtenGraph, x: Any, w: Any, b: Any, mean: Any, var: Any, training: bool = False,
-    momentum: float = 0.1, eps: float = 1e-5, *rest: Any,
-) -> None:  # fmt: skip
-    channels = g.shape(x)[1]
-    scale = g.name(w) if w is not None else g.number(numpy.ones(channels))
-    bias = g.name(b) if b is not None else g.number(numpy.zeros(channels))
-    inputs = [g.name(x), scale, bias, g.name(mean), g.name(var)]
-    g.put("BatchNormalization", inputs, epsilon=eps, training_mode=int(training))
-
-
-def _pool(op: str) -> Callable[..., None]:
-    def handler(
-        g: AtenGraph, x: Any, kernel: Any, stride: Any = (), padding: Any = 0, *rest: Any
-    ) -> None:
-        rank = len(g.shape(x)) - 2
-        sizes = _list(kernel, rank)
-        attributes: dict[str, Any] = {
-            "kernel_shape": sizes,
-            "strides": _list(stride, rank) if stride else sizes,
-            "pads": _list(padding, rank) * 2,
-        }
-        if op == "MaxPool":
-            dilation, ceil = (*rest, 1, False)[:2] if len(rest) < 2 else rest[:2]
-            if len(rest) == 1:
-                dilation, ceil = rest[0], False
-            attributes |= {"dilations": _list(dilation, rank), "ceil_mode": int(ceil)}
-        else:
-            ceil, counts, divisor = (*rest, *(False, True, None)[len(rest) :])[:3]
-            if divisor is not None:
-                return g.put("aten.avg_pool (divisor_override)", [g.name(x)])
-            attributes |= {"ceil_mode": int(ceil), "count_include_pad": int(counts)}
-        return g.put(op, [g.name(x)], **attributes)
-
-    return handler
-
-
-def _adaptive(keyword: str, op: str) -> Callable[..., None]:
-    def handler(g: AtenGraph, x: Any, size: Any) -> None:
-        shape = g.shape(x)[2:]
-        wanted = [old if new is None else int(new) for old, new in zip(shape, size, strict=True)]
-        if all(one == 1 for one in wanted):
-            return g.put(op, [g.name(x)])
-        if wanted == list(shape):
-            return g.put("Identity", [g.name(x)])
-        return g.layer(keyword, x, size=tuple(wanted))
-
-    return handler
 
 
 def _linear(g: AtenGraph, x: Any, w: Any, b: Any = None) -> None:
@@ -130,9 +60,9 @@ def _sum(g: AtenGraph, op: str, x: Any, y: Any, alpha: float) -> None:
 
 
 def _reduce(op: str) -> Callable[..., None]:
-    def handler(g: AtenGraph, x: Any, dim: Any = None, keepdim: bool = False, **rest: Any) -> None:
+    def handler(g: AtenGraph, x: Any, dim: Any = None, keepdim: bool = False) -> None:
         rank = len(g.shape(x))
-        axes = [*range(rank)] if dim is None else _list(dim, 1)
+        axes = [*range(rank)] if dim is None else sizes_of(dim, 1)
         inputs = [g.name(x), g.number(axes, numpy.int64)]
         g.put(op, inputs, keepdims=int(keepdim))
 
@@ -172,57 +102,21 @@ def _select(g: AtenGraph, x: Any, dim: int, index: int) -> None:
     g.put("Gather", [g.name(x), g.number(index, numpy.int64)], axis=dim)
 
 
-def _layer_norm(
-    g: AtenGraph, x: Any, shape: Any, w: Any = None, b: Any = None, eps: float = 1e-5, *rest: Any
-) -> None:
-    scale = g.name(w) if w is not None else g.number(numpy.ones(shape))
-    inputs = [g.name(x), scale, g.name(b)]
-    g.put("LayerNormalization", inputs, axis=len(g.shape(x)) - len(shape), epsilon=eps)
-
-
-def _group_norm(
-    g: AtenGraph, x: Any, groups: int, w: Any = None, b: Any = None, eps: float = 1e-5, *rest: Any
-) -> None:
-    channels = g.shape(x)[1]
-    scale = g.name(w) if w is not None else g.number(numpy.ones(channels))
-    bias = g.name(b) if b is not None else g.number(numpy.zeros(channels))
-    g.put("GroupNormalization", [g.name(x), scale, bias], num_groups=groups, epsilon=eps)
-
-
 def _dropout(g: AtenGraph, x: Any, p: float = 0.5, train: bool = False) -> None:
-    g.put("Dropout", [g.name(x), g.number(p)])
+    if train:
+        return g.unsaid("dropout", {"p": p, "train": train})
+    return g.put("Dropout", [g.name(x), g.number(p)])
 
 
-def _channel_dropout(g: AtenGraph, x: Any, p: float = 0.5, train: bool = False) -> None:
-    if p:
-        return g.layer("spatialdropout", x, rate=float(p))
-    return g.put("Identity", [g.name(x)])
-
-
-def _resize(mode: str) -> Callable[..., None]:
-    def handler(g: AtenGraph, x: Any, size: Any = None, *rest: Any, **more: Any) -> None:
-        aligned = bool(rest[0]) if rest and isinstance(rest[0], bool) else False
-        place = "align_corners" if aligned else "half_pixel"
-        attributes: dict[str, Any] = {"mode": mode.encode()}
-        if mode == "nearest":
-            attributes |= {"nearest_mode": b"floor"}
-            place = "asymmetric"
-        attributes["coordinate_transformation_mode"] = place.encode()
-        g.put("Resize", [g.name(x)], **attributes)
+def _dropout_layer(keyword: str) -> Callable[..., None]:
+    def handler(g: AtenGraph, x: Any, p: float = 0.5, train: bool = False) -> None:
+        if train:
+            return g.unsaid(keyword, {"p": p, "train": train})
+        if p:
+            return g.layer(keyword, x, rate=float(p))
+        return g.put("Identity", [g.name(x)])
 
     return handler
-
-
-def _pad(g: AtenGraph, x: Any, pads: Any, mode: Any = "constant", value: Any = None) -> None:
-    if not isinstance(mode, str):  # constant_pad_nd has the value here
-        mode, value = "constant", mode
-    words = {"constant": b"constant", "reflect": b"reflect", "replicate": b"edge"}
-    rank = len(g.shape(x))
-    begins, ends = [0] * rank, [0] * rank
-    for at in range(len(pads) // 2):
-        begins[rank - 1 - at], ends[rank - 1 - at] = int(pads[2 * at]), int(pads[2 * at + 1])
-    inputs = [g.name(x), g.number([*begins, *ends], numpy.int64), g.number(value or 0.0)]
-    g.put("Pad", inputs, mode=words.get(mode, mode.encode()))
 
 
 def _clamp(g: AtenGraph, x: Any, least: Any = None, most: Any = None) -> None:
@@ -231,7 +125,7 @@ def _clamp(g: AtenGraph, x: Any, least: Any = None, most: Any = None) -> None:
 
 
 def _softmax(op: str) -> Callable[..., None]:
-    def handler(g: AtenGraph, x: Any, dim: int, *rest: Any, **more: Any) -> None:
+    def handler(g: AtenGraph, x: Any, dim: int) -> None:
         g.put(op, [g.name(x)], axis=dim)
 
     return handler
@@ -248,10 +142,74 @@ def _gelu(g: AtenGraph, x: Any, *, approximate: str = "none") -> None:
     g.put("Gelu", [g.name(x)], approximate=approximate.encode())
 
 
+def _softplus(g: AtenGraph, x: Any, beta: float = 1) -> None:
+    if beta == 1:
+        return g.put("Softplus", [g.name(x)])
+    names = [f"{g.node.name}.{at}" for at in range(2)]
+    g.graph.shapes.update(dict.fromkeys(names, g.shape(x)))
+    g.put("Mul", [g.name(x), g.number(beta)], names[0])
+    g.put("Softplus", names[:1], names[1])
+    return g.put("Mul", [names[1], g.number(1 / beta)])
+
+
+def _log_sigmoid(g: AtenGraph, x: Any) -> None:
+    names = [f"{g.node.name}.{at}" for at in range(2)]
+    g.graph.shapes.update(dict.fromkeys(names, g.shape(x)))
+    g.put("Neg", [g.name(x)], names[0])
+    g.put("Softplus", names[:1], names[1])
+    g.put("Neg", names[1:])
+
+
+def _max(g: AtenGraph, x: Any, dim: Any = None, keepdim: bool = False) -> None:
+    places = [one for one in g.node.users if one.args[1] == 1 and one.users]
+    if not isinstance(dim, int) or places:
+        return g.unsaid("max", {"dim": dim})
+    names = [f"{g.node.name}.{at}" for at in range(2)]
+    g.graph.shapes[names[0]] = tuple(g.node.meta["val"][0].shape)
+    inputs = [g.name(x), g.number([dim], numpy.int64)]
+    return g.put("ReduceMax", inputs, outputs=names, keepdims=int(keepdim))
+
+
+def _addmm(g: AtenGraph, b: Any, x: Any, w: Any, *, beta: float = 1, alpha: float = 1) -> None:
+    g.put("Gemm", [g.name(x), g.name(w), g.name(b)], alpha=float(alpha), beta=float(beta))
+
+
+def _length(g: AtenGraph, x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False) -> None:
+    op = {2.0: "ReduceL2", 1.0: "ReduceL1"}.get(float(ord))
+    if op is None:
+        return g.unsaid("linalg_vector_norm", {"ord": ord})
+    return _reduce(op)(g, x, dim, keepdim)
+
+
+def _clamp_min(g: AtenGraph, x: Any, least: Any) -> None:
+    g.put("Max", [g.name(x), g.name(least)])
+
+
+def _to(g: AtenGraph, x: Any, *how: Any) -> None:
+    kinds = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9, "float16": 10,
+             "float64": 11, "bfloat16": 16}  # fmt: skip
+    kind = str(g.node.meta["val"].dtype).removeprefix("torch.")
+    g.put("Cast", [g.name(x)], to=kinds.get(kind, 0))
+
+
+def _expand(g: AtenGraph, x: Any, *size: Any) -> None:
+    g.put("Expand", [g.name(x), ""])
+
+
+def _stack(g: AtenGraph, values: Any, dim: int = 0) -> None:
+    shape = [*g.shape(g.node)]
+    shape[dim] = 1
+    names = [f"{g.node.name}.{at}" for at in range(len(values))]
+    for name, one in zip(names, values, strict=True):
+        g.graph.shapes[name] = tuple(shape)
+        g.put("Reshape", [g.name(one), ""], name)
+    g.put("Concat", names, axis=dim % len(shape))
+
+
 def _with(op: str, name: str, usual: float) -> Callable[..., None]:
     """An operator with one number."""
 
-    def handler(g: AtenGraph, x: Any, number: Any = usual, *rest: Any) -> None:
+    def handler(g: AtenGraph, x: Any, number: Any = usual) -> None:
         attributes: dict[str, Any] = {name: float(number)}
         g.put(op, [g.name(x)], **attributes)
 
@@ -259,20 +217,25 @@ def _with(op: str, name: str, usual: float) -> Callable[..., None]:
 
 
 OPERATORS: Mapping[str, Callable[..., None]] = {
-    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), _conv),
-    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _conv_transpose),
-    "batch_norm": _batch_norm,
-    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), _pool("MaxPool")),
-    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), _pool("AveragePool")),
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), conv),
+    **dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), conv_transpose),
+    "batch_norm": batch_norm,
+    **dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d"), max_pool),
+    **dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), avg_pool),
     **dict.fromkeys(
         ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
-        _adaptive("adaptiveavgpool", "GlobalAveragePool"),
+        adaptive("adaptiveavgpool", "GlobalAveragePool"),
     ),
     **dict.fromkeys(
         ("adaptive_max_pool1d", "adaptive_max_pool2d"),
-        _adaptive("adaptivemaxpool", "GlobalMaxPool"),
+        adaptive("adaptivemaxpool", "GlobalMaxPool"),
     ),
     "linear": _linear,
+    "addmm": _addmm,
+    "max": _max,
+    "linalg_vector_norm": _length,
+    "clamp_min": _clamp_min,
+    "log_sigmoid": _log_sigmoid,
     "add": _add,
     "sub": _sub,
     "cat": lambda g, values, dim=0: g.put("Concat", [g.name(one) for one in values], axis=dim),
@@ -286,18 +249,19 @@ OPERATORS: Mapping[str, Callable[..., None]] = {
     "split_with_sizes": _parts,
     "slice": _slice,
     "select": _select,
-    "layer_norm": _layer_norm,
-    "group_norm": _group_norm,
+    "layer_norm": layer_norm,
+    "group_norm": group_norm,
+    "instance_norm": instance_norm,
+    "rms_norm": rms_norm,
     "dropout": _dropout,
-    "feature_dropout": _channel_dropout,
-    "upsample_nearest1d": _resize("nearest"),
-    "upsample_nearest2d": _resize("nearest"),
-    "upsample_nearest3d": _resize("nearest"),
-    "upsample_linear1d": _resize("linear"),
-    "upsample_bilinear2d": _resize("linear"),
-    "upsample_trilinear3d": _resize("linear"),
-    "pad": _pad,
-    "constant_pad_nd": _pad,
+    "feature_dropout": _dropout_layer("spatialdropout"),
+    "alpha_dropout": _dropout_layer("alphadropout"),
+    **dict.fromkeys((f"upsample_nearest{rank}d" for rank in (1, 2, 3)), nearest),
+    **dict.fromkeys(
+        ("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d"), linear_resize
+    ),
+    "pad": pad,
+    "constant_pad_nd": pad,
     "clamp": _clamp,
     "hardtanh": lambda g, x, least=-1.0, most=1.0: _clamp(g, x, least, most),
     "relu6": lambda g, x: _clamp(g, x, 0.0, 6.0),
@@ -308,10 +272,13 @@ OPERATORS: Mapping[str, Callable[..., None]] = {
     "elu": _with("Elu", "alpha", 1.0),
     "celu": _with("Celu", "alpha", 1.0),
     "leaky_relu": _with("LeakyRelu", "alpha", 0.01),
-    "softplus": lambda g, x, *rest: g.put("Softplus", [g.name(x)]),
+    "softplus": _softplus,
     "prelu": _prelu,
     "pow": lambda g, x, y: g.put("Pow", [g.name(x), g.name(y)]),
-    "embedding": lambda g, w, x, *rest: g.put("Gather", [g.name(w), g.name(x)], axis=0),
+    **dict.fromkeys(("to", "_to_copy", "type_as"), _to),
+    **dict.fromkeys(("expand", "expand_as"), _expand),
+    "stack": _stack,
+    "embedding": lambda g, w, x: g.put("Gather", [g.name(w), g.name(x)], axis=0),
     "pixel_shuffle": lambda g, x, n: g.put("DepthToSpace", [g.name(x)], blocksize=n, mode=b"CRD"),
     "pixel_unshuffle": lambda g, x, n: g.layer("spacetodepth", x, block=int(n)),
     "channel_shuffle": lambda g, x, n: g.layer("channelshuffle", x, groups=int(n)),

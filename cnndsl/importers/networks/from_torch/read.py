@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.importers.networks.builder import NetworkBuilder
-from cnndsl.importers.networks.from_onnx.graph import OnnxGraph
+from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, vocabulary
+from cnndsl.importers.networks.from_onnx.lowered import with_layers
 from cnndsl.importers.networks.from_onnx.translator import Translator
 from cnndsl.importers.networks.from_torch.aten_graph import AtenGraph
+from cnndsl.importers.networks.from_torch.constants import as_array, folded
 from cnndsl.importers.networks.from_torch.operators import OPERATORS
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.types import DType, TensorType
@@ -55,7 +57,19 @@ def read_module(
         ) from error
     finally:
         module.train(was_training)
-    graph = _graph(program)
+    network, unknown = _network(program, name)
+    if network.refused and unknown and (simpler := _decomposed(program, unknown)) is not None:
+        other, _ = _network(simpler, name)
+        if len(other.refused) < len(network.refused):
+            return other
+    return network
+
+
+def _network(program: torch.export.ExportedProgram, name: str) -> tuple[ImportedNetwork, set[Any]]:
+    """The network of a program, and the operators in it that are not known here."""
+    import torch
+
+    graph, unknown = _graph(program)
     builder = NetworkBuilder(name, f"{name} (PyTorch {torch.__version__.partition('+')[0]})")
     translator = Translator(graph, builder)
     for one in graph.inputs:
@@ -63,7 +77,28 @@ def read_module(
         translator.values[one] = one
     translator.run()
     outputs = {f"output{at + 1}" if at else "output": one for at, one in enumerate(graph.outputs)}
-    return builder.build({key: translator.values[one] for key, one in outputs.items()})
+    for key, one in outputs.items():
+        if one not in translator.values:
+            builder.refuse(f"`{key}`", "a constant", "it does not depend on any input")
+    said = {key: translator.values[one] for key, one in outputs.items() if one in translator.values}
+    return builder.build(said), unknown
+
+
+def _decomposed(
+    program: torch.export.ExportedProgram, unknown: set[Any]
+) -> torch.export.ExportedProgram | None:
+    """The program with some operators in terms of others, as PyTorch knows them; None for none."""
+    import torch
+
+    table = torch.export.default_decompositions()
+    wanted = {one: table[one] for one in unknown if one in table}
+    if not wanted:
+        return None
+    try:
+        simpler: torch.export.ExportedProgram = program.run_decompositions(wanted)
+    except Exception:  # whatever PyTorch's own rules raise: then it stays as it is
+        return None
+    return simpler
 
 
 def _two(tensor: torch.Tensor) -> torch.Tensor:
@@ -73,8 +108,8 @@ def _two(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.shape[0] != 1 else torch.cat([tensor, tensor])
 
 
-def _graph(program: torch.export.ExportedProgram) -> OnnxGraph:
-    """The program's graph as records of ONNX's operators."""
+def _graph(program: torch.export.ExportedProgram) -> tuple[OnnxGraph, set[Any]]:
+    """The program's graph as records of ONNX's operators, and the operators that have none."""
     signature = program.graph_signature
     names: Mapping[str, str] = {
         **signature.inputs_to_parameters,
@@ -82,26 +117,23 @@ def _graph(program: torch.export.ExportedProgram) -> OnnxGraph:
         **signature.inputs_to_lifted_tensor_constants,
     }
     tensors = {**program.state_dict, **program.constants}
-    constants = {
-        name: tensors[name].detach().cpu().float().numpy()
-        if tensors[name].is_floating_point()
-        else tensors[name].detach().cpu().numpy()
-        for name in names.values()
-    }
+    constants = {name: as_array(tensors[name]) for name in names.values()}
     graph = OnnxGraph(
         [], constants, {}, list(map(str, signature.user_outputs)), {}, _OPSET, frozenset(constants)
     )
     written = AtenGraph(graph, names, OPERATORS)
+    known = {node: tensors[name] for node, name in names.items()}
     for node in program.graph.nodes:
         value: Any = node.meta.get("val")
         if node.op == "placeholder" and node.name not in names:
             graph.inputs[node.name] = tuple(map(int, value.shape))
         if hasattr(value, "shape"):
             graph.shapes[node.name] = tuple(map(int, value.shape))
-        if node.op == "call_function":
+        if node.op == "call_function" and not folded(node, known, graph):
             written.add(node)
     graph.batch = int(next(iter(graph.inputs.values()))[0])
-    return graph
+    with_layers(graph, graph)
+    return graph, written.unknown
 
 
 def _type(program: torch.export.ExportedProgram, graph: OnnxGraph, name: str) -> TensorType:
@@ -110,8 +142,5 @@ def _type(program: torch.export.ExportedProgram, graph: OnnxGraph, name: str) ->
     (node,) = (one for one in program.graph.nodes if one.name == name)
     if node.meta["val"].is_floating_point():
         return TensorType(dims)
-    for reader in graph.readers().get(name, []):
-        table = graph.constants.get(reader.inputs[0])
-        if reader.op == "Gather" and table is not None:
-            return TensorType(dims, DType.INT64, int(table.shape[0]))
-    return TensorType(dims)
+    rows = vocabulary(graph, name)
+    return TensorType(dims, DType.INT64, rows) if rows else TensorType(dims)

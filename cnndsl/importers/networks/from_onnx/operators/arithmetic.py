@@ -104,7 +104,12 @@ def multiplied(t: Translator, value: str, factor: float) -> str:
 def _shifted(t: Translator, value: str, numbers: Array, at: int) -> str:
     """A value plus constant numbers: one for each channel, or for each unit."""
     dims = t.type_of(value).dims
+    learns = t.node.inputs[at] in t.graph.weights
+    if not learns and not numbers.any():
+        return value
     axis, flat = _spread(numbers, dims)
+    if not learns:
+        t.note("a constant that is added becomes a `bias`, which learns")
     if axis is None:
         settings: dict[str, Value] = {"over": "all"}
         return t.add("bias", [value], settings, weights={"bias": flat}, shared=[at])

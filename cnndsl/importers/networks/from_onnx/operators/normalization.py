@@ -38,7 +38,11 @@ def batchnorm(t: Translator, node: OnnxNode) -> None:
         raise Unsaid("it has statistics for each place, and `batchnorm` for each channel")
     roles = ("scale", "bias", "mean", "var")
     weights = {role: t.weight(at).reshape(-1) for at, role in enumerate(roles, 1)}
-    settings = {"eps": float(t.attribute("epsilon", 1e-5))}
+    settings = {
+        "eps": float(t.attribute("epsilon", 1e-5)),
+        # ONNX's is the share that stays, in float32.
+        "momentum": round(1 - float(t.attribute("momentum", 0.9)), 7),
+    }
     t.give(t.add("batchnorm", [t.stream()], settings, weights=weights, shared=[1, 2, 3, 4]))
 
 

@@ -28,9 +28,9 @@ _REDUCE = {"ReduceMean": "globalavgpool", "ReduceMax": "globalmaxpool", "ReduceL
 @operator(*_WORDS)
 def pool(t: Translator, node: OnnxNode) -> None:
     """A pool over windows; one whose window is the whole map is a global one."""
-    keyword = _WORDS[node.op]
     if len(node.outputs) > 1 and node.outputs[1] in t.graph.readers():
         raise Unsaid("the places of its maxima are read, which `unpool` alone can do")
+    keyword = _WORDS[node.op]
     kernel = [int(one) for one in t.attribute("kernel_shape", [])]
     ones = [1] * len(kernel)
     strides = [int(one) for one in t.attribute("strides", ones)]
@@ -67,20 +67,34 @@ def whole(t: Translator, node: OnnxNode) -> None:
 
 @operator(*_REDUCE, "ReduceSum", "ReduceL1")
 def reduce(t: Translator, node: OnnxNode) -> None:
-    """A reduction over all places is a pool; over other dimensions there is no layer."""
-    source = t.type()
-    rank = len(source.dims)
+    """A reduction: a pool over all places, once what is reduced stands behind what stays."""
+    source, value = t.type(), t.stream()
     axes = t.numbers(1, "axes")
+    if not axes and t.attribute("noop_with_empty_axes", 0):
+        return t.give(value)
     if not axes:
         raise Unsaid("it takes the whole batch together")
-    inside = sorted(t.axis(one) for one in axes)
+    gone = sorted({t.axis(one) for one in axes})
+    stays = [axis for axis in range(len(source.dims)) if axis not in gone]
     keep = bool(t.attribute("keepdims", 1))
-    if rank < 2 or inside != list(range(1, rank)):
-        raise Unsaid("layers take the places of a map together, and no other dimensions")
-    if node.op in ("ReduceSum", "ReduceL1"):
-        if node.op == "ReduceL1":
-            made = t.add("globallppool", [t.stream()], {"keep": keep, "p": 1.0})
-            return t.give(made)
-        made = t.add("sumpool", [t.stream()], {"kernel": source.spatial})
-        return t.give(made if keep else t.reshaped(made, [math.prod(source.dims[:1])]))
-    return t.single(_REDUCE[node.op], {"keep": keep})
+    if stays == [0]:
+        return t.give(_pooled(t, value, keep=keep))
+    sizes = [1 if axis in gone else size for axis, size in enumerate(source.dims)]
+    wanted = sizes if keep else [source.dims[axis] for axis in stays]
+    if not wanted:
+        raise Unsaid("it leaves one number for each sample, and no dimension for it")
+    cells = math.prod(source.dims[axis] for axis in gone)
+    front = t.transposed(value, [*stays, *gone])
+    flat = t.reshaped(front, [source.elements // cells, cells])
+    return t.give(t.reshaped(_pooled(t, flat, keep=False), wanted))
+
+
+def _pooled(t: Translator, value: str, *, keep: bool) -> str:
+    """All places of a map together, as the node does that."""
+    if t.node.op == "ReduceL1":
+        return t.add("globallppool", [value], {"keep": keep, "p": 1.0})
+    if t.node.op != "ReduceSum":
+        return t.add(_REDUCE[t.node.op], [value], {"keep": keep})
+    channels, *spatial = t.type_of(value).dims
+    made = t.add("sumpool", [value], {"kernel": tuple(spatial)})
+    return made if keep else t.reshaped(made, [channels])

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "blocks",
+    "cast",
     "concat",
+    "dropout",
     "expand",
     "gather",
     "pad",
@@ -32,11 +34,33 @@ __all__ = [
 _LARGE = 2**31 - 1
 
 
-@operator("Identity", "Dropout", "Cast", "CastLike")
+@operator("Identity")
 def passed_on(t: Translator, node: OnnxNode) -> None:
-    """What changes nothing when a network answers; dropout stays, for whoever trains it on."""
-    if node.op != "Dropout":
-        return t.give(t.stream())
+    """What changes nothing."""
+    t.give(t.stream())
+
+
+@operator("Cast", "CastLike")
+def cast(t: Translator, node: OnnxNode) -> None:
+    """Another type for the same numbers; one that cannot hold them all changes them."""
+    from onnx import TensorProto
+
+    kind = t.attribute("to", t.graph.types.get(node.outputs[0], TensorProto.UNDEFINED))
+    name = TensorProto.DataType.Name(kind)
+    if name not in _FLOATS and not t.type().is_tokens:
+        raise Unsaid(f"it makes {name.lower()} of numbers, which no layer does")
+    if name not in _INTEGERS and t.type().is_tokens:
+        raise Unsaid("it makes numbers of token ids, which `embedding` alone does")
+    t.give(t.stream())
+
+
+_FLOATS = ("FLOAT", "FLOAT16", "BFLOAT16", "DOUBLE")
+_INTEGERS = ("INT32", "INT64")
+
+
+@operator("Dropout")
+def dropout(t: Translator, node: OnnxNode) -> None:
+    """Nothing when a network answers; it stays, for whoever trains it on."""
     if t.has(2) and bool(t.constant(2)):
         raise Unsaid("it drops at random, as in training")
     if len(node.outputs) > 1 and node.outputs[1] in t.graph.readers():
@@ -224,7 +248,9 @@ def pad(t: Translator, node: OnnxNode) -> None:
     if not any(one for side in inner for one in side):
         return t.give(stream)
     channels, *spatial = inner
-    settings: dict[str, Value] = {"mode": mode, "value": float(value), "channels": channels}
+    settings: dict[str, Value] = {"mode": mode, "channels": channels}
+    if mode == "constant":
+        settings["value"] = float(value)
     if spatial:
         settings["padding"] = (*(low for low, _ in spatial), *(high for _, high in spatial))
     return t.give(t.add("pad", [stream], settings))
