@@ -72,20 +72,50 @@ NODES: dict[str, tuple[list[str], dict[str, Any], dict[str, Any]]] = {
     "ReduceMean": (["x"], {}, {"axes": [2, 3]}),
     "Pad": (["x", "p"], {"p": numpy.array([0, 0, 1, 1, 0, 0, 1, 1])}, {}),
     "Resize": (["x", "", "f"], {"f": numpy.array([1, 1, 2, 2], numpy.float32)}, {}),
+    "Resize by lines": (
+        ["x", "", "f"], {"f": numpy.array([1, 1, 2, 2], numpy.float32)}, {"mode": "linear"}
+    ),
+    "Resize to its size": (["x", "", "f"], {"f": numpy.ones(4, numpy.float32)}, {}),
+    "Gemm": (["vector", "w"], {"w": numpy.ones((4, 2), numpy.float32)}, {}),
+    "MatMul": (["x", "w"], {"w": numpy.ones((8, 2), numpy.float32)}, {}),
+    "Split": (["x"], {}, {"axis": 1}),
+    "Slice": (["x", *"iji"], {"i": numpy.array([1]), "j": numpy.array([3])}, {}),
+    "Gather": (["x", "i"], {"i": numpy.array([1, 2])}, {"axis": 1}),
+    "Cast": (["x"], {}, {"to": TensorProto.FLOAT}),
+    "LayerNormalization": (
+        ["x", "s"], {"s": numpy.ones(8, numpy.float32)}, {"axis": -1}
+    ),
+    "Elu": (["x"], {}, {}),
+    "HardSigmoid": (["x"], {}, {"alpha": 1 / 6}),
+    "PRelu": (["x", "s"], {"s": numpy.ones((4, 1, 1), numpy.float32)}, {}),
+    "LogSoftmax": (["x"], {}, {"axis": 1}),
+    "ReduceSum": (["x", "axes"], {"axes": numpy.array([2, 3])}, {}),
+    "ReduceMax": (["x"], {}, {"axes": [1]}),
+    "SpaceToDepth": (["x"], {}, {"blocksize": 2}),
+    "LpNormalization": (["x"], {}, {"axis": 1}),
     "Identity": (["x"], {}, {}),
 }  # fmt: skip
 """By operator: what it reads, the constants among that, its attributes."""
 
 
+def node_of(name: str, **more: Any) -> list[onnx.NodeProto]:
+    """The node of a name, before it what it reads, behind it another."""
+    inputs, _, attributes = NODES[name]
+    op = name.partition(" ")[0]
+    return [
+        helper.make_node("GlobalAveragePool", ["x"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["vector"]),
+        helper.make_node(op, inputs, ["z"], name="odd", **{**more, **attributes}),
+        helper.make_node("Tanh", ["z"], ["y"]),
+    ]
+
+
 @pytest.mark.parametrize("op", NODES)
 def test_an_attribute_that_is_not_known_is_told_of(op: str, tmp_path: Path) -> None:
-    inputs, constants, attributes = NODES[op]
-    end = helper.make_node("Tanh", ["z"], ["y"])
-    plain = helper.make_node(op, inputs, ["z"], **attributes)
-    assert import_model(model_of([plain, end], constants=constants), tmp_path).refused == ()
-    node = helper.make_node(op, inputs, ["z"], name="odd", **attributes, twist=3)
-    (note,) = refusals(model_of([node, end], constants=constants), tmp_path)
-    assert note.startswith(f"node `odd`, {op}(")
+    constants = NODES[op][1]
+    assert import_model(model_of(node_of(op), constants=constants), tmp_path).refused == ()
+    (note,) = refusals(model_of(node_of(op, twist=3), constants=constants), tmp_path)
+    assert note.startswith(f"node `odd`, {op.partition(' ')[0]}(")
     assert note.endswith("its attribute `twist` is none that is known here")
 
 
@@ -146,3 +176,17 @@ def test_values_that_are_expanded_or_picked_one_by_one_are_the_values(tmp_path: 
     found = import_model(model, tmp_path)
     assert "multiply(identity, globalavgpool)" in found.text
     assert_same(model, found, tmp_path)
+
+
+@pytest.mark.parametrize("op", NODES)
+def test_attributes_that_say_their_defaults_change_nothing(op: str, tmp_path: Path) -> None:
+    usual = {
+        name: helper.get_attribute_value(one.default_value)
+        for name, one in onnx.defs.get_schema(op.partition(" ")[0], 17).attributes.items()
+        if one.default_value.name
+    }
+    texts = [
+        import_model(model_of(nodes, constants=NODES[op][1]), tmp_path).text
+        for nodes in (node_of(op), node_of(op, **usual))
+    ]
+    assert texts[0] == texts[1]

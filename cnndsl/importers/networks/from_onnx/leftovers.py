@@ -38,11 +38,9 @@ _IDLE = {
     ("CastLike", "saturate"): "of numbers in float8",
     ("Cast", "round_mode"): "of numbers in float8",
     ("Resize", "cubic_coeff_a"): "of cubic weights, which are refused",
+    ("Resize", "nearest_mode"): "of copied cells, where it is looked at",
     ("Resize", "extrapolation_value"): "of boxes, which are refused",
-    (
-        "Resize",
-        "exclude_outside",
-    ): "of cubic weights, too: linear ones are clamped",
+    ("Resize", "exclude_outside"): "of cubic weights: linear ones are clamped",
 }
 """Attributes that change nothing of an answer, and why."""
 

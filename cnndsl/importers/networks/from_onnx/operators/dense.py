@@ -27,13 +27,13 @@ def gemm(t: Translator, node: OnnxNode) -> None:
     weight = t.weight(1)
     weight = weight if t.attribute("transB", 0) else weight.T
     weight = numpy.ascontiguousarray(weight * numpy.float32(t.attribute("alpha", 1.0)))
-    weights = {"weight": weight}
+    weights, factor = {"weight": weight}, numpy.float32(t.attribute("beta", 1.0))
     if t.has(2):
         bias = t.weight(2)
         if bias.ndim > 1 and bias.shape[0] > 1:
             raise Unsaid("its bias differs from sample to sample")
         spread = numpy.broadcast_to(bias.reshape(-1), weight.shape[:1])
-        weights["bias"] = numpy.ascontiguousarray(spread * numpy.float32(t.attribute("beta", 1.0)))
+        weights["bias"] = numpy.ascontiguousarray(spread * factor)
     settings = {"units": len(weight), "bias": t.has(2)}
     t.give(t.add("dense", [t.stream()], settings, weights=weights, shared=[1, 2]))
 

@@ -69,8 +69,8 @@ def whole(t: Translator, node: OnnxNode) -> None:
 def reduce(t: Translator, node: OnnxNode) -> None:
     """A reduction: a pool over all places, once what is reduced stands behind what stays."""
     source, value = t.type(), t.stream()
-    axes = t.numbers(1, "axes")
-    if not axes and t.attribute("noop_with_empty_axes", 0):
+    axes, is_none = t.numbers(1, "axes"), bool(t.attribute("noop_with_empty_axes", 0))
+    if not axes and is_none:
         return t.give(value)
     if not axes:
         raise Unsaid("it takes the whole batch together")

@@ -23,9 +23,11 @@ def resize(t: Translator, node: OnnxNode) -> None:
     if shape[1] != source.channels:
         raise Unsaid("it resizes along the channels")
     sizes = shape[2:]
-    if sizes == source.spatial:
-        return t.give(t.stream())
     mode = t.attribute("mode", b"nearest").decode()
+    averages = bool(t.attribute("antialias", 0))
+    if sizes == source.spatial and _place(t, node) != "tf_crop_and_resize":
+        _check_scales(t)
+        return t.give(t.stream())
     settings: dict[str, Value]
     if all(size % old == 0 for size, old in zip(sizes, source.spatial, strict=True)):
         settings = {"factor": tuple(map(lambda one, two: one // two, sizes, source.spatial))}
@@ -38,7 +40,7 @@ def resize(t: Translator, node: OnnxNode) -> None:
             settings |= {"mode": "bilinear", "align_corners": _is_aligned(t, node)}
         case _:
             raise Unsaid(f"`upsample` is nearest or bilinear, and this is {mode}")
-    if t.attribute("antialias", 0) and any(map(_is_less, sizes, source.spatial)):
+    if averages and any(map(_is_less, sizes, source.spatial)):
         raise Unsaid("it averages over what becomes smaller, which `upsample` does not")
     return t.single("upsample", settings)
 
