@@ -128,9 +128,11 @@ def test_the_action_uses_the_inputs_that_it_has() -> None:
     assert all("shell" in step for step in steps if "run" in step)
     # What a caller gives enters a script as a variable: it is never part of its text.
     assert not any("${{" in step.get("run", "") for step in steps)
-    readers = (ROOT / ".github" / "check.sh").read_text(encoding="utf-8")
-    [step] = [step for step in steps if "check.sh" in step.get("run", "")]
-    assert all(f"${{{name}" in readers for name in step["env"])
+    for script in ("check.sh", "diff.sh"):
+        readers = (ROOT / ".github" / script).read_text(encoding="utf-8")
+        [step] = [step for step in steps if script in step.get("run", "")]
+        names = set(step["env"]) - {"GH_TOKEN"}  # which gh reads
+        assert all(f"${{{name}" in readers or f"${name}" in readers for name in names)
 
 
 @pytest.fixture
@@ -193,6 +195,116 @@ def test_the_action_shows_no_annotations_where_none_are_wanted(folder: Path) -> 
     done = act(folder, SPECS="nets/**/*.cnn", ANNOTATIONS="false")
     assert done.returncode == 1
     assert "::error" not in done.stdout
+
+
+# --- the action compares ------------------------------------------------------------------------
+
+GH = """#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$*" in *--jq*) printf '%s' "$OLD_COMMENT" ;; esac
+for word in "$@"; do case "$word" in body=@*) cat "${word#body=@}" >> "$CALLS" ;; esac; done
+"""
+
+
+def git(folder: Path, *words: str) -> None:
+    names = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *names, *words], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def history(folder: Path) -> Path:
+    """Networks that changed since the last commit, in meaning or not."""
+    (folder / "nets" / "blocks.cnn").write_text("block unit() { conv 4@3 }\n")
+    (folder / "nets" / "user.cnn").write_text('import "blocks"\ninput 1x8x8\nunit()\n')
+    (folder / "bin" / "gh").write_text(GH)
+    (folder / "bin" / "gh").chmod(0o755)
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "first")
+    (folder / "nets" / "blocks.cnn").write_text("block unit() { conv 5@3 }\n")
+    (folder / "nets" / "right.cnn").write_text("# the same\ninput 1x8x8\nconv 4@3\n")
+    (folder / "nets" / "new one.cnn").write_text("input 1x8x8\nconv 4@3\n")
+    return folder
+
+
+def compare(folder: Path, old: str = "", **inputs: str) -> tuple[int, str, str]:
+    """The exit code of the step that compares, what it said, and what it asked of GitHub."""
+    bash = shutil.which("bash")
+    if bash is None or shutil.which("git") is None:
+        pytest.skip("there is no bash, or no git")
+    env = {
+        "SPECS": "nets/**/*.cnn\nlenet5\nnone/*.cnn",
+        "BASE": "HEAD",
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+        "GITHUB_REPOSITORY": "me/nets",
+        "CALLS": str(folder / "calls"),
+        "OLD_COMMENT": old,
+        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        **inputs,
+    }
+    done = subprocess.run(
+        [bash, str(ROOT / ".github" / "diff.sh")],
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    calls = (folder / "calls").read_text("utf-8") if (folder / "calls").exists() else ""
+    return done.returncode, done.stdout, calls
+
+
+def test_the_action_says_what_changed_in_meaning(history: Path) -> None:
+    code, said, calls = compare(history)
+    assert (code, calls) == (0, "")
+    assert said == (history / "summary.md").read_text("utf-8")
+    titles = [line for line in said.splitlines() if line.startswith("### ")]
+    assert titles[:2] == [
+        "### `nets/deep nets/wrong.cnn` cannot be compared",
+        "### `nets/new one.cnn` is new",
+    ]
+    assert re.fullmatch(r"### `\w+:./nets/user.cnn` → `nets/user.cnn`", titles[2])
+    assert len(titles) == 3
+    assert "- changed `unit1.conv1`: filters `4` → `5`" in said
+
+
+def test_the_action_says_that_nothing_changed(history: Path) -> None:
+    code, said, calls = compare(history, SPECS="nets/right.cnn", COMMENT="true", PR="7")
+    assert code == 0
+    assert said.startswith("No network changed in meaning since `")
+    assert "body=" not in calls  # nobody is told that there is nothing to tell
+
+
+@pytest.mark.parametrize("old", ["", "123"])
+def test_the_action_keeps_one_comment(history: Path, old: str) -> None:
+    code, said, calls = compare(history, old, COMMENT="true", PR="7")
+    assert code == 0
+    asked, wrote, mark, *body = calls.splitlines()
+    assert "repos/me/nets/issues/7/comments" in asked
+    place = "issues/comments/123" if old else "issues/7/comments"
+    assert f"repos/me/nets/{place} " in wrote
+    assert ("PATCH" in wrote) is bool(old)
+    assert mark == "<!-- cnndsl diff -->"
+    assert body == said.splitlines()
+
+
+def test_the_action_fetches_the_base_of_a_pull_request(history: Path, tmp_path: Path) -> None:
+    git(history, "branch", "-M", "main")
+    git(history, "clone", "-q", "--depth=1", f"file://{history}", str(tmp_path / "clone"))
+    clone = tmp_path / "clone"
+    (clone / "nets" / "right.cnn").write_text("input 1x8x8\nconv 9@3\n")
+    path = f"{history / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    code, said, _ = compare(clone, BASE="base", GITHUB_BASE_REF="main", PATH=path)
+    assert code == 0
+    assert "filters `4` → `9`" in said
+
+
+@pytest.mark.parametrize("base", ["nowhere", "base", "--all", "$(touch seen)"])
+def test_the_action_says_that_there_is_no_base(history: Path, base: str) -> None:
+    code, said, _ = compare(history, BASE=base, GITHUB_BASE_REF="main")
+    assert code == 1
+    assert said.startswith("::error title=cnndsl::there is no revision")
+    assert not (history / "seen").exists()
 
 
 # --- the page ---------------------------------------------------------------------------------
