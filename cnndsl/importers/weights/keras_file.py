@@ -23,6 +23,14 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.files import check_regular, natural, open_regular
 from cnndsl.graph.archives import ZIP_ERRORS
 from cnndsl.graph.weights import Numbers
+from cnndsl.importers.weights.keras_graph import (
+    DEPTHWISE,
+    POINTWISE,
+    KerasLayer,
+    connected,
+    in_configuration,
+    layers_of,
+)
 from cnndsl.importers.weights.source import (
     LeftOut,
     Role,
@@ -40,8 +48,8 @@ __all__ = ["open_keras"]
 _CONFIG = 2**26
 """The bytes of the longest configuration that is read."""
 
-_DEEPEST = 32
 _MOST = 100_000
+_DEEPEST = 32
 
 _ERRORS = (*ZIP_ERRORS, KeyError, TypeError)
 
@@ -162,15 +170,6 @@ def _json(text: str | bytes) -> Mapping[str, Any]:
 
 
 @dataclass(eq=False)
-class _Layer:
-    """A layer as its configuration has it."""
-
-    name: str
-    kind: str
-    config: Mapping[str, Any]
-
-
-@dataclass(eq=False)
 class _Reader:
     path: str
     file: Any
@@ -181,7 +180,7 @@ class _Reader:
     def source(self, form: str) -> WeightsSource:
         """The file's layers, in whichever of the forms it is."""
         config = self.config or _json(self.file.attrs.get("model_config", "{}"))
-        known = list(_layers_of(config))
+        known = list(layers_of(config))
         root = self.file.get("model_weights", self.file)
         older = "layer_names" in root.attrs
         layers = list(self._by_names(root, known) if older else self._by_numbers(known))
@@ -190,9 +189,10 @@ class _Reader:
         if not layers:
             raise broken(self.path, "no layer in it has weights", help="give a file of weights")
         places = {one.name: at for at, one in enumerate(known)}
-        inside = all(layer.name.rpartition("/")[2] in places for layer in layers)
+        inside = all(in_configuration(layer) in places for layer in layers)
         if inside and places:
-            layers.sort(key=lambda layer: places[layer.name.rpartition("/")[2]])
+            layers.sort(key=lambda layer: places[in_configuration(layer)])
+            layers = list(connected(layers, known, config))
         first = {one.config.get("data_format") == "channels_first" for one in known}
         return WeightsSource(
             self.path,
@@ -204,7 +204,7 @@ class _Reader:
             left_out=tuple(self.left),
         )
 
-    def _by_names(self, root: Any, known: list[_Layer]) -> Iterator[SourceLayer]:
+    def _by_names(self, root: Any, known: list[KerasLayer]) -> Iterator[SourceLayer]:
         """The older form: groups for layers, with the names of their weights in order."""
         kinds = {one.name: one for one in known}
         for name in map(_text, root.attrs["layer_names"]):
@@ -225,7 +225,7 @@ class _Reader:
         if "optimizer_weights" in self.file:
             self._leave(self.file["optimizer_weights"], "optimizer_weights")
 
-    def _by_numbers(self, known: list[_Layer]) -> Iterator[SourceLayer]:
+    def _by_numbers(self, known: list[KerasLayer]) -> Iterator[SourceLayer]:
         """Keras 3: a group ``vars`` for each layer, wherever it stands."""
         kinds = {one.name: one for one in known}
         for path, group in self._groups(self.file, "", 0):
@@ -274,7 +274,7 @@ class _Reader:
 
     # Long, because a variable's place says nothing of what it is.
     def _tensor(
-        self, name: str, dataset: Any, word: str, layer: _Layer | None, kind: str = ""
+        self, name: str, dataset: Any, word: str, layer: KerasLayer | None, kind: str = ""
     ) -> SourceTensor:
         if not isinstance(dataset, self.h5py.Dataset) or dataset.external or dataset.is_virtual:
             raise ValueError(f"`{name}` is no array of this file")
@@ -305,12 +305,12 @@ class _Reader:
         group.visititems(visit)
 
 
-def _eps(layer: _Layer | None) -> float | None:
+def _eps(layer: KerasLayer | None) -> float | None:
     found = None if layer is None else layer.config.get("epsilon")
     return float(found) if isinstance(found, int | float) else None
 
 
-def _words(kind: str, layer: _Layer | None, number: int) -> tuple[str, ...]:
+def _words(kind: str, layer: KerasLayer | None, number: int) -> tuple[str, ...]:
     """What a layer's variables are, by their numbers."""
     kind = layer.kind if layer is not None else kind
     words = _BY_CLASS.get(kind, ())
@@ -336,31 +336,8 @@ def _divided(layer: SourceLayer) -> Iterator[SourceLayer]:
         yield layer
         return
     rest = tuple(one for one in layer.tensors if one is not kernels[0])
-    yield SourceLayer(f"{layer.name}.depthwise", "depthwise", (kernels[0],))
-    yield SourceLayer(f"{layer.name}.pointwise", "pointwise", rest)
-
-
-def _layers_of(config: Mapping[str, Any], depth: int = 0) -> Iterator[_Layer]:
-    """The layers of a configuration, those of models within it in their place."""
-    inside = config.get("config", {})
-    layers = inside.get("layers") if isinstance(inside, dict) else inside
-    if not isinstance(layers, list) or depth > _DEEPEST:
-        return
-    for one in layers:
-        if not isinstance(one, dict) or not isinstance(one.get("config"), dict):
-            continue
-        settings = one["config"]
-        kind = _snake(str(one.get("class_name", "")))
-        name = str(settings.get("name") or one.get("name") or "")
-        yield _Layer(name, kind, settings)
-        yield from _layers_of(one, depth + 1)
-
-
-def _snake(name: str) -> str:
-    """A class's name as Keras writes it in names: ``Conv2D`` is ``conv2d``."""
-    name = re.sub(r"\W+", "", name)
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+    yield SourceLayer(f"{layer.name}.{DEPTHWISE}", "depthwise", (kernels[0],))
+    yield SourceLayer(f"{layer.name}.{POINTWISE}", "pointwise", rest)
 
 
 def _text(value: Any) -> str:

@@ -2,10 +2,10 @@
 
 What a map of the user's says counts first. What is left is paired by one way: by names where every
 layer of the network has one of its name in the file; by a shipped map, where all names of the file
-are those of a known model; else by order, each group of layers (kernels, normalisations, ...) for
-itself, where that can be done in one way only. Whatever is in doubt is refused, with what to write
-into a map. What does not fit as it is may fit where biases and normalisations are folded
-(``folding``).
+are those of a known model; by connections, where the file says them; else by order, each group of
+layers (kernels, normalisations, ...) for itself, where that can be done in one way only. Whatever
+is in doubt is refused, with what to write into a map. What does not fit as it is may fit where
+biases and normalisations are folded (``folding``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from functools import cached_property
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import abridged, count
+from cnndsl.importers.weights.connections import connected
 from cnndsl.importers.weights.fitting import AmbiguousWeightsError, Fit, Fitting
 from cnndsl.importers.weights.folding import View, folded_into, views
 from cnndsl.importers.weights.name_map import Rule
@@ -183,7 +184,8 @@ class _Matcher:
             return
         if self._by_names(sources, targets) or self._by_shipped(sources, targets):
             return
-        self._by_order(sources, targets)
+        if not self._by_connections(sources, targets):
+            self._by_order(sources, targets)
 
     def _by_names(self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]) -> bool:
         """Where every layer has one of its own name in the file, and the file no more."""
@@ -206,6 +208,21 @@ class _Matcher:
                 self._take(source, target)
             self.by.append(f"the names of {shipped.title}")
             return True
+        return False
+
+    def _by_connections(
+        self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]
+    ) -> bool:
+        """Where the file says how its layers are connected, and those of the spec are alike."""
+        for wanted in (targets, [one for one in targets if one.required]):
+            found = connected(sources, wanted) or []
+            fits = [(one, self.fitting.layer(one, target)) for one, target in found]
+            pairs = [(one, fit) for one, fit in fits if not isinstance(fit, str)]
+            if found and len(pairs) == len(found):
+                for source, fit in pairs:
+                    self._keep(source, fit)
+                self.by.append("connections and shape")
+                return True
         return False
 
     def _by_order(self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]) -> None:

@@ -49,6 +49,9 @@ _NORMS: Mapping[str, tuple[Role, ...]] = MappingProxyType(
     }
 )
 
+_MOST_CONNECTED = 10_000
+"""Of more layers it is not worked out what depends on what."""
+
 _KERNELS = frozenset({"Conv", "ConvTranspose", "Gemm"})
 """The operators that a normalisation behind them can be part of."""
 
@@ -121,19 +124,28 @@ class _Reader:
 
     def layers(self) -> Iterator[SourceLayer]:
         """A layer for each node that has weights."""
-        makers = {name: node for node in self.graph.node for name in node.output}
         outputs = {one.name for one in self.graph.output}
+        makers: dict[str, str] = {}
+        after: dict[str, int] = {}
+        place = 0
         for node in self.graph.node:
+            before = 0
+            for name in node.input:
+                before |= after.get(name, 0)
             tensors = tuple(self._tensors(node))
-            if not tensors:
-                continue
-            norm_of = ""
-            if node.op_type == "BatchNormalization" and node.input[0] not in outputs:
-                maker = makers.get(node.input[0])
-                alone = len(self.readers[node.input[0]]) == 1
-                if maker is not None and alone and maker.op_type in _KERNELS:
-                    norm_of = _name(maker)
-            yield SourceLayer(_name(node), node.op_type, tensors, _eps(node), norm_of)
+            name = _name(node)
+            if tensors:
+                first = node.input[0]
+                alone = len(self.readers[first]) == 1 and first not in outputs
+                is_norm = alone and node.op_type == "BatchNormalization"
+                norm_of = makers.get(first, "") if is_norm else ""
+                known = before if place < _MOST_CONNECTED else None
+                yield SourceLayer(name, node.op_type, tensors, _eps(node), norm_of, place, known)
+                before |= 1 << place if place < _MOST_CONNECTED else 0
+                place += 1
+            after |= dict.fromkeys(node.output, before)
+            if tensors and node.op_type in _KERNELS:
+                makers |= dict.fromkeys(node.output, name)
 
     def left(self) -> Iterator[LeftOut]:
         """Arrays of numbers that no layer is made of."""

@@ -82,8 +82,9 @@ class SourceTensor:
 class SourceLayer:
     """A layer of a file: its name there, what the file calls its kind, and its tensors.
 
-    Where the file says it, ``eps`` is what a normalisation adds to variances, and ``norm_of`` the
-    layer with a kernel whose result it alone reads.
+    Where the file says it, ``eps`` is what a normalisation adds to variances, ``norm_of`` the layer
+    with a kernel whose result it alone reads, ``place`` is a position, and ``before`` are those of
+    all layers that it depends on, as bits.
     """
 
     name: str
@@ -91,6 +92,8 @@ class SourceLayer:
     tensors: tuple[SourceTensor, ...]
     eps: float | None = None
     norm_of: str = ""
+    place: int = 0
+    before: int | None = None
 
     def get(self, role: Role) -> SourceTensor | None:
         """The tensor of a role."""
