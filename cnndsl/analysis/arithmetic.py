@@ -24,10 +24,13 @@ from cnndsl.layers.terms import made_terms
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.types import TensorType
 
-__all__ = ["PARAMETERS", "Equation", "Surroundings", "Topic", "arithmetic"]
+__all__ = ["FIELD", "PARAMETERS", "Equation", "Surroundings", "Topic", "arithmetic"]
 
 PARAMETERS = "parameters"
 """The title of what is known where sizes are not."""
+
+FIELD = "receptive field"
+"""How the title of what a cell sees of an input begins."""
 
 
 @frozen
@@ -143,7 +146,7 @@ def _field(around: Surroundings, position: int) -> Topic:
     node, field = typed.network.nodes[position], around.fields[position]
     assert isinstance(node, LayerNode)
     if not field.sizes:
-        return Topic("receptive field")
+        return Topic(FIELD)
     sources = [around.fields[source] for source in node.inputs[: node.layer.sees]]
     before = joined_field(sources)
     reach = node.layer.footprint(*typed.input_types(node))
@@ -169,7 +172,7 @@ def _field(around: Surroundings, position: int) -> Topic:
     if reach == "whole":
         notes = (*notes, "each cell sees all that any cell of the input sees, and no padding")
     of = f" on `{source.name}`" if len(typed.network.inputs) > 1 else ""
-    return Topic(f"receptive field{of}", _merged(iter([*sizes, *jumps])), notes)
+    return Topic(f"{FIELD}{of}", _merged(iter([*sizes, *jumps])), notes)
 
 
 def _along(

@@ -15,6 +15,9 @@ from cnndsl.layers.formula import Number, Symbol, symbols_of
 
 __all__ = ["Heading", "latex_of", "markdown_of", "text_of"]
 
+LISTED = 8
+"""So many layers that are alike are named; of more, the first and the last."""
+
 
 @frozen
 class Heading:
@@ -31,6 +34,8 @@ class Heading:
     problems: tuple[str, ...] = ()
     """What is wrong with it."""
     holes: Holes | None = None
+    others: tuple[str, ...] = ()
+    """The layers of its place that are alike but for what a cell sees, each with that."""
 
     @property
     def place(self) -> str:
@@ -42,6 +47,17 @@ class Heading:
     def shapes(self) -> str:
         """``6x14x14 -> 16x10x10``."""
         return f"{', '.join(map(str, self.inputs))} -> {self.output}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is wrong with it, and which other layers have the same arithmetic."""
+        if not self.others:
+            return self.problems
+        differ = "" if self.others[0].endswith("`") else ", but for what their cells see"
+        names = ", ".join(self.others)
+        if len(self.others) > LISTED:
+            names = f"{len(self.others)} layers from {self.others[0]} to {self.others[-1]}"
+        return (*self.problems, f"alike{differ}: {names}")
 
     @property
     def open(self) -> frozenset[str]:
@@ -62,8 +78,8 @@ def text_of(heading: Heading, topics: Collection[Topic]) -> str:
     lines = [*wrapped(f"{heading.name}: {heading.phrase}", "    ")]
     lines += wrapped(f"  {heading.place}", "  ")
     lines += wrapped(f"  {heading.shapes}", "  ")
-    for problem in heading.problems:
-        lines += wrapped(f"  {problem}", "    ")
+    for remark in heading.remarks:
+        lines += wrapped(f"  {remark}", "    ")
     if heading.solutions:
         lines += ["", "holes", *(f"  {line}" for line in _short(heading.solutions))]
     for topic in topics:
@@ -139,7 +155,7 @@ def latex_of(heading: Heading, topics: Collection[Topic]) -> str:
         rf"\paragraph{{{_plain(heading.name)}}} \texttt{{{_plain(heading.phrase)}}},"
         rf" {_plain(heading.shapes)}"
     )
-    lines += [f"{_plain(one)} \\par" for one in (*heading.problems, *heading.solutions)]
+    lines += [f"{_plain(one)} \\par" for one in (*heading.remarks, *heading.solutions)]
     for topic in topics:
         lines.append(rf"\par\noindent\textit{{{_plain(topic.title)}}}")
         if topic.equations:
@@ -192,7 +208,7 @@ def _escaped(text: str) -> str:
 def markdown_of(heading: Heading, topics: Collection[Topic]) -> str:
     """The arithmetic as Markdown, its formulas between dollars, as GitHub and notebooks take it."""
     lines = [f"### `{heading.name}`: `{heading.phrase}`", "", f"{heading.place}; {heading.shapes}"]
-    lines += [f"\n{one}" for one in heading.problems]
+    lines += [f"\n{one}" for one in heading.remarks]
     if heading.solutions:
         lines += ["", "**holes**", "", *(f"- {one}" for one in heading.solutions)]
     for topic in topics:

@@ -66,8 +66,10 @@ def _arithmetic(spec: str, layer: str, style: str, parameters: dict[str, object]
     found = _explained(spec, layer, parameters)
     if style == "json":
         return json.dumps([one.to_json() for one in found], indent=2)
+    from cnndsl.typecheck.alike_layers import alike_together
+
     between = {"text": "\n\n\n", "latex": "\n\n", "markdown": "\n\n"}[style]
-    return between.join(getattr(one, style)() for one in found)
+    return between.join(getattr(one, style)() for one in alike_together(found))
 
 
 def _explained(spec: str, layer: str, parameters: dict[str, object]) -> tuple[LayerArithmetic, ...]:

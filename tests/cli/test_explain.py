@@ -212,3 +212,42 @@ def test_two_forms_at_once_are_refused() -> None:
     assert explain("lenet5:C3", "--latex", "--format", "json").exit_code == 2
     assert explain("lenet5:C3", "--latex", "--format", "latex").exit_code == 0
     assert explain("CNN301", "--format", "json").exit_code == 2
+
+
+ROUNDS = """network rounds
+input 1x40x40
+block pair(n) {
+  conv n@3 -> relu -> conv n@3 padding 1
+}
+conv 4@3 padding 1
+repeat 3 { pair(4) }
+flatten -> dense 2
+"""
+
+
+def test_layers_of_rounds_are_told_once(tmp_path: Path) -> None:
+    (spec := tmp_path / "rounds.cnn").write_text(ROUNDS.replace("conv n@3 ->", "conv n@1 ->"))
+    text = explain(f"{spec}:4").stdout
+    assert [line for line in text.splitlines() if "pair" in line and ":" in line] == [
+        "pair1.conv1: conv 4@1",
+        "  alike, but for what their cells see: `pair2.conv1` 5x5, `pair3.conv1` 7x7",
+        "pair1.relu1: relu",
+        "  alike, but for what their cells see: `pair2.relu1` 5x5, `pair3.relu1` 7x7",
+        "pair1.conv2: conv 4@3 padding 1",
+        "  alike, but for what their cells see: `pair2.conv2` 7x7, `pair3.conv2` 9x9",
+    ]
+    assert len(json.loads(explain(f"{spec}:4", "--format", "json").stdout)) == 9
+    many = ROUNDS.replace("conv n@3 ->", "conv n@1 ->").replace("repeat 3", "repeat 12")
+    spec.write_text(many)
+    for style in ("text", "latex", "markdown"):
+        text = explain(f"{spec}:4", "--format", style).stdout
+        plain = " ".join(text.replace("`", "").split())
+        seen = "alike, but for what their cells see: 11 layers from pair2.conv1 5x5 to pair12.conv1"
+        assert f"{seen} 25x25" in plain, style
+
+
+def test_layers_of_rounds_that_differ_are_told_apart(tmp_path: Path) -> None:
+    (spec := tmp_path / "rounds.cnn").write_text(ROUNDS)
+    text = explain(f"{spec}:4").stdout
+    assert text.count(" -> 4x") == 9, "each round's maps are smaller"
+    assert "alike" not in text
