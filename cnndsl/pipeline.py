@@ -71,6 +71,8 @@ __all__ = [
 
 # --- checking ---------------------------------------------------------------------------------
 
+GoOn = Callable[[], object]
+
 
 @frozen
 class _Request:
@@ -82,9 +84,10 @@ class _Request:
     edited: Mapping[Path, str] = field(default_factory=dict)
     annotate: bool = False
     recording: Recording | None = None
+    go_on: GoOn = bool
 
     def again(self, edited: Mapping[Path, str]) -> _Request:
-        return _Request(self.path, self.parameters, self.limits, edited)
+        return _Request(self.path, self.parameters, self.limits, edited, go_on=self.go_on)
 
 
 def check(
@@ -149,17 +152,19 @@ def typed(checked: Checked) -> TypedNetwork:
     return checked.typed()
 
 
-def analyse(path: Path, texts: Mapping[Path, str], *, repairs: bool = False) -> Analysis:
+def analyse(
+    path: Path, texts: Mapping[Path, str], *, repairs: bool = False, go_on: GoOn = bool
+) -> Analysis:
     """Check a spec that is open in an editor, and hand over all that is known of it.
 
-    ``texts`` stand in for what files contain, by resolved path: the spec's own, and those of
-    imports that are not saved. What ``repairs`` the spec, and the edits of its claims, are worked
-    out only where they are asked for: that takes longer than all the rest.
+    ``texts`` stand in for what files contain, by resolved path. What ``repairs`` the spec, and the
+    edits of its claims, take longer than all the rest. ``go_on`` is called between the stages; what
+    it raises ends the check.
 
     Raises:
         UserError: as :func:`check` does, where no text stands for the spec.
     """
-    request = _Request(path, {}, current_limits(), texts, repairs, Recording())
+    request = _Request(path, {}, current_limits(), texts, repairs, Recording(), go_on)
     return _mended(request) if repairs else _analyse(request)
 
 
@@ -181,19 +186,20 @@ def _mended(request: _Request) -> Analysis:
 def _analyse(request: _Request) -> Analysis:
     """One pass from text to types, without repairs."""
     request.limits.make_room()
-    report = Report()
-    path = request.path.resolve()
+    report, path = Report(), request.path.resolve()
     loader = Loader(path.parent, report, request.limits, request.edited)
-
     module = loader.main(request.path)
+    request.go_on()
     given, recording = request.parameters, request.recording
     draft = resolve(module, path, loader, given, report, request.limits, recording)
     if draft.exhausted:
         checked = Checked(module, report.sorted(), path=request.path)
         return Analysis(checked, draft, loader.modules)
+    request.go_on()
     understood = not report.failed
     network = without_holes(draft, report, request.limits)
     inference = infer(network, request.limits)
+    request.go_on()
     if inference.failures:
         advise(inference)
     found = inference.diagnostics
@@ -204,7 +210,6 @@ def _analyse(request: _Request) -> Analysis:
     found = [*found, *share_problems(inference)]
     report.extend(found)
     report.extend(input_problems(network, failed=report.failed))
-
     result: TypedNetwork | None = None
     if inference.certain and not draft.poisoned and network.nodes:
         result = inference.typed()

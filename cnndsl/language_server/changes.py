@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,9 +21,18 @@ from cnndsl.language_server.view import View
 from cnndsl.syntax.ast import Link
 from cnndsl.syntax.walk import walk
 
-__all__ = ["Renames", "claimed_shapes"]
+__all__ = ["Refusal", "Renames", "claimed_shapes", "is_worth_logging"]
 
 _REFUSED = types.LSPErrorCodes.RequestFailed.value
+
+
+class Refusal(JsonRpcException):
+    """An answer that says why something is not done."""
+
+
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is more than a refusal, which the answer says already."""
+    return not (record.exc_info and isinstance(record.exc_info[1], Refusal))
 
 
 class Renames:
@@ -74,25 +84,23 @@ class Renames:
             raise _refused(error) from None
 
 
-def _refused(error: UserError) -> JsonRpcException:
+def _refused(error: UserError) -> Refusal:
     """A refusal as an editor shows it."""
     help = f"; {error.help}" if error.help else ""
-    return JsonRpcException(message=f"{error.message}{help} [{error.code}]", code=_REFUSED)
+    return Refusal(message=f"{error.message}{help} [{error.code}]", code=_REFUSED)
 
 
-def claimed_shapes(
-    where: Context, document: Document, texts: Mapping[Path, str]
-) -> tuple[str, ...]:
+def claimed_shapes(where: Context, path: Path, texts: Mapping[Path, str]) -> tuple[str, ...]:
     """The shapes that a claim at a place would state: the text is checked without it."""
     if where.wanted is not Wanted.CLAIM:
         return ()
-    text = document.checked_text
+    text = texts[path]
     arrow = text.rfind("=>", 0, where.place)
     end = text.find("\n", arrow)
     end = len(text) if end < 0 else end
     without = f"{text[:arrow]}{' ' * (end - arrow)}{text[end:]}"
-    changed = {**texts, document.path: without}
-    view = View(document.path, changed, pipeline.analyse(document.path, changed))
+    changed = {**texts, path: without}
+    view = View(path, changed, pipeline.analyse(path, changed))
     links = [
         node
         for node in walk(view.module)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import partial
 
 from lsprotocol import types
 
 from cnndsl.language_server import code_actions
-from cnndsl.language_server.changes import Renames, claimed_shapes
+from cnndsl.language_server.changes import Renames, claimed_shapes, is_worth_logging
 from cnndsl.language_server.code_lens import lenses
 from cnndsl.language_server.completion import completions, resolved, warm_up
 from cnndsl.language_server.completion_context import Context, context
@@ -19,6 +20,7 @@ from cnndsl.language_server.inlay_hints import hints
 from cnndsl.language_server.names_in_sight import Sight
 from cnndsl.language_server.navigation import definitions, highlights, links, references
 from cnndsl.language_server.outline import folds, symbols
+from cnndsl.language_server.positions import Lines
 from cnndsl.language_server.semantic_tokens import LEGEND, tokens
 from cnndsl.language_server.server import SpecServer
 from cnndsl.language_server.signature_help import signature_help
@@ -32,6 +34,7 @@ _TRIGGERS = [" ", ".", '"', "@", "(", ":"]
 def make_server() -> SpecServer:
     """A server with all its features, not started yet."""
     server = SpecServer()
+    logging.getLogger("pygls.protocol.json_rpc").addFilter(is_worth_logging)
 
     @server.feature(types.INITIALIZE)
     def _(params: types.InitializeParams) -> None:
@@ -169,18 +172,17 @@ def _marking(server: SpecServer) -> None:
 def _writing(server: SpecServer) -> None:
     """What may be written at the cursor."""
 
-    async def sight(
-        uri: str, position: types.Position
-    ) -> tuple[Document, int, Context, Sight] | None:
+    async def sight(uri: str, position: types.Position) -> tuple[Lines, int, Context, Sight] | None:
         found = await server.view(uri)
         if found is None:
             return None
         document, view = found
-        offset = document.lines.offset(position)
-        where = context(document.checked_text, offset)
-        texts = server.project.texts()
-        shapes = await server.aside(lambda: claimed_shapes(where, document, texts))
-        return document, offset, where, Sight(view, document.path, offset, shapes, where)
+        # Of the text as it is now: while the thread works, it may change.
+        lines, texts = document.lines, server.project.texts()
+        path, offset = document.path, lines.offset(position)
+        where = await server.aside(lambda: context(texts[path], offset))
+        shapes = await server.aside(lambda: claimed_shapes(where, path, texts))
+        return lines, offset, where, Sight(view, path, offset, shapes, where)
 
     options = types.CompletionOptions(trigger_characters=_TRIGGERS, resolve_provider=True)
 
@@ -189,8 +191,8 @@ def _writing(server: SpecServer) -> None:
         found = await sight(params.text_document.uri, params.position)
         if found is None:
             return None
-        document, offset, where, seen = found
-        lines, snippets = document.lines, server.has_snippets
+        lines, offset, where, seen = found
+        snippets = server.has_snippets
         return await server.aside(
             lambda: completions(where, seen, lines, offset, snippets=snippets)
         )
@@ -221,6 +223,8 @@ def _changing(server: SpecServer) -> None:
         if found is None or not code_actions.wanted(params, found[1], server.project):
             return []
         mended = await server.mended(found[1])
+        if mended is None:
+            return []
         versioned = server.has_versioned_edits
         return code_actions.actions(params, mended, server.project, versioned=versioned)
 

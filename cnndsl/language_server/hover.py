@@ -165,7 +165,7 @@ class _Place:
 
     def _imported(self, statement: Import) -> str:
         """The file that is imported, and the blocks that it defines."""
-        path = imported_path(statement, self.path)
+        path = imported_path(statement.path.value, self.path)
         module = self.views[0].analysis.modules.get(path)
         if module is None:
             return f"`{statement.path.value}` is not there"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.modules import read_text
+from cnndsl.language_server.names import imported_path
 from cnndsl.limits import Limits
 
 __all__ = ["importers"]
@@ -61,5 +62,4 @@ def _imports(spec: Path, texts: Mapping[Path, str]) -> Iterator[Path]:
         except UserError:
             return
     for name in _IMPORT.findall(text):
-        file = name if name.endswith(".cnn") else f"{name}.cnn"
-        yield Path(os.path.realpath(spec.parent / file))
+        yield imported_path(name, spec)

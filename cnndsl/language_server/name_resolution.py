@@ -94,7 +94,7 @@ class Resolution:
                 if isinstance(statement, Block):
                     found.setdefault(statement.name.name, (one, statement))
                 elif isinstance(statement, Import):
-                    other = imported_path(statement, one)
+                    other = imported_path(statement.path.value, one)
                     if other in self.modules and other not in seen:
                         seen.add(other)
                         waiting.append(other)

@@ -21,7 +21,6 @@ from cnndsl.syntax.ast import (
     Claim,
     Element,
     Identifier,
-    Import,
     Input,
     Link,
     Module,
@@ -174,9 +173,8 @@ def _word(statement: Input) -> Span:
     return Span(span.source, span.start, span.start + len("input"))
 
 
-def imported_path(statement: Import, importer: Path) -> Path:
-    """The file that an import means, whether there is one or not."""
-    name = statement.path.value
+def imported_path(name: str, importer: Path) -> Path:
+    """The file that an import of a name means, whether there is one or not."""
     base = resources.specs().resolve() if name.startswith("std/") else importer.parent
     path = base / (name if name.endswith(".cnn") else f"{name}.cnn")
     try:

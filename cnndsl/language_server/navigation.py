@@ -90,7 +90,7 @@ def _targets(module: Module, path: Path) -> Iterator[tuple[Path, Span]]:
     for statement in module.statements:
         match statement:
             case Import(path=text):
-                target = imported_path(statement, path)
+                target = imported_path(statement.path.value, path)
             case ClassesFile(path=text):
                 target = path.parent / text.value
             case _:

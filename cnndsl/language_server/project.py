@@ -6,6 +6,7 @@ lies on the disk. It holds until one of these texts changes.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -21,7 +22,7 @@ from cnndsl.language_server.positions import Lines
 from cnndsl.language_server.uris import path_of, uri_of
 from cnndsl.language_server.view import View
 
-__all__ = ["Project", "analysed"]
+__all__ = ["Hope", "Overtaken", "Project", "analysed"]
 
 
 @mutable
@@ -115,6 +116,38 @@ class Project:
         return document.uri if document is not None else uri_of(path)
 
 
-def analysed(path: Path, texts: Mapping[Path, str], *, repairs: bool = False) -> View:
-    """Check an open text. It is called in a thread of its own, and looks at nothing else."""
-    return View(path, texts, pipeline.analyse(path, texts, repairs=repairs))
+class Overtaken(Exception):  # noqa: N818 (nothing is wrong)
+    """A check that nobody waits for any more, because its text has changed."""
+
+
+class Hope:
+    """Whether somebody still waits for a check; asked in its thread, given up in the server's."""
+
+    def __init__(self) -> None:
+        self._gone = threading.Event()
+
+    def give_up(self) -> None:
+        """Let the check end at its next stage, or not begin."""
+        self._gone.set()
+
+    def __call__(self) -> None:
+        """Go on, unless it was given up.
+
+        Raises:
+            Overtaken: where it was.
+        """
+        if self._gone.is_set():
+            raise Overtaken
+
+
+def analysed(
+    path: Path, texts: Mapping[Path, str], *, repairs: bool = False, hope: Hope | None = None
+) -> View:
+    """Check an open text. It is called in a thread of its own, and looks at nothing else.
+
+    Raises:
+        Overtaken: where nobody waits for it any more.
+    """
+    go_on = hope or Hope()
+    go_on()
+    return View(path, texts, pipeline.analyse(path, texts, repairs=repairs, go_on=go_on))

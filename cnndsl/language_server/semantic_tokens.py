@@ -79,7 +79,8 @@ def _all(text: str, meant: Mapping[int, _Token], collector: Collector) -> Iterat
         read = tokenize(collector, Limits.current())
     except (Stop, ValueError):
         return
-    yield from ((start, end, "comment", 0) for start, end in read.comments)
+    for start, end in read.comments:
+        yield start, start + len(text[start:end].rstrip("\r")), "comment", 0
     words = set(spellings()[0].values())
     for kind, start, end in zip(read.kinds, read.starts, read.ends, strict=True):
         if kind == "NAME" and text[start:end] in ("yes", "no"):

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,7 +26,7 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.language_server.documents import Document
 from cnndsl.language_server.importers import importers
 from cnndsl.language_server.problems import SOURCE, problems
-from cnndsl.language_server.project import Project, analysed
+from cnndsl.language_server.project import Hope, Overtaken, Project, analysed
 from cnndsl.language_server.uris import path_of
 from cnndsl.language_server.view import View
 from cnndsl.version import __version__
@@ -70,8 +71,8 @@ class SpecServer(LanguageServer):
         self.project = Project()
         self._client = types.ClientCapabilities()
         self._checker, self._mender = _worker("checks"), _worker("repairs")
-        self._mends: dict[Path, tuple[View, asyncio.Future[View]]] = {}
-        self._checks: dict[Path, asyncio.Future[View]] = {}
+        self._mends: dict[Path, tuple[View, asyncio.Future[View], Hope]] = {}
+        self._checks: dict[Path, tuple[asyncio.Future[View], Hope]] = {}
         self._timers: dict[Path, asyncio.TimerHandle] = {}
         self._published: dict[Path, dict[Path, list[types.Diagnostic]]] = {}
         """What each open text's check found, by the file that it is in."""
@@ -146,7 +147,6 @@ class SpecServer(LanguageServer):
         """A text was closed: nothing is said of it any more, unless another one imports it."""
         path = self.project.close(uri)
         self._drop(path)
-        self._mends.pop(path, None)
         said = self._published.pop(path, {})
         for other in {path, *said}:
             self._publish(other)
@@ -163,11 +163,13 @@ class SpecServer(LanguageServer):
                 )
 
     def _drop(self, path: Path) -> None:
-        """Forget a check that was to be made, or is being made of an older text."""
+        """Forget what was to be made, or is being made, of an older text, and let it end."""
         timer = self._timers.pop(path, None)
         if timer is not None:
             timer.cancel()
-        self._checks.pop(path, None)
+        for waiting in (self._checks.pop(path, None), self._mends.pop(path, None)):
+            if waiting is not None:
+                waiting[-1].give_up()
 
     def _start(self, path: Path) -> None:
         self._timers.pop(path, None)
@@ -194,26 +196,32 @@ class SpecServer(LanguageServer):
         if known is not None:
             return known
         if path not in self._checks:
-            texts = self.project.texts()
-            self._checks[path] = self.aside(lambda: analysed(path, texts))
-        running = self._checks[path]
-        view = await asyncio.shield(running)
-        if self._checks.get(path) is not running:
-            return None
-        self.project.keep(view)
-        del self._checks[path]
-        return view
+            texts, hope = self.project.texts(), Hope()
+            self._checks[path] = self.aside(lambda: analysed(path, texts, hope=hope)), hope
+        waiting = self._checks[path]
+        with suppress(Overtaken):
+            view = await asyncio.shield(waiting[0])
+            if self._checks.get(path) is waiting:
+                self.project.keep(view)
+                del self._checks[path]
+                return view
+        return None
 
-    async def mended(self, view: View) -> View:
-        """The same with what would mend it, worked out once and beside the checks."""
+    async def mended(self, view: View) -> View | None:
+        """The same with what would mend it, worked out once and beside the checks.
+
+        None where the text has changed before that was done.
+        """
         known = self._mends.get(view.path)
         if known is None or known[0] is not view:
-            path, texts = view.path, view.texts
+            path, texts, hope = view.path, view.texts, Hope()
             running = asyncio.get_running_loop().run_in_executor(
-                self._mender, lambda: analysed(path, texts, repairs=True)
+                self._mender, lambda: analysed(path, texts, repairs=True, hope=hope)
             )
-            known = self._mends[path] = (view, running)
-        return await asyncio.shield(known[1])
+            known = self._mends[path] = (view, running, hope)
+        with suppress(Overtaken):
+            return await asyncio.shield(known[1])
+        return None
 
     def importing_files(self, path: Path) -> list[View]:
         """What is known of specs that import a file and are not open; in a thread."""

@@ -216,14 +216,15 @@ def _pattern() -> re.Pattern[str]:
     """A named group for each kind of mistake, and at the end for whatever is left."""
     number = r"(?>[0-9]+|\?)"
     times = r"(?>[xX×]|[ \t]+[xX×](?=[ \t]))"  # but `6 x28` is a number and a name
+    line = r"(?>[^\r\n]|\r(?!\n))*+"  # up to what ends it, be that CR and LF
     patterns = {
         "LOOSE_SIZE": rf"{number}(?>{times}[ \t]*{number})++(?![\w×]|\.(?!\.))",
         "MALFORMED": r"[0-9?](?>[\w×]|\.(?!\.))*+",
         "FRACTION": r"\.[0-9]+(?!\w)",
         "FOREIGN": r"[^\W0-9]\w*(?>\.\w+)*+",
         "QUOTED": "'[^'\n]*'|[“”„‟«‹][^“”„‟«»‹›\"\n]*[“”»›\"]",
-        "UNCLOSED": r'"[^\n]*',
-        "SLASHES": r"//[^\n]*",
+        "UNCLOSED": rf'"{line}',
+        "SLASHES": rf"//{line}",
         "CONTINUED": r"\\[ \t\r]*\n",
         "SEMICOLON": ";",
         "SIGN": rf"(?![&|]{{3}})(?>{'|'.join(map(re.escape, _SIGNS))})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 
@@ -82,3 +83,27 @@ def test_editors_may_name_the_transport() -> None:
 
 def test_pygls_is_here_in_the_tests() -> None:
     assert importlib.util.find_spec("pygls") is not None
+
+
+def test_a_refusal_is_an_answer_and_no_traceback_in_the_editors_log() -> None:
+    uri = "file:///net.cnn"
+    opened = {"uri": uri, "languageId": "cnn", "version": 1, "text": "input 1x8x8\n"}
+    where = {"textDocument": {"uri": uri}, "position": {"line": 0, "character": 8}}
+    done = subprocess.Popen(
+        COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert done.stdin is not None
+    assert done.stdout is not None
+    done.stdin.write(
+        message(id=1, method="initialize", params={"capabilities": {}, "processId": None})
+        + message(method="textDocument/didOpen", params={"textDocument": opened})
+        + message(id=2, method="textDocument/prepareRename", params=where)
+    )
+    done.stdin.flush()
+    said = b""
+    while b"CNN908" not in said:
+        said += os.read(done.stdout.fileno(), 65536)
+    output, log = done.communicate(message(id=3, method="shutdown") + message(method="exit"))
+    assert b"nothing here has a name that can be changed" in said
+    assert b"window/showMessage" not in said + output
+    assert b"Traceback" not in log
