@@ -19,10 +19,14 @@ __all__ = ["diagram"]
 
 _OPEN = 24
 """A network with no more boxes is drawn with everything in its place."""
-_FORMS = 2
-"""A block with more forms is drawn where it is called: its forms would be as many as its calls."""
-_LEAST = 3
-"""A block with fewer boxes is drawn where it is called."""
+_ENOUGH = 40
+"""A drawing with no more boxes needs no stricter way of choosing what is drawn once."""
+_WAYS = ((2, 3), (2, 2), (99, 3), (99, 2))
+"""What is drawn once, from the plainest way to the one that saves most.
+
+Of a block, how many forms there may be at most, and how many boxes at least. A block of more forms
+is else drawn where it is called, and so is one of fewer boxes.
+"""
 
 
 def diagram(typed: TypedNetwork, *, expand: bool = False) -> Diagram:
@@ -55,8 +59,21 @@ class _Building:
         )
 
     def carry_out(self) -> Diagram:
+        if self.expand or self._boxes(self.tree.parts, frozenset()) <= _OPEN:
+            return self._drawn([])
         classes = classes_of(self.typed.network, self.tree)
-        closed = [] if self.expand else self._closed(classes)
+        found: dict[int, Diagram] = {}
+        for forms, least in _WAYS:
+            drawn = self._drawn(self._closed(classes, forms, least))
+            graphs = [drawn.graph, *(one.graph for one in drawn.details)]
+            count = sum(1 for graph in graphs for _ in graph.boxes())
+            found.setdefault(count, drawn)
+            if count <= _ENOUGH:
+                break
+        return found[min(found)]
+
+    def _drawn(self, closed: Sequence[BlockClass]) -> Diagram:
+        """The diagram with some classes drawn once."""
         by_call = {call.name: one for one in closed for call in one.calls}
         nesting = Nesting(self.typed, self.tree, self.ends, by_call)
         whole = nesting.graph(self.tree.parts)
@@ -66,10 +83,10 @@ class _Building:
             details.append(Detail(title, nesting.graph(one.calls[0].parts, one)))
         return Diagram(self.typed.name, whole, tuple(details))
 
-    def _closed(self, classes: Sequence[BlockClass]) -> list[BlockClass]:
-        """The classes that are drawn once."""
-        if self._boxes(self.tree.parts, frozenset()) <= _OPEN:
-            return []
+    def _closed(
+        self, classes: Sequence[BlockClass], most_forms: int, least: int
+    ) -> list[BlockClass]:
+        """The classes that are drawn once: of so many forms at most, so many boxes at least."""
         inside = {
             scope.name: len([*scopes_in(scope.parts)]) for scope in scopes_in(self.tree.parts)
         }
@@ -77,13 +94,13 @@ class _Building:
         found: list[BlockClass] = []
         names: frozenset[str] = frozenset()
         for one in sorted(classes, key=lambda one: inside[one.calls[0].name]):
-            if forms[one.block] > _FORMS:
+            if forms[one.block] > most_forms:
                 continue
-            if len(one.calls) > 1 and self._boxes(one.calls[0].parts, names) >= _LEAST:
+            if len(one.calls) > 1 and self._boxes(one.calls[0].parts, names) >= least:
                 found.append(one)
                 names |= {call.name for call in one.calls}
         # Two forms of a block are drawn alike.
-        blocks = {one.block for one in found}
+        blocks = {one.block for one in found if forms[one.block] == 2}
         found += [one for one in classes if one not in found and one.block in blocks]
         by_call = {call.name: one for one in found for call in one.calls}
         met: list[BlockClass] = []

@@ -73,6 +73,18 @@ class BlockClass:
                 return name
         return ""
 
+    def argument(self, scope: Scope, name: str) -> str | None:
+        """What to write for an argument of a call in the first call, where that is not one value.
+
+        The parameter that it is everywhere, or the range of the values.
+        """
+        index = [one.name for one in scopes_in(self.calls[0].parts)].index(scope.name)
+        inner = [[*scopes_in(call.parts)][index].name for call in self.calls]
+        values = [self.network.calls[one].values[name] for one in inner]
+        if all(value == values[0] for value in values):
+            return None
+        return self._parameter(values) or _span(values)
+
     def times(self, repeat: Repeat) -> str:
         """How often something in the first call is repeated: a number, or a parameter's name."""
         found = [[one.times for one in _repeats(call.parts)] for call in self.calls]

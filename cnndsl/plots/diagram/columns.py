@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from cnndsl.frozen import mutable, replace
 from cnndsl.plots.diagram.graph import Box, Frame, Graph
 from cnndsl.plots.diagram.hairpin import hairpin
-from cnndsl.plots.diagram.labels import PILE, SMALL, frame_title, label_of, width_of
+from cnndsl.plots.diagram.labels import PILE, SMALL, frame_title, label_of, width_of, wrapped
 from cnndsl.plots.diagram.place import Piece, Sized, place
 from cnndsl.plots.diagram.placed import Placed, PlacedFrame, Rect, Wire
-from cnndsl.plots.diagram.segments import segments_of
+from cnndsl.plots.diagram.segments import Segment, segments_of
 
 __all__ = ["Columns", "framed"]
 
@@ -25,21 +25,30 @@ FOOT = 8.0
 
 
 def framed(inside: Placed, title: Sequence[str], *, is_detail: bool = False) -> Placed:
-    """A frame around something placed; lines through the border go on to it."""
+    """A frame around something placed; lines through the border go on to it.
+
+    In a ``detail``, where they lead nowhere, they begin below a title that is too wide.
+    """
     left = min(inside.inputs, default=1e9) + SIDE
     whole = "  ".join(title)
-    title = (whole,) if width_of(whole, SMALL) + 12 < left else tuple(title)
-    wide = max((width_of(line, SMALL) for line in title), default=0.0) + 12
-    aside = max(0.0, wide - left)
+    lines: Sequence[str] = title
+    if width_of(whole, SMALL) + 12 < left:
+        lines = (whole,)
+    elif is_detail:
+        lines = wrapped(whole.split(" "), max(inside.width, 80.0), joint=" ")
+    begun = is_detail and width_of(lines[0], SMALL) + 12 >= left
+    wide = max((width_of(line, SMALL) for line in lines), default=0.0) + 12
+    aside = 0.0 if begun else max(0.0, wide - left)
     width = max(inside.width + 2 * SIDE + 2 * aside, wide)
     x = (width - inside.width) / 2
-    head = HEAD + 9.5 * max(0, len(title) - 1)
+    head = HEAD + 9.5 * max(0, len(lines) - 1)
     height = head + inside.height + FOOT
     moved = inside.moved(x, head)
-    lines = [Wire(((at, 0.0), (at, head)), arrow=False) for at in moved.inputs]
-    lines += [Wire(((at, height - FOOT), (at, height)), arrow=False) for at in moved.outputs]
-    frame = PlacedFrame(Rect(0, 0, width, height), title, is_detail)
-    frames, wires = (frame, *moved.frames), (*moved.wires, *lines)
+    top = head - 2.0 if begun else 0.0
+    ends = [Wire(((at, top), (at, head)), arrow=False) for at in moved.inputs]
+    ends += [Wire(((at, height - FOOT), (at, height)), arrow=False) for at in moved.outputs]
+    frame = PlacedFrame(Rect(0, 0, width, height), tuple(lines), is_detail)
+    frames, wires = (frame, *moved.frames), (*moved.wires, *ends)
     return replace(moved, width=width, height=height, frames=frames, wires=wires)
 
 
@@ -50,14 +59,15 @@ class Columns:
     def __post_init__(self) -> None:
         self.known: dict[int, tuple[Graph, Sequence[Piece]]] = {}
 
-    def height(self, graph: Graph) -> float:
-        """The height of a graph in one column."""
-        return sum(piece.placed.height for piece in self._pieces(graph, 1e9, detail=False))
+    def size(self, graph: Graph) -> tuple[float, float]:
+        """The height and the width of a graph in one column."""
+        placed = [piece.placed for piece in self._pieces(graph, 1e9, detail=False)]
+        return sum(one.height for one in placed), max(one.width for one in placed)
 
     def least(self, graph: Graph) -> float:
         """No column can be lower than this: the highest box, or what stands side by side."""
         found = [0.0]
-        nodes = self._sized(graph, 1e9)
+        nodes = self._sized(graph, 0.0)
         for segment in segments_of(graph):
             if len(segment.nodes) > 1:
                 piece = hairpin(graph, segment, nodes) or place(graph, segment, nodes, detail=False)
@@ -80,12 +90,28 @@ class Columns:
         segments = segments_of(graph)
         pieces = [
             (hairpin(graph, one, nodes) if one is not segments[-1] else None)
-            or place(graph, one, nodes, detail=detail)
+            or self._fitted(graph, one, nodes, room, detail=detail)
             for one in segments
         ]
         if all(isinstance(node, Box) for node in graph.nodes):
             self.known[id(graph)] = graph, pieces
         return pieces
+
+    def _fitted(
+        self, graph: Graph, segment: Segment, nodes: list[Sized], room: float, *, detail: bool
+    ) -> Piece:
+        """A segment; where it is higher than the room, the frames in it are made as much lower."""
+        piece = place(graph, segment, nodes, detail=detail)
+        excess = piece.placed.height - room
+        if excess <= 0 or len(segment.nodes) == 1:
+            return piece
+        lower = [*nodes]
+        for at in segment.nodes:
+            node = graph.nodes[at]
+            if isinstance(node, Frame):
+                lower[at] = self._framed(node, nodes[at].height - excess)
+        other = place(graph, segment, lower, detail=detail)
+        return other if other.placed.height < piece.placed.height else piece
 
     def _sized(self, graph: Graph, room: float) -> list[Sized]:
         """The nodes of a graph with their sizes; frames are placed, no higher than the room."""
@@ -97,9 +123,13 @@ class Columns:
                 width = max(label.width + pile, _width_for_notes(graph, at))
                 found.append(Sized(node, width, label.height + pile, label=label))
                 continue
-            inside = framed(self.place(node.graph, room - HEAD - FOOT), frame_title(node))
-            found.append(Sized(node, inside.width, inside.height, inside=inside))
+            found.append(self._framed(node, room))
         return found
+
+    def _framed(self, frame: Frame, room: float) -> Sized:
+        """A frame and what is in it, no higher than the room if that can be."""
+        inside = framed(self.place(frame.graph, room - HEAD - FOOT), frame_title(frame))
+        return Sized(frame, inside.width, inside.height, inside=inside)
 
 
 def _width_for_notes(graph: Graph, at: int) -> float:

@@ -131,16 +131,23 @@ def _pill(box: Box) -> Label:
     return Label((line,), line.width + 18, 17.0)
 
 
-def wrapped(words: Sequence[str], room: float, size: float = SMALL) -> list[str]:
-    """Remarks in lines, broken between them; what is too much is left out."""
-    lines: list[str] = []
-    for word in words:
-        longer = f"{lines[-1]}{DOT}{word}" if lines else word
-        if lines and width_of(longer, size) <= room:
-            lines[-1] = longer
-        else:
-            lines.append(word)
+def wrapped(words: Sequence[str], room: float, size: float = SMALL, joint: str = DOT) -> list[str]:
+    """Remarks in lines, broken between them; of very many in wide lines, and some left out."""
+    lines = _lines(words, room, size, joint)
+    if len(lines) > _LINES:
+        lines = _lines(words, _WIDEST, size, joint)
     shown = [clipped(line, size, _WIDEST) for line in lines[:_LINES]]
     if len(lines) > _LINES:
         shown[-1] = clipped(f"{shown[-1]} …", size, _WIDEST)
     return shown
+
+
+def _lines(words: Sequence[str], room: float, size: float, joint: str) -> list[str]:
+    lines: list[str] = []
+    for word in words:
+        longer = f"{lines[-1]}{joint}{word}" if lines else word
+        if lines and width_of(longer, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

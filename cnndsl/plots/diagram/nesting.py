@@ -55,40 +55,61 @@ class Nesting:
         """The graph of some parts: of all, or of the inside of a class's first call."""
         return _Assembly(self, parts, inside).carry_out()
 
-    def arguments(self, scope: Scope) -> tuple[str, ...]:
+    def arguments(self, scope: Scope, inside: BlockClass | None) -> tuple[str, ...]:
         """What a box says of its call: what differs between the calls of its block.
 
-        A default is left out, and so is a parameter that is the same as one before.
+        A default is left out, and so is a parameter that is the same as one before. ``inside`` a
+        class, whose first call the box is in, it says what holds in all of them.
         """
         block = self.by_call[scope.name].block
-        forms = [one for one in dict.fromkeys(self.by_call.values()) if one.block == block]
-        values = [given for one in forms for given in one.values]
+        values = [given for one in self._forms(block) for given in one.values]
         defaults = {
             parameter.name.name: parameter.default
             for parameter in self.typed.network.calls[scope.name].definition.block.parameters
         }
-        said: dict[str, list[object]] = {}
+        differing: dict[str, list[object]] = {}
         for name in values[0]:
             column: list[object] = [given[name] for given in values]
-            if any(one != column[0] for one in column) and column not in said.values():
-                said[name] = column
+            if any(one != column[0] for one in column) and column not in differing.values():
+                differing[name] = column
         here = self.typed.network.calls[scope.name].values
-        return tuple(
-            setting(name, here[name])
-            for name in said
-            if here[name] is not False and not _is_default(defaults[name], here[name])
-        )
+        said: list[str] = []
+        for name in differing:
+            text = inside.argument(scope, name) if inside else None
+            if text is not None:
+                said.append(name if text == name else f"{name} {text}")
+            elif here[name] is not False and not _is_default(defaults[name], here[name]):
+                said.append(setting(name, here[name]))
+        return tuple(said)
 
     def title(self, one: BlockClass) -> str:
-        """What a class is called: its block, and what tells it from others of that block."""
-        others = [two for two in dict.fromkeys(self.by_call.values()) if two.block == one.block]
+        """What a class is called: its block, and what tells it from another form of that block.
+
+        Of more than two, each has a letter.
+        """
+        forms = self._forms(one.block)
+        if len(forms) > 2:
+            return self.name(one)
         said = []
         for name, value in one.values[0].items():
             if name in one.differing or value is False:
                 continue
-            if any(two.values[0].get(name) != value for two in others):
+            if any(two.values[0].get(name) != value for two in forms):
                 said.append(setting(name, value))
-        return f"{one.block} ({', '.join(said)})" if said and len(others) > 1 else one.block
+        return f"{one.block} ({', '.join(said)})" if said and len(forms) > 1 else one.block
+
+    def name(self, one: BlockClass) -> str:
+        """What a call of a class is called."""
+        forms = self._forms(one.block)
+        return f"{one.block} ({_letter(forms.index(one))})" if len(forms) > 2 else one.block
+
+    def _forms(self, block: str) -> list[BlockClass]:
+        """The classes of a block's calls that are one box."""
+        return [one for one in dict.fromkeys(self.by_call.values()) if one.block == block]
+
+
+def _letter(at: int) -> str:
+    return chr(ord("a") + at) if at < 26 else str(at + 1)
 
 
 @mutable
@@ -324,9 +345,9 @@ class _Assembly:
         return Box(
             "block",
             "other",
-            one.block,
+            self.nesting.name(one),
             name=self._label(scope.name),
-            after=self.nesting.arguments(scope),
+            after=self.nesting.arguments(scope, self.inside),
             times=times,
             shares=self._owner(scope),
             layers=names,
