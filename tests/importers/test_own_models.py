@@ -4,48 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
 import pytest
 from documents import ROOT
-from imported_models import assert_same, import_model
+from imported_models import assert_same, bare, import_model
 
-import cnndsl
+from cnndsl import pipeline
 from cnndsl.analysis.cost import quantity
+from cnndsl.graph.compile_options import Form
 
 SPECS = [path.stem for path in sorted((ROOT / "specs").glob("*.cnn"))]
 
 
-def bare_model(spec: str, folder: Path) -> onnx.ModelProto:
-    """A spec compiled, without what says so."""
-    network = cnndsl.load(spec)
-    network.compile(device="cpu").save(folder / "own.onnx")
-    model = onnx.load(folder / "own.onnx")
-    del model.metadata_props[:]
-    for node in model.graph.node:
-        node.ClearField("doc_string")
-        node.ClearField("name")
-    return model
+def comes_back(spec: str, form: Form, folder: Path) -> None:
+    """Compile a spec without what says what it was, bring it in, and compare."""
+    typed = pipeline.load(spec)
+    model = bare(pipeline.compile(typed, form=form))
+    found = import_model(model, folder)
+    (macs, *_), (params, *_) = (quantity(typed, f"inference_{name}") for name in ("macs", "params"))
+    assert quantity(found.network, "macs")[0] == macs
+    if form == "plain":
+        assert found.params == params
+    assert_same(model, found, folder, 2e-2 if form == "float16" else 1e-3)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["plain", "folded", "float16"])
 @pytest.mark.parametrize("spec", SPECS)
-def test_a_compiled_model_comes_back(spec: str, tmp_path: Path) -> None:
-    typed = cnndsl.load(spec).typed
-    model = bare_model(spec, tmp_path)
-    found = import_model(model, tmp_path)
-    for name in ("params", "macs"):
-        assert quantity(found.network, name) == quantity(typed, f"inference_{name}")
-    assert_same(model, found, tmp_path)
+def test_a_compiled_model_comes_back(spec: str, form: Form, tmp_path: Path) -> None:
+    comes_back(spec, form, tmp_path)
 
 
 QUICK = ("lenet5", "lenet1989", "siamese", "textcnn", "neocognitron", "resnet20", "maxout-mnist")
 
 
+@pytest.mark.parametrize("form", ["plain", "folded"])
 @pytest.mark.parametrize("spec", QUICK)
-def test_a_small_compiled_model_comes_back(spec: str, tmp_path: Path) -> None:
-    typed = cnndsl.load(spec).typed
-    model = bare_model(spec, tmp_path)
-    found = import_model(model, tmp_path)
-    for name in ("params", "macs"):
-        assert quantity(found.network, name) == quantity(typed, f"inference_{name}")
-    assert_same(model, found, tmp_path)
+def test_a_small_compiled_model_comes_back(spec: str, form: Form, tmp_path: Path) -> None:
+    comes_back(spec, form, tmp_path)

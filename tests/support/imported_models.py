@@ -11,9 +11,18 @@ import onnxruntime
 from numpy.typing import NDArray
 
 import cnndsl
+from cnndsl.graph.artifact import Artifact
 from cnndsl.network_import import Imported
 
-__all__ = ["answers", "assert_same", "counts", "draw", "import_model", "with_random_weights"]
+__all__ = [
+    "answers",
+    "assert_same",
+    "bare",
+    "counts",
+    "draw",
+    "import_model",
+    "with_random_weights",
+]
 
 Array = NDArray[numpy.float32]
 
@@ -23,6 +32,16 @@ def import_model(model: onnx.ModelProto, folder: Path, **options: object) -> Imp
     path = folder / "foreign.onnx"
     onnx.save(model, path)
     return cnndsl.import_network(path, **options)  # type: ignore[arg-type]
+
+
+def bare(artifact: Artifact) -> onnx.ModelProto:
+    """A compiled model without what says what it was compiled from."""
+    model: onnx.ModelProto = onnx.ModelProto.FromString(b"".join(map(bytes, artifact.chunks())))
+    del model.metadata_props[:]
+    for node in model.graph.node:
+        node.ClearField("doc_string")
+        node.ClearField("name")
+    return model
 
 
 def answers(model: onnx.ModelProto, inputs: Mapping[str, Array]) -> list[Array]:

@@ -135,7 +135,7 @@ def _local(type: TensorType, facts: Facts) -> Iterator[Candidate]:
 
 def _lrn(type: TensorType, facts: Facts) -> Iterator[Candidate]:
     for region in ("across", "within"):
-        for size in (3, 5, 7, 9):
+        for size in range(1, 16, 2):
             for beta in (0.75, 0.5, 1.0):
                 yield {"size": size, "region": region, "beta": beta}
 

@@ -39,7 +39,7 @@ __all__ = ["LAYER", "with_layers"]
 LAYER = "Layer"
 """The operator of a node that stands for one of our layers as a whole."""
 
-_MOST_TRIALS = 400
+_MOST_TRIALS = 2000
 
 
 class _Differs(Exception):  # noqa: N818 (it is a finding, which its catcher handles)
@@ -81,7 +81,8 @@ class _Matcher(Builder[_Symbol]):
             return [_Symbol(computed=(op_type, inputs, attributes, at)) for at in range(count)]
         # Of twins, the one that has not been met: a lowering emits them in the graph's order.
         nodes = self.index.nodes(op_type, inputs)
-        for node in sorted(nodes, key=lambda one: id(one) in self.met):
+        left = [one for one in nodes if id(one) not in self.index.taken]
+        for node in sorted(left, key=lambda one: id(one) in self.met):
             before = dict(self.weights), list(self.numbers)
             if self._fits(node, inputs, attributes):
                 self.used.append(node)
@@ -188,6 +189,8 @@ class _Index:
     def __init__(self, graph: OnnxGraph) -> None:
         self.constants: dict[str, Tensor] = dict(graph.constants)
         self.makers = graph.producers()
+        self.taken: set[int] = set()
+        """The nodes that belong to layers which were found."""
         self._by_stream: dict[tuple[str, str], list[OnnxNode]] = {}
         self._by_op: dict[str, list[OnnxNode]] = {}
         for node in graph.nodes:
@@ -248,7 +251,6 @@ def _recognised(
     """Nodes that stand for whole layers: each reads streams and weights, and gives their value."""
     index, facts = _Index(raw), _facts(graph)
     found: list[OnnxNode] = []
-    taken: set[int] = set()
     for keyword, search in CANDIDATES.items():
         if not search.needs <= index.operators:
             continue
@@ -258,15 +260,15 @@ def _recognised(
             beside = [(one, types[one]) for one in raw.inputs] if search.beside else [None]
             for candidate, other in itertools.product(search.settings(type, facts), beside):
                 inputs = [(value, type), *([other] if other is not None else [])]
-                node, used = _tried(keyword, candidate, inputs, index)
-                if node is None or not taken.isdisjoint(map(id, used)):
-                    continue
-                made = types.get(node.outputs[0])
-                if made is not None and made.dims != graph.shapes[node.outputs[0]][1:]:
-                    continue
-                taken.update(map(id, used))
-                found.append(node)
-                break
+                while True:  # several layers may read one stream, alike or not
+                    node, used = _tried(keyword, candidate, inputs, index)
+                    if node is None:
+                        break
+                    made = types.get(node.outputs[0])
+                    if made is not None and made.dims != graph.shapes[node.outputs[0]][1:]:
+                        break
+                    index.taken.update(map(id, used))
+                    found.append(node)
     return found
 
 
@@ -333,11 +335,16 @@ def _settings(
     pool: dict[float, None] = {}
     for ours, theirs in numbers:
         if not math.isclose(ours, theirs, rel_tol=1e-5):
-            for other in (1.0, *(float(v) for v in candidate.values() if isinstance(v, int))):
+            for other in (1.0, -1.0, *(float(v) for v in candidate.values() if isinstance(v, int))):
                 pool.setdefault(theirs * other)
     for name in free:
         pool.setdefault(float(schema.model_fields[name].default))
-    for values in itertools.product([*pool][:12], repeat=len(free)):
+    options = [
+        # What a candidate says may be in no number of the graph.
+        [*dict.fromkeys((*([candidate[name]] if name in candidate else []), *[*pool][:12]))]
+        for name in free
+    ]
+    for values in itertools.product(*options):
         yield {**candidate, **dict(zip(free, values, strict=True))}
 
 

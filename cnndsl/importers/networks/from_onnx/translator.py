@@ -47,7 +47,9 @@ class Translator:
         self.values: dict[str, str] = {}
         self.node = OnnxNode("", [], [])
         self._reading = Reading()
-        self._owners: dict[tuple[str, ...], tuple[str, Mapping[str, Value]]] = {}
+        self._learnt: dict[str, str] = {}
+        self._behind: dict[str, str] = {}
+        self._owners: dict[tuple[str, ...], list[tuple[str, Mapping[str, Value]]]] = {}
         for family in _FAMILIES:
             import_module(f"{__package__}.operators.{family}")
 
@@ -190,9 +192,10 @@ class Translator:
         names = tuple(self.node.inputs[at] for at in shared if self.has(at))
         share = ""
         if names and weights:
-            owner = self._owners.get((keyword, *names))
-            if owner is not None and owner[1] == settings and self.builder.is_said(owner[0]):
-                share, weights = owner[0], None
+            for owner, how in self._owners.get((keyword, *names), ()):
+                if how == settings and self._is_one(owner, inputs, names):
+                    share, weights = owner, None
+                    break
         (value,) = self.builder.add(
             keyword,
             inputs,
@@ -204,9 +207,28 @@ class Translator:
             what=self.node.what(),
             known=[one for one in (self.graph_type(self.node.outputs[0]),) if one is not None],
         )
+        learnt = share or (value if names else "")
+        self._behind[value] = self._learnt_before(inputs)
+        self._learnt[value] = learnt or self._behind[value]
         if names and not share:
-            self._owners.setdefault((keyword, *names), (value, settings))
+            self._owners.setdefault((keyword, *names), []).append((value, settings))
         return value
+
+    def _learnt_before(self, inputs: Sequence[str]) -> str:
+        """The owner of the weights that were last used on the way to a layer's first input."""
+        return self._learnt.get(inputs[0], inputs[0]) if inputs else ""
+
+    def _is_one(self, owner: str, inputs: Sequence[str], names: Sequence[str]) -> bool:
+        """Whether a layer that reads the same weights as another is the same layer.
+
+        Exporters keep equal constants once: so scales that are all 1 are one layer's only where
+        the layer before is the same, too.
+        """
+        if not self.builder.is_said(owner):
+            return False
+        arrays = [self.graph.constants[one] for one in names]
+        plain = all((array == array.flat[0]).all() for array in arrays)
+        return not plain or self._behind[owner] == self._learnt_before(inputs)
 
     def give(self, value: str, output: int = 0) -> None:
         """Say which value of ours an output of the node is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnndsl.importers.networks.graph import ImportedNode
 from cnndsl.importers.networks.rewriting.rewriter import Rewriter, Rule
 
-__all__ = ["RULES", "grown"]
+__all__ = ["RULES", "grown", "of_many"]
 
 
 def grown(rewriter: Rewriter, node: ImportedNode) -> bool:
@@ -28,4 +28,17 @@ def grown(rewriter: Rewriter, node: ImportedNode) -> bool:
     return rewriter.put(node, [], "concat", inputs)
 
 
-RULES: tuple[Rule, ...] = (grown,)
+def of_many(rewriter: Rewriter, node: ImportedNode) -> bool:
+    """A join that begins with one of its kind, which nothing else reads, is one of all of them.
+
+    Sums are taken from the left in both.
+    """
+    if node.keyword not in ("add", "maximum", "minimum"):
+        return False
+    first = rewriter.maker(node.inputs[0], node.keyword)
+    if first is None or rewriter.only_reader(first) is None or first.outputs[0] in node.inputs[1:]:
+        return False
+    return rewriter.put(node, [first], node.keyword, (*first.inputs, *node.inputs[1:]))
+
+
+RULES: tuple[Rule, ...] = (grown, of_many)
