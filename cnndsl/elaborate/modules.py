@@ -40,6 +40,9 @@ def find_spec(spec: str | Path) -> Path:
     if there or path.suffix == ".cnn" or len(path.parts) != 1:
         if there:
             return path
+        if os.path.lexists(path):
+            help = "make the link anew, or give the file that it stands for"
+            raise UserError("CNN010", f"`{path}` is a link that leads nowhere", help=help)
         near = closest(str(path), tuple(str(other) for other in _neighbours(path)))
         help = f"did you mean `{near[0]}`?" if near else "check the path"
         raise UserError("CNN010", f"there is no file `{path}`", help=help)
@@ -88,6 +91,7 @@ def read_text(path: Path, limits: Limits, name: str = "") -> str:
     try:
         with open_regular(path) as file:
             data = file.read(4 * limits.text + 1)
+            size = max(len(data), os.fstat(file.fileno()).st_size)
     except IsADirectoryError:
         raise UserError("CNN005", f"`{name}` is a folder", help="give a .cnn file") from None
     except (OSError, ValueError) as error:
@@ -99,7 +103,7 @@ def read_text(path: Path, limits: Limits, name: str = "") -> str:
         raise UserError(
             "CNN901",
             f"`{name}` is larger than {4 * limits.text:,} bytes",
-            help=f"split it, or raise the limit: CNNDSL_LIMITS=text={4 * limits.text}",
+            help=f"split it, or raise the limit: CNNDSL_LIMITS=text={size}",
         )
     try:
         return data.decode("utf-8-sig")

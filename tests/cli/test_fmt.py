@@ -162,3 +162,16 @@ def test_a_result_that_would_mean_something_else_is_not_written(
     assert result.exit_code == 70
     assert "would change it" in result.stderr
     assert spec.read_text() == LOOSE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_that_leads_nowhere_is_told_to_be_one(tmp_path: Path) -> None:
+    link = tmp_path / "net.cnn"
+    for target in ("gone.cnn", "net.cnn"):
+        link.symlink_to(target)
+        for verb in (["expand"], ["check"], ["explain"]):
+            word = f"{link}:1" if verb == ["explain"] else str(link)
+            result = CliRunner().invoke(main, [*verb, word])
+            assert result.exit_code == 1
+            assert "is a link that leads nowhere" in result.stderr
+        link.unlink()
