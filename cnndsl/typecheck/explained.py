@@ -20,7 +20,7 @@ from cnndsl.analysis.solution_sets import Family, Holes, Row, families, numbers_
 from cnndsl.analysis.summary import phrase
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Diagnostic, Severity, UserError
-from cnndsl.diagnostics.words import closest, quoted
+from cnndsl.diagnostics.words import closest, count, quoted
 from cnndsl.elaborate.draft import Poison, SolvedLayer
 from cnndsl.elaborate.network import InputNode, LayerNode, Network
 from cnndsl.elaborate.node_types import UNKNOWN, Fact, infer_node
@@ -160,16 +160,14 @@ def _on_line(checked: Checked, network: Network, line: int) -> list[int]:
             called.append(at)
     if written or called:
         return written or called
+    layers = [node for node in network.nodes if isinstance(node, LayerNode)]
+    spans = (span for node in layers for span in (node.span, *node.trace))
     lines = sorted(
-        {
-            node.span.first.line
-            for node in network.nodes
-            if isinstance(node, LayerNode) and node.span.source is source
-        },
+        {span.first.line for span in spans if span.source is source},
         key=lambda one: (abs(one - line), one),
     )
-    count = source.text.count("\n") + 1
-    last = f"`{source.name}` has {count} lines" if line > count or not line else ""
+    whole = source.text.count("\n") + (not source.text.endswith("\n"))
+    last = f"`{source.name}` has {count(whole, 'line')}" if not 0 < line <= whole else ""
     raise UserError(
         "CNN641",
         f"line {line} has no layer",

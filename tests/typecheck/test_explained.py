@@ -255,6 +255,8 @@ def test_labels_and_lines_mean_layers(where: str, names: list[str]) -> None:
         ("input", "CNN640", "`input` is an input of 3x32x32, and no layer", "name a layer, as in"),
         ("1", "CNN641", "line 1 has no layer", "the nearest is in line 4"),
         ("100", "CNN641", "line 100 has no layer", "the nearest is in line 9"),
+        ("10", "CNN641", "line 10 has no layer", "the nearest is in line 9"),
+        ("0", "CNN641", "line 0 has no layer", "the nearest is in line 4"),
     ],
 )
 def test_what_means_no_layer_is_refused(where: str, code: str, message: str, help: str) -> None:
@@ -262,6 +264,18 @@ def test_what_means_no_layer_is_refused(where: str, code: str, message: str, hel
         explained(check_text(BLOCKS), where)
     assert (refused.value.code, str(refused.value)) == (code, message)
     assert refused.value.help.startswith(help)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_lines_are_counted_as_editors_do(end: str) -> None:
+    text = f"input 1x8x8\nblock b() {{ relu }}\n\nb(){end}"
+    with pytest.raises(UserError) as refused:
+        explained(check_text(text, "net.cnn"), "9")
+    assert refused.value.notes == ("`net.cnn` has 4 lines",)
+    assert refused.value.help == "the nearest is in line 4"
+    with pytest.raises(UserError) as inside:
+        explained(check_text(text, "net.cnn"), "3")
+    assert inside.value.notes == ()
 
 
 def test_a_scope_without_such_a_layer_tells_of_those_it_has() -> None:
