@@ -13,6 +13,7 @@ from cnndsl import pipeline
 from cnndsl.api import Network, checked, load
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Severity, UserError
+from cnndsl.syntax.ast import Param
 
 if TYPE_CHECKING:
     from cnndsl.analysis.changes import NetworkDiff
@@ -333,27 +334,36 @@ def diff(
     """
     from cnndsl.analysis.changes import network_diff
 
-    names = (_name(old, "old"), _name(new, "new"))
     given = dict(parameters or {})
-    return network_diff(_typed(old, given), _typed(new, given), names)
+    sides = [_opened(old, given), _opened(new, given)]
+    first, second = (typed for typed, _ in sides)
+    if unknown := given.keys() - set().union(*(known for _, known in sides)):
+        name = min(unknown)
+        raise UserError(
+            "CNN114",
+            f"neither network has a parameter `{name}`",
+            help=f"declare it in a spec: `param {name} = {given[name]}`",
+        )
+    return network_diff(first, second, (_name(old, "old"), _name(new, "new")))
 
 
 def _name(one: Compared, which: str) -> str:
     return (one.name or which) if isinstance(one, Network) else os.fspath(one)
 
 
-def _typed(one: Compared, parameters: Mapping[str, object]) -> TypedNetwork:
+def _opened(one: Compared, given: Mapping[str, object]) -> tuple[TypedNetwork, set[str]]:
+    """A network with those of the parameters that it has, and which these are."""
     from cnndsl.elaborate.context import current_limits
     from cnndsl.elaborate.revisions import checked_out, is_revision
 
     if isinstance(one, Network):
-        return one.typed
+        return one.typed, set()
     word = os.fspath(one)
     if not is_revision(word):
-        return checked(one, parameters).typed()
+        return _with_parameters(one, given)
     with checked_out(word, current_limits()) as path:
         try:
-            return checked(path, parameters).typed()
+            return _with_parameters(path, given)
         except CompileError as error:
             first = next(x for x in error.diagnostics if x.severity is Severity.ERROR)
             place = f"line {first.span.first.line}"
@@ -364,3 +374,15 @@ def _typed(one: Compared, parameters: Mapping[str, object]) -> TypedNetwork:
                 f"`{word}` is wrong: {first.message} ({first.code}, {place})",
                 help="compare with a revision in which it is right",
             ) from None
+
+
+def _with_parameters(
+    path: str | os.PathLike[str], given: Mapping[str, object]
+) -> tuple[TypedNetwork, set[str]]:
+    """The same of a file; the parameters of a compiled model are settled."""
+    found = checked(path, {})
+    if os.fspath(path).lower().endswith(".onnx") or not given:
+        return found.typed(), set()
+    own = {one.name.name for one in found.module.statements if isinstance(one, Param)}
+    taken = {name: value for name, value in given.items() if name in own}
+    return (checked(path, taken) if taken else found).typed(), {*taken}

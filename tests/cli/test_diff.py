@@ -96,3 +96,14 @@ def test_networks_are_compared_from_python(folder: Path) -> None:
 
 def test_parameters_are_those_of_both() -> None:
     assert diff("resnet18", "resnet18", "-D", "classes=7", "--exit-code").exit_code == 0
+
+
+def test_parameters_are_set_where_a_network_has_them(folder: Path) -> None:
+    (folder / "with.cnn").write_text(f"param width = ?\n{OLD}".replace("2@3", "width@3"))
+    assert diff("old.cnn", "with.cnn", "-D", "width=2", "--exit-code").exit_code == 0
+    assert diff("with.cnn", "old.cnn", "-D", "width=3", "--exit-code").exit_code == 1
+    result = diff("old.cnn", "with.cnn", "-D", "width=2", "-D", "deep=yes")
+    assert result.exit_code == 1
+    assert "error[CNN114]: neither network has a parameter `deep`" in result.stderr
+    cnndsl.load("with.cnn", width=2).compile().save(folder / "with.onnx")
+    assert diff("with.onnx", "with.cnn", "-D", "width=2", "--exit-code").exit_code == 0
