@@ -306,6 +306,8 @@ class ChainPrinter(ABC):
             return self.long_list(values, indent)
         text = self.long_list(values, indent + 1 - STEP)
         inner = text[1:-1].lstrip().rstrip(" ")
+        if self.trivia.gap(self.trivia.closing(values.span.start)).comments:
+            return f"[{inner}{' ' * indent}]"  # a comment takes the rest of its line
         return f"[{inner.removesuffix(chr(10))}]"
 
     # --- on one line, where that is possible ----------------------------------------------------

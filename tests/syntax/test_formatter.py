@@ -225,6 +225,10 @@ def test_comments_blank_lines_and_breaks_stay_where_they_belong() -> None:
         ("for a,b in [(1,2)] {relu}", "for a, b in [(1, 2)] { relu }\n"),
         ("input 3 {layout rgb   scale 2}", "input 3 { layout rgb  scale 2 }\n"),
         ("train{loss mse}", "train { loss mse }\n"),
+        (
+            "let a = [\n[1, 2,\n3 # b\n# c\n], [4,\n5]]",
+            "let a = [\n  [1, 2,\n   3   # b\n   # c\n  ],\n  [4,\n   5]\n]\n",
+        ),
         ("let k = a if b # why\nelse c", "let k = a if b   # why\n    else c\n"),
         ("(output) -> relu", "(output) -> relu\n"),
         ("f(x) share   y", "f(x) share y\n"),
