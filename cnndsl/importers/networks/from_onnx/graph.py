@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     Tensor = NDArray[Any]
 
-__all__ = ["OnnxGraph", "OnnxNode", "as_graph", "in_order", "vocabulary"]
+__all__ = ["OnnxGraph", "OnnxNode", "as_graph", "as_node", "in_order", "vocabulary"]
 
 
 @dataclass(eq=False, slots=True)
@@ -25,6 +26,8 @@ class OnnxNode:
     name: str = ""
     place: str = ""
     domain: str = ""
+    captured: list[str] = field(default_factory=list)
+    """What the graphs in its attributes read of the one around them."""
 
     def what(self) -> str:
         """The operator with its attributes, for a refusal."""
@@ -107,7 +110,7 @@ def as_graph(model: onnx.ModelProto, opset: int) -> OnnxGraph:
         if one.name not in constants
     }
     types = {one.name: one.type.tensor_type.elem_type for one in graph.input}
-    nodes = [_node(one, at) for at, one in enumerate(graph.node)]
+    nodes = [as_node(one, at) for at, one in enumerate(graph.node)]
     outputs = [one.name for one in graph.output]
     # Models without their numbers, as those that the onnx package tests with, fill their weights.
     filled = (one for node in nodes if node.op == "ConstantOfShape" for one in node.outputs)
@@ -117,7 +120,8 @@ def as_graph(model: onnx.ModelProto, opset: int) -> OnnxGraph:
     return found
 
 
-def _node(proto: onnx.NodeProto, at: int) -> OnnxNode:
+def as_node(proto: onnx.NodeProto, at: int) -> OnnxNode:
+    """A node, which is number ``at`` in its graph."""
     from onnx import helper
 
     attributes = {one.name: helper.get_attribute_value(one) for one in proto.attribute}
@@ -125,9 +129,19 @@ def _node(proto: onnx.NodeProto, at: int) -> OnnxNode:
     if not proto.name and proto.output:
         place = f"the node that makes `{proto.output[0]}`"
     domain = "" if proto.domain == "ai.onnx" else proto.domain
-    return OnnxNode(
-        proto.op_type, [*proto.input], [*proto.output], attributes, proto.name, place, domain
-    )
+    inputs, outputs, captured = [*proto.input], [*proto.output], [*_captured(proto)]
+    return OnnxNode(proto.op_type, inputs, outputs, attributes, proto.name, place, domain, captured)
+
+
+def _captured(proto: onnx.NodeProto) -> Iterator[str]:
+    """What the graphs in a node's attributes read that is not made in them."""
+    for attribute in proto.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            own = {one.name for one in (*graph.initializer, *graph.input)}
+            own.update(value for one in graph.node for value in one.output)
+            read = [name for one in graph.node for name in (*one.input, *_captured(one))]
+            read += [one.name for one in graph.output]
+            yield from (name for name in read if name and name not in own)
 
 
 def in_order(graph: OnnxGraph) -> list[OnnxNode]:
@@ -155,7 +169,7 @@ def in_order(graph: OnnxGraph) -> list[OnnxNode]:
                 continue
             state[id(node)] = False
             waiting.append((value, True))
-            waiting += [(one, False) for one in reversed(node.inputs) if one]
+            waiting += [(one, False) for one in reversed(node.inputs + node.captured) if one]
     return order
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
 from cnndsl.importers.networks.builder import NetworkBuilder
+from cnndsl.importers.networks.from_onnx.branches import take_branches
 from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, as_graph, vocabulary
 from cnndsl.importers.networks.from_onnx.lowered import with_layers
 from cnndsl.importers.networks.from_onnx.shapes import BATCH, settle, unfolded
@@ -45,9 +46,10 @@ def read_onnx_model(
     opset = opset_of(model)
     try:
         graph = as_graph(model, opset)
+        _fix_inputs(graph, name, sizes or {})
+        take_branches(graph)
     except ValueError as error:
         raise unreadable(name, str(error)) from error
-    _fix_inputs(graph, name, sizes or {})
     raw = unfolded(graph)
     settle(graph)
     with_layers(graph, raw)

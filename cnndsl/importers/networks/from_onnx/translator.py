@@ -47,6 +47,7 @@ class Translator:
         self.values: dict[str, str] = {}
         self.node = OnnxNode("", [], [])
         self._reading = Reading()
+        self._alike: dict[tuple[object, ...], list[str]] = {}
         self._learnt: dict[str, str] = {}
         self._behind: dict[str, str] = {}
         self._owners: dict[tuple[str, ...], list[tuple[str, Mapping[str, Value]]]] = {}
@@ -189,7 +190,7 @@ class Translator:
     ) -> str:
         """Add a layer for the node and give its value; ``shared`` are its inputs with weights."""
         settings = settings or {}
-        names = tuple(self.node.inputs[at] for at in shared if self.has(at))
+        names = tuple(self._first_alike(self.node.inputs[at]) for at in shared if self.has(at))
         share = ""
         if names and weights:
             for owner, how in self._owners.get((keyword, *names), ()):
@@ -213,6 +214,21 @@ class Translator:
         if names and not share:
             self._owners.setdefault((keyword, *names), []).append((value, settings))
         return value
+
+    def _first_alike(self, name: str) -> str:
+        """The first weight of the same numbers: exporters that fold them write copies.
+
+        Those that are all one number are like others by chance.
+        """
+        array = self.graph.constants[name]
+        if array.size < 2 or (array == array.flat[0]).all():
+            return name
+        alike = self._alike.setdefault((array.shape, array.dtype.str, array.flat[:8].tobytes()), [])
+        for other in alike:
+            if other == name or bool((self.graph.constants[other] == array).all()):
+                return other
+        alike.append(name)
+        return name
 
     def _learnt_before(self, inputs: Sequence[str]) -> str:
         """The owner of the weights that were last used on the way to a layer's first input."""
