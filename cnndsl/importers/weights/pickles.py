@@ -5,8 +5,8 @@ one knows the instructions that make numbers, texts, lists and dictionaries. The
 files of tensors need become records (:class:`Call`) that say what was to be called with what; any
 other name is refused. The instructions are told apart by the standard library's ``pickletools``.
 
-Memory and time are bounded by the length of the pickle; nesting costs nothing, since nothing here
-calls itself.
+Memory and time grow with the length of the pickle, and no faster: how many items are taken from
+another thing is limited. Nesting costs nothing, since nothing here calls itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from typing import IO, Any, BinaryIO
 
 __all__ = ["BoundedFile", "Call", "Name", "PickleError", "UnsafePickleError", "read_pickle"]
 
-_MOST = 20_000_000
-"""So many instructions are carried out."""
+_MOST = 8_000_000
+"""So many instructions are carried out: each takes some hundred bytes at most."""
+
+_MOST_COPIED = 1_000_000
+"""So many pairs become items of ordered dictionaries: a list may be given to many of these."""
 
 _LONGEST = 2**26
 """The bytes of the longest text or number in a pickle."""
@@ -139,6 +142,8 @@ class _Machine:
     persistent: Callable[[Any], Any]
     stack: list[Any] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    copied: int = 0
+    """So many items were taken from things that may be taken from again."""
 
     # Long, because it is the table of the instructions.
     def carry_out(self, name: str, argument: Any) -> None:
@@ -236,8 +241,18 @@ class _Machine:
             raise PickleError("it calls what is no name")
         if what.text == "collections.OrderedDict":
             pairs = arguments[0] if arguments else []
+            if not isinstance(pairs, list | tuple | dict):
+                raise PickleError("it makes a dictionary of what holds no pairs")
+            self.copied += len(pairs)
+            if self.copied > _MOST_COPIED:
+                raise PickleError(f"it copies more than {_MOST_COPIED:,} items")
+            items: list[Any] = []
+            for pair in pairs.items() if isinstance(pairs, dict) else pairs:
+                if not isinstance(pair, list | tuple) or len(pair) != 2:
+                    raise PickleError("it makes a dictionary of what holds no pairs")
+                items += pair
             self.stack.append({})
-            self._set([one for pair in pairs for one in pair])
+            self._set(items)
             return self.stack.pop()
         return Call(what.text, arguments)
 

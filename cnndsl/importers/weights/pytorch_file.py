@@ -40,8 +40,11 @@ __all__ = ["open_pytorch"]
 _MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of the form of 2019 and before."""
 
-_PICKLE = 2**28
+_PICKLE = 2**27
 """The bytes of the longest pickle that is read of a zip file."""
+
+_LONGEST_NAME = 2_000
+_DEEPEST = 16
 
 _TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -106,7 +109,7 @@ def open_pytorch(path: str) -> AbstractContextManager[WeightsSource]:
         UserError: CNN651 for a pickle that holds more than tensors and settings, CNN650 where it is
             no whole checkpoint, or has no state dict.
     """
-    kinds = (*ZIP_ERRORS, KeyError, IndexError)
+    kinds = (*ZIP_ERRORS, KeyError, IndexError, TypeError, OverflowError)
     return opened(path, "PyTorch checkpoint", kinds, partial(_opened, path))
 
 
@@ -140,23 +143,25 @@ def _unsafe(path: str, name: str) -> UserError:
 
 def _source(path: str, content: Any, read: ReadStorage, form: str) -> WeightsSource:
     entries: dict[str, Entry] = {}
-    skipped: list[str] = []
     # Containers may be nested without end, and stand in each other: an own stack, and each once.
     waiting: list[tuple[str, Any, int]] = [("", content, 0)]
     seen: set[int] = set()
     while waiting:
         name, value, depth = waiting.pop()
-        if isinstance(value, dict) and id(value) not in seen and depth < 16:
+        if len(name) > _LONGEST_NAME:
+            raise PickleError(f"a name is longer than {_LONGEST_NAME:,} characters")
+        if isinstance(value, Call) and value.name in _REBUILD:
+            entries[name] = _entry(name, value, read)
+        elif isinstance(value, dict | list | tuple) and id(value) not in seen and depth < _DEEPEST:
             seen.add(id(value))
+            # Lists hold tensors too, such as those of a running average of the weights.
+            pairs = value.items() if isinstance(value, dict) else enumerate(value)
             items = [
                 (f"{name}{BETWEEN}{key}" if name else str(key), one, depth + 1)
-                for key, one in value.items()
+                for key, one in pairs
+                if isinstance(one, dict | list | tuple | Call)
             ]
             waiting += reversed(items)
-        elif isinstance(value, Call) and value.name in _REBUILD:
-            entries[name] = _entry(name, value, read)
-        elif isinstance(value, Call):
-            skipped.append(name)
     if not entries:
         raise broken(path, "there is no tensor in it by a name", help="give a state dict")
     return state_dict_source(path, f"PyTorch state dict ({form})", entries)
@@ -208,6 +213,8 @@ def _storage(identity: Any) -> _Storage:
     """What ``('storage', type, key, location, items)`` names."""
     if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
         raise PickleError("a tensor has no storage")
+    if len(identity) > 5 and identity[5] is not None:
+        raise PickleError("a tensor's storage is a part of another, as before PyTorch 0.4")
     kind, key, count = identity[1], identity[2], _number(identity[4])
     name = kind.text.rpartition(".")[2] if isinstance(kind, Name) else ""
     dtype = _TYPES.get(name.removesuffix("Storage"))
