@@ -235,6 +235,7 @@ def import_weights(
     map: str | os.PathLike[str] | Mapping[str, str] | None = None,
     layout: LayoutWord | None = None,
     eps: float | None = None,
+    key: str | None = None,
     prove: bool = True,
 ) -> ImportedWeights:
     """The weights of a network from another tool's: ``.write(path)`` makes a file of them.
@@ -245,6 +246,7 @@ def import_weights(
         map: the names of the source's tensors or layers and those in the spec, or a file of these.
         layout: ``"channels-first"`` or ``"channels-last"``, for arrays of NumPy's alone.
         eps: what the source's batch normalisations add to variances, where it does not say it.
+        key: which dictionary of a PyTorch checkpoint to take, such as ``model_ema``.
         prove: whether an ONNX model, or a module, is asked the same as the network.
 
     Raises:
@@ -261,7 +263,7 @@ def import_weights(
     rules = () if map is None else rules_of(map) if isinstance(map, Mapping) else read_map(map)
     answering = pipeline.answering(network)
     if isinstance(source, str | os.PathLike):
-        brought = bring(network, source, rules, layout, eps)
+        brought = bring(network, source, rules, layout, eps, key)
         if not prove or not os.fspath(source).lower().endswith(".onnx"):
             return brought
         proof = prove_model(network, answering, brought.arrays, source)

@@ -64,6 +64,11 @@ _ENDINGS = (
     type=click.FloatRange(min=0, min_open=True),
     help="What FILE's batch normalisations add to variances, where it does not say it.",
 )
+@click.option(
+    "--key",
+    metavar="NAME",
+    help="Which dictionary of a PyTorch checkpoint to take: `model_ema`, or `ema.module`.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the pairs, and write nothing.")
 @click.option(
     "--prove/--no-prove",
@@ -94,6 +99,7 @@ def weights(
     names: str | None,
     layout: LayoutWord | None,
     eps: float | None,
+    key: str | None,
     dry_run: bool,
     prove: bool,
     export: Library | None,
@@ -122,7 +128,7 @@ def weights(
     rules = () if names is None else read_map(names)
     target = output or f"{Path(spec).stem}.safetensors"
     size, difference, why = None, None, ""
-    with paired(network, file, rules, layout, eps) as pairing:
+    with paired(network, file, rules, layout, eps, key) as pairing:
         if style == "text":
             click.echo("\n".join(_pairs(pairing)))
         if not dry_run:

@@ -76,8 +76,11 @@ def paired(
     rules: Sequence[Rule] = (),
     layout: LayoutWord | None = None,
     eps: float | None = None,
+    key: str | None = None,
 ) -> Iterator[Pairing]:
     """The pairs of a network and a file, whose numbers can be read as long as it is open.
+
+    ``key`` is what the dictionary to take of a checkpoint is called, as ``cnndsl weights`` has it.
 
     Raises:
         UserError: CNN650, CNN651 and CNN656 where the file cannot be read, CNN652 to CNN655 where
@@ -85,7 +88,7 @@ def paired(
     """
     name = os.fspath(path)
     layers = list(darknet_layers(targets_of(typed), name)) if is_darknet(name) else None
-    with open_source(name, layers) as source:
+    with open_source(name, layers, key) as source:
         yield pair_source(typed, source, rules, layout, eps)
 
 
@@ -113,13 +116,14 @@ def bring(
     rules: Sequence[Rule] = (),
     layout: LayoutWord | None = None,
     eps: float | None = None,
+    key: str | None = None,
 ) -> ImportedWeights:
     """A network's weights from a file of another tool.
 
     Raises:
         UserError: as :func:`paired`, and CNN601 where a number is not finite.
     """
-    with paired(typed, path, rules, layout, eps) as pairing:
+    with paired(typed, path, rules, layout, eps, key) as pairing:
         return imported(typed, pairing)
 
 

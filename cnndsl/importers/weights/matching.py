@@ -210,6 +210,24 @@ class _Matcher:
             return True
         return False
 
+    def _refuse_what_names_say(
+        self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]
+    ) -> None:
+        """Where all names agree, but for layers that only one side has, these are what is wrong.
+
+        Raises:
+            UserError: CNN652.
+        """
+        wanted = {one.name for one in targets}
+        for rules in ((Rule("(.*)", r"\1"),), *(one.rules for one in shipped_maps())):
+            named = {one.name: _first(rules, one.name)[1] for one in sources}
+            more = [one for one in sources if named[one.name] not in wanted]
+            less = [one for one in targets if one.required and one.name not in named.values()]
+            if more and not less:
+                raise self.refusals.surplus([x for one in more for x in one.tensors], more[0].name)
+            if less and not more and len(less) < len(targets):
+                raise self.refusals.lacking(less[0])
+
     def _by_connections(
         self, sources: Sequence[SourceLayer], targets: Sequence[TargetLayer]
     ) -> bool:
@@ -234,6 +252,7 @@ class _Matcher:
             branches=self.source.branches,
         )
         if found.problem is not None:
+            self._refuse_what_names_say(sources, targets)
             raise self.refusals.of(found.problem, found)
         for source, _, fit in found.pairs:
             self._keep(source, fit)

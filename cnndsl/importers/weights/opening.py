@@ -26,19 +26,30 @@ Open = Callable[[str], AbstractContextManager[WeightsSource]]
 
 
 def open_source(
-    path: str | os.PathLike[str], darknet: Sequence[DarknetLayer] | None = None
+    path: str | os.PathLike[str],
+    darknet: Sequence[DarknetLayer] | None = None,
+    key: str | None = None,
 ) -> AbstractContextManager[WeightsSource]:
     """A file of weights, or a folder of arrays, as its reader gives it.
 
     Args:
         path: the file.
         darknet: the layers whose numbers a Darknet file has, which does not say itself.
+        key: what the dictionary to take of a checkpoint is called.
 
     Raises:
         UserError: CNN650 where it is nothing that is read here, and as its reader does.
     """
     name = os.fspath(path)
     kind = "folder" if os.path.isdir(name) else _kind(name)
+    if key is not None and kind != "pytorch":
+        raise broken(
+            name, f"it has no dictionaries, of which one may be `{key}`", help="leave `--key` out"
+        )
+    if kind == "pytorch":
+        from cnndsl.importers.weights.pytorch_file import open_pytorch
+
+        return open_pytorch(name, key)
     if kind == "darknet":
         if darknet is None:
             raise broken(
@@ -71,10 +82,6 @@ def _reader(kind: str) -> Open:
         from cnndsl.importers.weights.numpy_files import open_npy_folder, open_npz
 
         return open_npz if kind == "npz" else open_npy_folder
-    if kind == "pytorch":
-        from cnndsl.importers.weights.pytorch_file import open_pytorch
-
-        return open_pytorch
     return _open_safetensors
 
 
@@ -103,6 +110,15 @@ def _kind(path: str) -> str:
                 names = archive.namelist()
             if any(name.endswith("data.pkl") for name in names):
                 return "pytorch"
+            if any(
+                name.endswith(("archive_format", "serialized_exported_program.json"))
+                for name in names
+            ):
+                raise broken(
+                    path,
+                    "it is a program of `torch.export`, whose weights have no names",
+                    help="save its tensors: `torch.save(program.state_dict, …)`",
+                )
             return "keras" if "model.weights.h5" in names else "npz"
     if start.startswith(b"\x89HDF"):
         return "keras"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -102,32 +102,41 @@ ReadStorage: TypeAlias = "Callable[[_Storage], memoryview]"
 _DTYPES = frozenset({"float", "bfloat", "int", "uint", "bool", "double", "half", "long", "short"})
 
 
-def open_pytorch(path: str) -> AbstractContextManager[WeightsSource]:
-    """The state dict in a checkpoint, wherever in it that stands.
+def open_pytorch(path: str, key: str | None = None) -> AbstractContextManager[WeightsSource]:
+    """The state dict in a checkpoint, wherever in it that stands, or the one that a key names.
 
     Raises:
         UserError: CNN651 for a pickle that holds more than tensors and settings, CNN650 where it is
             no whole checkpoint, or has no state dict.
     """
     kinds = (*ZIP_ERRORS, KeyError, IndexError, TypeError, OverflowError)
-    return opened(path, "PyTorch checkpoint", kinds, partial(_opened, path))
+    return opened(path, "PyTorch checkpoint", kinds, partial(_opened, path, key))
 
 
-def _opened(path: str, stack: ExitStack) -> WeightsSource:
+def _opened(path: str, key: str | None, stack: ExitStack) -> WeightsSource:
     file = stack.enter_context(open_regular(path))
     is_zip = file.read(4) == b"PK\x03\x04"
     file.seek(0)
     try:
         if is_zip:
             zipped = _Zipped(stack.enter_context(ZipFile(file)))
-            return _source(path, zipped.content(), zipped.read, "zip")
+            return _source(path, zipped.content(), zipped.read, "zip", key)
         legacy = _Legacy(file, size_of(file))
-        return _source(path, legacy.content(), legacy.read, "before 2020")
+        return _source(path, legacy.content(), legacy.read, "before 2020", key)
     except UnsafePickleError as error:
         raise _unsafe(path, error.name) from error
 
 
+_SAVE = (
+    "where you trust it, load it with PyTorch, and save its tensors:"
+    " `torch.save(model.state_dict(), …)`"
+)
+
+
 def _unsafe(path: str, name: str) -> UserError:
+    if name == "__torch__":
+        why = "it is a script, which has the code of its module"
+        return UserError("CNN651", f"`{path}` is no file of tensors alone: {why}", help=_SAVE)
     # Modules are named by their classes, those of scripts of TorchScript by `__torch__`.
     if name.startswith(("torch.nn.modules.", "torchvision.", "timm.", "__main__.", "__torch__.")):
         why = f"it holds a whole module (`{name}`), which only its own code can make again"
@@ -136,12 +145,13 @@ def _unsafe(path: str, name: str) -> UserError:
     return UserError(
         "CNN651",
         f"`{path}` is no file of tensors alone: {why}",
-        help="where you trust it, load it with PyTorch, and save its tensors:"
-        " `torch.save(model.state_dict(), …)`",
+        help=_SAVE,
     )
 
 
-def _source(path: str, content: Any, read: ReadStorage, form: str) -> WeightsSource:
+def _source(
+    path: str, content: Any, read: ReadStorage, form: str, key: str | None
+) -> WeightsSource:
     entries: dict[str, Entry] = {}
     # Containers may be nested without end, and stand in each other: an own stack, and each once.
     waiting: list[tuple[str, Any, int]] = [("", content, 0)]
@@ -154,17 +164,24 @@ def _source(path: str, content: Any, read: ReadStorage, form: str) -> WeightsSou
             entries[name] = _entry(name, value, read)
         elif isinstance(value, dict | list | tuple) and id(value) not in seen and depth < _DEEPEST:
             seen.add(id(value))
-            # Lists hold tensors too, such as those of a running average of the weights.
-            pairs = value.items() if isinstance(value, dict) else enumerate(value)
             items = [
-                (f"{name}{BETWEEN}{key}" if name else str(key), one, depth + 1)
-                for key, one in pairs
+                (f"{name}{BETWEEN}{label}" if name else str(label), one, depth + 1)
+                for label, one in _items(value)
                 if isinstance(one, dict | list | tuple | Call)
             ]
             waiting += reversed(items)
     if not entries:
         raise broken(path, "there is no tensor in it by a name", help="give a state dict")
-    return state_dict_source(path, f"PyTorch state dict ({form})", entries)
+    return state_dict_source(path, f"PyTorch state dict ({form})", entries, key=key)
+
+
+def _items(value: Mapping[Any, Any] | Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    """What a container holds by what names: lists hold tensors too, or pairs of names and these."""
+    if isinstance(value, Mapping):
+        return value.items()
+    if all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in value):
+        return ((one[0], one[1]) for one in value)
+    return enumerate(value)
 
 
 def _entry(name: str, call: Call, read: ReadStorage) -> Entry:

@@ -95,10 +95,14 @@ class Refusals:
 
     def layers_unlike(self, source: SourceLayer, target: TargetLayer, why: str) -> UserError:
         """A pair of layers that cannot be one."""
+        whole = [one.dtype for one in source.tensors if "float" not in one.dtype]
         return UserError(
             "CNN655",
             f"{quoted(source.name)} cannot become {quoted(target.name)}: {why}",
-            help=self._sizes_of(source, target),
+            help=f"give the model's weights before they were quantised: {whole[0]} without its"
+            " scale says nothing"
+            if whole
+            else self._sizes_of(source, target),
         )
 
     def _sizes_of(self, source: SourceLayer, target: TargetLayer) -> str:
@@ -133,14 +137,14 @@ class Refusals:
             f"{layer.name}`, with a name of the file; {_PAGE}",
         )
 
-    def surplus(self, tensors: Sequence[SourceTensor]) -> UserError:
-        """Tensors that nothing is made of."""
+    def surplus(self, tensors: Sequence[SourceTensor], name: str = "") -> UserError:
+        """Tensors that nothing is made of; by a name they can be left out."""
         shown = [f"{quoted(one.name)} ({sizes(one.shape)})" for one in tensors]
         return self._error(
             f"`{self.network}` has no weight for {count(len(tensors), 'tensor')} of {self._where}",
             [f"left over: {one}" for one in abridged_lines(shown, SHOWN)],
-            f"say by a map (`--map FILE`) what they are, or `{tensors[0].name} -` to leave them"
-            f" out; {_PAGE}",
+            f"say by a map (`--map FILE`) what they are, or `{name or tensors[0].name} -` to leave"
+            f" them out; {_PAGE}",
         )
 
     def of(self, problem: object, found: Ordered) -> UserError:
@@ -170,6 +174,14 @@ class Refusals:
             number = count(here, noun)
         notes = [f"in the file: {one}" for one in self._first(problem.sources)]
         notes += [f"in the spec: {one}" for one in self._first_targets(problem.targets)]
+        if not there:
+            out = "leave it out" if here == 1 else "leave the first out"
+            return self._error(
+                f"{self._where} and `{self.network}` have not the same layers:"
+                f" {number} in the file, none in the spec",
+                notes,
+                f"{out} by a map (`--map FILE`): `{problem.sources[0].name} -`; {_PAGE}",
+            )
         return self._error(
             f"{self._where} and `{self.network}` have not the same layers:"
             f" {number} in the file, {there} in the spec",

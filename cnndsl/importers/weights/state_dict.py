@@ -6,11 +6,13 @@ found in it, and words that wrappers put before every name are taken off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from cnndsl.graph.weights import Numbers
+from cnndsl.diagnostics.words import abridged, count
+from cnndsl.graph.weights import SHOWN, Numbers
 from cnndsl.importers.weights.source import (
     LeftOut,
     Role,
@@ -67,14 +69,21 @@ class Entry:
 
 
 def state_dict_source(
-    path: str, form: str, entries: Mapping[str, Entry], *, ordered: bool = True
+    path: str,
+    form: str,
+    entries: Mapping[str, Entry],
+    *,
+    ordered: bool = True,
+    key: str | None = None,
 ) -> WeightsSource:
     """The layers of a state dict; names are joined by NUL where they lie in dictionaries.
+
+    ``key`` is what the dictionary to take is called.
 
     Raises:
         UserError: CNN650 where no dictionary of tensors is the state dict.
     """
-    chosen, left, notes = _chosen(path, entries)
+    chosen, left, notes = _chosen(path, entries, key)
     layers, counters = _divided(chosen)
     return WeightsSource(
         path,
@@ -88,14 +97,13 @@ def state_dict_source(
 
 def _divided(entries: Mapping[str, Entry]) -> tuple[list[SourceLayer], list[LeftOut]]:
     """Layers by the names before the last dot, in the order of their first tensors."""
-    front = _front(entries)
+    counters = [name for name, entry in entries.items() if _is_counter(name, entry)]
+    left = [LeftOut(name, "a counter of training steps") for name in counters]
+    numbers = {name: entry for name, entry in entries.items() if not _is_counter(name, entry)}
+    front = _front(numbers)
     groups: dict[str, dict[str, tuple[str, Entry]]] = {}
-    left: list[LeftOut] = []
-    for name, entry in entries.items():
+    for name, entry in numbers.items():
         layer, _, part = name[len(front) :].rpartition(".")
-        if part == "num_batches_tracked":
-            left.append(LeftOut(name, "a counter of training steps"))
-            continue
         outer, _, last = layer.rpartition(".")
         if last == "out_proj" and "in_proj_weight" in groups.get(outer, ()):
             layer, part = outer, f"out_proj.{part}"
@@ -104,6 +112,14 @@ def _divided(entries: Mapping[str, Entry]) -> tuple[list[SourceLayer], list[Left
     for layer, parts in groups.items():
         layers += _layers(layer, parts)
     return layers, left
+
+
+def _is_counter(name: str, entry: Entry) -> bool:
+    """Of a normalisation's batches, or of the models that were averaged: one whole number."""
+    part = name.rpartition(".")[2]
+    return part == "num_batches_tracked" or (
+        entry.dtype in ("int64", "I64") and math.prod(entry.shape) == 1
+    )
 
 
 def _front(names: Iterable[str]) -> str:
@@ -157,7 +173,7 @@ def _role(part: str, entry: Entry, parts: Mapping[str, object]) -> Role:
 
 
 def _chosen(
-    path: str, entries: Mapping[str, Entry]
+    path: str, entries: Mapping[str, Entry], wanted: str | None
 ) -> tuple[Mapping[str, Entry], list[LeftOut], list[str]]:
     """The state dict in a checkpoint, what else has tensors, and what to say of it."""
     dictionaries: dict[str, dict[str, Entry]] = {}
@@ -170,25 +186,46 @@ def _chosen(
             dictionaries.setdefault(BETWEEN.join(keys[:-1]), {})[keys[-1]] = entry
     if not dictionaries:
         raise broken(path, "there is an optimizer's state in it, and no weights", help="give both")
-    if len(dictionaries) == 1:
+    if wanted is None and len(dictionaries) == 1:
         return next(iter(dictionaries.values())), left, []
     holders = sorted(
         (_HOLDERS.index(last), name)
         for name in dictionaries
         if (last := name.rpartition(BETWEEN)[2]) in _HOLDERS
     )
-    if not holders:
+    if wanted is None and not holders:
         merged = {name.replace(BETWEEN, "."): one for name, one in entries.items()}
         for one in left:
             merged.pop(one.name, None)
         return merged, left, []
-    taken = holders[0][1]
-    notes = []
-    for name, tensors in dictionaries.items():
-        if name != taken:
-            called = name.replace(BETWEEN, ".") or "the top"
-            notes.append(
-                f"{len(tensors)} tensors of `{called}` are left out: the weights are taken from"
-                f" `{taken.replace(BETWEEN, '.')}`"
-            )
+    taken = holders[0][1] if wanted is None else _called(path, wanted, dictionaries)
+    notes = [
+        f"{count(len(tensors), 'tensor')} of `{_dotted(name) or 'the top'}`"
+        f" {'is' if len(tensors) == 1 else 'are'} left out: the weights are taken from"
+        f" `{_dotted(taken)}`, and `--key` says which to take"
+        for name, tensors in dictionaries.items()
+        if name != taken
+    ]
     return dictionaries[taken], left, notes
+
+
+def _called(path: str, wanted: str, names: Iterable[str]) -> str:
+    """The dictionary that a user names.
+
+    Raises:
+        UserError: CNN650 where there is none.
+    """
+    there = [name for name in names if name]
+    for name in there:
+        if _dotted(name) == wanted:
+            return name
+    listed = abridged([f"`{_dotted(name)}`" for name in there], SHOWN) if there else "none"
+    raise broken(
+        path,
+        f"it has no dictionary of tensors `{wanted}`: there is {listed}",
+        help="leave `--key` out, or give the name of one of these",
+    )
+
+
+def _dotted(name: str) -> str:
+    return name.replace(BETWEEN, ".")

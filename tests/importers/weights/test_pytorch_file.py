@@ -92,8 +92,33 @@ def test_the_state_dict_is_found_in_a_checkpoint(form: dict[str, bool], tmp_path
             "an optimizer's state",
             "a counter of training steps",
         }
-        [note] = source.notes
-        assert "6 tensors of `model_ema` are left out" not in note or "state_dict" in note
+        assert source.notes == (
+            "7 tensors of `model_ema` are left out: the weights are taken from `state_dict`, and"
+            " `--key` says which to take",
+        )
+
+
+@pytest.mark.parametrize("form", [ZIPPED, OLD], ids=["zip", "old"])
+def test_a_key_says_which_dictionary_to_take(form: dict[str, bool], tmp_path: Path) -> None:
+    torch: Any = pytest.importorskip("torch")
+    path = tmp_path / "a.pth"
+    state = {"a.weight": torch.zeros(2, 2)}
+    averages = {"decay": 0.9, "module": {"a.weight": torch.ones(2, 2)}}
+    torch.save({"model": state, "ema": averages, "shadow": [torch.zeros(3)]}, path, **form)
+    for key, value in ((None, 0), ("model", 0), ("ema.module", 1)):
+        with open_pytorch(str(path), key) as source:
+            assert [(one.read() == value).all() for one in source.tensors.values()] == [True]
+    with pytest.raises(UserError) as caught, open_pytorch(str(path), "ema"):
+        pass
+    assert "no dictionary of tensors `ema`: there is `model`, `ema.module`" in str(caught.value)
+
+
+def test_pairs_of_names_and_tensors_are_a_dictionary(tmp_path: Path) -> None:
+    torch: Any = pytest.importorskip("torch")
+    path = tmp_path / "a.pth"
+    torch.save([("a.weight", torch.ones(2, 2)), ("a.bias", torch.ones(2))], path)
+    with open_pytorch(str(path)) as source:
+        assert [*source.tensors] == ["a.weight", "a.bias"]
 
 
 def test_a_whole_module_is_refused_with_the_way_out(tmp_path: Path) -> None:
