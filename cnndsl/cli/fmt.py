@@ -1,4 +1,4 @@
-"""``cnndsl fmt``: specs in, the same in the canonical layout out; files whole or not at all."""
+"""``cnndsl fmt``: specs and pages in, the same in the canonical layout out; whole or not at all."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ _PIPED = "<stdin>"
 def fmt(files: tuple[str, ...], check: bool, diff: bool) -> None:
     """Lay each FILE out in the one canonical way.
 
-    A FILE is a spec, a folder (all .cnn files below it), or - for standard input, whose text goes
-    to standard output. Comments, blank lines and the line ends before `->`, `=>` and in brackets
-    stay; spaces, indentation, and what stands below what, are the formatter's. A file that cannot
-    be read as a spec stays as it is; its mistakes are told.
+    A FILE is a spec, a page in Markdown (its fenced `cnn` blocks), a folder (all .cnn files below
+    it), or - for standard input, whose text goes to standard output. Comments, blank lines and the
+    line ends before `->`, `=>` and in brackets stay; spaces, indentation, and what stands below
+    what, are the formatter's. A file that cannot be read as a spec stays as it is; its mistakes are
+    told.
     """
     counts = {True: 0, False: 0}
     failed = False
@@ -57,11 +58,9 @@ def fmt(files: tuple[str, ...], check: bool, diff: bool) -> None:
 
 def _format(name: str, *, check: bool, diff: bool) -> bool:
     """Format one file, or tell how; gives whether it is laid otherwise."""
-    from cnndsl.texts import format
-
     piped = name == "-"
     old = _standard_input() if piped else _text(Path(name), name)
-    new = format(old, _PIPED if piped else name)
+    new = _formatted(old, _PIPED if piped else name)
     shown = visible(_PIPED if piped else name)
     if diff and new != old:
         _print_diff(old, new, shown)
@@ -75,6 +74,20 @@ def _format(name: str, *, check: bool, diff: bool) -> bool:
         _write(Path(name), old, new)
         click.echo(f"formatted {shown}")
     return new != old
+
+
+def _formatted(text: str, name: str) -> str:
+    from cnndsl.markdown.fences import is_markdown
+
+    if not is_markdown(name):
+        from cnndsl.texts import format
+
+        return format(text, name)
+    from cnndsl.diagnostics.source import Source
+    from cnndsl.markdown.formatting import format_page
+    from cnndsl.pipeline import current_limits
+
+    return format_page(Source(name, text), current_limits())
 
 
 def _found(files: Iterable[str]) -> Iterator[str]:

@@ -175,3 +175,79 @@ def test_a_link_that_leads_nowhere_is_told_to_be_one(tmp_path: Path) -> None:
             assert result.exit_code == 1
             assert "is a link that leads nowhere" in result.stderr
         link.unlink()
+
+
+# --- pages --------------------------------------------------------------------------------------
+
+PAGE = """\
+# A page
+
+> ```cnn
+> input 1x8x8 # a
+>
+>
+> conv 4 @ 3->relu
+>
+> ```
+
+- in a list
+
+  ```cnn
+  add(relu,
+  tanh)
+  ```
+
+```{cnn}
+:file: a.cnn
+
+relu->tanh
+```
+
+```cnn fails
+conv  (
+```
+
+```cnn
+let a  =   # error: CNN004
+```
+
+```python
+x  = 1
+```
+"""
+
+LAID_PAGE = (
+    PAGE.replace("8x8 # a\n>\n>\n> conv 4 @ 3->relu\n>\n", "8x8   # a\n>\n> conv 4@3 -> relu\n")
+    .replace("add(relu,\n  tanh)", "add(\n    relu,\n    tanh\n  )")
+    .replace("relu->tanh", "relu -> tanh")
+)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "\n"])
+def test_the_blocks_of_a_page_are_laid_out(tmp_path: Path, end: str, last: str) -> None:
+    page = tmp_path / "README.md"
+    page.write_bytes((PAGE.rstrip() + last).replace("\n", end).encode())
+    assert fmt("--check", str(page)).exit_code == 1
+    assert fmt(str(page)).stdout == f"formatted {page}\n"
+    assert page.read_bytes().decode() == (LAID_PAGE.rstrip() + last).replace("\n", end)
+    assert fmt("--check", str(page)).exit_code == 0
+
+
+def test_a_page_with_a_block_that_cannot_be_read_stays_as_it_is(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"{PAGE}\n> ```cnn\n> let a =\n> ```\n")
+    before = page.read_bytes()
+    result = fmt(str(page))
+    assert result.exit_code == 1
+    assert f" --> {page}:{PAGE.count(chr(10)) + 3}:9\n" in result.stderr
+    assert page.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# none\n", "```cnn\n```\n", "```cnn\n\n\n```\n", "```cnn\nrelu"]
+)
+def test_pages_without_text_in_blocks_stay(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "a.md"
+    page.write_text(text)
+    assert fmt("--check", str(page)).exit_code == 0

@@ -135,3 +135,11 @@ def test_specs_are_given_their_layout(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "a.cnn").read_text(encoding="utf-8") == RIGHT
     done = run("cnndsl-fmt")
     assert done.returncode == 0, done.stdout
+
+
+def test_blocks_of_pages_are_given_their_layout(run: Run, tmp_path: Path) -> None:
+    page = "> ```cnn\n> input 1x8x8\n> conv{}4@3{}relu\n> ```\n"
+    done = run("cnndsl-fmt-markdown", a_dot_md=page.format("  ", "->"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert (tmp_path / "a.md").read_text(encoding="utf-8") == page.format(" ", " -> ")
+    assert run("cnndsl-fmt-markdown").returncode == 0
