@@ -134,7 +134,7 @@ def test_the_dark_theme_is_light_on_dark(tmp_path: Path, style: str) -> None:
     [
         (["lenet5", "-o", "a.jpg"], "CNN621"),
         (["lenet5", "-o", "a"], "CNN621"),
-        (["unet", "--style", "volumes", "-o", "a.svg"], "CNN622"),
+        (["octresnet26", "--style", "volumes", "-o", "a.svg"], "CNN622"),
         (["lenet5", "--style", "volumes", "-o", "a.mmd"], "CNN623"),
         (["lenet5", "-o", "nowhere/a.svg"], "CNN603"),
         (["lenet6", "-o", "a.svg"], "CNN010"),

@@ -30,10 +30,9 @@ def blocks_in_words(diagram: Diagram) -> str:
 
 def volumes_in_words(course: Course) -> str:
     """The feature maps of a network, with their sizes and what leads to them."""
-    stages = [stage for bundle in course.bundles for lane in bundle.lanes for stage in lane]
     told = [
         f"{' '.join(filter(None, (stage.name, stage.title)))} gives {sizes(stage.type.dims)}"
-        for stage in stages
+        for stage in course.stages()
     ]
     return f"The feature maps of the network: {_listed(told)}"
 

@@ -6,20 +6,19 @@ to the same size on the way up. Each end of a skip is as high as its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from cnndsl.frozen import mutable
-from cnndsl.plots.diagram.graph import Box, Edge, Graph, Port
+from cnndsl.plots.diagram.graph import Box, Graph, Port
 from cnndsl.plots.diagram.labels import SMALL, width_of
 from cnndsl.plots.diagram.place import Piece, Sized
 from cnndsl.plots.diagram.placed import Note, Placed, PlacedBox, Rect, Wire
 from cnndsl.plots.diagram.segments import Segment
+from cnndsl.plots.diagram.sides import sides_of
 
 __all__ = ["hairpin"]
 
-_SKIPS = 2
-"""A segment with fewer skips is none."""
 _GAP = 21.0
 """Points between boxes below each other: the room of a note and an arrow."""
 _APART = 64.0
@@ -29,8 +28,15 @@ _ASIDE = 4.0
 
 def hairpin(graph: Graph, segment: Segment, sized: Sequence[Sized]) -> Piece | None:
     """A segment as a U; None where it is none."""
-    sides = _sides(graph, segment)
-    return None if sides is None else _Hairpin(graph, segment, sized, *sides).carry_out()
+    plain = all(isinstance(graph.nodes[node], Box) for node in segment.nodes)
+    if not plain or not segment.exits:
+        return None
+    sides = sides_of(segment)
+    if sides is None or any(len(bridge) > 1 for bridge in sides.bridges.values()):
+        return None
+    bridges = {node: bridge for node, [bridge] in sides.bridges.items()}
+    left, right = [*sides.left], [*sides.right]
+    return _Hairpin(graph, segment, sized, left, right, sides.skips, bridges).carry_out()
 
 
 @mutable
@@ -40,7 +46,7 @@ class _Hairpin:
     sized: Sequence[Sized]
     left: list[int]
     right: list[int]
-    skips: dict[int, Port]
+    skips: Mapping[int, Port]
     """For each node on the right, what it reads from the left."""
     bridges: dict[int, int]
     """For each node on the right, the box on its skip."""
@@ -202,78 +208,3 @@ class _Hairpin:
         ).moved(0, shift)
         exits = (self.x_right,) * len(self.segment.exits)
         return Piece(placed, (self.x_left,) * len(self.segment.entries), exits, risen=0.0)
-
-
-# --- is it one? -------------------------------------------------------------------------------
-
-_Sides = tuple[list[int], list[int], dict[int, Port], dict[int, int]]
-
-
-def _sides(graph: Graph, segment: Segment) -> _Sides | None:
-    """The two sides of a segment, the skips and the boxes on them; None where it is no U."""
-    nodes = segment.nodes
-    plain = all(isinstance(graph.nodes[node], Box) for node in nodes)
-    if len(segment.entries) != 1 or len(segment.exits) != 1 or len(nodes) < 6 or not plain:
-        return None
-    [entry] = segment.entries
-    at = {node: place for place, node in enumerate(nodes)}
-    into: dict[int, list[Edge]] = {node: [] for node in nodes}
-    for edge in segment.edges:
-        into[edge.target[0]].append(edge)
-    fold = _fold(segment, at)
-    left, rest = nodes[: fold + 1], nodes[fold + 1 :]
-    before = entry
-    for node in left:
-        if {edge.source for edge in into[node]} != {before}:
-            return None
-        before = (node, 0)
-    return _right_side(segment, into, left, rest)
-
-
-def _fold(segment: Segment, at: dict[int, int]) -> int:
-    """The last place where as many values as anywhere pass on."""
-    ends: dict[Port, int] = {}
-    for edge in segment.edges:
-        ends[edge.source] = max(ends.get(edge.source, -1), at[edge.target[0]])
-    alive = [
-        sum(at.get(port[0], -1) <= place < end for port, end in ends.items())
-        for place in range(len(segment.nodes))
-    ]
-    most = max(alive)
-    return max(place for place, count in enumerate(alive) if count == most)
-
-
-def _right_side(
-    segment: Segment,
-    into: dict[int, list[Edge]],
-    left: list[int],
-    rest: list[int],
-) -> _Sides | None:
-    below = {segment.entries[0], *((node, 0) for node in left[:-1])}
-    right: list[int] = []
-    skips: dict[int, Port] = {}
-    bridges: dict[int, int] = {}
-    waiting: dict[int, Port] = {}
-    last = left[-1]
-    for node in rest:
-        sources = {edge.source for edge in into[node]}
-        if sources <= below and len(sources) == 1:
-            waiting[node] = next(iter(sources))
-            continue
-        others = sources - {(last, 0)}
-        if (last, 0) not in sources or len(others) > 1:
-            return None
-        for other in others:
-            if other[0] in waiting:
-                bridges[node] = other[0]
-                skips[node] = waiting.pop(other[0])
-            elif other in below:
-                skips[node] = other
-            else:
-                return None
-        right.append(node)
-        last = node
-    order = [left.index(port[0]) if port[0] in left else -1 for port in skips.values()]
-    nested = order == sorted(order, reverse=True) and len({*order}) == len(order)
-    good = not waiting and nested and len(skips) >= _SKIPS and segment.exits == [(last, 0)]
-    return (left, right, skips, bridges) if good else None

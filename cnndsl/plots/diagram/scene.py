@@ -1,104 +1,40 @@
-"""Places stages beside each other: solids in rows, sizes under them, operations above."""
+"""Places the stages of a network: in rows, in lanes that are joined, or as a U."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
-from functools import lru_cache
-from typing import Literal
 
-from cnndsl.frozen import frozen, mutable, replace
-from cnndsl.layers.base import Family
-from cnndsl.plots.diagram.labels import SMALL, width_of, wrapped
-from cnndsl.plots.diagram.placed import Rect, scale_on_slide
-from cnndsl.plots.diagram.solids import Scale, Solid
-from cnndsl.plots.diagram.stages import Bundle, Course, Stage
+from cnndsl.plots.diagram.labels import SMALL, width_of
+from cnndsl.plots.diagram.placed import scale_on_slide
+from cnndsl.plots.diagram.placing import (
+    FUNNEL,
+    ROWS,
+    WORDS,
+    Passage,
+    PlacedSolid,
+    Placing,
+    Role,
+    Scene,
+    arrow_to,
+    captions_of,
+    height_of_words,
+    width_of_words,
+)
+from cnndsl.plots.diagram.solids import Scale
+from cnndsl.plots.diagram.stages import Bundle, Course, Fold, Level, Stage
 from cnndsl.plots.diagram.words import sizes
-from cnndsl.plots.figure import clipped
 
-__all__ = ["Caption", "Passage", "PlacedSolid", "Scene", "scene"]
-
-_APART = 20.0
-"""Points between solids, at least."""
-_WORDS = 9.0
-"""Points between texts."""
-_WIDEST = 104.0
-_ROWS = 30.0
-"""Points between rows."""
-_FUNNEL = 46.0
-"""The room for lines from several lanes to what joins them."""
-_LEAD = 26.0
-"""The length of the arrow with which a row begins."""
-
-Role = Literal["name", "title", "remark", "size"]
-
-
-@frozen
-class PlacedSolid:
-    """A solid and the point that it stands around."""
-
-    x: float
-    y: float
-    solid: Solid
-    family: Family
-
-    @property
-    def front(self) -> Rect:
-        """The sheet in front, in its place."""
-        return self.solid.front.moved(self.x, self.y)
-
-    @property
-    def rect(self) -> Rect:
-        """What it covers."""
-        left = min(one.x for one in self.solid.sheets)
-        top = min(one.y for one in self.solid.sheets) - self.solid.depth
-        return Rect(self.x + left, self.y + top, self.solid.width, self.solid.height)
-
-
-@frozen
-class Caption:
-    """A line of text in its place."""
-
-    rect: Rect
-    text: str
-    role: Role
-    family: Family = "other"
-
-
-@frozen
-class Passage:
-    """What leads from one solid to another: a stage says how; without one it is an arrow.
-
-    ``source`` is None where a row begins, and ``target`` where one ends.
-    """
-
-    source: PlacedSolid | None
-    target: PlacedSolid
-    stage: Stage
-    by: float | None = None
-    """The height at which it leads past other solids, where it does."""
-
-
-@frozen
-class Scene:
-    """All of a figure in its place; the left upper corner is (0, 0)."""
-
-    width: float
-    height: float
-    solids: tuple[PlacedSolid, ...]
-    captions: tuple[Caption, ...]
-    passages: tuple[Passage, ...]
+__all__ = ["scene"]
 
 
 def scene(course: Course) -> Scene:
     """Place the stages of a network, in as many rows as suit a slide best."""
-    stages = [stage for bundle in course.bundles for lane in bundle.lanes for stage in lane]
-    stages += [bundle.join for bundle in course.bundles if bundle.join]
-    scale = Scale.of(stage.type for stage in stages)
-    if len(course.bundles) > 1 or course.bundles[0].join:
-        return _Placing(scale).across(course.bundles)
-    [chain] = course.bundles[0].lanes
-    found = [_Placing(scale).rows(chain, count) for count in range(1, min(6, len(chain)) + 1)]
+    scale = Scale.of(stage.type for stage in course.stages())
+    first = course.bundles[0]
+    if len(course.bundles) > 1 or isinstance(first, Fold) or first.join:
+        return _Arranging(scale).across(course.bundles)
+    [chain] = first.lanes
+    found = [_Arranging(scale).rows(chain, count) for count in range(1, min(6, len(chain)) + 1)]
     scales = [scale_on_slide(one.width, one.height) for one in found]
     large = (one for one, scale in zip(found, scales, strict=True) if scale >= 1)
     return next(large, found[scales.index(max(scales))])
@@ -108,224 +44,161 @@ _End = tuple[PlacedSolid, float | None]
 """The last solid of a lane; of an empty lane what is before it, and the lane's height."""
 
 
-@mutable
-class _Placing:
-    scale: Scale
-    solids: list[PlacedSolid] = field(default_factory=list)
-    captions: list[Caption] = field(default_factory=list)
-    passages: list[Passage] = field(default_factory=list)
-    written: float = 0.0
-    """How far to the right the texts of the last join reach."""
-
+class _Arranging(Placing):
     def rows(self, chain: Sequence[Stage], count: int) -> Scene:
         """A chain in so many rows, as evenly as its widths allow."""
         y, last = 0.0, None
-        for row in _split(chain, [self._room(stage) for stage in chain], count):
-            above, below = self._heights(row)
-            last = self._lane(row, 0.0, y + above, last, fresh=last is not None)[-1]
-            y += above + below + _ROWS
-        return self._finished()
+        for row in _split(chain, [self.room(stage) for stage in chain], count):
+            above, below = self.heights(row)
+            last = self.lane(row, 0.0, y + above, last, fresh=last is not None)[-1]
+            y += above + below + ROWS
+        return self.finished()
 
-    def across(self, bundles: Sequence[Bundle]) -> Scene:
+    def across(self, bundles: Sequence[Bundle | Fold]) -> Scene:
         """Bundles side by side, the lanes of each below each other."""
-        x, last = 0.0, None
+        x: float = 0.0
+        last: PlacedSolid | None = None
         for bundle in bundles:
-            spans = [self._heights(lane, last) for lane in bundle.lanes]
-            total = sum(above + below for above, below in spans) + _ROWS * (len(spans) - 1)
+            if isinstance(bundle, Fold):
+                last = self._fold(bundle, x, last)
+                x = max(last.rect.right, self._written_at(last))
+                continue
+            spans = [self.heights(lane, last) for lane in bundle.lanes]
+            total = sum(above + below for above, below in spans) + ROWS * (len(spans) - 1)
             y = -total / 2 if len(spans) > 1 else -spans[0][0]
             y += last.y if last and len(spans) == 1 else 0.0
             ends: list[_End] = []
             known = len(self.captions)
             for lane, (above, below) in zip(bundle.lanes, spans, strict=True):
                 parted = len(spans) > 1
-                placed = self._lane(lane, x, y + above, last, fresh=False, parted=parted)
+                placed = self.lane(lane, x, y + above, last, fresh=False, parted=parted)
                 if placed:
                     ends.append((placed[-1], None))
                 elif last:
                     ends.append((last, y + above))
-                y += above + below + _ROWS
+                y += above + below + ROWS
             last = ends[-1][0]
             x = max(one.rect.right for one, _ in ends)
             x = max([x, *(one.rect.right for one in self.captions[known:])])
             if bundle.join:
                 last = self._join(bundle.join, x, ends)
                 x = last.rect.right
-        return self._finished()
+        return self.finished()
 
     def _join(self, stage: Stage, x: float, ends: Sequence[_End]) -> PlacedSolid:
         """The stage that lanes lead to, in the middle of them."""
         solid = self.scale.solid(stage.type)
-        words = _captions(stage)
-        wide = _width(words)
-        at = x + _FUNNEL + max(solid.width, wide, width_of(sizes(stage.type.dims), SMALL)) / 2
-        placed = self._put(
+        words = captions_of(stage)
+        wide = width_of_words(words)
+        at = x + FUNNEL + max(solid.width, wide, width_of(sizes(stage.type.dims), SMALL)) / 2
+        placed = self.put(
             stage, solid, at, sum(end.y if by is None else by for end, by in ends) / len(ends)
         )
-        self._write(words, at, placed.rect.y - 8 - _height(words), stage.family)
-        self.written = at + wide / 2 + _WORDS
-        self._size(stage, placed, placed.rect.bottom)
-        self.passages += [Passage(end, placed, _arrow_to(stage), by) for end, by in ends]
+        self.write(words, at, placed.rect.y - 8 - height_of_words(words), stage.family)
+        self.written = at + wide / 2 + WORDS
+        self.size(stage, placed, placed.rect.bottom)
+        self.passages += [Passage(end, placed, arrow_to(stage), by) for end, by in ends]
         return placed
 
-    def _heights(
-        self, lane: Sequence[Stage], before: PlacedSolid | None = None
-    ) -> tuple[float, float]:
-        """How far a lane reaches above its middle, with its texts, and below."""
-        halves = [self.scale.solid(stage.type).height / 2 for stage in lane]
-        half = max([8.0, *halves, *([before.solid.height / 2] if before else [])])
-        words = max((_height(_captions(stage)) for stage in lane), default=0.0)
-        return half + 8 + words, half + 16
+    # --- a U ---
 
-    def _room(self, stage: Stage) -> float:
-        """About how wide a stage is."""
-        words = _width(_captions(stage)) + _WORDS
-        return max(self.scale.solid(stage.type).width + _APART, words)
+    def _fold(self, fold: Fold, x: float, before: PlacedSolid | None) -> PlacedSolid:
+        """A U: its levels below each other, down on the left and up on the right."""
+        lefts = self._descend(fold.levels, x, before)
+        upper = [*zip(lefts[:-1], fold.levels[:-1], strict=True)]
+        column = max(
+            max(one.rect.right, self._written_at(one))
+            + FUNNEL
+            + width_of_words(_told(level.across))
+            for one, level in upper
+        ) + max(self._begin_of(level.right) for _, level in upper)
+        last, low = lefts[-1], fold.levels[-1].left
+        for one, level in reversed(upper):
+            last = self._rise(level, one, (last, self.heights(low)[0]), column)
+            low = level.right
+        return last
 
-    def _lane(
-        self,
-        lane: Sequence[Stage],
-        x: float,
-        y: float,
-        before: PlacedSolid | None,
-        *,
-        fresh: bool,
-        parted: bool = False,
+    def _descend(
+        self, levels: Sequence[Level], x: float, before: PlacedSolid | None
     ) -> list[PlacedSolid]:
-        """Stages from left to right, each as near to the one before as their texts allow.
-
-        A ``fresh`` lane goes on in a new row; else what is before stands to its left, and above
-        and below it too where lanes are ``parted``.
-        """
+        """Place the left sides, and find the last of each; that of the first may be ``before``."""
         found: list[PlacedSolid] = []
-        above, below = self._heights(lane, before)
-        pen = _Pen(x, max(x, self.written) - _WORDS, x - _WORDS)
-        previous = None if fresh else before
-        for number, stage in enumerate(lane):
-            begins = number == 0 and (parted or previous is None)
-            solid = self.scale.solid(stage.type)
-            lead = _LEAD if fresh and number == 0 else 0.0
-            lead = _FUNNEL if begins and previous else _APART if previous else lead
-            x = pen.place(stage, solid, lead, begins=begins and not fresh)
-            placed = self._put(stage, solid, x, y)
-            self._write(_captions(stage), pen.middle, y - above, stage.family)
-            self._size(stage, placed, y + below - 16)
-            if previous or fresh:
-                how = _arrow_to(stage) if number == 0 and parted else stage
-                self.passages.append(Passage(previous, placed, how))
-            previous = placed
-            found.append(placed)
+        y = before.y if before else 0.0
+        low, begin = 0.0, 0.0
+        for number, level in enumerate(levels):
+            above, below = self.heights([*level.left, *level.right])
+            if number == 0 and not level.left:
+                assert before is not None
+                found.append(before)
+                begin = self._written_below(before)
+                low = max(begin, y + below)
+                continue
+            if number == 0:
+                found.append(self.lane(level.left, x, y, before, fresh=False)[-1])
+            else:
+                words = _told(level.down)
+                beside = max(height_of_words(words), height_of_words(_told(levels[number - 1].up)))
+                y = low + max(ROWS, beside + 14) + above
+                end = y - self.heights(level.left)[0] - 3
+                over = found[-1]
+                row = self._lane_at(level.left, over.x, y)
+                arrow = arrow_to(level.left[0])
+                self.passages.append(Passage(over, row[0], arrow, rise=(begin, end)))
+                middle = over.x + 8 + width_of_words(words) / 2
+                self.write(words, middle, end - height_of_words(words) - 7, "other")
+                found.append(row[-1])
+            low, begin = y + below, y + self.heights(level.left)[1]
         return found
 
-    def _put(self, stage: Stage, solid: Solid, x: float, y: float) -> PlacedSolid:
-        placed = PlacedSolid(x, y, solid, stage.family)
-        self.solids.append(placed)
-        return placed
+    def _lane_at(self, lane: Sequence[Stage], x: float, y: float) -> list[PlacedSolid]:
+        """A lane whose first solid stands around a point."""
+        self.written = -1e9
+        return self.lane(lane, x - self._begin_of(lane), y, None, fresh=False)
 
-    def _size(self, stage: Stage, placed: PlacedSolid, y: float) -> None:
-        text = sizes(stage.type.dims)
-        wide = width_of(text, SMALL)
-        middle = (placed.rect.x + placed.rect.right) / 2
-        self.captions.append(Caption(Rect(middle - wide / 2, y + 5, wide, 9.0), text, "size"))
+    def _begin_of(self, lane: Sequence[Stage]) -> float:
+        """How far to the right of its beginning the middle of a lane's first solid is."""
+        return _Arranging(self.scale).lane(lane, 0.0, 0.0, None, fresh=False)[0].x
 
-    def _write(
-        self,
-        words: Sequence[tuple[str, float, Role]],
-        middle: float,
-        y: float,
-        family: Family,
-    ) -> None:
-        """Lines of text, centred, which begin at a height."""
-        for text, size, role in words:
-            wide, high = width_of(text, size), _line(size)
-            self.captions.append(
-                Caption(Rect(middle - wide / 2, y, wide, high), text, role, family)
-            )
-            y += high
+    def _rise(
+        self, level: Level, across: PlacedSolid, below: tuple[PlacedSolid, float], column: float
+    ) -> PlacedSolid:
+        """The right side of a level: its solids, and what leads to them from below and across.
 
-    def _finished(self) -> Scene:
-        """All moved so that it begins at (0, 0)."""
-        rects = [one.rect for one in self.solids] + [one.rect for one in self.captions]
-        rects += [
-            Rect(one.target.x, one.by, 0.0, 2.0) for one in self.passages if one.by is not None
-        ]
-        x, y = min(one.x for one in rects), min(one.y for one in rects)
-        moved = {id(one): replace(one, x=one.x - x, y=one.y - y) for one in self.solids}
-        return Scene(
-            max(one.right for one in rects) - x,
-            max(one.bottom for one in rects) - y,
-            tuple(moved.values()),
-            tuple(replace(one, rect=one.rect.moved(-x, -y)) for one in self.captions),
-            tuple(
-                Passage(
-                    moved[id(one.source)] if one.source else None,
-                    moved[id(one.target)],
-                    one.stage,
-                    None if one.by is None else one.by - y,
-                )
-                for one in self.passages
-            ),
-        )
-
-
-@mutable
-class _Pen:
-    """How far a lane has come: with its solids, its texts above, and the sizes below."""
-
-    solids: float
-    words: float
-    sizes: float
-    middle: float = 0.0
-
-    def place(self, stage: Stage, solid: Solid, lead: float, *, begins: bool) -> float:
-        """The middle of the next solid; texts stand between it and the one before.
-
-        Where a lane ``begins``, they stand above the solid.
+        What is ``below`` has texts so far above its middle.
         """
-        wide = _width(_captions(stage))
-        half, below = solid.width / 2, width_of(sizes(stage.type.dims), SMALL)
-        at = max(self.solids + lead + half, self.sizes + _WORDS + below / 2)
-        if begins:
-            at = max(at, self.words + _WORDS + wide / 2, self.solids + lead + wide / 2)
-            self.middle = at
-        elif wide:
-            # The texts' middle is that between the two solids.
-            at = max(at, 2 * (self.words + _WORDS + wide / 2) - self.solids + half)
-            self.middle = (self.solids + at - half) / 2
-        self.words = self.middle + wide / 2 if wide else self.words
-        self.solids, self.sizes = at + half, at + below / 2
-        return at
+        source, above = below
+        row = self._lane_at(level.right, max(source.x, column), across.y)
+        end = across.y + self.heights(level.right)[1] + 3
+        arrow = arrow_to(level.right[0])
+        self.passages.append(Passage(source, row[0], arrow, rise=(source.y - above - 2, end)))
+        self.passages.append(Passage(across, row[0], arrow))
+        words = _told(level.across)
+        middle = row[0].rect.x - 14 - width_of_words(words) / 2
+        self.write(words, middle, across.y - height_of_words(words) - 3, "other")
+        words = _told(level.up)
+        self.write(words, row[0].x + 8 + width_of_words(words) / 2, end + 6, "other")
+        return row[-1]
+
+    def _written_below(self, placed: PlacedSolid) -> float:
+        """How far down the sizes of a solid are written."""
+        low = placed.rect.bottom - 1
+        below = (one.rect for one in self.captions if one.role == "size" and one.rect.y > low)
+        return max((one.bottom for one in below if one.x < placed.x < one.right), default=low) + 2
+
+    def _written_at(self, placed: PlacedSolid) -> float:
+        """How far to the right texts reach that stand about as high as a solid."""
+        low, high = placed.rect.y - 60, placed.rect.bottom + 60
+        beside = (one.rect for one in self.captions if low < one.rect.bottom < high)
+        return max((one.right for one in beside), default=0.0)
 
 
-def _arrow_to(stage: Stage) -> Stage:
-    """A stage to which an arrow leads, whatever its operation is."""
-    return Stage(stage.type, stage.family, "", "", is_block=True)
-
-
-@lru_cache(2**12)
-def _captions(stage: Stage) -> list[tuple[str, float, Role]]:
-    """The lines that tell of a stage's operation: its name, what it is, and what is to be said."""
-    if not stage.title:
-        return [(clipped(stage.name, SMALL, _WIDEST), SMALL, "name")] if stage.name else []
-    times = f" ×{stage.times}" if stage.times else ""
-    lines: list[tuple[str, float, Role]] = []
-    if stage.name:
-        lines.append((clipped(stage.name, SMALL, _WIDEST), SMALL, "name"))
-    lines.append((clipped(stage.title, SMALL, _WIDEST - 20) + times, SMALL, "title"))
-    room = max(width_of(text, SMALL) for text, _, _ in lines)
-    remarks = wrapped(stage.remarks, max(room, 70.0), SMALL - 0.5)
-    return [*lines, *((one, SMALL - 0.5, "remark") for one in remarks)]
-
-
-def _width(words: Sequence[tuple[str, float, Role]]) -> float:
-    return max([width_of(text, size) for text, size, _ in words], default=0.0)
-
-
-def _height(words: Sequence[tuple[str, float, Role]]) -> float:
-    return sum(_line(size) for _, size, _ in words)
-
-
-def _line(size: float) -> float:
-    return 1.3 * size
+def _told(stages: Sequence[Stage]) -> list[tuple[str, float, Role]]:
+    """The lines that tell of stages which are no more than words beside an arrow."""
+    return [
+        line
+        for stage in stages
+        for line in (*captions_of(stage), (sizes(stage.type.dims), SMALL, "size"))
+    ]
 
 
 def _split(chain: Sequence[Stage], rooms: Sequence[float], count: int) -> list[Sequence[Stage]]:

@@ -13,7 +13,7 @@ from matplotlib.path import Path
 from cnndsl.plots.diagram.labels import SMALL
 from cnndsl.plots.diagram.picture import sheet
 from cnndsl.plots.diagram.placed import Rect
-from cnndsl.plots.diagram.scene import Caption, Passage, PlacedSolid, Scene
+from cnndsl.plots.diagram.placing import Caption, Passage, PlacedSolid, Scene
 from cnndsl.plots.diagram.theme import Theme
 from cnndsl.plots.figure import in_house_style
 
@@ -86,7 +86,9 @@ def _draw_caption(axes: Axes, caption: Caption, theme: Theme) -> None:
 
 def _draw_passage(axes: Axes, passage: Passage, theme: Theme, shares: Point) -> None:
     source, target, stage = passage.source, passage.target, passage.stage
-    if stage.is_block and source:
+    if passage.rise and source:
+        _upright(axes, source, target, passage.rise, theme)
+    elif stage.is_block and source:
         begin, end = (source.rect.right + 3, source.y), (target.rect.x - 3, target.y)
         if passage.by is not None:
             turn, back = (begin[0] + 36, passage.by), (end[0] - 40, passage.by)
@@ -115,6 +117,20 @@ def _arrow(axes: Axes, begin: Point, end: Point, theme: Theme) -> None:
         return
     _bend(axes, begin, (end[0] - 5, end[1]), theme)
     head = [end, (end[0] - 5.8, end[1] - 2.8), (end[0] - 5.8, end[1] + 2.8)]
+    axes.add_patch(Polygon(head, closed=True, facecolor=theme.line, linewidth=0, zorder=4))
+
+
+def _upright(
+    axes: Axes, source: PlacedSolid, target: PlacedSolid, rise: Point, theme: Theme
+) -> None:
+    """An arrow down, or up, between two heights; to the right first where its end is aside."""
+    x, (begin, end) = target.x, rise
+    way = [(x, begin), (x, end)]
+    if abs(x - source.x) > 1:
+        way = [(source.rect.right + 3, source.y), (x, source.y), (x, end)]
+    axes.plot(*zip(*way, strict=True), color=theme.line, linewidth=1, zorder=4)
+    back = end + (5.8 if end < begin else -5.8)
+    head = [(x, end), (x - 2.8, back), (x + 2.8, back)]
     axes.add_patch(Polygon(head, closed=True, facecolor=theme.line, linewidth=0, zorder=4))
 
 

@@ -6,7 +6,8 @@ not shown. Chains may stand side by side and be joined. What else there is has n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 from cnndsl.diagnostics.model import UserError
@@ -18,9 +19,10 @@ from cnndsl.plots.diagram.build import diagram
 from cnndsl.plots.diagram.graph import Box, Edge, Frame, Graph, Port
 from cnndsl.plots.diagram.labels import DOT
 from cnndsl.plots.diagram.segments import Segment, segments_of
+from cnndsl.plots.diagram.sides import Sides, sides_of
 from cnndsl.types import TensorType
 
-__all__ = ["Bundle", "Course", "Stage", "stages_of"]
+__all__ = ["Bundle", "Course", "Fold", "Level", "Stage", "stages_of"]
 
 
 @frozen
@@ -55,11 +57,50 @@ class Bundle:
 
 
 @frozen
+class Level:
+    """A level of a U: its stages on the ``left``, and on the ``right``, where the first joins.
+
+    What is ``down`` leads to it from the level above, ``across`` from its left side to its right,
+    and ``up`` from the level below to its right. The lowest level has no right side.
+    """
+
+    left: tuple[Stage, ...]
+    down: tuple[Stage, ...] = ()
+    across: tuple[Stage, ...] = ()
+    up: tuple[Stage, ...] = ()
+    right: tuple[Stage, ...] = ()
+
+
+@frozen
+class Fold:
+    """A chain that leads down and up again, with skips: its levels from the top.
+
+    The first one has nothing on its left where the first skip begins at what is before.
+    """
+
+    levels: tuple[Level, ...]
+
+
+@frozen
 class Course:
     """The bundles of a network in their order, and the names of ends ``beside``, not drawn."""
 
-    bundles: tuple[Bundle, ...]
+    bundles: tuple[Bundle | Fold, ...]
     beside: tuple[str, ...] = ()
+
+    def stages(self) -> Iterator[Stage]:
+        """All stages."""
+        for bundle in self.bundles:
+            if isinstance(bundle, Fold):
+                for level in bundle.levels:
+                    yield from (*level.down, *level.left, *level.across)
+                for level in reversed(bundle.levels):
+                    yield from (*level.up, *level.right)
+                continue
+            for lane in bundle.lanes:
+                yield from lane
+            if bundle.join:
+                yield bundle.join
 
 
 def stages_of(typed: TypedNetwork, *, expand: bool = False) -> Course:
@@ -76,7 +117,7 @@ def stages_of(typed: TypedNetwork, *, expand: bool = False) -> Course:
 class _Staging:
     typed: TypedNetwork
     expand: bool
-    found: list[Bundle] = field(default_factory=list)
+    found: list[Bundle | Fold] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         network = self.typed.network
@@ -85,16 +126,17 @@ class _Staging:
             _spliced(diagram(self.typed, expand=self.expand).graph)
         )
 
-    def carry_out(self) -> list[Bundle]:
+    def carry_out(self) -> list[Bundle | Fold]:
         chain: list[Stage] = []
         for segment in segments_of(self.graph):
             if len(segment.nodes) == 1:
                 stage = self._stage(segment.nodes[0])
                 chain += [stage] if stage else []
                 continue
-            bundle = self._bundle(segment)
+            sides = sides_of(segment)
+            bundle = self._fold(sides) if sides else self._bundle(segment)
             if chain and len(segment.entries) == 0:
-                raise _no_chain(self.typed.name, bundle.join)
+                raise _no_chain(self.typed.name, self._stage(segment.nodes[-1]))
             if chain:
                 self.found.append(Bundle((tuple(chain),)))
             self.found.append(bundle)
@@ -102,6 +144,39 @@ class _Staging:
         if chain:
             self.found.append(Bundle((tuple(chain),)))
         return self.found
+
+    def _fold(self, sides: Sides) -> Fold:
+        """The levels of a U: each ends on the left where a skip begins."""
+        begins = {port[0] for port in sides.skips.values()}
+        lefts: list[list[Stage]] = [[]]
+        if not begins <= {*sides.left}:
+            lefts.append([])
+        for at in sides.left:
+            lefts[-1] += self._stages([at])
+            if at in begins:
+                lefts.append([])
+        rights: list[list[Stage]] = [[]]
+        joins = []
+        for at in sides.right:
+            if at in sides.skips:
+                joins.append(at)
+                rights.append([])
+            rights[-1] += self._stages([at])
+        lefts[-1] += rights.pop(0)
+        ups = [_risen(below, right[0]) for below, right in itertools.pairwise([lefts[-1], *rights])]
+        downs = [(), *(_sunk(left) for left in lefts[1:])]
+        bridges = [self._stages(sides.bridges.get(at, ())) for at in joins]
+        upper = zip(
+            lefts[:-1], downs[:-1], reversed(bridges), reversed(ups), reversed(rights), strict=True
+        )
+        levels = [
+            Level(tuple(left), down, across, up, tuple(right))
+            for left, down, across, up, right in upper
+        ]
+        return Fold((*levels, Level(tuple(lefts[-1]), downs[-1])))
+
+    def _stages(self, nodes: Sequence[int]) -> tuple[Stage, ...]:
+        return tuple(stage for at in nodes if (stage := self._stage(at)) is not None)
 
     def _bundle(self, segment: Segment) -> Bundle:
         """The lanes of a segment.
@@ -186,6 +261,26 @@ class _Staging:
             if node.layer.footprint(*inputs) == "whole" or node.layer.family == "dense":
                 return (), True
         return (), False
+
+
+def _risen(stages: list[Stage], join: Stage) -> tuple[Stage, ...]:
+    """Take those at the end that have the sizes of what joins them: they are on the way up."""
+    at = len(stages)
+    while at > 1 and stages[at - 1].type.spatial == join.type.spatial:
+        at -= 1
+    found = tuple(stages[at:])
+    del stages[at:]
+    return found
+
+
+def _sunk(stages: list[Stage]) -> tuple[Stage, ...]:
+    """Take the pooling at the beginning, if there is more: it is on the way down."""
+    at = 0
+    while at + 1 < len(stages) and stages[at].family == "pooling":
+        at += 1
+    found = tuple(stages[:at])
+    del stages[:at]
+    return found
 
 
 # --- the road from inputs to the main output --------------------------------------------------
