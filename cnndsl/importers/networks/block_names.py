@@ -26,10 +26,14 @@ def named_blocks(program: Program) -> dict[int, Definition]:
     order: dict[int, None] = {}
     for number in program.blocks:
         _before(program, number, order)
-    return {
-        number: replace(program.blocks[number], name=namer.take(_kind(program.blocks[number].body)))
-        for number in order
-    }
+    every = [item for seq in program.sequences() for item in seq.items]
+    towers = {one.block for one in every if isinstance(one, CallItem) and one.share is not None}
+    named: dict[int, Definition] = {}
+    for number in order:
+        block = program.blocks[number]
+        name = namer.take("tower" if number in towers else _kind(block.body))
+        named[number] = replace(block, name=name)
+    return named
 
 
 def _before(program: Program, number: int, order: dict[int, None]) -> None:

@@ -8,7 +8,7 @@ parameter does. Then again, until nothing saves enough.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cnndsl.frozen import frozen, replace
@@ -33,7 +33,7 @@ from cnndsl.importers.networks.parameters import Generalized, generalized
 from cnndsl.importers.networks.repeats import with_loops
 from cnndsl.importers.networks.statements import begins_line
 
-__all__ = ["Program", "compressed"]
+__all__ = ["Program", "Run", "compressed", "put_calls"]
 
 _LONGEST = 40
 """A block's body has no more items on its top level."""
@@ -71,14 +71,12 @@ class Program:
         return found
 
 
-def compressed(main: Sequence, others: Mapping[str, str]) -> Program:
-    """The text with loops and blocks; ``others`` are the outputs beside the main one."""
-    program = Program(main)
+def compressed(program: Program, others: Mapping[str, str]) -> None:
+    """Give a text loops and blocks; ``others`` are the outputs beside the main one."""
     _loop(program, others)
     while (found := _best(program, others)) is not None:
         _extract(program, found)
         _loop(program, others)
-    return program
 
 
 def _loop(program: Program, others: Mapping[str, str]) -> None:
@@ -92,7 +90,7 @@ def _loop(program: Program, others: Mapping[str, str]) -> None:
 
 
 @frozen
-class _Run:
+class Run:
     """Some items in a row: of which sequence, from where to where."""
 
     seq: Sequence
@@ -101,6 +99,7 @@ class _Run:
 
     @property
     def items(self) -> tuple[Item, ...]:
+        """What stands there."""
         return self.seq.items[self.start : self.end]
 
 
@@ -108,7 +107,7 @@ class _Run:
 class _Found:
     """A block that could be: where it stands, and what differs between these places."""
 
-    runs: tuple[_Run, ...]
+    runs: tuple[Run, ...]
     general: Generalized
     gain: float
 
@@ -116,7 +115,7 @@ class _Found:
 def _best(program: Program, others: Mapping[str, str]) -> _Found | None:
     """The block that saves the most."""
     read = program.reads(others)
-    groups: dict[tuple[object, ...], list[_Run]] = defaultdict(list)
+    groups: dict[tuple[object, ...], list[Run]] = defaultdict(list)
     numbers: dict[object, int] = {}
     for seq in program.sequences():
         keys = [numbers.setdefault(one, len(numbers)) for one in frame(seq.items)]
@@ -132,7 +131,7 @@ def _best(program: Program, others: Mapping[str, str]) -> _Found | None:
     return best
 
 
-def _runs(seq: Sequence) -> Iterator[_Run]:
+def _runs(seq: Sequence) -> Iterator[Run]:
     """The runs of a sequence that could be a block's body."""
     items = seq.items
     begins = [begins_line(item, items[at - 1] if at else None) for at, item in enumerate(items)]
@@ -145,7 +144,7 @@ def _runs(seq: Sequence) -> Iterator[_Run]:
             if isinstance(last, BindItem | FromItem):
                 continue
             if begins[end] or (isinstance(last, JoinItem) and _is_dropout(items[end])):
-                yield _Run(seq, start, end)
+                yield Run(seq, start, end)
 
 
 def _is_dropout(item: Item) -> bool:
@@ -153,12 +152,12 @@ def _is_dropout(item: Item) -> bool:
     return isinstance(item, LayerItem) and item.keyword == "dropout"
 
 
-def _bound(runs: list[_Run]) -> float:
+def _bound(runs: list[Run]) -> float:
     """No more than this can be saved."""
     return (len(runs) - 1) * sum(map(size, runs[0].items))
 
 
-def _judged(runs: list[_Run], read: Counter[str]) -> _Found | None:
+def _judged(runs: list[Run], read: Counter[str]) -> _Found | None:
     """What a block of these runs would be, if they can be one."""
     length = sum(map(size, runs[0].items))
     if len(runs) < 2 or length < _LEAST or all(isinstance(one, CallItem) for one in runs[0].items):
@@ -174,7 +173,7 @@ def _judged(runs: list[_Run], read: Counter[str]) -> _Found | None:
     return _Found(apart, general, gain)
 
 
-def _apart(runs: list[_Run]) -> Iterator[_Run]:
+def _apart(runs: list[Run]) -> Iterator[Run]:
     """Those runs that do not overlap one before."""
     ends: dict[int, int] = {}
     for run in runs:
@@ -183,7 +182,7 @@ def _apart(runs: list[_Run]) -> Iterator[_Run]:
             yield run
 
 
-def _is_closed(run: _Run, read: Counter[str]) -> bool:
+def _is_closed(run: Run, read: Counter[str]) -> bool:
     """Whether what is made in a run is read in it only, but for its last value."""
     seq = Sequence(None, run.items)
     inside = Counter(references(seq))
@@ -198,20 +197,27 @@ def _extract(program: Program, found: _Found) -> None:
     """Put calls in the place of runs."""
     number = len(program.blocks)
     roles = tuple(one.role for one in found.general.parameters)
-    by_seq: dict[int, list[tuple[_Run, CallItem]]] = defaultdict(list)
+    calls: list[tuple[Run, CallItem]] = []
     for run, arguments in zip(found.runs, found.general.arguments, strict=True):
         stood = Sequence(None, run.items)
-        call = CallItem(number, arguments, roles, stood, run.items[-1].outputs)
-        by_seq[id(run.seq)].append((run, call))
-    program.main = _called(program.main, by_seq)
-    for other, block in program.blocks.items():
-        program.blocks[other] = replace(block, body=_called(block.body, by_seq))
+        calls.append((run, CallItem(number, arguments, roles, stood, run.items[-1].outputs)))
+    put_calls(program, calls)
     take = iter(found.general.body)
     body = tuple(mapped(item, lambda: next(take)) for item in found.runs[0].items)
     program.blocks[number] = Definition("", found.general.parameters, Sequence(None, body))
 
 
-def _called(seq: Sequence, calls: Mapping[int, list[tuple[_Run, CallItem]]]) -> Sequence:
+def put_calls(program: Program, calls: Iterable[tuple[Run, CallItem]]) -> None:
+    """Put calls in the place of runs, which do not overlap."""
+    by_seq: dict[int, list[tuple[Run, CallItem]]] = defaultdict(list)
+    for run, call in sorted(calls, key=lambda one: one[0].start):
+        by_seq[id(run.seq)].append((run, call))
+    program.main = _called(program.main, by_seq)
+    for other, block in program.blocks.items():
+        program.blocks[other] = replace(block, body=_called(block.body, by_seq))
+
+
+def _called(seq: Sequence, calls: Mapping[int, list[tuple[Run, CallItem]]]) -> Sequence:
     items: list[Item] = []
     at = 0
     for run, call in calls.get(id(seq), []):
@@ -222,7 +228,7 @@ def _called(seq: Sequence, calls: Mapping[int, list[tuple[_Run, CallItem]]]) -> 
     return Sequence(seq.start, tuple(items))
 
 
-def _called_inside(item: Item, calls: Mapping[int, list[tuple[_Run, CallItem]]]) -> Item:
+def _called_inside(item: Item, calls: Mapping[int, list[tuple[Run, CallItem]]]) -> Item:
     match item:
         case JoinItem():
             return replace(item, arms=tuple(_called(arm, calls) for arm in item.arms))

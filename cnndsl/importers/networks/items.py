@@ -119,13 +119,17 @@ class RepeatItem:
 
 @frozen
 class CallItem:
-    """``NAME(arguments)``; ``roles`` are what the arguments are, ``called`` is what stood here."""
+    """``NAME(arguments)``; ``roles`` are what the arguments are, ``called`` is what stood here.
+
+    ``share`` is the value of the call whose weights it uses.
+    """
 
     block: int
     arguments: tuple[Leaf, ...]
     roles: tuple[str, ...]
     called: Sequence
     outputs: tuple[str, ...]
+    share: Ref | None = None
 
 
 @frozen
@@ -220,7 +224,7 @@ def skeleton(item: Item) -> tuple[object, ...]:
         case RepeatItem():
             return ("repeat", *map(skeleton, item.body.items))
         case CallItem():
-            return ("call", item.block)
+            return ("call", item.block, item.share)
 
 
 def leaves(item: Item) -> Iterator[Leaf]:
@@ -284,6 +288,8 @@ def references(seq: Sequence) -> Iterator[str]:
             yield from (one.value for _, one in item.settings if isinstance(one, Ref))
         if isinstance(item, CallItem):
             yield from (one.value for one in item.arguments if isinstance(one, Ref))
+            if item.share is not None:
+                yield item.share.value
         for one in inner(item):
             yield from references(one)
 

@@ -127,6 +127,8 @@ def _label(network: ImportedNetwork, item: Item) -> str:
     match item:
         case LayerItem() | JoinItem():
             return network.nodes[item.node].label
+        case CallItem():
+            return common_label([network.nodes[at].label for at in nodes_of(item)])
         case BindItem(chain=Sequence(items=[*_, LayerItem() | JoinItem() as last])):
             return network.nodes[last.node].label if len(item.outputs) == 1 else ""
     return ""
@@ -138,6 +140,8 @@ def _fallback(item: Item, at: int) -> str:
         if len(item.outputs) == 2:
             return ("left", "right")[at]
         return f"part{at + 1}" if len(item.outputs) > 1 else "branch"
+    if isinstance(item, CallItem):
+        return "first"
     return "skip"
 
 

@@ -219,7 +219,8 @@ class Writer:
             else:
                 shown = self.expression(value, parameter.name)
             arguments.append(Argument(name, shown, NOWHERE))
-        return Call(identifier(definition.name), tuple(arguments), NOWHERE)
+        share = None if item.share is None else identifier(self._stream(item.share))
+        return Call(identifier(definition.name), tuple(arguments), NOWHERE, share)
 
     def _arguments(self, keyword: str, settings: Mapping[str, Leaf]) -> Iterator[Expr]:
         """What stands behind a layer's word."""

@@ -17,6 +17,7 @@ from cnndsl.importers.networks.rounding import rounding_rules
 from cnndsl.importers.networks.settings import ROUNDING
 from cnndsl.importers.networks.structure import structured, without_inner_splits
 from cnndsl.importers.networks.text import module
+from cnndsl.importers.networks.towers import with_towers
 from cnndsl.syntax.printer import print_module
 from cnndsl.syntax.sharing import SHARE
 
@@ -56,12 +57,25 @@ def written(
             extra[at] = (*extra.get(at, ()), (SHARE, Ref(node.share)))
     main = structured(network, extra)
     others = {**dict(list(network.outputs.items())[1:]), **network.heads}
-    program = compressed(main, others) if blocks else Program(main)
+    program = Program(main)
+    if blocks:
+        with_towers(program, others, _learning(network))
+        compressed(program, others)
     program.main, head = with_classes(network, program.main)
     definitions = named_blocks(program)
     names = named(network, program.main, list(definitions.values()))
     tree = module(network, program.main, definitions, names, rule, labels or {}, expected, head)
     return Written(print_module(tree), network, tuple(_order(program.main)))
+
+
+def _learning(network: ImportedNetwork) -> frozenset[int]:
+    """The positions of the layers that have weights, their own or others'."""
+    known = network.types
+    return frozenset(
+        at
+        for at, node in enumerate(network.nodes)
+        if node.layer.weights(*(known[one] for one in node.inputs))
+    )
 
 
 def _order(main: Sequence) -> Iterator[int]:

@@ -190,10 +190,11 @@ class Translator:
     ) -> str:
         """Add a layer for the node and give its value; ``shared`` are its inputs with weights."""
         settings = settings or {}
-        names = tuple(self._first_alike(self.node.inputs[at]) for at in shared if self.has(at))
+        names = tuple(self.node.inputs[at] for at in shared if self.has(at))
+        key = (keyword, *(names if self._is_plain(names) else map(self._first_alike, names)))
         share = ""
         if names and weights:
-            for owner, how in self._owners.get((keyword, *names), ()):
+            for owner, how in self._owners.get(key, ()):
                 if how == settings and self._is_one(owner, inputs, names):
                     share, weights = owner, None
                     break
@@ -212,17 +213,12 @@ class Translator:
         self._behind[value] = self._learnt_before(inputs)
         self._learnt[value] = learnt or self._behind[value]
         if names and not share:
-            self._owners.setdefault((keyword, *names), []).append((value, settings))
+            self._owners.setdefault(key, []).append((value, settings))
         return value
 
     def _first_alike(self, name: str) -> str:
-        """The first weight of the same numbers: exporters that fold them write copies.
-
-        Those that are all one number are like others by chance.
-        """
+        """The first weight of the same numbers: exporters that fold them write copies."""
         array = self.graph.constants[name]
-        if array.size < 2 or (array == array.flat[0]).all():
-            return name
         alike = self._alike.setdefault((array.shape, array.dtype.str, array.flat[:8].tobytes()), [])
         for other in alike:
             if other == name or bool((self.graph.constants[other] == array).all()):
@@ -242,9 +238,12 @@ class Translator:
         """
         if not self.builder.is_said(owner):
             return False
+        return not self._is_plain(names) or self._behind[owner] == self._learnt_before(inputs)
+
+    def _is_plain(self, names: Sequence[str]) -> bool:
+        """Whether each of some weights is one number only: like others by chance."""
         arrays = [self.graph.constants[one] for one in names]
-        plain = all((array == array.flat[0]).all() for array in arrays)
-        return not plain or self._behind[owner] == self._learnt_before(inputs)
+        return all(array.size == 0 or (array == array.flat[0]).all() for array in arrays)
 
     def give(self, value: str, output: int = 0) -> None:
         """Say which value of ours an output of the node is.
