@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cnndsl import resources
-from cnndsl.diagnostics.edit import apply_edits, compatible
+from cnndsl.diagnostics.edit import apply_edits, compatible, safe_fixes
 from cnndsl.diagnostics.model import Diagnostic, Edit, UserError
 from cnndsl.diagnostics.source import Source
 from cnndsl.diagnostics.words import count
@@ -33,11 +33,7 @@ def mended(
     Returns:
         What changed, in words; and the text of ``piped`` as it is then.
     """
-    first = [
-        next((fix for fix in diagnostic.fixes if fix.safe and fix.edits), None)
-        for diagnostic in diagnostics
-    ]
-    wanted = [fix for fix in first if fix is not None]
+    wanted = [*safe_fixes(diagnostics)]
     own = _own((edit for fix in wanted for edit in fix.edits), piped)
     fixes = compatible(fix for fix in wanted if all(edit.span.source in own for edit in fix.edits))
     text = _rewrite([edit for fix in fixes for edit in fix.edits], piped)

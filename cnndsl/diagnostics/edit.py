@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from cnndsl.diagnostics.model import Edit, Fix
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Source
 
-__all__ = ["apply_edits", "compatible"]
+__all__ = ["FIX_COMMAND", "apply_edits", "compatible", "safe_fixes"]
 
 
 def apply_edits(text: str, edits: Iterable[Edit]) -> str:
@@ -33,6 +33,16 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
         pieces += [text[done:start], edit.text]
         done = end
     return "".join([*pieces, text[done:]])
+
+
+FIX_COMMAND = "cnndsl check --fix"
+"""What makes safe fixes, as messages name it; who has another way puts that in its place."""
+
+
+def safe_fixes(diagnostics: Iterable[Diagnostic]) -> Iterator[Fix]:
+    """The first safe fix of each problem that has one."""
+    for diagnostic in diagnostics:
+        yield from [fix for fix in diagnostic.fixes if fix.safe and fix.edits][:1]
 
 
 def compatible(fixes: Iterable[Fix]) -> tuple[Fix, ...]:

@@ -8,13 +8,14 @@ from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.display.diagnostics import diagnostics_html
 from cnndsl.display.html import Column, note, picture, table, titled
 from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.plots.diagram.build import diagram
 from cnndsl.plots.diagram.draw import Style, drawn
 from cnndsl.typecheck.table import Row
 
 __all__ = ["layers_html", "network_html", "network_picture"]
 
 _DRAWN = 400
-"""Networks of more layers are not drawn unasked: that would take longer than anyone waits."""
+"""Drawings of more boxes are not made unasked: that would take longer than anyone waits."""
 
 
 def network_html(
@@ -28,8 +29,10 @@ def network_html(
     parts = [titled(typed.name, facts), layers_html(rows)]
     if found:
         parts.insert(0, diagnostics_html(found))
-    if len(rows) > _DRAWN:
-        parts.append(note(f"{len(rows)} layers: `draw` makes a picture of them"))
+    boxes = sum(1 for _ in diagram(typed).graph.boxes())
+    if boxes > _DRAWN:
+        told = f'its picture would have {boxes:,} boxes: `draw("{typed.name}.svg")` makes it'
+        parts.append(note(told))
     else:
         try:
             parts.append(network_picture(typed))
@@ -38,8 +41,15 @@ def network_html(
     return "".join(parts)
 
 
+_ROWS = 1000
+"""Of longer tables the first rows are shown: a notebook keeps all that it shows."""
+
+
 def layers_html(rows: Sequence[Row]) -> str:
     """The layer table of ``cnndsl check``; faulty layers are marked."""
+    if len(rows) > _ROWS:
+        told = f"{len(rows) - _ROWS:,} more layers; `summary()` has them all"
+        return layers_html(rows[:_ROWS]) + note(told)
     return table(
         [
             Column("name", [row.name for row in rows], words=True),

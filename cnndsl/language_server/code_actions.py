@@ -8,7 +8,7 @@ from pathlib import Path
 from lsprotocol import types
 
 from cnndsl import resources
-from cnndsl.diagnostics.edit import compatible
+from cnndsl.diagnostics.edit import compatible, safe_fixes
 from cnndsl.diagnostics.model import Diagnostic, Edit
 from cnndsl.language_server.problems import problem
 from cnndsl.language_server.project import Project
@@ -69,7 +69,7 @@ def actions(
 
 def _safe_edits(view: View) -> Sequence[Edit]:
     """All safe fixes that can be made together."""
-    safe = (fix for one in view.analysis.checked.diagnostics for fix in one.fixes if fix.safe)
+    safe = safe_fixes(view.analysis.checked.diagnostics)
     return [edit for fix in compatible(safe) for edit in fix.edits]
 
 

@@ -13,10 +13,11 @@ from typing_extensions import override
 from cnndsl import pipeline
 from cnndsl.api import Network
 from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.edit import FIX_COMMAND, apply_edits, compatible, safe_fixes
 from cnndsl.diagnostics.model import Diagnostic, Severity, UserError
 from cnndsl.display.diagnostics import diagnostics_html
 from cnndsl.display.network import layers_html
-from cnndsl.frozen import frozen
+from cnndsl.frozen import frozen, replace
 from cnndsl.typecheck.checked import Checked
 
 __all__ = ["CellMagic", "ShownError"]
@@ -24,7 +25,12 @@ __all__ = ["CellMagic", "ShownError"]
 _VARIABLE = "network"
 """What a network without a name is bound to."""
 
-_HELP = "write `%%cnn NAME`, `%%cnn NAME classes=10`, `%%cnn --fails` or `%%cnn --file parts.cnn`"
+_FIX = "--fix"
+
+_HELP = (
+    "write `%%cnn NAME`, `%%cnn NAME classes=10`, `%%cnn --fails`, `%%cnn --fix`"
+    " or `%%cnn --file parts.cnn`"
+)
 
 
 class ShownError(CompileError):
@@ -42,6 +48,7 @@ class _Request:
     name: str
     file: str
     fails: bool
+    fix: bool
     parameters: Mapping[str, str]
 
 
@@ -55,17 +62,24 @@ class CellMagic:
     def cell(self, line: str, cell: str) -> None:
         """Check a spec, show it, and bind the network to a variable.
 
-        ``%%cnn [NAME] [PARAMETER=VALUE]... [--file FILE] [--fails]``
+        ``%%cnn [NAME] [PARAMETER=VALUE]... [--file FILE] [--fails] [--fix]``
 
         NAME is the variable, by default what stands behind ``network`` in the spec. With --fails
         the spec is to have errors: they are shown, and what follows goes on. With --file the cell
-        is that file, which the specs of other cells can import.
+        is that file, which the specs of other cells can import. With --fix, what can be
+        mended safely is, in the cell itself.
         """
         request = _request(line)
         name = request.file or f"{request.name or 'cell'}.cnn"
         if request.file:
             self._files[Path(name).resolve()] = cell
         checked = pipeline.check_text(cell, name, request.parameters, files=self._files)
+        if request.fix and (better := _mended(checked)) != cell:
+            words = " ".join(word for word in line.split() if word != _FIX)
+            self._shell.set_next_input(f"%%cnn {words}".rstrip() + f"\n{better}", replace=True)
+            if request.file:
+                self._files[Path(name).resolve()] = better
+            checked = pipeline.check_text(better, name, request.parameters, files=self._files)
         variable = request.name or _written_name(checked) or _VARIABLE
         if checked.failed:
             self._refuse(checked, request, variable)
@@ -75,7 +89,7 @@ class CellMagic:
                 "CNN694", "the cell is said to fail, and has no errors", help="leave out `--fails`"
             )
         if checked.network is None:
-            _show(diagnostics_html(checked.diagnostics) if checked.diagnostics else "")
+            _show(diagnostics_html(_told(checked)) if checked.diagnostics else "")
             return
         network = Network(checked)
         self._shell.push({variable: network})
@@ -84,14 +98,33 @@ class CellMagic:
     def _refuse(self, checked: Checked, request: _Request, variable: str) -> None:
         """Show what is wrong. The variable goes: an older network is not what the cell says."""
         table = layers_html(checked.table) if checked.table else ""
-        said = CompileError(checked.diagnostics)
-        _show(diagnostics_html(checked.diagnostics) + table, str(said))
+        said = _told(checked)
+        _show(diagnostics_html(said) + table, str(CompileError(said)))
         if request.fails:
             return
         old = self._shell.user_ns.get(variable)
         if isinstance(old, Network):
             self._shell.drop_by_id({variable: old})
         raise ShownError(_errors(checked.diagnostics))
+
+
+def _mended(checked: Checked) -> str:
+    """The cell's text with all safe fixes that go together and concern only it."""
+    source = checked.source
+    own = (
+        fix
+        for fix in safe_fixes(checked.diagnostics)
+        if all(edit.span.source is source for edit in fix.edits)
+    )
+    return apply_edits(source.text, [edit for fix in compatible(own) for edit in fix.edits])
+
+
+def _told(checked: Checked) -> list[Diagnostic]:
+    """The problems, with help that works in a cell."""
+    return [
+        replace(one, help=one.help.replace(FIX_COMMAND, f"%%cnn {_FIX}")) if one.help else one
+        for one in checked.diagnostics
+    ]
 
 
 def _errors(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -109,12 +142,14 @@ def _request(line: str) -> _Request:
     except ValueError:
         raise UserError("CNN693", "a quotation mark is not closed", help=_HELP) from None
     name = file = ""
-    fails = False
+    fails = fix = False
     parameters: dict[str, str] = {}
     while words:
         word = words.pop(0)
         if word == "--fails":
             fails = True
+        elif word == _FIX:
+            fix = True
         elif word == "--file" and words:
             file = words.pop(0)
         elif not word.startswith("-") and "=" in word:
@@ -124,7 +159,7 @@ def _request(line: str) -> _Request:
             name = word
         else:
             raise UserError("CNN693", f"`{word}` means nothing behind `%%cnn`", help=_HELP)
-    return _Request(name, file, fails, parameters)
+    return _Request(name, file, fails, fix, parameters)
 
 
 def _is_variable(word: str) -> bool:

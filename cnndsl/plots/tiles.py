@@ -23,6 +23,7 @@ MOST = 256
 """How many tiles a figure has at most."""
 
 _WIDTH, _SMALLEST, _LARGEST, _HEIGHT = 640.0, 34.0, 150.0, 900.0
+_CELL = 10.0
 _MARGIN, _TOP, _NAME, _GAP = 24.0, 78.0, 7.0, 5.0
 _LINES, _PALE = "viridis", "#c9d0d7"
 _WORD, _READABLE = 10.0, 5.0
@@ -129,6 +130,8 @@ def _tile_size(tiles: Sequence[Tile], columns: int) -> tuple[float, float]:
     height, width = tiles[0].values.shape[:2]
     ratio = 1.0 if tiles[0].lines else min(max(height / width, 0.05), 8)
     rows = math.ceil(len(tiles) / columns)
-    across = min(_WIDTH / columns, _HEIGHT / rows / ratio, _LARGEST)
+    # A picture alone, as the rows of a signal are one, may take the whole width.
+    largest = _LARGEST if len(tiles) > 1 else max(_LARGEST, _CELL * max(height, width))
+    across = min(_WIDTH / columns, _HEIGHT / rows / ratio, largest)
     across = max(across, _SMALLEST)
     return max(across * ratio, 6.0), across

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cnndsl.diagnostics.edit import FIX_COMMAND
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Report
 from cnndsl.diagnostics.source import Span
 from cnndsl.elaborate.draft import Draft, SolvedLayer
@@ -209,7 +210,7 @@ def _found(
         )
         for value in dict.fromkeys((best, *numbers[:SHOWN]))
     )
-    help = f"write {best}; `cnndsl check --fix` does"
+    help = f"write {best}; `{FIX_COMMAND}` does"
     if not safe:
         help = f"write {best}, say"
     return Diagnostic(

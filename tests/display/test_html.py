@@ -114,10 +114,20 @@ def test_a_network_shows_its_table_and_its_picture() -> None:
     assert repr(network) == "<Network lenet5: 1x32x32 -> 10>"
 
 
-def test_a_network_of_many_layers_is_not_drawn_unasked() -> None:
-    page = Page(cnndsl.load("resnet152")._repr_html_())
+def test_a_network_of_many_boxes_is_not_drawn_unasked() -> None:
+    layers = "".join(f"conv {at % 7 + 1}@1 -> relu\n" for at in range(600))
+    page = Page(cnndsl.parse(f"input 1x8x8\n{layers}", "long.cnn")._repr_html_())
     assert "img" not in page.tags
-    assert "`draw` makes a picture" in page.text
+    told = r'its picture would have [\d,]+ boxes: `draw\("long.svg"\)` makes it'
+    assert re.search(told, page.text)
+    assert "201 more layers; `summary()` has them all" in page.text
+    assert page.text.count("relu") < 1001
+
+
+def test_a_network_whose_blocks_are_drawn_once_is_drawn() -> None:
+    page = Page(cnndsl.load("resnet152")._repr_html_())  # 562 layers, and 14 boxes
+    assert "img" in page.tags
+    assert "more layers" not in page.text
 
 
 def test_warnings_stand_above_the_network() -> None:

@@ -182,3 +182,44 @@ def test_the_magic_goes_with_the_extension(shell: Shell) -> None:
     shell.run("%load_ext cnndsl")
     shell.run(f"%%cnn net\n{RIGHT}")
     assert shell["net"] is not None
+
+
+HOLE = "input 1x32x32\nconv 6@? => 6x28x28\nconv 8@3 padding ? => 8x28x28\n"
+
+
+def test_help_says_what_works_in_a_cell(shell: Shell) -> None:
+    [shown], _ = shell.run(f"%%cnn net\n{HOLE}")
+    assert "help: write 5; `%%cnn --fix` does" in shown["text/plain"]
+    assert "cnndsl check" not in shown["text/html"] + shown["text/plain"]
+
+
+def test_a_cell_is_mended_where_it_stands(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[tuple[str, bool]] = []
+
+    def write(text: str, replace: bool = False) -> None:
+        written.append((text, replace))
+
+    monkeypatch.setattr(shell.shell, "set_next_input", write)
+    [shown], error = shell.run(f"%%cnn net --fix a=1\nparam a = 2\n{HOLE}")
+    assert error is None
+    right = HOLE.replace("@?", "@5").replace("padding ?", "padding 1")
+    assert written == [(f"%%cnn net a=1\nparam a = 2\n{right}", True)]
+    assert shell["net"].outputs == {"output": (8, 28, 28)}
+    assert "CNN403" not in shown["text/html"]
+    # What is right, or cannot be mended unasked, stays as it is.
+    shell.run(f"%%cnn net --fix\n{RIGHT}")
+    [shown], error = shell.run(f"%%cnn net --fix\n{WRONG}")
+    assert "CNN301" in shown["text/plain"]
+    assert isinstance(error, cnndsl.CompileError)
+    assert len(written) == 1
+
+
+def test_a_cell_that_is_a_file_is_mended_for_the_others(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shell.shell, "set_next_input", lambda *_, **__: None)
+    shell.run(
+        "%%cnn --file parts.cnn --fix\nblock unit(n) { conv n@? => 4x6x6 }\ninput 1x8x8\nunit(4)\n"
+    )
+    shell.run('%%cnn net\nimport "parts"\ninput 1x8x8\nunit(4)\n')
+    assert shell["net"].outputs == {"output": (4, 6, 6)}
