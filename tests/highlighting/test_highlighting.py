@@ -80,7 +80,7 @@ def test_the_words_are_those_of_the_language() -> None:
 
 def test_the_files_of_the_extension_are_fresh() -> None:
     for name, text in files().items():
-        written = (ROOT / "editors" / "vscode" / name).read_text("utf-8")
+        written = (ROOT / "editors" / name).read_text("utf-8")
         assert written == text, "run `python -m cnndsl.highlighting`"
 
 

@@ -1,0 +1,2 @@
+[(body) (settings) (call) (list) (group)] @indent
+["}" ")" "]"] @outdent

@@ -1,0 +1,1 @@
+[(body) (settings) (call) (list)] @fold
