@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from cnndsl.api import parse as parse
     from cnndsl.api import train as train
     from cnndsl.autodiff.salience import Salience as Salience
+    from cnndsl.comparison import diff as diff
     from cnndsl.diagnostics.compile_error import CompileError as CompileError
     from cnndsl.diagnostics.model import CnndslError as CnndslError
     from cnndsl.diagnostics.model import Diagnostic as Diagnostic
     from cnndsl.diagnostics.model import UserError as UserError
-    from cnndsl.inspection import diff as diff
     from cnndsl.inspection import draw_filters as draw_filters
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
@@ -66,7 +66,7 @@ _HOMES = {
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
-    "diff": "cnndsl.inspection",
+    "diff": "cnndsl.comparison",
     "draw_filters": "cnndsl.inspection",
     "evaluate": "cnndsl.inspection",
     "explain": "cnndsl.inspection",

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from typing_extensions import Unpack
 
 from cnndsl import pipeline
-from cnndsl.api import Network, checked, load
-from cnndsl.diagnostics.compile_error import CompileError
-from cnndsl.diagnostics.model import Severity, UserError
-from cnndsl.syntax.ast import Param
+from cnndsl.api import Network, load
+from cnndsl.diagnostics.model import UserError
 
 if TYPE_CHECKING:
-    from cnndsl.analysis.changes import NetworkDiff
     from cnndsl.autodiff.salience import Salience
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.elaborate.network import TypedNetwork
@@ -32,9 +29,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.quantize import Quantized, QuantizeOptions
 
 __all__ = [
-    "Compared",
     "Weighted",
-    "diff",
     "draw_filters",
     "evaluate",
     "explain",
@@ -46,9 +41,6 @@ __all__ = [
 
 Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
 """A network, the file of its weights, and what to call the two."""
-
-Compared: TypeAlias = "Network | str | os.PathLike[str]"
-"""A network, or where one is: a spec's path or shipped name, a compiled model, ``REV:path``."""
 
 
 def evaluate(
@@ -309,82 +301,3 @@ def export_weights(
     exported = export_state_dict(network, weights, rules, names)
     write_state_dict(path, exported)
     return exported
-
-
-def diff(
-    old: Compared, new: Compared, parameters: Mapping[str, object] | None = None
-) -> NetworkDiff:
-    """What changed in meaning from one network to another.
-
-    It is true where something did. Layout, comments, and blocks or loops that come to the same
-    layers change nothing.
-
-    >>> import cnndsl
-    >>> cnndsl.diff("resnet18", "resnet18")
-    <NetworkDiff resnet18 -> resnet18: no layer changed>
-
-    Args:
-        old: a network, a spec (a path or a shipped name), a compiled model, or a file of a git
-            revision, ``HEAD~1:net.cnn``, which imports what that revision has.
-        new: the same.
-        parameters: values for the ``param`` statements of both, in those that have them.
-
-    Raises:
-        CompileError: where a spec is wrong.
-        UserError: CNN642 without git or such a revision, CNN643 without such a file in it,
-            CNN644 for a spec in a revision that is wrong, and as :func:`cnndsl.load` does.
-    """
-    from cnndsl.analysis.changes import network_diff
-
-    given = dict(parameters or {})
-    sides = [_opened(old, given), _opened(new, given)]
-    first, second = (typed for typed, _ in sides)
-    if unknown := given.keys() - set().union(*(known for _, known in sides)):
-        name = min(unknown)
-        raise UserError(
-            "CNN114",
-            f"neither network has a parameter `{name}`",
-            help=f"declare it in a spec: `param {name} = {given[name]}`",
-        )
-    return network_diff(first, second, (_name(old, "old"), _name(new, "new")))
-
-
-def _name(one: Compared, which: str) -> str:
-    return (one.name or which) if isinstance(one, Network) else os.fspath(one)
-
-
-def _opened(one: Compared, given: Mapping[str, object]) -> tuple[TypedNetwork, set[str]]:
-    """A network with those of the parameters that it has, and which these are."""
-    from cnndsl.elaborate.context import current_limits
-    from cnndsl.elaborate.revisions import checked_out, is_revision
-
-    if isinstance(one, Network):
-        return one.typed, set()
-    word = os.fspath(one)
-    if not is_revision(word):
-        return _with_parameters(one, given)
-    with checked_out(word, current_limits()) as path:
-        try:
-            return _with_parameters(path, given)
-        except CompileError as error:
-            first = next(x for x in error.diagnostics if x.severity is Severity.ERROR)
-            place = f"line {first.span.first.line}"
-            if first.span.source.name != str(path):
-                place = f"{os.path.basename(first.span.source.name)}, {place}"
-            raise UserError(
-                "CNN644",
-                f"`{word}` is wrong: {first.message} ({first.code}, {place})",
-                help="compare with a revision in which it is right",
-            ) from None
-
-
-def _with_parameters(
-    path: str | os.PathLike[str], given: Mapping[str, object]
-) -> tuple[TypedNetwork, set[str]]:
-    """The same of a file; the parameters of a compiled model are settled."""
-    found = checked(path, {})
-    if os.fspath(path).lower().endswith(".onnx") or not given:
-        return found.typed(), set()
-    own = {one.name.name for one in found.module.statements if isinstance(one, Param)}
-    taken = {name: value for name, value in given.items() if name in own}
-    return (checked(path, taken) if taken else found).typed(), {*taken}

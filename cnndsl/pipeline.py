@@ -25,7 +25,6 @@ from cnndsl.frozen import frozen, replace
 from cnndsl.limits import Limits
 from cnndsl.repair.shape_advice import advise, swapped
 from cnndsl.typecheck.analysis import Analysis
-from cnndsl.typecheck.budgets import check_budgets
 from cnndsl.typecheck.check_bounds import check_bounds
 from cnndsl.typecheck.check_recipe import check_recipe
 from cnndsl.typecheck.checked import Checked
@@ -171,34 +170,32 @@ def analyse(
 def _mended(request: _Request) -> Analysis:
     """Check; work out the repairs of what is wrong with sizes, and try what is mended unasked."""
     analysis = _analyse(request)
-    checked = analysis.checked
-    if not checked.diagnostics:
+    if not analysis.checked.diagnostics:
         return analysis
     from cnndsl.repair.mend import mended  # a right spec does not need it
 
     def recheck(edited: Mapping[Path, str]) -> Checked:
         return _analyse(request.again(edited)).checked
 
-    return replace(analysis, checked=mended(checked, recheck, request.edited))
+    return replace(analysis, checked=mended(analysis.checked, recheck, request.edited))
 
 
 # Long, because it names one stage after the other.
 def _analyse(request: _Request) -> Analysis:
     """One pass from text to types, without repairs."""
-    request.limits.make_room()
-    report, path = Report(), request.path.resolve()
-    loader = Loader(path.parent, report, request.limits, request.edited)
+    path, limits = request.path.resolve(), request.limits
+    report, expected = Report(), Report()
+    limits.make_room()
+    loader = Loader(path.parent, report, limits, request.edited)
     module = loader.main(request.path)
     request.go_on()
-    given, recording = request.parameters, request.recording
-    draft = resolve(module, path, loader, given, report, request.limits, recording)
+    draft = resolve(module, path, loader, request.parameters, report, limits, request.recording)
     if draft.exhausted:
-        checked = Checked(module, report.sorted(), path=request.path)
-        return Analysis(checked, draft, loader.modules)
+        return Analysis(Checked(module, report.sorted(), path=request.path), draft, loader.modules)
     request.go_on()
     understood = not report.failed
-    network = without_holes(draft, report, request.limits)
-    inference = infer(network, request.limits)
+    network = without_holes(draft, report, limits)
+    inference = infer(network, limits)
     request.go_on()
     if inference.failures:
         advise(inference)
@@ -215,16 +212,17 @@ def _analyse(request: _Request) -> Analysis:
         result = inference.typed()
         if not report.failed:
             check_outputs(result, report)
-            check_expectations(result, draft, report)
-            inference.overruns = check_budgets(result, draft, report)
+            inference.overruns = check_expectations(result, draft, expected)
             report.extend(swapped(result))
             check_bounds(result, report)
             check_recipe(result, report)
+    despite = None if report.failed else result
+    report.extend(expected)
     edits: tuple[Edit, ...] = ()
     if request.annotate and understood:
         from cnndsl.typecheck.annotate import claim_edits
 
-        edits = claim_edits(network, draft, request.limits)
+        edits = claim_edits(network, draft, limits)
     checked = Checked(
         module=module,
         diagnostics=report.sorted(),
@@ -234,6 +232,8 @@ def _analyse(request: _Request) -> Analysis:
         path=request.path,
         inference=inference,
         solved=draft.solved,
+        unmet=expected.sorted(),
+        despite=despite,
     )
     return Analysis(checked, draft, loader.modules)
 

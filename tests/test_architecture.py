@@ -67,6 +67,7 @@ EXEMPT = {
             "language_server",
             "schemas",
             "inspection",
+            "comparison",
             "texts",
             "api",
             "network_import",

@@ -19,6 +19,8 @@ __all__ = [
     "LayerChange",
     "LayerChangeJson",
     "RenameJson",
+    "Unmet",
+    "UnmetJson",
 ]
 
 # --- as JSON ------------------------------------------------------------------------------------
@@ -60,6 +62,15 @@ class RenameJson(TypedDict):
     new: str
 
 
+class UnmetJson(TypedDict):
+    """What a spec expects of its network (``old`` or ``new``) and what that is not."""
+
+    network: str
+    code: str
+    message: str
+    line: int
+
+
 class DiffJson(TypedDict):
     """What ``cnndsl diff --format json`` prints."""
 
@@ -71,6 +82,7 @@ class DiffJson(TypedDict):
     interface: list[ChangeJson]
     training: list[ChangeJson]
     contract: list[ChangeJson]
+    unmet: list[UnmetJson]
     quantities: list[DeltaJson]
     weights: list[ReuseJson]
 
@@ -143,13 +155,32 @@ def _plain(values: tuple[int, ...]) -> int | str:
 
 
 @frozen
+class Unmet:
+    """What a spec expects of its network (``old`` or ``new``) and what that is not."""
+
+    network: str
+    code: str
+    message: str
+    line: int
+
+    def to_json(self) -> UnmetJson:
+        """The expectation as plain data."""
+        return {
+            "network": self.network,
+            "code": self.code,
+            "message": self.message,
+            "line": self.line,
+        }
+
+
+@frozen
 class Differences:
     """What changed from one network to another, as data.
 
     ``layers`` are in the order of the new network, removed ones where they were. ``renamed`` are
     names of the same layers, old and new, ``contract`` parameters and budgets; these change no
-    network. ``quantities`` has all that ``expect`` knows. It is true where something changed in
-    meaning.
+    network. ``unmet`` is what either spec expects in vain. ``quantities`` has all that ``expect``
+    knows. It is true where something changed in meaning.
     """
 
     old: str
@@ -159,6 +190,7 @@ class Differences:
     interface: tuple[Change, ...]
     training: tuple[Change, ...]
     contract: tuple[Change, ...]
+    unmet: tuple[Unmet, ...]
     quantities: tuple[Delta, ...]
     weights: tuple[Reuse, ...]
 
@@ -176,6 +208,7 @@ class Differences:
             "interface": [one.to_json() for one in self.interface],
             "training": [one.to_json() for one in self.training],
             "contract": [one.to_json() for one in self.contract],
+            "unmet": [one.to_json() for one in self.unmet],
             "quantities": [one.to_json() for one in self.quantities],
             "weights": [one.to_json() for one in self.weights],
         }

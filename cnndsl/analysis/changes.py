@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing_extensions import override
 
 from cnndsl.analysis.alignment import WINDOWED, Alignment, aligned, settings_of
-from cnndsl.analysis.change_records import Change, Delta, Differences, LayerChange
+from cnndsl.analysis.change_records import Change, Delta, Differences, LayerChange, Unmet
 from cnndsl.analysis.changes_text import markdown_of, text_of
 from cnndsl.analysis.cost import quantity
 from cnndsl.analysis.interface_changes import (
@@ -55,9 +55,15 @@ class NetworkDiff(Differences):
 
 
 def network_diff(
-    old: TypedNetwork, new: TypedNetwork, names: tuple[str, str] | None = None
+    old: TypedNetwork,
+    new: TypedNetwork,
+    names: tuple[str, str] | None = None,
+    unmet: tuple[Unmet, ...] = (),
 ) -> NetworkDiff:
-    """What changed from one network to another; ``names`` are what they are called."""
+    """What changed from one network to another; ``names`` are what they are called.
+
+    ``unmet`` is what either spec expects of its network in vain.
+    """
     pairs = aligned(old, new)
     first, second = names or (old.name, new.name)
     same = [
@@ -75,6 +81,7 @@ def network_diff(
         interface=tuple(interface_changes(old, new, pairs)),
         training=tuple(training_changes(old.network.recipe, new.network.recipe, dict(renames))),
         contract=tuple(contract_changes(old, new)),
+        unmet=unmet,
         quantities=tuple(
             Delta(one.value, quantity(old, one), quantity(new, one)) for one in Quantity
         ),

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from math import prod
 from typing import TypeAlias
 
 from cnndsl.analysis.change_records import Change, Delta, Differences, LayerChange
@@ -61,7 +62,12 @@ def text_of(diff: Differences) -> str:
 
 
 def _text_of_contract(diff: Differences) -> list[str]:
-    return ["", "parameters and budgets", *_change_lines(diff.contract)] if diff.contract else []
+    lines = ["", "parameters and budgets", *_change_lines(diff.contract)] if diff.contract else []
+    if diff.unmet:
+        lines += ["", "not as expected"]
+    for one in diff.unmet:
+        lines += wrapped(f"  {one.network}, line {one.line}: {one.message}", "    ")
+    return lines
 
 
 def _layer_lines(layers: Sequence[LayerChange]) -> Iterator[str]:
@@ -239,8 +245,8 @@ def _weight_lines(weights: Sequence[Reuse]) -> Iterator[str]:
     """How many weights can be taken over, and which cannot."""
     new = [one for one in weights if one.new]
     carried = [one for one in new if one.how in _CARRIED]
-    numbers = sum(_size(one.new_shape) for one in carried)
-    whole = sum(_size(one.new_shape) for one in new)
+    numbers = sum(prod(one.new_shape) for one in carried)
+    whole = sum(prod(one.new_shape) for one in new)
     part = f" ({100 * numbers / whole:.1f}% of the numbers)" if whole else ""
     yield f"weights: {len(carried)} of {len(new)} can be taken over{part}"
     for how, title in (
@@ -273,13 +279,6 @@ def _sizes(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for one in shape:
-        size *= one
-    return size
-
-
 def _text_of_names(diff: Differences) -> Iterator[str]:
     if not diff.renamed:
         return
@@ -298,10 +297,7 @@ def markdown_of(diff: Differences) -> str:
     """The difference as Markdown: totals as a table, what is long folded away."""
     lines = [f"### `{_cell(diff.old)}` → `{_cell(diff.new)}`", ""]
     if not diff:
-        lines += [
-            "No change in meaning.",
-            *_markdown_of_changes("Parameters and budgets", diff.contract),
-        ]
+        lines += ["No change in meaning.", *_markdown_of_contract(diff)]
         lines += _markdown_of_names(diff)
         return "\n".join(lines)
     rows = _rows(diff.quantities)
@@ -312,7 +308,7 @@ def markdown_of(diff: Differences) -> str:
         lines += ["", "**Layers**", "", *_markdown_layers(edits)]
     lines += _markdown_of_changes("Inputs and outputs", diff.interface)
     lines += _markdown_of_changes("Training", diff.training)
-    lines += _markdown_of_changes("Parameters and budgets", diff.contract)
+    lines += _markdown_of_contract(diff)
     if shapes := [one for one in diff.layers if one.kind == "shape"]:
         rows_of = [(one.name, one.old_output, one.output) for one in shapes]
         title = f"{count(len(shapes), 'layer')} with another output, as follows from that"
@@ -326,6 +322,14 @@ def _markdown_of_changes(title: str, changes: Sequence[Change]) -> list[str]:
     if not changes:
         return []
     return ["", f"**{title}**", "", *(f"- {one.what}: {_between(one)}" for one in changes)]
+
+
+def _markdown_of_contract(diff: Differences) -> list[str]:
+    lines = _markdown_of_changes("Parameters and budgets", diff.contract)
+    if diff.unmet:
+        lines += ["", "**Not as expected**", ""]
+    lines += [f"- {one.network}, line {one.line}: {one.message}" for one in diff.unmet]
+    return lines
 
 
 def _markdown_layers(layers: Sequence[LayerChange]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def diff(old: str, new: str, style: str, parameters: dict[str, object], *, exit_
     (`HEAD~1:net.cnn`, which imports what that revision has). Layout, comments, and blocks that
     come to the same layers change nothing; layers that were only renamed are told.
     """
-    from cnndsl.inspection import diff as compare
+    from cnndsl.comparison import diff as compare
 
     found = compare(old, new, parameters)
     match style:

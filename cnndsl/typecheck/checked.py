@@ -38,6 +38,10 @@ class Checked:
     """What is known of each value, where something is wrong too; None past a limit."""
     solved: Mapping[int, SolvedLayer] = field(default_factory=dict)
     """What the layers with holes can be, by position."""
+    unmet: tuple[Diagnostic, ...] = ()
+    """What the spec expects of its network in vain."""
+    despite: TypedNetwork | None = None
+    """The network, where that is all that is wrong."""
 
     def typed(self) -> TypedNetwork:
         """The network.
@@ -55,6 +59,14 @@ class Checked:
             f"`{self.source.name}` has no network: it defines blocks only",
             help="give a spec with an `input` that imports them",
         )
+
+    def built(self) -> TypedNetwork:
+        """The network, also where nothing but what its spec expects of it does not hold.
+
+        Raises:
+            CompileError, UserError: as :meth:`typed` does.
+        """
+        return self.despite or self.typed()
 
     @property
     def failed(self) -> bool:

@@ -8,19 +8,23 @@ from cnndsl.elaborate.draft import Draft
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.values import holes_in
 from cnndsl.syntax.ast import Classes, ClassesFile
-from cnndsl.typecheck.budgets import written
+from cnndsl.typecheck.budgets import Overrun, check_budgets, written
 
 __all__ = ["check_expectations", "check_outputs"]
 
 
-def check_expectations(network: TypedNetwork, draft: Draft, report: Report) -> None:
-    """Report every ``expect`` that does not hold.
+def check_expectations(network: TypedNetwork, draft: Draft, report: Report) -> tuple[Overrun, ...]:
+    """Report every ``expect`` that does not hold, and give the budgets whose numbers are passed.
 
-    They speak of the spec as it stands: where a caller changed a parameter they are not checked.
-    Budgets are the matter of :mod:`cnndsl.typecheck.budgets`.
+    Numbers speak of the spec as it stands: where a caller changed a parameter they are not checked,
+    as budgets are.
     """
-    if draft.overridden:
-        return
+    if not draft.overridden:
+        _check_numbers(network, draft, report)
+    return check_budgets(network, draft, report)
+
+
+def _check_numbers(network: TypedNetwork, draft: Draft, report: Report) -> None:
     for expected in draft.expectations:
         if expected.is_budget:
             continue

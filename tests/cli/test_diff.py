@@ -86,6 +86,29 @@ def test_a_spec_that_is_wrong_is_told_as_by_check(folder: Path) -> None:
     assert result.stdout == ""
 
 
+def test_what_a_network_costs_beyond_its_budget_is_compared(folder: Path) -> None:
+    """That a change passes a budget is when a review wants to see what it costs."""
+    (folder / "old.cnn").write_text(f"{OLD}expect params 300\n")
+    (folder / "new.cnn").write_text(f"{NEW}expect params <= 400\nexpect depth 3\n")
+    result = diff("old.cnn", "new.cnn")
+    assert result.exit_code == 0
+    assert "\n      filters: 2 -> 3\n" in result.stdout
+    assert (
+        "\nnot as expected\n"
+        "  old, line 4: `params` is 312, not 300\n"
+        "  new, line 4: `params` is 466, above the budget of 400 by 66 (16.5%)\n"
+        "  new, line 5: `depth` is 2, not 3\n\n"
+    ) in result.stdout
+    data = json.loads(diff("old.cnn", "new.cnn", "--format", "json").stdout)
+    assert [(one["network"], one["code"], one["line"]) for one in data["unmet"]] == [
+        ("old", "CNN402", 4), ("new", "CNN407", 4), ("new", "CNN402", 5),
+    ]  # fmt: skip
+    text = diff("old.cnn", "new.cnn", "--format", "markdown").stdout
+    assert "**Not as expected**\n\n- old, line 4: `params` is 312, not 300\n- new, line 4: " in text
+    (folder / "new.cnn").write_text(f"{NEW}expect params <= 400\nexpect size 3\n")
+    assert diff("old.cnn", "new.cnn").exit_code == 1, "another error is one"
+
+
 def test_networks_are_compared_from_python(folder: Path) -> None:
     found = cnndsl.diff(cnndsl.load("old.cnn"), cnndsl.load("new.cnn"))
     assert found
