@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from cnndsl.inspection import draw_filters as draw_filters
     from cnndsl.inspection import evaluate as evaluate
     from cnndsl.inspection import explain as explain
-    from cnndsl.inspection import export_weights as export_weights
-    from cnndsl.inspection import import_weights as import_weights
     from cnndsl.inspection import profile as profile
     from cnndsl.inspection import quantize as quantize
     from cnndsl.network_import import Imported as Imported
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from cnndsl.schemas import schema as schema
     from cnndsl.texts import expand as expand
     from cnndsl.texts import format as format
+    from cnndsl.weight_import import export_weights as export_weights
+    from cnndsl.weight_import import import_weights as import_weights
 
 _HOMES = {
     "CnndslError": "cnndsl.diagnostics.model",
@@ -72,8 +72,8 @@ _HOMES = {
     "explain": "cnndsl.inspection",
     "expand": "cnndsl.texts",
     "format": "cnndsl.texts",
-    "export_weights": "cnndsl.inspection",
-    "import_weights": "cnndsl.inspection",
+    "export_weights": "cnndsl.weight_import",
+    "import_weights": "cnndsl.weight_import",
     "import_network": "cnndsl.network_import",
     "load": "cnndsl.api",
     "load_ipython_extension": "cnndsl.notebook.extension",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from typing_extensions import Unpack
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
     from cnndsl.elaborate.network import TypedNetwork
     from cnndsl.graph.artifact import Artifact
-    from cnndsl.importers.weights.bringing import ImportedWeights, LayoutWord
-    from cnndsl.importers.weights.exporting import Exported, Library
     from cnndsl.runtime.evaluate import EvaluationOptions
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.explain import ExplainOptions
@@ -33,8 +31,6 @@ __all__ = [
     "draw_filters",
     "evaluate",
     "explain",
-    "export_weights",
-    "import_weights",
     "profile",
     "quantize",
 ]
@@ -218,86 +214,3 @@ def _profiled(
     if os.fspath(model).lower().endswith(".onnx"):
         return load(model, verify=verify).typed, Path(model)
     return load(model).typed, None
-
-
-def import_weights(
-    spec: Network | str | os.PathLike[str],
-    source: str | os.PathLike[str] | Any,
-    *,
-    map: str | os.PathLike[str] | Mapping[str, str] | None = None,
-    layout: LayoutWord | None = None,
-    eps: float | None = None,
-    key: str | None = None,
-    prove: bool = True,
-) -> ImportedWeights:
-    """The weights of a network from another tool's: ``.write(path)`` makes a file of them.
-
-    Args:
-        spec: the network: a file's path, the name of a shipped spec, or one that is loaded.
-        source: a file as ``cnndsl weights`` takes it, or a module of PyTorch's.
-        map: the names of the source's tensors or layers and those in the spec, or a file of these.
-        layout: ``"channels-first"`` or ``"channels-last"``, for arrays of NumPy's alone.
-        eps: what the source's batch normalisations add to variances, where it does not say it.
-        key: which dictionary of a PyTorch checkpoint to take, such as ``model_ema``.
-        prove: whether an ONNX model, or a module, is asked the same as the network.
-
-    Raises:
-        UserError: CNN650, CNN651 and CNN656 where the source cannot be read, CNN652 to CNN655 where
-            it cannot be paired, CNN601 where a number is not finite, CNN657 where both answer
-            otherwise.
-    """
-    from dataclasses import replace
-
-    from cnndsl.importers.weights.bringing import bring, imported, pair_source, read_map, rules_of
-    from cnndsl.runtime.weight_proof import prove_model, prove_module
-
-    network = (spec if isinstance(spec, Network) else load(spec)).typed
-    rules = () if map is None else rules_of(map) if isinstance(map, Mapping) else read_map(map)
-    answering = pipeline.answering(network)
-    if isinstance(source, str | os.PathLike):
-        brought = bring(network, source, rules, layout, eps, key)
-        if not prove or not os.fspath(source).lower().endswith(".onnx"):
-            return brought
-        proof = prove_model(network, answering, brought.arrays, source)
-        return replace(brought, difference=proof.difference)
-    from cnndsl.importers.weights.torch_module import answer_of, module_source
-
-    pairing = pair_source(network, module_source(source), rules, layout, eps)
-    brought = imported(network, pairing)
-    if not prove:
-        return brought
-    name = type(source).__name__
-    proof = prove_module(network, answering, brought.arrays, answer_of(source), name)
-    return replace(brought, difference=proof.difference)
-
-
-def export_weights(
-    spec: Network | str | os.PathLike[str],
-    weights: str | os.PathLike[str],
-    path: str | os.PathLike[str],
-    *,
-    map: str | os.PathLike[str] | Mapping[str, str] | None = None,
-    names: Library = "pytorch",
-) -> Exported:
-    """Write a network's weights as a state dict that PyTorch's model of it loads.
-
-    Args:
-        spec: the network: a file's path, the name of a shipped spec, or one that is loaded.
-        weights: their file, as ``compile`` takes it.
-        path: the file to write: ``.pt`` or ``.safetensors``.
-        map: as for :func:`import_weights`: the names there, and those in the spec.
-        names: whose names to give where there is no map: ``"pytorch"``, which are torchvision's
-            where it has the network and else the spec's own, or ``"timm"``.
-
-    Raises:
-        UserError: CNN601 and CNN602 for the weights, CNN603 where they cannot be written, CNN654
-            for a map that is none, CNN658 where a weight has no name there.
-    """
-    from cnndsl.importers.weights.bringing import read_map, rules_of
-    from cnndsl.importers.weights.exporting import export_state_dict, write_state_dict
-
-    network = (spec if isinstance(spec, Network) else load(spec)).typed
-    rules = () if map is None else rules_of(map) if isinstance(map, Mapping) else read_map(map)
-    exported = export_state_dict(network, weights, rules, names)
-    write_state_dict(path, exported)
-    return exported

@@ -67,6 +67,7 @@ EXEMPT = {
             "language_server",
             "schemas",
             "inspection",
+            "weight_import",
             "comparison",
             "texts",
             "api",

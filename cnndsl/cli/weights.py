@@ -20,7 +20,7 @@ from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.elaborate.network import TypedNetwork
-    from cnndsl.importers.weights.bringing import ImportedWeights, LayoutWord
+    from cnndsl.importers.weights.bringing import LayoutWord
     from cnndsl.importers.weights.exporting import Library
     from cnndsl.importers.weights.pairing import Pair, Pairing
 
@@ -74,7 +74,14 @@ _ENDINGS = (
     "--prove/--no-prove",
     default=True,
     show_default=True,
-    help="Ask an ONNX model and the spec the same, and refuse weights that answer otherwise.",
+    help="Ask both the same, where FILE says its network (.onnx, .keras), and refuse weights that"
+    " answer otherwise.",
+)
+@click.option(
+    "--against",
+    metavar="NETWORK",
+    shell_complete=complete_files(".onnx", ".prototxt", ".cfg", ".json", ".keras"),
+    help="What describes FILE's network (.onnx, .prototxt, .cfg, .json, .keras): it is asked too.",
 )
 @click.option(
     "--export",
@@ -102,6 +109,7 @@ def weights(
     key: str | None,
     dry_run: bool,
     prove: bool,
+    against: str | None,
     export: Library | None,
     style: str,
     parameters: Parameters,
@@ -124,6 +132,7 @@ def weights(
         _export(network, spec, file, names, export, None if dry_run else target, style)
         return
     from cnndsl.importers.weights.bringing import imported, paired, read_map
+    from cnndsl.weight_import import proof_of
 
     rules = () if names is None else read_map(names)
     target = output or f"{Path(spec).stem}.safetensors"
@@ -133,8 +142,9 @@ def weights(
             click.echo("\n".join(_pairs(pairing)))
         if not dry_run:
             brought = imported(network, pairing)
-            if prove and file.lower().endswith(".onnx"):
-                difference, why = _proved(network, brought, file)
+            if prove:
+                proof = proof_of(network, brought, file, against, eps, key)
+                difference, why = proof.difference, proof.why
             size = brought.write(target)
     if style == "json":
         written = None if dry_run else target
@@ -144,18 +154,10 @@ def weights(
     if difference is not None:
         click.echo(f"proved: both answer alike, the largest difference is {difference:.2g}")
     elif why:
-        click.echo(f"not proved by running `{visible(file)}`: {why}")
+        line = f"not proved by running `{visible(against or file)}`: {why}"
+        click.echo("\n".join(wrap(line, WIDTH, subsequent_indent="  ")))
     if size is not None:
         click.echo(f"{visible(target)}: {size:,} bytes")
-
-
-def _proved(network: TypedNetwork, brought: ImportedWeights, file: str) -> tuple[float | None, str]:
-    """By how much the answers of a model and of the spec differ, or why that is not known."""
-    from cnndsl import pipeline
-    from cnndsl.runtime.weight_proof import prove_model
-
-    proof = prove_model(network, pipeline.answering(network), brought.arrays, file)
-    return proof.difference, proof.why
 
 
 # --- the other way ----------------------------------------------------------------------------

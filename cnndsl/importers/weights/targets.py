@@ -13,6 +13,7 @@ from cnndsl.elaborate.network import LayerNode, Network, TypedNetwork
 from cnndsl.graph.lower import network_weights
 from cnndsl.importers.weights.darknet_file import DarknetLayer
 from cnndsl.importers.weights.source import Role, kernel_axes
+from cnndsl.layers.rearrange import Transpose
 from cnndsl.typecheck.heads import head_positions
 
 __all__ = [
@@ -191,9 +192,8 @@ def _maps(typed: TypedNetwork, position: int) -> tuple[int, ...] | None:
         node, kind = typed.network.nodes[position], typed.types[position]
         if not isinstance(node, LayerNode) or kind.spatial:
             return ()
-        if node.layer.keyword == "flatten":
-            before = typed.types[node.inputs[0]]
-            return before.dims if math.prod(before.spatial) > 1 and before.channels > 1 else ()
+        if node.layer.keyword in ("flatten", "reshape") and typed.types[node.inputs[0]].spatial:
+            return _flattened(typed, node.inputs[0])
         if len(node.inputs) != 1:
             found = {_maps(typed, one) for one in node.inputs}
             if node.layer.keyword == "concat" or len(found) > 1:
@@ -203,6 +203,29 @@ def _maps(typed: TypedNetwork, position: int) -> tuple[int, ...] | None:
         by_itself = layer.per_channel or layer.activation or layer.shares != "never"
         if not by_itself or typed.types[node.inputs[0]].dims != kind.dims:
             return ()
+        position = node.inputs[0]
+
+
+def _flattened(typed: TypedNetwork, position: int) -> tuple[int, ...] | None:
+    """The maps that are flattened, if the channels of these come first.
+
+    Where the spec itself has put them last, their numbers are in the order of tools that do; None
+    for any other order.
+    """
+    maps = typed.types[position]
+    if math.prod(maps.spatial) == 1 or maps.channels == 1:
+        return ()
+    while True:
+        node = typed.network.nodes[position]
+        if not isinstance(node, LayerNode) or len(node.inputs) != 1:
+            return maps.dims
+        before = typed.types[node.inputs[0]]
+        if isinstance(node.layer, Transpose):
+            is_last = node.layer.order_of(before) == (*range(1, len(before.dims)), 0)
+            return () if is_last else None
+        by_itself = node.layer.activation or node.layer.shares != "never"
+        if not by_itself or before.dims != maps.dims:
+            return maps.dims
         position = node.inputs[0]
 
 
