@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy
@@ -61,6 +62,9 @@ _LONGEST_NAME = 2**16
 _MOST_LAYERS = 100_000
 _MOST_DIMENSIONS = 32
 
+_MOST_CONNECTED = 10_000
+"""Of more layers with blobs it is not worked out what depends on what."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Blob:
@@ -105,7 +109,7 @@ def _source(path: str, stack: ExitStack) -> WeightsSource:
             "no layer in it has blobs" if found else "it is no whole Caffe model",
             help="give the `.caffemodel` that training wrote, not the solver's state",
         )
-    layers, left = _Reader(path, file).layers([one for one in found if one.blobs])
+    layers, left = _Reader(path, file).layers(found)
     return WeightsSource(path, "Caffe model", tuple(layers), left_out=tuple(left))
 
 
@@ -244,19 +248,21 @@ class _Reader:
         layers: list[SourceLayer] = []
         left: list[LeftOut] = []
         # By position: the scale that is part of a normalisation stands behind it.
+        filled = [at for at, one in enumerate(found) if one.blobs]
         scales = {
-            at - 1: one
-            for at, one in enumerate(found)
-            if at and one.type == "Scale" and _is_part_of(found[at - 1], one)
+            first: found[second]
+            for first, second in pairwise(filled)
+            if found[second].type == "Scale" and _is_part_of(found[first], found[second])
         }
+        parts = {id(one) for one in scales.values()}
+        places = _places(found, [at for at in filled if id(found[at]) not in parts])
         names: dict[str, int] = {}
-        for at, one in enumerate(found):
-            if at - 1 in scales:
-                continue
+        for at, (place, before) in places.items():
+            one = found[at]
             number = names[one.name] = names.get(one.name, 0) + 1
             name = one.name if number == 1 else f"{one.name}#{number}"
             tensors = tuple(self._tensors(one, name, scales.get(at)))
-            layers.append(SourceLayer(name, one.type, tensors))
+            layers.append(SourceLayer(name, one.type, tensors, place=place, before=before))
             if one.type == "BatchNorm" and len(one.blobs) > 2:
                 left.append(LeftOut(f"{name}[2]", "what mean and variance are divided by"))
         return layers, left
@@ -333,6 +339,24 @@ class _Reader:
             parts.append(self.file.read(stop - start))
         content = parts[0] if len(parts) == 1 else b"".join(parts)
         return numpy.frombuffer(content, f"<f{blob.width}").reshape(shape)
+
+
+def _places(found: Sequence[_Layer], chosen: Sequence[int]) -> dict[int, tuple[int, int | None]]:
+    """The positions of chosen layers among these, and of those that they depend on, as bits."""
+    places = {at: place for place, at in enumerate(chosen)}
+    known = len(places) <= _MOST_CONNECTED
+    before: dict[int, tuple[int, int | None]] = {}
+    depends: dict[str, int] = {}
+    for at, one in enumerate(found):
+        bits = 0
+        for bottom in one.bottoms:
+            bits |= depends.get(bottom, 0)
+        if at in places:
+            before[at] = places[at], bits if known else None
+            bits |= 1 << places[at] if known else 0
+        # A layer may write over what it reads: what a blob depends on is as of by now.
+        depends |= dict.fromkeys(one.tops, bits)
+    return before
 
 
 def _is_part_of(norm: _Layer, scale: _Layer) -> bool:

@@ -130,3 +130,17 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     caffe_model(path, [("relu", "ReLU", [])])
     assert "no layer in it has blobs" in refused(path)
     assert "no such file" in refused(tmp_path / "nothing.caffemodel")
+
+
+def test_what_layers_depend_on_is_what_their_blobs_do(tmp_path: Path) -> None:
+    layers = [
+        ("a", "Convolution", [drawn(3, 3, 1, 1)]),
+        ("bn", "BatchNorm", [drawn(3), drawn(3), drawn(1)]),
+        ("sc", "Scale", [drawn(3), drawn(3)]),
+        ("r", "ReLU", []),
+        ("b", "Convolution", [drawn(3, 3, 1, 1)]),
+    ]
+    path = caffe_model(tmp_path / "a.caffemodel", layers)
+    with open_caffe(str(path)) as source:
+        found = [(one.name, one.place, one.before) for one in source.layers]
+    assert found == [("a", 0, 0b0), ("bn", 1, 0b1), ("b", 2, 0b11)]
