@@ -240,7 +240,10 @@ def _plain(value: Any) -> Any:
 
 
 def recipe_of_layers(typed: TypedNetwork, recipe: Recipe) -> Recipe:
-    """The recipe with what it says of calls and loops said of each layer in them that learns."""
+    """The recipe with what it says of calls and loops said of each layer in them that learns.
+
+    How weights begin is left at its default where each of them has an initialiser of its own.
+    """
     weights = {
         node.name: [weight for weight in typed.weights[position] if weight.trainable]
         for position, node in enumerate(typed.network.nodes)
@@ -260,8 +263,10 @@ def recipe_of_layers(typed: TypedNetwork, recipe: Recipe) -> Recipe:
     factors = inside((factor.label for factor in recipe.lr_factors), free)
     norms = inside((norm.label for norm in recipe.max_norms), units)
     limits = ((name, recipe.max_norm(name)) for name in norms)
+    drawn = any(weight.init is None for weights in typed.weights for weight in weights)
     return replace(
         recipe,
+        init=recipe.init if drawn else Recipe().init,
         freeze=inside(recipe.freeze, learning),
         lr_factors=tuple(
             RateFactor(label=name, value=recipe.rate_factor(name)) for name in factors

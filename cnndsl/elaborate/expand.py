@@ -11,8 +11,10 @@ import re
 from collections.abc import Iterator
 from itertools import count
 
+from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.source import Source, Span
 from cnndsl.elaborate.content import content_hash, recipe_of_layers
+from cnndsl.elaborate.context import current_limits
 from cnndsl.elaborate.layer_syntax import attributes_of, input_statement, phrase_arguments
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.elaborate.scope import Naming
@@ -62,12 +64,26 @@ def expanded_text(typed: TypedNetwork, *, defaults: bool = False) -> str:
     """The text of the same, its parts divided by empty lines, with the hash of its content on top.
 
     It is read again, and must be the same network.
+
+    Raises:
+        UserError: CNN901 where it is longer than a spec may be.
     """
     source = Source("<expanded>", "")
     parts = _Expansion(typed, Span(source, 0, 0), defaults).parts()
     texts = ("".join(f"{print_statement(one)}\n" for one in part) for part in parts)
     first = f"# sha256 {content_hash(typed)}\n"
-    return format_source(Source("<expanded>", first + "\n".join(filter(None, texts))))
+    whole = first + "\n".join(filter(None, texts))
+    limits = current_limits()
+    enough = replace(limits, text=max(limits.text, 100 * len(whole)))
+    text = format_source(Source("<expanded>", whole), enough)
+    if len(text) > limits.text:
+        raise UserError(
+            "CNN901",
+            f"written out, `{typed.name}` has {len(text):,} characters, more than the limit of"
+            f" {limits.text:,}",
+            help=f"raise the limit: CNNDSL_LIMITS=text={len(text)}",
+        )
+    return text
 
 
 class _Expansion:
