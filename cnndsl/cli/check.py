@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.completion import complete_specs
+from cnndsl.cli.completion import complete_pages
 from cnndsl.cli.options import color_option, parameters_option, wants_color
 from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_text
@@ -29,7 +29,7 @@ PIPED = "<stdin>"
 
 
 @click.command(epilog="\b\nExample:\n  cnndsl check net.cnn")
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_specs)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_pages)
 @parameters_option
 @click.option(
     "--format", "style", type=click.Choice(list(FORMATS)), default="text", show_default=True

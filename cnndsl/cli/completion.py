@@ -22,6 +22,7 @@ __all__ = [
     "complete_explained",
     "complete_files",
     "complete_models",
+    "complete_pages",
     "complete_schemas",
     "complete_specs",
 ]
@@ -35,6 +36,13 @@ def complete_specs(
 ) -> list[CompletionItem]:
     """Shipped networks and ``.cnn`` files."""
     return _offered(typed, _shipped(), (".cnn",))
+
+
+def complete_pages(
+    ctx: click.Context, parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    """Shipped networks, ``.cnn`` files and pages in Markdown."""
+    return _offered(typed, _shipped(), (".cnn", ".md"))
 
 
 def complete_models(
@@ -64,19 +72,33 @@ def complete_codes(
 def complete_explained(
     ctx: click.Context, parameter: click.Parameter, typed: str
 ) -> list[CompletionItem]:
-    """Error codes; specs and models; behind a spec's colon, its layers."""
+    """Error codes; specs, models and pages; behind a spec's colon, its layers."""
     from click.shell_completion import CompletionItem
 
     spec, _, begun = typed.rpartition(":")
     if not spec:
-        return [*complete_codes(ctx, parameter, typed), *complete_models(ctx, parameter, typed)]
-    from cnndsl.pipeline import check
-
+        files = _offered(typed, _shipped(), (".cnn", ".onnx", ".md"))
+        return [*complete_codes(ctx, parameter, typed), *files]
     try:
-        rows = check(spec).table
+        names = dict.fromkeys(_layers_of(spec))
     except Exception:  # what is wrong is said once the command is run
         return []
-    return [CompletionItem(f"{spec}:{row.name}") for row in rows if row.name.startswith(begun)]
+    return [CompletionItem(f"{spec}:{name}") for name in names if name.startswith(begun)]
+
+
+def _layers_of(spec: str) -> list[str]:
+    """The names of a spec's layers, or of those in the blocks of a page."""
+    from cnndsl.markdown.fences import is_markdown
+
+    if is_markdown(spec):
+        from cnndsl.markdown.check import check_page
+
+        tables = [block.checked.table for block in check_page(spec).blocks]
+    else:
+        from cnndsl.pipeline import check
+
+        tables = [check(spec).table]
+    return [row.name for table in tables for row in table]
 
 
 def complete_schemas(

@@ -25,7 +25,11 @@ _PIPED = "<stdin>"
 
 @click.command(epilog="\b\nExample:\n  cnndsl fmt --diff net.cnn")
 @click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, shell_complete=complete_files(".cnn")
+    "files",
+    metavar="FILE...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete_files(".cnn", ".md"),
 )
 @click.option("--check", is_flag=True, help="Change nothing; name what is laid otherwise, exit 1.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change.")

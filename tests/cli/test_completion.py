@@ -75,3 +75,14 @@ def test_each_shell_gets_its_script(shell: str) -> None:
     )
     assert result.exit_code == 0
     assert "_CNNDSL_COMPLETE" in result.stdout
+
+
+def test_pages_are_offered_where_they_are_taken(tmp_path: Path) -> None:
+    page = (
+        "```cnn\ninput 1x8x8\nC1: conv 2@3\n```\n\n```cnn\ninput 4\nC1: dense 3 -> C2: relu\n```\n"
+    )
+    (tmp_path / "page.md").write_text(page)
+    for verb in ("check", "fmt", "explain"):
+        assert offered(verb, "pa") == ["page.md"]
+    assert offered("draw", "pa") == []
+    assert offered("explain", "page.md:C") == ["page.md:C1", "page.md:C2"]
