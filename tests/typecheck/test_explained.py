@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from math import ceil, floor
 from pathlib import Path
 
@@ -51,10 +52,11 @@ def pages() -> Iterator[tuple[str, Checked]]:
 NETWORKS = {name: checked for name, checked in pages() if checked.network is not None}
 
 
-def all_of(checked: Checked) -> Iterator[tuple[int, LayerNode, LayerArithmetic]]:
+def all_of(checked: Checked, keyword: str = "") -> Iterator[tuple[int, LayerNode, LayerArithmetic]]:
+    """The explanations of all layers, or of those of a kind."""
     assert checked.network is not None
     for position, node in enumerate(checked.network.network.nodes):
-        if isinstance(node, LayerNode):
+        if isinstance(node, LayerNode) and keyword in ("", node.layer.keyword):
             (one,) = explained(checked, node.name)
             yield position, node, one
 
@@ -190,18 +192,45 @@ def test_numbers_are_shown_exactly() -> None:
 @pytest.mark.parametrize("name", ["lenet5", "googlenet", "upconv:17", "attention:17"])
 def test_latex_is_rendered(name: str) -> None:
     """Every formula, by matplotlib's own TeX; whole documents where there is a TeX."""
+    checked = NETWORKS.get(name) or next(c for n, c in NETWORKS.items() if n.startswith(name[:5]))
+    for _, _, one in islice(all_of(checked), 40):
+        assert rendered(one)
+
+
+def rendered(one: LayerArithmetic) -> int:
+    """How many formulas an explanation has, once each has been rendered in either form."""
     mathtext = pytest.importorskip("matplotlib.mathtext")
     parser = mathtext.MathTextParser("path")
-    checked = NETWORKS.get(name) or next(c for n, c in NETWORKS.items() if n.startswith(name[:5]))
-    texts = [one.latex() for _, _, one in all_of(checked)][:40]
-    for text in texts:
-        for row in re.findall(r"\\begin\{align\*\}\n(.*?)\n\\end\{align\*\}", text, re.DOTALL):
-            for line in row.split(r" \\" + "\n"):
-                plain = line.replace("&", "").replace(r"\text", r"\mathrm")
-                parser.parse(f"${plain.replace('`', '')}$")
-    for _, _, one in all_of(checked):
-        for formula in re.findall(r"\$([^$]+)\$", one.markdown()):
-            parser.parse(f"${formula}$")
+    count = 0
+    parts = re.findall(r"\\begin\{align\*\}\n(.*?)\n\\end\{align\*\}", one.latex(), re.DOTALL)
+    for line in (line for part in parts for line in part.split(r" \\" + "\n")):
+        plain = line.replace("&", "").replace(r"\text", r"\mathrm")
+        parser.parse(f"${plain.replace('`', '')}$")
+        count += 1
+    formulas = [found for found in re.findall(r"\$([^$]+)\$", one.markdown()) if "=" in found]
+    for formula in formulas:
+        parser.parse(f"${formula}$")
+    equations = [each for topic in one.topics for each in topic.equations]
+    assert len(formulas) == sum(not isinstance(each.term, Number) for each in equations)
+    assert count == len(equations)
+    return count
+
+
+@pytest.mark.parametrize("keyword", keywords())
+def test_each_layer_comes_in_all_forms(keyword: str) -> None:
+    found = [one for checked in NETWORKS.values() for _, _, one in all_of(checked, keyword)]
+    assert found
+    for one in found[:8]:
+        assert rendered(one)
+        assert [topic.title.split(",")[0] for topic in one.topics][:3] == [
+            "output",
+            "parameters",
+            "MACs",
+        ]
+        data = one.to_json()
+        for topic, plain in zip(one.topics, data["topics"], strict=True):
+            values = [float(each.term.value) for each in topic.equations]
+            assert [each["value"] for each in plain["equations"]] == values
 
 
 def test_a_document_of_it_compiles(tmp_path: Path) -> None:
