@@ -11,7 +11,11 @@ most=60000 # GitHub takes comments of 65,536 characters
 
 base=$BASE
 if [ "$base" = base ]; then
-  git fetch --quiet --no-tags --depth=1 origin "${GITHUB_BASE_REF:-}" && base=FETCH_HEAD
+  if [ -z "${GITHUB_BASE_REF:-}" ]; then
+    echo "this is no pull request: there is no base to compare with"
+    exit 0
+  fi
+  git fetch --quiet --no-tags --depth=1 origin "$GITHUB_BASE_REF" && base=FETCH_HEAD
 fi
 if ! git rev-parse --quiet --verify "$base^{commit}" > /dev/null; then
   echo "::error title=cnndsl::there is no revision \`$base\` to compare with; fetch it: \`fetch-depth: 0\`"

@@ -299,6 +299,13 @@ def test_the_action_fetches_the_base_of_a_pull_request(history: Path, tmp_path: 
     assert "filters `4` → `9`" in said
 
 
+def test_the_action_compares_nothing_where_there_is_no_pull_request(history: Path) -> None:
+    code, said, calls = compare(history, BASE="base", GITHUB_BASE_REF="", COMMENT="true", PR="")
+    assert (code, calls) == (0, "")
+    assert said == "this is no pull request: there is no base to compare with\n"
+    assert not (history / "summary.md").exists()
+
+
 @pytest.mark.parametrize("base", ["nowhere", "base", "--all", "$(touch seen)"])
 def test_the_action_says_that_there_is_no_base(history: Path, base: str) -> None:
     code, said, _ = compare(history, BASE=base, GITHUB_BASE_REF="main")
