@@ -336,9 +336,25 @@ def test_odd_networks_are_drawn_too(text: str, expand: bool) -> None:
         assert drawn(typed, format, expand=expand)
 
 
+def test_many_branches_stand_in_several_rows() -> None:
+    pytest.importorskip("igraph")
+    typed = cnndsl.parse("input 4x8x8\nconcat(for k in 1..30 { conv 2@1 -> relu })\n").typed
+    placed = page(diagram(typed))
+    rows = {one.rect.y for one in placed.boxes if one.box.family == "convolution"}
+    assert len(rows) > 3
+    assert placed.width < 2200
+
+
+def test_feature_maps_of_too_many_chains_are_refused() -> None:
+    typed = cnndsl.parse("input 4x8x8\nconcat(for k in 1..17 { conv 2@1 })\n").typed
+    with pytest.raises(cnndsl.UserError) as caught:
+        drawn(typed, "svg", style="volumes")
+    assert caught.value.code == "CNN624"
+
+
 def test_a_picture_of_too_many_pixels_is_refused() -> None:
     pytest.importorskip("igraph")
-    wide = cnndsl.parse("input 4x8x8\nconcat(for k in 1..200 { conv 2@1 })\n").typed
+    wide = cnndsl.parse("input 4x8x8\nconcat(for k in 1..400 { conv 2@1 })\n").typed
     with pytest.raises(cnndsl.UserError) as caught:
         drawn(wide, "png")
     assert caught.value.code == "CNN624"

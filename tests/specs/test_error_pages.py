@@ -307,7 +307,7 @@ def a_damaged_checkpoint(folder: Path) -> None:
 
 
 NOTHING = (
-    "CNN010 CNN011 CNN012 CNN603 CNN605 CNN609 CNN621 CNN622 CNN623 CNN640 CNN641"
+    "CNN010 CNN011 CNN012 CNN603 CNN605 CNN609 CNN621 CNN623 CNN640 CNN641"
     " CNN713 CNN801 CNN808 CNN812 CNN850 CNN862"
 )
 """The commands of these do it alone."""
@@ -325,6 +325,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN610": a_large_weight,
     "CNN611": a_model_in_float16,
     "CNN613": pools_only,
+    "CNN622": files_of("CNN622"),
     "CNN624": files_of("CNN624"),
     "CNN630": blocks_only,
     **FOREIGN,

@@ -152,6 +152,9 @@ _SIDE = 32_000
 _BOXES = 3_000
 """A picture has no more boxes: nobody could find anything in it."""
 
+_LANES = 16
+"""Feature maps have no more chains below each other."""
+
 
 def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> tuple[Figure, str]:
     from cnndsl.plots.diagram.page import page
@@ -173,9 +176,16 @@ def _blocks(typed: TypedNetwork, theme: ThemeName, expand: bool) -> tuple[Figure
 def _volumes(typed: TypedNetwork, theme: ThemeName, expand: bool) -> tuple[Figure, str]:
     from cnndsl.plots.diagram.scene import scene
     from cnndsl.plots.diagram.scenery import scenery
-    from cnndsl.plots.diagram.stages import stages_of
+    from cnndsl.plots.diagram.stages import Bundle, stages_of
 
     course = stages_of(typed, expand=expand)
+    lanes = max((len(one.lanes) for one in course.bundles if isinstance(one, Bundle)), default=0)
+    if lanes > _LANES:
+        raise UserError(
+            "CNN624",
+            f"the picture would have {lanes:,} chains below each other, more than {_LANES}",
+            help="draw it as `blocks`",
+        )
     remark = f"without {', '.join(course.beside)}" if course.beside else ""
     return scenery(scene(course), typed.name, THEMES[theme], remark), volumes_in_words(course)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cnndsl.diagnostics.model import UserError
 from cnndsl.frozen import frozen
 
-__all__ = ["Extent", "Layering", "arrange", "ranks_of"]
+__all__ = ["GAP", "Extent", "Layering", "arrange", "ranks_of"]
 
 GAP = 16.0
 """Points between neighbours in a layer."""

@@ -9,8 +9,8 @@ from dataclasses import field
 from cnndsl.frozen import frozen, mutable
 from cnndsl.plots.diagram.graph import BORDER, Box, Edge, Frame, Graph, Port
 from cnndsl.plots.diagram.labels import PILE, SMALL, Label, width_of
-from cnndsl.plots.diagram.layered import Extent, arrange, ranks_of
-from cnndsl.plots.diagram.placed import Note, Placed, PlacedBox, PlacedFrame, Rect, Wire
+from cnndsl.plots.diagram.layered import GAP, Extent, arrange, ranks_of
+from cnndsl.plots.diagram.placed import SLIDE, Note, Placed, PlacedBox, PlacedFrame, Rect, Wire
 from cnndsl.plots.diagram.segments import Segment
 
 __all__ = ["Piece", "Sized", "place"]
@@ -98,7 +98,7 @@ class _Placing:
         return self.entry_of[port] if port in self.entry_of else self.vertex_of[port[0]]
 
     def _ranks(self) -> list[int]:
-        ranks = ranks_of(self.count, self.pairs)
+        ranks = ranks_of(self.count, [*self.pairs, *self._staggered()])
         for entry in range(len(self.segment.entries)):
             ranks[entry] = min(ranks)
         low = max(ranks[: self.first_exit], default=0)
@@ -106,6 +106,44 @@ class _Placing:
             ranks[vertex] = low + 1
         least = min(ranks, default=0)
         return [rank - least for rank in ranks]
+
+    def _staggered(self) -> list[tuple[int, int]]:
+        """What else must stand below what, so that many branches stand in several rows."""
+        readers: dict[int, list[int]] = {}
+        sources: dict[int, list[int]] = {}
+        for source, target in self.pairs:
+            readers.setdefault(source, []).append(target)
+            sources.setdefault(target, []).append(source)
+        found: list[tuple[int, int]] = []
+        for begin, firsts in readers.items():
+            branches: dict[int, list[list[int]]] = {}
+            for first in dict.fromkeys(firsts):
+                way = [first]
+                while len(sources[way[-1]]) == 1 and len(readers.get(way[-1], ())) == 1:
+                    way.append(readers[way[-1]][0])
+                *branch, end = way
+                if branch and sources[first] == [begin]:
+                    branches.setdefault(end, []).append(branch)
+            for alike in branches.values():
+                found += self._rows_of(alike)
+        return found
+
+    def _rows_of(self, branches: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+        """Branches in as many rows as a slide's shape asks for, each below the one before it."""
+        sizes = [
+            [one for vertex in branch if (one := self._node(vertex)) is not None]
+            for branch in branches
+        ]
+        wide = sum(max((one.width for one in nodes), default=0.0) + GAP for nodes in sizes)
+        if wide <= SLIDE[0]:
+            return []
+        high = max(sum(one.height + NOTE + ARROW for one in nodes) for nodes in sizes)
+        rows = max(1, round((wide / high * SLIDE[1] / SLIDE[0]) ** 0.5))
+        return [
+            (above[-1], below[0])
+            for number, (above, below) in enumerate(itertools.pairwise(branches), start=1)
+            if number % rows and above[-1] < below[0]
+        ]
 
     # --- sizes ---
 
