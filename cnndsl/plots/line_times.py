@@ -127,10 +127,13 @@ def _draw(axes: Axes, bars: Sequence[Bar]) -> None:
 
 
 def _name_parts(figure: Figure, bars: Iterable[Bar], left: float) -> None:
-    """The names of the parts in their colours, where there are several."""
+    """The names of the parts behind their colours, where there are several."""
     found = [part for part in _PARTS if any(getattr(bar.times, part[0]) for bar in bars)]
     if len(found) < 2:
         return
     for name, color in found:
-        write(figure, (left, _TOP - 12), name, _SIZE, color, "lb")
-        left += width_of(name, _SIZE) + 14
+        swatch = add_axes(figure, left, _TOP - 21, left + 9, _TOP - 12)
+        swatch.set(xticks=[], yticks=[], facecolor=color)
+        swatch.spines[:].set_visible(False)
+        write(figure, (left + 13, _TOP - 12), name, _SIZE, INK, "lb")
+        left += width_of(name, _SIZE) + 30
