@@ -8,12 +8,12 @@ by operator and shapes.
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from training_cases import Case, Setup, batch_of, load, recipe_of, weights_of
 
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.runtime.host import form_on
+from cnndsl.runtime.kernel_times import runs_of
 from cnndsl.training.step import Step, build_step
 
 __all__ = ["profile"]
@@ -89,16 +90,12 @@ def _run(step: Step, feeds: dict[str, Any], threads: int, *, profiling: bool) ->
             begin = time.perf_counter()
             session.run_with_iobinding(binding)
             times.append((time.perf_counter() - begin) * 1e3)
-        events = json.loads(Path(session.end_profiling()).read_text()) if profiling else []
-    return statistics.median(times), _nodes(events)
+        recorded = runs_of(Path(session.end_profiling())) if profiling else {}
+    return statistics.median(times), _nodes(recorded)
 
 
-def _nodes(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _nodes(recorded: Mapping[str, Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Each node's operator, name, shapes and median time."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            found.setdefault(event["name"].removesuffix("_kernel_time"), []).append(event)
     return [
         {
             "name": name,
@@ -106,7 +103,7 @@ def _nodes(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "ms": statistics.median(run["dur"] for run in runs) / 1e3,
             "shapes": _shapes(runs[0]["args"]),
         }
-        for name, runs in found.items()
+        for name, runs in recorded.items()
     ]
 
 

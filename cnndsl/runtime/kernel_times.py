@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import onnx
 
-__all__ = ["Kernel", "kernels"]
+__all__ = ["Kernel", "kernels", "runs_of"]
 
 _SUFFIX = "_kernel_time"
 _BLOCKED = ("_bn_nchwc", "_mul_nchwc", "_nchwc")
@@ -60,11 +60,11 @@ def kernels(recording: Path, optimized: Path, graph: onnx.GraphProto, skipped: i
     computed = _Computed(graph, ran)
     return [
         _kernel(name, events[skipped:] or events, computed)
-        for name, events in _events(recording).items()
+        for name, events in runs_of(recording).items()
     ]
 
 
-def _events(recording: Path) -> dict[str, list[dict[str, Any]]]:
+def runs_of(recording: Path) -> dict[str, list[dict[str, Any]]]:
     """What was recorded of each kernel's runs, by its name."""
     found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in json.loads(recording.read_bytes()):
