@@ -24,6 +24,7 @@ torch: Any = pytest.importorskip("torch")
 
 SMALLER = (
     "resnet",
+    "seresnet",
     "densenet",
     "squeezenet",
     "mobilenet",
