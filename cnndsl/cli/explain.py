@@ -94,9 +94,10 @@ def _known(code: str) -> str:
         return name
     from cnndsl.diagnostics.words import closest
     from cnndsl.elaborate.modules import shipped_specs
+    from cnndsl.markdown.fences import ENDINGS
 
     near = " or ".join(closest(name, CODES))
     hint = f"did you mean {near}?" if near else "`cnndsl explain` lists them all"
-    if not near and (code in shipped_specs() or code.endswith((".cnn", ".onnx"))):
+    if not near and (code in shipped_specs() or code.endswith((".cnn", ".onnx", *ENDINGS))):
         hint = f"to explain a layer, name it: 'cnndsl explain {code}:LAYER'"
     raise click.UsageError(f"there is no code '{code}'; {hint}")

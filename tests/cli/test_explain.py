@@ -98,6 +98,7 @@ def test_a_path_with_a_colon_and_a_model_are_explained(tmp_path: Path) -> None:
     [
         (["lenet5"], "to explain a layer, name it: 'cnndsl explain lenet5:LAYER'"),
         (["lenet5:"], "name a layer or a line behind the colon"),
+        (["README.md"], "to explain a layer, name it: 'cnndsl explain README.md:LAYER'"),
         (["CNN301", "--latex"], "a page about a code has no such options"),
     ],
 )
