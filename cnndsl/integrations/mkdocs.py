@@ -51,12 +51,13 @@ class CnndslPlugin(BasePlugin[CnndslConfig]):  # type: ignore[no-untyped-call]
         blocks = {block.fence.opening.start: block for block in checked.blocks}
         text = markdown
         for fence in reversed(checked.fences):
-            text = self._written(text, fence, blocks.get(fence.opening.start))
+            where = f"{page.file.src_uri}:{fence.opening.first.line + above}"
+            text = self._written(text, fence, blocks.get(fence.opening.start), where)
         return text
 
-    def _written(self, text: str, fence: Fence, block: CheckedBlock | None) -> str:
+    def _written(self, text: str, fence: Fence, block: CheckedBlock | None, where: str = "") -> str:
         """The text with a block's opening line in plain words, and what is shown behind it."""
-        shown = "".join(self._shown(fence, block)) if block is not None else ""
+        shown = "".join(self._shown(fence, block, where)) if block is not None else ""
         margin, blank = fence.margin, fence.margin.rstrip()
         if shown and fence.closed:
             end = text.find("\n", fence.starts[-1])
@@ -69,7 +70,7 @@ class CnndslPlugin(BasePlugin[CnndslConfig]):  # type: ignore[no-untyped-call]
         first = opening.start + len(margin) + len(ticks)
         return text[:first] + _words(fence) + text[opening.end :]
 
-    def _shown(self, fence: Fence, block: CheckedBlock) -> Iterator[str]:
+    def _shown(self, fence: Fence, block: CheckedBlock, where: str) -> Iterator[str]:
         table = self.config.table or "table" in fence.attributes
         style = fence.attributes.get("draw", self.config.draw or None)
         if style is not None and style not in ("", *get_args(Style)):
@@ -79,7 +80,11 @@ class CnndslPlugin(BasePlugin[CnndslConfig]):  # type: ignore[no-untyped-call]
             yield layers_html(block.checked.table)
         if style is not None and block.checked.network is not None:
             chosen: Style = "volumes" if style == "volumes" else "blocks"
-            yield network_picture(block.checked.network, chosen)
+            try:
+                yield network_picture(block.checked.network, chosen)
+            except UserError as error:
+                help = f" ({error.help})" if error.help else ""
+                _LOG.warning("%s: error[%s]: %s%s", where, error.code, error.message, help)
 
 
 def _words(fence: Fence) -> str:

@@ -69,7 +69,10 @@ class CnnDirective(SphinxDirective):
         if "table" in self.options and checked.table:
             found.append(_table(checked.table))
         if "draw" in self.options and checked.network is not None:
-            found.append(_drawing(checked, self.options["draw"]))
+            try:
+                found.append(_drawing(checked, self.options["draw"]))
+            except UserError as error:
+                self._warn(error.code, _with_help(error.message, error.help), None)
         return found
 
     def _read(self) -> Checked:

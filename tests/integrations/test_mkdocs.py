@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from base64 import b64decode
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -39,6 +40,15 @@ conv 96@11 stride 4       # error: CNN301
 ```python
 print("left alone")
 ```
+"""
+
+
+CROSSED = """\
+input 4x8x8
+a: conv 4@1
+x = a -> conv 4@3 padding 1
+y = a -> conv 4@1
+add(add(x, y) -> relu, multiply(x, y), a)
 """
 
 
@@ -99,6 +109,23 @@ def test_all_blocks_can_have_a_table(tmp_path: Path) -> None:
     assert page.count('<table style="') == 2
     assert "96x?x?" in page
     assert page.count("<img") == 1  # the other two have no network
+
+
+@pytest.mark.parametrize("options", ["", ":\n      draw: volumes"])
+def test_a_network_can_be_drawn_as_volumes(tmp_path: Path, options: str) -> None:
+    page = PAGE.replace("table draw", "" if options else "draw=volumes")
+    code, said, html = build(tmp_path, page, options)
+    assert code == 0, said
+    [source] = re.findall(r'<img[^>]*src="data:image/svg\+xml;base64,([^"]*)"', html)
+    assert b"small as volumes" in b64decode(source)
+
+
+def test_a_network_that_is_no_chain_as_volumes_is_told(tmp_path: Path) -> None:
+    page = f"```{{ .cnn draw=volumes }}\n{CROSSED}```\n"
+    code, said, _ = build(tmp_path, page)
+    assert code == 1
+    assert "index.md:1: error[CNN622]: `index` is no chain of feature maps" in said
+    assert "Traceback" not in said
 
 
 def test_a_style_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ Title
 .. cnn:: nets/own.cnn
 
 See :ref:`small`.
+"""
+
+
+CROSSED = """\
+input 4x8x8
+a: conv 4@1
+x = a -> conv 4@3 padding 1
+y = a -> conv 4@1
+add(add(x, y) -> relu, multiply(x, y), a)
 """
 
 
@@ -150,3 +160,25 @@ def test_a_page_is_made_again_when_its_spec_changes(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "own.cnn:2: WARNING: error[CNN302]" in done.stderr
+
+
+def test_a_network_can_be_drawn_as_volumes(tmp_path: Path) -> None:
+    page = RIGHT.replace(":draw:", ":draw: volumes")
+    code, said, html = build(tmp_path, page)
+    assert (code, said) == (0, "")
+    [source] = re.findall(r'<img[^>]*src="data:image/svg\+xml;base64,([^"]*)"', html)
+    assert b"small as volumes" in b64decode(source)
+    code, said, tex = build(tmp_path / "tex", page, builder="latex")
+    assert code == 0, said
+    [name] = re.findall(r"sphinxincludegraphics\{\{(cnndsl-\w+)\}\.pdf\}", tex)
+    assert (tmp_path / "tex" / "out" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_network_that_is_no_chain_as_volumes_is_told(tmp_path: Path) -> None:
+    (tmp_path / "crossed.cnn").write_text(CROSSED, encoding="utf-8")
+    page = "T\n=\n\n.. cnn:: crossed.cnn\n   :draw: volumes\n"
+    code, said, html = build(tmp_path, page)
+    assert code == 1
+    assert "index.rst:4: WARNING: error[CNN622]: `crossed` is no chain of feature maps" in said
+    assert "Traceback" not in said
+    assert "conv" in html

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy
 from matplotlib.colors import to_rgb
@@ -74,3 +75,15 @@ def test_a_drawing_that_can_be_scaled_holds_the_values_of_the_map(tmp_path: Path
     times = drawn.width // 3
     assert times >= 20
     assert numpy.asarray(drawn).tolist() == numpy.kron(maps[0], numpy.ones((times, times))).tolist()
+
+
+def test_the_rows_of_a_signal_take_the_width_of_the_page() -> None:
+    def extent(maps: Any) -> tuple[float, float]:
+        [image] = draw_maps(maps, "C1", "one").axes[0].images
+        left, right, bottom, top = image.get_extent()
+        return right - left, bottom - top
+
+    random = numpy.random.default_rng(0)
+    assert extent(random.normal(size=(8, 60))) == (600, 80)
+    assert extent(random.normal(size=(8, 4000)))[0] == 640
+    assert extent(random.normal(size=(1, 4, 4))) == (150, 150)  # a picture stays as it is
