@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lsprotocol import types
 
+from cnndsl.diagnostics.edit import FIX_COMMAND
 from cnndsl.diagnostics.model import Diagnostic, Severity
 from cnndsl.language_server.project import Project
 from cnndsl.language_server.view import View
@@ -54,7 +55,7 @@ def _said(diagnostic: Diagnostic) -> Iterator[str]:
     yield diagnostic.message + (f" ({diagnostic.label})" if diagnostic.label else "")
     yield from (f"note: {note}" for note in diagnostic.notes)
     if diagnostic.help:
-        yield f"help: {diagnostic.help}"
+        yield f"help: {diagnostic.help.replace(f'`{FIX_COMMAND}`', 'the quick fix')}"
 
 
 def _related(

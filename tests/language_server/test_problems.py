@@ -76,3 +76,12 @@ async def test_lines_may_end_in_either_way(tmp_path: Path, end: str) -> None:
         uri = editor.open(ALEXNET.replace("\n", end))
         [found] = await editor.diagnostics(uri)
         assert found.range.start == types.Position(2, 15)
+
+
+async def test_help_names_what_an_editor_has(tmp_path: Path) -> None:
+    async with editing(tmp_path) as editor:
+        uri = editor.open("input 1x32x32\nconv 6@? => 6x28x28\n")
+        [said] = await editor.diagnostics(uri)
+        assert said.message.endswith("help: write 5; the quick fix does")
+        [fix] = [one for one in await editor.actions(uri, "6@|?") if one.title == "Write 5"]
+        assert fix.edit is not None
