@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ class Imported:
         refused: what the spec does not say, each with its place in the source.
         behind: how many layers stand behind that.
         notes: what is worth knowing.
+        names: the spec's names of layers with weights, by what the source calls them.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Imported:
     behind: int
     notes: tuple[str, ...]
     network: TypedNetwork
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @override
     def __repr__(self) -> str:
@@ -74,7 +76,9 @@ class Imported:
     ) -> tuple[Path, Path | None]:
         """Write the spec, and its weights beside it where there are any.
 
-        The weights are written first: a spec stands there only with what belongs to it.
+        Where there are none, and layers are called otherwise than in the source, a map of their
+        names is written beside it (``SPEC.map``), as ``cnndsl weights --map`` takes it. The spec is
+        written last: it stands there only with what belongs to it.
 
         Returns:
             The files that were written; None for weights that there are not.
@@ -90,8 +94,28 @@ class Imported:
             target = Path(weights) if weights is not None else path.with_suffix(".safetensors")
             classes = json.dumps(self.network.network.classes)
             write_weights(target, self.weights, {"classes": classes, "network": self.network.name})
+        elif self.name_map:
+            write_atomically(path.with_suffix(".map"), self.name_map.encode())
         write_atomically(path, self.text.encode())
         return path, target
+
+    @property
+    def name_map(self) -> str:
+        """Names of the source's layers and of the spec's, as ``cnndsl weights --map`` takes them.
+
+        Empty where all are the same, and where the source has none.
+        """
+        # A parenthesis would begin a pattern, a space the second name.
+        rows = [
+            (theirs, ours)
+            for theirs, ours in self.names.items()
+            if not any(one.isspace() or one in "()#" for one in theirs)
+        ]
+        if all(theirs == ours for theirs, ours in rows):
+            return ""
+        cells = max(len(theirs) for theirs, _ in rows)
+        lines = [f"{theirs:{cells}}  {ours}" for theirs, ours in rows]
+        return "\n".join((f"# {self.source}, and {self.network.name}", *lines, ""))
 
 
 def import_network(
@@ -180,7 +204,13 @@ def _proved(network: ImportedNetwork, *, blocks: bool) -> Imported:
     Raises:
         _Unlike: where the spec is not right, or not the network.
     """
-    from cnndsl.importers.networks.proof import Mismatch, correspondence, labels_of, weights_of
+    from cnndsl.importers.networks.proof import (
+        Mismatch,
+        correspondence,
+        labels_of,
+        names_of,
+        weights_of,
+    )
     from cnndsl.importers.networks.write import written
 
     try:
@@ -197,7 +227,8 @@ def _proved(network: ImportedNetwork, *, blocks: bool) -> Imported:
         raise _Unlike(str(mismatch)) from mismatch
     numbers = weights_of(found.network, typed, places)
     left, behind = network.refused, network.behind
-    return Imported(text, numbers, network.source, left, behind, network.notes, typed)
+    names = names_of(found.network, typed, places)
+    return Imported(text, numbers, network.source, left, behind, network.notes, typed, names)
 
 
 def _typed(text: str) -> TypedNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -73,7 +74,8 @@ def import_(
 
     spec = Path(output or f"{Path(file).stem}.cnn")
     target = spec.with_suffix(".safetensors")
-    taken = [path for path in (spec, target) if path.exists()]
+    names = spec.with_suffix(".map")
+    taken = [path for path in (spec, target, names) if path.exists()]
     if taken and not force:
         raise click.UsageError(f"`{visible(str(taken[0]))}` is there already: add --force, or -o")
     found = import_network(
@@ -90,8 +92,18 @@ def import_(
     click.echo(
         f"{visible(str(written))}: {lines} lines, {found.params:,} parameters, {found.macs:,} MACs"
     )
-    if numbers is None:
-        click.echo(f"it has no weights: train it, or `cnndsl weights {visible(str(written))} FILE`")
+    for line in _beside(str(written), str(numbers or ""), str(names) if found.name_map else ""):
+        click.echo(line)
+
+
+def _beside(spec: str, weights: str, names: str) -> Iterator[str]:
+    """What lies beside a spec, and what to do with it."""
+    spec, weights, names = visible(spec), visible(weights), visible(names)
+    if weights:
+        yield f"{weights}: its weights"
+        yield f"\n  cnndsl run {spec} INPUT --weights {weights}"
         return
-    click.echo(f"{visible(str(numbers))}: its weights")
-    click.echo(f"\n  cnndsl run {visible(str(written))} INPUT --weights {visible(str(numbers))}")
+    if names:
+        yield f"{names}: what its layers are called there"
+    more = f" --map {names}" if names else ""
+    yield f"it has no weights: train it, or `cnndsl weights {spec} FILE{more}`"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[numpy.float32]
 
-__all__ = ["Mismatch", "correspondence", "labels_of", "weights_of"]
+__all__ = ["Mismatch", "correspondence", "labels_of", "names_of", "weights_of"]
 
 
 class Mismatch(Exception):  # noqa: N818 (it is a finding, which its catcher handles)
@@ -139,6 +139,19 @@ def labels_of(
         for at, position in found.items()
         if network.nodes[at].label in spoken_of and not network.nodes[at].share
     }
+
+
+def names_of(
+    network: ImportedNetwork, typed: TypedNetwork, found: Mapping[int, int]
+) -> dict[str, str]:
+    """The names in the spec of layers with weights, by what the source calls them, each once."""
+    known = network.types
+    names: dict[str, list[str]] = {}
+    for at, position in found.items():
+        node = network.nodes[at]
+        if node.label and not node.share and node.layer.weights(*(known[v] for v in node.inputs)):
+            names.setdefault(node.label, []).append(typed.network.nodes[position].name)
+    return {label: one for label, (one, *more) in names.items() if not more}
 
 
 def weights_of(

@@ -170,6 +170,6 @@ def _value(value: object) -> Expr:
     """A setting's value; a part of 255 as that."""
     if isinstance(value, float) and value > 0:
         parts = value * 255
-        if abs(parts - round(parts)) < 1e-6 and round(parts) == 1:
+        if abs(parts - 1) < 1e-6:
             return Binary("/", Number(1, NOWHERE), Number(255, NOWHERE), NOWHERE)
     return expression(value, NOWHERE)  # type: ignore[arg-type]

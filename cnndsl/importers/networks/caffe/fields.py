@@ -77,6 +77,14 @@ class Fields:
         field = self._last(name)
         return default if field is None else _number(field)
 
+    def positive(self, name: str, default: float) -> float:
+        """A number above 0."""
+        field = self._last(name)
+        value = self.number(name, default)
+        if field is not None and not value > 0:
+            raise _mistyped(field, "a number above 0")
+        return value
+
     def flag(self, name: str, *, default: bool) -> bool:
         """Yes or no: ``true``, ``false``, 1 or 0."""
         field = self._last(name)

@@ -197,7 +197,7 @@ def _prepared(
     settings: dict[str, tuple[Value, ...]] = {}
     if layer.type in _PICTURES and _channels(layer, fields, transform) != 1:
         settings["layout"] = ("bgr",)  # As OpenCV reads pictures.
-    scale = transform.number("scale", fields.number("scale", 1.0))
+    scale = transform.positive("scale", fields.positive("scale", 1.0))
     if scale != 1:
         settings["scale"] = (scale,)
     if means := transform.numbers("mean_value"):

@@ -137,7 +137,8 @@ class _Reader:
             for out in use.outputs:
                 converter.set(out, f"refused:{out}")
             return
-        if any(one in converter.labels for one in use.inputs) and "Loss" not in layer.type:
+        scores = use.inputs[:1] if "Loss" in layer.type else use.inputs
+        if any(one in converter.labels for one in scores):
             converter.refuse(use, "it computes with labels")
             return
         saying = TYPES.get(layer.type)

@@ -104,7 +104,7 @@ def _maxpool(converter: Converter, section: Section) -> None:
     before = padding // 2
     kind = converter.type()
     behind = padding - before
-    if kind is not None and len(kind.spatial) == 2:
+    if kind is not None and len(kind.spatial) == 2 and min(strides) > 0:
         # A cell of padding that no window reaches need not be there.
         reached = [
             ((side + padding - size) // step) * step + size - before - side

@@ -10,7 +10,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode, as_node, in_order
+from cnndsl.importers.networks.from_onnx.graph import (
+    OnnxGraph,
+    OnnxNode,
+    as_array,
+    as_node,
+    in_order,
+)
 from cnndsl.importers.networks.from_onnx.shapes import settle
 
 if TYPE_CHECKING:
@@ -50,15 +56,13 @@ def take_branches(graph: OnnxGraph) -> None:
 
 def _branch(graph: OnnxGraph, node: OnnxNode, holds: bool) -> Iterator[OnnxNode]:
     """The nodes of a branch, its constants added to the graph; names that stand for others anew."""
-    from onnx import numpy_helper
-
     branch: onnx.GraphProto = node.attributes["then_branch" if holds else "else_branch"]
     used = {*graph.constants, *graph.inputs, *graph.producers()}
     own = [one.name for one in branch.initializer]
     own += [value for one in branch.node for value in one.output if value]
     names = {one: f"{node.outputs[0]}/{one}" if one in used else one for one in own}
     for one in branch.initializer:
-        graph.constants[names[one.name]] = numpy_helper.to_array(one)
+        graph.constants[names[one.name]] = as_array(one)
         graph.weights |= {names[one.name]}
     for at, proto in enumerate(branch.node):
         inner = as_node(proto, at)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Tensor = NDArray[Any]
 
-__all__ = ["OnnxGraph", "OnnxNode", "as_graph", "as_node", "in_order", "vocabulary"]
+__all__ = ["OnnxGraph", "OnnxNode", "as_array", "as_graph", "as_node", "in_order", "vocabulary"]
 
 
 @dataclass(eq=False, slots=True)
@@ -97,10 +97,8 @@ def as_graph(model: onnx.ModelProto, opset: int) -> OnnxGraph:
     Raises:
         ValueError: for a graph whose nodes run in a circle or read what nothing makes.
     """
-    from onnx import numpy_helper
-
     graph = model.graph
-    constants = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    constants = {one.name: as_array(one) for one in graph.initializer}
     inputs = {
         one.name: tuple(
             dim.dim_param or "?" if not dim.HasField("dim_value") else dim.dim_value
@@ -117,6 +115,21 @@ def as_graph(model: onnx.ModelProto, opset: int) -> OnnxGraph:
     weights = frozenset((*constants, *filled))
     found = OnnxGraph(nodes, constants, inputs, outputs, types, opset, weights)
     found.nodes = in_order(found)
+    return found
+
+
+def as_array(tensor: onnx.TensorProto) -> Tensor:
+    """The numbers of a constant.
+
+    Raises:
+        ValueError: where they are not all there.
+    """
+    from onnx import numpy_helper
+
+    try:
+        found: Tensor = numpy_helper.to_array(tensor)
+    except Exception as error:  # whatever NumPy and the library raise about broken numbers
+        raise ValueError(f"the numbers of `{tensor.name}` are damaged ({error})") from error
     return found
 
 

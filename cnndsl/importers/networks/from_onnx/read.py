@@ -17,6 +17,7 @@ from cnndsl.importers.networks.from_onnx.lowered import with_layers
 from cnndsl.importers.networks.from_onnx.shapes import BATCH, settle, unfolded
 from cnndsl.importers.networks.from_onnx.source import opened, opset_of, unreadable
 from cnndsl.importers.networks.from_onnx.translator import Translator
+from cnndsl.importers.networks.from_onnx.well_formed import ill_formed
 from cnndsl.importers.networks.graph import ImportedNetwork
 from cnndsl.types import DType, TensorType
 
@@ -44,6 +45,8 @@ def read_onnx_model(
 ) -> ImportedNetwork:
     """The network of a model in memory; ``name`` stands for its file."""
     opset = opset_of(model)
+    if why := ill_formed(model, opset):
+        raise unreadable(name, why)
     try:
         graph = as_graph(model, opset)
         _fix_inputs(graph, name, sizes or {})

@@ -91,6 +91,14 @@ class Config:
             self._mistyped(name, value, f"{rank} whole numbers")
         return tuple(value)
 
+    def axes(self, name: str, default: int) -> list[int]:
+        """One whole number, or a list of them."""
+        value = self.get(name, default)
+        found = value if isinstance(value, list) else [value]
+        if not found or any(not isinstance(one, int) or isinstance(one, bool) for one in found):
+            self._mistyped(name, value, "a whole number, or a list of them")
+        return found
+
     def pairs(self, name: str, rank: int) -> list[tuple[int, int]]:
         """Two whole numbers for each dimension: one for all, one for each, or pairs."""
         value = self.get(name, 1)

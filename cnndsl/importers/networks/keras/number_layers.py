@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.diagnostics.words import count
 from cnndsl.frozen import replace
 from cnndsl.importers.networks.keras.activations import activated
 from cnndsl.importers.networks.keras.config import Unsaid
@@ -79,8 +81,7 @@ def _affine(converter: Converter, call: Call) -> bool:
 
 
 def _over_channels(converter: Converter, call: Call, flow: Flow) -> bool:
-    axis = call.config.get("axis", -1)
-    axes = axis if isinstance(axis, list) else [axis]
+    axes = call.config.axes("axis", -1)
     return len(axes) == 1 and converter.axis(axes[0], len(flow.shape) + 1) == 0
 
 
@@ -107,11 +108,8 @@ def _batch_normalization(converter: Converter, call: Call, flows: list[Flow]) ->
 def _layer_normalization(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     config, flow = call.config, flows[0]
     rms = config.flag("rms_scaling", default=False)
-    axis = config.get("axis", -1)
-    axes = sorted(
-        converter.axis(one, len(flow.shape) + 1)
-        for one in (axis if isinstance(axis, list) else [axis])
-    )
+    rank = len(flow.shape) + 1
+    axes = sorted(converter.axis(one, rank) for one in config.axes("axis", -1))
     if axes not in ([0], list(range(len(flow.shape)))):
         raise Unsaid("`layernorm` is over the channels at each place, or over all: `axis`")
     settings: dict[str, Value] = {
@@ -165,8 +163,9 @@ def _rescaling(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     flow = flows[0]
     factors = _numbers(call, "scale", 1.0)
     shifts = _numbers(call, "offset", 0.0)
+    _demand_channels(converter, flow, factors, shifts)
     affine = converter.affines.get(flow.name) if flow.name in converter.untouched else None
-    if affine is not None and not flow.padding:
+    if affine is not None and not flow.padding and min(factors) > 0:
         affine.then(factors, shifts)
         return flow
     if any(shifts) or len({*factors}) > 1:
@@ -192,14 +191,25 @@ def _normalization(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
             " are to hold them",
         )
         return flow
-    deviations = [max(math.sqrt(one), 1e-7) for one in _flat(variances)]
-    means = _flat(means)
+    variances, means = _flat(variances), _flat(means)
+    if any(one < 0 for one in variances):
+        raise Unsaid("a variance is negative")
+    _demand_channels(converter, flow, means, variances)
+    deviations = [max(math.sqrt(one), 1e-7) for one in variances]
     width = max(len(means), len(deviations))
     means = means * width if len(means) == 1 else means
     deviations = deviations * width if len(deviations) == 1 else deviations
     pairs = list(zip(means, deviations, strict=True))
     affine.then([1 / dev for _, dev in pairs], [-mean / dev for mean, dev in pairs])
     return flow
+
+
+def _demand_channels(converter: Converter, flow: Flow, *numbers: Sequence[float]) -> None:
+    """Refuse numbers that are neither one for all channels nor one for each."""
+    channels = converter.dims(flow.shape)[0] if flow.shape else 1
+    for one in numbers:
+        if len(one) not in (1, channels):
+            raise Unsaid(f"it has {len(one)} numbers for {count(channels, 'channel')}")
 
 
 def _numbers(call: Call, name: str, default: float) -> list[float]:

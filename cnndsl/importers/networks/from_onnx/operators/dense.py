@@ -32,6 +32,8 @@ def gemm(t: Translator, node: OnnxNode) -> None:
         bias = t.weight(2)
         if bias.ndim > 1 and bias.shape[0] > 1:
             raise Unsaid("its bias differs from sample to sample")
+        if bias.size not in (1, len(weight)):
+            raise Unsaid(f"its bias has {bias.size} numbers for {len(weight)} units")
         spread = numpy.broadcast_to(bias.reshape(-1), weight.shape[:1])
         weights["bias"] = numpy.ascontiguousarray(spread * factor)
     settings = {"units": len(weight), "bias": t.has(2)}
