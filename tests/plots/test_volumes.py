@@ -117,6 +117,17 @@ def test_each_level_of_a_u_has_its_size(text: str) -> None:
     assert len(levels) == len(upper) + 1
 
 
+def test_a_u_may_follow_another() -> None:
+    half = (
+        "maxpool 2 -> {0}b: double(4)\nmaxpool 2 -> double(8) -> upsample 2\nconcat({0}b, identity)"
+    )
+    half = "{0}a: double(4)\n" + half + " -> double(4) -> upsample 2\nconcat({0}a, identity)\n"
+    text = f"input 1x32x32\n{DOUBLE}{half.format('p')}{half.format('q')}conv 1@1\n"
+    course = stages_of(cnndsl.parse(text).typed)
+    assert [isinstance(one, Fold) for one in course.bundles] == [False, True, False, True, False]
+    assert misplaced(course) == []
+
+
 def test_what_is_cropped_on_its_way_across_is_said() -> None:
     course = stages_of(cnndsl.load("fcn8s").typed)
     [fold] = [bundle for bundle in course.bundles if isinstance(bundle, Fold)]
