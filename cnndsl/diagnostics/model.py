@@ -168,7 +168,22 @@ class CnndslError(Exception):
             return import_module("traceback").format_exception(self)  # type: ignore[no-any-return]
         # By its name: the renderers are made of what stands here.
         text: str = import_module("cnndsl.diagnostics.render").render_error(self, color=True)
+        for option, argument in _ARGUMENTS.items():
+            text = text.replace(f"`{option}`", f"`{argument}`")
         return text.splitlines()
+
+
+_ARGUMENTS = {
+    "--device cpu": 'device="cpu"',
+    "--epochs": "epochs=…",
+    "--out": "out=…",
+    "--resume": "resume=True",
+    "--skip-broken": "skip_broken=True",
+    "--valid": "valid=…",
+    "--valid 0.2": "valid=0.2",
+    "--weights": "weights=…",
+}
+"""Options of commands that help names, and the arguments of ``Network.train`` that they are."""
 
 
 class UserError(CnndslError):

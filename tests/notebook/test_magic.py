@@ -223,3 +223,26 @@ def test_a_cell_that_is_a_file_is_mended_for_the_others(
     )
     shell.run('%%cnn net\nimport "parts"\ninput 1x8x8\nunit(4)\n')
     assert shell["net"].outputs == {"output": (4, 6, 6)}
+
+
+def test_help_about_a_run_names_arguments_and_no_options(shell: Shell, tmp_path: Path) -> None:
+    shell.run(
+        "import cnndsl, numpy\n"
+        "net = cnndsl.parse('input 4\\ndense 2 -> softmax\\n', 'net.cnn')\n"
+        "x, y = numpy.zeros((8, 4), 'float32'), numpy.arange(8) % 2\n"
+        "for _ in range(2):\n    net.train((x, y), epochs=1, device='cpu', out='run')\n"
+    )
+    [lines] = shell.tracebacks
+    said = "\n".join(lines)
+    assert "CNN810" in said
+    assert "go on with it with `resume=True`, or choose another folder with `out=…`" in said
+
+
+def test_each_argument_that_help_names_is_one_of_training() -> None:
+    from cnndsl.diagnostics.model import _ARGUMENTS
+    from cnndsl.runtime.training import TrainingOptions
+
+    for option, argument in _ARGUMENTS.items():
+        name = argument.partition("=")[0]
+        assert name in TrainingOptions.__annotations__
+        assert option.split()[0] == f"--{name.replace('_', '-')}"
