@@ -114,6 +114,20 @@ def test_a_branch_that_data_decides_is_refused(tmp_path: Path) -> None:
     assert any("what it does is decided by data" in note for note in refused.value.notes)
 
 
+def test_a_weight_of_layers_of_two_kinds_is_told_of(tmp_path: Path) -> None:
+    kernels = numpy.random.default_rng(0).standard_normal((5, 3, 1, 3)).astype(numpy.float32)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("ConvTranspose", ["r", "w"], ["y"]),
+    ]
+    model = model_of(nodes, w=kernels)
+    found = import_model(model, tmp_path)
+    assert found.notes == ("`w` is a weight of `conv` and of `upconv`: each has its own copy",)
+    assert found.params == 90
+    assert_same(model, found, tmp_path)
+
+
 def test_copies_of_a_weight_are_one_and_equal_ones_are_not(tmp_path: Path) -> None:
     kernels = numpy.random.default_rng(0).standard_normal((3, 3, 1, 3)).astype(numpy.float32)
     ones = numpy.ones((3, 3, 1, 3), numpy.float32)

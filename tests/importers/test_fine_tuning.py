@@ -6,10 +6,14 @@ from pathlib import Path
 
 import numpy
 import onnx
+import PIL.Image
+import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 
 import cnndsl
+from cnndsl.cli import main
 
 
 def classifier(folder: Path) -> Path:
@@ -41,6 +45,32 @@ def classifier(folder: Path) -> Path:
         folder / "classifier.onnx",
     )
     return folder / "classifier.onnx"
+
+
+def test_the_commands_of_the_page_train_on_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(classifier(tmp_path).parent)
+    random = numpy.random.default_rng(2)
+    for name in range(3):
+        folder = tmp_path / "pictures" / f"kind{name}"
+        folder.mkdir(parents=True)
+        for at in range(12):
+            pixels = random.integers(80 * name, 80 * name + 80, (8, 8)).astype(numpy.uint8)
+            PIL.Image.fromarray(pixels).save(folder / f"{at}.png")
+    found = CliRunner().invoke(main, ["import", "classifier.onnx", "-o", "classifier.cnn"])
+    assert found.exit_code == 0
+    spec = tmp_path / "classifier.cnn"
+    text = spec.read_text(encoding="utf-8")
+    assert "input 1x8x8\n" in text
+    spec.write_text(
+        text.replace("input 1x8x8\n", "input 1x8x8 { scale 1/255 }\n"), encoding="utf-8"
+    )
+    words = "-D classes=3 --weights classifier.safetensors --data pictures/ --valid 0.25 --epochs 2"
+    result = CliRunner().invoke(main, ["train", "classifier.cnn", *words.split()])
+    assert result.exit_code == 0, result.output
+    assert "2 of 4 weights are taken from `classifier.safetensors`" in result.output
+    assert (tmp_path / "runs" / "classifier" / "model.onnx").exists()
 
 
 def test_a_new_head_begins_anew_and_the_rest_where_it_was(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class Translator:
         self.node = OnnxNode("", [], [])
         self._reading = Reading()
         self._alike: dict[tuple[object, ...], list[str]] = {}
+        self._kinds: dict[str, str] = {}
         self._learnt: dict[str, str] = {}
         self._behind: dict[str, str] = {}
         self._owners: dict[tuple[str, ...], list[tuple[str, Mapping[str, Value]]]] = {}
@@ -194,6 +195,7 @@ class Translator:
         key = (keyword, *(names if self._is_plain(names) else map(self._first_alike, names)))
         share = ""
         if names and weights:
+            self._note_copies(keyword, key)
             for owner, how in self._owners.get(key, ()):
                 if how == settings and self._is_one(owner, inputs, names):
                     share, weights = owner, None
@@ -225,6 +227,15 @@ class Translator:
                 return other
         alike.append(name)
         return name
+
+    def _note_copies(self, keyword: str, key: tuple[str, ...]) -> None:
+        """Say where layers of several kinds have one weight: in a spec only like ones can share."""
+        name = key[1]
+        first = self._kinds.setdefault(name, keyword)
+        if first != keyword and not self._is_plain([name]):
+            self.note(
+                f"`{name}` is a weight of `{first}` and of `{keyword}`: each has its own copy"
+            )
 
     def _learnt_before(self, inputs: Sequence[str]) -> str:
         """The owner of the weights that were last used on the way to a layer's first input."""
