@@ -18,7 +18,8 @@ __all__ = ["MODELS", "Foreign", "made", "torchvision_and_timm"]
 class Foreign(NamedTuple):
     """A model of another library, and the spec that it is.
 
-    ``map`` is the shipped file with its names, which models of a family share.
+    ``map`` is the shipped file with its names, which models of a family share; ``note`` is what the
+    model computes otherwise than the spec.
     """
 
     library: str
@@ -26,14 +27,19 @@ class Foreign(NamedTuple):
     spec: str
     map: str
     side: int = 224
+    note: str = ""
 
 
 def _torchvision(model: str, spec: str, map: str, side: int = 224) -> Foreign:
     return Foreign("torchvision", model, spec, map, side)
 
 
-def _timm(model: str, spec: str, map: str, side: int = 224) -> Foreign:
-    return Foreign("timm", model, spec, map, side)
+def _timm(model: str, spec: str, map: str, side: int = 224, note: str = "") -> Foreign:
+    return Foreign("timm", model, spec, map, side, note)
+
+
+_SIX = "answers differ: timm's cuts activations off at 6 (`relu6`), the spec does not"
+_EPS = "answers differ a little: timm's adds 1e-05 to variances, the spec 0.001"
 
 
 MODELS = (
@@ -88,10 +94,10 @@ MODELS = (
     _timm("densenet201", "densenet201", "densenet"),
     _timm("inception_v3", "inceptionv3", "inception-v3", 299),
     _timm("seresnet50", "se-resnet50", "timm-se-resnet50"),
-    _timm("mobilenetv1_100", "mobilenetv1", "timm-mobilenet-v1"),
+    _timm("mobilenetv1_100", "mobilenetv1", "timm-mobilenet-v1", note=_SIX),
     _timm("mobilenetv2_100", "mobilenetv2", "timm-mobilenet-v2"),
-    _timm("mobilenetv3_large_100", "mobilenetv3", "timm-mobilenet-v3-large"),
-    _timm("mobilenetv3_small_100", "mobilenetv3-small", "timm-mobilenet-v3-small"),
+    _timm("mobilenetv3_large_100", "mobilenetv3", "timm-mobilenet-v3-large", note=_EPS),
+    _timm("mobilenetv3_small_100", "mobilenetv3-small", "timm-mobilenet-v3-small", note=_EPS),
     _timm("efficientnet_b0", "efficientnetb0", "timm-efficientnet-b0"),
     _timm("convnext_tiny", "convnext-tiny", "timm-convnext"),
 )

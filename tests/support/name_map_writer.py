@@ -36,7 +36,9 @@ def map_text(models: Sequence[Foreign], pairs: Sequence[Sequence[Pair]]) -> str:
     specs = ", ".join(dict.fromkeys(one.spec for one in models))
     layers = ", ".join(map(str, sorted({len(one) for one in pairs})))
     rules = rules_of(pair for one in pairs for pair in one)
-    return "\n".join([f"# {title}", f"# spec: {specs}", f"# layers: {layers}", "", *rules, ""])
+    head = [f"# {title}", f"# spec: {specs}", f"# layers: {layers}"]
+    head += [f"# note: {one}" for one in dict.fromkeys(one.note for one in models) if one]
+    return "\n".join([*head, "", *rules, ""])
 
 
 def reordered(entries: Mapping[str, T]) -> dict[str, T]:

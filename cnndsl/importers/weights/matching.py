@@ -207,6 +207,7 @@ class _Matcher:
             for source, target in found:
                 self._take(source, target)
             self.by.append(f"the names of {shipped.title}")
+            self.notes += shipped.notes
             return True
         return False
 

@@ -1,6 +1,7 @@
 """The maps that travel with cnndsl: the names that torchvision and timm give their models' layers.
 
-Each is a file in ``names/``: a map, whose first lines say what it is for.
+Each is a file in ``names/``: a map, whose first lines say what it is for, and what the models
+compute otherwise than the specs.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ _FOLDER = Path(__file__).parent / "names"
 
 @dataclass(frozen=True, slots=True)
 class ShippedMap:
-    """A map: whose names they are, the specs that it is for, how many layers the models have."""
+    """A map: whose names they are, the specs that it is for, how many layers the models have.
+
+    ``notes`` are what the models compute otherwise, which no weight shows.
+    """
 
     name: str
     title: str
     specs: tuple[str, ...]
     layers: tuple[int, ...]
     rules: tuple[Rule, ...]
+    notes: tuple[str, ...] = ()
 
 
 @cache
@@ -35,6 +40,10 @@ def shipped_maps() -> tuple[ShippedMap, ...]:
 
 def _read(path: Path) -> ShippedMap:
     text = path.read_text(encoding="utf-8")
-    title, *lists = (line.removeprefix("#").strip() for line in text.splitlines()[:3])
+    head = [line.removeprefix("#").strip() for line in text.partition("\n\n")[0].splitlines()]
+    title, *lists = head[:3]
     specs, layers = (line.partition(":")[2].replace(",", " ").split() for line in lists)
-    return ShippedMap(path.stem, title, tuple(specs), tuple(map(int, layers)), parse_rules(text))
+    notes = tuple(line.partition(":")[2].strip() for line in head[3:])
+    return ShippedMap(
+        path.stem, title, tuple(specs), tuple(map(int, layers)), parse_rules(text), notes
+    )

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 
 from cnndsl import pipeline
 from cnndsl.cli import main
-from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.importers.weights.exporting import Library, export_state_dict
 from cnndsl.importers.weights.fitting import Fitting
@@ -93,6 +93,9 @@ def test_exported_names_lead_back_to_the_same_weights(
     targets = targets_of(network(foreign.spec))
     found = pair(source, targets, foreign.spec)
     assert found.by.startswith("the names of ")
+    assert [one for one in found.notes if one.startswith("answers differ")] == [
+        one for one in (foreign.note,) if one
+    ]
     wanted = [one for one in targets if one.required or foreign.library == "torchvision"]
     assert [one.target.name for one in found.pairs] == [x.name for t in wanted for x in t.tensors]
     again = {one.source.name: one.target.shape for one in found.pairs if one.source}
@@ -204,3 +207,33 @@ def test_numbers_survive_the_way_there_and_back(tmp_path: Path) -> None:
         found = load_file(back)
         assert found.keys() == arrays.keys()
         assert all((found[name] == arrays[name]).all() for name in arrays)
+
+
+WORDS = {
+    "ReLU": "relu",
+    "ReLU6": "relu6",
+    "SiLU": "silu",
+    "Hardswish": "hardswish",
+    "GELU": "gelu",
+    "Hardsigmoid": "hardsigmoid",
+    "Sigmoid": "sigmoid",
+}
+"""The modules of activations, and our layers; two models of torchvision call functions instead."""
+
+
+@pytest.mark.parametrize("foreign", MODELS, ids=name_of)
+def test_a_map_says_where_its_model_computes_otherwise(foreign: Foreign) -> None:
+    modules = list(made(foreign, meta=True).modules())
+    layers = [
+        one.layer for one in network(foreign.spec).network.nodes if isinstance(one, LayerNode)
+    ]
+    theirs = {type(one).__name__ for one in modules}
+    calls_functions = foreign.map in ("googlenet", "inception-v3") and "ReLU" not in theirs
+    activations = {WORDS[one] for one in theirs & WORDS.keys()}
+    ours = {one.keyword for one in layers if one.keyword in WORDS.values()}
+    norms = [one for one in modules if hasattr(one, "eps") and hasattr(one, "weight")]
+    eps = {
+        float(getattr(one, "eps", 0)) for one in layers if one.keyword in ("batchnorm", "layernorm")
+    }
+    alike = {one.eps for one in norms} == eps and (calls_functions or activations == ours)
+    assert alike == (not foreign.note)
