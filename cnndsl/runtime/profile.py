@@ -183,9 +183,9 @@ class Profile:
 
     @override
     def __repr__(self) -> str:
-        what = "training step" if self.training else "answer"
+        what = "a training step" if self.training else "an answer"
         return (
-            f"<Profile of {self.network}: {1e3 * self.seconds:.3f} ms for a {what} of batch"
+            f"<Profile of {self.network}: {1e3 * self.seconds:.3f} ms for {what} of batch"
             f" {self.batch} on {self.device}>"
         )
 

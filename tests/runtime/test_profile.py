@@ -115,6 +115,8 @@ def test_the_parts_of_a_step_are_told_apart() -> None:
     assert measured.others["optimizer"].update  # clipping is about all gradients
     answer = profile()
     assert answer.kernels.backward == answer.kernels.update == 0
+    assert " ms for a training step of batch " in repr(measured)
+    assert " ms for an answer of batch 1 on cpu>" in repr(answer)
 
 
 def test_a_line_has_all_layers_that_it_makes() -> None:
