@@ -79,6 +79,15 @@ SAID: dict[str, tuple[Any, tuple[int, ...]]] = {
         lambda: Called(lambda x: x * torch.sigmoid(x.mean((2, 3), True)).expand_as(x)),
         MAPS,
     ),
+    "a gate of places": (
+        lambda: Called(lambda x: x * torch.sigmoid(x.mean(1, keepdim=True))),
+        MAPS,
+    ),
+    "one map for all channels of signals": (
+        lambda: Called(lambda x: x - x.amax(1, keepdim=True)),
+        SIGNALS,
+    ),
+    "one number for all": (lambda: Called(lambda x: x + x.mean((1, 2, 3), keepdim=True)), MAPS),
     "stacked": (lambda: Called(lambda x: torch.stack([x, x.tanh()], 1)), VECTORS),
     "taken apart": (lambda: Called(lambda x: sum(x.unbind(1))), (3, 4)),
     "squares": (lambda: Called(lambda x: x.square() - 2 * x), MAPS),

@@ -281,6 +281,12 @@ def stretched(t: Translator, value: str, dims: Sequence[int]) -> str:
     if len(own) < len(dims) and math.prod(own) == own[0] and own[0] == dims[0]:
         value = t.reshaped(value, [own[0], *[1] * (len(dims) - 1)])
         own = t.type_of(value).dims
+    if len(own) == len(dims) > 1 and own[0] == 1 < dims[0]:
+        # One map for all channels: these are made places, copied, and channels again.
+        order = [1, 0, *range(2, len(dims))]
+        front = t.transposed(stretched(t, value, (1, *dims[1:])), order)
+        wide = t.add("upsample", [front], {"size": (dims[0], *dims[2:])})
+        return t.transposed(wide, order)
     alike = len(own) == len(dims) and own[0] == dims[0]
     if not alike or any(one not in (1, two) for one, two in zip(own[1:], dims[1:], strict=True)):
         sizes = " and ".join("x".join(map(str, one)) for one in (own, dims))
