@@ -181,7 +181,7 @@ def test_bodies_and_chains_hold_nothing_broken() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a.b: conv 3", "conv true", "C: conv 1e999 -> relu", "a.b, c = f"]
+    "text", ["self.b: conv 3", "conv true", "C: conv 1e999 -> relu", "self.b, c = f"]
 )
 def test_a_text_that_is_given_up_in_its_first_statement_has_none(text: str) -> None:
     module, diagnostics = read(text, Limits(diagnostics=1))
