@@ -18,7 +18,8 @@ from typing_extensions import override
 
 from cnndsl import pipeline
 from cnndsl.analysis.cost import quantity
-from cnndsl.diagnostics.model import Severity, UserError
+from cnndsl.diagnostics.codes import is_limit
+from cnndsl.diagnostics.model import Diagnostic, Severity, UserError
 from cnndsl.diagnostics.words import abridged_lines, count
 
 if TYPE_CHECKING:
@@ -168,6 +169,12 @@ def imported(
     """
     if network.refused and not partial:
         raise _not_said(network, name)
+    if not network.nodes and not network.refused:
+        raise UserError(
+            "CNN671",
+            f"`{name}` has no layers: it gives what it is given",
+            help="give the file of a network; a spec has a layer at least",
+        )
     if not network.nodes:
         raise UserError(
             "CNN671",
@@ -177,6 +184,10 @@ def imported(
         )
     try:
         return _proved(network, blocks=blocks)
+    except _Beyond as beyond:
+        limit = beyond.limit
+        message = f"no spec may hold `{name}`: {limit.message}"
+        raise UserError(limit.code, message, help=limit.help) from None
     except _Unlike as first:
         reason = str(first)
         if blocks:
@@ -198,11 +209,20 @@ class _Unlike(Exception):  # noqa: N818 (it is a finding, which its catcher hand
     """Why what was written is not the network that it was written from."""
 
 
+class _Beyond(Exception):  # noqa: N818 (as above)
+    """A limit that the spec would pass, as right as it may be."""
+
+    def __init__(self, limit: Diagnostic) -> None:
+        super().__init__(limit.message)
+        self.limit = limit
+
+
 def _proved(network: ImportedNetwork, *, blocks: bool) -> Imported:
     """Write a network twice: the counts and names that a spec states are known when it was read.
 
     Raises:
         _Unlike: where the spec is not right, or not the network.
+        _Beyond: where it is larger than any spec may be.
     """
     from cnndsl.importers.networks.proof import (
         Mismatch,
@@ -235,6 +255,8 @@ def _typed(text: str) -> TypedNetwork:
     """The network of a text that must be right."""
     checked = pipeline.check_text(text, "imported.cnn")
     for one in checked.diagnostics:
+        if is_limit(one.code):
+            raise _Beyond(one)
         if one.severity is Severity.ERROR:
             raise _Unlike(one.message)
     return checked.typed()

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from cnndsl.diagnostics.model import Severity
 from cnndsl.frozen import frozen
 
-__all__ = ["CODES", "Code"]
+__all__ = ["CODES", "Code", "is_limit"]
 
 
 @frozen
@@ -220,3 +220,14 @@ CODES: Mapping[str, Code] = MappingProxyType(
     }
 )
 """Every code there is."""
+
+_LIMITS = frozenset(f"CNN90{digit}" for digit in range(1, 7))
+
+
+def is_limit(code: str) -> bool:
+    """Whether a code says that something is larger than it may be, not that it is wrong.
+
+    >>> is_limit("CNN905"), is_limit("CNN301")
+    (True, False)
+    """
+    return code in _LIMITS

@@ -24,8 +24,9 @@ from cnndsl.layers.base import ShapeFault, Weight
 from cnndsl.limits import Limits
 from cnndsl.typecheck.claims import check_claim, withdraw_fixes
 from cnndsl.typecheck.facts import Failure, Inference
+from cnndsl.types import TensorType
 
-__all__ = ["infer"]
+__all__ = ["infer", "oversize"]
 
 
 def infer(network: Network, limits: Limits, *, claims: bool = True) -> Inference:
@@ -142,21 +143,31 @@ def _bounded(fact: Fact, node: Node, limits: Limits, inference: Inference) -> Fa
     """Refuse tensors and weights that no machine holds."""
     if fact.type is None or fact.assumed:
         return fact
-    largest, what = fact.type.elements, "its output"
-    for weight in inference.weights[-1] or ():
-        if weight.elements > largest:
-            largest, what = weight.elements, f"its {weight.name}"
-    if largest <= limits.elements:
+    found = oversize([fact.type], inference.weights[-1] or (), limits.elements)
+    if found is None:
         return fact
+    largest, message = found
     inference.diagnostics.append(
         Diagnostic(
             "CNN905",
-            f"{what} has {largest:,} numbers, more than {limits.elements:,}",
+            message,
             node.span,
             help=f"make it smaller, or raise the limit: CNNDSL_LIMITS=elements={largest}",
         )
     )
     return UNKNOWN
+
+
+def oversize(
+    outputs: Sequence[TensorType], weights: Sequence[Weight], most: int
+) -> tuple[int, str] | None:
+    """The size of a layer's largest tensor and what is to be said of it; None up to ``most``."""
+    sizes = [(one.elements, "its output") for one in outputs]
+    sizes.extend((one.elements, f"its {one.name}") for one in weights)
+    largest, what = max(sizes, key=lambda one: one[0], default=(0, ""))
+    if largest <= most:
+        return None
+    return largest, f"{what} has {largest:,} numbers, more than {most:,}"
 
 
 def _check_total(inference: Inference, limits: Limits) -> None:

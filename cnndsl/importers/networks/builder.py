@@ -22,8 +22,11 @@ from cnndsl.importers.networks.graph import (
     ImportedNode,
     Refusal,
 )
+from cnndsl.importers.networks.input_settings import unfit
 from cnndsl.layers import find
 from cnndsl.layers.base import Layer
+from cnndsl.limits import Limits
+from cnndsl.typecheck.infer import oversize
 from cnndsl.types import TensorType
 
 if TYPE_CHECKING:
@@ -93,9 +96,13 @@ class NetworkBuilder:
     ) -> str:
         """Add an input and give the name of its value.
 
-        ``settings`` are as in :class:`ImportedInput`.
+        ``settings`` are as in :class:`ImportedInput`; those that no input can have are refused.
         """
-        self._inputs.append(ImportedInput(name, type, settings or {}))
+        settings = dict(settings or {})
+        while (found := unfit(settings, type))[0]:
+            self.refuse(f"input `{name}`", *found)
+            del settings[found[0].split()[0]]
+        self._inputs.append(ImportedInput(name, type, settings))
         self._types[name] = type
         return name
 
@@ -140,8 +147,11 @@ class NetworkBuilder:
         made: list[TensorType] | None = [*known] or None
         layer, why = _layer(keyword, settings)
         if layer is not None and len(types) == len(inputs):
-            why = why or _misfit(layer, types, weights or {})
-            made = made if why else _results(layer, types)
+            why = why or _misfit(layer, types, weights or {}) or self._unlike(layer, types, share)
+            results = None if why else _results(layer, types)
+            if results is not None:
+                why = _oversize(layer, types, results)
+            made = made if why else results
         if why and not (tainted and len(types) < len(inputs)):
             self.refuse(place, what, why, outputs=names, known=made or ())
             return names
@@ -233,6 +243,18 @@ class NetworkBuilder:
             self.notes.append(f"left out: {what} ({abridged(left[::-1], 4)})")
         return tuple(reversed(needed))
 
+    def _unlike(self, layer: Layer, types: Sequence[TensorType], share: str) -> str:
+        """Why a layer cannot compute with the weights of the node that it shares."""
+        owner = next((node for node in self._nodes if share in node.outputs), None)
+        if owner is None:
+            return ""
+        theirs = owner.layer.weights(*(self._types[one] for one in owner.inputs))
+        for one, other in zip(layer.weights(*types), theirs, strict=False):
+            if one.shape != other.shape:
+                have, want = "x".join(map(str, other.shape)), "x".join(map(str, one.shape))
+                return f"its weights `{one.name}` are {have} in its first call, and {want} here"
+        return ""
+
     def _leave_off(self, inputs: Sequence[str]) -> None:
         """What is said here is read by something that is not: the spec's last values."""
         for value in inputs:
@@ -273,6 +295,12 @@ def _misfit(layer: Layer, types: Sequence[TensorType], weights: Mapping[str, Arr
     if weights and (lacking := own.keys() - weights.keys()):
         return f"its weights lack `{min(lacking)}`"
     return ""
+
+
+def _oversize(layer: Layer, types: Sequence[TensorType], results: Sequence[TensorType]) -> str:
+    """Why no spec may have the layer, as large as it is; empty where it may."""
+    found = oversize(results, layer.weights(*types), Limits.current().elements)
+    return found[1] if found else ""
 
 
 def _results(layer: Layer, types: Sequence[TensorType]) -> list[TensorType]:

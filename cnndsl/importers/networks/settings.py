@@ -22,7 +22,7 @@ from cnndsl.types import TensorType
 if TYPE_CHECKING:
     from cnndsl.elaborate.values import Value
 
-__all__ = ["ROUNDING", "brief_settings", "defaults_of", "roundings"]
+__all__ = ["ROUNDING", "brief_number", "brief_settings", "defaults_of", "roundings"]
 
 ROUNDING = "rounding"
 
@@ -100,7 +100,7 @@ def _plain(value: object) -> Value | None:
         case None | bool() | int() | range() | Init():
             return value
         case float():
-            return _brief_number(value)
+            return brief_number(value)
         case Enum():
             return str(value.value)
         case str():
@@ -110,10 +110,10 @@ def _plain(value: object) -> Value | None:
     raise TypeError(f"{value!r} is no value of a spec")
 
 
-def _brief_number(value: float) -> float | int:
+def brief_number(value: float) -> float | int:
     """The shortest number that is the same, or nearly the next one, in float32.
 
-    >>> _brief_number(9.999999747378752e-06), _brief_number(0.10000000149011612), _brief_number(6.0)
+    >>> brief_number(9.999999747378752e-06), brief_number(0.10000000149011612), brief_number(6.0)
     (1e-05, 0.1, 6)
     """
     for digits in range(1, 17):

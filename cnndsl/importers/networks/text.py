@@ -11,6 +11,7 @@ from cnndsl.importers.networks.head import CLASSES, Head
 from cnndsl.importers.networks.items import Definition, Sequence
 from cnndsl.importers.networks.labels import legal
 from cnndsl.importers.networks.naming import Names
+from cnndsl.importers.networks.settings import brief_number
 from cnndsl.importers.networks.statements import NOWHERE, Writer, identifier
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.syntax.ast import (
@@ -167,9 +168,13 @@ def _input(one: ImportedInput, name: str) -> Input:
 
 
 def _value(value: object) -> Expr:
-    """A setting's value; a part of 255 as that."""
+    """A setting's value, as few digits as are the same in float32; a part of 255 as that."""
+    if isinstance(value, tuple):
+        numbers = (brief_number(one) if isinstance(one, float) else one for one in value)
+        value = tuple(numbers)
     if isinstance(value, float) and value > 0:
         parts = value * 255
         if abs(parts - 1) < 1e-6:
             return Binary("/", Number(1, NOWHERE), Number(255, NOWHERE), NOWHERE)
+    value = brief_number(value) if isinstance(value, float) else value
     return expression(value, NOWHERE)  # type: ignore[arg-type]

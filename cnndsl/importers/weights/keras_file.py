@@ -53,6 +53,8 @@ _DEEPEST = 32
 
 _ERRORS = (*ZIP_ERRORS, KeyError, TypeError)
 
+_SHOWN_NUMBERS = 4
+
 _OPTIMIZER = "an optimizer's state"
 
 _KERNELS = {
@@ -75,6 +77,8 @@ _BY_CLASS = {
     "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
     "layer_normalization": ("gamma", "beta"),
     "group_normalization": ("gamma", "beta"),
+    "rms_normalization": ("scale",),
+    "layer_scale": ("gamma",),
     "p_re_lu": ("alpha",),
     "embedding": ("embeddings",),
 }
@@ -87,6 +91,7 @@ _ROLES = {
     "embeddings": Role.KERNEL,
     "bias": Role.BIAS,
     "gamma": Role.SCALE,
+    "scale": Role.SCALE,
     "beta": Role.BIAS,
     "moving_mean": Role.MEAN,
     "moving_variance": Role.VARIANCE,
@@ -228,13 +233,18 @@ class _Reader:
     def _by_numbers(self, known: list[KerasLayer]) -> Iterator[SourceLayer]:
         """Keras 3: a group ``vars`` for each layer, wherever it stands."""
         kinds = {one.name: one for one in known}
-        for path, group in self._groups(self.file, "", 0):
+        groups = dict(self._groups(self.file, "", 0))
+        names = {path: _text(group.attrs.get("name", "")) for path, group in groups.items()}
+        for path, group in groups.items():
             if path.split("/")[0] == "optimizer":
                 self._leave(group, f"{path}/vars")
                 continue
             if not len(group):
                 continue
-            name = _text(group.attrs.get("name", "")) or path.rpartition("/")[2]
+            name = names[path] or path.rpartition("/")[2]
+            if re.fullmatch(r"normalization(_\d+)?", path.rpartition("/")[2]):
+                self._leave_measured(group, f"{path}/vars", name)
+                continue
             kind = re.sub(r"_\d+$", "", path.rpartition("/")[2])
             layer = kinds.get(name)
             words = _words(kind, layer, len(group))
@@ -244,8 +254,7 @@ class _Reader:
                 tensors.append(
                     self._tensor(f"{path}/vars/{number}", group[number], word, layer, kind)
                 )
-            outer = path.rpartition("/layers/")[0].removeprefix("layers/")
-            full = f"{outer}/{name}" if outer and outer != path else name
+            full = "/".join((*_outer(path, names), name))
             yield from _divided(SourceLayer(full, kind, tuple(tensors), _eps(layer)))
 
     def _groups(self, group: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
@@ -297,12 +306,35 @@ class _Reader:
 
         return SourceTensor(name, role, shape, str(dataset.dtype), read, axes)
 
+    def _leave_measured(self, group: Any, path: str, name: str) -> None:
+        """Leave out what a `Normalization` measured of samples, and say it: mean and variance."""
+        for number, word in (("0", "mean"), ("1", "variance"), ("2", "count")):
+            if number not in group:
+                continue
+            shown = ""
+            if word != "count":
+                numbers = [f"{one:.6g}" for one in group[number][()].ravel()[:_SHOWN_NUMBERS]]
+                more = " …" if group[number].size > _SHOWN_NUMBERS else ""
+                shown = f", {' '.join(numbers)}{more}"
+            what = (
+                f"the {word} of `{name}`{shown}: the braces of `input` say what is done to samples"
+            )
+            self.left.append(LeftOut(f"{path}/{number}", what))
+
     def _leave(self, group: Any, path: str) -> None:
         def visit(name: str, one: Any) -> None:
             if isinstance(one, self.h5py.Dataset) and len(self.left) < _MOST:
                 self.left.append(LeftOut(f"{path}/{name}", _OPTIMIZER))
 
         group.visititems(visit)
+
+
+def _outer(path: str, names: Mapping[str, str]) -> Iterator[str]:
+    """The names of the models that a layer stands in, the outermost first."""
+    parts = path.split("/layers/")
+    for end in range(1, len(parts)):
+        model = "/layers/".join(parts[:end])
+        yield names.get(model) or model.rpartition("/")[2]
 
 
 def _eps(layer: KerasLayer | None) -> float | None:

@@ -107,7 +107,9 @@ def _rates(converter: Converter) -> tuple[tuple[str, ...], tuple[RateFactor, ...
             freeze.append(layer.name)
             continue
         if rates[0] != 1 and rates[0] > 0:
-            factors.append(RateFactor(label=layer.name, value=min(rates[0], 1e30)))
+            values = {"label": layer.name, "value": rates[0]}
+            if (factor := made(converter.network.notes, RateFactor, values)) is not None:
+                factors.append(factor)
         if len(rates) > 1 and rates[1] != rates[0]:
             biases[rates[1] / rates[0] if rates[0] else 0] += 1
     for ratio, layers in biases.items():

@@ -99,6 +99,16 @@ class Config:
             self._mistyped(name, value, "a whole number, or a list of them")
         return found
 
+    def wholes(self, name: str) -> list[int]:
+        """A list of whole numbers."""
+        value = self.get(name, [])
+        whole = isinstance(value, list | tuple) and all(
+            isinstance(one, int) and not isinstance(one, bool) for one in value
+        )
+        if not whole:
+            self._mistyped(name, value, "a list of whole numbers")
+        return list(value)
+
     def pairs(self, name: str, rank: int) -> list[tuple[int, int]]:
         """Two whole numbers for each dimension: one for all, one for each, or pairs."""
         value = self.get(name, 1)

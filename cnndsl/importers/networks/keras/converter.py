@@ -39,22 +39,24 @@ class Flow:
     maps: tuple[int, ...] = ()
 
 
+@frozen
 class Affine:
     """What an input is multiplied by and moved by in the layers right behind it."""
 
-    def __init__(self) -> None:
-        self.factors: tuple[float, ...] = (1.0,)
-        self.shifts: tuple[float, ...] = (0.0,)
+    factors: tuple[float, ...] = (1.0,)
+    shifts: tuple[float, ...] = (0.0,)
 
-    def then(self, factors: Sequence[float], shifts: Sequence[float]) -> None:
-        """Put another one behind it."""
+    def then(self, factors: Sequence[float], shifts: Sequence[float]) -> Affine:
+        """This one and another behind it."""
         width = max(len(self.factors), len(self.shifts), len(factors), len(shifts))
         a, b, c, d = (
             tuple(one) * width if len(one) == 1 else tuple(one)
             for one in (self.factors, self.shifts, factors, shifts)
         )
-        self.factors = tuple(x * y for x, y in zip(a, c, strict=True))
-        self.shifts = tuple(x * y + z for x, y, z in zip(b, c, d, strict=True))
+        return Affine(
+            tuple(x * y for x, y in zip(a, c, strict=True)),
+            tuple(x * y + z for x, y, z in zip(b, c, d, strict=True)),
+        )
 
     def settings(self) -> dict[str, tuple[Value, ...]]:
         """The same as an input's settings: `scale`, `mean`, `std`."""
@@ -66,9 +68,11 @@ class Affine:
             means = tuple(-one for one in shifts)
         else:
             found["scale"] = (1 / 255,)
-            found["std"] = (tuple(1 / (255 * one) for one in factors),)
+            found["std"] = (tuple(1 / (255 * one) if one else math.inf for one in factors),)
             wide = shifts * len(factors) if len(shifts) == 1 else shifts
-            means = tuple(-b / (255 * a) for a, b in zip(factors, wide, strict=True))
+            means = tuple(
+                -b / (255 * a) if a else math.inf for a, b in zip(factors, wide, strict=True)
+            )
         means = _once(means)
         if any(means):
             found["mean"] = (means[0],) if len(means) == 1 else (means,)
@@ -119,6 +123,8 @@ class Converter:
         """For each input, what it is multiplied and moved by before anything else reads it."""
         self.untouched: set[str] = set()
         """The inputs that nothing but such layers has read, one after the other."""
+        self.labels: dict[str, list[str]] = {}
+        """For each layer of Keras's the labels of ours that say it, where they have any."""
         self.frozen: list[str] = []
         self.decays: dict[str, float] = {}
         self.norms: dict[str, float] = {}
@@ -163,15 +169,18 @@ class Converter:
         settings: Mapping[str, Value] | None = None,
         *,
         label: bool = True,
+        part: str = "",
     ) -> Flow:
-        """Add one of our layers for a call."""
+        """Add one of our layers for a call; ``part`` says which of several it is."""
         names = [one if isinstance(one, str) else self.exact(one) for one in inputs]
         self.untouched.difference_update(names)
+        name = ".".join(filter(None, (call.path, part))) if label else ""
+        self.labels.setdefault(call.path, []).append(name)
         (value,) = self.network.add(
             keyword,
             names,
             settings,
-            label=call.path if label else "",
+            label=name,
             place=call.place,
             what=call.what,
             share=call.first if label and keyword in _WEIGHTED else "",

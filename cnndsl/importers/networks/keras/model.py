@@ -220,7 +220,7 @@ class Walk:
         flow = self._said(call, flows, odd)
         self._first.setdefault(name, flow.name)
         if values.get("trainable") is False:
-            self.converter.frozen.append(name)
+            self.converter.frozen.extend(filter(None, self.converter.labels.get(name, ())))
         return [flow]
 
     def _said(self, call: Call, flows: list[Flow], odd: str) -> Flow:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics.words import count
 from cnndsl.frozen import replace
+from cnndsl.importers.networks.input_settings import unfit
 from cnndsl.importers.networks.keras.activations import activated
 from cnndsl.importers.networks.keras.config import Unsaid
-from cnndsl.importers.networks.keras.converter import Call, Converter, Flow, says
+from cnndsl.importers.networks.keras.converter import Affine, Call, Converter, Flow, says
 from cnndsl.importers.networks.keras.initializers import initializer
 from cnndsl.importers.networks.keras.penalties import penalties
 
@@ -166,7 +167,7 @@ def _rescaling(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     _demand_channels(converter, flow, factors, shifts)
     affine = converter.affines.get(flow.name) if flow.name in converter.untouched else None
     if affine is not None and not flow.padding and min(factors) > 0:
-        affine.then(factors, shifts)
+        _prepare(converter, flow, affine, factors, shifts)
         return flow
     if any(shifts) or len({*factors}) > 1:
         raise Unsaid("no layer multiplies by numbers that do not learn and adds to them")
@@ -200,8 +201,26 @@ def _normalization(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     means = means * width if len(means) == 1 else means
     deviations = deviations * width if len(deviations) == 1 else deviations
     pairs = list(zip(means, deviations, strict=True))
-    affine.then([1 / dev for _, dev in pairs], [-mean / dev for mean, dev in pairs])
+    factors, shifts = [1 / dev for _, dev in pairs], [-mean / dev for mean, dev in pairs]
+    _prepare(converter, flow, affine, factors, shifts)
     return flow
+
+
+def _prepare(
+    converter: Converter,
+    flow: Flow,
+    affine: Affine,
+    factors: Sequence[float],
+    shifts: Sequence[float],
+) -> None:
+    """Make an input's settings of numbers that it is multiplied and moved by."""
+    after = affine.then(factors, shifts)
+    kind = converter.network.type_of(flow.name)
+    assert kind is not None
+    written, why = unfit(after.settings(), kind)
+    if written:
+        raise Unsaid(f"the input cannot have `{written}`: {why}")
+    converter.affines[flow.name] = after
 
 
 def _demand_channels(converter: Converter, flow: Flow, *numbers: Sequence[float]) -> None:

@@ -19,7 +19,7 @@ def _flatten(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
 @says("Reshape")
 def _reshape(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     flow = flows[0]
-    target = [int(one) for one in call.config.get("target_shape", [])]
+    target = call.config.wholes("target_shape")
     count = math.prod(flow.shape)
     known = math.prod(one for one in target if one != -1)
     if target.count(-1) > 1 or known == 0 or count % known or (-1 not in target and known != count):
@@ -62,7 +62,7 @@ def _turned(converter: Converter, call: Call, flow: Flow) -> str:
 @says("Permute")
 def _permute(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     flow = flows[0]
-    order = [int(one) for one in call.config.get("dims", [])]
+    order = call.config.wholes("dims")
     rank = len(flow.shape)
     if sorted(order) != list(range(1, rank + 1)):
         raise Unsaid(f"`dims` are the numbers from 1 to {rank} in another order")

@@ -13,6 +13,7 @@ from cnndsl.importers.networks.keras.config import Config, Unsaid
 from cnndsl.importers.networks.keras.converter import Call, Converter, Flow, says
 from cnndsl.importers.networks.keras.initializers import initializer
 from cnndsl.importers.networks.keras.penalties import penalties
+from cnndsl.importers.weights.keras_graph import DEPTHWISE, POINTWISE
 
 if TYPE_CHECKING:
     from cnndsl.elaborate.values import Value
@@ -90,11 +91,13 @@ def _conv(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
 def _depthwise(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     config, flow = call.config, flows[0]
     bias = config.flag("use_bias", default=True)
-    made = _by_channel(converter, call, flow, bias=bias, label=True)
+    made = _by_channel(converter, call, flow, bias=bias)
     return activated(converter, call, made, config.get("activation"))
 
 
-def _by_channel(converter: Converter, call: Call, flow: Flow, *, bias: bool, label: bool) -> Flow:
+def _by_channel(
+    converter: Converter, call: Call, flow: Flow, *, bias: bool, part: str = ""
+) -> Flow:
     """A convolution of each channel on its own."""
     config = call.config
     rank = _rank(call, converter, flow)
@@ -114,7 +117,7 @@ def _by_channel(converter: Converter, call: Call, flow: Flow, *, bias: bool, lab
         **around,
         **_starts(converter, config, "depthwise", bias=bias),
     }
-    return converter.add(call, "depthwise", [source], settings, label=label)
+    return converter.add(call, "depthwise", [source], settings, part=part)
 
 
 @says("SeparableConv1D", "SeparableConv2D", "SeparableConvolution2D")
@@ -125,14 +128,14 @@ def _separable(converter: Converter, call: Call, flows: list[Flow]) -> Flow:
     rank = _rank(call, converter, flow)
     if call.first:
         raise Unsaid("it is called twice, with the weights of two of ours")
-    middle = _by_channel(converter, call, flow, bias=False, label=False)
+    middle = _by_channel(converter, call, flow, bias=False, part=DEPTHWISE)
     settings: dict[str, Value] = {
         "filters": config.whole("filters"),
         "kernel": (1,) * rank,
         "bias": bias,
         **_starts(converter, config, "pointwise", bias=bias),
     }
-    made = converter.add(call, "conv", [middle], settings)
+    made = converter.add(call, "conv", [middle], settings, part=POINTWISE)
     return activated(converter, call, made, config.get("activation"))
 
 
