@@ -167,21 +167,13 @@ def imported(
     Raises:
         UserError: CNN669, CNN671.
     """
+    from cnndsl.importers.networks.input_settings import unsaid_preparation
+
     if network.refused and not partial:
         raise _not_said(network, name)
-    if not network.nodes and not network.refused:
-        raise UserError(
-            "CNN671",
-            f"`{name}` has no layers: it gives what it is given",
-            help="give the file of a network; a spec has a layer at least",
-        )
     if not network.nodes:
-        raise UserError(
-            "CNN671",
-            f"no layer of `{name}` can be said in a spec",
-            notes=_refusals(network),
-            help="`docs/bringing-networks.md` lists what can be said",
-        )
+        raise _nothing(network, name)
+    network = replace(network, notes=(*network.notes, *unsaid_preparation(network.inputs)))
     try:
         return _proved(network, blocks=blocks)
     except _Beyond as beyond:
@@ -274,6 +266,22 @@ def _laid_out(network: ImportedNetwork, text: str) -> str:
     lines = [f"# {' '.join(one.split())}" for one in comments]
     printable = "\n".join(line if line.isprintable() else ascii(line)[1:-1] for line in lines)
     return format_source(Source("imported.cnn", f"{printable}\n{text}"))
+
+
+def _nothing(network: ImportedNetwork, name: str) -> UserError:
+    """CNN671, where there is nothing to write."""
+    if not network.refused:
+        return UserError(
+            "CNN671",
+            f"`{name}` has no layers: it gives what it is given",
+            help="give the file of a network; a spec has a layer at least",
+        )
+    return UserError(
+        "CNN671",
+        f"no layer of `{name}` can be said in a spec",
+        notes=_refusals(network),
+        help="`docs/bringing-networks.md` lists what can be said",
+    )
 
 
 def _not_said(network: ImportedNetwork, name: str) -> UserError:

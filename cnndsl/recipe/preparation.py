@@ -28,6 +28,7 @@ from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.types import DType, TensorType
 
 __all__ = [
+    "CHANNELS",
     "SETTINGS",
     "Background",
     "Fit",
@@ -56,6 +57,7 @@ Resample: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
 """How the pixels of a stretched or shrunk picture come about."""
 
 CHANNELS: Mapping[Layout, int] = {"gray": 1, "rgb": 3, "bgr": 3}
+"""How many channels pictures of each layout have."""
 
 
 def _as_numbers(value: object) -> object:

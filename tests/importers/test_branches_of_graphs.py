@@ -123,7 +123,7 @@ def test_a_weight_of_layers_of_two_kinds_is_told_of(tmp_path: Path) -> None:
     ]
     model = model_of(nodes, w=kernels)
     found = import_model(model, tmp_path)
-    assert found.notes == ("`w` is a weight of `conv` and of `upconv`: each has its own copy",)
+    assert found.notes[0] == "`w` is a weight of `conv` and of `upconv`: each has its own copy"
     assert found.params == 90
     assert_same(model, found, tmp_path)
 

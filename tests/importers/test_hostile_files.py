@@ -150,7 +150,7 @@ def test_numbers_in_float16_become_float32_and_it_is_said(tmp_path: Path) -> Non
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
     onnx.save(model, tmp_path / "half.onnx")
     found = cnndsl.import_network(tmp_path / "half.onnx")
-    assert found.notes == ("1 constant of float16 becomes float32",)
+    assert found.notes[0] == "1 constant of float16 becomes float32"
 
 
 def test_a_quantised_model_is_said_to_be_one(tmp_path: Path) -> None:
@@ -187,3 +187,19 @@ def test_archives_that_python_cannot_open_are_an_error(
         with pytest.raises(UserError) as found, open_source(tmp_path / name):
             pass
         assert found.value.code == "CNN650"
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_pictures_whose_preparation_no_file_says_are_told_of(channels: int, tmp_path: Path) -> None:
+    ports = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", channels, 8, 8]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+    ]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]),
+        tmp_path / "m.onnx",
+    )
+    notes = cnndsl.import_network(tmp_path / "m.onnx").notes
+    told = "the file does not say how pictures become the input: as it stands, they are 0 to 255;"
+    assert [note.startswith(told) for note in notes] == ([True] if channels < 4 else [])

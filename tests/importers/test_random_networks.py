@@ -25,7 +25,7 @@ def comes_back(seed: int, form: Form, folder: Path) -> None:
     try:
         found = import_model(model, folder)
     except UserError as error:
-        if error.code != "CNN671" or "no layer of" not in error.message:
+        if error.code != "CNN671" or "no layer" not in error.message:
             raise
         return  # of nothing but `identity` and what training drops there is nothing to write
     if form == "plain":
@@ -39,10 +39,11 @@ def comes_back(seed: int, form: Form, folder: Path) -> None:
     ours = answers(other, {other.graph.input[0].name: given})
     for one, two in zip(theirs, ours, strict=True):
         largest = max(1.0, float(numpy.abs(one).max()))
-        assert numpy.abs(one - two.reshape(one.shape)).max() <= 1e-4 * largest, (seed, text)
+        near = 2e-2 if form == "float16" else 1e-4
+        assert numpy.abs(one - two.reshape(one.shape)).max() <= near * largest, (seed, text)
 
 
-@pytest.mark.parametrize("form", ["plain", "folded"])
+@pytest.mark.parametrize("form", ["plain", "folded", "float16"])
 @pytest.mark.parametrize("seed", range(40))
 def test_a_random_network_comes_back(form: Form, seed: int, tmp_path: Path) -> None:
     comes_back(seed, form, tmp_path)
@@ -58,15 +59,20 @@ def keywords(typed: TypedNetwork) -> list[str]:
     [
         "lrn 5 alpha 0.5 beta 0.5 k 1.0",
         "lrn 11 beta 0.75",
+        "lrn 11 beta 0.4",
+        "lrn 3 beta 0.3 region within",
+        "add(lrn 5 alpha 0.01 k 1.0 -> tanh, lrn 1 alpha 0.5 k 1.0 -> sigmoid)",
         "maxpool [3, 1] stride 2x1 dilation 2x1 padding full",
         "multiply(sumpool 3 stride 1 padding same, sumpool 2 stride 1 padding same)",
         "add(lrn 3 -> tanh, lrn 3 -> relu, prelu, prelu, silu, silu -> tanh)",
         "maximum(lppool 2 stride 1 padding same p 2, lppool 2 stride 1 padding same p 1)",
     ],
 )
-def test_layers_of_many_operators_come_back_whole(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["plain", "folded", "float16"])
+def test_layers_of_many_operators_come_back_whole(text: str, form: Form, tmp_path: Path) -> None:
     network = cnndsl.parse(f"input 4x7x5\n{text}\n")
-    model = bare(pipeline.compile(network.typed))
+    model = bare(pipeline.compile(network.typed, form=form))
     found = import_model(model, tmp_path)
-    assert keywords(found.network) == keywords(network.typed)
-    assert_same(model, found, tmp_path)
+    if form != "float16":  # there a pool's padding is a layer of its own
+        assert keywords(found.network) == keywords(network.typed)
+    assert_same(model, found, tmp_path, 2e-2 if form == "float16" else 1e-3)

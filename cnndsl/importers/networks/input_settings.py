@@ -1,21 +1,22 @@
-"""Says why an input cannot have settings that another tool's file gives it."""
+"""Says which settings of an input from another tool's file are none, and where it has none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from cnndsl.elaborate.values import brief
-from cnndsl.recipe.preparation import SETTINGS, prepare
+from cnndsl.recipe.preparation import CHANNELS, SETTINGS, prepare
 from cnndsl.types import TensorType
 
 if TYPE_CHECKING:
     from cnndsl.elaborate.values import Value
+    from cnndsl.importers.networks.graph import ImportedInput
     from cnndsl.layers.base import Schema
 
-__all__ = ["unfit"]
+__all__ = ["unfit", "unsaid_preparation"]
 
 
 def unfit(settings: Mapping[str, tuple[Value, ...]], type: TensorType) -> tuple[str, str]:
@@ -40,6 +41,19 @@ def unfit(settings: Mapping[str, tuple[Value, ...]], type: TensorType) -> tuple[
         name = fault.blame[0]
         return _written(name, settings.get(name, ())), fault.message
     return "", ""
+
+
+def unsaid_preparation(inputs: Sequence[ImportedInput]) -> Iterator[str]:
+    """A note for each input of pictures whose file does not say what is done to them."""
+    for one in inputs:
+        dims = one.type.dims
+        if not one.settings and len(dims) == 3 and dims[0] in CHANNELS.values():
+            name = "" if len(inputs) == 1 else f" `{one.name}`"
+            yield (
+                f"the file does not say how pictures become the input{name}: as it stands, they are"
+                " 0 to 255; if it was trained otherwise, say so in the input's braces, as"
+                " `scale 1/255`, `mean …` and `std …`"
+            )
 
 
 def _written(name: str, values: tuple[Value, ...]) -> str:

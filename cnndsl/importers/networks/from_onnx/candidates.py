@@ -15,8 +15,9 @@ from cnndsl.types import TensorType
 
 if TYPE_CHECKING:
     from cnndsl.elaborate.values import Value
+    from cnndsl.importers.networks.from_onnx.graph import OnnxGraph
 
-__all__ = ["CANDIDATES", "Candidate", "Facts", "Search", "Settings"]
+__all__ = ["CANDIDATES", "Candidate", "Facts", "Search", "Settings", "facts_of"]
 
 Candidate: TypeAlias = "dict[str, Value]"
 """Settings to begin with."""
@@ -136,7 +137,8 @@ def _local(type: TensorType, facts: Facts) -> Iterator[Candidate]:
 def _lrn(type: TensorType, facts: Facts) -> Iterator[Candidate]:
     for region in ("across", "within"):
         for size in range(1, 16, 2):
-            for beta in (0.75, 0.5, 1.0):
+            # Others are no roots, and all emitted alike: 0.4 stands for what the graph has.
+            for beta in (0.75, 0.5, 1.0, 0.4):
                 yield {"size": size, "region": region, "beta": beta}
 
 
@@ -168,7 +170,7 @@ CANDIDATES: Mapping[str, Search] = MappingProxyType(
         "groupnorm": _search("Reshape", "InstanceNormalization", _groups),
         "rmsnorm": _search("Mul", "ReduceMean Sqrt Div", _norms),
         "l2norm": _search("ReduceL2", "Max Div", _plain({}, {"scale": 1.0})),
-        "lrn": _search("Mul", "Div", _lrn),
+        "lrn": _search("Mul", "", _lrn),
         "subsample": _search("AveragePool", "Mul Add", _windows({})),
         "lppool": _search("Mul Abs Pow", "AveragePool Where", _windows({"p": 2.0}, {"p": 1.0})),
         "sumpool": _search("AveragePool", "Mul", _windows({})),
@@ -185,3 +187,27 @@ CANDIDATES: Mapping[str, Search] = MappingProxyType(
     }
 )
 """By keyword: how it is looked for, larger layers before those that are in them."""
+
+
+def facts_of(graph: OnnxGraph) -> Facts:
+    """What the settings of layers could be taken from."""
+    windows = {
+        tuple(
+            tuple(node.attributes.get(name, usual))
+            for name, usual in (
+                ("kernel_shape", ()),
+                ("strides", [1] * len(node.attributes.get("kernel_shape", ()))),
+                ("pads", [0] * 2 * len(node.attributes.get("kernel_shape", ()))),
+            )
+        )
+        for node in graph.nodes
+        if node.op == "AveragePool"
+    }
+    floats = [(name, one) for name, one in graph.constants.items() if one.dtype.kind == "f"]
+    return Facts(
+        tuple(sorted(windows)),  # type: ignore[arg-type]
+        tuple((one, name in graph.weights) for name, one in floats if one.ndim == 2),
+        tuple(one.shape for name, one in floats if one.ndim >= 4 and name in graph.weights),
+        tuple({shape[2:]: None for shape in graph.shapes.values() if len(shape) == 4}),
+        tuple({float(one.reshape(-1)[0]): None for _, one in floats if one.size == 1}),
+    )

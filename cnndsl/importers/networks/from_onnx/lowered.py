@@ -21,7 +21,7 @@ import numpy
 from typing_extensions import override
 
 from cnndsl.elaborate.bound import validate
-from cnndsl.importers.networks.from_onnx.candidates import CANDIDATES, Candidate, Facts
+from cnndsl.importers.networks.from_onnx.candidates import CANDIDATES, Candidate, facts_of
 from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode, in_order
 from cnndsl.importers.networks.from_onnx.quotients import with_quotients
 from cnndsl.importers.networks.from_onnx.usual_forms import in_usual_forms
@@ -39,7 +39,11 @@ __all__ = ["LAYER", "with_layers"]
 LAYER = "Layer"
 """The operator of a node that stands for one of our layers as a whole."""
 
+_NEAR = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""How far apart, of their size, neighbours in a type may be; for float32 it may be 1e-5."""
+
 _MOST_TRIALS = 2000
+_MOST_TWINS = 8
 
 
 class _Differs(Exception):  # noqa: N818 (it is a finding, which its catcher handles)
@@ -68,6 +72,10 @@ class _Matcher(Builder[_Symbol]):
     numbers: list[tuple[float, float]] = field(default_factory=list)
     used: list[OnnxNode] = field(default_factory=list)
     met: set[int] = field(default_factory=set)
+    passed_over: frozenset[int] = frozenset()
+    """Nodes that led nowhere."""
+    doubtful: int | None = None
+    """The first node that was taken where there were others."""
 
     @override
     def op(self, op_type: str, *inputs: _Symbol | None, **attributes: Attribute) -> _Symbol:
@@ -81,12 +89,15 @@ class _Matcher(Builder[_Symbol]):
             return [_Symbol(computed=(op_type, inputs, attributes, at)) for at in range(count)]
         # Of twins, the one that has not been met: a lowering emits them in the graph's order.
         nodes = self.index.nodes(op_type, inputs)
-        left = [one for one in nodes if id(one) not in self.index.taken]
+        wrong = self.index.taken | self.passed_over if self.passed_over else self.index.taken
+        left = [one for one in nodes if id(one) not in wrong]
         for node in sorted(left, key=lambda one: id(one) in self.met):
             before = dict(self.weights), list(self.numbers)
             if self._fits(node, inputs, attributes):
                 self.used.append(node)
                 self.met.add(id(node))
+                if len(left) > 1 and self.doubtful is None:
+                    self.doubtful = id(node)
                 return [_Symbol(name) for name in node.outputs[:count]]
             self.weights, self.numbers = before
         raise _Differs
@@ -138,7 +149,8 @@ class _Matcher(Builder[_Symbol]):
         if ours.dtype.kind != theirs.dtype.kind or ours.size != theirs.size:
             return False
         if ours.dtype.kind != "f" or self.exact:
-            same = numpy.allclose(ours.reshape(-1), theirs.reshape(-1), rtol=1e-5, atol=0)
+            near = _NEAR.get(theirs.dtype.name, 1e-5)
+            same = numpy.allclose(ours.reshape(-1), theirs.reshape(-1), rtol=near, atol=0)
             return bool(same)
         self.numbers += zip(ours.reshape(-1).tolist(), theirs.reshape(-1).tolist(), strict=True)
         return True
@@ -249,7 +261,7 @@ def _recognised(
     raw: OnnxGraph, graph: OnnxGraph, types: Mapping[str, TensorType]
 ) -> list[OnnxNode]:
     """Nodes that stand for whole layers: each reads streams and weights, and gives their value."""
-    index, facts = _Index(raw), _facts(graph)
+    index, facts = _Index(raw), facts_of(graph)
     found: list[OnnxNode] = []
     for keyword, search in CANDIDATES.items():
         if not search.needs <= index.operators:
@@ -270,30 +282,6 @@ def _recognised(
                     index.taken.update(map(id, used))
                     found.append(node)
     return found
-
-
-def _facts(graph: OnnxGraph) -> Facts:
-    """What the settings of layers could be taken from."""
-    windows = {
-        tuple(
-            tuple(node.attributes.get(name, usual))
-            for name, usual in (
-                ("kernel_shape", ()),
-                ("strides", [1] * len(node.attributes.get("kernel_shape", ()))),
-                ("pads", [0] * 2 * len(node.attributes.get("kernel_shape", ()))),
-            )
-        )
-        for node in graph.nodes
-        if node.op == "AveragePool"
-    }
-    floats = [(name, one) for name, one in graph.constants.items() if one.dtype.kind == "f"]
-    return Facts(
-        tuple(sorted(windows)),  # type: ignore[arg-type]
-        tuple((one, name in graph.weights) for name, one in floats if one.ndim == 2),
-        tuple(one.shape for name, one in floats if one.ndim >= 4 and name in graph.weights),
-        tuple({shape[2:]: None for shape in graph.shapes.values() if len(shape) == 4}),
-        tuple({float(one.reshape(-1)[0]): None for _, one in floats if one.size == 1}),
-    )
 
 
 def _tried(
@@ -367,17 +355,24 @@ def _matched(
     if len(types) != (layer.streams or 1) or any(True for _ in layer.faults(*types)):
         return None
     own = {one.name: one.shape for one in layer.weights(*types)}
-    matcher = _Matcher(index, exact, own)
     context = LoweringContext(
         tuple(_Symbol(name) for name, _ in streams),
         types,
         layer.output(*types),
         {name: _Symbol(role=name) for name in own},
     )
-    try:
-        symbol = layer.lower(matcher, context)
-    except _Differs:
-        return None
-    if not symbol.name or symbol.name == streams[0][0] or not matcher.used:
-        return None
-    return matcher, symbol
+    passed_over: frozenset[int] = frozenset()
+    while len(passed_over) <= _MOST_TWINS:
+        matcher = _Matcher(index, exact, own, passed_over=passed_over)
+        try:
+            symbol = layer.lower(matcher, context)
+        except _Differs:
+            # Of twins that begin alike the first need not be the one that is meant.
+            if matcher.doubtful is None:
+                return None
+            passed_over |= {matcher.doubtful}
+            continue
+        if not symbol.name or symbol.name == streams[0][0] or not matcher.used:
+            return None
+        return matcher, symbol
+    return None
