@@ -20,6 +20,8 @@ _WORDS = frozenset(
 _SEPARATORS = re.compile(r"[./:]+")
 _LONGEST = 40
 """Longer names are cut: no line has room for them."""
+_LONGEST_PATH = 60
+"""With dots they may be longer."""
 
 
 def legal(name: str) -> str:
@@ -30,7 +32,11 @@ def legal(name: str) -> str:
     """
     text = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
     if len(text) > _LONGEST:
-        text = text[-_LONGEST:].strip("_")
+        cut, whole = text[-_LONGEST:], text[-_LONGEST:].partition("_")[2]
+        # A word that was cut goes, unless little would be left.
+        text = (whole if text[-_LONGEST - 1] != "_" and 2 * len(whole) > _LONGEST else cut).strip(
+            "_"
+        )
     return f"_{text}" if text[:1].isdigit() else text
 
 
@@ -67,6 +73,7 @@ class Namer:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {*keywords(), *map(str.lower, STATEMENT_WORDS), *_WORDS, *FUNCTIONS, *taken}
+        self._reserved = frozenset(self._taken)
 
     @classmethod
     def of_parameters(cls) -> Namer:
@@ -87,5 +94,21 @@ class Namer:
         while name in self._taken:
             name = f"{base}_{number}" if base[-1:].isdigit() else f"{base}{number}"
             number += 1
+        self._taken.add(name)
+        return name
+
+    def take_path(self, wanted: str, otherwise: str = "value") -> str:
+        """The same with the dots of a label: a layer's name may have them.
+
+        >>> names = Namer()
+        >>> names.take_path("conv.1"), names.take_path("layer1.0/conv-1"), names.take_path("fc.6")
+        ('conv_1', 'layer1.0.conv_1', 'fc.6')
+        """
+        parts = [re.sub(r"[^A-Za-z0-9]+", "_", one).strip("_") for one in parts_of(wanted)]
+        name = ".".join(one for one in parts if one)
+        first, dot, _ = name.partition(".")
+        is_one = dot and not first[0].isdigit() and first not in self._reserved
+        if not is_one or name in self._taken or len(name) > _LONGEST_PATH:
+            return self.take(wanted, otherwise)
         self._taken.add(name)
         return name

@@ -47,10 +47,13 @@ def named(
     main: Sequence,
     blocks: Items[Definition],
     words: Items[str] = (),
+    *,
+    dotted: bool = False,
 ) -> Names:
     """The names of all values that need one, or have one that is worth keeping.
 
-    ``words`` are other names that the spec has: parameters.
+    ``words`` are other names that the spec has: parameters. With ``dotted``, names have the dots of
+    labels: ``layer1.0.conv1``.
     """
     names = Names()
     block_names = [block.name for block in blocks]
@@ -65,7 +68,7 @@ def named(
             names.values[one.name] = namer.take(one.name, "input_1")
     beside = (*list(network.outputs.items())[1:], *network.heads.items())
     outputs = {value: name for name, value in beside}
-    _name_main(network, main, names, namer, outputs)
+    _name_main(network, main, names, namer, outputs, dotted=dotted)
     return names
 
 
@@ -75,8 +78,14 @@ def _name_main(
     names: Names,
     namer: Namer,
     outputs: dict[str, str],
+    *,
+    dotted: bool,
 ) -> None:
-    """Names on the top level: those that are read, then those that the source gives."""
+    """Names on the top level: those that are read, then those that the source gives.
+
+    With ``dotted``, those that the source gives in branches too: there are no blocks around them.
+    """
+    take = namer.take_path if dotted else namer.take
     read = {*references(main), *outputs}
     prefixes = _own_prefixes(network, main)
     prefix = len(parts_of(common_label([node.label for node in network.nodes if node.label])))
@@ -84,7 +93,7 @@ def _name_main(
         if isinstance(item, CallItem | RepeatItem):
             wanted = outputs.get(item.outputs[0]) or prefixes.get(id(item), "")
             if wanted or item.outputs[0] in read:
-                label = namer.take(wanted, "stage")
+                label = take(wanted, "stage")
                 names.calls[id(item)] = names.values[item.outputs[0]] = label
         if isinstance(item, CallItem):
             continue
@@ -94,11 +103,9 @@ def _name_main(
                     continue
                 label = ".".join(parts_of(_label(network, one))[prefix:])
                 if value in read:
-                    names.values[value] = namer.take(
-                        outputs.get(value) or label, _fallback(one, at)
-                    )
-                elif one is item and label and _is_worth(one, label):
-                    names.values[value] = namer.take(label)
+                    names.values[value] = take(outputs.get(value) or label, _fallback(one, at))
+                elif (dotted or one is item) and label and _is_worth(one, label, dotted=dotted):
+                    names.values[value] = take(label)
 
 
 def _names_within(network: ImportedNetwork, seq: Sequence, namer: Namer) -> dict[str, str]:
@@ -145,7 +152,7 @@ def _fallback(item: Item, at: int) -> str:
     return "skip"
 
 
-def _is_worth(item: Item, label: str) -> bool:
+def _is_worth(item: Item, label: str, *, dotted: bool) -> bool:
     """Whether a label that nothing reads says something."""
     if not isinstance(item, LayerItem | JoinItem):
         return False
@@ -155,7 +162,9 @@ def _is_worth(item: Item, label: str) -> bool:
     is_pool = item.keyword.endswith("pool")
     if not (has_weights or is_pool or isinstance(item, JoinItem)):
         return False
-    last = parts_of(label)[-1].lower() if parts_of(label) else ""
+    *outer, last = parts_of(label.lower()) or ("",)
+    if dotted and outer:
+        return True
     return not re.fullmatch(rf"{item.keyword}_?\d*", last) or item.keyword in ("conv", "dense")
 
 

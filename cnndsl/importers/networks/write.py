@@ -63,7 +63,7 @@ def written(
         compressed(program, others)
     program.main, head = with_classes(network, program.main)
     definitions = named_blocks(program)
-    names = named(network, program.main, list(definitions.values()))
+    names = named(network, program.main, list(definitions.values()), dotted=not blocks)
     tree = module(network, program.main, definitions, names, rule, labels or {}, expected, head)
     return Written(print_module(tree), network, tuple(_order(program.main)))
 
