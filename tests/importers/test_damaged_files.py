@@ -172,3 +172,25 @@ def test_settings_of_keras_that_are_none_are_refused(
     with pytest.raises(UserError) as refused:
         cnndsl.import_network(tmp_path / "model.json")
     assert why in f"{refused.value.message} {refused.value.notes}"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "help"),
+    [
+        ("m.keras", b"\x98\x01\x02", "write it by `model.save('model.keras')`"),
+        ("m.keras", b"", "write it by `model.save('model.keras')`"),
+        ("m.onnx", b"\x98\x01\x02", "give a model as `onnx.save` and the exporters"),
+        ("m.cfg", b"\x98\x01\x02", "give the text, not a binary form of it"),
+        ("gone.onnx", None, "look whether the file is there"),
+        ("gone.keras", None, "look whether the file is there"),
+        ("gone.prototxt", None, "look whether the file is there"),
+    ],
+)
+def test_what_helps_is_said_for_each_format(
+    name: str, data: bytes | None, help: str, tmp_path: Path
+) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError) as refused:
+        cnndsl.import_network(tmp_path / name)
+    assert refused.value.help.startswith(help)

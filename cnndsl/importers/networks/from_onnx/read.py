@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_onnx", "read_onnx_model"]
 
+_AS_FLOATS = "export the network with inputs of float32"
 _FLOATS = {"FLOAT": "", "FLOAT16": "float16", "BFLOAT16": "bfloat16", "DOUBLE": "float64"}
 
 
@@ -142,10 +143,11 @@ def _add_inputs(
         if kind in ("INT32", "INT64"):
             if not (rows := vocabulary(graph, one)):
                 why = f"its input `{one}` is of whole numbers that no table is read by"
-                raise unreadable(name, why)
+                raise unreadable(name, why, _AS_FLOATS)
             type = TensorType(dims, DType.INT64, rows)
         elif kind not in (*_FLOATS, "UINT8", "INT8"):
-            raise unreadable(name, f"its input `{one}` is of {kind.lower()}, not of numbers")
+            why = f"its input `{one}` is of {kind.lower()}, not of numbers"
+            raise unreadable(name, why, _AS_FLOATS)
         elif kind in ("UINT8", "INT8"):
             builder.notes.append(f"the input `{one}` takes {kind.lower()}, and the spec's float32")
         translator.values[one] = builder.input(one, type)

@@ -41,7 +41,8 @@ def opened(path: str | os.PathLike[str]) -> onnx.ModelProto:
         with open_regular(path, most=_LARGEST) as file:
             model: onnx.ModelProto = onnx.ModelProto.FromString(file.read())
     except OSError as error:
-        raise unreadable(name, reason(error)) from error
+        help = "look whether the file is there, and whether you may read it"
+        raise unreadable(name, reason(error), help) from error
     except DecodeError as error:
         raise unreadable(name, "it is no ONNX model, or only a part of one") from error
     if not model.HasField("graph") or not model.graph.output:
@@ -51,13 +52,12 @@ def opened(path: str | os.PathLike[str]) -> onnx.ModelProto:
     return _without_functions(model, name)
 
 
-def unreadable(name: str, why: str) -> UserError:
+_AS_WRITTEN = "give a model as `onnx.save` and the exporters of other tools write it"
+
+
+def unreadable(name: str, why: str, help: str = _AS_WRITTEN) -> UserError:
     """CNN665."""
-    return UserError(
-        "CNN665",
-        f"cannot read the network in `{name}`: {why}",
-        help="give a model as `onnx.save` and the exporters of other tools write it",
-    )
+    return UserError("CNN665", f"cannot read the network in `{name}`: {why}", help=help)
 
 
 def opset_of(model: onnx.ModelProto) -> int:

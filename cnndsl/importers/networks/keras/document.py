@@ -51,7 +51,14 @@ def open_document(path: Path) -> Document:
     if is_archive:
         found, version = _archived(path)
     else:
-        found, version = _parsed(os.fspath(path), read_regular(path, MOST_BYTES)), ""
+        data = read_regular(path, MOST_BYTES)
+        if path.suffix.lower() == ".keras" and not data.lstrip().startswith(b"{"):
+            raise UserError(
+                "CNN683",
+                f"{path.name} is damaged, or no file of Keras's: it is neither an archive nor JSON",
+                help="write it by `model.save('model.keras')`",
+            )
+        found, version = _parsed(os.fspath(path), data), ""
     if not isinstance(found, dict) or not isinstance(found.get("class_name"), str):
         raise UserError(
             "CNN683",
