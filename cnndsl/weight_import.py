@@ -130,11 +130,16 @@ def _described(
     from dataclasses import replace
 
     from cnndsl.importers.weights.bringing import bring
+    from cnndsl.importers.weights.name_map import parse_rules
     from cnndsl.runtime.model import Model
 
     sizes = {"": network.types[0].dims} if len(network.network.inputs) == 1 else None
-    found = import_network(path, sizes=sizes, blocks=False).network
-    weights = bring(found, source, eps=eps, key=key).arrays
+    described = import_network(path, sizes=sizes, blocks=False)
+    found = described.network
+    try:
+        weights = bring(found, source, parse_rules(described.name_map), eps=eps, key=key).arrays
+    except UserError:  # the file of weights may have other names than the description
+        weights = bring(found, source, eps=eps, key=key).arrays
     return Model(replace(pipeline.answering(found), weights=dict(weights)), device="cpu")
 
 

@@ -98,6 +98,18 @@ def test_layers_of_models_in_a_model_are_paired_by_their_names(tmp_path: Path) -
     numpy.testing.assert_allclose(given, right, rtol=1e-4, atol=1e-5)
 
 
+def test_branches_that_keras_orders_otherwise_are_proved(tmp_path: Path) -> None:
+    layers = keras.layers
+    entry = keras.Input((10, 10, 3))
+    left, right_arm = layers.Conv2D(4, 3, name="a")(entry), layers.Conv2D(4, 3, name="b")(entry)
+    pair = keras.Sequential([layers.Conv2D(4, 3, name="conv")], name="pair")
+    left, right_arm = pair(layers.ReLU()(left)), layers.Conv2D(4, 3, name="d")(right_arm)
+    model = keras.Model(entry, layers.Concatenate()([right_arm, left]))
+    right, given, shown = answers(with_random_weights(model), tmp_path, pictures(10, 10, 3))
+    numpy.testing.assert_allclose(given, right, rtol=1e-4, atol=1e-5)
+    assert "proved: both answer alike" in shown
+
+
 def test_scales_of_channels_are_brought(tmp_path: Path) -> None:
     convnext: Any = import_module("keras.src.applications.convnext")
     layers = keras.layers
