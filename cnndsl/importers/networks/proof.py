@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.importers.networks.graph import ImportedNetwork, ImportedNode
-from cnndsl.importers.networks.settings import brief_settings
+from cnndsl.importers.networks.settings import brief_settings, same_settings
 from cnndsl.layers.split import Part
 from cnndsl.types import TensorType
 
@@ -100,7 +100,7 @@ def _compare(
         raise Mismatch(f"{where} is another part")
     types: list[TensorType] = [network.types[one] for one in node.inputs]
     wanted, given = brief_settings(ours, types), brief_settings(theirs, types)
-    if wanted != given:
+    if not same_settings(wanted, given):
         raise Mismatch(f"{where} has {given}, not {wanted}")
     if typed.types[position] != node.types[index]:
         raise Mismatch(f"{where} gives {typed.types[position]}, not {node.types[index]}")

@@ -22,7 +22,14 @@ from cnndsl.types import TensorType
 if TYPE_CHECKING:
     from cnndsl.elaborate.values import Value
 
-__all__ = ["ROUNDING", "brief_number", "brief_settings", "defaults_of", "roundings"]
+__all__ = [
+    "ROUNDING",
+    "brief_number",
+    "brief_settings",
+    "defaults_of",
+    "roundings",
+    "same_settings",
+]
 
 ROUNDING = "rounding"
 
@@ -60,6 +67,23 @@ def brief_settings(layer: Layer, types: Sequence[TensorType]) -> dict[str, Value
         if _spread(found["stride"], rank) == _spread(found.get("kernel"), rank):
             del found["stride"]
     return found
+
+
+def same_settings(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:
+    """Whether settings are the same, where a number that was shortened may be so once more.
+
+    >>> same_settings({"rate": 0.08571429}, {"rate": 0.0857143})
+    True
+    """
+    return one.keys() == other.keys() and all(_same(one[name], other[name]) for name in one)
+
+
+def _same(one: Value, other: Value) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= 2 * _NEXT * abs(one)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one == other
 
 
 def roundings(layer: Layer, types: Sequence[TensorType]) -> frozenset[str]:

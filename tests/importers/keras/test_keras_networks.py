@@ -12,6 +12,7 @@ import numpy
 import pytest
 from imported_runs import checked, counts, outputs_of
 
+import cnndsl
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import UserError
 from cnndsl.importers.networks.graph import ImportedNetwork, ImportedNode
@@ -208,3 +209,10 @@ def test_what_is_no_json_is_refused_at_its_place(tmp_path: Path) -> None:
     [found] = caught.value.diagnostics
     assert (found.code, found.message) == ("CNN680", "no JSON: expecting value")
     assert found.span.first.line == 2
+
+
+def test_a_rate_that_is_no_short_number_is_the_same_when_it_was_read(tmp_path: Path) -> None:
+    layers = [("Dropout", {"rate": 0.2 * at / 21}) for at in range(1, 21)]
+    (tmp_path / "m.json").write_text(json.dumps(model(*layers, shape=(4,))), encoding="utf-8")
+    imported = cnndsl.import_network(tmp_path / "m.json")
+    assert "dropout 0.08571429" in imported.text
