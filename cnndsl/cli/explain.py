@@ -20,7 +20,11 @@ __all__ = ["explain"]
 
 @click.command(epilog="\b\nExample:\n  cnndsl explain lenet5:C3")
 @click.argument(
-    "what", required=False, metavar="[CODE|SPEC:LAYER]", shell_complete=complete_explained
+    "words",
+    nargs=-1,
+    required=False,
+    metavar="[CODE|SPEC:LAYER]",
+    shell_complete=complete_explained,
 )
 @click.option(
     "--format",
@@ -32,7 +36,7 @@ __all__ = ["explain"]
 @click.option("--markdown", "style", flag_value="markdown", help="The same as --format markdown.")
 @parameters_option
 def explain(
-    what: str | None, form: str | None, style: str | None, parameters: dict[str, object]
+    words: tuple[str, ...], form: str | None, style: str | None, parameters: dict[str, object]
 ) -> None:
     """Print the page about an error CODE, or the arithmetic of a LAYER.
 
@@ -41,6 +45,7 @@ def explain(
     are specs. What is printed is how its output, parameters, MACs, receptive field and memory are
     reckoned. Without an argument, list all codes.
     """
+    what = _one(words)
     if form and style and form != style:
         raise click.UsageError(f"--{style} and --format {form} do not go together")
     style = form or style
@@ -57,6 +62,16 @@ def explain(
         )
     name = _known(what)
     click.echo(resources.error_page(name).read_text(encoding="utf-8").rstrip())
+
+
+def _one(words: tuple[str, ...]) -> str | None:
+    """The one argument, or none; two are often a spec and its layer."""
+    if len(words) <= 1:
+        return words[0] if words else None
+    hint = ""
+    if len(words) == 2 and ":" not in "".join(words) and not words[0].upper().startswith("CNN"):
+        hint = f"; a layer is named '{words[0]}:{words[1]}'"
+    raise click.UsageError(f"one argument is explained at a time, not {len(words)}{hint}")
 
 
 def _arithmetic(spec: str, layer: str, style: str, parameters: dict[str, object]) -> str:

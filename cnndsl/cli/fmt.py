@@ -131,9 +131,12 @@ def _standard_input() -> str:
 
 
 def _text(path: Path, name: str) -> str:
-    from cnndsl.elaborate.modules import read_text
+    from cnndsl.elaborate.modules import read_text, shipped_specs
     from cnndsl.pipeline import current_limits
 
+    if name in shipped_specs() and not path.exists():
+        message = f"`{name}` is a shipped network, and here is no file of this name"
+        raise UserError("CNN005", message, help="give the path of a file or a folder")
     return read_text(path, current_limits(), name)
 
 

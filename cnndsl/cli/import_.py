@@ -30,9 +30,7 @@ def _sizes(
 
 
 @click.command("import", epilog="\b\nExample:\n  cnndsl import net.onnx -o imported.cnn")
-@click.argument(
-    "file", shell_complete=complete_files(".onnx", ".prototxt", ".cfg", ".json", ".keras")
-)
+@click.argument("file", shell_complete=complete_files(*_ENDINGS))
 @click.option("-o", "output", metavar="SPEC.cnn", help="The spec to write; by default FILE.cnn.")
 @click.option(
     "--input",
@@ -76,8 +74,12 @@ def import_(
     target = spec.with_suffix(".safetensors")
     names = spec.with_suffix(".map")
     taken = [path for path in (spec, target, names) if path.exists()]
-    if taken and not force:
-        raise click.UsageError(f"`{visible(str(taken[0]))}` is there already: add --force, or -o")
+    # Of a file that cannot be imported at all, that is what counts.
+    if taken and not force and file.lower().endswith(_ENDINGS):
+        raise click.UsageError(
+            f"`{visible(str(taken[0]))}` is there already: write over it by --force, or give"
+            " another name by -o"
+        )
     found = import_network(
         file, sizes=sizes, samples=samples or 0, partial=partial, blocks=not flat
     )

@@ -31,7 +31,7 @@ VERBS = MappingProxyType(
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),
         "schema": ("cnndsl.cli.schema:schema", "Print the JSON schema of a verb's JSON."),
         "diff": ("cnndsl.cli.diff:diff", "Say what changed from one network to another."),
-        "explain": ("cnndsl.cli.explain:explain", "Print the page about an error code."),
+        "explain": ("cnndsl.cli.explain:explain", "Explain an error code, or a layer's numbers."),
         "lsp": (
             "cnndsl.cli.lsp:lsp",
             "Serve an editor: problems, shapes and completion as you type.",

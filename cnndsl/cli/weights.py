@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["weights"]
 
 _ENDINGS = (
-    *(".safetensors", ".pt", ".pth", ".bin", ".h5", ".keras", ".caffemodel", ".onnx"),
+    *(".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".h5", ".keras", ".caffemodel", ".onnx"),
     *(".weights", ".npz"),
 )
 
@@ -116,9 +116,9 @@ def weights(
 ) -> None:
     """Bring weights that another tool trained: FILE becomes the weights of SPEC.
 
-    FILE is PyTorch's (.safetensors, .pt, .pth, .bin), Keras's (.weights.h5, .keras, .h5), Caffe's
-    (.caffemodel), Darknet's (.weights), an ONNX model, or NumPy's (.npz, a folder of .npy). Nothing
-    in it is run.
+    FILE is PyTorch's (.safetensors, .pt, .pth, .bin, .ckpt), Keras's (.weights.h5, .keras, .h5),
+    Caffe's (.caffemodel), Darknet's (.weights), an ONNX model, or NumPy's (.npz, a folder of .npy).
+    Nothing in it is run.
 
     Layers are paired by names, where the spec has those of the file; by the names that torchvision
     and timm give; else by order and shape. What --map says counts first, and whatever is in doubt

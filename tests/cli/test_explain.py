@@ -97,6 +97,8 @@ def test_a_path_with_a_colon_and_a_model_are_explained(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["lenet5"], "to explain a layer, name it: 'cnndsl explain lenet5:LAYER'"),
+        (["lenet5", "C3"], "not 2; a layer is named 'lenet5:C3'"),
+        (["CNN301", "CNN302"], "one argument is explained at a time, not 2"),
         (["lenet5:"], "name a layer or a line behind the colon"),
         (["README.md"], "to explain a layer, name it: 'cnndsl explain README.md:LAYER'"),
         (["CNN301", "--latex"], "a page about a code has no such options"),

@@ -104,6 +104,12 @@ def test_a_file_with_mistakes_stays_and_the_others_are_formatted(spec: Path) -> 
     assert "error[CNN005]" in result.stderr
 
 
+def test_a_shipped_network_is_no_file_to_lay_out() -> None:
+    result = fmt("lenet5")
+    assert result.exit_code == 1
+    assert "`lenet5` is a shipped network" in result.stderr
+
+
 def test_what_is_wrong_with_the_network_is_no_matter(spec: Path) -> None:
     spec.write_text("konv  3\n")
     assert fmt(str(spec)).exit_code == 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 import pytest
-from documents import ROOT, fences
+from documents import ROOT, documents, fences, name_of
 
 from cnndsl import resources
 from cnndsl.diagnostics.render import render_text
@@ -52,6 +53,20 @@ def test_the_error_shown_is_the_real_one() -> None:
     [problem] = check_text(spec.text, "alexnet.cnn").diagnostics
     assert problem.code == "CNN301"
     assert render_text((problem,)) in TEXT
+
+
+@pytest.mark.parametrize("page", documents(), ids=name_of)
+def test_a_fence_ends_before_the_next_one_begins(page: Path) -> None:
+    opened = ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if (fence := re.match(r"(`{3,}|~{3,})([^`]*)$", line)) is None:
+            continue
+        if not opened:
+            opened = fence[1]
+        elif fence[1] == opened:
+            assert not fence[2].strip(), f"{line} stands in a block that was not closed"
+            opened = ""
+    assert not opened
 
 
 def links() -> list[tuple[str, str]]:

@@ -88,3 +88,13 @@ def test_the_command_names_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ]
     again = CliRunner().invoke(main, ["import", "row.prototxt", "-o", "row.cnn"])
     assert again.exit_code == 2
+
+
+def test_of_a_file_of_no_format_its_own_name_is_not_offered_to_be_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "row.cnn").write_text("input 1x8x8\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["import", "row.cnn"])
+    assert "CNN670" in result.output
+    assert "--force" not in result.output
