@@ -18,6 +18,7 @@ from cnndsl.cli.options import (
     weights_option,
 )
 from cnndsl.cli.quantization import check_quantize, comparison, quantized
+from cnndsl.cli.writing_verb import WritingVerb
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.emit import STAGES, TAKES, Stage, emit
 
@@ -42,7 +43,8 @@ def _batch(ctx: click.Context, option: click.Parameter, text: str) -> int | None
 
 # Long, because its parameters are the options of the command.
 @click.command(
-    epilog=("\b\nExample:\n  cnndsl compile net.cnn --weights net.safetensors -o net.onnx")
+    cls=WritingVerb,
+    epilog=("\b\nExample:\n  cnndsl compile net.cnn --weights net.safetensors -o net.onnx"),
 )
 @click.argument("spec", shell_complete=complete_specs)
 @click.option("-o", "output", metavar="MODEL.onnx", help="The file to write; by default SPEC.onnx.")

@@ -9,6 +9,7 @@ import click
 
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.writing_verb import WritingVerb
 from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ __all__ = ["draw"]
 
 
 @click.command(
+    cls=WritingVerb,
     epilog=(
         "\b\nExample:\n  cnndsl draw lenet5 -o lenet5.svg\n  cnndsl draw lenet5 -o - --format dot"
-    )
+    ),
 )
 @click.argument("spec", shell_complete=complete_specs)
 @click.option(

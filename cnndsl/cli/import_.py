@@ -9,6 +9,7 @@ import click
 
 from cnndsl.cli.completion import complete_files
 from cnndsl.cli.options import color_option
+from cnndsl.cli.writing_verb import WritingVerb
 from cnndsl.diagnostics.render.characters import visible
 
 __all__ = ["import_"]
@@ -29,7 +30,9 @@ def _sizes(
     return found
 
 
-@click.command("import", epilog="\b\nExample:\n  cnndsl import net.onnx -o imported.cnn")
+@click.command(
+    "import", cls=WritingVerb, epilog="\b\nExample:\n  cnndsl import net.onnx -o imported.cnn"
+)
 @click.argument("file", shell_complete=complete_files(*_ENDINGS))
 @click.option("-o", "output", metavar="SPEC.cnn", help="The spec to write; by default FILE.cnn.")
 @click.option(

@@ -15,6 +15,7 @@ from cnndsl.cli.columns import WIDTH, padded, width
 from cnndsl.cli.completion import complete_files, complete_specs
 from cnndsl.cli.models import Parameters
 from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.writing_verb import WritingVerb
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
 
@@ -34,9 +35,10 @@ _ENDINGS = (
 
 # Long, because its parameters are the options of the command.
 @click.command(
+    cls=WritingVerb,
     epilog="\b\nExample:\n"
     "  cnndsl weights net.cnn theirs.pt -o net.safetensors\n"
-    "  cnndsl weights net.cnn net.safetensors --export pytorch -o ours.pt"
+    "  cnndsl weights net.cnn net.safetensors --export pytorch -o ours.pt",
 )
 @click.argument("spec", shell_complete=complete_specs)
 @click.argument("file", shell_complete=complete_files(*_ENDINGS))

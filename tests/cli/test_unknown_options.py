@@ -95,3 +95,17 @@ def test_examples_in_a_help_stand_on_lines_of_their_own(verb: str) -> None:
     lines = CliRunner().invoke(main, [verb, "--help"]).stdout.splitlines()
     examples = [line for line in lines if line.strip().startswith(f"cnndsl {verb} ")]
     assert len(examples) >= 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("draw", "lenet5"),
+        ("compile", "lenet5"),
+        ("import", "net.onnx"),
+        ("weights", "lenet5", "net.onnx"),
+    ],
+)
+def test_a_file_to_write_without_its_option_is_told_so(words: tuple[str, ...]) -> None:
+    assert "the file to write is given by '-o out.svg'" in said(*words, "out.svg")
+    assert "'a b' is more than this verb takes" in said(*words, "a", "b")
