@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from typing_extensions import override
 
 __all__ = ["WritingVerb"]
 
@@ -10,6 +11,7 @@ __all__ = ["WritingVerb"]
 class WritingVerb(click.Command):
     """A command with ``-o FILE``, after whose arguments people write the file alone."""
 
+    @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; of one argument too many, the error names ``-o``."""
         ctx.allow_extra_args = True
