@@ -69,7 +69,7 @@ def _one(words: tuple[str, ...]) -> str | None:
     if len(words) <= 1:
         return words[0] if words else None
     hint = ""
-    if len(words) == 2 and ":" not in "".join(words) and not words[0].upper().startswith("CNN"):
+    if len(words) == 2 and ":" not in "".join(words) and words[0].upper() not in CODES:
         hint = f"; a layer is named '{words[0]}:{words[1]}'"
     raise click.UsageError(f"one argument is explained at a time, not {len(words)}{hint}")
 
