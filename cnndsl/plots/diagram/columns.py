@@ -69,13 +69,12 @@ class Columns:
         found = [0.0]
         nodes = self._sized(graph, 0.0)
         for segment in segments_of(graph):
-            if len(segment.nodes) > 1:
-                piece = hairpin(graph, segment, nodes) or place(graph, segment, nodes, detail=False)
-                found.append(piece.placed.height)
-                continue
             node = graph.nodes[segment.nodes[0]]
-            if isinstance(node, Frame):
+            if len(segment.nodes) == 1 and isinstance(node, Frame):
                 found.append(HEAD + FOOT + self.least(node.graph))
+                continue
+            piece = hairpin(graph, segment, nodes) or place(graph, segment, nodes, detail=False)
+            found.append(piece.placed.height)
         return max(found)
 
     def place(self, graph: Graph, room: float, *, detail: bool = False) -> Placed:
