@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from repositories import git
 
 import cnndsl
 from cnndsl.diagnostics.model import UserError
@@ -27,7 +27,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
-    git("init", "-q")
+    git(Path(), "init", "-q")
     (tmp_path / "nets" / "parts").mkdir(parents=True)
     write(tmp_path, OLD, UNIT, "a\nb\nc\n")
     commit("first")
@@ -42,14 +42,9 @@ def write(folder: Path, spec: str, unit: str, names: str) -> None:
     (folder / "nets" / "names.txt").write_text(names)
 
 
-def git(*arguments: str) -> None:
-    who = ("-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
-
-
 def commit(message: str) -> None:
-    git("add", "-A")
-    git("commit", "-q", "-m", message)
+    git(Path(), "add", "-A")
+    git(Path(), "commit", "-q", "-m", message)
 
 
 def test_imports_and_classes_are_those_of_the_revision(repository: Path) -> None:
@@ -63,8 +58,8 @@ def test_imports_and_classes_are_those_of_the_revision(repository: Path) -> None
 
 
 def test_a_revision_that_lacks_an_import_does_not_take_that_of_today(repository: Path) -> None:
-    git("rm", "-q", "--cached", "nets/parts/unit.cnn")
-    git("commit", "-q", "-m", "third")
+    git(Path(), "rm", "-q", "--cached", "nets/parts/unit.cnn")
+    git(Path(), "commit", "-q", "-m", "third")
     with pytest.raises(UserError, match="is wrong: there is no file") as failed:
         cnndsl.diff("HEAD:nets/net.cnn", "nets/net.cnn")
     assert failed.value.code == "CNN644"

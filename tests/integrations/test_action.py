@@ -7,27 +7,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from documents import ROOT
-
-WRONG = "input 3x224x224\nconv 96@11 stride 4\nfc 10\n"
-UNUSED = "input 1x8x8\nlet unused = 3\nconv 4@3\n"
+from workspaces import path_of, workspace
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "nets" / "deep nets").mkdir(parents=True)
-    (tmp_path / "nets" / "right.cnn").write_text("input 1x8x8\nconv 4@3\n", encoding="utf-8")
-    (tmp_path / "nets" / "deep nets" / "wrong.cnn").write_text(WRONG, encoding="utf-8")
-    (tmp_path / "nets" / "unused.cnn").write_text(UNUSED, encoding="utf-8")
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "cnndsl"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnndsl "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    return tmp_path
+    return workspace(tmp_path)
 
 
 def holds(condition: str, inputs: dict[str, str]) -> bool:
@@ -54,8 +43,7 @@ def performed(folder: Path, **given: str) -> list[subprocess.CompletedProcess[st
     def filled(text: str) -> str:
         return re.sub(r"\$\{\{ *inputs\.([\w-]+) *\}\}", lambda found: inputs[found[1]], text)
 
-    path = os.pathsep.join((str(folder / "bin"), os.environ["PATH"]))
-    runner = {**os.environ, "PATH": path, "GITHUB_ACTIONS": "true"}
+    runner = {**os.environ, "PATH": path_of(folder), "GITHUB_ACTIONS": "true"}
     runner |= {"GITHUB_ACTION_PATH": str(ROOT), "GITHUB_WORKSPACE": str(folder)}
     done = []
     for step in action["runs"]["steps"]:

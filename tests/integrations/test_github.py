@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from documents import ROOT, fences
+from repositories import git
+from workspaces import UNUSED, WRONG, path_of, workspace
 
 from cnndsl.diagnostics.model import Diagnostic, Severity, UserError
 from cnndsl.diagnostics.render import render, render_user_error
@@ -20,8 +22,6 @@ from cnndsl.pipeline import check_text
 
 MATCHERS = json.loads((ROOT / ".github" / "problem-matcher.json").read_text("utf-8"))
 PLACED, PLACELESS = MATCHERS["problemMatcher"]
-WRONG = "input 3x224x224\nconv 96@11 stride 4\nfc 10\n"
-UNUSED = "input 1x8x8\nlet unused = 3\nconv 4@3\n"
 KEYS = {"regexp", "file", "fromPath", "line", "column", "severity", "code", "message", "loop"}
 """What the runner knows of a pattern."""
 
@@ -137,15 +137,7 @@ def test_the_action_uses_the_inputs_that_it_has() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "nets" / "deep nets").mkdir(parents=True)
-    (tmp_path / "nets" / "right.cnn").write_text("input 1x8x8\nconv 4@3\n", encoding="utf-8")
-    (tmp_path / "nets" / "deep nets" / "wrong.cnn").write_text(WRONG, encoding="utf-8")
-    (tmp_path / "nets" / "unused.cnn").write_text(UNUSED, encoding="utf-8")
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "cnndsl"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cnndsl "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    return tmp_path
+    return workspace(tmp_path)
 
 
 def act(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
@@ -153,11 +145,10 @@ def act(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("there is no bash")
-    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         [bash, str(ROOT / ".github" / "check.sh")],
         cwd=folder,
-        env={**os.environ, "PATH": path, **inputs},
+        env={**os.environ, "PATH": path_of(folder), **inputs},
         capture_output=True,
         text=True,
         check=False,
@@ -206,11 +197,6 @@ for word in "$@"; do case "$word" in body=@*) cat "${word#body=@}" >> "$CALLS" ;
 """
 
 
-def git(folder: Path, *words: str) -> None:
-    names = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
-    subprocess.run(["git", *names, *words], cwd=folder, check=True, capture_output=True)
-
-
 @pytest.fixture
 def history(folder: Path) -> Path:
     """Networks that changed since the last commit, in meaning or not."""
@@ -239,7 +225,7 @@ def compare(folder: Path, old: str = "", **inputs: str) -> tuple[int, str, str]:
         "GITHUB_REPOSITORY": "me/nets",
         "CALLS": str(folder / "calls"),
         "OLD_COMMENT": old,
-        "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": path_of(folder),
         **inputs,
     }
     done = subprocess.run(
@@ -293,8 +279,7 @@ def test_the_action_fetches_the_base_of_a_pull_request(history: Path, tmp_path: 
     git(history, "clone", "-q", "--depth=1", f"file://{history}", str(tmp_path / "clone"))
     clone = tmp_path / "clone"
     (clone / "nets" / "right.cnn").write_text("input 1x8x8\nconv 9@3\n")
-    path = f"{history / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    code, said, _ = compare(clone, BASE="base", GITHUB_BASE_REF="main", PATH=path)
+    code, said, _ = compare(clone, BASE="base", GITHUB_BASE_REF="main", PATH=path_of(history))
     assert code == 0
     assert "filters `4` → `9`" in said
 

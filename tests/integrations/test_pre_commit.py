@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from documents import ROOT
+from repositories import git
 
 from cnndsl.cli.verbs import VERBS
 
@@ -28,11 +29,6 @@ WRONG = "input 3x224x224\nconv 96@11 stride 4\n"
 RIGHT = "input 1x8x8\nconv 4@3 -> relu\n"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def git(folder: Path, *words: str) -> None:
-    who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")

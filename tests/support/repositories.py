@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["a_repository"]
+__all__ = ["a_repository", "git"]
+
+_WHO = ("-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> None:
+    """Run git in a folder, whoever runs the tests."""
+    main = ("-c", "init.defaultBranch=main")
+    subprocess.run(["git", *_WHO, *main, *words], cwd=folder, check=True, capture_output=True)
 
 
 def a_repository(folder: Path) -> None:
@@ -16,6 +24,6 @@ def a_repository(folder: Path) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     (folder / "wrong.cnn").write_text("input 1x8x8\nconv 8@9\n", encoding="utf-8")
-    who = ("-c", "user.name=x", "-c", "user.email=x@y.z", "-c", "commit.gpgsign=false")
-    for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
-        subprocess.run(["git", *who, *command], cwd=folder, check=True)
+    git(folder, "init", "-q")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "first")
