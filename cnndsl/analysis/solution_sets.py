@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import TypeGuard
 
 from cnndsl.elaborate.values import Value, show
 from cnndsl.frozen import frozen
@@ -129,7 +130,7 @@ def _moved_by(point: _Point, step: _Point, times: int) -> _Point:
 # --- values -------------------------------------------------------------------------------------
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -141,14 +142,14 @@ def numbers_in(value: object) -> Iterator[int]:
     elif isinstance(value, tuple):
         for one in value:
             yield from numbers_in(one)
-    elif isinstance(value, int) and not isinstance(value, bool):
+    elif _is_number(value):
         yield value
 
 
 def _moved(value: Value, steps: Iterator[int], times: int) -> Value:
     if isinstance(value, tuple):
         return tuple(_moved(one, steps, times) for one in value)
-    return value + times * next(steps) if _is_number(value) else value  # type: ignore[operator]
+    return value + times * next(steps) if _is_number(value) else value
 
 
 def _shown(value: Value) -> str:
@@ -164,7 +165,7 @@ def _written(value: Value, steps: Iterator[int]) -> str:
         if len(parts) == 1 or not all(map(_is_number, value)):
             return parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]"
         return "x".join(f"({part})" if "i" in part and part != "i" else part for part in parts)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not _is_number(value):
         return show(value)
     step = next(steps)
     times = "i" if abs(step) == 1 else f"{abs(step)}i"
