@@ -34,8 +34,10 @@ class Heading:
     problems: tuple[str, ...] = ()
     """What is wrong with it."""
     holes: Holes | None = None
-    others: tuple[str, ...] = ()
-    """The layers of its place that are alike but for what a cell sees, each with that."""
+    field: tuple[int, ...] = ()
+    """How much a cell of its output sees of the network's input, where that is known."""
+    others: tuple[Heading, ...] = ()
+    """The layers of its place that are alike but for their names and fields."""
 
     @property
     def place(self) -> str:
@@ -53,11 +55,16 @@ class Heading:
         """What is wrong with it, and which other layers have the same arithmetic."""
         if not self.others:
             return self.problems
-        differ = "" if self.others[0].endswith("`") else ", but for what their cells see"
-        names = ", ".join(self.others)
-        if len(self.others) > LISTED:
-            names = f"{len(self.others)} layers from {self.others[0]} to {self.others[-1]}"
-        return (*self.problems, f"alike{differ}: {names}")
+        differ = any(one.field != self.field for one in self.others)
+        names = [
+            f"`{one.name}` {'x'.join(map(str, one.field))}" if differ else f"`{one.name}`"
+            for one in self.others
+        ]
+        told = ", ".join(names)
+        if len(names) > LISTED:
+            told = f"{len(names)} layers from {names[0]} to {names[-1]}"
+        but = ", but for what their cells see" if differ else ""
+        return (*self.problems, f"alike{but}: {told}")
 
     @property
     def open(self) -> frozenset[str]:

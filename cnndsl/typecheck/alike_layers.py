@@ -20,10 +20,11 @@ def alike_together(layers: Sequence[LayerArithmetic]) -> list[LayerArithmetic]:
     groups: dict[Hashable, list[LayerArithmetic]] = {}
     for one in layers:
         groups.setdefault(_key(one), []).append(one)
-    return [
-        replace(group[0], heading=replace(group[0].heading, others=_others(group)))
-        for group in groups.values()
-    ]
+    told = []
+    for first, *others in groups.values():
+        headings = tuple(one.heading for one in others)
+        told.append(replace(first, heading=replace(first.heading, others=headings)))
+    return told
 
 
 def _key(one: LayerArithmetic) -> Hashable:
@@ -44,25 +45,3 @@ def _nameless(topic: Topic) -> Topic:
 
 def _without_names(text: str) -> str:
     return re.sub("`[^`]*`", "`…`", text)
-
-
-def _others(group: Sequence[LayerArithmetic]) -> tuple[str, ...]:
-    """All but the first by name, with what each of their cells sees where that differs."""
-    names = [f"`{one.name}`" for one in group[1:]]
-    first, *others = map(_seen, group)
-    if all(one == first for one in others):
-        return tuple(names)
-    return tuple(f"{name} {size}" for name, size in zip(names, others, strict=True))
-
-
-def _seen(layer: LayerArithmetic) -> str:
-    """The receptive field in one word, ``14x8``."""
-    sizes = [
-        str(one.term.value)
-        for topic in layer.topics
-        if topic.title.startswith(FIELD)
-        for one in topic.equations
-        if not one.name.startswith("jump")
-        for _ in one.name.split(", ")
-    ]
-    return "x".join(sizes)

@@ -213,6 +213,7 @@ def _layer(
         output=output,
         problems=tuple(dict.fromkeys(problems)),
         holes=_holes(solved, node, inference, output) if solved else None,
+        field=around.fields[position].sizes if around is not None else (),
     )
     return LayerArithmetic(heading, topics)
 

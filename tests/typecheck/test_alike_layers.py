@@ -29,7 +29,7 @@ def test_layers_that_are_told_together_have_the_same_numbers(name: str) -> None:
     }
     told = alike_together([*layers.values()])
     assert len(told) < len(layers)
-    names = [(one.name, *(other.split("`")[1] for other in one.heading.others)) for one in told]
+    names = [(one.name, *(other.name for other in one.heading.others)) for one in told]
     assert sorted(layers) == sorted(name for group in names for name in group)
     for first, *others in names:
         for other in others:
