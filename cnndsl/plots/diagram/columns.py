@@ -18,6 +18,8 @@ _BETWEEN = 34.0
 """Points between columns, through which a line goes up."""
 _TURN = 9.0
 """How far beyond a column a line turns."""
+_ENDLESS = 1e9
+"""A room in which nothing is broken."""
 HEAD = 15.0
 SIDE = 9.0
 FOOT = 8.0
@@ -54,27 +56,28 @@ def framed(inside: Placed, title: Sequence[str], *, is_detail: bool = False) -> 
 
 @mutable
 class Columns:
-    """Places graphs, and remembers what it has placed: the same is tried in several rooms."""
+    """Places graphs, and remembers what fits: the same is tried in several rooms."""
 
     def __post_init__(self) -> None:
-        self.known: dict[int, tuple[Graph, Sequence[Piece]]] = {}
+        self.known: dict[int, tuple[Graph, Sequence[tuple[Segment, Piece]]]] = {}
 
     def size(self, graph: Graph) -> tuple[float, float]:
         """The height and the width of a graph in one column."""
-        placed = [piece.placed for piece in self._pieces(graph, 1e9, detail=False)]
+        placed = [piece.placed for _, piece in self._unbroken(graph, detail=False)]
         return sum(one.height for one in placed), max(one.width for one in placed)
 
     def least(self, graph: Graph) -> float:
         """No column can be lower than this: the highest box, or what stands side by side."""
         found = [0.0]
-        nodes = self._sized(graph, 0.0)
-        for segment in segments_of(graph):
+        for segment, piece in self._unbroken(graph, detail=False):
             node = graph.nodes[segment.nodes[0]]
-            if len(segment.nodes) == 1 and isinstance(node, Frame):
+            if not _has_frames(graph, segment):
+                found.append(piece.placed.height)
+            elif len(segment.nodes) == 1 and isinstance(node, Frame):
                 found.append(HEAD + FOOT + self.least(node.graph))
-                continue
-            piece = hairpin(graph, segment, nodes) or place(graph, segment, nodes, detail=False)
-            found.append(piece.placed.height)
+            else:
+                nodes = self._sized(graph, segment, 0.0)
+                found.append(place(graph, segment, nodes, detail=False).placed.height)
         return max(found)
 
     def place(self, graph: Graph, room: float, *, detail: bool = False) -> Placed:
@@ -83,52 +86,62 @@ class Columns:
         return _side_by_side([_stacked(one) for one in _filled(pieces, room)])
 
     def _pieces(self, graph: Graph, room: float, *, detail: bool) -> Sequence[Piece]:
-        if id(graph) in self.known:
-            return self.known[id(graph)][1]
-        nodes = self._sized(graph, room)
-        segments = segments_of(graph)
-        pieces = [
-            (hairpin(graph, one, nodes) if one is not segments[-1] else None)
-            or self._fitted(graph, one, nodes, room, detail=detail)
-            for one in segments
+        """The segments of a graph; frames are made lower in those that are higher than the room."""
+        return [
+            self._fitted(graph, segment, room, detail=detail)
+            if piece.placed.height > room and _has_frames(graph, segment)
+            else piece
+            for segment, piece in self._unbroken(graph, detail=detail)
         ]
-        if all(isinstance(node, Box) for node in graph.nodes):
-            self.known[id(graph)] = graph, pieces
-        return pieces
 
-    def _fitted(
-        self, graph: Graph, segment: Segment, nodes: list[Sized], room: float, *, detail: bool
-    ) -> Piece:
+    def _unbroken(self, graph: Graph, *, detail: bool) -> Sequence[tuple[Segment, Piece]]:
+        """The segments of a graph, each as it is where there is all the room that it takes."""
+        if id(graph) not in self.known:
+            segments = segments_of(graph)
+            found: list[tuple[Segment, Piece]] = []
+            for segment in segments:
+                nodes = self._sized(graph, segment, _ENDLESS)
+                piece = hairpin(graph, segment, nodes) if segment is not segments[-1] else None
+                found.append((segment, piece or place(graph, segment, nodes, detail=detail)))
+            self.known[id(graph)] = graph, found
+        return self.known[id(graph)][1]
+
+    def _fitted(self, graph: Graph, segment: Segment, room: float, *, detail: bool) -> Piece:
         """A segment; where it is higher than the room, the frames in it are made as much lower."""
+        nodes = self._sized(graph, segment, room)
         piece = place(graph, segment, nodes, detail=detail)
         excess = piece.placed.height - room
         if excess <= 0 or len(segment.nodes) == 1:
             return piece
-        lower = [*nodes]
         for at in segment.nodes:
             node = graph.nodes[at]
             if isinstance(node, Frame):
-                lower[at] = self._framed(node, nodes[at].height - excess)
-        other = place(graph, segment, lower, detail=detail)
+                nodes[at] = self._framed(node, nodes[at].height - excess)
+        other = place(graph, segment, nodes, detail=detail)
         return other if other.placed.height < piece.placed.height else piece
 
-    def _sized(self, graph: Graph, room: float) -> list[Sized]:
-        """The nodes of a graph with their sizes; frames are placed, no higher than the room."""
-        found = []
-        for at, node in enumerate(graph.nodes):
+    def _sized(self, graph: Graph, segment: Segment, room: float) -> dict[int, Sized]:
+        """The nodes of a segment with their sizes; frames are placed, no higher than the room."""
+        found = {}
+        for at in segment.nodes:
+            node = graph.nodes[at]
             if isinstance(node, Box):
                 label = label_of(node)
                 pile = PILE if node.times else 0.0
                 width = max(label.width + pile, _width_for_notes(graph, at))
-                found.append(Sized(node, width, label.height + pile, label=label))
+                found[at] = Sized(node, width, label.height + pile, label=label)
                 continue
-            found.append(self._framed(node, room))
+            found[at] = self._framed(node, room)
         return found
 
     def _framed(self, frame: Frame, room: float) -> Sized:
         """A frame and what is in it, no higher than the room if that can be."""
         inside = framed(self.place(frame.graph, room - HEAD - FOOT), frame_title(frame))
         return Sized(frame, inside.width, inside.height, inside=inside)
+
+
+def _has_frames(graph: Graph, segment: Segment) -> bool:
+    return any(isinstance(graph.nodes[at], Frame) for at in segment.nodes)
 
 
 def _width_for_notes(graph: Graph, at: int) -> float:

@@ -26,7 +26,7 @@ _APART = 64.0
 _ASIDE = 4.0
 
 
-def hairpin(graph: Graph, segment: Segment, sized: Sequence[Sized]) -> Piece | None:
+def hairpin(graph: Graph, segment: Segment, sized: Mapping[int, Sized]) -> Piece | None:
     """A segment as a U; None where it is none."""
     plain = all(isinstance(graph.nodes[node], Box) for node in segment.nodes)
     if not plain or not segment.exits:
@@ -43,7 +43,7 @@ def hairpin(graph: Graph, segment: Segment, sized: Sequence[Sized]) -> Piece | N
 class _Hairpin:
     graph: Graph
     segment: Segment
-    sized: Sequence[Sized]
+    sized: Mapping[int, Sized]
     left: list[int]
     right: list[int]
     skips: Mapping[int, Port]

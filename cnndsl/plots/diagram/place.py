@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 from cnndsl.frozen import frozen, mutable
@@ -52,7 +52,7 @@ class Piece:
     risen: float | None = None
 
 
-def place(graph: Graph, segment: Segment, sized: Sequence[Sized], *, detail: bool) -> Piece:
+def place(graph: Graph, segment: Segment, sized: Mapping[int, Sized], *, detail: bool) -> Piece:
     """Place the nodes of a segment.
 
     In a frame, sizes of what leaves it stand below it; not so in a ``detail``.
@@ -64,7 +64,7 @@ def place(graph: Graph, segment: Segment, sized: Sequence[Sized], *, detail: boo
 class _Placing:
     graph: Graph
     segment: Segment
-    sized: Sequence[Sized]
+    sized: Mapping[int, Sized]
     detail: bool
     boxes: list[PlacedBox] = field(default_factory=list)
     frames: list[PlacedFrame] = field(default_factory=list)
