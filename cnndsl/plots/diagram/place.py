@@ -85,9 +85,10 @@ class _Placing:
         self.pairs = [(self._start(port), vertex) for port, vertex, _ in self.lines]
         self.ranks = self._ranks()
         self.tell: dict[Port, str] = {}
-        self.leaving = {edge.source for edge in self.graph.edges if edge.target[0] == BORDER}
-        self.leaving -= {edge.source for edge in self.graph.edges if edge.target[0] != BORDER}
-        for edge in self.graph.edges:
+        given = [edge for edge in self.graph.edges if edge.source[0] in self.vertex_of]
+        self.leaving = {edge.source for edge in given if edge.target[0] == BORDER}
+        self.leaving -= {edge.source for edge in given if edge.target[0] != BORDER}
+        for edge in given:
             self.tell.setdefault(edge.source, edge.shape)
         self.notes_of = {vertex: self._notes(node) for node, vertex in self.vertex_of.items()}
         self.noted = {self.ranks[vertex] for vertex, notes in self.notes_of.items() if notes}
