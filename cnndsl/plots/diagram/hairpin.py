@@ -6,7 +6,7 @@ to the same size on the way up. Each end of a skip is as high as its beginning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field
 
 from cnndsl.frozen import mutable
