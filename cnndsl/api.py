@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cnndsl.typecheck.checked import Checked
     from cnndsl.typecheck.explained import LayerArithmetic
 
-__all__ = ["Network", "check", "checked", "load", "parse", "train"]
+__all__ = ["Network", "check", "checked", "load", "parse", "settled", "train"]
 
 
 class Network(NetworkFigures):
@@ -337,9 +337,14 @@ def checked(spec: str | os.PathLike[str], parameters: Mapping[str, object]) -> C
 
     manifest = read_artifact(spec, verify=parameters.get("verify") is not False)
     if parameters.keys() - {"verify"}:
-        message = f"`{os.fspath(spec)}` is a compiled model: its parameters are settled"
-        raise UserError("CNN114", message, help="set parameters of a spec, or leave them out")
+        raise settled(spec)
     return pipeline.check_text(manifest.spec, os.fspath(spec))
+
+
+def settled(model: str | os.PathLike[str]) -> UserError:
+    """CNN114 of parameters that are given for a compiled model."""
+    message = f"`{os.fspath(model)}` is a compiled model: its parameters are settled"
+    return UserError("CNN114", message, help="set parameters of a spec, or leave them out")
 
 
 def parse(text: str, name: str = "spec.cnn", **parameters: object) -> Network:

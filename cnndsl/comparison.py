@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from cnndsl.api import Network, checked
+from cnndsl.api import Network, checked, settled
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import Severity, UserError
 from cnndsl.frozen import frozen
@@ -52,6 +52,8 @@ def diff(
     given = dict(parameters or {})
     before, after = _opened(old, given, "old"), _opened(new, given, "new")
     if unknown := given.keys() - before.taken - after.taken:
+        if _is_model(old) and _is_model(new):
+            raise settled(_name(new, "new"))
         name = min(unknown)
         raise UserError(
             "CNN114",
@@ -78,6 +80,10 @@ class _Side:
 
         missed = (Unmet(which, x.code, x.message, x.span.first.line) for x in found.unmet)
         return cls(found.built(), tuple(missed), frozenset(taken))
+
+
+def _is_model(one: Compared) -> bool:
+    return not isinstance(one, Network) and os.fspath(one).lower().endswith(".onnx")
 
 
 def _name(one: Compared, which: str) -> str:
@@ -114,7 +120,7 @@ def _with_parameters(
 ) -> _Side:
     """The same of a file; the parameters of a compiled model are settled."""
     found = checked(path, {})
-    if os.fspath(path).lower().endswith(".onnx") or not given:
+    if _is_model(path) or not given:
         return _Side.of(found, which)
     own = {one.name.name for one in found.module.statements if isinstance(one, Param)}
     taken = {name: value for name, value in given.items() if name in own}

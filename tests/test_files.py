@@ -84,6 +84,8 @@ OWN = {
     "cnndsl/graph/files.py",
     "cnndsl/data/results.py",
     "cnndsl/diagnostics/render/sarif.py",
+    "cnndsl/importers/weights/shipped_maps.py",
+    "cnndsl/language_server/hover.py",
 }
 OPENERS = {"open", "read_bytes", "read_text", "ZipFile", "is_zipfile", "safe_open", "fromfile"}
 LOADERS = {"numpy", "onnx", "Image", "tarfile", "gzip", "os", "io", "codecs", "zipfile", "np"}
@@ -114,13 +116,26 @@ JUDGED = {
     "zipfile.ZipFile(file)",
     "zipfile.is_zipfile(file)",
     "ZipFile(file)",
+    "ZipFile(stack.enter_context(open_regular(path)))",
+    "ZipFile(sink, 'w', ZIP_STORED)",  # written
+    "archive.open(_info(f'data/{number}'), 'w', force_zip64=True)",
     "Path('/proc/cpuinfo').read_text(encoding='utf-8', errors='replace')",  # the system's own
     "onnx.load(file)",
     "onnx.load(target)",  # written just before, into a folder of our own
     "onnx.load(file, load_external_data=False)",
+    "onnx.load(str(optimized), load_external_data=False)",  # ONNX Runtime has just written both
+    "recording.read_bytes()",
+    "file.read_text(encoding='utf-8-sig')",  # of a revision, in a folder of our own
+    "Path(page.file.abs_src_path).read_text('utf-8-sig')",  # a page that MkDocs has read
+    "open(name, 'wb')",  # into a folder of our own
+    "open(self._path, 'a', encoding='utf-8', newline='', buffering=1)",  # just made anew
+    "self.project.open(item.uri, item.text, item.version)",  # a text, no file
     "safe_open(os.fspath(path), framework='numpy')",  # behind check_regular
     "safe_open(path, framework='numpy')",  # behind open_regular
     "self.archive.open(self.member)",  # members of an open archive
+    "self.archive.open(name)",
+    "archive.open('config.json')",
+    "archive.open('model.weights.h5')",
     "archive.open(member)",
     "archive.open(name)",
     "Member.open(archive, path, members[labels], f'{data}:{labels}')",

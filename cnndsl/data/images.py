@@ -12,7 +12,8 @@ import logging
 import os
 import threading
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TypeAlias
 
 import numpy
@@ -27,7 +28,7 @@ from cnndsl.files import open_regular
 from cnndsl.graph.files import reason
 from cnndsl.recipe.preparation import Layout
 
-__all__ = ["MAX_PIXELS", "LargePictureError", "check_size", "read_picture"]
+__all__ = ["MAX_PIXELS", "LargePictureError", "check_size", "opened_picture", "read_picture"]
 
 MAX_PIXELS = 2**27
 """Larger pictures are refused: a small file can unpack to any size."""
@@ -116,6 +117,21 @@ def _channels_first(picture: Array, layout: Layout) -> Array:
 # --- reading ----------------------------------------------------------------------------------
 
 
+@contextmanager
+def opened_picture(path: str | os.PathLike[str]) -> Iterator[OpenPicture]:
+    """A picture whose pixels are not read yet: of a regular file and a kind that is read.
+
+    Raises:
+        OSError: where the file cannot be opened, or is no such picture.
+        PIL.Image.DecompressionBombError: where it has too many pixels.
+    """
+    with (
+        open_regular(path, most=MAX_BYTES) as file,
+        Image.open(file, formats=_formats(path)) as picture,
+    ):
+        yield OpenPicture(picture, file, path)
+
+
 def _load(
     path: str | os.PathLike[str], layout: Layout, model_input: ModelInput, large: bool
 ) -> Array:
@@ -123,11 +139,8 @@ def _load(
         with warnings.catch_warnings():
             # Pillow warns of pictures that MAX_PIXELS judges, and of oddities in metadata.
             warnings.simplefilter("ignore")
-            with (
-                open_regular(path, most=MAX_BYTES) as file,
-                Image.open(file, formats=_formats(path)) as picture,
-            ):
-                return _fitted(OpenPicture(picture, file, path), layout, model_input, large)
+            with opened_picture(path) as opened:
+                return _fitted(opened, layout, model_input, large)
     except (UserError, LargePictureError):
         raise
     except Image.DecompressionBombError as error:

@@ -33,7 +33,7 @@ def escaped(text: str) -> str:
     r"""A text as HTML; what cannot be printed is made visible.
 
     >>> escaped("a<b\x00")
-    'a&lt;b\\x00'
+    'a&lt;b␀'
     """
     return html.escape(visible(text))
 

@@ -157,13 +157,15 @@ def _thumbnail(source: Path | None) -> str:
     """A small copy of the picture in a file; nothing where it is none."""
     from PIL import Image
 
+    from cnndsl.data.images import opened_picture
+
     if source is None:
         return ""
     try:
-        with Image.open(source) as opened:
-            opened.draft("RGB", (2 * _SIDE, 2 * _SIDE))
-            opened.thumbnail((_SIDE, _SIDE))
-            small: Any = opened.convert("RGB")
+        with opened_picture(source) as opened:
+            opened.picture.draft("RGB", (2 * _SIDE, 2 * _SIDE))
+            opened.picture.thumbnail((_SIDE, _SIDE))
+            small: Any = opened.picture.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError):
         return ""
     file = io.BytesIO()

@@ -78,7 +78,7 @@ def fences(source: Source) -> Iterator[Fence]:
     >>> fence.language, fence.attributes, fence.text
     ('cnn', {'file': 'a.cnn', 'fails': ''}, '\ninput 1x28x28\nconv 6@5\n')
     >>> page.position(fence.place(fence.text.index("6")))
-    Position(line=3, column=8, offset=50)
+    Position(line=3, column=8, offset=49)
     """
     from markdown_it import MarkdownIt  # loads a hundred modules
 

@@ -124,8 +124,9 @@ def _duration(seconds: float) -> str:
     >>> _duration(4.2), _duration(83), _duration(7300)
     ('4 s', '1 min 23 s', '2 h 2 min')
     """
-    whole = round(seconds)
-    if whole < 60:
+    if (whole := round(seconds)) < 60:
         return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -39,3 +39,16 @@ def test_the_parameters_of_a_model_are_settled(
     words = {"explain": ["net.onnx:dense1"], "diff": ["net.onnx", "net.onnx"]}
     result = CliRunner().invoke(main, [verb, *words.get(verb, ["net.onnx"]), "-D", "n=3"])
     assert "error[CNN114]: `net.onnx` is a compiled model" in result.output
+
+
+def test_a_model_beside_a_spec_leaves_the_parameter_to_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "param n = 2\ninput 1x4x4\nflatten -> dense n -> softmax\n"
+    (tmp_path / "net.cnn").write_text(text)
+    cnndsl.parse(text).compile(device="cpu").save("net.onnx")
+    result = CliRunner().invoke(main, ["diff", "net.onnx", "net.cnn", "-D", "n=3"])
+    assert "units: 2 -> 3" in result.output
+    result = CliRunner().invoke(main, ["diff", "net.onnx", "net.cnn", "-D", "m=3"])
+    assert "error[CNN114]: neither network has a parameter `m`" in result.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -152,7 +153,8 @@ def test_an_answer_stands_beside_its_picture(tmp_path: Path) -> None:
 
 def test_an_answer_for_what_is_no_picture_stands_alone(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG broken")
-    for name in ("a.png", "none.npy"):
+    os.mkfifo(tmp_path / "pipe.png")  # nobody waits for it
+    for name in ("a.png", "none.npy", "pipe.png"):
         page = Page(prediction(tmp_path / name, [0.25, 0.75])._repr_html_())
         assert "img" not in page.tags
         assert "0.75" in page.text

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.files import read_regular
 from cnndsl.graph.files import write_atomically
 from cnndsl.runtime.events import EpochRecord, Outcome, RunFacts, Start
 from cnndsl.runtime.logs.base import Log, facts_of
@@ -19,6 +21,9 @@ __all__ = ["MlflowLog"]
 _RUN = "mlflow.txt"
 _LONGEST = 500
 """Characters of a parameter that every version of MLflow takes."""
+
+_NUMBER = 1000
+"""Bytes that a run's number may have."""
 
 _FILES = ("model.onnx", "best.safetensors", "spec.cnn", "metrics.csv", "confusion.csv")
 
@@ -53,8 +58,8 @@ class MlflowLog(Log):
         self._facts = facts = facts_of(start)
         number = facts.folder / _RUN
         resumed = start.epoch > 1 or start.step > 0
-        if resumed and number.exists():
-            self._run = number.read_text(encoding="utf-8").strip()
+        if resumed and (known := _read(number)):
+            self._run = known
             self._client.update_run(self._run, status="RUNNING")
             return
         found = self._client.get_experiment_by_name(name := self._experiment or start.network)
@@ -86,3 +91,10 @@ class MlflowLog(Log):
     def close(self) -> None:
         if self._run:
             self._client.set_terminated(self._run, "FAILED")
+
+
+def _read(number: Path) -> str:
+    """The number of a run that was begun; empty where none can be read."""
+    with suppress(OSError, ValueError):
+        return read_regular(number, _NUMBER).decode().strip()
+    return ""
