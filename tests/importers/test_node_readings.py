@@ -190,3 +190,21 @@ def test_attributes_that_say_their_defaults_change_nothing(op: str, tmp_path: Pa
         for nodes in (node_of(op), node_of(op, **usual))
     ]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("filling", ["computed", "not a number"])
+def test_a_pool_behind_cells_of_any_other_filling_is_not_padded_by_itself(
+    filling: str, tmp_path: Path
+) -> None:
+    pads = numpy.array([0, 0, 1, 1, 0, 0, 1, 1])
+    least = helper.make_node("ReduceMin", ["x"], ["v"], keepdims=0)
+    nodes = [
+        helper.make_node("Pad", ["x", "p", "v"], ["padded"]),
+        helper.make_node("MaxPool", ["padded"], ["y"], kernel_shape=[2, 2]),
+    ]
+    if filling == "computed":
+        model = model_of([least, *nodes], constants={"p": pads})
+        assert "`v` is computed" in " ".join(refusals(model, tmp_path))
+    else:
+        model = model_of(nodes, constants={"p": pads, "v": numpy.float32("nan")})
+        assert any("Pad" in one for one in refusals(model, tmp_path))

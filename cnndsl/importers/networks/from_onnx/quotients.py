@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from cnndsl.importers.networks.from_onnx.constant_pads import constant_pad
 from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode
 
 __all__ = ["with_quotients"]
@@ -82,13 +83,9 @@ class _Search:
 
     def _adds_zeros(self, node: OnnxNode, half: int) -> bool:
         """Whether a node adds so many zeros on both sides of its third dimension, and nothing."""
-        if node.op != "Pad" or node.attributes.get("mode", b"constant") != b"constant":
-            return False
         rank = len(self.graph.shapes.get(node.inputs[0], ()))
-        pads = self.graph.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
-        filled = self._number(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else 0
-        wanted = [half if at % rank == 2 else 0 for at in range(2 * rank)] if rank else []
-        return filled == 0 and pads is not None and pads.reshape(-1).tolist() == wanted
+        wanted = [(half, half) if at == 2 else (0, 0) for at in range(rank)]
+        return rank > 2 and constant_pad(self.graph, node, rank) == (wanted, 0)
 
     def _is_square(self, value: str, x: str) -> bool:
         node = self.producers.get(value)

@@ -11,6 +11,7 @@ import math
 
 import numpy
 
+from cnndsl.importers.networks.from_onnx.constant_pads import constant_pad
 from cnndsl.importers.networks.from_onnx.graph import OnnxGraph, OnnxNode
 
 __all__ = ["in_usual_forms"]
@@ -43,10 +44,11 @@ def _padded_by_itself(graph: OnnxGraph, producers: dict[str, OnnxNode], node: On
     """Cells that no maximum is, added in front of a `MaxPool`, are that one's padding."""
     pad = producers.get(node.inputs[0])
     rank = len(node.attributes.get("kernel_shape", ()))
-    if pad is None or pad.op != "Pad" or pad.domain or not rank:
+    found = constant_pad(graph, pad, rank + 2) if rank else None
+    if pad is None or found is None:
         return
-    sides, filled = _sides(graph, pad, rank + 2), _filling(graph, pad)
-    if sides is None or any(map(any, sides[:2])) or filled is None or filled > _LOWEST:
+    sides, filled = found
+    if any(map(any, sides[:2])) or not filled <= _LOWEST:
         return
     if min(map(min, sides)) < 0 or node.attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
         return
@@ -54,30 +56,6 @@ def _padded_by_itself(graph: OnnxGraph, producers: dict[str, OnnxNode], node: On
     before = node.attributes.get("pads", [0] * 2 * rank)
     whole = [one + other for one, other in zip(before, added, strict=True)]
     node.inputs, node.attributes = [pad.inputs[0]], {**node.attributes, "pads": whole}
-
-
-def _sides(graph: OnnxGraph, pad: OnnxNode, rank: int) -> list[tuple[int, int]] | None:
-    """What a `Pad` adds in front of and behind each dimension; None where that is computed."""
-    if any(one and one not in graph.constants for one in pad.inputs[1:]):
-        return None
-    given = [graph.constants[one].reshape(-1).tolist() if one else None for one in pad.inputs[1:]]
-    pads = given[0] if given else pad.attributes.get("pads")
-    axes = given[2] if len(given) > 2 and given[2] is not None else range(rank)
-    if pads is None or len(pads) != 2 * len(axes):
-        return None
-    found = [(0, 0)] * rank
-    for at, axis in enumerate(axes):
-        found[axis % rank] = (pads[at], pads[at + len(axes)])
-    return found
-
-
-def _filling(graph: OnnxGraph, pad: OnnxNode) -> float | None:
-    """The number that a `Pad` fills cells with; None where it copies others."""
-    if pad.attributes.get("mode", b"constant") != b"constant":
-        return None
-    if len(pad.inputs) > 2 and pad.inputs[2]:
-        return float(graph.constants[pad.inputs[2]].reshape(-1)[0])
-    return float(pad.attributes.get("value", 0.0))
 
 
 def _unexpanded(
