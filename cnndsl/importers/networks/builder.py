@@ -245,6 +245,8 @@ class NetworkBuilder:
 
     def _unlike(self, layer: Layer, types: Sequence[TensorType], share: str) -> str:
         """Why a layer cannot compute with the weights of the node that it shares."""
+        if not share:
+            return ""
         owner = next((node for node in self._nodes if share in node.outputs), None)
         if owner is None:
             return ""

@@ -25,6 +25,9 @@ class Reading:
 _SHAPED = frozenset(("Expand", "Flatten", "Reshape", "Resize", "Squeeze", "Unsqueeze", "Upsample"))
 """Operators of whose result the shape says all that their other inputs and their attributes do."""
 
+_SHAPES = frozenset(("allowzero", "axes", "axis", "keep_aspect_ratio_policy", "scales", "shape"))
+"""Attributes that say a shape."""
+
 _IDLE = {
     ("Conv", "kernel_shape"): "its weights have that shape",
     ("ConvTranspose", "kernel_shape"): "its weights have that shape",
@@ -51,18 +54,15 @@ def unread(node: OnnxNode, reading: Reading) -> str:
     """What of a node was not looked at and could matter, for people; empty where nothing."""
     if node.op == LAYER or node.domain:
         return ""
-    if reading.attributes >= {"auto_pad"} and node.attributes.get("auto_pad") != b"NOTSET":
-        reading.attributes.add("pads")
+    read = set(reading.attributes)
+    if "auto_pad" in read and node.attributes.get("auto_pad") != b"NOTSET":
+        read.add("pads")
     for name in node.attributes:
         known = node.op in _SHAPED and name in _SHAPES
-        if name not in reading.attributes and not known and (node.op, name) not in _IDLE:
+        if name not in read and not known and (node.op, name) not in _IDLE:
             return f"its attribute `{name}` is none that is known here"
     for at, name in enumerate(node.inputs):
         known = node.op in _SHAPED and at > 0
         if name and at not in reading.inputs and not known and (node.op, at) not in _IDLE_INPUTS:
             return f"its input `{name}`, number {at + 1}, is none that is known here"
     return ""
-
-
-_SHAPES = frozenset(("allowzero", "axes", "axis", "keep_aspect_ratio_policy", "scales", "shape"))
-"""Attributes that say a shape."""

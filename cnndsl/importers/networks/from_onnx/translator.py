@@ -33,6 +33,9 @@ _FAMILIES = (
 )  # fmt: skip
 """The files of ``operators/``."""
 
+_FIRST = 8
+"""So many numbers of a weight are looked at before all of them are."""
+
 
 class Unsaid(Exception):  # noqa: N818 (it is a finding, which its catcher handles)
     """Why no layer says what a node does."""
@@ -114,7 +117,6 @@ class Translator:
 
     def is_constant(self, at: int) -> bool:
         """Whether an input is a constant."""
-        self._reading.inputs.add(at)
         return self.has(at) and self.node.inputs[at] in self.graph.constants
 
     def numbers(self, at: int, attribute: str = "") -> list[int] | None:
@@ -221,7 +223,9 @@ class Translator:
     def _first_alike(self, name: str) -> str:
         """The first weight of the same numbers: exporters that fold them write copies."""
         array = self.graph.constants[name]
-        alike = self._alike.setdefault((array.shape, array.dtype.str, array.flat[:8].tobytes()), [])
+        alike = self._alike.setdefault(
+            (array.shape, array.dtype.str, array.flat[:_FIRST].tobytes()), []
+        )
         for other in alike:
             if other == name or bool((self.graph.constants[other] == array).all()):
                 return other
@@ -253,8 +257,7 @@ class Translator:
 
     def _is_plain(self, names: Sequence[str]) -> bool:
         """Whether each of some weights is one number only: like others by chance."""
-        arrays = [self.graph.constants[one] for one in names]
-        return all(array.size == 0 or (array == array.flat[0]).all() for array in arrays)
+        return all(_is_one_number(self.graph.constants[one]) for one in names)
 
     def give(self, value: str, output: int = 0) -> None:
         """Say which value of ours an output of the node is.
@@ -287,6 +290,12 @@ class Translator:
         if list(order) == sorted(order):
             return value
         return self.add("transpose", [value], {"order": tuple(order)})
+
+
+def _is_one_number(array: Tensor) -> bool:
+    """Whether all numbers are the same; of most weights the first few say that they are not."""
+    first = array.flat[:_FIRST]
+    return all(bool((some == some.flat[0]).all()) for some in (first, array) if some.size)
 
 
 Handler: TypeAlias = Callable[[Translator, OnnxNode], None]
