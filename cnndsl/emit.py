@@ -71,7 +71,8 @@ def emit(
         return model_text(pipeline.compile(network, weights=weights, raw=raw, **options))
     from cnndsl.elaborate.overrides import in_precision
     from cnndsl.runtime.host import form_of
-    from cnndsl.training.step import build_split, build_step
+    from cnndsl.training.split import build_split
+    from cnndsl.training.step import build_step
 
     network = in_precision(network, precision)
     size, opset, form = how.batch, how.opset, form_of(target)

@@ -322,7 +322,8 @@ def compile_training(
 ) -> TrainingFiles:
     """Differentiate a network: the model of its training step, and of what that begins with.
 
-    With ``split`` the step is two models: of the gradients, and of the update by them.
+    With ``split`` the step is two models: of the gradients, and of the update by them. So is one
+    in shards.
 
     Raises:
         UserError: as ``build_step`` and ``form_of`` do, and for weights as :func:`compile` does.
@@ -333,15 +334,11 @@ def compile_training(
     from cnndsl.graph.starting_weights import beginning
     from cnndsl.runtime.host import form_of
     from cnndsl.training.export import export_training
-    from cnndsl.training.step import build_split, build_step
+    from cnndsl.training.split import build_steps
 
     how, form = Compilation(**options), form_of(target)
     network, given = beginning(network, weights, how.seed, heads=True, verify=how.verify)
-    steps = (
-        build_split(network, batch=how.batch, opset=how.opset, **form)
-        if split
-        else [build_step(network, batch=how.batch, opset=how.opset, **form)]
-    )
+    steps = build_steps(network, split=split, batch=how.batch, opset=how.opset, **form)
     manifest = make_manifest(network, canonical_text(network.network), given.seed)
     return export_training(network, steps, manifest, given)
 

@@ -118,11 +118,11 @@ class TrainingMemory:
     weights: int
     """Parameters, frozen ones too, and buffers."""
     gradients: int
-    """A number for each parameter that learns."""
+    """A number for each parameter that learns; of shards, sums that are yet to be added too."""
     optimizer: int
     """The optimizer's state: its slots for each parameter that learns."""
     activations: int
-    """The values that the backward pass needs of the forward pass, for the whole batch."""
+    """What the backward pass needs of the forward pass, for a batch or the largest shard of it."""
 
     @property
     def total(self) -> int:
@@ -131,14 +131,16 @@ class TrainingMemory:
 
 
 def training_memory(typed: TypedNetwork, recipe: Recipe, batch: int) -> TrainingMemory:
-    """What a training step of this recipe takes with a batch of this size."""
+    """What a training step of this recipe takes with a batch of this size, in one process."""
     learning = all_learning(typed, recipe)
     gradients = NUMBER * sum(learning)
+    # The gradients of neighbouring shards are added in a tree: one for each of its levels.
+    levels = 1 + (recipe.shards - 1).bit_length()
     return TrainingMemory(
         weights=weight_bytes(typed),
-        gradients=gradients,
+        gradients=gradients * levels,
         optimizer=gradients * recipe.optimizer.slots,
-        activations=batch * sum(saved_bytes(typed, learning)),
+        activations=-(-batch // recipe.shards) * sum(saved_bytes(typed, learning)),
     )
 
 

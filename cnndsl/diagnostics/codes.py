@@ -121,6 +121,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN504": Code("output is not trained", Severity.WARNING),
         "CNN505": Code("last layer does not suit the loss", Severity.WARNING),
         "CNN506": Code("dropout or noise behind the last layer", Severity.WARNING),
+        "CNN507": Code("more shards than samples"),
         "CNN530": Code("two losses of one output"),
         "CNN601": Code("weights do not fit the network"),
         "CNN602": Code("weights file unreadable"),

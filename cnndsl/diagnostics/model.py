@@ -202,6 +202,11 @@ class UserError(CnndslError):
         return type(self)(self.code, self.message, (*self.notes, *notes), help)
 
     @override
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        """As processes hand it on to each other."""
+        return type(self), (self.code, self.message, self.notes, self.help)
+
+    @override
     def __str__(self) -> str:
         # A path that is no UTF-8 holds halves of characters, which no stream takes.
         return self.message.encode(errors="backslashreplace").decode()

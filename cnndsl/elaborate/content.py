@@ -95,6 +95,7 @@ class ExpandedRecipeJson(TypedDict):
     weight_decay: dict[str, Plain]
     clip: float | None
     batch: int
+    shards: int
     epochs: int
     seed: int | None
     early_stop: int | None

@@ -110,7 +110,7 @@ def _settings(
         value = getattr(recipe, name)
         if plain is None or value != getattr(plain, name):
             yield name, tuple(_phrase(value, span, whole))
-    for name in ("clip", "batch", "epochs", "seed", "early_stop", "init", "precision"):
+    for name in ("clip", "batch", "shards", "epochs", "seed", "early_stop", "init", "precision"):
         value = getattr(recipe, name)
         if value is not None and (plain is None or value != getattr(plain, name)):
             yield name, (expression(value, span),)

@@ -33,7 +33,7 @@ class DropConnect(Dense):
         if self.rate == 0:
             return self.lower(emit, context)
         weight = context.weights["weight"]
-        weight = dropped(emit, weight, self.rate, emit.uniform(weight))
+        weight = dropped(emit, weight, self.rate, emit.uniform(weight, by_sample=False))
         weights = {**context.weights, "weight": weight}
         return self.lower(
             emit, LoweringContext(context.inputs, context.types, context.output, weights)

@@ -116,7 +116,7 @@ class FractionalMaxPool(Layer):
     def lower_training(self, emit: TrainingBuilder[V], context: LoweringContext[V]) -> V:
         """The same, from one number u for each axis, drawn anew at every step."""
         axes = self._axes(context)
-        drawn = emit.uniform(emit.constant([0.0] * len(axes)))
+        drawn = emit.uniform((len(axes),), by_sample=False)
         starts: list[V] = []
         for axis, (side, count, kernel) in enumerate(axes):
             last = emit.constant([side - kernel])

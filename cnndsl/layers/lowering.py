@@ -61,8 +61,12 @@ class TrainingBuilder(Builder[V], Protocol[V]):
         """How many samples a step sees."""
         ...
 
-    def uniform(self, like: V | tuple[int, ...]) -> V:
-        """Numbers drawn evenly from [0, 1), of another value's sizes or these, anew each step."""
+    def uniform(self, like: V | tuple[int, ...], *, by_sample: bool = True) -> V:
+        """Numbers drawn evenly from [0, 1), of another value's sizes or these, anew each step.
+
+        The first size is that of the batch: each sample has numbers of its own. What is drawn for
+        all samples together, as for a weight, is not ``by_sample``.
+        """
         ...
 
     def normal(self, like: V) -> V:

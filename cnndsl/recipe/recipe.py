@@ -34,6 +34,7 @@ from cnndsl.recipe.settings import (
     RateFactor,
     Scalar,
     Seed,
+    Shards,
     Variant,
     WeightDecay,
 )
@@ -107,6 +108,7 @@ SCALARS: Mapping[str, type[Scalar]] = {
     "weight_decay": WeightDecay,
     "clip": Clip,
     "batch": Batch,
+    "shards": Shards,
     "epochs": Epochs,
     "seed": Seed,
     "early_stop": EarlyStop,
@@ -161,6 +163,7 @@ class Recipe:
     )
     clip: float | None = None
     batch: int = 32
+    shards: int = 1
     epochs: int = 10
     seed: int = 0
     early_stop: int | None = None
@@ -238,6 +241,7 @@ class Recipe:
             "weight_decay": self.weight_decay.model_dump(mode="json"),
             "clip": self.clip,
             "batch": self.batch,
+            "shards": self.shards,
             "epochs": self.epochs,
             "seed": self.seed,
             "early_stop": self.early_stop,

@@ -34,6 +34,7 @@ __all__ = [
     "RateFactor",
     "Scalar",
     "Seed",
+    "Shards",
     "Variant",
     "WeightDecay",
     "Whole",
@@ -80,6 +81,12 @@ class Batch(Scalar):
     """How many samples one step sees."""
 
     value: Count = Field(description="samples in a batch", examples=[64])
+
+
+class Shards(Scalar):
+    """A batch is computed as so many parts, on as many machines or one after the other."""
+
+    value: Count = Field(description="parts of a batch", examples=[4])
 
 
 class Epochs(Scalar):

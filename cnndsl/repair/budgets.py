@@ -161,7 +161,7 @@ def _smaller_batch(overrun: Overrun, checked: Checked) -> list[_Change]:
     if overrun.quantity is Quantity.TRAINING_ACTIVATION_BYTES:
         fixed = 0
     room = int(bound - fixed) - (overrun.statement.comparison == "<" and bound == int(bound))
-    batch = room // memory.activations if memory.activations else 0
+    batch = recipe.shards * (room // memory.activations) if memory.activations else 0
     if not 0 < batch < recipe.batch:
         return []
     return [(_batch_edit(checked, batch), f"write `batch {batch}`")]

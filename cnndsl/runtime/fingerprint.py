@@ -23,7 +23,7 @@ TRAINING_DATA = "the fingerprint of the training data"
 VALIDATION_DATA = "the fingerprint of the validation data"
 
 
-_BEFORE = {"train.precision": "float32"}
+_BEFORE = {"train.precision": "float32", "train.shards": 1}
 """What was so before it could be otherwise: older checkpoints do not say it."""
 
 

@@ -15,25 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy
-from typing_extensions import override
-
 from cnndsl.autodiff.rules import dims_of
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
-from cnndsl.runtime import library
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.graph_optimizers import needless
 from cnndsl.runtime.session import run_failure, started
+from cnndsl.runtime.slots import HostMemory, Slot, memory_of, slots_of
 from cnndsl.runtime.start import TRAINING
 from cnndsl.training.in_place import overwritable_states
-from cnndsl.training.signature import SKIPPED, Signature, TensorSpec
+from cnndsl.training.signature import SKIPPED, Signature
 from cnndsl.training.step import Step
 
-__all__ = ["StepResult", "TrainStep", "aligned"]
-
-_ALIGNMENT = 64
-"""Bytes: a cache line, and the widest vector of a CPU."""
+__all__ = ["StepResult", "TrainStep", "beginning", "start_session", "twofold"]
 
 _LARGE = 2**26
 """Bytes that a step makes in all, from which on memory that is kept for later is worth having.
@@ -53,6 +47,8 @@ class StepResult(NamedTuple):
     loss: float
     metrics: Mapping[str, float]
     skipped: bool = False
+    stop: bool = False
+    """Whether a worker has asked all of them to stop."""
 
 
 class TrainStep:
@@ -89,25 +85,25 @@ class TrainStep:
     ) -> None:
         self.step = step
         self.device = choose(device)
-        self._memory = _Host() if self.device.name == "cpu" else _Gpu(self.device.index)
-        session = _started(step, self.device, threads, records_to)
+        self._memory = memory_of(self.device)
+        session = start_session(step, self.device, threads, records_to)
         signature = step.signature
         lasting = {**signature.weights, **signature.state}
         fed = [spec for spec in signature.inputs if spec.name not in lasting]
-        self._batch = _slots(self._memory, fed)
+        self._batch = slots_of(self._memory, fed)
         # Looked up beforehand: small networks take a tenth of a millisecond for a step.
         self._samples = {name: self._batch[name] for name in signature.samples}
         self._labels = {of: self._batch[spec.name] for of, spec in signature.labels.items()}
         scalars = signature.inputs_of("rate", "step", "seed")
         self._scalars = {spec.role: self._batch[spec.name] for spec in scalars}
         # The results come to the host wherever the step runs.
-        self._results = _slots(_Host(), signature.outputs_of("loss", "metric", "skipped"))
+        self._results = slots_of(HostMemory(), signature.outputs_of("loss", "metric", "skipped"))
 
-        given = _beginning(signature, weights, state)
+        given = beginning(signature.weights, signature, weights, state)
         slots = {name: self._memory.slot(array) for name, array in given.items()}
         self._now = {name: slots.pop(name) for name in signature.next_names}
         self._fixed = slots
-        others = {name: self._memory.room(lasting[name]) for name in self._twofold()}
+        others = {name: self._memory.room(lasting[name]) for name in twofold(step, self.device)}
         self._next = self._now | others
         self._session = session()
         self._binding = self._bind(self._now, self._next)
@@ -179,14 +175,7 @@ class TrainStep:
         """The path of what was recorded; nothing is from now on."""
         return str(self._session.end_profiling())
 
-    def _twofold(self) -> Iterable[str]:
-        """What changes and has two copies."""
-        signature = self.step.signature
-        on_cpu = self.device.name == "cpu"
-        alone = overwritable_states(self.step.model, signature) if on_cpu else frozenset()
-        return (name for name in signature.next_names if name not in alone)
-
-    def _bind(self, old: Mapping[str, _Slot], new: Mapping[str, _Slot]) -> Any:
+    def _bind(self, old: Mapping[str, Slot], new: Mapping[str, Slot]) -> Any:
         binding = self._session.io_binding()
         for name, slot in (*self._batch.items(), *self._fixed.items(), *old.items()):
             binding.bind_ortvalue_input(name, slot.value)
@@ -197,105 +186,41 @@ class TrainStep:
         return binding
 
 
-def _beginning(
-    signature: Signature, weights: Mapping[str, Array], state: Mapping[str, Array] | None
+def twofold(step: Step, device: Device) -> Iterable[str]:
+    """What a step changes and has two copies of."""
+    signature = step.signature
+    on_cpu = device.name == "cpu"
+    alone = overwritable_states(step.model, signature) if on_cpu else frozenset()
+    return (name for name in signature.next_names if name not in alone)
+
+
+def beginning(
+    taken: Mapping[str, tuple[int, ...]],
+    signature: Signature,
+    weights: Mapping[str, Array],
+    state: Mapping[str, Array] | None,
 ) -> dict[str, Array]:
-    """What weights and state begin with, of the right shapes."""
-    given = {name: weights[name] for name in signature.weights}
+    """What the weights that are taken and a signature's state begin with, of the right shapes.
+
+    Raises:
+        ValueError: for a weight or state of another shape.
+    """
+    given = {name: weights[name] for name in taken}
     # All zeros of a state are one zero, stretched: nothing is held beside the slots.
     zeros = signature.initial_state()
     given |= zeros if state is None else {name: state[name] for name in zeros}
-    for name, dims in (*signature.weights.items(), *signature.state.items()):
+    for name, dims in (*taken.items(), *signature.state.items()):
         if given[name].shape != dims:
             raise ValueError(f"`{name}` is {given[name].shape}, not {dims}")
     return given
 
 
-# --- memory -----------------------------------------------------------------------------------
-
-
-class _Slot:
-    """A tensor on the CPU: ``value`` for ONNX Runtime, ``array`` over the same memory."""
-
-    def __init__(self, value: Any, array: Array) -> None:
-        self.value = value
-        self.array = array
-
-    def fill(self, numbers: Any) -> None:
-        # NumPy would stretch a smaller array over the slot without a word.
-        if self.array.ndim and numbers.shape != self.array.shape:
-            raise ValueError(f"an array of {numbers.shape} is not one of {self.array.shape}")
-        self.array[...] = numbers
-
-    def read(self) -> Array:
-        return self.array.copy()
-
-
-class _GpuSlot(_Slot):
-    """A tensor on a GPU; ``array`` is where its numbers are put in order on the way."""
-
-    @override
-    def fill(self, numbers: Any) -> None:
-        super().fill(numbers)
-        self.value.update_inplace(self.array)
-
-    @override
-    def read(self) -> Array:
-        copy: Array = numpy.array(self.value.numpy())
-        return copy
-
-
-class _Host:
-    """Makes slots in the CPU's memory."""
-
-    def slot(self, array: Array) -> _Slot:
-        memory = aligned(array.shape, array.dtype)
-        memory[...] = array
-        return self._over(memory)
-
-    def room(self, dims: tuple[int, ...]) -> _Slot:
-        """A slot of float32 whose numbers are yet to come: its pages are not touched."""
-        return self._over(aligned(dims, numpy.dtype(numpy.float32)))
-
-    def _over(self, memory: Array) -> _Slot:
-        return _Slot(library.load().OrtValue.ortvalue_from_numpy(memory), memory)
-
-
-class _Gpu:
-    """Makes slots in a GPU's memory."""
-
-    def __init__(self, index: int) -> None:
-        self._index = index
-
-    def slot(self, array: Array) -> _Slot:
-        copy = numpy.array(array, order="C")
-        value = library.load().OrtValue.ortvalue_from_numpy(copy, "cuda", self._index)
-        return _GpuSlot(value, copy)
-
-    def room(self, dims: tuple[int, ...]) -> _Slot:
-        return self.slot(numpy.zeros(dims, numpy.float32))
-
-
-def _slots(memory: _Host | _Gpu, specs: Iterable[TensorSpec]) -> dict[str, _Slot]:
-    """A slot of zeros for each of some tensors, by name."""
-    return {spec.name: memory.slot(numpy.zeros(spec.dims, spec.dtype)) for spec in specs}
-
-
-def aligned(shape: tuple[int, ...], dtype: numpy.dtype[Any]) -> Array:
-    """An array, its numbers not yet set, that begins at a cache line.
-
-    NumPy's own begin at any multiple of 16 bytes, where wide vectors cross lines at every load.
-    """
-    size = int(numpy.prod(shape, dtype=numpy.int64)) * dtype.itemsize
-    raw = numpy.empty(size + _ALIGNMENT, numpy.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
 # --- sessions ---------------------------------------------------------------------------------
 
 
-def _started(step: Step, device: Device, threads: int | None, records_to: str) -> Callable[[], Any]:
+def start_session(
+    step: Step, device: Device, threads: int | None, records_to: str = ""
+) -> Callable[[], Any]:
     """What waits for a session that is being started.
 
     On a CPU it starts while the weights are copied: neither needs the interpreter much.

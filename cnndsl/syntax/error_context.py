@@ -64,6 +64,7 @@ SETTINGS = frozenset(
         "weight_decay",
         "clip",
         "batch",
+        "shards",
         "epochs",
         "seed",
         "early_stop",

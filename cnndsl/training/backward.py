@@ -19,6 +19,7 @@ from cnndsl.training.graph import StepGraph
 from cnndsl.training.loss_scale import LossScale
 from cnndsl.training.losses import emit_loss, labels_type
 from cnndsl.training.metrics import Metric, emit_metric
+from cnndsl.training.shards import Shard
 from cnndsl.training.signature import LABELS, LOSS, RESERVED
 from cnndsl.typecheck.heads import Head, head_positions, heads_of
 from cnndsl.typecheck.recipe_checks import recipe_errors
@@ -67,17 +68,19 @@ def emit_backward(
     target: Target,
     *,
     chance: bool = True,
+    shard: Shard | None = None,
 ) -> BackwardPass:
     """Emit all of a training step but the update.
 
-    Without ``chance``, layers that draw in training do what they do in inference.
+    Without ``chance``, layers that draw in training do what they do in inference. Of a ``shard``
+    with ``batch`` samples, the gradients are its share of those of the whole batch.
 
     Raises:
         UserError: as :func:`cnndsl.training.step.build_step` does.
     """
     for problem in recipe_errors(typed, recipe, batch):
         raise UserError(problem.code, problem.message, problem.notes, problem.help)
-    graph = StepGraph(batch, opset, recipe.precision)
+    graph = StepGraph(batch, opset, recipe.precision, shard)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph, chance)
     _check_heads(typed, recipe, forward)
@@ -85,7 +88,8 @@ def emit_backward(
     learning = _learning(typed, recipe, forward)
     sought = {forward.weights[name]: name for name in learning}
     scale = LossScale(graph) if graph.policy is not None and graph.policy.scales else None
-    least = loss if scale is None else scale.scaled(loss)
+    least = loss if shard is None else graph.op("Mul", loss, graph.constant(shard.share))
+    least = least if scale is None else scale.scaled(least)
     with graph.computing("backward"):
         gradients = differentiate(graph, least, sought, target)
     places = {value: place for place, node in enumerate(graph.nodes) for value in node.outputs}

@@ -22,7 +22,8 @@ from cnndsl.layers.lowering import Attribute, TrainingBuilder
 from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.training.precision import POLICIES, Arithmetic, is_held, type_parameters
 from cnndsl.training.random import Draws
-from cnndsl.training.signature import RATE, RESERVED, SEED, STEP
+from cnndsl.training.shards import Shard
+from cnndsl.training.signature import FIRST_SAMPLE, RATE, RESERVED, SEED, STEP
 
 __all__ = ["StepGraph"]
 
@@ -32,14 +33,19 @@ _WIDE = onnx_ir.DataType.FLOAT
 class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
     """Collects the nodes of a training step.
 
-    ``rate``, ``step`` and ``seed`` are its scalar inputs, ``updates`` the new values of buffers.
+    ``rate``, ``step`` and ``seed`` are its scalar inputs, ``updates`` the new values of buffers;
+    that of a shard has the place of its ``first`` sample as well.
     What is emitted is computed in float32 but within :meth:`computing`.
     """
 
     reserved = RESERVED
 
     def __init__(
-        self, batch: int, opset: int = DEFAULT_OPSET, precision: PrecisionWord = "float32"
+        self,
+        batch: int,
+        opset: int = DEFAULT_OPSET,
+        precision: PrecisionWord = "float32",
+        shard: Shard | None = None,
     ) -> None:
         super().__init__(batch, opset)
         self._size = batch
@@ -51,7 +57,12 @@ class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
         self.seed = self.placeholder(SEED, (), onnx_ir.DataType.INT64)
         self.updates: dict[onnx_ir.Value, onnx_ir.Value] = {}
         self._roots: dict[onnx_ir.Value, onnx_ir.Value] = {}
-        self._draws = Draws(self, self.seed, self.step)
+        self.first: onnx_ir.Value | None = None
+        if shard is None:
+            self._draws = Draws(self, self.seed, self.step)
+        else:
+            self.first = self.placeholder(FIRST_SAMPLE, (), onnx_ir.DataType.INT64)
+            self._draws = Draws(self, self.seed, self.step, first=self.first, batch=shard.batch)
 
     @property
     @override
@@ -59,8 +70,11 @@ class StepGraph(GraphBuilder, TrainingBuilder[onnx_ir.Value]):
         return self._size
 
     @override
-    def uniform(self, like: onnx_ir.Value | tuple[int, ...]) -> onnx_ir.Value:
-        return self._draws.uniform(like if isinstance(like, tuple) else dims_of(like))
+    def uniform(
+        self, like: onnx_ir.Value | tuple[int, ...], *, by_sample: bool = True
+    ) -> onnx_ir.Value:
+        dims = like if isinstance(like, tuple) else dims_of(like)
+        return self._draws.uniform(dims, by_sample=by_sample)
 
     @override
     def normal(self, like: onnx_ir.Value) -> onnx_ir.Value:

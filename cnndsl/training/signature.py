@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from cnndsl.training.metrics import ABSOLUTE_ERROR, CORRECT, Metric
 
 __all__ = [
+    "FIRST_SAMPLE",
     "LABELS",
     "LOSS",
     "RATE",
@@ -32,6 +33,7 @@ __all__ = [
     "TensorSpec",
     "gradient_name",
     "next_name",
+    "share_name",
 ]
 
 Array: TypeAlias = NDArray[Any]
@@ -40,6 +42,8 @@ LABELS = "labels"
 RATE = "lr"
 STEP = "step"
 SEED = "seed"
+FIRST_SAMPLE = "shard.first"
+"""The place in the batch of a shard's first sample."""
 LOSS = "loss"
 SCALE = "loss_scale"
 SKIPPED = f"{SCALE}.skipped"
@@ -65,6 +69,8 @@ Role: TypeAlias = Literal[
     "skipped",
     "next",
     "probe",
+    "first",
+    "share",
 ]
 """What an input or output of a training graph is."""
 
@@ -77,7 +83,7 @@ class TensorSpec:
 
     ``of`` is what it belongs to: the network's output that labels, losses and metrics are about
     (none for the loss that is minimised), the weight whose gradient, or the weight or state whose
-    next value this is. ``start`` is what all of a state's numbers begin with.
+    next value or share this is. ``start`` is what all of a state's numbers begin with.
     """
 
     name: str
@@ -93,6 +99,8 @@ class TensorSpec:
         return math.prod(self.dims)
 
 
+_SHARE = ".share"
+
 _GRADIENT = ".gradient"
 """What the name of a weight's gradient ends with, where it is an input or output."""
 
@@ -100,6 +108,11 @@ _GRADIENT = ".gradient"
 def gradient_name(weight: str) -> str:
     """What the gradient of a weight is called."""
     return weight + _GRADIENT
+
+
+def share_name(name: str) -> str:
+    """What a shard's share of a value is called."""
+    return name + _SHARE
 
 
 def next_name(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from cnndsl.analysis.liveness import live_nodes
 from cnndsl.diagnostics.model import Diagnostic, Severity
-from cnndsl.diagnostics.words import abridged
+from cnndsl.diagnostics.words import abridged, count
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
@@ -21,7 +21,7 @@ from cnndsl.typecheck.setting_checks import setting_problems
 from cnndsl.typecheck.sharing import recipe_label_problems
 from cnndsl.typecheck.spans import layer_place, output_places, setting_labels, setting_place
 
-__all__ = ["recipe_errors", "recipe_problems", "single_values"]
+__all__ = ["recipe_errors", "recipe_problems", "shard_problems", "single_values"]
 
 _NAMED = 3
 """How many layers a note names; the rest is counted."""
@@ -32,6 +32,7 @@ def recipe_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
     for problem in _nothing_learns(typed, recipe):
         yield replace(problem, severity=Severity.WARNING)
     yield from single_values(typed, recipe, recipe.batch)
+    yield from shard_problems(typed, recipe, recipe.batch)
     yield from loss_problems(typed, recipe)
     others = [*recipe_label_problems(typed, recipe)]
     yield from others
@@ -44,6 +45,7 @@ def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[D
     """What keeps a step from being computed at all, for batches of this size."""
     yield from _nothing_learns(typed, recipe)
     yield from single_values(typed, recipe, batch)
+    yield from shard_problems(typed, recipe, batch)
     yield from recipe_label_problems(typed, recipe)
     yield from head_problems(typed, recipe)
 
@@ -124,6 +126,30 @@ def _reached(typed: TypedNetwork, output: int, among: set[int]) -> list[int]:
             found.add(at)
             pending.extend(node.inputs)
     return sorted(found)
+
+
+# --- shards -----------------------------------------------------------------------------------
+
+
+def shard_problems(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[Diagnostic]:
+    """Each shard has a sample at least, and as many as batch normalisation needs."""
+    shards = recipe.shards
+    if shards > batch:
+        yield Diagnostic(
+            "CNN507",
+            f"a batch of {count(batch, 'sample')} cannot be divided into {shards} shards",
+            setting_place(typed.network, "shards"),
+            labels=setting_labels(typed.network, "batch"),
+            help=f"write `shards {batch}` or fewer, or a larger `batch`",
+        )
+    elif shards > 1 and batch > 1:
+        for problem in single_values(typed, recipe, batch // shards):
+            yield replace(
+                problem,
+                notes=(f"`shards {shards}` leaves parts of one sample of a batch of {batch}",),
+                labels=setting_labels(typed.network, "shards"),
+                help=f"write `shards {max(1, batch // 2)}` or fewer, or `freeze` the layer",
+            )
 
 
 # --- statistics -------------------------------------------------------------------------------

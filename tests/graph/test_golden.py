@@ -15,7 +15,8 @@ from packaging.version import Version
 from cnndsl import pipeline
 from cnndsl.graph.export import graph_text
 from cnndsl.graph.lower import lower
-from cnndsl.training.step import build_split, build_step
+from cnndsl.training.split import build_split
+from cnndsl.training.step import build_step
 
 pytestmark = pytest.mark.skipif(
     Version(version("onnx")) < Version("1.23"),

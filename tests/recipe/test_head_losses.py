@@ -17,7 +17,8 @@ from cnndsl.recipe.losses.crossentropy import CrossEntropy
 from cnndsl.recipe.losses.hinge import Hinge
 from cnndsl.recipe.losses.mse import MeanSquaredError
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.training.step import build_split, build_step
+from cnndsl.training.split import build_split
+from cnndsl.training.step import build_step
 from cnndsl.typecheck.answers import answers_of
 from cnndsl.typecheck.heads import heads_of, judged_outputs
 

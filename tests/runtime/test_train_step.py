@@ -10,7 +10,8 @@ from training_runs import Array, network, stripes
 from cnndsl.graph.initializers import initialise
 from cnndsl.layers.base import Init
 from cnndsl.runtime import train_step as train_step_module
-from cnndsl.runtime.train_step import TrainStep, aligned
+from cnndsl.runtime.slots import aligned
+from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.step import Step, build_step
 
 TRAIN = "optimizer sgd lr 0.1 momentum 0.9; batch 8"

@@ -24,7 +24,8 @@ from cnndsl.runtime.device import trial
 from cnndsl.runtime.selftest_data import random_labels, random_samples
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.train_step import TrainStep
-from cnndsl.training.step import build_split, build_step
+from cnndsl.training.split import build_split
+from cnndsl.training.step import build_step
 
 FLOAT, UINT64, INT64, BOOL, DOUBLE = "float", "uint64", "int64", "bool", "double"
 HALF, BRAIN = "float16", "bfloat16"

@@ -22,7 +22,7 @@ from trees import read_right, without_spans
 from cnndsl import pipeline
 from cnndsl.api import Network
 from cnndsl.syntax.printer import print_module
-from cnndsl.training.step import build_split
+from cnndsl.training.split import build_split
 
 __all__ = ["TOLERANCE", "findings"]
 

@@ -27,7 +27,8 @@ from cnndsl.graph.initializers import initialise
 from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.train_step import TrainStep
 from cnndsl.training.precision import POLICIES
-from cnndsl.training.step import Step, build_split, build_step
+from cnndsl.training.split import build_split
+from cnndsl.training.step import Step, build_step
 
 Arrays = dict[str, NDArray[Any]]
 

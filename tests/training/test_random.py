@@ -244,7 +244,7 @@ def test_the_smallest_and_largest_even_numbers_give_normal_ones() -> None:
         emit = GraphBuilder()
         draws = Draws(emit, *(emit.placeholder(n, (), onnx_ir.DataType.INT64) for n in "st"))
         given = emit.tensor(numpy.array([[number] * 4, [0.0, 0.25, 0.5, 0.75]], numpy.float32))
-        draws.uniform = lambda dims, given=given: given  # type: ignore[method-assign,misc]
+        draws.uniform = lambda dims, given=given: given  # type: ignore[method-assign,misc,assignment]
         found = ran(model_of(emit, [], {"0": draws.normal((8,))}), {})["0"]
         waves = numpy.array([1, 0, -1, 0, 0, 1, 0, -1])
         assert numpy.allclose(found, radius * waves, atol=1e-5)

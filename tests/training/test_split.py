@@ -23,7 +23,8 @@ from cnndsl.resources import docs
 from cnndsl.training import passes
 from cnndsl.training.passes.descent import DescentIntoProduct
 from cnndsl.training.passes.momentum import MomentumIntoProduct
-from cnndsl.training.step import Step, build_split, build_step
+from cnndsl.training.split import build_split
+from cnndsl.training.step import Step, build_step
 
 Arrays = dict[str, NDArray[Any]]
 
