@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from cnndsl.runtime.profile import Profile as Profile
     from cnndsl.runtime.training import Training as Training
     from cnndsl.schemas import schema as schema
+    from cnndsl.sweeps.sweep import Sweep as Sweep
+    from cnndsl.sweeps.sweep import sweep as sweep
     from cnndsl.texts import expand as expand
     from cnndsl.texts import format as format
     from cnndsl.weight_import import export_weights as export_weights
@@ -63,6 +65,7 @@ _HOMES = {
     "NetworkDiff": "cnndsl.analysis.changes",
     "Profile": "cnndsl.runtime.profile",
     "Salience": "cnndsl.autodiff.salience",
+    "Sweep": "cnndsl.sweeps.sweep",
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
@@ -81,6 +84,7 @@ _HOMES = {
     "profile": "cnndsl.inspection",
     "quantize": "cnndsl.inspection",
     "schema": "cnndsl.schemas",
+    "sweep": "cnndsl.sweeps.sweep",
     "train": "cnndsl.api",
     "unload_ipython_extension": "cnndsl.notebook.extension",
 }
@@ -97,6 +101,7 @@ __all__ = [
     "NetworkDiff",
     "Profile",
     "Salience",
+    "Sweep",
     "Training",
     "UserError",
     "__version__",
@@ -116,6 +121,7 @@ __all__ = [
     "profile",
     "quantize",
     "schema",
+    "sweep",
     "train",
     "unload_ipython_extension",
 ]

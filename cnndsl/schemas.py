@@ -34,6 +34,7 @@ SCHEMAS = MappingProxyType(
         "run-explain": "cnndsl.cli.explanations:ExplanationsJson",
         "run-output": "cnndsl.cli.answers:ResultsJson",
         "specs": "cnndsl.elaborate.catalogue:CatalogueJson",
+        "sweep": "cnndsl.sweeps.records:SweepJson",
         "summary": "cnndsl.analysis.summary:SummaryJson",
         "weights-export": "cnndsl.importers.weights.exporting:ExportedJson",
         "weights": "cnndsl.importers.weights.pairing:PairingJson",

@@ -66,6 +66,7 @@ EXEMPT = {
             "cli",
             "language_server",
             "schemas",
+            "sweeps",
             "inspection",
             "weight_import",
             "comparison",

@@ -39,6 +39,7 @@ EXAMPLES = {
     "run-output": "run model.onnx one.png -o answers.npz",
     "specs": "specs",
     "summary": "summary net.cnn",
+    "sweep": "sweep net.cnn --data data.npz --epochs 1 --set train.batch=2,3 --device cpu",
     "weights": "weights net.cnn weights.npz -o new.safetensors",
     "weights-export": "weights net.cnn weights.npz --export pytorch -o new.pt.safetensors",
 }

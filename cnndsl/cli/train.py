@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.runtime.training import Training
 
-__all__ = ["train"]
+__all__ = ["train", "valid_of"]
 
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 
@@ -61,7 +61,7 @@ def _with_resume_value(words: Sequence[str]) -> Iterator[str]:
 _CHECKPOINTS = ("latest", "previous")
 
 
-def _valid(ctx: click.Context, option: click.Parameter, text: str | None) -> float | str | None:
+def valid_of(ctx: click.Context, option: click.Parameter, text: str | None) -> float | str | None:
     """A share of the data where it is a number, else the path of other data."""
     if text is None or os.path.exists(text):
         return text
@@ -103,7 +103,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     "--valid",
     shell_complete=complete_files(),
     metavar="DATA|FRACTION",
-    callback=_valid,
+    callback=valid_of,
     help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
 )
 @click.option(

@@ -21,6 +21,7 @@ VERBS = MappingProxyType(
         "show": ("cnndsl.cli.show:show", "Print the spec that a compiled model carries."),
         "run": ("cnndsl.cli.run:run", "Let a network answer for pictures or arrays."),
         "train": ("cnndsl.cli.train:train", "Train a network on labelled data."),
+        "sweep": ("cnndsl.cli.sweep:sweep", "Train a network at many points, and compare them."),
         "eval": ("cnndsl.cli.eval:eval", "Say how good a network is on labelled data."),
         "profile": (
             "cnndsl.cli.profile:profile",

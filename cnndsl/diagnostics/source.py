@@ -80,6 +80,10 @@ class Span:
         _set_end(self, end)
 
     @override
+    def __reduce__(self) -> tuple[type[Span], tuple[Source, int, int]]:
+        return Span, (self.source, self.start, self.end)
+
+    @override
     def __repr__(self) -> str:
         return f"<Span {self.source.name}:{self.start}-{self.end}>"
 

@@ -298,6 +298,11 @@ def a_run(folder: Path, epochs: int = 1) -> None:
     subprocess.run([sys.executable, "-m", "cnndsl", *words], cwd=folder, check=True)
 
 
+def a_sweep(folder: Path) -> None:
+    (folder / "sweeps" / "lenet5").mkdir(parents=True)
+    (folder / "sweeps" / "lenet5" / "results.json").write_text("{}")
+
+
 def a_damaged_checkpoint(folder: Path) -> None:
     a_run(folder, epochs=2)
     last = folder / "runs" / "lenet5" / "checkpoints" / "step-00000056.ckpt"
@@ -308,7 +313,7 @@ def a_damaged_checkpoint(folder: Path) -> None:
 
 NOTHING = (
     "CNN010 CNN011 CNN012 CNN603 CNN605 CNN609 CNN621 CNN623 CNN640 CNN641"
-    " CNN713 CNN801 CNN808 CNN812 CNN850 CNN862"
+    " CNN713 CNN801 CNN808 CNN812 CNN850 CNN862 CNN880 CNN881 CNN883"
 )
 """The commands of these do it alone."""
 
@@ -367,6 +372,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN810": a_run,
     "CNN845": no_boxes,
     "CNN860": a_lenet_for_sixteen,
+    "CNN882": a_sweep,
     "CNN901": too_large,
     "CNN906": a_bomb,
 }

@@ -1,0 +1,245 @@
+"""``cnndsl sweep``: a spec and values of its parameters and settings in, a table of runs out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Literal, cast
+
+import click
+
+from cnndsl.cli.completion import complete_files, complete_specs
+from cnndsl.cli.options import (
+    LINE,
+    color_option,
+    device_option,
+    precision_option,
+    threads_option,
+    verify_option,
+    weights_option,
+)
+from cnndsl.cli.train import valid_of
+from cnndsl.diagnostics.model import UserError
+
+if TYPE_CHECKING:
+    from cnndsl.recipe.settings import PrecisionWord
+    from cnndsl.sweeps.sweep import SweepOptions
+
+__all__ = ["sweep"]
+
+_INTERRUPTED = 130
+
+
+def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """Values by name, as they were written."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not name or not equals:
+            example = "-D width=8,16" if option.name == "params" else "--set train.batch=16,32"
+            raise click.BadParameter(f"'{pair}' is not NAME=VALUE,…, as in {example}")
+        if name in found:
+            raise UserError(
+                "CNN880",
+                f"`{name}` is given twice: `{name}={found[name]}` and `{pair}`",
+                help=f"list all of its values together: `{name}={found[name]},{text}`",
+            )
+        found[name] = text
+    return found
+
+
+# Long, because its parameters are the options of the command.
+@click.command(
+    epilog=(
+        "\b\nExample:"
+        "\n  cnndsl sweep lenet5 --data digits --valid 0.2 --epochs 1"
+        " --set train.batch=32,128"
+        "\n  cnndsl sweep lenet5 --data digits --valid 0.2 --epochs 1 --sample 2"
+        " --set 'train.optimizer.lr=0.001..0.1 log' --out drawn"
+    )
+)
+@click.argument("spec", shell_complete=complete_specs)
+@click.option(
+    "--data",
+    shell_complete=complete_files(words=("digits",)),
+    required=True,
+    metavar="DATA",
+    help="Labelled data, as `cnndsl train` takes it.",
+)
+@click.option(
+    "--valid",
+    shell_complete=complete_files(),
+    metavar="DATA|FRACTION",
+    callback=valid_of,
+    help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
+)
+@click.option(
+    "-D",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE,…",
+    callback=_lists,
+    help="The values of a `param` of the spec; may be given for several.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="train.KEY=VALUE,…",
+    callback=_lists,
+    help="The values of a setting of the recipe, as train.optimizer.lr=0.1,0.01; may be given for"
+    " several.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Runs at each point, each with a seed of its own.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    help="The first seed, not the recipe's; also what --sample draws by.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Draw N points at random instead of taking all, also from ranges: 8..64, 0..0.9,"
+    " '0.001..0.1 log'.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["accuracy", "loss", "mae", "rmse"]),
+    help="What the table is sorted by.  [default: accuracy, or loss where there is none]",
+)
+@click.option("--out", metavar="DIR", help="The sweep's folder.  [default: sweeps/NETWORK]")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the sweep in DIR: what is trained is kept."
+)
+@click.option("--dry-run", is_flag=True, help="Check and list the points, and train nothing.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Passes over the data, not the recipe's.",
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Samples in a step, not the recipe's."
+)
+@weights_option("Begin all runs with what fits by name of these weights.")
+@click.option(
+    "--figures",
+    type=click.Choice(["png", "svg", "pdf"]),
+    default="png",
+    show_default=True,
+    help="The format of all figures.",
+)
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    metavar="csv|tensorboard|mlflow",
+    help="Write each run down in a further way, as `cnndsl train` does.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many checkpoints of each run to keep.",
+)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@verify_option
+@click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
+@precision_option
+@device_option
+@threads_option
+@color_option
+def sweep(
+    spec: str,
+    data: str,
+    valid: float | str | None,
+    params: dict[str, str],
+    settings: dict[str, str],
+    seeds: int,
+    seed: int | None,
+    sample: int | None,
+    by: str | None,
+    out: str | None,
+    resume: bool,
+    dry_run: bool,
+    epochs: int | None,
+    batch: int | None,
+    weights: str | None,
+    figures: Literal["png", "svg", "pdf"],
+    logs: tuple[str, ...],
+    keep: int,
+    style: str,
+    verify: bool,
+    skip_broken: bool,
+    precision: PrecisionWord | None,
+    device: str,
+    threads: int | None,
+) -> int:
+    """Train the network of a SPEC at many points, and say which is best.
+
+    A point is a value for each -D and each --set; without --sample all combinations are taken. All
+    points are checked before the first one is trained. Each run has a folder of its own in DIR, and
+    one that fails does not end the others. Ctrl-C stops between two steps; --resume goes on there.
+    """
+    from cnndsl.cli.sweep_table import SweepLines, dry_text, failures, final_text
+    from cnndsl.sweeps.sweep import Sweep, planned_sweep
+
+    options: SweepOptions = {
+        "seeds": seeds,
+        "seed": seed,
+        "sample": sample,
+        "valid": valid,
+        "out": out,
+        "resume": resume,
+        "measure": by,
+        "epochs": epochs,
+        "batch": batch,
+        "precision": precision,
+        "weights": weights,
+        "verify": verify,
+        "device": device,
+        "threads": threads,
+        "skip_broken": skip_broken,
+        "keep": keep,
+        "figures": figures,
+        "logs": logs,
+    }
+    planned = planned_sweep(spec, data, params, settings, options)
+    as_text = style == "text"
+    if dry_run:
+        found = Sweep.untrained(planned.plan)
+        click.echo(dry_text(planned.plan) if as_text else _json(found))
+        return 0
+    with SweepLines(as_text=as_text, auto=device == "auto") as listener:
+        found = planned.carried_out(listener)
+    click.echo(final_text(found) if as_text else _json(found))
+    if text := failures(found):
+        click.echo(text, err=True)
+    if found.is_interrupted:
+        words = cast("tuple[str, ...]", click.get_current_context().meta[LINE])
+        again = [*words, *([] if resume else ["--resume"])]
+        where = found.folder
+        click.echo(f"interrupted; what is trained is saved in {where}. Go on with", err=True)
+        click.echo(f"\n  {shlex.join(['cnndsl', *again])}", err=True)
+        return _INTERRUPTED
+    return 1 if found.failed else 0
+
+
+def _json(found: object) -> str:
+    from cnndsl.sweeps.sweep import Sweep
+
+    assert isinstance(found, Sweep)
+    return json.dumps(found.to_json(), ensure_ascii=False)
