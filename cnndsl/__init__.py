@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.profile import Profile as Profile
     from cnndsl.runtime.training import Training as Training
     from cnndsl.schemas import schema as schema
-    from cnndsl.sweeps.sweep import Sweep as Sweep
+    from cnndsl.sweeps.result import Sweep as Sweep
     from cnndsl.sweeps.sweep import sweep as sweep
     from cnndsl.texts import expand as expand
     from cnndsl.texts import format as format
@@ -65,7 +65,7 @@ _HOMES = {
     "NetworkDiff": "cnndsl.analysis.changes",
     "Profile": "cnndsl.runtime.profile",
     "Salience": "cnndsl.autodiff.salience",
-    "Sweep": "cnndsl.sweeps.sweep",
+    "Sweep": "cnndsl.sweeps.result",
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",

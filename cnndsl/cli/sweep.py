@@ -195,7 +195,8 @@ def sweep(
     one that fails does not end the others. Ctrl-C stops between two steps; --resume goes on there.
     """
     from cnndsl.cli.sweep_table import SweepLines, dry_text, failures, final_text
-    from cnndsl.sweeps.sweep import Sweep, planned_sweep
+    from cnndsl.sweeps.result import Sweep
+    from cnndsl.sweeps.sweep import planned_sweep
 
     options: SweepOptions = {
         "seeds": seeds,
@@ -239,7 +240,7 @@ def sweep(
 
 
 def _json(found: object) -> str:
-    from cnndsl.sweeps.sweep import Sweep
+    from cnndsl.sweeps.result import Sweep
 
     assert isinstance(found, Sweep)
     return json.dumps(found.to_json(), ensure_ascii=False)

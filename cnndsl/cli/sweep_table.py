@@ -22,8 +22,8 @@ from cnndsl.sweeps.table import MEASURES, Measure, Spread, measures_of
 if TYPE_CHECKING:
     from cnndsl.sweeps.plan import Plan
     from cnndsl.sweeps.points import Point
+    from cnndsl.sweeps.result import Sweep
     from cnndsl.sweeps.runs import RunResult, Task
-    from cnndsl.sweeps.sweep import Sweep
     from cnndsl.sweeps.table import Row
 
 __all__ = ["SweepLines", "dry_text", "failures", "final_text"]

@@ -13,7 +13,7 @@ import click
 
 from cnndsl.cli.options import LINE
 from cnndsl.cli.verbs import VERBS, command
-from cnndsl.diagnostics.words import closest
+from cnndsl.diagnostics.words import closest, listed
 
 __all__ = ["explained"]
 
@@ -97,7 +97,7 @@ def _hints(ctx: click.Context, option: str, name: str) -> Iterator[str]:
         if other != verb and f"--{name.replace('_', '-')}" in _options(command(other))
     ]
     if verbs:
-        yield f"It is an option of {' and '.join(verbs)}."
+        yield f"It is an option of {listed(verbs)}."
     setting, value = _setting(name)
     if setting:
         value = value or _value(ctx, option) or _example(setting)

@@ -11,7 +11,17 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count, shorten
 from cnndsl.frozen import frozen
 
-__all__ = ["Axis", "Kind", "Range", "Written", "axes_of", "number_in", "own_name", "pieces"]
+__all__ = [
+    "Axis",
+    "Kind",
+    "Range",
+    "Written",
+    "axes_of",
+    "number_in",
+    "own_name",
+    "pieces",
+    "whole_numbers",
+]
 
 Kind: TypeAlias = Literal["param", "setting"]
 """A ``param`` of the spec, or a setting of its recipe."""

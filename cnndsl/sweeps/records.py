@@ -7,19 +7,18 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 from typing_extensions import TypedDict
 
 from cnndsl.graph.files import write_atomically
 from cnndsl.sweeps.axes import Axis, number_in
+from cnndsl.sweeps.plan import Plan
 from cnndsl.sweeps.points import Point
 from cnndsl.sweeps.runs import How, RunResult, Task
 from cnndsl.sweeps.table import MEASURES, Measure, Row, measures_of
-
-if TYPE_CHECKING:
-    from cnndsl.sweeps.sweep import Sweep
 
 __all__ = [
     "CSV",
@@ -33,7 +32,8 @@ __all__ = [
     "write_records",
 ]
 
-JSON, CSV = "results.json", "results.csv"
+JSON = "results.json"
+CSV = "results.csv"
 """The files that a sweep's folder has of its results."""
 
 
@@ -103,21 +103,20 @@ class SweepJson(TypedDict):
     runs: list[RunJson]
 
 
-def to_json(sweep: Sweep) -> SweepJson:
+def to_json(plan: Plan, results: Sequence[RunResult], rows: Sequence[Row]) -> SweepJson:
     """A sweep as plain data."""
-    plan = sweep.plan
     data = plan.request.data
-    pairs = zip(plan.tasks, sweep.results, strict=True)
+    pairs = zip(plan.tasks, results, strict=True)
     return {
         "network": plan.name,
         "data": str(data) if isinstance(data, str | os.PathLike) else "arrays",
         "folder": str(plan.folder),
         "measured": "validation" if plan.has_validation else "training",
-        "by": sweep.measure,
+        "by": plan.measure,
         "seeds": list(dict.fromkeys(task.seed for task in plan.tasks)),
         "axes": [_axis(axis) for axis in plan.axes],
-        "points": [_point(row) for row in sweep.rows],
-        "runs": [_run(plan.points[task.point], task, result, sweep) for task, result in pairs],
+        "points": [_point(row) for row in rows],
+        "runs": [_run(plan, task, result) for task, result in pairs],
     }
 
 
@@ -151,14 +150,14 @@ def _point(row: Row) -> PointJson:
     }
 
 
-def _run(point: Point, task: Task, result: RunResult, sweep: Sweep) -> RunJson:
-    folder = task.folder.relative_to(sweep.plan.folder).as_posix()
+def _run(plan: Plan, task: Task, result: RunResult) -> RunJson:
+    folder = task.folder.relative_to(plan.folder).as_posix()
     best = result.best if result.is_done else None
     numbers: Mapping[Measure, float] = (
-        {} if best is None else measures_of(best, valid=sweep.plan.has_validation)
+        {} if best is None else measures_of(best, valid=plan.has_validation)
     )
     return {
-        "values": _values(point),
+        "values": _values(plan.points[task.point]),
         "seed": task.seed,
         "folder": folder,
         "how": result.how,
@@ -188,14 +187,12 @@ def _plain(value: str) -> float | int | str:
 # --- files ------------------------------------------------------------------------------------
 
 
-def write_records(sweep: Sweep) -> None:
+def write_records(folder: Path, data: SweepJson) -> None:
     """Write both files into the sweep's folder, each whole at any time.
 
     Raises:
         UserError: CNN603 where they cannot be written.
     """
-    data = to_json(sweep)
-    folder = sweep.plan.folder
     write_atomically(folder / JSON, f"{json.dumps(data, indent=1, ensure_ascii=False)}\n".encode())
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_lines(data))

@@ -8,28 +8,24 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-import typing_extensions
 from typing_extensions import Unpack
 
-from cnndsl.diagnostics.words import count
 from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.events import FigureFormat, Listener
 from cnndsl.runtime.training import NOBODY, TrainingOptions
 from cnndsl.sweeps.axes import Written
 from cnndsl.sweeps.folder import opened
 from cnndsl.sweeps.plan import Plan, Request, planned
-from cnndsl.sweeps.records import SweepJson, to_json, write_records
-from cnndsl.sweeps.runs import RunResult, Task, train_task, untrained
-from cnndsl.sweeps.table import Measure, Row, rows_of
+from cnndsl.sweeps.result import Sweep
+from cnndsl.sweeps.runs import RunResult, Task, train_task
 
 if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
 
-__all__ = ["PlannedSweep", "Sweep", "SweepListener", "SweepOptions", "planned_sweep", "sweep"]
+__all__ = ["PlannedSweep", "SweepListener", "SweepOptions", "planned_sweep", "sweep"]
 
 _PAUSE = 2.0
 """Seconds between two writings of the results while runs go on."""
@@ -111,57 +107,6 @@ class SweepListener:
 
     def note(self, text: str, task: Task | None = None) -> None:
         """Something that whoever trains should know; of several runs it is told of the first."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """A sweep that is over, or was interrupted."""
-
-    plan: Plan
-    results: tuple[RunResult, ...]
-    """What came of each run, in the order of the points and their seeds."""
-
-    @typing_extensions.override
-    def __repr__(self) -> str:
-        points, runs = count(len(self.plan.points), "point"), count(len(self.results), "run")
-        return f"<Sweep of {self.plan.name}: {points}, {runs}, {len(self.failed)} failed>"
-
-    @classmethod
-    def untrained(cls, plan: Plan) -> Sweep:
-        """A sweep of which nothing is trained yet."""
-        return cls(plan, tuple(map(untrained, plan.tasks)))
-
-    @property
-    def folder(self) -> Path:
-        """Where it is, with a folder for each run."""
-        return self.plan.folder
-
-    @property
-    def failed(self) -> list[RunResult]:
-        """The runs that have failed."""
-        return [one for one in self.results if one.how == "failed"]
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether runs are left to do that have not failed."""
-        return any(one.how in ("interrupted", "not begun") for one in self.results)
-
-    @property
-    def measure(self) -> Measure:
-        """What the points are sorted by."""
-        return self.plan.measure
-
-    @cached_property
-    def rows(self) -> list[Row]:
-        """The table: the points, the best first, with mean and deviation over their seeds."""
-        plan = self.plan
-        return rows_of(
-            plan.points, plan.tasks, self.results, self.measure, valid=plan.has_validation
-        )
-
-    def to_json(self) -> SweepJson:
-        """All of it as plain data."""
-        return to_json(self)
 
 
 def sweep(
@@ -272,7 +217,7 @@ def _carried_out(plan: Plan, listener: SweepListener) -> Sweep:
         listener.note(note)
     listener.start(plan)
     found = Sweep.untrained(plan)
-    write_records(found)
+    found.write()
     telling, written = _Telling(listener), time.monotonic()
     with contextlib.suppress(KeyboardInterrupt), closing(_one_by_one(plan.tasks, listener)) as runs:
         for result in runs:
@@ -281,9 +226,9 @@ def _carried_out(plan: Plan, listener: SweepListener) -> Sweep:
             found = replace(found, results=tuple(numbers))
             telling.ended(plan.tasks[result.number], result)
             if time.monotonic() - written > _PAUSE:
-                write_records(found)
+                found.write()
                 written = time.monotonic()
-    write_records(found)
+    found.write()
     return found
 
 

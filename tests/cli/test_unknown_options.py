@@ -72,7 +72,7 @@ def test_without_a_value_an_example_is_given_that_works(option: str) -> None:
         ("compile lenet5 --out x", "'-o'"),
         ("check lenet5 --json", "'--format json'"),
         ("check lenet5 --epochs 5", "`cnndsl train`"),
-        ("run lenet5 --data x", "`cnndsl train` and `cnndsl eval`"),
+        ("run lenet5 --data x", "`cnndsl train`, `cnndsl sweep` and `cnndsl eval`"),
         ("summary lenet5 --annotate", "`cnndsl check`"),
         ("train lenet5 --sed 4", "Did you mean '--seed'?"),
     ],

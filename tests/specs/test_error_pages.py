@@ -23,6 +23,7 @@ from foreign_situations import FOREIGN
 from PIL import Image
 from repositories import a_repository
 from safetensors.numpy import save_file
+from sweep_runs import a_sweep
 
 import cnndsl
 from cnndsl.diagnostics.codes import CODES
@@ -296,11 +297,6 @@ def files_of(code: str) -> Situation:
 def a_run(folder: Path, epochs: int = 1) -> None:
     words = ["train", "lenet5", "--data", "digits", "--epochs", str(epochs), "--device", "cpu"]
     subprocess.run([sys.executable, "-m", "cnndsl", *words], cwd=folder, check=True)
-
-
-def a_sweep(folder: Path) -> None:
-    (folder / "sweeps" / "lenet5").mkdir(parents=True)
-    (folder / "sweeps" / "lenet5" / "results.json").write_text("{}")
 
 
 def a_damaged_checkpoint(folder: Path) -> None:

@@ -1,0 +1,76 @@
+"""What a sweep comes to: the results of its runs, and the table of its points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import typing_extensions
+
+from cnndsl.diagnostics.words import count
+from cnndsl.sweeps.plan import Plan
+from cnndsl.sweeps.records import SweepJson, to_json, write_records
+from cnndsl.sweeps.runs import RunResult, untrained
+from cnndsl.sweeps.table import Measure, Row, rows_of
+
+__all__ = ["Sweep"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A sweep that is over, or was interrupted."""
+
+    plan: Plan
+    results: tuple[RunResult, ...]
+    """What came of each run, in the order of the points and their seeds."""
+
+    @typing_extensions.override
+    def __repr__(self) -> str:
+        points, runs = count(len(self.plan.points), "point"), count(len(self.results), "run")
+        return f"<Sweep of {self.plan.name}: {points}, {runs}, {len(self.failed)} failed>"
+
+    @classmethod
+    def untrained(cls, plan: Plan) -> Sweep:
+        """A sweep of which nothing is trained yet."""
+        return cls(plan, tuple(map(untrained, plan.tasks)))
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, with a folder for each run."""
+        return self.plan.folder
+
+    @property
+    def failed(self) -> list[RunResult]:
+        """The runs that have failed."""
+        return [one for one in self.results if one.how == "failed"]
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether runs are left to do that have not failed."""
+        return any(one.how in ("interrupted", "not begun") for one in self.results)
+
+    @property
+    def measure(self) -> Measure:
+        """What the points are sorted by."""
+        return self.plan.measure
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The table: the points, the best first, with mean and deviation over their seeds."""
+        plan = self.plan
+        return rows_of(
+            plan.points, plan.tasks, self.results, self.measure, valid=plan.has_validation
+        )
+
+    def to_json(self) -> SweepJson:
+        """All of it as plain data."""
+        return to_json(self.plan, self.results, self.rows)
+
+    def write(self) -> None:
+        """Write the results into the folder, ``results.json`` and ``results.csv``.
+
+        Raises:
+            UserError: CNN603 where they cannot be written.
+        """
+        write_records(self.plan.folder, self.to_json())

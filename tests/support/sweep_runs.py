@@ -1,0 +1,121 @@
+"""Small sweeps, and whoever watches them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy
+from training_runs import results
+from typing_extensions import override
+
+import cnndsl
+from cnndsl.runtime.events import Listener, Progress
+from cnndsl.sweeps.plan import Plan
+from cnndsl.sweeps.runs import RunResult, Task
+from cnndsl.sweeps.sweep import SweepListener
+
+__all__ = ["SPEC", "Heard", "Pressing", "a_sweep", "all_results", "pressed", "stripes", "swept"]
+
+SPEC = """\
+network tiny
+param width = 3
+input 1x6x6
+C1: conv width@3x3 -> batchnorm -> relu
+flatten -> dropout 0.2
+F2: dense 3 -> softmax
+train {
+  optimizer sgd lr 0.1 momentum 0.9
+  batch 8
+  epochs 2
+}
+"""
+
+Array = numpy.typing.NDArray[Any]
+
+
+def stripes(count: int = 60) -> tuple[Array, Array]:
+    random = numpy.random.default_rng(0)
+    rows = random.permutation(numpy.arange(count) % 6)
+    pictures = random.normal(0, 0.3, (count, 1, 6, 6)).astype(numpy.float32)
+    pictures[numpy.arange(count), 0, rows] += 1
+    return pictures, rows // 2
+
+
+def swept(folder: Path, listener: SweepListener | None = None, **changes: Any) -> cnndsl.Sweep:
+    """Two widths by two rates with two seeds, on one thread of the CPU."""
+    asked: dict[str, Any] = {
+        "spec": SPEC,
+        "data": stripes(),
+        "params": {"width": "2,4"},
+        "settings": {"train.optimizer.lr": "0.1,0.01"},
+        "seeds": 2,
+        "valid": 0.3,
+        "out": folder,
+        "device": "cpu",
+        "threads": 1,
+    }
+    return cnndsl.sweep(listener=listener, **{**asked, **changes})
+
+
+class Heard(SweepListener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.plans: list[Plan] = []
+        self.done: list[int] = []
+        self.results: list[RunResult] = []
+        self.notes: list[str] = []
+
+    @override
+    def start(self, plan: Plan) -> None:
+        self.plans.append(plan)
+
+    @override
+    def ended(self, task: Task, result: RunResult, done: int) -> None:
+        self.done.append(done)
+        self.results.append(result)
+
+    @override
+    def note(self, text: str, task: Task | None = None) -> None:
+        self.notes.append(text)
+
+
+class Pressing(Listener):
+    """Presses Ctrl-C after so many steps of all runs together."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    @override
+    def progress(self, progress: Progress) -> None:
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def pressed(after: int) -> SweepListener:
+    listener = Heard()
+    listener.run = Pressing(after)
+    return listener
+
+
+def all_results(found: cnndsl.Sweep) -> dict[str, object]:
+    """What must be the same in two sweeps: all but what tells the time."""
+    kept: dict[str, object] = {}
+    for task in found.plan.tasks:
+        kept[str(task.folder.relative_to(found.folder))] = results(task.folder)
+    data = json.loads((found.folder / "results.json").read_text("utf-8"))
+    del data["folder"]
+    for run in data["runs"]:
+        del run["seconds"]
+    return {**kept, "results.json": data}
+
+
+def a_sweep(folder: Path) -> None:
+    """The folder of a sweep of LeNet-5 that is over."""
+    (folder / "sweeps" / "lenet5").mkdir(parents=True)
+    (folder / "sweeps" / "lenet5" / "results.json").write_text("{}")
