@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cnndsl.inspection import explain as explain
     from cnndsl.inspection import profile as profile
     from cnndsl.inspection import quantize as quantize
+    from cnndsl.inspection import scale as scale
     from cnndsl.network_import import Imported as Imported
     from cnndsl.network_import import import_network as import_network
     from cnndsl.notebook.extension import load_ipython_extension as load_ipython_extension
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from cnndsl.sweeps.sweep import sweep as sweep
     from cnndsl.texts import expand as expand
     from cnndsl.texts import format as format
+    from cnndsl.training.scaling import Scaling as Scaling
     from cnndsl.weight_import import export_weights as export_weights
     from cnndsl.weight_import import import_weights as import_weights
 
@@ -66,6 +68,7 @@ _HOMES = {
     "Profile": "cnndsl.runtime.profile",
     "Salience": "cnndsl.autodiff.salience",
     "Sweep": "cnndsl.sweeps.result",
+    "Scaling": "cnndsl.training.scaling",
     "Training": "cnndsl.runtime.training",
     "UserError": "cnndsl.diagnostics.model",
     "check": "cnndsl.api",
@@ -83,6 +86,7 @@ _HOMES = {
     "parse": "cnndsl.api",
     "profile": "cnndsl.inspection",
     "quantize": "cnndsl.inspection",
+    "scale": "cnndsl.inspection",
     "schema": "cnndsl.schemas",
     "sweep": "cnndsl.sweeps.sweep",
     "train": "cnndsl.api",
@@ -101,6 +105,7 @@ __all__ = [
     "NetworkDiff",
     "Profile",
     "Salience",
+    "Scaling",
     "Sweep",
     "Training",
     "UserError",
@@ -120,6 +125,7 @@ __all__ = [
     "parse",
     "profile",
     "quantize",
+    "scale",
     "schema",
     "sweep",
     "train",

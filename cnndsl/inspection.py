@@ -1,4 +1,4 @@
-"""Asks models more than their answers: several together, why, how fast, and what in int8."""
+"""Asks models more than their answers: several together, why, how fast, in int8, on paper."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cnndsl.runtime.model import Model
     from cnndsl.runtime.profile import Profile
     from cnndsl.runtime.quantize import Quantized, QuantizeOptions
+    from cnndsl.training.scaling import Scaling
 
 __all__ = [
     "Weighted",
@@ -33,6 +34,7 @@ __all__ = [
     "explain",
     "profile",
     "quantize",
+    "scale",
 ]
 
 Weighted: TypeAlias = "tuple[Network, str | os.PathLike[str], str]"
@@ -214,3 +216,52 @@ def _profiled(
     if os.fspath(model).lower().endswith(".onnx"):
         return load(model, verify=verify).typed, Path(model)
     return load(model).typed, None
+
+
+def scale(
+    model: Network | str | os.PathLike[str],
+    *,
+    bandwidth: str | float,
+    step: str | float,
+    workers: Sequence[int] = (8, 64, 512),
+    batch: int | None = None,
+    shards_per_worker: int = 1,
+    latency: str | float = "20us",
+    efficiency: float = 0.8,
+) -> Scaling:
+    """What many machines bring that train a network together, on paper: nothing is measured.
+
+    >>> import cnndsl
+    >>> cnndsl.scale("resnet50", bandwidth="10Gb", step="80ms", batch=32)
+    <Scaling of resnet50: 102.4 MB a step; 8: 31%, 64: 28%, 512: 28%>
+
+    Args:
+        model: a network, or the path or shipped name of a spec, or the path of a compiled model.
+        bandwidth: what a machine's line carries, in and out at once: ``"10Gb"`` are bits a second,
+            ``"1.25GB"`` bytes; a number is bits a second.
+        step: how long a worker computes a step alone: ``"80ms"``, or a number of seconds.
+        workers: a row for each of these numbers.
+        batch: the samples of that step; by default what the recipe says.
+        shards_per_worker: such steps that a worker computes before all add.
+        latency: how long the shortest message takes.
+        efficiency: the share of the bandwidth that carries numbers.
+
+    Raises:
+        UserError: CNN886 for what is no bandwidth or time, CNN808 for a network of which nothing
+            learns, and as :func:`load` does.
+        ValueError: for a number that is not above 0, more workers than 65,536, and an efficiency
+            above 1.
+    """
+    from cnndsl.training.links import bits_per_second, seconds
+    from cnndsl.training.scaling import Link, scaling
+
+    line = bits_per_second(bandwidth) if isinstance(bandwidth, str) else bandwidth
+    hop = seconds(latency, or_none=True) if isinstance(latency, str) else latency
+    return scaling(
+        model.typed if isinstance(model, Network) else load(model).typed,
+        Link(line, efficiency, hop),
+        seconds(step) if isinstance(step, str) else step,
+        workers,
+        batch=batch,
+        shards_per_worker=shards_per_worker,
+    )

@@ -33,6 +33,7 @@ SCHEMAS = MappingProxyType(
         "run-draw": "cnndsl.cli.maps:DrawnMapsJson",
         "run-explain": "cnndsl.cli.explanations:ExplanationsJson",
         "run-output": "cnndsl.cli.answers:ResultsJson",
+        "scale": "cnndsl.training.scaling:ScalingJson",
         "specs": "cnndsl.elaborate.catalogue:CatalogueJson",
         "sweep": "cnndsl.sweeps.records:SweepJson",
         "summary": "cnndsl.analysis.summary:SummaryJson",

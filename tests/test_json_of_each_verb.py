@@ -37,6 +37,7 @@ EXAMPLES = {
     "run-draw": "run model.onnx one.png --layers C1 --draw maps.png",
     "run-explain": "run model.onnx one.png --explain gradient -o heat.png",
     "run-output": "run model.onnx one.png -o answers.npz",
+    "scale": "scale net.cnn --bandwidth 10Gb --step 80ms",
     "specs": "specs",
     "summary": "summary net.cnn",
     "sweep": "sweep net.cnn --data data.npz --epochs 1 --set train.batch=2,3 --device cpu",

@@ -27,6 +27,7 @@ VERBS = MappingProxyType(
             "cnndsl.cli.profile:profile",
             "Measure time and memory of each line of a spec.",
         ),
+        "scale": ("cnndsl.cli.scale:scale", "Say on paper what training on many machines brings."),
         "weights": ("cnndsl.cli.weights:weights", "Bring weights that another tool trained."),
         "selftest": ("cnndsl.cli.selftest:selftest", "Test a network's gradients and graphs."),
         "specs": ("cnndsl.cli.specs:specs", "List the shipped networks."),

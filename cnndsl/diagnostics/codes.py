@@ -214,6 +214,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN881": Code("sweep too large"),
         "CNN882": Code("sweep's folder is taken"),
         "CNN883": Code("points of a sweep are the same"),
+        "CNN886": Code("not a bandwidth or a time"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

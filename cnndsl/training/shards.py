@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-__all__ = ["Shard", "Span", "added", "covering", "shard_of", "shards_of"]
+__all__ = ["Shard", "Span", "added", "covering", "parts_of", "shard_of", "shards_of"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,28 @@ def covering(part: Span, whole: Span) -> Iterator[Span]:
         return
     for half in _halves(whole):
         yield from covering(part, half)
+
+
+def parts_of(workers: int, each: int) -> int:
+    """Into how many nodes of the tree the shards of a worker fall at most, of ``each`` for all.
+
+    >>> parts_of(8, 4), parts_of(6, 4)
+    (1, 2)
+    """
+    if each == 1 or workers & (workers - 1) == 0:
+        return 1
+    found = [0] * workers
+
+    def visit(span: Span) -> None:
+        first, last = span[0] // each, (span[1] - 1) // each
+        if first == last:
+            found[first] += 1
+            return
+        for half in _halves(span):
+            visit(half)
+
+    visit((0, workers * each))
+    return max(found)
 
 
 def added(span: Span, known: Callable[[Span], T | None], add: Callable[[T, T], T]) -> T:

@@ -21,7 +21,13 @@ from cnndsl.typecheck.setting_checks import setting_problems
 from cnndsl.typecheck.sharing import recipe_label_problems
 from cnndsl.typecheck.spans import layer_place, output_places, setting_labels, setting_place
 
-__all__ = ["recipe_errors", "recipe_problems", "shard_problems", "single_values"]
+__all__ = [
+    "nothing_learns",
+    "recipe_errors",
+    "recipe_problems",
+    "shard_problems",
+    "single_values",
+]
 
 _NAMED = 3
 """How many layers a note names; the rest is counted."""
@@ -29,7 +35,7 @@ _NAMED = 3
 
 def recipe_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
     """All that is wrong or odd about training this network so."""
-    for problem in _nothing_learns(typed, recipe):
+    for problem in nothing_learns(typed, recipe):
         yield replace(problem, severity=Severity.WARNING)
     yield from single_values(typed, recipe, recipe.batch)
     yield from shard_problems(typed, recipe, recipe.batch)
@@ -43,7 +49,7 @@ def recipe_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
 
 def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[Diagnostic]:
     """What keeps a step from being computed at all, for batches of this size."""
-    yield from _nothing_learns(typed, recipe)
+    yield from nothing_learns(typed, recipe)
     yield from single_values(typed, recipe, batch)
     yield from shard_problems(typed, recipe, batch)
     yield from recipe_label_problems(typed, recipe)
@@ -60,7 +66,8 @@ def _learns(typed: TypedNetwork, recipe: Recipe, position: int) -> bool:
     return weights and not recipe.freezes(owner.name)
 
 
-def _nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
+def nothing_learns(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]:
+    """CNN808, where no weight of the network changes in training."""
     live = live_nodes(typed.network, head_positions(typed.network, recipe))
     if any(_learns(typed, recipe, at) for at in live):
         return
