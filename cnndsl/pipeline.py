@@ -9,6 +9,7 @@ mistakes does not need, since a check takes little longer than its imports.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from cnndsl.graph.weights import Array
     from cnndsl.runtime.evaluation import Evaluation
     from cnndsl.runtime.events import Listener, Outcome
-    from cnndsl.runtime.plan import TrainingRequest
+    from cnndsl.runtime.plan import Plan, TrainingRequest
     from cnndsl.runtime.selftest import Check
     from cnndsl.training.export import TrainingFiles
 
@@ -322,8 +323,7 @@ def compile_training(
 ) -> TrainingFiles:
     """Differentiate a network: the model of its training step, and of what that begins with.
 
-    With ``split`` the step is two models: of the gradients, and of the update by them. So is one
-    in shards.
+    With ``split``, and in shards, the step is two models: of the gradients, and of the update.
 
     Raises:
         UserError: as ``build_step`` and ``form_of`` do, and for weights as :func:`compile` does.
@@ -353,16 +353,19 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
         UserError: as ``opened_run``, ``choose``, ``build_step`` and ``prepare`` do.
     """
     from cnndsl.runtime.device import choose
-    from cnndsl.runtime.plan import batch_of, prepare
+    from cnndsl.runtime.plan import prepare, step_of
     from cnndsl.runtime.trainer import opened_run
     from cnndsl.runtime.tuning import form_for
-    from cnndsl.training.step import build_step
+    from cnndsl.runtime.workers.agreement import agreed
 
-    with opened_run(request, listener) as run:
+    def plan() -> Plan:
         device = choose(request.device).name
-        step = build_step(request.network, batch=batch_of(request), **form_for(request, device))
-        plan = prepare(request, device, step, answering(request.network))
-        return run(plan)
+        step = step_of(request, **form_for(request, device))
+        return prepare(request, device, step, answering(request.network))
+
+    with ExitStack() as stack:
+        run = agreed(request.workers, lambda: stack.enter_context(opened_run(request, listener)))
+        return run(agreed(request.workers, plan))
 
 
 def evaluate(

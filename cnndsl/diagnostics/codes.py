@@ -210,6 +210,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN861": Code("recording cannot be kept"),
         "CNN862": Code("no such log"),
         "CNN863": Code("log cannot be written"),
+        "CNN878": Code("workers with other data"),
+        "CNN879": Code("more workers than shards"),
         "CNN880": Code("values of a sweep not understood"),
         "CNN881": Code("sweep too large"),
         "CNN882": Code("sweep's folder is taken"),

@@ -10,13 +10,16 @@ from typing import Any
 import numpy
 import numpy.typing
 
+from cnndsl.data.loader import Batch
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.device import target_of
 from cnndsl.runtime.session import Session
 from cnndsl.training.probe import Probe, ProbeKind
+from cnndsl.training.signature import Signature
 from cnndsl.training.step import build_step
 
 __all__ = [
@@ -65,22 +68,30 @@ class Examiner:
         self, typed: TypedNetwork, recipe: Recipe, batch: int, device: str, threads: int | None
     ) -> None:
         self._typed = typed
-        self._recipe = recipe
+        self._recipe = replace(recipe, shards=1)  # it looks into one of them
         self._batch = batch
         self._device = device
         self._threads = threads
         self._model = b""
         self._probes: tuple[Probe, ...] = ()
+        self._signature: Signature | None = None
 
-    def examine(self, feeds: Arrays) -> Measured:
-        """What the probes see in a step on these inputs, which are all that a step takes."""
+    def examine(self, values: Arrays, batch: Batch, lr: float, number: int) -> Measured:
+        """What the probes see in a step with a batch; ``values`` are weights and state before it.
+
+        ``number`` counts the steps done before.
+        """
         if not self._model:
             target = target_of(self._device)
             step = build_step(
                 self._typed, self._recipe, batch=self._batch, target=target, probed=True
             )
-            self._probes = step.probes
+            self._probes, self._signature = step.probes, step.signature
             self._model = step.to_proto().SerializeToString()
+        assert self._signature is not None
+        seed = self._recipe.seed
+        given = self._signature.feeds(batch.inputs, batch.labels, lr=lr, step=number, seed=seed)
+        feeds = {**{name: values[name] for name in self._signature.lasting}, **given}
         session = Session(self._model, self._device, threads=self._threads)
         results = session.run(feeds, [probe.output for probe in self._probes])
         return Measured({probe: float(results[probe.output]) for probe in self._probes})

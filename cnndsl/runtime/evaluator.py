@@ -7,7 +7,7 @@ anew from the outputs in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cnndsl.data.head_labels import labelled_for
 from cnndsl.data.labels import check_answers, encoder
-from cnndsl.data.loader import evaluation_batches, not_finite_error
+from cnndsl.data.loader import Batch, feed, not_finite_error
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array
 from cnndsl.elaborate.network import TypedNetwork
@@ -28,6 +28,8 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.evaluation import Evaluation, OutputTally
 from cnndsl.runtime.session import Session, with_outputs
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
+from cnndsl.runtime.workers.dealing import collected, dealt
 from cnndsl.typecheck.heads import asks_the_same, judged_outputs
 from cnndsl.typecheck.scores import scores
 
@@ -193,9 +195,18 @@ class Evaluator:
         }
 
     def run(
-        self, dataset: Dataset, *, batch: int = 64, stop: Callable[[], bool] = lambda: False
+        self,
+        dataset: Dataset,
+        *,
+        batch: int = 64,
+        stop: Callable[[], bool] = lambda: False,
+        workers: Communicator = ALONE,
     ) -> Evaluation:
         """Go through all samples.
+
+        Of several workers each computes some of the batches, and the one that leads adds up, in
+        the order of the samples, what all of them give: it has the same numbers as one alone. It
+        calls this, and the others :meth:`help`.
 
         Raises:
             Stopped: as soon as ``stop`` gives true.
@@ -204,15 +215,44 @@ class Evaluator:
         """
         data = self.labelled(dataset)
         tallies = self.tallies()
-        with closing(evaluation_batches(dataset, batch, labels=self.labels(data))) as batches:
-            for one in batches:
-                if stop():
-                    raise Stopped
-                if error := not_finite_error(dataset, one):
-                    raise error
-                for name, found in self.answers(one.inputs).items():
-                    tallies[name].add(found.scores, found.output, one.labels_of(name))
+        for answers, truths in self._shared(dataset, self.labels(data), batch, stop, workers):
+            for name, found in answers.items():
+                tallies[name].add(found.scores, found.output, truths[name])
         return self.evaluation(tallies, data)
+
+    def help(self, dataset: Dataset, *, batch: int, workers: Communicator) -> None:
+        """Do the part of a worker that does not lead in the ``run`` of the one that does.
+
+        Its errors are those of the one that leads.
+        """
+        labels = self.labels(self.labelled(dataset))
+        for _ in self._shared(dataset, labels, batch, lambda: False, workers):
+            pass
+
+    def _shared(
+        self,
+        dataset: Dataset,
+        labels: Callable[[Indices], Mapping[str, Array]],
+        batch: int,
+        stop: Callable[[], bool],
+        workers: Communicator,
+    ) -> Iterator[tuple[dict[str, Judged], Mapping[str, Array]]]:
+        """What the workers' models say to each batch, and what is true, for the one that leads."""
+        order = dealt(len(dataset), batch, workers.worker.count)[workers.worker.rank]
+        with closing(feed(dataset, order, batch, labels=labels, drop_last=False)) as batches:
+            own = self._answered(dataset, batches, stop)
+            yield from collected(workers, own, -(-len(dataset) // batch))
+
+    def _answered(
+        self, dataset: Dataset, batches: Iterator[Batch], stop: Callable[[], bool]
+    ) -> Iterator[tuple[dict[str, Judged], Mapping[str, Array]]]:
+        """What the model says to each batch, and what is true."""
+        for one in batches:
+            if stop():
+                raise Stopped
+            if error := not_finite_error(dataset, one):
+                raise error
+            yield self.answers(one.inputs), {x.output: one.labels_of(x.output) for x in self.judges}
 
     # --- the parts of a run, for whoever asks several times ---
 

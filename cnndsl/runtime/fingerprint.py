@@ -14,10 +14,18 @@ from cnndsl.elaborate.canonical import standalone
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.runtime.workers.communicator import Communicator
 from cnndsl.syntax.ast import Train
 from cnndsl.syntax.printer import print_module
 
-__all__ = ["TRAINING_DATA", "VALIDATION_DATA", "OtherRunError", "fingerprint_of", "same_run"]
+__all__ = [
+    "TRAINING_DATA",
+    "VALIDATION_DATA",
+    "OtherRunError",
+    "check_alike",
+    "fingerprint_of",
+    "same_run",
+]
 
 TRAINING_DATA = "the fingerprint of the training data"
 VALIDATION_DATA = "the fingerprint of the validation data"
@@ -101,3 +109,23 @@ def _shown(value: object) -> str:
         return "not there"
     text = value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
+
+
+def check_alike(workers: Communicator, facts: Mapping[str, Any]) -> None:
+    """Make sure that all workers do the same run: with the same data, above all.
+
+    Raises:
+        UserError: CNN878 in all of them, which names the worker that differs.
+    """
+    if workers.worker.count == 1:
+        return
+    first, *others = workers.gather((workers.worker, dict(facts)))
+    for worker, found in others:
+        for name, value in first[1].items():
+            if found.get(name) != value:
+                raise UserError(
+                    "CNN878",
+                    f"{worker} has another run than {first[0]}: {name} is {_shown(found.get(name))}"
+                    f" there, and {_shown(value)} here",
+                    help="give all machines the same spec and the same data",
+                )

@@ -37,7 +37,7 @@ class Observer:
         self._skipped = 0
         request = plan.request
         self._examiner = Examiner(
-            request.network, plan.recipe, plan.batch, plan.device, request.threads
+            request.network, plan.recipe, plan.shown, plan.device, request.threads
         )
 
     def first(self, batch: Batch, loss: float) -> None:
@@ -64,7 +64,7 @@ class Observer:
         """
         if not self._plan.request.examine or epoch & (epoch - 1):
             return
-        for note in unhealthy(self._examiner.examine(self._feeds(batch, values, lr, number))):
+        for note in unhealthy(self._examiner.examine(values, batch, lr, number)):
             kind = re.sub(r"[0-9][0-9.e%+-]*", "", note)
             if kind not in self._noted:
                 self._noted.add(kind)
@@ -82,7 +82,7 @@ class Observer:
         """Why the loss is no number; ``values`` are weights and state before, ``place`` where."""
         if error := not_finite_error(self._plan.request.data, batch):
             return error
-        measured = self._examiner.examine(self._feeds(batch, values, lr, number))
+        measured = self._examiner.examine(values, batch, lr, number)
         return diverged(measured, loss, *place, low=self._plan.recipe.precision)
 
     def check(self, weights: Mapping[str, Array], epoch: int) -> None:
@@ -97,13 +97,3 @@ class Observer:
             f"training diverged in epoch {epoch}: {what}",
             help="use a smaller `lr`, a `warmup`, or `clip 1`",
         )
-
-    def _feeds(
-        self, batch: Batch, values: Mapping[str, Array], lr: float, number: int
-    ) -> dict[str, Array]:
-        seed = self._plan.recipe.seed
-        signature = self._plan.step.signature
-        return {
-            **values,
-            **signature.feeds(batch.inputs, batch.labels, lr=lr, step=number, seed=seed),
-        }

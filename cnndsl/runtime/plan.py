@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cnndsl.autodiff.rules import Target
 from cnndsl.data.augment import Augmenter
 from cnndsl.data.baseline import notes_of_balance
 from cnndsl.data.label_places import note_of_moving
@@ -32,12 +33,15 @@ from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.fingerprint import fingerprint_of, same_run
 from cnndsl.runtime.head_labels import HeadLabels, check_head_labels, head_labels, notes_of_heads
 from cnndsl.runtime.logs.base import Log
-from cnndsl.training.step import Step
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
+from cnndsl.training.host import Host
+from cnndsl.training.split import ShardedStep, build_shards
+from cnndsl.training.step import Step, build_step
 from cnndsl.typecheck.heads import head_positions
 from cnndsl.typecheck.recipe_checks import recipe_problems, single_values
 from cnndsl.version import __version__
 
-__all__ = ["Plan", "TrainingRequest", "batch_of", "begin", "prepare"]
+__all__ = ["Plan", "TrainingRequest", "batch_of", "begin", "prepare", "step_of"]
 
 CONVOLUTIONS = "the way of convolutions"
 STANDARD = "standard"
@@ -57,7 +61,7 @@ class TrainingRequest:
     ``checkpoint_steps`` steps where they are given; the last ``keep`` stay. ``figures`` is the
     format of what is drawn. ``examine`` lets the run look into the network after some epochs, and
     note what does not learn well. ``tune`` times forms of convolutions before the first step.
-    ``logs`` write the run down in further ways.
+    ``logs`` write the run down in further ways. ``workers`` are those that do the run together.
     """
 
     network: TypedNetwork
@@ -77,6 +81,7 @@ class TrainingRequest:
     examine: bool = True
     tune: bool = False
     logs: tuple[Log, ...] = ()
+    workers: Communicator = ALONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +98,17 @@ class Plan:
     device: str
     batch: int
     steps: int
-    step: Step
+    step: Step | ShardedStep
     heads: tuple[HeadLabels, ...]
     augment: Augmenter | None
     model: Artifact
     fingerprint: Mapping[str, Any]
     environment: Mapping[str, str]
+
+    @property
+    def shown(self) -> int:
+        """How many samples of a batch are looked into: those of its first shard."""
+        return self.step.shard(0).size if isinstance(self.step, ShardedStep) else self.batch
 
     def labels_in(self, epoch: int) -> Callable[[Indices], Array | Mapping[str, Array]]:
         """A function that gives the labels of samples as they are changed in an epoch.
@@ -131,7 +141,22 @@ def batch_of(request: TrainingRequest) -> int:
     return batch
 
 
-def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) -> Plan:
+def step_of(
+    request: TrainingRequest, *, target: Target = "cpu", host: Host | None = None
+) -> Step | ShardedStep:
+    """The step of a run: in one graph, or in shards where the recipe says so.
+
+    Raises:
+        UserError: as ``build_step`` and ``build_shards`` do.
+    """
+    recipe = request.network.network.recipe or Recipe()
+    build = build_shards if recipe.shards > 1 else build_step
+    return build(request.network, batch=batch_of(request), target=target, host=host)
+
+
+def prepare(
+    request: TrainingRequest, device: str, step: Step | ShardedStep, model: Artifact
+) -> Plan:
     """Work out everything else that a run needs, and see that it can begin.
 
     Raises:
@@ -140,7 +165,7 @@ def prepare(request: TrainingRequest, device: str, step: Step, model: Artifact) 
     """
     network, data = request.network, request.data
     recipe = network.network.recipe or Recipe()
-    batch = step.signature.batch
+    batch = batch_of(request)
     for dataset in (data, request.valid):
         if dataset is not None:
             check_head_labels(network, recipe, step.signature, dataset, learnt=dataset is data)
@@ -217,7 +242,7 @@ def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
         for note in start.notes(request.weights):
             listener.note(note)
         weights = dict(start.weights)
-    state = plan.step.signature.initial_state()
+    state = plan.step.initial_state()
     return Checkpoint(plan.fingerprint, plan.environment, Position(), weights, state)
 
 

@@ -12,19 +12,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
-from cnndsl.data.loader import Batch, epoch_order, feed
+from cnndsl.data.loader import Batch
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.unparse import recipe_settings
-from cnndsl.graph.artifact import Artifact
-from cnndsl.graph.lower import network_weights
 from cnndsl.runtime.advice import advised
-from cnndsl.runtime.checkpoint import Checkpoint, Position, write_checkpoint
+from cnndsl.runtime.checkpoint import Position
 from cnndsl.runtime.epoch_sums import EpochSums, further_columns
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.evaluator import Evaluator, Stopped, evaluator_of
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, RunFacts, Start
+from cnndsl.runtime.fingerprint import check_alike
 from cnndsl.runtime.interrupt import Interrupt, interruptible
 from cnndsl.runtime.logs.figures import FiguresLog
 from cnndsl.runtime.logs.listeners import Listeners
@@ -32,15 +32,13 @@ from cnndsl.runtime.logs.metrics import MetricsLog
 from cnndsl.runtime.observer import Observer
 from cnndsl.runtime.plan import Plan, TrainingRequest, begin
 from cnndsl.runtime.run_folder import RunFolder, opened
-from cnndsl.runtime.train_step import TrainStep
-from cnndsl.runtime.tuning import keep_choices
+from cnndsl.runtime.run_writer import RunWriter
+from cnndsl.runtime.team import DataError, Team
+from cnndsl.runtime.workers.agreement import led
 from cnndsl.training.schedules import rate
 from cnndsl.typecheck.heads import judged_outputs
 
 __all__ = ["opened_run"]
-
-_EVALUATED = 64
-"""Samples in a batch of evaluation, at least."""
 
 
 @contextmanager
@@ -55,6 +53,10 @@ def opened_run(request: TrainingRequest, listener: Listener) -> Iterator[Callabl
             run already; and what the files of weights and the data raise. The last good checkpoint
             is still there.
     """
+    if not request.workers.worker.leads:
+        with interruptible() as stop:
+            yield lambda plan: _Run(plan, Listener(), None, stop).run()
+        return
     told = Listeners((MetricsLog(), FiguresLog()), request.logs, listener)
     taken = opened(request.folder, resume=bool(request.resume))
     with closing(told), taken as folder, interruptible() as stop:
@@ -68,23 +70,28 @@ class _Run:
     """A run; ``at`` is where it is between two steps that matter, such as those with a checkpoint.
 
     ``weights`` are those of the whole network: the step has no part for what only further outputs
-    need, and they stay as they were.
+    need, and they stay as they were. Of several workers, all do the same, each with its part of
+    every batch; the one that leads has the folder.
     """
 
-    def __init__(self, plan: Plan, listener: Listener, folder: RunFolder, stop: Interrupt) -> None:
+    def __init__(
+        self, plan: Plan, listener: Listener, folder: RunFolder | None, stop: Interrupt
+    ) -> None:
         self.plan = plan
         self.listener = listener
-        self.folder = folder
+        self.writer = RunWriter(plan, folder)
+        self.workers = plan.request.workers
+        check_alike(self.workers, plan.fingerprint)
+        self.leads = self.workers.worker.leads
         self.stop = stop
-        start = begin(plan, folder.checkpoints, listener)
+        checkpoints = plan.request.folder / "checkpoints"
+        start = led(self.workers, lambda: begin(plan, checkpoints, listener))
         self.at = start.position
         self.resumed = self.at.number > 0
         self.weights = dict(start.weights)
         self.best = start.best
-        threads = plan.request.threads
-        self.train_step = TrainStep(
-            plan.step, start.weights, start.state, device=plan.device, threads=threads
-        )
+        self.team = Team(plan, start, stop)
+        self.train_step = self.team.train_step
         self.observer = Observer(plan, listener)
         self.signature = plan.step.signature
         self.sums = EpochSums.at(self.at, self.signature)
@@ -95,17 +102,18 @@ class _Run:
         """Train, and say how it ended."""
         plan, at = self.plan, self.at
         valid = plan.request.valid
-        self._write_beginning()
+        led(self.workers, lambda: self.writer.write_beginning(self.best))
         self.listener.start(self._start())
         self.began = self.marked = time.perf_counter()
         how = self._train()
+        self.team.settle()
         if how == "interrupted":
             self._save()
-            self._write_weights("last", self._weights())
+            self.writer.write_weights("last", self._weights())
         elif self.resumed and self.best is not None and valid is not None:
             # A killed process may have left the matrix of another epoch.
             assert self.at.best is not None
-            judged = self._evaluator(self.best).run(valid, batch=self._evaluated)
+            judged = self.team.evaluate(self._evaluator(self.best), valid, lambda: False)
             self.listener.best(self.at.records[self.at.best], judged)
         at = self.at
         best = None if at.best is None else at.records[at.best]
@@ -118,7 +126,7 @@ class _Run:
         request, valid = plan.request, plan.request.valid
         judged = {head.name for head in judged_outputs(request.network.network)}
         facts = RunFacts(
-            self.folder.path,
+            request.folder,
             plan.model.manifest.spec,
             recipe_settings(plan.recipe),
             self.sums.metric.measure,
@@ -154,43 +162,36 @@ class _Run:
     def _steps(self) -> bool:
         """Do what is left of an epoch's steps; false where they were interrupted."""
         plan, at, sums = self.plan, self.at, self.sums
-        seed = plan.recipe.seed
-        source = feed(
-            plan.request.data,
-            epoch_order(len(plan.request.data), seed, at.epoch),
-            plan.batch,
-            labels=plan.labels_in(at.epoch),
-            augment=plan.augment,
-            epoch=at.epoch,
-            start=at.step,
-        )
-        with closing(source) as batches:
+        with closing(self.team.batches(at.epoch, at.step)) as batches:
             while sums.step < plan.steps:
-                batch = self._next(batches)
                 lr = self._rate(sums.step)
-                result = self.train_step.run(batch.inputs, batch.labels, lr, sums.number, seed)
+                try:
+                    batch, result = self.team.step(batches, lr, sums.number)
+                except DataError as error:
+                    raise self._stopped_by(error.told) from error
                 if not math.isfinite(result.loss):
                     raise self._diverged(batch, result.loss, lr)
                 self.observer.stepped(result, at.epoch + 1, sums.step + 1)
                 sums.add(result)
-                if sums.number == 1:
-                    self.observer.first(batch, result.loss)
-                self._tell(result.loss, lr)
-                if self._due():
-                    self._save()
-                if self.stop.wanted:
+                self.team.lead(partial(self._note, batch, result.loss, lr))
+                if self.team.ends(result):
                     return False
                 if sums.step == plan.steps:
-                    values = {**self.train_step.weights(), **self.train_step.state()}
-                    self.observer.look(batch, values, lr, sums.number, at.epoch + 1)
+                    self.team.lead(partial(self._look, batch, lr))
         return True
 
-    def _next(self, batches: Iterator[Batch]) -> Batch:
-        """The next batch; where the data is broken, what was learnt up to here is saved."""
-        try:
-            return next(batches)
-        except UserError as error:
-            raise self._stopped_by(error) from error
+    def _note(self, batch: Batch, loss: float, lr: float) -> None:
+        """Say what a step has come to, and save it where that is due."""
+        if self.sums.number == 1:
+            self.observer.first(batch, loss)
+        self._tell(loss, lr)
+        if self._due():
+            self._save()
+
+    def _look(self, batch: Batch, lr: float) -> None:
+        """Look into the network behind an epoch's last step."""
+        values = {**self.train_step.weights(), **self.train_step.state()}
+        self.observer.look(batch, values, lr, self.sums.number, self.at.epoch + 1)
 
     def _stopped_by(self, error: UserError) -> UserError:
         """An error of data that cannot be read, after saving what was learnt before it."""
@@ -262,6 +263,7 @@ class _Run:
         Raises:
             Stopped: where Ctrl-C came before the evaluation was over.
         """
+        self.team.settle()
         self._settle()
         trained = self.at.seconds
         weights = self._weights()
@@ -271,11 +273,11 @@ class _Run:
         if valid is not None:
             evaluator = self._evaluator(weights)
             try:
-                evaluation = evaluator.run(valid, batch=self._evaluated, stop=self.stop)
+                evaluation = self.team.evaluate(evaluator, valid, self.stop)
             except UserError as error:
                 raise self._stopped_by(error) from error
         self._settle()
-        record = self._record(evaluation, trained)
+        record = led(self.workers, lambda: self._record(evaluation, trained))
         judged = record.loss if record.valid_loss is None else record.valid_loss
         if not math.isfinite(judged):
             raise self.observer.no_number("the validation loss is no number", self.at.epoch + 1)
@@ -283,9 +285,17 @@ class _Run:
         self.sums = EpochSums.at(self.at, self.signature)
         if record.best:
             self.best = weights
-            self._write_best()
+        self.team.lead(partial(self._write, record, evaluation, weights))
+        self._settle()
+
+    def _write(
+        self, record: EpochRecord, evaluation: Evaluation | None, weights: Mapping[str, Array]
+    ) -> None:
+        """Everything that an epoch has come to."""
+        if record.best:
+            self.writer.write_best(weights)
             self.listener.best(record, evaluation)
-        self._write_weights("last", weights)
+        self.writer.write_weights("last", weights)
         self._save()
         self.listener.epoch(record)
 
@@ -343,39 +353,10 @@ class _Run:
         return {**self.weights, **self.train_step.weights()}
 
     def _evaluator(self, weights: Mapping[str, Array]) -> Evaluator:
-        plan, request, model = self.plan, self.plan.request, self._model(weights)
+        plan, request, model = self.plan, self.plan.request, self.writer.model(weights)
         return evaluator_of(
             request.network, model, plan.recipe, device=plan.device, threads=request.threads
         )
-
-    def _model(self, weights: Mapping[str, Array]) -> Artifact:
-        """The inference model, which has no part for heads that only training has."""
-        names = network_weights(self.plan.request.network)
-        return replace(self.plan.model, weights={name: weights[name] for name in names})
-
-    @property
-    def _evaluated(self) -> int:
-        return max(self.plan.batch, _EVALUATED)
-
-    # --- files --------------------------------------------------------------------------------
-
-    def _write_beginning(self) -> None:
-        """What is known before the first step; after a kill, what it may have left undone."""
-        self.folder.write_text("spec.cnn", self.plan.model.manifest.spec)
-        request = self.plan.request
-        if request.command:
-            self.folder.add_command(request.command, anew=not request.resume)
-        keep_choices(self.folder.path, self.plan.step.host, anew=not request.resume)
-        if self.best is not None:
-            self._write_best()
-
-    def _write_best(self) -> None:
-        assert self.best is not None
-        self._write_weights("best", self.best)
-        self.folder.write_model(self._model(self.best))
-
-    def _write_weights(self, name: str, weights: Mapping[str, Array]) -> None:
-        self.folder.write_weights(name, weights, self.plan.model.manifest)
 
     def _save(self) -> None:
         """Write a checkpoint.
@@ -386,13 +367,6 @@ class _Run:
         self._settle()
         weights = self._weights()
         self.observer.check(weights, self.at.epoch + 1)
-        checkpoint = Checkpoint(
-            self.plan.fingerprint,
-            self.plan.environment,
-            self.at,
-            weights,
-            self.train_step.state(),
-            self.best,
-        )
-        write_checkpoint(self.folder.checkpoints, checkpoint, self.plan.request.keep)
+        state = self.train_step.state() if self.leads else {}
+        self.writer.write_checkpoint(self.at, weights, state, self.best)
         self.saved = time.perf_counter()

@@ -25,6 +25,7 @@ from cnndsl.runtime.events import EpochRecord, FigureFormat, Listener
 from cnndsl.runtime.logs.listeners import logs_named
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.plan import TrainingRequest
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,6 +93,10 @@ class TrainingOptions(TypedDict, total=False):
     logs: Sequence[str]
     """Further ways to write the run down, by their words: ``csv``, ``tensorboard``, ``mlflow``, or
     one of another package."""
+
+    workers: Communicator
+    """Those that do the run together, each with its part of every batch; by default those that MPI
+    has started, if this process is one of several."""
 
     command: Sequence[str]
     """The words that the folder notes as the command that was run."""
@@ -220,6 +225,7 @@ def training_request(
         figures=options.get("figures", "png"),
         tune=options.get("tune", False),
         logs=logs,
+        workers=options.get("workers", ALONE),
     )
 
 

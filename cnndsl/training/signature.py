@@ -28,6 +28,7 @@ __all__ = [
     "SEED",
     "SKIPPED",
     "STEP",
+    "Array",
     "Role",
     "Signature",
     "TensorSpec",
@@ -153,6 +154,11 @@ class Signature:
     def state(self) -> dict[str, tuple[int, ...]]:
         """The optimizer's state, and the loss scale."""
         return {spec.name: spec.dims for spec in self.inputs_of("state")}
+
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The weights and the state that the graph takes: what is kept between steps."""
+        return (*self.weights, *self.state)
 
     @property
     def updated(self) -> tuple[str, ...]:

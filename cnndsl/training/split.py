@@ -47,7 +47,7 @@ from cnndsl.training.interface import (
 )
 from cnndsl.training.loss_scale import Gate, LossScale
 from cnndsl.training.shards import Shard, shard_of
-from cnndsl.training.signature import SCALE, Signature, gradient_name, share_name
+from cnndsl.training.signature import SCALE, Array, Signature, gradient_name, share_name
 from cnndsl.training.step import Step, build_step
 from cnndsl.typecheck.recipe_checks import shard_problems
 
@@ -88,6 +88,10 @@ class ShardedStep:
     def signature(self) -> Signature:
         """What one of the first halves takes and gives."""
         return next(iter(self.gradients.values())).signature
+
+    def initial_state(self) -> dict[str, Array]:
+        """The state to begin with; no array has memory of its own."""
+        return self.update.signature.initial_state()
 
     @property
     def steps(self) -> tuple[Step, ...]:

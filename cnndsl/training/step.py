@@ -54,7 +54,7 @@ from cnndsl.training.interface import (
 )
 from cnndsl.training.loss_scale import Gate
 from cnndsl.training.probe import Probe, emit_probes
-from cnndsl.training.signature import Signature
+from cnndsl.training.signature import Array, Signature
 from cnndsl.version import __version__
 
 __all__ = ["Step", "build_step"]
@@ -77,6 +77,10 @@ class Step:
     """What of this machine it needs; None for standard operators only."""
     suffix: str = ""
     """What the name of its file ends with, where that is not the name that was asked for."""
+
+    def initial_state(self) -> dict[str, Array]:
+        """The state to begin with; no array has memory of its own."""
+        return self.signature.initial_state()
 
     @uncollected()
     def to_proto(self, *, checked: bool = True) -> onnx.ModelProto:
