@@ -1,4 +1,4 @@
-"""Turns Ctrl-C and SIGTERM into a wish that a training run fulfils between two steps."""
+"""Turns Ctrl-C, SIGTERM and SIGUSR1 into a wish that training fulfils between two steps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from collections.abc import Iterator
 from types import FrameType
 
 __all__ = ["Interrupt", "interruptible"]
+
+
+_NUMBERS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1")
+    if hasattr(signal, name)  # Windows has no SIGUSR1
+]
 
 
 class Interrupt:
@@ -24,16 +31,17 @@ class Interrupt:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Take the first Ctrl-C or SIGTERM as a wish; the second one does what it did before.
+    """Take the first Ctrl-C, SIGTERM or SIGUSR1 as a wish; the second does what it did before.
 
-    Plan schedulers and containers send SIGTERM some seconds before they kill. Only the main thread
-    may handle signals; in another one nothing changes.
+    Plan schedulers and containers send SIGTERM some seconds before they kill, or SIGUSR1 where they
+    are asked to, which MPI hands on to all workers. Only the main thread may handle signals; in
+    another one nothing changes.
     """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
-    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    found = {number: signal.getsignal(number) for number in _NUMBERS}
     # Whoever started this process may want it to ignore Ctrl-C, as `nohup` does.
     before = {n: known for n, known in found.items() if known not in (None, signal.SIG_IGN)}
 

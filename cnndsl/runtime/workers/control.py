@@ -1,0 +1,208 @@
+"""The line between the launcher of ``--workers`` and each of its workers: a socket in a folder.
+
+MPI's launcher hands on what workers print, through terminals of its own: a worker could not tell
+whether somebody reads along or a file takes it. Over this line each gets the very streams of the
+launcher. It also carries the wish to stop, and its end tells either side that the other is gone,
+at once and however it went: no worker outlives its launcher.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ADDRESS", "LOST", "Attached", "Control", "attach", "opened"]
+
+ADDRESS = "CNNDSL_LAUNCHER"
+"""The variable that tells a worker where its launcher listens."""
+
+LOST = 75
+"""What a job ends with where a worker was lost: trying again may help (``EX_TEMPFAIL``)."""
+
+_STOP = b"s"
+_LONGEST = 100
+"""Bytes of a socket's path: systems allow 104 or 108."""
+
+_STREAMS = (1, 2)
+
+
+# --- the worker's end -------------------------------------------------------------------------
+
+
+def attach(rank: int) -> None:
+    """Tie this process to the launcher that started it, where that is one of ours."""
+    path = os.environ.pop(ADDRESS, None)
+    if path is None:
+        return
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.connect(path)
+        hello = {"rank": rank, "host": socket.gethostname(), "process": os.getpid()}
+        line.sendall(json.dumps(hello).encode() + b"\n")
+        which, streams, _, _ = socket.recv_fds(line, 1, len(_STREAMS))
+    except OSError:
+        os._exit(LOST)  # It is gone already.
+    if not which:
+        os._exit(LOST)
+    _take_streams(which[0], streams)
+    threading.Thread(target=_listen, args=(line,), name="launcher", daemon=True).start()
+
+
+def _take_streams(which: int, streams: list[int]) -> None:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    wanted = [number for number in _STREAMS if which & number]
+    for number, stream in zip(wanted, streams, strict=True):
+        os.dup2(stream, number)
+        os.close(stream)
+
+
+def _listen(line: socket.socket) -> None:
+    while True:
+        try:
+            said = line.recv(1)
+        except OSError:
+            said = b""
+        if said != _STOP:
+            os._exit(LOST)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+
+# --- the launcher's end -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A worker at the other end."""
+
+    rank: int
+    host: str
+    process: int
+
+
+class Control:
+    """The launcher's end of the lines to all workers.
+
+    :attr:`gone` are those whose line has ended, in that order.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "s"
+        self.gone: list[Attached] = []
+        self.count = 0
+        self._stopping = False
+        self._lines: dict[socket.socket, Attached | None] = {}
+        self._selector = selectors.DefaultSelector()
+        self._door = socket.socket(socket.AF_UNIX)
+        self._door.bind(str(self.path))
+        self._door.listen(socket.SOMAXCONN)
+        self._selector.register(self._door, selectors.EVENT_READ)
+
+    def serve(self, seconds: float) -> None:
+        """Take in those that come, and notice those that are gone, for so long at most."""
+        for key, _ in self._selector.select(seconds):
+            if key.fileobj is self._door:
+                self._welcome()
+            elif isinstance(key.fileobj, socket.socket):
+                self._hear(key.fileobj)
+
+    def _welcome(self) -> None:
+        line, _ = self._door.accept()
+        line.settimeout(5)
+        self._lines[line] = None
+        self._selector.register(line, selectors.EVENT_READ)
+
+    def _hear(self, line: socket.socket) -> None:
+        """A worker says who it is, or nothing more."""
+        known = self._lines[line]
+        try:
+            said = line.recv(4096)
+            if said and known is None:
+                hello = json.loads(said)
+                _give_streams(line)
+                self._lines[line] = Attached(hello["rank"], hello["host"], hello["process"])
+                self.count += 1
+                if self._stopping:
+                    line.sendall(_STOP)
+        except OSError:
+            said = b""
+        if not said:
+            self._selector.unregister(line)
+            line.close()
+            del self._lines[line]
+            if known is not None:
+                self.gone.append(known)
+
+    def ask_to_stop(self) -> None:
+        """Ask all workers to stop when they can, those that have not come yet too."""
+        self._stopping = True
+        for line, known in self._lines.items():
+            if known is not None:
+                with contextlib.suppress(OSError):
+                    line.sendall(_STOP)
+
+    def end(self, seconds: float) -> None:
+        """See that no worker is left: they end with the line, or are killed after so long."""
+        until = time.monotonic() + seconds
+        for line in self._lines:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_WR)
+        while self._lines and time.monotonic() < until:
+            self.serve(0.05)
+        for known in self._lines.values():
+            if known is not None:
+                with contextlib.suppress(OSError):
+                    os.kill(known.process, signal.SIGKILL)
+        until = time.monotonic() + seconds
+        while self._lines and time.monotonic() < until:
+            self.serve(0.05)
+
+    def close(self) -> None:
+        """Let go of all lines."""
+        for line in self._lines:
+            line.close()
+        self._door.close()
+        self._selector.close()
+
+
+def _give_streams(line: socket.socket) -> None:
+    streams = [number for number in _STREAMS if _is_open(number)]
+    socket.send_fds(line, [bytes([sum(streams)])], streams)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Control]:
+    """The launcher's end of new lines, in a folder that nobody else may enter."""
+    folder = tempfile.mkdtemp(prefix="cnndsl-")
+    if len(os.fsencode(folder)) > _LONGEST:
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="cnndsl-", dir="/tmp")
+    try:
+        control = Control(Path(folder))
+        try:
+            yield control
+        finally:
+            control.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

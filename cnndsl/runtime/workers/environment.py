@@ -1,0 +1,199 @@
+"""Finds out from the environment which workers this process is one of, and what is its share.
+
+Whatever starts processes for MPI tells each of them its number and how many there are. Where
+nothing does, MPI is not even loaded. A shell within an allocation of SLURM is no worker: it knows
+how many tasks there may be (``SLURM_NTASKS``), but only a step has tasks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.limits import processors
+from cnndsl.runtime.device import read_driver, trial
+from cnndsl.runtime.start import CUDA
+from cnndsl.runtime.workers import control
+from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
+
+__all__ = ["Start", "device_of", "joined", "mpi_library", "started_as", "threads_each"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How this process was started: ``by`` what, and as which of how many."""
+
+    by: str
+    rank: int
+    count: int
+
+
+# fmt: off
+_STARTERS = (
+    ("mpiexec", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
+    ("mpiexec", "PMI_RANK", "PMI_SIZE"),                          # MPICH, Intel, Microsoft, Cray
+    ("mpirun_rsh", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"), # MVAPICH
+    ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+    ("flux run", "FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
+)
+# fmt: on
+"""What starts workers, and the variables by which it tells each its number and their count."""
+
+_PATIENCE = 3.0
+"""Seconds for which others wait until the first has said what is wrong with all."""
+
+
+def started_as(environment: Mapping[str, str] = os.environ) -> Start | None:
+    """Which of several processes this one is; None where it was started by itself.
+
+    >>> started_as({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "4"})
+    Start(by='mpiexec', rank=1, count=4)
+    >>> started_as({"SLURM_NTASKS": "64", "SLURM_PROCID": "0"})
+    """
+    for by, rank, count in _STARTERS:
+        numbers = environment.get(rank, ""), environment.get(count, "")
+        if all(number.isdecimal() for number in numbers) and int(numbers[1]) > 1:
+            return Start(by, int(numbers[0]), int(numbers[1]))
+    return None
+
+
+def joined() -> Communicator:
+    """The workers that this process is one of: those that MPI has started, or it alone.
+
+    A worker that ``--workers`` has started is tied to its launcher from here on: it prints where
+    that one does, is asked by it to stop (as SIGUSR1), and ends with it.
+
+    Raises:
+        UserError: CNN870 where several were started that cannot speak to each other; only the
+            first of them says so, the others end.
+    """
+    start = started_as()
+    if start is None:
+        return ALONE
+    control.attach(start.rank)
+    _stop_when_asked()
+    try:
+        return _world(start)
+    except UserError:
+        if start.rank > 0:
+            # What starts them may end all at once as soon as one has failed.
+            time.sleep(_PATIENCE)
+            raise SystemExit(1) from None
+        raise
+
+
+def _world(start: Start) -> Communicator:
+    mpi_library()
+    from cnndsl.runtime.workers.mpi import Mpi
+
+    workers = Mpi()
+    if workers.worker.count == 1:
+        raise _strangers(start)
+    return workers
+
+
+def mpi_library() -> Any:
+    """The module ``mpi4py.MPI``, which starts MPI where that has not been done.
+
+    Raises:
+        UserError: CNN870, where it is missing or finds no MPI.
+    """
+    try:
+        return importlib.import_module("mpi4py.MPI")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "CNN870",
+            "workers speak to each other by MPI, and mpi4py is not installed",
+            help='run `pip install "cnndsl[mpi]"`, or load the mpi4py of your cluster',
+        ) from error
+    except Exception as error:  # where no library fits, its kind depends on how it was built
+        raise UserError(
+            "CNN870",
+            f"mpi4py does not find an MPI that it can load: {_first_line(error)}",
+            help='run `pip install "cnndsl[mpi]"`, or load the MPI of your cluster',
+        ) from error
+
+
+def _strangers(start: Start) -> UserError:
+    """Several were started, but each of them is alone in MPI's eyes."""
+    from mpi4py import MPI
+
+    library = MPI.Get_library_version().strip("\0 \n").partition(",")[0].splitlines()[0]
+    if start.by == "srun":
+        help = (
+            f"start them by `srun --mpi=pmix -n {start.count} …` (`srun --mpi=list` names what"
+            " there is), or by the `mpirun` of that MPI"
+        )
+    else:
+        help = f"start them by the `mpiexec` that belongs to {library}"
+    return UserError(
+        "CNN870",
+        f"`{start.by}` has started {start.count} workers, and MPI knows of 1",
+        notes=[f"mpi4py has loaded {library}, to which `{start.by}` does not say who they are"],
+        help=help,
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _stop_when_asked() -> None:
+    """Let SIGUSR1 be what Ctrl-C is, until training takes it as a wish."""
+    known = getattr(signal, "SIGUSR1", None)  # Windows has none
+    if known is None or threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(known) is signal.SIG_DFL:
+        signal.signal(known, _interrupted)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+# --- shares -----------------------------------------------------------------------------------
+
+
+def threads_each(workers: Communicator) -> int:
+    """How many threads each worker may use so that all of a machine have work; all ask at once.
+
+    Workers on one machine that may use the same processors share them, whether they were bound to
+    some or not.
+    """
+    if workers.worker.count == 1:
+        return processors()
+    mine = (workers.worker.host, _processors())
+    everybody = workers.gather(mine)
+    users = Counter(number for host, numbers in everybody if host == mine[0] for number in numbers)
+    return max(1, int(sum(1 / users[number] for number in mine[1]) + 1e-6))
+
+
+def _processors() -> tuple[int, ...]:
+    """The numbers of the processors that this process may use."""
+    try:
+        return tuple(sorted(os.sched_getaffinity(0)))
+    except (AttributeError, OSError):  # Neither macOS nor Windows says.
+        return tuple(range(processors()))
+
+
+def device_of(word: str, worker: Worker) -> str:
+    """The word for the device that a worker takes where a user says ``word`` to all of them.
+
+    ``cuda`` is a GPU for each worker of a machine, as far as there are as many; ``auto`` the same
+    where CUDA works. What names one device, ``cpu`` or ``cuda:1``, is that.
+    """
+    if worker.count == 1 or word not in ("auto", "cuda"):
+        return word
+    if word == "auto" and not trial(CUDA).works:
+        return word
+    gpus = len(driver.gpus) if (driver := read_driver()) else 0
+    return f"cuda:{worker.local % gpus}" if gpus else word

@@ -1,0 +1,131 @@
+"""Workers that a process of its own launches, all of which are gone at the end of a test."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Self
+
+import pytest
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.workers.launcher import find_mpiexec
+
+PROGRAM = Path(__file__).with_name("worker_program.py")
+SECONDS = 60.0
+
+_LAUNCHER = """
+import sys
+from cnndsl.cli.errors import report
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.workers.launcher import launch
+count, restarts, *words = sys.argv[1:]
+try:
+    status = launch(words, int(count), restarts=int(restarts), tell=report,
+        program=[sys.executable, {program!r}])
+except UserError as error:
+    status = report(error)
+sys.exit(status)
+"""
+
+
+def need_mpi() -> None:
+    """Skip where workers cannot be started."""
+    if importlib.util.find_spec("mpi4py") is None:
+        pytest.skip("mpi4py is not installed: no workers to test")
+    try:
+        find_mpiexec()
+    except UserError as error:
+        pytest.skip(f"no workers to test: {error}")
+
+
+class Launched:
+    """A launcher and its workers, known by a word in their environment."""
+
+    def __init__(
+        self,
+        workers: int,
+        *words: str,
+        restarts: int = 0,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        environment: Mapping[str, str] | None = None,
+        program: Path = PROGRAM,
+    ) -> None:
+        self.word = f"CNNDSL_TEST={os.getpid()}.{time.monotonic_ns()}"
+        name, _, value = self.word.partition("=")
+        self.said = ""
+        self._end = time.monotonic() + SECONDS
+        script = _LAUNCHER.format(program=str(program))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, str(workers), str(restarts), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            env={**os.environ, name: value, **(environment or {})},
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.left():
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def left(self) -> list[int]:
+        """The processes that are still there, the launcher too."""
+        return [process for process in _processes() if _has(process, self.word)]
+
+    def wait_for(self, text: str, times: int = 1) -> str:
+        """Read what is printed until it has a text, so often."""
+        stream = self.process.stdout
+        assert stream is not None
+        while self.said.count(text) < times:
+            assert time.monotonic() < self._end, self.said
+            if select.select([stream], [], [], 0.2)[0]:
+                more = os.read(stream.fileno(), 65536)
+                assert more, f"{self.said}\n{self.process.communicate()[1].decode()}"
+                self.said += more.decode()
+        return self.said
+
+    def pids(self) -> list[int]:
+        """The workers' processes, by their ranks."""
+        self.wait_for("pids ")
+        while not (found := re.search(r"pids ([0-9 ]+)\n", self.said)):
+            self.wait_for("\n", self.said.count("\n") + 1)
+        return [int(word) for word in found[1].split()]
+
+    def end(self) -> tuple[int, str, str]:
+        """The exit status, and what was printed; no process is left."""
+        out, err = self.process.communicate(timeout=max(1.0, self._end - time.monotonic()))
+        until = time.monotonic() + 5
+        while left := self.left():
+            assert time.monotonic() < until, f"left behind: {left}"
+            time.sleep(0.05)
+        return self.process.returncode, self.said + (out or b"").decode(), err.decode()
+
+
+def _processes() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def _has(process: int, word: str) -> bool:
+    try:
+        return word.encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
