@@ -109,7 +109,6 @@ def open_keras(path: str) -> AbstractContextManager[WeightsSource]:
 
 
 def _source(path: str, stack: ExitStack) -> WeightsSource:
-    h5py = _h5py()
     check_regular(path)
     config: Mapping[str, Any] = {}
     name = path
@@ -117,6 +116,7 @@ def _source(path: str, stack: ExitStack) -> WeightsSource:
     if path.lower().endswith(".keras"):
         config, name = _unpacked(path, stack)
         form = "Keras model (.keras)"
+    h5py = _h5py()  # behind what is said of a damaged archive without it
     file = stack.enter_context(h5py.File(name, "r"))
     return _Reader(path, file, config, h5py).source(form)
 
