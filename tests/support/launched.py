@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from typing import IO, Self
 import pytest
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.runtime.workers.launcher import find_mpiexec
+from cnndsl.runtime.workers.launcher import find_mpiexec, local_command
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 SECONDS = 60.0
+
+_AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 _LAUNCHER = """
 import sys
@@ -49,7 +52,11 @@ def need_mpi() -> None:
 
 
 class Launched:
-    """A launcher and its workers, known by a word in their environment."""
+    """A launcher and its workers, known by a word in their environment.
+
+    With ``bare``, the launcher is MPI's own, as whoever has a cluster calls it; with ``script``,
+    what that starts is a script that starts the worker.
+    """
 
     def __init__(
         self,
@@ -59,18 +66,26 @@ class Launched:
         stdout: int | IO[bytes] = subprocess.PIPE,
         environment: Mapping[str, str] | None = None,
         program: Path = PROGRAM,
+        bare: bool = False,
+        script: bool = False,
     ) -> None:
         self.word = f"CNNDSL_TEST={os.getpid()}.{time.monotonic_ns()}"
         name, _, value = self.word.partition("=")
         self.said = ""
         self._end = time.monotonic() + SECONDS
-        script = _LAUNCHER.format(program=str(program))
+        start = [sys.executable, str(program), *words]
+        if script:
+            start = ["/bin/sh", "-c", f"{shlex.join(start)}; exit $?"]
+        command = local_command(start, workers)
+        if not bare:
+            launcher = _LAUNCHER.format(program=str(program))
+            command = [sys.executable, "-c", launcher, str(workers), str(restarts), *words]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", script, str(workers), str(restarts), *words],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env={**os.environ, name: value, **(environment or {})},
+            env={**os.environ, **_AS_ROOT, name: value, **(environment or {})},
             start_new_session=True,
         )
 

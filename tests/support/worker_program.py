@@ -6,9 +6,14 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
+from cnndsl.cli.errors import exit_code_of, report
+from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.interrupt import interruptible
+from cnndsl.runtime.workers.communicator import Communicator
 from cnndsl.runtime.workers.environment import joined, threads_each
+from cnndsl.runtime.workers.watchdog import Watched, watching
 
 DEADLINE = 40.0
 
@@ -29,10 +34,101 @@ def until_stopped() -> None:
 
 def main(what: str, *more: str) -> int:
     workers = joined()
-    rank = workers.worker.rank
     everybody = workers.gather(os.getpid())
-    if rank == 0:
+    if workers.worker.leads:
         say("pids", *everybody)
+    if what in WATCHED:
+        timeout, silence = map(float, more[:2])
+        with watching(workers, timeout, silence) as watched:
+            return WATCHED[what](watched)
+    return unwatched(what, workers, more)
+
+
+# --- with a watchdog ----------------------------------------------------------------------------
+
+
+def stopped(workers: Watched) -> int:
+    """Worker 1 is stopped, the others wait for it."""
+    if workers.worker.rank == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    workers.gather(0)
+    return 0
+
+
+def hangs(workers: Watched) -> int:
+    """Worker 1 does nothing, the others wait for it."""
+    if workers.worker.rank == 1:
+        time.sleep(DEADLINE)
+    workers.gather(0)
+    return 0
+
+
+def slow(workers: Watched) -> int:
+    """The first worker needs longer than all patience, but something comes about."""
+    if workers.worker.leads:
+        for _ in range(30):
+            time.sleep(0.1)
+            workers.progress()
+    workers.gather(0)
+    if workers.worker.leads:
+        for _ in range(30):
+            time.sleep(0.1)
+            workers.progress()
+        say("done")
+    return 0
+
+
+def asleep(workers: Watched) -> int:
+    """All wait for the first one, and say so."""
+    workers.gather(0)
+    say("ready")
+    if workers.worker.leads:
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            time.sleep(0.02)
+            workers.progress()
+    workers.gather(0)
+    return 0
+
+
+def own_error(workers: Watched) -> int:
+    """Only worker 1 fails."""
+    if workers.worker.rank == 1:
+        raise UserError("CNN603", "the disk of one is full", help="make room")
+    workers.gather(0)
+    return 0
+
+
+def own_mistake(workers: Watched) -> int:
+    if workers.worker.rank == 1:
+        raise ZeroDivisionError("of one")
+    workers.gather(0)
+    return 0
+
+
+def same_error(workers: Watched) -> int:
+    workers.gather(0)
+    raise UserError("CNN603", f"what worker {workers.worker.rank} says", help="make room")
+
+
+def late_error(workers: Watched) -> int:
+    """All are done but the last, which fails."""
+    if workers.worker.rank == workers.worker.count - 1:
+        raise UserError("CNN603", f"what worker {workers.worker.rank} says", help="make room")
+    return 0
+
+
+WATCHED = {
+    one.__name__: one
+    for one in (stopped, hangs, slow, asleep, own_error, own_mistake, same_error, late_error)
+}
+
+
+# --- without ------------------------------------------------------------------------------------
+
+
+def unwatched(what: str, workers: Communicator, more: Sequence[str]) -> int:
+    rank = workers.worker.rank
     match what:
         case "names":
             names = workers.gather(str(workers.worker))
@@ -75,5 +171,12 @@ def main(what: str, *more: str) -> int:
     return 0
 
 
+def command() -> int:
+    try:
+        return main(*sys.argv[1:])
+    except UserError as error:
+        return report(error)
+
+
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(exit_code_of(command))

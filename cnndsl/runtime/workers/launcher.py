@@ -112,7 +112,8 @@ def launch(
                 return end.status if end.status in (0, INTERRUPTED) else INTERRUPTED
             if not is_lost(end.status):
                 break
-            tell(_lost(end, attempt + 1, restarts))
+            if end.status != LOST or attempt < restarts:  # a worker has said what happened
+                tell(_lost(end, attempt + 1, restarts))
     return LOST if is_lost(end.status) else end.status
 
 
@@ -334,7 +335,7 @@ def _lost(end: _End, attempt: int, restarts: int) -> UserError:
     notes = []
     who, number = _who(end)
     if end.status == LOST:
-        message = "the workers ended because one of them was lost"
+        message = "all workers have ended, because one was lost"
     elif end.status < 0:
         message = f"`mpiexec` was ended by {_signal(-end.status)}, and all workers with it"
     else:

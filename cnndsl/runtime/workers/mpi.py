@@ -42,6 +42,10 @@ class Mpi:
         shared.Free()
         self._room: dict[str, Array] = {}
 
+    def another(self) -> Any:
+        """MPI's communicator of the same workers, for what is said beside; all ask at once."""
+        return self._comm.Dup()
+
     def sum(self, parts: Mapping[Span, Array], whole: Span, out: Array) -> None:
         """As :class:`~cnndsl.runtime.workers.communicator.Communicator` says."""
         me, count = self.worker.rank, self.worker.count
