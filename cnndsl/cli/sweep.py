@@ -23,6 +23,8 @@ from cnndsl.diagnostics.model import UserError
 
 if TYPE_CHECKING:
     from cnndsl.recipe.settings import PrecisionWord
+    from cnndsl.sweeps.pool import Hands
+    from cnndsl.sweeps.result import Sweep
     from cnndsl.sweeps.sweep import SweepOptions
 
 __all__ = ["sweep"]
@@ -132,6 +134,12 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
 )
 @weights_option("Begin all runs with what fits by name of these weights.")
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train N runs at once, by MPI, each with its share of the processors.  [default: 1]",
+)
+@click.option(
     "--figures",
     type=click.Choice(["png", "svg", "pdf"]),
     default="png",
@@ -178,6 +186,7 @@ def sweep(
     epochs: int | None,
     batch: int | None,
     weights: str | None,
+    workers: int | None,
     figures: Literal["png", "svg", "pdf"],
     logs: tuple[str, ...],
     keep: int,
@@ -194,7 +203,8 @@ def sweep(
     points are checked before the first one is trained. Each run has a folder of its own in DIR, and
     one that fails does not end the others. Ctrl-C stops between two steps; --resume goes on there.
     """
-    from cnndsl.cli.sweep_table import SweepLines, dry_text, failures, final_text
+    from cnndsl.cli.sweep_table import SweepLines, dry_text
+    from cnndsl.sweeps.pool import leading, serve
     from cnndsl.sweeps.result import Sweep
     from cnndsl.sweeps.sweep import planned_sweep
 
@@ -218,29 +228,52 @@ def sweep(
         "figures": figures,
         "logs": logs,
     }
-    planned = planned_sweep(spec, data, params, settings, options)
-    as_text = style == "text"
-    if dry_run:
-        found = Sweep.untrained(planned.plan)
-        click.echo(dry_text(planned.plan) if as_text else _json(found))
+    hands = _hands(workers)
+    if hands is not None and not hands.leads:
+        serve(hands)
         return 0
-    with SweepLines(as_text=as_text, auto=device == "auto") as listener:
-        found = planned.carried_out(listener)
-    click.echo(final_text(found) if as_text else _json(found))
+    options["workers"] = workers or 1
+    with leading(hands):
+        planned = planned_sweep(spec, data, params, settings, options, hands)
+        if dry_run:
+            found = Sweep.untrained(planned.plan)
+            click.echo(_json(found) if style == "json" else dry_text(planned.plan))
+            return 0
+        with SweepLines(as_text=style == "text", auto=device == "auto") as listener:
+            found = planned.carried_out(listener)
+    return _ended(found, style, resume=resume)
+
+
+def _hands(workers: int | None) -> Hands | None:
+    """The processes that MPI has started, this one among them; None where it has not."""
+    from cnndsl.sweeps.launch import is_started_by_mpi
+
+    if not is_started_by_mpi():
+        return None
+    from cnndsl.sweeps.pool import Hands
+
+    hands = Hands()
+    if workers is not None and hands.leads:
+        train = f"the {hands.workers} that MPI has started train"
+        click.echo(f"note: `--workers` does not apply: {train}", err=True)
+    return hands
+
+
+def _ended(found: Sweep, style: str, *, resume: bool) -> int:
+    """Say what came of it all, and what to do next."""
+    from cnndsl.cli.sweep_table import failures, final_text
+
+    click.echo(_json(found) if style == "json" else final_text(found))
     if text := failures(found):
         click.echo(text, err=True)
     if found.is_interrupted:
         words = cast("tuple[str, ...]", click.get_current_context().meta[LINE])
         again = [*words, *([] if resume else ["--resume"])]
-        where = found.folder
-        click.echo(f"interrupted; what is trained is saved in {where}. Go on with", err=True)
+        click.echo(f"interrupted; what is trained is saved in {found.folder}. Go on with", err=True)
         click.echo(f"\n  {shlex.join(['cnndsl', *again])}", err=True)
         return _INTERRUPTED
     return 1 if found.failed else 0
 
 
-def _json(found: object) -> str:
-    from cnndsl.sweeps.result import Sweep
-
-    assert isinstance(found, Sweep)
+def _json(found: Sweep) -> str:
     return json.dumps(found.to_json(), ensure_ascii=False)

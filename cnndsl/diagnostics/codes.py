@@ -220,6 +220,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN882": Code("sweep's folder is taken"),
         "CNN883": Code("points of a sweep are the same"),
         "CNN886": Code("not a bandwidth or a time"),
+        "CNN884": Code("processes that train were not there"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),
         "CNN903": Code("too many layers"),

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from cnndsl.diagnostics.model import UserError
 from cnndsl.graph.files import CannotWriteError, is_full, reason
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
+from cnndsl.sweeps.noted import RESULTS
 from cnndsl.sweeps.plan import Plan
-from cnndsl.sweeps.records import CSV, JSON
+from cnndsl.sweeps.records import CSV
 
 __all__ = ["opened"]
 
@@ -65,7 +66,7 @@ def _take(lock: int, plan: Plan) -> None:
 
 def _refuse_others(plan: Plan) -> None:
     """Raise CNN882 where the folder has the results of a sweep, or a run of these."""
-    found = next((name for name in (JSON, CSV) if (plan.folder / name).exists()), None)
+    found = next((name for name in (RESULTS, CSV) if (plan.folder / name).exists()), None)
     for task in () if found else plan.tasks:
         if list_checkpoints(task.folder / "checkpoints"):
             found = str(task.folder.relative_to(plan.folder))

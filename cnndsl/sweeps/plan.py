@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from cnndsl.runtime.plan import TrainingRequest, batch_of, prepare
 from cnndsl.runtime.training import NOBODY, TrainingOptions, training_request
 from cnndsl.runtime.tuning import form_for
 from cnndsl.sweeps.axes import Axis, Kind, Written, axes_of
+from cnndsl.sweeps.noted import noted_threads
 from cnndsl.sweeps.points import MOST_RUNS, Point, points_of
 from cnndsl.sweeps.runs import Task
 from cnndsl.sweeps.table import Measure, chosen_measure
@@ -59,6 +61,9 @@ class Request:
     folder: Path | None = None
     measure: str | None = None
     """What the points are to be sorted by."""
+    resume: bool = False
+    threads: int | None = None
+    """How many threads each run uses where nobody says otherwise; None leaves it open."""
     options: TrainingOptions = field(default_factory=TrainingOptions)
 
 
@@ -76,6 +81,7 @@ class Plan:
     has_validation: bool
     measure: Measure
     """What the points are sorted by."""
+    threads: int | None
     notes: tuple[str, ...]
 
     @property
@@ -114,7 +120,9 @@ def planned(request: Request) -> Plan:
     losses = [(one.network.recipe or Recipe()).loss for one in networks]
     measure = chosen_measure(request.measure, losses)
     folder = request.folder or Path("sweeps") / networks[0].name
-    tasks = tuple(_tasks(request, points, networks, folder))
+    threads = _threads(request, folder)
+    options: TrainingOptions = {**request.options, "threads": threads}
+    tasks = tuple(_tasks(replaced(request, options=options), points, networks, folder))
     return Plan(
         request=request,
         networks=tuple(networks),
@@ -124,6 +132,7 @@ def planned(request: Request) -> Plan:
         tasks=tasks,
         has_validation=checked.has_validation,
         measure=measure,
+        threads=threads,
         notes=tuple(_notes(request, points)),
     )
 
@@ -138,6 +147,17 @@ def _axes(request: Request, kind: Kind) -> list[Axis]:
         if own is not None and request.options.get(own) is not None:
             raise axis.fails(f"`--{own}` is given too", f"leave out `--{own}`")
     return axes
+
+
+def _threads(request: Request, folder: Path) -> int | None:
+    """How many threads each run uses: those of before, where a sweep goes on.
+
+    Sums of other parts round otherwise: another number would give other last digits.
+    """
+    if request.options.get("threads") is not None:
+        return request.options["threads"]
+    goes_on, before = noted_threads(folder) if request.resume else (False, None)
+    return before if goes_on else request.threads
 
 
 def _notes(request: Request, points: Sequence[Point]) -> Iterator[str]:

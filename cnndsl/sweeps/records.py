@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from cnndsl.graph.files import write_atomically
 from cnndsl.sweeps.axes import Axis, number_in
+from cnndsl.sweeps.noted import RESULTS
 from cnndsl.sweeps.plan import Plan
 from cnndsl.sweeps.points import Point
 from cnndsl.sweeps.runs import How, RunResult, Task
@@ -22,7 +23,6 @@ from cnndsl.sweeps.table import MEASURES, Measure, Row, measures_of
 
 __all__ = [
     "CSV",
-    "JSON",
     "AxisJson",
     "PointJson",
     "RunJson",
@@ -32,9 +32,8 @@ __all__ = [
     "write_records",
 ]
 
-JSON = "results.json"
 CSV = "results.csv"
-"""The files that a sweep's folder has of its results."""
+"""The results once more, for spreadsheets."""
 
 
 class AxisJson(TypedDict):
@@ -88,8 +87,9 @@ class RunJson(TypedDict):
 class SweepJson(TypedDict):
     """What ``cnndsl sweep --format json`` prints, and the sweep's folder has as a file.
 
-    ``measured`` says on what the numbers were taken, ``by`` what the points are sorted by, the best
-    first. Folders and models are paths in ``folder``.
+    ``threads`` are those of each run, null where ONNX Runtime decides; ``measured`` says on what
+    the numbers were taken, ``by`` what the points are sorted by, the best first. Folders and models
+    are paths in ``folder``.
     """
 
     network: str
@@ -98,6 +98,7 @@ class SweepJson(TypedDict):
     measured: Literal["validation", "training"]
     by: Measure
     seeds: list[int]
+    threads: int | None
     axes: list[AxisJson]
     points: list[PointJson]
     runs: list[RunJson]
@@ -114,6 +115,7 @@ def to_json(plan: Plan, results: Sequence[RunResult], rows: Sequence[Row]) -> Sw
         "measured": "validation" if plan.has_validation else "training",
         "by": plan.measure,
         "seeds": list(dict.fromkeys(task.seed for task in plan.tasks)),
+        "threads": plan.threads,
         "axes": [_axis(axis) for axis in plan.axes],
         "points": [_point(row) for row in rows],
         "runs": [_run(plan, task, result) for task, result in pairs],
@@ -193,7 +195,8 @@ def write_records(folder: Path, data: SweepJson) -> None:
     Raises:
         UserError: CNN603 where they cannot be written.
     """
-    write_atomically(folder / JSON, f"{json.dumps(data, indent=1, ensure_ascii=False)}\n".encode())
+    whole = json.dumps(data, indent=1, ensure_ascii=False)
+    write_atomically(folder / RESULTS, f"{whole}\n".encode(errors="surrogateescape"))
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(_lines(data))
     write_atomically(folder / CSV, text.getvalue().encode(errors="surrogateescape"))

@@ -18,9 +18,12 @@ from cnndsl.runtime.events import FigureFormat, Listener
 from cnndsl.runtime.training import NOBODY, TrainingOptions
 from cnndsl.sweeps.axes import Written
 from cnndsl.sweeps.folder import opened
+from cnndsl.sweeps.launch import launcher
 from cnndsl.sweeps.plan import Plan, Request, planned
+from cnndsl.sweeps.pool import Hands, hand_out, threads_each
 from cnndsl.sweeps.result import Sweep
 from cnndsl.sweeps.runs import RunResult, Task, train_task
+from cnndsl.sweeps.supervisor import supervised
 
 if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
@@ -74,8 +77,13 @@ class SweepOptions(TypedDict, total=False):
     device: str
     """``auto``, ``cpu``, ``cuda`` or ``cuda:N``."""
 
+    workers: int
+    """How many runs are trained at once, by default 1."""
+
     threads: int | None
-    """How many threads one operator of a run may use."""
+    """How many threads one operator of a run may use; by default ONNX Runtime decides, and of
+    several workers each has its share of the processors. Another number may give other last digits.
+    """
 
     skip_broken: bool
     """Leave out samples that cannot be read, which are an error otherwise."""
@@ -143,19 +151,42 @@ def sweep(
 
 @dataclass(frozen=True, eq=False)
 class PlannedSweep:
-    """A sweep whose points are right, and of which nothing is trained yet."""
+    """A sweep whose points are right, and of which nothing is trained yet.
+
+    ``workers`` runs are trained at once, by ``hands`` where MPI has started them.
+    """
 
     plan: Plan
-    resume: bool
+    workers: int = 1
+    hands: Hands | None = None
 
     def carried_out(self, listener: SweepListener) -> Sweep:
         """Train all runs, the results written down as they come.
 
         Raises:
-            UserError: CNN882 for a folder that is taken, CNN603 where it cannot be written.
+            UserError: CNN882 for a folder that is taken, CNN603 where it cannot be written, CNN884
+                where no processes can be started.
         """
-        with opened(self.plan, resume=self.resume):
-            return _carried_out(self.plan, listener)
+        plan = self.plan
+        with opened(plan, resume=plan.request.resume):
+            for note in plan.notes:
+                listener.note(note)
+            listener.start(plan)
+            return _carried_out(plan, listener, self._trained(listener))
+
+    def _trained(self, listener: SweepListener) -> Generator[RunResult]:
+        """The results of all runs, as they come."""
+        tasks = self.plan.tasks
+        if self.hands is not None and self.hands.workers > 0:
+            return hand_out(self.hands, tasks)
+        if self.workers > 1 and len(tasks) > 1:
+            mpiexec = launcher()
+            if mpiexec:
+                return supervised(tasks, mpiexec, self.workers)
+            listener.note(
+                'without MPI, runs go one after another: install it by `pip install "cnndsl[mpi]"`'
+            )
+        return _one_by_one(tasks, listener)
 
 
 def planned_sweep(
@@ -164,17 +195,22 @@ def planned_sweep(
     params: Mapping[str, Written],
     settings: Mapping[str, Written],
     options: SweepOptions,
+    hands: Hands | None = None,
 ) -> PlannedSweep:
-    """A sweep before its first run.
+    """A sweep before its first run; ``hands`` train, where MPI has started this process.
 
     Raises:
         CompileError: as :func:`sweep` does.
         UserError: as :func:`sweep` does, but for the folder.
         TypeError: for an option that there is not.
-        ValueError: where there are no seeds or no points.
+        ValueError: where there are no seeds, points or workers.
     """
-    plan = planned(_request(spec, data, params, settings, options))
-    return PlannedSweep(plan, options.get("resume", False))
+    workers = options.get("workers", 1)
+    if workers < 1:
+        raise ValueError(f"`workers` must be 1 or more, not {workers}")
+    threads = threads_each(workers) if hands is None else hands.threads
+    plan = planned(_request(spec, data, params, settings, threads, options))
+    return PlannedSweep(plan, workers, hands)
 
 
 def _request(
@@ -182,6 +218,7 @@ def _request(
     data: str | os.PathLike[str] | ArrayData,
     params: Mapping[str, Written],
     settings: Mapping[str, Written],
+    threads: int | None,
     options: SweepOptions,
 ) -> Request:
     """What a caller asks of a sweep, its options sorted out.
@@ -194,7 +231,7 @@ def _request(
             raise TypeError(f"a sweep has no option `{name}`")
     own = SweepOptions.__annotations__.keys() - TrainingOptions.__annotations__.keys()
     shared = {name: value for name, value in options.items() if name not in own}
-    for name in ("seed", "out", "resume"):
+    for name in ("seed", "out", "resume", "workers"):
         shared.pop(name, None)
     shared.setdefault("keep", 1)
     out = options.get("out")
@@ -208,27 +245,28 @@ def _request(
         sample=options.get("sample"),
         folder=None if out is None else Path(out),
         measure=options.get("measure"),
+        resume=options.get("resume", False),
+        threads=threads,
         options=shared,  # type: ignore[arg-type]
     )
 
 
-def _carried_out(plan: Plan, listener: SweepListener) -> Sweep:
-    for note in plan.notes:
-        listener.note(note)
-    listener.start(plan)
+def _carried_out(plan: Plan, listener: SweepListener, trained: Generator[RunResult]) -> Sweep:
     found = Sweep.untrained(plan)
     found.write()
     telling, written = _Telling(listener), time.monotonic()
-    with contextlib.suppress(KeyboardInterrupt), closing(_one_by_one(plan.tasks, listener)) as runs:
-        for result in runs:
-            numbers = list(found.results)
-            numbers[result.number] = result
-            found = replace(found, results=tuple(numbers))
-            telling.ended(plan.tasks[result.number], result)
-            if time.monotonic() - written > _PAUSE:
-                found.write()
-                written = time.monotonic()
-    found.write()
+    try:
+        with contextlib.suppress(KeyboardInterrupt), closing(trained) as results:
+            for result in results:
+                numbers = list(found.results)
+                numbers[result.number] = result
+                found = replace(found, results=tuple(numbers))
+                telling.ended(plan.tasks[result.number], result)
+                if time.monotonic() - written > _PAUSE:
+                    found.write()
+                    written = time.monotonic()
+    finally:
+        found.write()
     return found
 
 
@@ -240,11 +278,13 @@ class _Telling:
         self._told: set[str] = set()
 
     def ended(self, task: Task, result: RunResult) -> None:
+        if result.how == "not begun":
+            return
         for note in result.notes:
             if note not in self._told:
                 self._told.add(note)
                 self._listener.note(note, task)
-        self._done += result.how not in ("interrupted", "not begun")
+        self._done += result.how != "interrupted"
         self._listener.ended(task, result, self._done)
 
 

@@ -31,7 +31,7 @@ from cnndsl.diagnostics.codes import CODES
 PAGES = ROOT / "docs" / "errors"
 Situation = Callable[[Path], object]
 
-MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717", "CNN861", "CNN863"}
+MACHINES = {"CNN612", "CNN620", "CNN701", "CNN705", "CNN717", "CNN861", "CNN863", "CNN884"}
 """What these say depends on the machine."""
 
 OTHERS_WORDS = {"CNN602", "CNN702"}
