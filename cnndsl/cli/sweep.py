@@ -246,9 +246,9 @@ def sweep(
 
 def _hands(workers: int | None) -> Hands | None:
     """The processes that MPI has started, this one among them; None where it has not."""
-    from cnndsl.sweeps.launch import is_started_by_mpi
+    from cnndsl.runtime.workers.environment import started_as
 
-    if not is_started_by_mpi():
+    if started_as() is None:
         return None
     from cnndsl.sweeps.pool import Hands
 

@@ -17,6 +17,9 @@ from types import FrameType
 from typing import Any
 
 from cnndsl.limits import processors
+from cnndsl.runtime.training import TrainingOptions
+from cnndsl.runtime.workers.communicator import Worker
+from cnndsl.runtime.workers.environment import device_of, joined, mpi_library
 from cnndsl.sweeps.runs import RunResult, Task, train_task, untrained
 
 __all__ = [
@@ -28,6 +31,9 @@ __all__ = [
     "threads_each",
     "work",
 ]
+
+_SEVERAL = 2
+"""More than one, as there always are here."""
 
 _PAUSE = 0.2
 """Seconds between two looks at whether somebody wants the end."""
@@ -59,12 +65,12 @@ class Hands:
     """The processes that MPI has started, as each of them sees them."""
 
     def __init__(self) -> None:
-        from mpi4py import MPI
-
-        self.comm: Any = MPI.COMM_WORLD
+        joined()  # which says what is wrong with MPI, if anything is
+        mpi = mpi_library()
+        self.comm: Any = mpi.COMM_WORLD.Dup()
         self.leads = self.comm.Get_rank() == 0
         self.has_handed_out = False
-        local = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
+        local = self.comm.Split_type(mpi.COMM_TYPE_SHARED)
         ranks = local.allgather(self.comm.Get_rank())
         trainers = [rank for rank in ranks if rank != 0]
         me = self.comm.Get_rank()
@@ -159,25 +165,23 @@ def work(at: int) -> RunResult:
     if _state.stops:
         return untrained(task)
     _state.began(task)
-    try:
-        _state.trains = True
-        return train_task(replace(task, options={**task.options, "device": _device(task)}))
-    except KeyboardInterrupt:
-        return RunResult(task.number, "interrupted")
-    finally:
-        _state.trains = False
+    result = RunResult(task.number, "interrupted")
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            _state.trains = True
+            options: TrainingOptions = {**task.options, "device": _device(task)}
+            result = train_task(replace(task, options=options))
+        finally:
+            _state.trains = False
+    # Training may take the signal itself, and then nobody else hears of it.
+    _state.stops |= result.how == "interrupted"
+    return result
 
 
 def _device(task: Task) -> str:
     """The device of a run in this process: GPUs in turn, where the choice is not made."""
-    from cnndsl.runtime.device import choose, read_driver
-
     wanted = task.options.get("device", "auto")
-    if wanted not in ("auto", "cuda") or choose(wanted).name == "cpu":
-        return wanted
-    driver = read_driver()
-    gpus = len(driver.gpus) if driver else 1
-    return f"cuda:{_state.local % max(gpus, 1)}"
+    return device_of(wanted, Worker(_state.local, _SEVERAL, _state.local, ""))
 
 
 def end_with_parent() -> None:

@@ -8,41 +8,57 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from importlib.util import find_spec
 from types import FrameType
 from typing import IO, Any
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.render import render_error
-from cnndsl.diagnostics.words import count
 from cnndsl.runtime.events import EpochRecord
-from cnndsl.sweeps import launch
+from cnndsl.runtime.workers.launcher import (
+    find_mpiexec,
+    local_command,
+    local_environment,
+    not_started,
+)
 from cnndsl.sweeps.runs import RunResult, Task
 
-__all__ = ["supervised"]
+__all__ = ["can_start", "supervised"]
 
 _PROGRAM = ("-m", "cnndsl.sweeps.worker")
 
 
-def supervised(tasks: Sequence[Task], mpiexec: str, workers: int) -> Generator[RunResult]:
+def can_start() -> bool:
+    """Whether there is an MPI by which processes can be started on this machine."""
+    if find_spec("mpi4py") is None or not hasattr(signal, "SIGUSR1"):
+        return False
+    try:
+        return bool(find_mpiexec())
+    except UserError:
+        return False
+
+
+def supervised(tasks: Sequence[Task], workers: int) -> Generator[RunResult]:
     """The results of tasks as they come, so many of which are trained at once.
 
     Ctrl-C and SIGTERM let each run that is under way stop after its step; a second one ends all.
 
     Raises:
-        UserError: CNN884 where the processes cannot be started.
+        UserError: CNN871 where the processes cannot be started.
     """
     left = {task.number: task for task in tasks}
     alone: dict[int, Task] = {}
     """Those that were under way when processes were killed, to be tried one by one."""
     while left:
         some = [next(iter(alone.values()))] if alone else list(left.values())
-        with _Job(mpiexec, min(workers, len(some)), some) as job:
+        with _Job(min(workers, len(some)), some) as job:
             for result in job.results():
                 left.pop(result.number, None)
                 alone.pop(result.number, None)
@@ -52,7 +68,7 @@ def supervised(tasks: Sequence[Task], mpiexec: str, workers: int) -> Generator[R
         if job.code == 0:
             continue
         if not job.running:
-            raise _not_started(job)
+            raise not_started(job.words[0], "\n".join(job.errors))
         if len(some) == 1:
             [task] = some
             left.pop(task.number)
@@ -60,16 +76,6 @@ def supervised(tasks: Sequence[Task], mpiexec: str, workers: int) -> Generator[R
             yield _killed(task, job)
         else:
             alone = {number: left[number] for number in job.running if number in left}
-
-
-def _not_started(job: _Job) -> UserError:
-    return UserError(
-        "CNN884",
-        f"MPI could not start {count(job.workers, 'process', 'processes')} that train:"
-        f" `{job.words[0]}` returned {job.code}",
-        notes=job.errors[-3:],
-        help="see what `cnndsl doctor` says, or leave out `--workers`: runs go one after another",
-    )
 
 
 def _killed(task: Task, job: _Job) -> RunResult:
@@ -87,9 +93,10 @@ def _killed(task: Task, job: _Job) -> RunResult:
 class _Job:
     """Processes that were started together; left, they have ended."""
 
-    def __init__(self, mpiexec: str, workers: int, tasks: Sequence[Task]) -> None:
+    def __init__(self, workers: int, tasks: Sequence[Task]) -> None:
         self.workers = workers
-        self.words = [*launch.words(mpiexec, workers + 1), sys.executable, *_PROGRAM]
+        # One more hands out, and waits most of the time.
+        self.words = local_command([sys.executable, *_PROGRAM], workers + 1)
         self.running: set[int] = set()
         self.errors: list[str] = []
         self.stopped = False
@@ -103,7 +110,7 @@ class _Job:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=launch.environment(),
+            env=local_environment(self.workers + 1, os.environ),
             # A terminal's Ctrl-C reaches this process alone, which stops the others in its way.
             start_new_session=True,
         )
@@ -162,7 +169,7 @@ class _Job:
     def _take_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             known = signal.getsignal(number)
             if known not in (None, signal.SIG_IGN):
                 self._before[number] = signal.signal(number, self._stop)

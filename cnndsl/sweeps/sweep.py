@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, TypedDict
 
 from typing_extensions import Unpack
 
@@ -18,12 +21,11 @@ from cnndsl.runtime.events import FigureFormat, Listener
 from cnndsl.runtime.training import NOBODY, TrainingOptions
 from cnndsl.sweeps.axes import Written
 from cnndsl.sweeps.folder import opened
-from cnndsl.sweeps.launch import launcher
 from cnndsl.sweeps.plan import Plan, Request, planned
 from cnndsl.sweeps.pool import Hands, hand_out, threads_each
 from cnndsl.sweeps.result import Sweep
 from cnndsl.sweeps.runs import RunResult, Task, train_task
-from cnndsl.sweeps.supervisor import supervised
+from cnndsl.sweeps.supervisor import can_start, supervised
 
 if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
@@ -164,7 +166,7 @@ class PlannedSweep:
         """Train all runs, the results written down as they come.
 
         Raises:
-            UserError: CNN882 for a folder that is taken, CNN603 where it cannot be written, CNN884
+            UserError: CNN882 for a folder that is taken, CNN603 where it cannot be written, CNN871
                 where no processes can be started.
         """
         plan = self.plan
@@ -180,9 +182,8 @@ class PlannedSweep:
         if self.hands is not None and self.hands.workers > 0:
             return hand_out(self.hands, tasks)
         if self.workers > 1 and len(tasks) > 1:
-            mpiexec = launcher()
-            if mpiexec:
-                return supervised(tasks, mpiexec, self.workers)
+            if can_start():
+                return supervised(tasks, self.workers)
             listener.note(
                 'without MPI, runs go one after another: install it by `pip install "cnndsl[mpi]"`'
             )
@@ -256,7 +257,11 @@ def _carried_out(plan: Plan, listener: SweepListener, trained: Generator[RunResu
     found.write()
     telling, written = _Telling(listener), time.monotonic()
     try:
-        with contextlib.suppress(KeyboardInterrupt), closing(trained) as results:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            _ended_by_signals(),
+            closing(trained) as results,
+        ):
             for result in results:
                 numbers = list(found.results)
                 numbers[result.number] = result
@@ -268,6 +273,25 @@ def _carried_out(plan: Plan, listener: SweepListener, trained: Generator[RunResu
     finally:
         found.write()
     return found
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Take SIGTERM and SIGUSR1, which schedulers send, for Ctrl-C where nothing else does."""
+
+    def interrupted(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGUSR1") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, interrupted)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Telling:

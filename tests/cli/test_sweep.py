@@ -149,7 +149,7 @@ def trained(folder: str) -> dict[str, object]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
 def test_a_sweep_that_is_ended_goes_on_to_the_same_bits(sent: signal.Signals) -> None:
     with started(*LONG) as process:
         assert process.stdout is not None

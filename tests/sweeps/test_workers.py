@@ -22,11 +22,12 @@ from training_data import complaint
 from training_runs import results
 
 from cnndsl.cli import main
-from cnndsl.sweeps import launch
+from cnndsl.runtime.workers.launcher import local_command, local_environment
+from cnndsl.sweeps.supervisor import can_start
 from cnndsl.sweeps.sweep import SweepListener
 
 pytestmark = pytest.mark.skipif(
-    not launch.launcher() or sys.platform == "win32", reason="MPI is not installed"
+    not can_start() or sys.platform == "win32", reason="MPI is not installed"
 )
 
 
@@ -203,7 +204,7 @@ def test_nothing_is_left_where_the_launcher_is_killed(place: Path) -> None:
 def test_without_mpi_runs_go_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cnndsl.sweeps.sweep.launcher", lambda: "")
+    monkeypatch.setattr("cnndsl.sweeps.sweep.can_start", lambda: False)
     heard = Heard()
     found = swept(tmp_path / "s", heard, workers=2, seeds=1)
     assert all(one.is_done for one in found.results)
@@ -218,18 +219,18 @@ def test_processes_that_cannot_be_started_are_said(
     broken = tmp_path / "mpiexec"
     broken.write_text("#!/bin/sh\necho no slots left >&2\nexit 3\n")
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr("cnndsl.sweeps.sweep.launcher", lambda: str(broken))
-    message = f"MPI could not start 2 processes that train: `{broken}` returned 3"
-    help = "see what `cnndsl doctor` says, or leave out `--workers`: runs go one after another"
-    with complaint("CNN884", message, help, "no slots left"):
+    monkeypatch.setattr("cnndsl.runtime.workers.launcher.find_mpiexec", lambda: str(broken))
+    message = f"`{broken}` could not start the workers"
+    help = "run `cnndsl doctor`, which tries to start two"
+    with complaint("CNN871", message, help, "no slots left"):
         swept(tmp_path / "s", SweepListener(), workers=2)
 
 
 def test_ranks_that_are_there_are_used(place: Path) -> None:
-    mpiexec = launch.launcher()
-    command = [*launch.words(mpiexec, 3), sys.executable, "-m", "cnndsl", "sweep", *BASE]
+    command = local_command([sys.executable, "-m", "cnndsl", "sweep", *BASE], 3)
     words = [*command, "-D", "width=2,4", "--seeds", "2", "--epochs", "2"]
-    run: dict[str, Any] = {"capture_output": True, "text": True, "env": launch.environment()}
+    surroundings = local_environment(3, os.environ)
+    run: dict[str, Any] = {"capture_output": True, "text": True, "env": surroundings}
     done = subprocess.run([*words, "--workers", "7"], check=True, timeout=200, **run)
     assert "note: `--workers` does not apply: the 2 that MPI has started train" in done.stderr
     assert done.stdout.count("best first by accuracy") == 1

@@ -29,7 +29,16 @@ from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers.control import ADDRESS, LOST, Attached, Control, opened
 
-__all__ = ["INTERRUPTED", "count_of", "find_mpiexec", "is_lost", "launch", "local_command"]
+__all__ = [
+    "INTERRUPTED",
+    "count_of",
+    "find_mpiexec",
+    "is_lost",
+    "launch",
+    "local_command",
+    "local_environment",
+    "not_started",
+]
 
 INTERRUPTED = 130
 """What a job ends with that was asked to stop."""
@@ -180,7 +189,7 @@ def _is_open_mpi(mpiexec: str) -> bool:
             [mpiexec, "--version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _not_started(mpiexec, str(error)) from error
+        raise not_started(mpiexec, str(error)) from error
     return b"open mpi" in (said.stdout + said.stderr).lower()
 
 
@@ -190,9 +199,9 @@ _FOREIGN = re.compile(
 """Variables by which MPI would find another job that this process is a part of, or its machines."""
 
 
-def _environment(workers: int, control: Control, given: Mapping[str, str]) -> dict[str, str]:
+def local_environment(workers: int, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of workers on this machine, where ``given`` is this process's."""
     found = {name: value for name, value in given.items() if not _FOREIGN.match(name)}
-    found[ADDRESS] = str(control.path)
     found.setdefault("OMPI_MCA_pml", "ob1")
     found.setdefault("OMPI_MCA_btl", "self,sm")
     if workers > processors():
@@ -256,7 +265,8 @@ class _Job:
             UserError: CNN871 where it fails before all workers are there.
         """
         with opened() as control, tempfile.TemporaryFile() as said:
-            environment = _environment(self._workers, control, os.environ)
+            environment = local_environment(self._workers, os.environ)
+            environment[ADDRESS] = str(control.path)
             try:
                 process = subprocess.Popen(
                     self._command,
@@ -267,7 +277,7 @@ class _Job:
                     start_new_session=True,  # A terminal's Ctrl-C is for the launcher alone.
                 )
             except OSError as error:
-                raise _not_started(self._command[0], str(error)) from error
+                raise not_started(self._command[0], str(error)) from error
             try:
                 self._wait(process, control)
             finally:
@@ -275,7 +285,7 @@ class _Job:
                 control.end(_GRACE)
             end = _End(process.returncode, _text(said), control.gone)
         if end.status and control.count < self._workers and not self._asked.times:
-            raise _not_started(self._command[0], end.said)
+            raise not_started(self._command[0], end.said)
         return end
 
     def _wait(self, process: subprocess.Popen[bytes], control: Control) -> None:
@@ -312,7 +322,7 @@ def _text(file: IO[bytes]) -> str:
 # --- words ------------------------------------------------------------------------------------
 
 
-def _not_started(mpiexec: str, said: str) -> UserError:
+def not_started(mpiexec: str, said: str) -> UserError:
     """Why workers did not start, in the words of what should have started them."""
     lines = [line.strip() for line in said.splitlines() if line.strip(" -\r\t")]
     return UserError(
