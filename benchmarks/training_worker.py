@@ -2,7 +2,8 @@
 
     python benchmarks/training_worker.py SIDE NETWORK:BATCH DEVICE THREADS CHANCE
 
-SIDE is ``cnndsl``, ``eager``, ``channels_last`` or ``compile``; CHANCE is ``chance``, or ``none``:
+SIDE is ``cnndsl``, ``split`` (ours as several workers do it, in two graphs and one shard),
+``eager``, ``channels_last`` or ``compile``; CHANCE is ``chance``, or ``none``:
 a step without dropout, whose losses must be equal. It writes a line of JSON when it is ready: the
 losses of its first two steps, and the seconds that these took. Then, for each number that it
 reads, it runs so many steps and writes the seconds of all and of the fastest, and the peak of its
@@ -32,8 +33,8 @@ def main(side: str, name: str, device: str, threads: str, chance: str) -> None:
     case = case_of(name)
     tiny, network = pipeline.typed(pipeline.check_text(TINY)), load(case)
     start: Callable[[Setup], StepFunction]
-    if side == "cnndsl":
-        start = start_cnndsl
+    if side in ("cnndsl", "split"):
+        start = start_split if side == "split" else start_cnndsl
     else:
         import torch
         from training_torch import start_torch  # beside this file
@@ -78,6 +79,21 @@ def start_cnndsl(setup: Setup) -> StepFunction:
     step = build_step(network, recipe, batch=setup.batch, chance=setup.chance, **form)
     weights = weights_of(network)
     train_step = TrainStep(step, weights, device=setup.device, threads=setup.threads)
+    samples, labels = batch_of(network, setup.batch)
+    inputs = {network.network.inputs[0].name: samples}
+    numbers = iter(range(sys.maxsize))
+    return lambda: train_step.run(inputs, labels, setup.rate, next(numbers), 0).loss
+
+
+def start_split(setup: Setup) -> StepFunction:
+    from cnndsl.runtime.host import form_on
+    from cnndsl.runtime.sharded_step import ShardedTrainStep
+    from cnndsl.training.split import build_shards
+
+    network, recipe = setup.network, recipe_of(setup.network)
+    step = build_shards(network, recipe, batch=setup.batch, **form_on(setup.device))
+    weights = weights_of(network)
+    train_step = ShardedTrainStep(step, weights, device=setup.device, threads=setup.threads)
     samples, labels = batch_of(network, setup.batch)
     inputs = {network.network.inputs[0].name: samples}
     numbers = iter(range(sys.maxsize))

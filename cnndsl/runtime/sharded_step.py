@@ -9,8 +9,9 @@ buffers at once as it is high, and one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy
 
@@ -20,6 +21,7 @@ from cnndsl.runtime.session import run_failure
 from cnndsl.runtime.slots import ALIGNMENT, HostMemory, Slot, aligned, memory_of, slots_of
 from cnndsl.runtime.train_step import StepResult, beginning, start_session, twofold
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
+from cnndsl.training.handover import as_made
 from cnndsl.training.shards import Span, covering, shards_of
 from cnndsl.training.signature import SKIPPED
 from cnndsl.training.split import GradientStep, ShardedStep
@@ -72,23 +74,19 @@ class ShardedTrainStep:
         self._own = shards_of(workers.worker.rank, workers.worker.count, step.shards)
         self._nodes = list(covering(self._own, self._whole))
         signature, update = step.signature, step.update.signature
-        sessions = {
-            size: start_session(one, self.device, threads) for size, one in step.gradients.items()
-        }
-        updating = start_session(step.update, self.device, threads)
+        halves = [_Half(size, one, self.device, threads) for size, one in step.gradients.items()]
+        updating = start_session(step.update, self.device, threads, takes_turns=True)
 
         given = beginning({**update.weights, **signature.weights}, update, weights, state)
         self._place(given)
         self._names = [*(spec.name for spec in signature.outputs_of("loss", "metric"))]
         layout = _Layout(signature.outputs_of("gradient", "share"))
-        count = len(self._nodes) + _height(step.shards)
+        count = max(at + 1 + _height(node) for at, node in enumerate(self._nodes))
         self._buffers = [_Buffer(layout, len(self._names) + 2) for _ in range(count)]
         # What one worker adds alone lies in the first buffer already.
         alone = workers.worker.count == 1
         self._total = self._buffers[0] if alone else _Buffer(layout, len(self._names) + 2)
-        self._halves = {
-            size: _Half(one, self._memory, sessions[size]()) for size, one in step.gradients.items()
-        }
+        self._halves = {half.size: half.started(self._memory) for half in halves}
         self._scalars = slots_of(self._memory, update.inputs_of("rate", "step"))
         self._skips = slots_of(HostMemory(), update.outputs_of("skipped"))
         self._session = updating()
@@ -253,9 +251,9 @@ class ShardedTrainStep:
         return {name: (self._fixed.get(name) or changing[name]).read() for name in names}
 
 
-def _height(shards: int) -> int:
-    """How many buffers the tree needs for its right halves: the larger half lies on the right."""
-    return (shards - 1).bit_length()
+def _height(span: Span) -> int:
+    """How many buffers a node needs for its right halves: the larger half lies on the right."""
+    return (span[1] - span[0] - 1).bit_length()
 
 
 def _end(step: ShardedStep, at: int) -> int:
@@ -288,14 +286,14 @@ class _Buffer:
         self.shares[...] = 0  # what is between the slots is added too
         self.shown = numpy.zeros(shown)
         self.flags = self.shown[-2:]
-        host = HostMemory()
-        self.slots = {
-            name: host.over(self._view(first, dims))
-            for name, (first, dims) in layout.places.items()
-        }
+        self._layout = layout
+        self.slots = {name: self.slot(name) for name in layout.places}
 
-    def _view(self, first: int, dims: tuple[int, ...]) -> Array:
-        return self.shares[first : first + int(numpy.prod(dims, dtype=numpy.int64))].reshape(dims)
+    def slot(self, name: str, shape: tuple[int, ...] | None = None) -> Slot:
+        """The slot of a tensor, in a shape of its own if that is given."""
+        first, dims = self._layout.places[name]
+        view = self.shares[first : first + math.prod(dims)]
+        return HostMemory().over(view.reshape(dims if shape is None else shape))
 
     def add(self, other: _Buffer) -> None:
         """Add another one to it."""
@@ -306,16 +304,22 @@ class _Buffer:
 class _Half:
     """The first half of a step for shards of one size: its session, and what it takes and gives."""
 
-    def __init__(self, step: GradientStep, memory: Any, session: Any) -> None:
-        signature = step.signature
-        self._signature = signature
-        self._session = session
-        fed = signature.inputs_of("sample", "labels", "first", "step", "seed")
-        self._slots = slots_of(memory, fed)
+    def __init__(self, size: int, step: GradientStep, device: Device, threads: int | None) -> None:
+        self.size = size
+        self._signature = signature = step.signature
+        form, self._shapes = as_made(step)
+        self._starting = start_session(form, device, threads, takes_turns=True)
         self.samples = list(signature.samples)
         self.labels = {of: spec.name for of, spec in signature.labels.items()}
         self.results = slots_of(HostMemory(), signature.outputs_of("loss", "metric"))
         self._bindings: dict[tuple[int, int], Any] = {}
+
+    def started(self, memory: Any) -> Self:
+        """Itself, once its session has started and it has a place for what it takes."""
+        fed = self._signature.inputs_of("sample", "labels", "first", "step", "seed")
+        self._slots = slots_of(memory, fed)
+        self._session = self._starting()
+        return self
 
     def fill(
         self,
@@ -356,6 +360,8 @@ class _Half:
         for spec in self._signature.inputs:
             binding.bind_ortvalue_input(spec.name, given[spec.name].value)
         for spec in self._signature.outputs:
-            slot = self.results.get(spec.name) or buffer.slots[spec.name]
+            slot = self.results.get(spec.name) or buffer.slot(
+                spec.name, self._shapes.get(spec.name)
+            )
             binding.bind_ortvalue_output(spec.name, slot.value)
         return binding

@@ -36,8 +36,10 @@ class Purpose:
     ``cuda`` are those of the CUDA provider. With ``cpu_behind``, the CPU does what CUDA has no
     kernel for, such as the arithmetic on shapes that a free batch brings; else that is an error.
     ``plans_memory`` lets ONNX Runtime lay out its memory ahead, ``spins`` its threads wait for work
-    without sleeping; ``without`` names its optimizers that are left out. With ``keeps_buffers``, a
-    result's memory is kept for a later one of its size, else it may become another's meanwhile.
+    without sleeping; where the session ``takes_turns`` with another one, whose processors they
+    would take, only until a run ends. ``without`` names its optimizers that are left out. With
+    ``keeps_buffers``, a result's memory is kept for a later one of its size, else it may become
+    another's meanwhile.
     ``records_to`` begins the names of two files that the session writes: ``PREFIX_*.json``, what
     its kernels took, when recording ends, and ``PREFIX.onnx``, the graph that they belong to.
     """
@@ -47,6 +49,7 @@ class Purpose:
     plans_memory: bool = True
     keeps_buffers: bool = True
     spins: bool = True
+    takes_turns: bool = False
     without: tuple[str, ...] = ()
     records_to: str = ""
 
@@ -109,6 +112,8 @@ def start(
         options.optimized_model_filepath = f"{purpose.records_to}.onnx"
     if not purpose.spins:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if purpose.takes_turns:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     providers: list[Any] = [CPU]
     if provider != CPU:
         providers = [(provider, {"device_id": str(index), **purpose.cuda})]

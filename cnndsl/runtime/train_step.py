@@ -219,17 +219,22 @@ def beginning(
 
 
 def start_session(
-    step: Step, device: Device, threads: int | None, records_to: str = ""
+    step: Step,
+    device: Device,
+    threads: int | None,
+    records_to: str = "",
+    *,
+    takes_turns: bool = False,
 ) -> Callable[[], Any]:
-    """What waits for a session that is being started.
+    """What waits for a session that is being started; it may take turns with others.
 
     On a CPU it starts while the weights are copied: neither needs the interpreter much.
     """
     if device.name != "cpu":
-        session = _start(step, device, threads, records_to)
+        session = _start(step, device, threads, records_to, takes_turns)
         return lambda: session
     pool = ThreadPoolExecutor(1)
-    starting = pool.submit(_start, step, device, threads, records_to)
+    starting = pool.submit(_start, step, device, threads, records_to, takes_turns)
     pool.shutdown(wait=False)  # it ends when it has started the session
     return starting.result
 
@@ -244,7 +249,9 @@ def _bytes_made(step: Step) -> int:
     )
 
 
-def _start(step: Step, device: Device, threads: int | None, records_to: str) -> Any:
+def _start(
+    step: Step, device: Device, threads: int | None, records_to: str, takes_turns: bool
+) -> Any:
     def refused(text: str) -> UserError:
         return UserError(
             "CNN701",
@@ -255,5 +262,11 @@ def _start(step: Step, device: Device, threads: int | None, records_to: str) -> 
     model = step.to_proto(checked=False)  # ONNX Runtime does that as well
     without = (*TRAINING.without, *needless(model.graph))
     kept = device.name != "cpu" or _bytes_made(step) < _LARGE
-    purpose = replace(TRAINING, without=without, keeps_buffers=kept, records_to=records_to)
+    purpose = replace(
+        TRAINING,
+        without=without,
+        keeps_buffers=kept,
+        records_to=records_to,
+        takes_turns=takes_turns,
+    )
     return started(model.SerializeToString(), device, purpose, threads, refused)
