@@ -48,6 +48,7 @@ def _lines(checkup: Checkup) -> Iterator[str]:
     ]
     if checkup.host:
         rows.append(("convolutions", checkup.host))
+    rows += _workers(checkup)
     width = max(len(name) for name, _ in rows)
     yield from (f"{name:{width}}  {text}" for name, text in rows)
     for problem in checkup.problems:
@@ -63,6 +64,22 @@ def _driver(checkup: Checkup) -> str:
         return "none"
     gpus = ", ".join(driver.gpus) or driver.error or "no GPU"
     return f"for CUDA {driver.cuda[0]}.{driver.cuda[1]}: {gpus}"
+
+
+def _workers(checkup: Checkup) -> Iterator[tuple[str, str]]:
+    found = checkup.workers
+    if not found.mpi4py:
+        yield "workers", 'none without MPI: run `pip install "cnndsl[mpi]"` for them'
+        return
+    yield "mpi4py", found.mpi4py
+    yield "mpiexec", found.mpiexec or "not found"
+    if found.milliseconds is None:
+        yield "workers", "do not work"
+        return
+    yield "MPI", found.mpi
+    yield "workers", f"2 of them add 1 MB in {found.milliseconds:.2g} ms"
+    if checkup.staged:
+        yield "", "what GPUs compute goes through the host's memory"
 
 
 def _works(works: bool) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from typing_extensions import TypedDict
@@ -13,6 +14,7 @@ from cnndsl.runtime import library
 from cnndsl.runtime.device import Driver, read_driver, trial
 from cnndsl.runtime.host import found_host
 from cnndsl.runtime.start import CPU, CUDA
+from cnndsl.runtime.workers.trial import WorkersTrial, try_workers
 
 __all__ = [
     "DEPENDENCIES",
@@ -23,6 +25,7 @@ __all__ = [
     "ProblemJson",
     "ProviderJson",
     "ProviderState",
+    "WorkersJson",
     "examine",
 ]
 
@@ -51,6 +54,21 @@ class DriverJson(TypedDict):
     error: str
 
 
+class WorkersJson(TypedDict):
+    """What two workers came to, that add a megabyte; all is empty where mpi4py is missing.
+
+    ``staged`` says whether what GPUs compute goes through the memory of the host to be added; it
+    is null where CUDA does not work.
+    """
+
+    works: bool
+    mpi: str
+    mpi4py: str
+    mpiexec: str
+    milliseconds: float | None
+    staged: bool | None
+
+
 class ProblemJson(TypedDict):
     """What does not work, and what mends it."""
 
@@ -70,6 +88,7 @@ class CheckupJson(TypedDict):
     providers: list[ProviderJson]
     host: str
     driver: DriverJson | None
+    workers: WorkersJson
     problems: list[ProblemJson]
 
 
@@ -108,7 +127,14 @@ class Checkup:
     providers: tuple[ProviderState, ...]
     host: str
     driver: Driver | None
+    workers: WorkersTrial
     problems: tuple[Problem, ...]
+
+    @property
+    def staged(self) -> bool | None:
+        """Whether what GPUs compute goes through the host to be added; None without CUDA."""
+        cuda = any(one.works for one in self.providers if one.name == CUDA)
+        return True if cuda else None
 
     @property
     def healthy(self) -> bool:
@@ -131,6 +157,14 @@ class Checkup:
             "driver": None
             if driver is None
             else {"cuda": list(driver.cuda), "gpus": list(driver.gpus), "error": driver.error},
+            "workers": {
+                "works": self.workers.milliseconds is not None,
+                "mpi": self.workers.mpi,
+                "mpi4py": self.workers.mpi4py,
+                "mpiexec": self.workers.mpiexec,
+                "milliseconds": self.workers.milliseconds,
+                "staged": self.staged,
+            },
             "problems": [
                 {
                     "message": one.message,
@@ -145,6 +179,12 @@ class Checkup:
 
 def examine() -> Checkup:
     """Look at everything; nothing that is missing stops it."""
+    with ThreadPoolExecutor(1) as beside:
+        workers = beside.submit(try_workers)
+        return _examined(workers.result)
+
+
+def _examined(workers: Callable[[], WorkersTrial]) -> Checkup:
     providers: list[ProviderState] = []
     problems = list(_wheel_problems())
     for name in (CPU, CUDA):
@@ -158,6 +198,10 @@ def examine() -> Checkup:
             what = name.removesuffix("ExecutionProvider")
             message = f"{what} does not work: {result.reason}"
             problems.append(Problem(message, result.notes, result.help, serious=name == CPU))
+    found = workers()
+    if (why := found.error) is not None:
+        message = f"workers do not work: {why.message}"
+        problems.append(Problem(message, why.notes, why.help, serious=False))
     return Checkup(
         python=platform.python_version(),
         platform=platform.platform(),
@@ -165,6 +209,7 @@ def examine() -> Checkup:
         providers=tuple(providers),
         host=_host() if providers else "",
         driver=read_driver(),
+        workers=found,
         problems=tuple(problems),
     )
 

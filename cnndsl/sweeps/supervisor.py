@@ -22,7 +22,7 @@ from typing import IO, Any
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.render import render_error
 from cnndsl.runtime.events import EpochRecord
-from cnndsl.runtime.workers.launcher import (
+from cnndsl.runtime.workers.job import (
     find_mpiexec,
     local_command,
     local_environment,

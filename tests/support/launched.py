@@ -19,7 +19,7 @@ from typing import IO, Self
 import pytest
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.runtime.workers.launcher import find_mpiexec, local_command
+from cnndsl.runtime.workers.job import find_mpiexec, local_command
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 SECONDS = 60.0
@@ -51,6 +51,21 @@ def need_mpi() -> None:
         pytest.skip(f"no workers to test: {error}")
 
 
+class Patience:
+    """Seconds to wait; those in which this process was stopped itself do not count."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._last = time.monotonic()
+
+    def lasts(self) -> bool:
+        """Whether some are left; to be asked twice a second, at least."""
+        now = time.monotonic()
+        self._left -= min(now - self._last, 0.5)
+        self._last = now
+        return self._left > 0
+
+
 class Launched:
     """A launcher and its workers, known by a word in their environment.
 
@@ -72,7 +87,7 @@ class Launched:
         self.word = f"CNNDSL_TEST={os.getpid()}.{time.monotonic_ns()}"
         name, _, value = self.word.partition("=")
         self.said = ""
-        self._end = time.monotonic() + SECONDS
+        self._patience = Patience(SECONDS)
         start = [sys.executable, str(program), *words]
         if script:
             start = ["/bin/sh", "-c", f"{shlex.join(start)}; exit $?"]
@@ -111,7 +126,7 @@ class Launched:
         stream = self.process.stdout
         assert stream is not None
         while self.said.count(text) < times:
-            assert time.monotonic() < self._end, self.said
+            assert self._patience.lasts(), self.said
             if select.select([stream], [], [], 0.2)[0]:
                 more = os.read(stream.fileno(), 65536)
                 assert more, f"{self.said}\n{self.process.communicate()[1].decode()}"
@@ -127,10 +142,14 @@ class Launched:
 
     def end(self) -> tuple[int, str, str]:
         """The exit status, and what was printed; no process is left."""
-        out, err = self.process.communicate(timeout=max(1.0, self._end - time.monotonic()))
-        until = time.monotonic() + 5
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                out, err = self.process.communicate(timeout=0.2)
+                break
+            assert self._patience.lasts(), f"still there: {self.left()}"
+        after = Patience(5)
         while left := self.left():
-            assert time.monotonic() < until, f"left behind: {left}"
+            assert after.lasts(), f"left behind: {left}"
             time.sleep(0.05)
         return self.process.returncode, self.said + (out or b"").decode(), err.decode()
 

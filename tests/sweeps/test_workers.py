@@ -22,7 +22,7 @@ from training_data import complaint
 from training_runs import results
 
 from cnndsl.cli import main
-from cnndsl.runtime.workers.launcher import local_command, local_environment
+from cnndsl.runtime.workers.job import local_command, local_environment
 from cnndsl.sweeps.supervisor import can_start
 from cnndsl.sweeps.sweep import SweepListener
 

@@ -17,7 +17,8 @@ from launched import Launched, need_mpi
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.device import Driver, Trial
 from cnndsl.runtime.workers import launcher
-from cnndsl.runtime.workers.launcher import count_of, find_mpiexec, is_lost, launch
+from cnndsl.runtime.workers.job import find_mpiexec
+from cnndsl.runtime.workers.launcher import count_of, is_lost, launch
 
 HOST = socket.gethostname()
 

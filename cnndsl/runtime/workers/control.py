@@ -97,9 +97,14 @@ class Control:
     """The launcher's end of the lines to all workers.
 
     :attr:`gone` are those whose line has ended, in that order.
+
+    Args:
+        folder: where it listens.
+        streams: what workers get as standard output and error.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, streams: tuple[int, int]) -> None:
+        self._streams = streams
         self.path = folder / "s"
         self.gone: list[Attached] = []
         self.count = 0
@@ -132,7 +137,7 @@ class Control:
             said = line.recv(4096)
             if said and known is None:
                 hello = json.loads(said)
-                _give_streams(line)
+                _give_streams(line, self._streams)
                 self._lines[line] = Attached(hello["rank"], hello["host"], hello["process"])
                 self.count += 1
                 if self._stopping:
@@ -178,9 +183,9 @@ class Control:
         self._selector.close()
 
 
-def _give_streams(line: socket.socket) -> None:
-    streams = [number for number in _STREAMS if _is_open(number)]
-    socket.send_fds(line, [bytes([sum(streams)])], streams)
+def _give_streams(line: socket.socket, streams: tuple[int, int]) -> None:
+    given = {number: one for number, one in zip(_STREAMS, streams, strict=True) if _is_open(one)}
+    socket.send_fds(line, [bytes([sum(given)])], list(given.values()))
 
 
 def _is_open(number: int) -> bool:
@@ -192,14 +197,14 @@ def _is_open(number: int) -> bool:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Control]:
+def opened(streams: tuple[int, int]) -> Iterator[Control]:
     """The launcher's end of new lines, in a folder that nobody else may enter."""
     folder = tempfile.mkdtemp(prefix="cnndsl-")
     if len(os.fsencode(folder)) > _LONGEST:
         os.rmdir(folder)
         folder = tempfile.mkdtemp(prefix="cnndsl-", dir="/tmp")
     try:
-        control = Control(Path(folder))
+        control = Control(Path(folder), streams)
         try:
             yield control
         finally:

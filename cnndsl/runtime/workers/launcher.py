@@ -1,8 +1,7 @@
-"""Starts the command at hand again as several workers on this machine, by MPI's ``mpiexec``.
+"""Starts the command at hand again as several workers on this machine, again where one is lost.
 
-No other machine takes part, whatever a scheduler names, and workers speak to each other through
-memory. A signal reaches the launcher only, which asks all workers to stop when they can; a second
-one ends them. None of them outlives it (:mod:`cnndsl.runtime.workers.control`).
+A signal reaches the launcher only, which asks all workers to stop when they can; a second one ends
+them. None of them outlives it (:mod:`cnndsl.runtime.workers.control`).
 """
 
 from __future__ import annotations
@@ -10,41 +9,23 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
-import subprocess
 import sys
-import sysconfig
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from types import FrameType
-from typing import IO, Literal
+from typing import Literal
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.limits import processors
 from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.start import CUDA
-from cnndsl.runtime.workers.control import ADDRESS, LOST, Attached, Control, opened
+from cnndsl.runtime.workers.control import LOST
+from cnndsl.runtime.workers.job import Asked, End, Job
 
-__all__ = [
-    "INTERRUPTED",
-    "count_of",
-    "find_mpiexec",
-    "is_lost",
-    "launch",
-    "local_command",
-    "local_environment",
-    "not_started",
-]
+__all__ = ["INTERRUPTED", "count_of", "is_lost", "launch"]
 
 INTERRUPTED = 130
 """What a job ends with that was asked to stop."""
-
-_GRACE = 5.0
-"""Seconds that workers have to end in once their launcher is gone."""
 
 
 def count_of(workers: int | Literal["gpus"]) -> int:
@@ -65,23 +46,6 @@ def count_of(workers: int | Literal["gpus"]) -> int:
             help="say how many workers there are to be, as `--workers 2`",
         )
     return len(driver.gpus)
-
-
-def find_mpiexec() -> str:
-    """The path of MPI's launcher: what stands beside this Python goes before what is on the path.
-
-    Raises:
-        UserError: CNN871 where there is none.
-    """
-    folders = [os.path.dirname(sys.executable), sysconfig.get_path("scripts")]
-    for place in (*folders, None):
-        if found := shutil.which("mpiexec", path=place):
-            return found
-    raise UserError(
-        "CNN871",
-        "`mpiexec`, which starts workers, is neither beside this Python nor on the path",
-        help='run `pip install "cnndsl[mpi]"`, or load the MPI of your cluster',
-    )
 
 
 def launch(
@@ -116,9 +80,10 @@ def launch(
     with _signals() as asked:
         for attempt in range(restarts + 1):
             command = [*start, *(again if attempt else words)]
-            end = _Job(command, workers, asked).run()
+            end = Job(command, workers, asked).run()
             if asked.times:
-                return end.status if end.status in (0, INTERRUPTED) else INTERRUPTED
+                is_forced = asked.times > 1 or is_lost(end.status)
+                return INTERRUPTED if is_forced else end.status
             if not is_lost(end.status):
                 break
             if end.status != LOST or attempt < restarts:  # a worker has said what happened
@@ -168,67 +133,10 @@ def _print(error: UserError) -> None:
     print(render_error(error, color=False), file=sys.stderr, flush=True)
 
 
-# --- the command ------------------------------------------------------------------------------
-
-
-def local_command(command: Sequence[str], workers: int) -> list[str]:
-    """The words that start a command as workers on this machine."""
-    mpiexec = find_mpiexec()
-    own: list[str] = []
-    if _is_open_mpi(mpiexec):
-        cores = processors()
-        own = ["--host", f"localhost:{cores}", "--bind-to", "none"]
-        if workers > cores:
-            own.append("--oversubscribe")
-    return [mpiexec, *own, "-n", str(workers), *command]
-
-
-def _is_open_mpi(mpiexec: str) -> bool:
-    try:
-        said = subprocess.run(
-            [mpiexec, "--version"], capture_output=True, timeout=30, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise not_started(mpiexec, str(error)) from error
-    return b"open mpi" in (said.stdout + said.stderr).lower()
-
-
-_FOREIGN = re.compile(
-    "OMPI_COMM_|PMI_|PMIX_|PRTE_LAUNCHED|SLURM_|PBS_|LSB_|LSF_|SGE_|PE_HOSTFILE|JOB_ID$|ARC$|FLUX_"
-)
-"""Variables by which MPI would find another job that this process is a part of, or its machines."""
-
-
-def local_environment(workers: int, given: Mapping[str, str]) -> dict[str, str]:
-    """The environment of workers on this machine, where ``given`` is this process's."""
-    found = {name: value for name, value in given.items() if not _FOREIGN.match(name)}
-    found.setdefault("OMPI_MCA_pml", "ob1")
-    found.setdefault("OMPI_MCA_btl", "self,sm")
-    if workers > processors():
-        # Who waits for others must not keep them from their work.
-        found.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
-    if os.geteuid() == 0:
-        found |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    return found
-
-
-# --- the job ----------------------------------------------------------------------------------
-
-
-class _Asked:
-    """How many times the user or the system has asked for an end."""
-
-    def __init__(self) -> None:
-        self.times = 0
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        self.times += 1
-
-
 @contextlib.contextmanager
-def _signals() -> Iterator[_Asked]:
+def _signals() -> Iterator[Asked]:
     """Count Ctrl-C, SIGTERM and SIGUSR1, those that nobody wants ignored."""
-    asked = _Asked()
+    asked = Asked()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
@@ -244,100 +152,14 @@ def _signals() -> Iterator[_Asked]:
             signal.signal(number, known)
 
 
-class _End:
-    """How a job went: its exit status, what ``mpiexec`` said, and whose lines ended, in order."""
-
-    def __init__(self, status: int, said: str, gone: Sequence[Attached]) -> None:
-        self.status, self.said, self.gone = status, said, gone
-
-
-class _Job:
-    """A command that runs as workers, once."""
-
-    def __init__(self, command: Sequence[str], workers: int, asked: _Asked) -> None:
-        self._command = local_command(command, workers)
-        self._workers, self._asked = workers, asked
-
-    def run(self) -> _End:
-        """Run it to its end; nothing of it is left then.
-
-        Raises:
-            UserError: CNN871 where it fails before all workers are there.
-        """
-        with opened() as control, tempfile.TemporaryFile() as said:
-            environment = local_environment(self._workers, os.environ)
-            environment[ADDRESS] = str(control.path)
-            try:
-                process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=said,
-                    env=environment,
-                    start_new_session=True,  # A terminal's Ctrl-C is for the launcher alone.
-                )
-            except OSError as error:
-                raise not_started(self._command[0], str(error)) from error
-            try:
-                self._wait(process, control)
-            finally:
-                _end_all(process)
-                control.end(_GRACE)
-            end = _End(process.returncode, _text(said), control.gone)
-        if end.status and control.count < self._workers and not self._asked.times:
-            raise not_started(self._command[0], end.said)
-        return end
-
-    def _wait(self, process: subprocess.Popen[bytes], control: Control) -> None:
-        answers = (control.ask_to_stop, process.terminate, partial(_kill, process))
-        answered = 0
-        while process.poll() is None:
-            control.serve(0.1)
-            while answered < min(self._asked.times, len(answers)):
-                answers[answered]()
-                answered += 1
-
-
-def _end_all(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-        _kill(process)
-        process.wait()
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _text(file: IO[bytes]) -> str:
-    """The end of what a file has taken."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 2**16))
-    return file.read().decode(errors="replace")
-
-
 # --- words ------------------------------------------------------------------------------------
-
-
-def not_started(mpiexec: str, said: str) -> UserError:
-    """Why workers did not start, in the words of what should have started them."""
-    lines = [line.strip() for line in said.splitlines() if line.strip(" -\r\t")]
-    return UserError(
-        "CNN871",
-        f"`{mpiexec}` could not start the workers",
-        notes=lines[-12:],
-        help="run `cnndsl doctor`, which tries to start two",
-    )
 
 
 _SIGNALLED = re.compile(r"process rank (\d+) with PID \d+ on node (\S+) exited on\s+signal (\d+)")
 """How Open MPI says whom a signal has ended."""
 
 
-def _lost(end: _End, attempt: int, restarts: int) -> UserError:
+def _lost(end: End, attempt: int, restarts: int) -> UserError:
     """CNN872: who was lost, and how it goes on."""
     help = "go on with `--resume`, with any number of workers"
     if attempt <= restarts:
@@ -355,7 +177,7 @@ def _lost(end: _End, attempt: int, restarts: int) -> UserError:
     return UserError("CNN872", message, notes, help)
 
 
-def _who(end: _End) -> tuple[str, int]:
+def _who(end: End) -> tuple[str, int]:
     if found := _SIGNALLED.search(" ".join(end.said.split())):
         host = next((one.host for one in end.gone if one.rank == int(found[1])), found[2])
         return f"worker {found[1]} on {host}", int(found[3])
