@@ -219,7 +219,7 @@ def test_processes_that_cannot_be_started_are_said(
     broken = tmp_path / "mpiexec"
     broken.write_text("#!/bin/sh\necho no slots left >&2\nexit 3\n")
     broken.chmod(broken.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr("cnndsl.runtime.workers.launcher.find_mpiexec", lambda: str(broken))
+    monkeypatch.setattr("cnndsl.runtime.workers.job.find_mpiexec", lambda: str(broken))
     message = f"`{broken}` could not start the workers"
     help = "run `cnndsl doctor`, which tries to start two"
     with complaint("CNN871", message, help, "no slots left"):
