@@ -129,10 +129,8 @@ def final_text(sweep: Sweep) -> str:
     lines += ["", *_table(sweep)]
     if len(sweep.rows) > _SHOWN:
         lines.append(f"and {len(sweep.rows) - _SHOWN} more")
-    lines += [
-        "",
-        f"all of it is in {sweep.folder}: results.csv, results.json, and each run's model",
-    ]
+    figure = f"sweep.{plan.request.options.get('figures', 'png')}"
+    lines += ["", f"all of it is in {sweep.folder}: results.csv, {figure}, and each run's model"]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from cnndsl.plots.figure import (
     GRAY,
@@ -18,10 +18,10 @@ from cnndsl.plots.figure import (
     add_axes,
     clipped,
     in_house_style,
-    label_ticks,
     new_figure,
     write,
 )
+from cnndsl.plots.scales import Scale, loss_scale, rate_scale, round_numbers, tame
 
 __all__ = ["EpochLike", "draw_curves"]
 
@@ -84,8 +84,6 @@ _LEFT_PANEL, _RIGHT_PANEL = (72.0, 398.0), (554.0, 880.0)
 _NAME_SIZE = 10.5
 _FEW = 25
 """With no more epochs, each has a dot."""
-_WIDE = 100
-"""Losses whose largest is so many times the smallest go on a logarithmic scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +94,6 @@ class _Curve:
     color: str
     epochs: tuple[int, ...]
     values: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """The values of an axis: from where to where, and what is written along it."""
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-    labels: tuple[str, ...]
-    logarithmic: bool = False
 
 
 @in_house_style
@@ -126,7 +113,8 @@ def draw_curves(records: Sequence[EpochLike], title: str) -> Figure:
     errors = _curves(records, lambda one: one.mae, lambda one: one.valid_mae)
     right = ("mean absolute error", errors) if errors else ("accuracy", rates)
     for (name, curves), place in ((("loss", losses), _LEFT_PANEL), (right, _RIGHT_PANEL)):
-        scale = _rate_scale(curves) if name == "accuracy" else _loss_scale(curves)
+        values = [value for curve in curves for value in curve.values]
+        scale = rate_scale(values) if name == "accuracy" else loss_scale(values)
         axes = add_axes(figure, place[0], _TOP, place[1], _BOTTOM)
         name += ", logarithmic" if scale.logarithmic else ""
         write(figure, (place[0], _TOP - 13), name, 12, INK, "lb")
@@ -161,75 +149,17 @@ def _curves(
         (validation, "validation", VALIDATION),
     ):
         values = ((record.epoch, measured(record)) for record in records)
-        points = [(x, _tame(y)) for x, y in values if y is not None and math.isfinite(y)]
+        points = [(x, tame(y)) for x, y in values if y is not None and math.isfinite(y)]
         if points:
             epochs, numbers = zip(*points, strict=True)
             curves.append(_Curve(name, color, epochs, numbers))
     return curves
 
 
-def _tame(value: float) -> float:
-    """A number that scales can be computed with: not beyond 1e250, nor nearer to zero than 1e-250.
-
-    >>> _tame(-1e300), _tame(5e-324), _tame(0.0), _tame(0.5)
-    (-1e+250, 1e-250, 0.0, 0.5)
-    """
-    size = min(max(abs(value), 1e-250), 1e250)
-    return math.copysign(size, value) if value else 0.0
-
-
-# --- scales -----------------------------------------------------------------------------------
-
-
-def _loss_scale(curves: Sequence[_Curve]) -> _Scale:
-    values = [value for curve in curves for value in curve.values] or [0.0, 1.0]
-    low, high = min(values), max(values)
-    if low > 0 and high > _WIDE * low:
-        return _powers(low, high)
-    if 0 <= low < 0.5 * high:
-        low = 0.0
-    margin = 0.06 * (high - low) or abs(high) * 0.1 or 0.5
-    low, high = low - margin if low else 0.0, high + margin
-    ticks = _round_numbers(low, high, 7)
-    return _Scale(low, high, ticks, tuple(label_ticks(ticks)))
-
-
-def _powers(low: float, high: float) -> _Scale:
-    """Powers of ten, and 2 and 5 times them where there is room."""
-    room = 0.05 * (math.log10(high) - math.log10(low))
-    low, high = low * 10**-room, high * 10**room
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-    ticks = [one for one in found if low <= one <= high]
-    if len(ticks) > 10:
-        ticks = [10.0**power for power in powers if low <= 10.0**power <= high]
-    ticks = ticks[:: -math.ceil(len(ticks) / 10)]
-    return _Scale(low, high, tuple(ticks), tuple(label_ticks(ticks)), logarithmic=True)
-
-
-def _rate_scale(curves: Sequence[_Curve]) -> _Scale:
-    """From a round number below the lowest to 100 % or a little above the highest."""
-    values = [value for curve in curves for value in curve.values] or [0.0, 1.0]
-    low, high = min(values), max(values)
-    high = 1.0 if high > 0.9 else min(1.0, high * 1.1) or 1.0
-    low = 0.0 if low < 0.5 * high else low - 0.06 * (high - low)
-    low = low if low < high else low - 0.05
-    percents = _round_numbers(100 * low, 100 * high, 7)
-    ticks = tuple(percent / 100 for percent in percents)
-    return _Scale(low, high, ticks, tuple(label_ticks(percents, " %")))
-
-
-def _round_numbers(low: float, high: float, most: int, *, whole: bool = False) -> tuple[float, ...]:
-    locator = MaxNLocator(most - 1, steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
-    slack = 1e-9 * (high - low)
-    found = (float(one) for one in locator.tick_values(low, high))
-    return tuple(one for one in found if low - slack <= one <= high + slack)
-
-
 # --- a panel ----------------------------------------------------------------------------------
 
 
-def _lay_out(axes: Axes, records: Sequence[EpochLike], scale: _Scale) -> None:
+def _lay_out(axes: Axes, records: Sequence[EpochLike], scale: Scale) -> None:
     """Set up the axes: epochs across, values up, a rule for each number."""
     epochs = [record.epoch for record in records] or [1]
     first, last = min(epochs), max(epochs)
@@ -242,7 +172,7 @@ def _lay_out(axes: Axes, records: Sequence[EpochLike], scale: _Scale) -> None:
     axes.set_yticks(scale.ticks, scale.labels)
     axes.yaxis.grid(visible=True, color=PALE, linewidth=1)
     axes.set_axisbelow(True)
-    ticks = _round_numbers(max(first, 1), max(last, 1), 11, whole=True) or (float(first),)
+    ticks = round_numbers(max(first, 1), max(last, 1), 11, whole=True) or (float(first),)
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.set_xlabel("epoch", color=GRAY, fontsize=10, labelpad=8)
 
@@ -272,7 +202,7 @@ def _draw(axes: Axes, curves: Sequence[_Curve], best: int | None) -> None:
                     dot.set(markeredgewidth=0, clip_on=False, zorder=3)
 
 
-def _name_curves(figure: Figure, curves: Sequence[_Curve], scale: _Scale, right: float) -> None:
+def _name_curves(figure: Figure, curves: Sequence[_Curve], scale: Scale, right: float) -> None:
     """Write each curve's name where it ends, the names far enough apart to be read."""
     places = [_height(curve.values[-1], scale) for curve in curves]
     if len(places) == 2 and abs(places[0] - places[1]) < _NAME_SIZE + 4:
@@ -284,7 +214,7 @@ def _name_curves(figure: Figure, curves: Sequence[_Curve], scale: _Scale, right:
         write(figure, (right + 8, place), curve.name, _NAME_SIZE, curve.color, "lm")
 
 
-def _height(value: float, scale: _Scale) -> float:
+def _height(value: float, scale: Scale) -> float:
     """Where a value lies, in points from the top of the sheet."""
     low, high = scale.low, scale.high
     if scale.logarithmic:

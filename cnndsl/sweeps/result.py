@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typing_extensions
 
@@ -12,7 +14,10 @@ from cnndsl.diagnostics.words import count
 from cnndsl.sweeps.plan import Plan
 from cnndsl.sweeps.records import SweepJson, to_json, write_records
 from cnndsl.sweeps.runs import RunResult, untrained
-from cnndsl.sweeps.table import Measure, Row, rows_of
+from cnndsl.sweeps.table import Measure, Row, measures_of, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Sweep"]
 
@@ -62,6 +67,36 @@ class Sweep:
         return rows_of(
             plan.points, plan.tasks, self.results, self.measure, valid=plan.has_validation
         )
+
+    def figure(self) -> Figure:
+        """The figure of it: the points in order with all runs, and the runs over each axis."""
+        from cnndsl.plots.sweep_points import SweptPoint, draw_sweep
+
+        plan, measure = self.plan, self.measure
+        points = []
+        for row in self.rows:
+            done = [one.best for one in row.results if one.is_done and one.best is not None]
+            measured = [measures_of(one, valid=plan.has_validation) for one in done]
+            numbers = tuple(one[measure] for one in measured if measure in one)
+            points.append(SweptPoint(row.point.text or "all runs", row.point.varied, numbers))
+        where = "validation data" if plan.has_validation else "training data"
+        each = count(plan.request.seeds, "seed")
+        subtitle = (
+            f"{count(len(plan.points), 'point')}, {each} each;"
+            f" best first by {measure} on {where}, with mean and deviation"
+        )
+        return draw_sweep(points, f"Sweep of {plan.name}", subtitle, measure)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Draw it into a file.
+
+        Raises:
+            UserError: CNN609 where the path does not end in ``.png``, ``.svg`` or ``.pdf``,
+                CNN603 where the file cannot be written.
+        """
+        from cnndsl.plots.figure import save_figure
+
+        save_figure(path, self.figure())
 
     def to_json(self) -> SweepJson:
         """All of it as plain data."""

@@ -272,6 +272,8 @@ def _carried_out(plan: Plan, listener: SweepListener, trained: Generator[RunResu
                     written = time.monotonic()
     finally:
         found.write()
+    if any(row.done for row in found.rows):
+        found.draw(plan.folder / f"sweep.{plan.request.options.get('figures', 'png')}")
     return found
 
 

@@ -121,6 +121,12 @@ def test_the_files_have_the_numbers_of_the_table(whole: cnndsl.Sweep) -> None:
     assert [one["rank"] for one in data["points"]] == [1, 2, 3, 4]
 
 
+def test_the_figure_is_in_the_folder(whole: cnndsl.Sweep, tmp_path: Path) -> None:
+    whole.draw(tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (whole.folder / "sweep.png").read_bytes()
+    assert (swept(tmp_path / "svg", params={}, figures="svg").folder / "sweep.svg").exists()
+
+
 def test_the_table_is_sorted_by_what_is_asked_for(tmp_path: Path) -> None:
     spec = "input 1x6x6\nflatten -> dense 2\ntrain { loss mse\n batch 8\n epochs 1 }\n"
     x, _ = stripes()
