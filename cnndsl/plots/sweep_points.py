@@ -59,7 +59,7 @@ def draw_sweep(points: Sequence[SweptPoint], title: str, subtitle: str, measure:
     A pale dot is a run, a dark one a mean, the line through it the deviation over the seeds. An
     axis of numbers that span a power of ten is logarithmic. Points without numbers are left out.
     """
-    known = [_tamed(point) for point in points if point.numbers]
+    known = [tamed for point in points if (tamed := _tamed(point)).numbers]
     shown = known[:_MOST]
     axes = list(shown[0].values) if shown else []
     rows = math.ceil(len(axes) / _PANELS)
