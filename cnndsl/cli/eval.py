@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.completion import complete_files, complete_models
-from cnndsl.cli.models import Parameters, is_compiled
+from cnndsl.cli.models import Parameters, best_option, is_compiled, with_members
 from cnndsl.cli.options import (
     color_option,
     crops_option,
@@ -42,7 +42,7 @@ __all__ = ["eval"]
 )
 @click.argument(
     "models",
-    metavar="MODEL.onnx|SPEC...",
+    metavar="MODEL.onnx|SPEC|SWEEP...",
     nargs=-1,
     required=True,
     shell_complete=complete_models,
@@ -65,6 +65,7 @@ __all__ = ["eval"]
     metavar="FRACTION",
     help="Take only what `cnndsl train --valid FRACTION` kept aside.",
 )
+@best_option
 @crops_option
 @flip_option
 @weights_option("The weights of a SPEC: a safetensors or .npz file or a compiled model.")
@@ -95,6 +96,7 @@ def eval(
     data: str,
     split: Split | None,
     valid: float | None,
+    best: int | None,
     crops: Crops,
     flip: bool,
     weights: str | None,
@@ -113,11 +115,13 @@ def eval(
     or nearly so (top5), precision, recall and F1 of each, and what it mistakes for what; for
     labels that do not exclude each other also their AUC, for values their errors.
 
-    Of several models, and of --crops and --flip, the mean of the answers counts; what each model
+    Of several models, of those in the folder of a SWEEP, and of --crops and --flip, the mean of the
+    answers counts; what each model
     and one view are worth by themselves is shown beside it.
     """
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")
+    models = tuple(with_members(models, best))
     model = models[0]
     compiled = is_compiled(model)
     if compiled and (weights is not None or parameters):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from cnndsl.cli.columns import Column, cut, table
+from cnndsl.cli.columns import Column, cut, table, width
 from cnndsl.cli.progress import number
 from cnndsl.diagnostics.render.characters import visible
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["finite", "parts_table", "percent"]
 
-_NAME = 30
+_NAME = 40
 """Wider names are cut."""
 
 
@@ -25,13 +26,14 @@ def parts_table(evaluation: Evaluation) -> Iterator[str]:
         return
     parts = evaluation.parts
     models = max(len(part.models) for part in parts)
+    short = _told_apart([one for part in parts for one in part.models])
     name, decimals, sign = _measure(evaluation)
     values = [_measured(part.evaluation, name) for part in parts]
     whole = _measured(evaluation, name)
     yield ""
     yield from table(
         [
-            Column("asked", [_asked(part.models, models) for part in parts], left=True),
+            Column("asked", [_asked(one.models, short, models) for one in parts], left=True),
             Column("views", [f"{part.views}" for part in parts]),
             Column("loss", [number(part.evaluation.loss).strip() for part in parts]),
             Column(name, [_shown_measure(value, decimals) for value in values]),
@@ -40,10 +42,28 @@ def parts_table(evaluation: Evaluation) -> Iterator[str]:
     )
 
 
-def _asked(models: Sequence[str], most: int) -> str:
+def _told_apart(names: Sequence[str]) -> dict[str, str]:
+    """What to call models: their paths, or where these are long what is not the same in all.
+
+    >>> _told_apart([f"sweeps/{'a' * 30}/seed-0/model.onnx", "sweeps/b/seed-1/model.onnx"]).values()
+    dict_values(['aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/seed-0', 'b/seed-1'])
+    """
+    paths = {name: PurePath(name).parts for name in names}
+    if len(paths) < 2 or max(map(width, paths)) <= _NAME:
+        return {name: name for name in names}
+    least = min(map(len, paths.values())) - 1  # something is left of each
+    same = [len({parts[at] for parts in paths.values()}) == 1 for at in range(least)]
+    front = same.index(False) if False in same else least
+    back = 0
+    while back < least - front and len({parts[-1 - back] for parts in paths.values()}) == 1:
+        back += 1
+    return {name: str(PurePath(*parts[front : len(parts) - back])) for name, parts in paths.items()}
+
+
+def _asked(models: Sequence[str], short: Mapping[str, str], most: int) -> str:
     if len(models) == most and most > 1:
         return f"all {most} models"
-    return ", ".join(cut(visible(name), _NAME) for name in models)
+    return ", ".join(cut(visible(short[name]), _NAME) for name in models)
 
 
 def _measure(evaluation: Evaluation) -> tuple[str, bool, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +11,48 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from cnndsl.cli.options import tell_of_no_checksum
+from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
     from cnndsl.data.views import Crops
     from cnndsl.runtime.ensemble import Ensemble
     from cnndsl.runtime.model import Model
 
-__all__ = ["Given", "Parameters", "is_compiled", "tell_of_the_mean"]
+__all__ = ["Given", "Parameters", "best_option", "is_compiled", "tell_of_the_mean", "with_members"]
 
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
+
+
+best_option = click.option(
+    "--best",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a sweep's folder, the N best runs; by default all of its best point.",
+)
+"""``--best N``, for verbs that take the folder of a sweep for its models."""
+
+
+def with_members(models: Sequence[str], best: int | None) -> list[str]:
+    """The models, those of sweeps in the place of their folders; it is said which these are."""
+    found: list[str] = []
+    sweeps = 0
+    for word in models:
+        if not os.path.isdir(word):
+            found.append(word)
+            continue
+        from cnndsl.sweeps.members import is_sweep, members_in
+
+        if not is_sweep(word):
+            raise click.UsageError(f"'{word}' is a folder, and not that of a sweep")
+        sweeps += 1
+        members = [str(path) for path in members_in(word, best)]
+        found += members
+        click.echo(f"{word}: {count(len(members), 'model')} of its best", err=True)
+        for path in members:
+            click.echo(f"  {path}", err=True)
+    if best is not None and not sweeps:
+        raise click.UsageError("--best is for the folder of a sweep, which is not given")
+    return found
 
 
 def is_compiled(word: str) -> bool:

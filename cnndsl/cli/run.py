@@ -16,7 +16,14 @@ import click
 from cnndsl.cli.completion import complete_files, complete_models
 from cnndsl.cli.explanations import Why, explain_options, print_explanations
 from cnndsl.cli.maps import check_drawing, print_maps
-from cnndsl.cli.models import Given, Parameters, is_compiled, tell_of_the_mean
+from cnndsl.cli.models import (
+    Given,
+    Parameters,
+    best_option,
+    is_compiled,
+    tell_of_the_mean,
+    with_members,
+)
 from cnndsl.cli.options import (
     TRAINED,
     color_option,
@@ -52,12 +59,13 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 
 # Long, because its parameters are the options of the command.
 @click.command(epilog="\b\nExample:\n  cnndsl run net.onnx pictures/ --top 3")
-@click.argument("spec", metavar="SPEC|MODEL.onnx...", shell_complete=complete_models)
+@click.argument("spec", metavar="SPEC|MODEL.onnx...|SWEEP", shell_complete=complete_models)
 @click.argument(
     "inputs", metavar="INPUT...", nargs=-1, required=True, shell_complete=complete_files()
 )
 @weights_option(TRAINED)
 @click.option("--seed", type=click.IntRange(min=0), help="Where the random weights start.")
+@best_option
 @crops_option
 @flip_option
 @device_option
@@ -108,6 +116,7 @@ def run(
     inputs: tuple[str, ...],
     weights: str | None,
     seed: int | None,
+    best: int | None,
     crops: Crops,
     flip: bool,
     device: str,
@@ -127,10 +136,12 @@ def run(
     """Let a network answer for each INPUT.
 
     An INPUT is a picture, a .npy or .npz file, a .txt file with rows of numbers, or a folder, which
-    is searched to the bottom. Of several models the mean counts. With --format json, a list comes
+    is searched to the bottom. Of several models, and of those in the folder of a SWEEP, the mean
+    counts. With --format json, a list comes
     out with one object for each input.
     """
     models, inputs = _divided(spec, inputs)
+    models = with_members(models, best)
     given = Given(models, weights, seed, parameters, device, verify)
     given.check()
     check_drawing(draw, layers, output)

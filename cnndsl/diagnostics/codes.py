@@ -220,6 +220,7 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "CNN882": Code("sweep's folder is taken"),
         "CNN883": Code("points of a sweep are the same"),
         "CNN884": Code("process that trained was ended"),
+        "CNN885": Code("no models of a sweep"),
         "CNN886": Code("not a bandwidth or a time"),
         "CNN901": Code("text too large"),
         "CNN902": Code("nested too deeply"),

@@ -6,11 +6,12 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typing_extensions
 
 from cnndsl.diagnostics.words import count
+from cnndsl.sweeps.members import chosen
 from cnndsl.sweeps.plan import Plan
 from cnndsl.sweeps.records import SweepJson, to_json, write_records
 from cnndsl.sweeps.runs import RunResult, untrained
@@ -18,6 +19,8 @@ from cnndsl.sweeps.table import Measure, Row, measures_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from cnndsl.runtime.ensemble import Ensemble
 
 __all__ = ["Sweep"]
 
@@ -67,6 +70,31 @@ class Sweep:
         return rows_of(
             plan.points, plan.tasks, self.results, self.measure, valid=plan.has_validation
         )
+
+    def members(self, best: int | None = None) -> list[Path]:
+        """The models of the best point, or of so many of the best runs, the best first.
+
+        Raises:
+            UserError: CNN885 where there are not so many.
+            ValueError: where ``best`` is below 1.
+        """
+        names = chosen(self.to_json(), str(self.folder), best)
+        return [self.folder / name for name in names]
+
+    def ensemble(self, best: int | None = None, **options: Any) -> Ensemble:
+        """The members, to answer together.
+
+        Args:
+            best: as :meth:`members` takes it.
+            options: ``device``, ``threads`` and ``verify``, as
+                :class:`~cnndsl.runtime.ensemble.Ensemble` takes them.
+
+        Raises:
+            UserError: as :meth:`members` and :class:`~cnndsl.runtime.ensemble.Ensemble` do.
+        """
+        from cnndsl.runtime.ensemble import Ensemble
+
+        return Ensemble(self.members(best), **options)
 
     def figure(self) -> Figure:
         """The figure of it: the points in order with all runs, and the runs over each axis."""

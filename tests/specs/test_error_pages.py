@@ -369,7 +369,7 @@ SITUATIONS: dict[str, Situation] = {
     "CNN810": a_run,
     "CNN845": no_boxes,
     "CNN860": a_lenet_for_sixteen,
-    "CNN882": a_sweep,
+    **dict.fromkeys(("CNN882", "CNN885"), a_sweep),
     "CNN901": too_large,
     "CNN906": a_bomb,
 }

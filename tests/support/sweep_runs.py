@@ -116,6 +116,6 @@ def all_results(found: cnndsl.Sweep) -> dict[str, object]:
 
 
 def a_sweep(folder: Path) -> None:
-    """The folder of a sweep of LeNet-5 that is over."""
-    (folder / "sweeps" / "lenet5").mkdir(parents=True)
-    (folder / "sweeps" / "lenet5" / "results.json").write_text("{}")
+    """The folder of a sweep of LeNet-5 with one run that is over."""
+    options: dict[str, Any] = {"epochs": 1, "device": "cpu", "out": folder / "sweeps" / "lenet5"}
+    cnndsl.sweep("lenet5", "digits", **options)
