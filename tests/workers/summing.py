@@ -17,7 +17,7 @@ from typing import Any
 import numpy
 from numpy.typing import NDArray
 
-from cnndsl.runtime.workers import mpi
+from cnndsl.runtime.workers import mpi, ordered_sum
 from cnndsl.training.shards import Span, added, covering, shards_of
 
 Array = NDArray[Any]
@@ -42,7 +42,7 @@ def tree(span: Span, seed: int, size: int, dtype: str) -> Array:
 
 
 def main(bucket: str, *seeds: str) -> None:
-    mpi._BUCKET = int(bucket)
+    ordered_sum.BUCKET = int(bucket)
     others = mpi.Mpi()
     me, count = others.worker.rank, others.worker.count
     for word in seeds:
