@@ -11,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,6 +88,8 @@ class Launched:
         self.word = f"CNNDSL_TEST={os.getpid()}.{time.monotonic_ns()}"
         name, _, value = self.word.partition("=")
         self.said = ""
+        self._is_ours = not bare
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._patience = Patience(SECONDS)
         start = [sys.executable, str(program), *words]
         if script:
@@ -95,12 +98,21 @@ class Launched:
         if not bare:
             launcher = _LAUNCHER.format(program=str(program))
             command = [sys.executable, "-c", launcher, str(workers), str(restarts), *words]
+        own = {"TMPDIR": self._folder.name, name: value}
+        if bare:
+            own["OMPI_MCA_btl_sm_backing_directory"] = self._folder.name
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env={**os.environ, **_AS_ROOT, name: value, **(environment or {})},
+            env={
+                **os.environ,
+                **_AS_ROOT,
+                "TMPDIR": self._folder.name,
+                name: value,
+                **(environment or {}),
+            },
             start_new_session=True,
         )
 
@@ -113,6 +125,7 @@ class Launched:
                 os.kill(process, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+        self._folder.cleanup()
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
@@ -151,6 +164,9 @@ class Launched:
         while left := self.left():
             assert after.lasts(), f"left behind: {left}"
             time.sleep(0.05)
+        if self._is_ours:
+            assert os.listdir(self._folder.name) == []
+            assert list(Path("/dev/shm").glob(f"cnndsl-{self.process.pid}-*")) == []
         return self.process.returncode, self.said + (out or b"").decode(), err.decode()
 
 

@@ -84,7 +84,7 @@ def join(variables: dict[str, str], before: str = "") -> str:
         [sys.executable, "-c", JOIN.format(before=before)],
         capture_output=True,
         text=True,
-        env={**os.environ, **variables},
+        env={**os.environ, "OMPI_MCA_btl": "self", **variables},
         timeout=60,
     )
     assert done.stdout == ""

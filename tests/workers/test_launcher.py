@@ -17,7 +17,8 @@ from launched import Launched, need_mpi
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.device import Driver, Trial
 from cnndsl.runtime.workers import launcher
-from cnndsl.runtime.workers.job import find_mpiexec
+from cnndsl.runtime.workers.control import Attached
+from cnndsl.runtime.workers.job import End, find_mpiexec
 from cnndsl.runtime.workers.launcher import count_of, is_lost, launch
 
 HOST = socket.gethostname()
@@ -189,7 +190,25 @@ def test_one_worker_for_each_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         count_of("gpus")
 
 
+@pytest.mark.parametrize(
+    ("status", "said", "who"),
+    [
+        (
+            137,
+            "prterun noticed that process rank 1 with PID 71 on node a exited on\nsignal 9.",
+            "worker 1 on a",
+        ),
+        (9, "=   PID 71 RUNNING AT a\n=   EXIT CODE: 9\n", "worker 1 on a"),
+        (9, "", "a worker"),
+    ],
+)
+def test_it_understands_what_launchers_say(status: int, said: str, who: str) -> None:
+    gone = [Attached(0, "a", 70), Attached(1, "a", 71)]
+    error = launcher._lost(End(status, said, gone), 1, 0)
+    assert error.message == f"{who} was ended by signal 9 (SIGKILL)"
+
+
 def test_what_is_worth_another_try() -> None:
-    assert [status for status in (0, 1, 2, 70, 75, 130, 134, 137, 139, -9) if is_lost(status)] == [
-        *(75, 134, 137, 139, -9)
-    ]
+    assert [
+        status for status in (0, 1, 2, 9, 11, 70, 75, 130, 134, 137, 139, -9) if is_lost(status)
+    ] == [*(9, 11, 75, 134, 137, 139, -9)]

@@ -12,16 +12,16 @@ import contextlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from cnndsl.runtime.workers.job_folders import remove_folders
 
 __all__ = ["ADDRESS", "LOST", "Attached", "Control", "attach", "opened"]
 
@@ -32,9 +32,6 @@ LOST = 75
 """What a job ends with where a worker was lost: trying again may help (``EX_TEMPFAIL``)."""
 
 _STOP = b"s"
-_LONGEST = 100
-"""Bytes of a socket's path: systems allow 104 or 108."""
-
 _STREAMS = (1, 2)
 
 
@@ -57,7 +54,7 @@ def attach(rank: int) -> None:
     if not which:
         os._exit(LOST)
     _take_streams(which[0], streams)
-    threading.Thread(target=_listen, args=(line,), name="launcher", daemon=True).start()
+    threading.Thread(target=_listen, args=(line, path), name="launcher", daemon=True).start()
 
 
 def _take_streams(which: int, streams: list[int]) -> None:
@@ -70,13 +67,14 @@ def _take_streams(which: int, streams: list[int]) -> None:
         os.close(stream)
 
 
-def _listen(line: socket.socket) -> None:
+def _listen(line: socket.socket, path: str) -> None:
     while True:
         try:
             said = line.recv(1)
         except OSError:
             said = b""
         if said != _STOP:
+            remove_folders(path)
             os._exit(LOST)
         os.kill(os.getpid(), signal.SIGUSR1)
 
@@ -197,17 +195,10 @@ def _is_open(number: int) -> bool:
 
 
 @contextlib.contextmanager
-def opened(streams: tuple[int, int]) -> Iterator[Control]:
+def opened(folder: Path, streams: tuple[int, int]) -> Iterator[Control]:
     """The launcher's end of new lines, in a folder that nobody else may enter."""
-    folder = tempfile.mkdtemp(prefix="cnndsl-")
-    if len(os.fsencode(folder)) > _LONGEST:
-        os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="cnndsl-", dir="/tmp")
+    control = Control(folder, streams)
     try:
-        control = Control(Path(folder), streams)
-        try:
-            yield control
-        finally:
-            control.close()
+        yield control
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        control.close()

@@ -25,7 +25,15 @@ from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers import control
 from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
 
-__all__ = ["Start", "device_of", "joined", "mpi_library", "started_as", "threads_each"]
+__all__ = [
+    "Start",
+    "device_of",
+    "joined",
+    "library_name",
+    "mpi_library",
+    "started_as",
+    "threads_each",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +131,16 @@ def mpi_library() -> Any:
         ) from error
 
 
+def library_name() -> str:
+    """The MPI that mpi4py has loaded, and its version."""
+    text: str = mpi_library().Get_library_version()
+    first = text.strip("\0 \n").partition("\n")[0].partition(",")[0]
+    return " ".join(first.replace("Version:", "").split())
+
+
 def _strangers(start: Start) -> UserError:
     """Several were started, but each of them is alone in MPI's eyes."""
-    from mpi4py import MPI
-
-    library = MPI.Get_library_version().strip("\0 \n").partition(",")[0].splitlines()[0]
+    library = library_name()
     if start.by == "srun":
         help = (
             f"start them by `srun --mpi=pmix -n {start.count} …` (`srun --mpi=list` names what"

@@ -24,6 +24,7 @@ from typing import IO
 from cnndsl.diagnostics.model import UserError
 from cnndsl.limits import processors
 from cnndsl.runtime.workers.control import ADDRESS, Attached, Control, opened
+from cnndsl.runtime.workers.job_folders import job_folders
 
 __all__ = [
     "Asked",
@@ -158,8 +159,12 @@ class Job:
         Raises:
             UserError: CNN871 where it fails before all workers are there.
         """
-        with opened(self._streams) as control, tempfile.TemporaryFile() as said:
-            environment = local_environment(self._workers, os.environ)
+        with (
+            job_folders(self._workers) as folders,
+            opened(folders.folder, self._streams) as control,
+            tempfile.TemporaryFile() as said,
+        ):
+            environment = local_environment(self._workers, os.environ) | folders.environment()
             environment[ADDRESS] = str(control.path)
             try:
                 process = subprocess.Popen(

@@ -27,6 +27,9 @@ __all__ = ["INTERRUPTED", "count_of", "is_lost", "launch"]
 INTERRUPTED = 130
 """What a job ends with that was asked to stop."""
 
+_OWN = frozenset((0, 1, 2, 70, INTERRUPTED))
+"""What workers end with by themselves, see :mod:`cnndsl.cli.errors`."""
+
 
 def count_of(workers: int | Literal["gpus"]) -> int:
     """How many workers are meant: ``gpus`` is one for each GPU of this machine.
@@ -94,10 +97,13 @@ def launch(
 def is_lost(status: int) -> bool:
     """Whether a job has ended because a worker was lost, and not by an error of its user.
 
+    MPI's launchers say in ways of their own that a signal has ended a worker: 137 or 9 for one
+    that was killed. All else is what cnndsl itself ends with.
+
     >>> is_lost(1), is_lost(75), is_lost(128 + 9), is_lost(130)
     (False, True, True, False)
     """
-    return status == LOST or status < 0 or (status > 128 and status != INTERRUPTED)
+    return status not in _OWN
 
 
 def _refuse_what_cannot_work(workers: int) -> None:
@@ -155,8 +161,9 @@ def _signals() -> Iterator[Asked]:
 # --- words ------------------------------------------------------------------------------------
 
 
-_SIGNALLED = re.compile(r"process rank (\d+) with PID \d+ on node (\S+) exited on\s+signal (\d+)")
-"""How Open MPI says whom a signal has ended."""
+_RANK = re.compile(r"process rank (\d+) with PID \d+ on node \S+ exited on signal")
+_PROCESS = re.compile(r"PID (\d+) RUNNING AT")
+"""How Open MPI and MPICH say whom a signal has ended."""
 
 
 def _lost(end: End, attempt: int, restarts: int) -> UserError:
@@ -165,25 +172,25 @@ def _lost(end: End, attempt: int, restarts: int) -> UserError:
     if attempt <= restarts:
         help = f"none is needed: it goes on with `--resume`, restart {attempt} of {restarts}"
     notes = []
-    who, number = _who(end)
+    number = end.status - 128 if end.status > 128 else end.status
     if end.status == LOST:
         message = "all workers have ended, because one was lost"
     elif end.status < 0:
         message = f"`mpiexec` was ended by {_signal(-end.status)}, and all workers with it"
     else:
-        message = f"{who} was ended by {_signal(number)}"
+        message = f"{_who(end)} was ended by {_signal(number)}"
         if number == signal.SIGKILL:
             notes.append("a system that runs out of memory ends processes like that")
     return UserError("CNN872", message, notes, help)
 
 
-def _who(end: End) -> tuple[str, int]:
-    if found := _SIGNALLED.search(" ".join(end.said.split())):
-        host = next((one.host for one in end.gone if one.rank == int(found[1])), found[2])
-        return f"worker {found[1]} on {host}", int(found[3])
-    if end.gone:
-        return f"worker {end.gone[0].rank} on {end.gone[0].host}", end.status - 128
-    return "a worker", end.status - 128
+def _who(end: End) -> str:
+    said = " ".join(end.said.split())
+    rank, process = _RANK.search(said), _PROCESS.search(said)
+    for one in end.gone:
+        if (rank and one.rank == int(rank[1])) or (process and one.process == int(process[1])):
+            return f"worker {one.rank} on {one.host}"
+    return f"worker {rank[1]}" if rank else "a worker"
 
 
 def _signal(number: int) -> str:
