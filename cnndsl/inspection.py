@@ -241,7 +241,7 @@ def scale(
             ``"1.25GB"`` bytes; a number is bits a second.
         step: how long a worker computes a step alone: ``"80ms"``, or a number of seconds.
         workers: a row for each of these numbers.
-        batch: the samples of that step; by default what the recipe says.
+        batch: the samples of that step; by default those of one of the recipe's shards.
         shards_per_worker: such steps that a worker computes before all add.
         latency: how long the shortest message takes.
         efficiency: the share of the bandwidth that carries numbers.

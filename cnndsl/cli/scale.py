@@ -34,6 +34,17 @@ def _counts(ctx: click.Context, option: click.Parameter, text: str) -> tuple[int
     return numbers
 
 
+def _share(ctx: click.Context, option: click.Parameter, text: str) -> float:
+    """A share: ``0.8``, or ``80%``."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:  # nor for what is no number
+        raise click.BadParameter(f"'{text}' is no share above 0 and up to 1, as 0.8 is")
+    return share
+
+
 # Long, because its parameters are the options of the command.
 @click.command(
     epilog=(
@@ -61,7 +72,7 @@ def _counts(ctx: click.Context, option: click.Parameter, text: str) -> tuple[int
     "--batch",
     type=click.IntRange(1, 2**31 - 1),
     metavar="N",
-    help="The samples of that step.  [default: what `train` says]",
+    help="The samples of that step.  [default: those of a shard, as `train` says]",
 )
 @click.option(
     "--shards-per-worker",
@@ -89,9 +100,10 @@ def _counts(ctx: click.Context, option: click.Parameter, text: str) -> tuple[int
 )
 @click.option(
     "--efficiency",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.8,
+    default="0.8",
     show_default=True,
+    metavar="SHARE",
+    callback=_share,
     help="The share of the bandwidth that carries numbers.",
 )
 @click.option(
@@ -142,7 +154,7 @@ def _text(found: Scaling) -> Iterator[str]:
 
     each = found.shards_per_worker
     samples = count(found.batch, "sample", commas=True)
-    shards = samples if each == 1 else f"{each} shards of {samples}"
+    shards = samples if each == 1 else f"{each:,} shards of {samples}"
     alone = found.batch / found.shard_seconds
     yield f"{visible(found.name)}: {_megabytes(found)} to be added in each step"
     yield f"  {found.gradients:,} gradients" + (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from cnndsl.diagnostics.model import UserError
@@ -25,10 +24,25 @@ _BITS: Mapping[str, int] = MappingProxyType(
 _RATE = re.compile(rf"{_NUMBER}([KMGT]i|[kKMGT]?)({'|'.join(_BITS)})(?:/s|ps)?\s*")
 
 _TIMES: Mapping[str, float] = MappingProxyType(
-    {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
+    {
+        "ns": 1e-9,
+        "us": 1e-6,
+        "\u00b5s": 1e-6,
+        "\u03bcs": 1e-6,
+        "ms": 1e-3,
+        "s": 1.0,
+        "min": 60.0,
+        "h": 3600.0,
+    }
 )
 
 _TIME = re.compile(rf"{_NUMBER}({'|'.join(_TIMES)})\s*")
+
+_RATES = 1e3, 1e15
+"""The slowest and the fastest line of which anything is worked out, in bits a second."""
+
+_SPANS = 1e-9, 86400.0
+"""The shortest and the longest time, in seconds."""
 
 _WORDS = {"k": "kilo", "M": "mega", "G": "giga", "T": "tera"}
 
@@ -48,12 +62,13 @@ def bits_per_second(text: str) -> float:
         word = _WORDS[prefix]
         raise UserError(
             "CNN886",
-            f"`{text}` is no bandwidth: {_fault(text, 'bits or bytes')}",
+            f"`{text}` is no bandwidth: {_fault(text, 'bandwidth')}",
             help=f"write `{number}{prefix}b` for {word}bits a second,"
             f" or `{number}{prefix}B` for {word}bytes",
         )
     number, prefix, unit = found.groups()
-    return _positive(text, "bandwidth", float(number) * _PREFIXES[prefix] * _BITS[unit], "10Gb")
+    rate = float(number) * _PREFIXES[prefix] * _BITS[unit]
+    return _within(text, "bandwidth", rate, _RATES, rate_text, "10Gb")
 
 
 def seconds(text: str, *, or_none: bool = False) -> float:
@@ -70,13 +85,13 @@ def seconds(text: str, *, or_none: bool = False) -> float:
         number, _ = _beginning(text, "80")
         raise UserError(
             "CNN886",
-            f"`{text}` is no time: {_fault(text, 'seconds or parts of one')}",
+            f"`{text}` is no time: {_fault(text, 'time')}",
             help=f"write `{number}ms` for milliseconds, `{number}us` for microseconds,"
             f" or `{number}s`",
         )
     number, unit = found.groups()
     time = float(number) * _TIMES[unit]
-    return 0.0 if or_none and not time else _positive(text, "time", time, "80ms")
+    return 0.0 if or_none and not time else _within(text, "time", time, _SPANS, time_text, "80ms")
 
 
 def _beginning(text: str, otherwise: str = "10") -> tuple[str, str]:
@@ -88,18 +103,40 @@ def _beginning(text: str, otherwise: str = "10") -> tuple[str, str]:
     return found.group(1), {"": "G", "K": "k"}.get(letter, letter)
 
 
-def _fault(text: str, units: str) -> str:
+def _fault(text: str, what: str) -> str:
     found = re.match(_NUMBER, text)
     if found is None:
-        return "it does not begin with a number"
+        below = text.strip().startswith("-")
+        return "it is below 0" if below else "it does not begin with a number"
     rest = text[found.end() :].strip()
-    return f"`{rest}` does not say whether {units}" if rest else "it has no unit"
+    if not rest:
+        return "it has no unit"
+    if what == "bandwidth" and re.fullmatch(r"(?i)[kmgt]?i?b?(/s|ps)?", rest):
+        return f"`{rest}` does not say whether bits or bytes"
+    return f"`{rest}` is no unit of it"
 
 
-def _positive(text: str, what: str, number: float, example: str) -> float:
-    if not 0 < number < math.inf:
-        how = "it is nothing" if not number else "it is beyond any number"
-        raise UserError("CNN886", f"`{text}` is no {what}: {how}", help=f"such as `{example}`")
+def _within(
+    text: str,
+    what: str,
+    number: float,
+    limits: tuple[float, float],
+    shown: Callable[[float], str],
+    example: str,
+) -> float:
+    least, most = limits
+    if number < least:
+        raise UserError(
+            "CNN886",
+            f"`{text}` is no {what} to reckon with: it is less than {shown(least)}",
+            help=f"give one such as `{example}`",
+        )
+    if number > most:
+        raise UserError(
+            "CNN886",
+            f"`{text}` is no {what} to reckon with: it is more than {shown(most)}",
+            help=f"give one such as `{example}`",
+        )
     return number
 
 
@@ -109,7 +146,7 @@ def rate_text(rate: float, unit: str = "b") -> str:
     >>> rate_text(1e10), rate_text(1.6234e11), rate_text(2.5e6)
     ('10 Gb/s', '162 Gb/s', '2.5 Mb/s')
     """
-    scales = {"T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
+    scales = {"P": 1e15, "T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0}
     return _scaled(rate, [(f"{prefix}{unit}/s", scale) for prefix, scale in scales.items()])
 
 

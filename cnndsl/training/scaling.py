@@ -195,7 +195,7 @@ def scaling(
         link: what connects the workers.
         shard_seconds: the time in which a worker computes a shard and changes the weights.
         workers: a row for each of these numbers.
-        batch: samples of a shard; by default the batch of the recipe.
+        batch: samples of a shard; by default those of the recipe's largest.
         shards_per_worker: shards that a worker computes before all add.
 
     Raises:
@@ -216,7 +216,7 @@ def scaling(
     for problem in nothing_learns(typed, recipe):
         raise UserError(problem.code, problem.message, problem.notes, problem.help)
     gradients, statistics = _numbers(typed, recipe)
-    size = batch or recipe.batch
+    size = batch or -(-recipe.batch // recipe.shards)
     rows = _rows(
         4 * (gradients + statistics), link, shard_seconds, workers, size, shards_per_worker
     )

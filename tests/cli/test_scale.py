@@ -34,11 +34,14 @@ def test_it_says_what_it_assumes() -> None:
         ("lenet5", "--batch", "2147483647", "--efficiency", "0.123456789"),
         ("lenet5", "--latency", "0s"),
         ("vgg19", "--latency", "5s"),
+        ("vgg19", "--latency", "24h", "--bandwidth", "1kb", "--step", "1ns", "--batch", "1"),
+        ("lenet5", "--latency", "1ns", "--bandwidth", "1000Tb", "--step", "24h"),
+        ("lenet5", "--step", "1ns", "--bandwidth", "999.9Tb", "--efficiency", "80%"),
     ],
 )
 def test_it_keeps_to_a_terminal(words: tuple[str, ...]) -> None:
-    shown = run(*words, *GIVEN)
-    assert shown.exit_code == 0
+    shown = run(words[0], *GIVEN, *words[1:])
+    assert shown.exit_code == 0, shown.output
     assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
@@ -77,7 +80,7 @@ def test_parameters_and_models(tmp_path: Path) -> None:
         (("--workers", "8,x"), "'8,x' is no list of numbers, as 8,64,512 is"),
         (("--workers", "0"), "0 is not in the range 1<=x<=65,536"),
         (("--workers", ""), "'' is no list of numbers"),
-        (("--efficiency", "0"), "not in the range"),
+        *[(("--efficiency", word), "no share above 0") for word in ("0", "nan", "1.1", "80", "x")],
         (("--shards-per-worker", "0"), "not in the range"),
     ],
 )
