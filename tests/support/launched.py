@@ -45,7 +45,7 @@ sys.exit(status)
 def need_mpi() -> None:
     """Skip where workers cannot be started."""
     if importlib.util.find_spec("mpi4py") is None:
-        pytest.skip("mpi4py is not installed: no workers to test")
+        pytest.skip("no workers to test: mpi4py is not installed")
     try:
         find_mpiexec()
     except UserError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from math import inf
 
 import pytest
 from launched import need_mpi
@@ -125,8 +126,11 @@ def test_the_mpiexec_of_another_mpi_is_told_of() -> None:
 # --- shares -----------------------------------------------------------------------------------
 
 
-def shares(count: int, monkeypatch: pytest.MonkeyPatch, *sets: tuple[int, ...]) -> list[int]:
+def shares(
+    count: int, monkeypatch: pytest.MonkeyPatch, *sets: tuple[int, ...], quota: float = inf
+) -> list[int]:
     """The threads of workers that may use these processors."""
+    monkeypatch.setattr(environment, "time_quota", lambda: quota)
     ranks = iter(range(count))
     monkeypatch.setattr(environment, "_processors", lambda: sets[next(ranks) % len(sets)])
     return sorted(together(count, threads_each))
@@ -142,12 +146,19 @@ def test_workers_share_the_processors_of_their_machine(monkeypatch: pytest.Monke
     assert shares(4, monkeypatch, all_of_them[:8], all_of_them[8:]) == [4, 4, 4, 4]
 
 
+def test_workers_share_what_a_container_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shares(3, monkeypatch, tuple(range(64)), quota=6.5) == [2, 2, 2]
+    assert shares(8, monkeypatch, tuple(range(64)), quota=6.5) == [1] * 8
+    assert shares(2, monkeypatch, (0, 1), (2, 3), quota=6.5) == [2, 2]
+
+
 def test_a_worker_alone_has_all_processors() -> None:
     assert threads_each(ALONE) == processors()
 
 
 def test_workers_of_other_machines_take_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_processors", lambda: (0, 1, 2, 3))
+    monkeypatch.setattr(environment, "time_quota", lambda: inf)
 
     def elsewhere(workers: Communicator) -> int:
         rank = workers.worker.rank

@@ -24,6 +24,7 @@ from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers import control
 from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
+from cnndsl.runtime.workers.quota import time_quota
 
 __all__ = [
     "Start",
@@ -180,14 +181,16 @@ def threads_each(workers: Communicator) -> int:
     """How many threads each worker may use so that all of a machine have work; all ask at once.
 
     Workers on one machine that may use the same processors share them, whether they were bound to
-    some or not.
+    some or not; and they share the time that a container may use.
     """
     if workers.worker.count == 1:
         return processors()
     mine = (workers.worker.host, _processors())
     everybody = workers.gather(mine)
     users = Counter(number for host, numbers in everybody if host == mine[0] for number in numbers)
-    return max(1, int(sum(1 / users[number] for number in mine[1]) + 1e-6))
+    beside = sum(host == mine[0] for host, _ in everybody)
+    share = sum(1 / users[number] for number in mine[1])
+    return max(1, int(min(share, time_quota() / beside) + 1e-6))
 
 
 def _processors() -> tuple[int, ...]:
