@@ -59,7 +59,12 @@ def main(bucket: str, *seeds: str) -> None:
         parts = {span: tree(span, seed, size, dtype) for span in mine}
         kept = {span: part.copy() for span, part in parts.items()}
         out = numpy.full(size, numpy.nan, dtype)
-        others.sum(parts, whole, out)
+        # Something small besides, as a step's losses are, of the other type or the same one.
+        small = str(random.choice(["float32", "float64"]))
+        few = {span: tree(span, seed + 1000, 3, small) for span in parts}
+        besides = numpy.full(3, numpy.nan, small)
+        others.sum(parts, whole, out, (few, besides))
+        assert besides.tobytes() == tree(whole, seed + 1000, 3, small).tobytes()
         expected = tree(whole, seed, size, dtype)
         assert out.tobytes() == expected.tobytes(), (me, count, shards, size, dtype)
         assert all(parts[span].tobytes() == kept[span].tobytes() for span in parts), "changed"

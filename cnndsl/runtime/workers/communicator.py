@@ -44,12 +44,19 @@ class Communicator(Protocol):
 
     worker: Worker
 
-    def sum(self, parts: Mapping[Span, Array], whole: Span, out: Array) -> None:
+    def sum(
+        self,
+        parts: Mapping[Span, Array],
+        whole: Span,
+        out: Array,
+        *more: tuple[Mapping[Span, Array], Array],
+    ) -> None:
         """Add what all workers have, and give each of them the sum: in ``out``, to the same bits.
 
         ``parts`` are arrays of the size and type of ``out``, by the shards that they are of, as
         :func:`~cnndsl.training.shards.covering` divides the worker's; ``whole`` are all shards.
-        The order of the additions is that of the tree over ``whole``.
+        The order of the additions is that of the tree over ``whole``. ``more`` are further parts
+        and sums, of another size or type, on the way at the same time.
         """
         ...
 
@@ -75,11 +82,18 @@ class Alone:
 
     worker = Worker(0, 1, 0, socket.gethostname())
 
-    def sum(self, parts: Mapping[Span, Array], whole: Span, out: Array) -> None:
+    def sum(
+        self,
+        parts: Mapping[Span, Array],
+        whole: Span,
+        out: Array,
+        *more: tuple[Mapping[Span, Array], Array],
+    ) -> None:
         """Nothing but a copy, where the sum is not in ``out`` already."""
-        (part,) = parts.values()
-        if part is not out:
-            out[...] = part
+        for given, array in ((parts, out), *more):
+            (part,) = given.values()
+            if part is not array:
+                array[...] = part
 
     def gather(self, thing: T) -> list[T]:
         """The one thing."""

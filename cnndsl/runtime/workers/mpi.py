@@ -33,18 +33,34 @@ class Mpi:
             self._comm.Get_rank(), self._comm.Get_size(), shared.Get_rank(), socket.gethostname()
         )
         shared.Free()
-        self._sums: dict[tuple[int, str, Span], OrderedSum] = {}
+        self._sums: dict[tuple[int, int, str, Span], OrderedSum] = {}
 
     def another(self) -> Any:
         """MPI's communicator of the same workers, for what is said beside; all ask at once."""
         return self._comm.Dup()
 
-    def sum(self, parts: Mapping[Span, Array], whole: Span, out: Array) -> None:
+    def sum(
+        self,
+        parts: Mapping[Span, Array],
+        whole: Span,
+        out: Array,
+        *more: tuple[Mapping[Span, Array], Array],
+    ) -> None:
         """As :class:`~cnndsl.runtime.workers.communicator.Communicator` says."""
-        key = out.size, out.dtype.name, whole
+        pairs = [*more, (parts, out)]
+        sums = [self._sum(at, array, whole) for at, (_, array) in enumerate(pairs)]
+        started = [one.begin(given) for one, (given, _) in zip(sums, pairs, strict=True)]
+        requests: list[Any] = []
+        for one, begun, (given, array) in zip(sums, started, pairs, strict=True):
+            requests += one.finish(begun, given, array)
+        self._mpi.Request.Waitall(requests)
+
+    def _sum(self, at: int, out: Array, whole: Span) -> OrderedSum:
+        """How arrays of this size and type are added, laid out once for each of some at a time."""
+        key = at, out.size, out.dtype.name, whole
         if key not in self._sums:
-            self._sums[key] = OrderedSum(self._comm, self._mpi, *key)
-        self._sums[key](parts, out)
+            self._sums[key] = OrderedSum(self._comm, self._mpi, *key[1:])
+        return self._sums[key]
 
     def gather(self, thing: T) -> list[T]:
         """As :class:`~cnndsl.runtime.workers.communicator.Communicator` says."""

@@ -53,9 +53,14 @@ class OrderedSum:
             for at, (first, end) in enumerate(pairwise(edges))
         ]
 
-    def __call__(self, parts: Mapping[Span, Array], out: Array) -> None:
-        """As :class:`~cnndsl.runtime.workers.communicator.Communicator` says of ``sum``."""
-        started = [self._start(bucket, parts) for bucket in self._buckets[:FLYING]]
+    def begin(self, parts: Mapping[Span, Array]) -> list[list[Any]]:
+        """Send the first buckets; what is given back is for :meth:`finish`."""
+        return [self._start(bucket, parts) for bucket in self._buckets[:FLYING]]
+
+    def finish(
+        self, started: list[list[Any]], parts: Mapping[Span, Array], out: Array
+    ) -> list[Any]:
+        """Add everything; ``out`` is whole when the requests that are given back are done."""
         gathering = []
         for at, bucket in enumerate(self._buckets):
             self._mpi.Request.Waitall(started[at])
@@ -68,7 +73,7 @@ class OrderedSum:
             )
             if at + FLYING < len(self._buckets):
                 started.append(self._start(self._buckets[at + FLYING], parts))
-        self._mpi.Request.Waitall(gathering)
+        return gathering
 
     def _start(self, bucket: _Bucket, parts: Mapping[Span, Array]) -> list[Any]:
         """Give each worker its slice of all parts; those that have no more give nothing."""

@@ -60,11 +60,18 @@ class _Threads:
         self._room = room
         self.worker = Worker(rank, room.count, rank, "this process")
 
-    def sum(self, parts: Mapping[Span, Array], whole: Span, out: Array) -> None:
-        everything: dict[Span, Array] = {}
-        for some in self.gather({span: part.copy() for span, part in parts.items()}):
-            everything |= some
-        out[...] = added(whole, everything.get, numpy.add)
+    def sum(
+        self,
+        parts: Mapping[Span, Array],
+        whole: Span,
+        out: Array,
+        *more: tuple[Mapping[Span, Array], Array],
+    ) -> None:
+        for given, array in ((parts, out), *more):
+            everything: dict[Span, Array] = {}
+            for some in self.gather({span: part.copy() for span, part in given.items()}):
+                everything |= some
+            array[...] = added(whole, everything.get, numpy.add)
 
     def gather(self, thing: T) -> list[T]:
         self._room.things[self.worker.rank] = thing

@@ -78,10 +78,16 @@ class Watched:
         self.waits = False
         self.steps += 1
 
-    def sum(self, parts: Mapping[Span, Array], whole: Span, out: Array) -> None:
+    def sum(
+        self,
+        parts: Mapping[Span, Array],
+        whole: Span,
+        out: Array,
+        *more: tuple[Mapping[Span, Array], Array],
+    ) -> None:
         """As :class:`~cnndsl.runtime.workers.communicator.Communicator` says."""
         self.waiting()
-        self._workers.sum(parts, whole, out)
+        self._workers.sum(parts, whole, out, *more)
         self.computing()
 
     def gather(self, thing: T) -> list[T]:
