@@ -13,7 +13,7 @@ from cnndsl import api, pipeline
 from cnndsl.diagnostics.compile_error import CompileError
 from cnndsl.diagnostics.model import CnndslError, UserError
 from cnndsl.diagnostics.words import abridged, count
-from cnndsl.elaborate.canonical import canonical_text
+from cnndsl.elaborate.content import content_hash
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override as with_settings
 from cnndsl.frozen import replace
@@ -117,8 +117,8 @@ def planned(request: Request) -> Plan:
     checked = _Checked(request)
     networks = checked.networks(points)
     _demand_different(points, networks)
-    losses = [(one.network.recipe or Recipe()).loss for one in networks]
-    measure = chosen_measure(request.measure, losses)
+    recipes = [one.network.recipe or Recipe() for one in networks]
+    measure = chosen_measure(request.measure, recipes)
     folder = request.folder or Path("sweeps") / networks[0].name
     threads = _threads(request, folder)
     options: TrainingOptions = {**request.options, "threads": threads}
@@ -241,17 +241,18 @@ def _at(
 
 def _demand_different(points: Sequence[Point], networks: Sequence[TypedNetwork]) -> None:
     """Raise CNN883 where two points are the same network with the same recipe."""
-    seen: dict[str, Point] = {}
+    seen: dict[object, Point] = {}
     for point, network in zip(points, networks, strict=True):
-        text = canonical_text(network.network)
-        if text in seen:
+        # Weights begin as their layers are called, of which the hash says nothing.
+        key = (content_hash(network), *(node.name for node in network.network.nodes))
+        if key in seen:
             raise UserError(
                 "CNN883",
-                f"`{seen[text].text}` and `{point.text}` are one and the same:"
+                f"`{seen[key].text}` and `{point.text}` are one and the same:"
                 " what differs changes nothing",
                 help="give values that change the network or its recipe, each of them once",
             )
-        seen[text] = point
+        seen[key] = point
 
 
 # --- tasks ------------------------------------------------------------------------------------

@@ -62,12 +62,22 @@ class Point:
 
         It hangs on this point alone, so that a sweep may get further points later.
         """
-        text = ",".join(f"{name}={value}" for name, value in self.varied.items())
-        plain = re.sub(r"[^A-Za-z0-9._=,+-]+", "-", text).strip("-")
+        pairs = self.varied.items()
+        text = ",".join(f"{name}={value}" for name, value in pairs)
+        plain = ",".join(f"{_plain(name)}={_plain(value)}" for name, value in pairs)
         if plain == text and len(plain) <= _LONGEST:
             return plain
         mark = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
         return f"{plain[:_LONGEST].rstrip('-')}-{mark}"
+
+
+def _plain(text: str) -> str:
+    """A text with nothing in it that a shell, or a file system, takes for something else.
+
+    >>> _plain("[4, 8]"), _plain("cosine warmup 2"), _plain("../1e-3")
+    ('4-8', 'cosine-warmup-2', '..-1e-3')
+    """
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-")
 
 
 def points_of(axes: Sequence[Axis], sample: int | None = None, seed: int = 0) -> list[Point]:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import quoted
-from cnndsl.recipe.losses.base import Loss
+from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.events import EpochRecord
 from cnndsl.sweeps.points import Point
 from cnndsl.sweeps.runs import RunResult, Task
@@ -79,16 +79,16 @@ def measures_of(best: EpochRecord, *, valid: bool) -> dict[Measure, float]:
     }
 
 
-def chosen_measure(wanted: str | None, losses: Sequence[Loss]) -> Measure:
-    """What the table is sorted by, where the points have these losses.
+def chosen_measure(wanted: str | None, recipes: Sequence[Recipe]) -> Measure:
+    """What the table is sorted by, where the points have these recipes.
 
-    That is what is wanted, else the accuracy, and where there is none the loss. Losses of several
-    kinds cannot be compared: the mean absolute error takes their place.
+    That is what is wanted, else the accuracy, and where there is none the loss. Losses that are
+    computed otherwise cannot be compared: the mean absolute error takes their place.
 
     Raises:
         UserError: CNN880 for what is not measured at all points.
     """
-    measured = {measure_of(loss) for loss in losses}
+    measured = {measure_of(one.loss) for one in recipes}
     known: tuple[Measure, ...] = ("loss",)
     if len(measured) == 1:
         known = ("accuracy", "loss") if "accuracy" in measured else ("loss", "mae", "rmse")
@@ -96,7 +96,8 @@ def chosen_measure(wanted: str | None, losses: Sequence[Loss]) -> Measure:
         if name == wanted:
             return name
     if wanted is None:
-        several = len({type(loss) for loss in losses}) > 1
+        first = recipes[0].losses("")
+        several = any(one.losses("") != first for one in recipes)
         return "mae" if several and "mae" in known else known[0]
     raise UserError(
         "CNN880",
