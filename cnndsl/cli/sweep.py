@@ -203,7 +203,8 @@ def sweep(
     points are checked before the first one is trained. Each run has a folder of its own in DIR, and
     one that fails does not end the others. Ctrl-C stops between two steps; --resume goes on there.
     """
-    from cnndsl.cli.sweep_table import SweepLines, dry_text
+    from cnndsl.cli.sweep_progress import watching_sweep
+    from cnndsl.cli.sweep_table import dry_text
     from cnndsl.sweeps.pool import leading, serve
     from cnndsl.sweeps.result import Sweep
     from cnndsl.sweeps.sweep import planned_sweep
@@ -239,7 +240,7 @@ def sweep(
             found = Sweep.untrained(planned.plan)
             click.echo(_json(found) if style == "json" else dry_text(planned.plan))
             return 0
-        with SweepLines(as_text=style == "text", auto=device == "auto") as listener:
+        with watching_sweep(as_text=style == "text", auto=device == "auto") as listener:
             found = planned.carried_out(listener)
     return _ended(found, style, resume=resume)
 

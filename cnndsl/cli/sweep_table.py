@@ -1,22 +1,15 @@
-"""From a sweep to what its user reads: a line for each run as it ends, then the table of points."""
+"""From a sweep to what its user reads: what came of each run, the table, and what went wrong."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
-
-import click
-from typing_extensions import override
+from typing import TYPE_CHECKING
 
 from cnndsl.cli.columns import WIDTH, Column, cut, table, width
-from cnndsl.cli.options import tell_device
 from cnndsl.cli.progress import duration, number, percent
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import abridged_lines, count
 from cnndsl.sweeps.axes import number_in
-from cnndsl.sweeps.sweep import SweepListener
 from cnndsl.sweeps.table import MEASURES, Measure, Spread, measures_of
 
 if TYPE_CHECKING:
@@ -26,7 +19,7 @@ if TYPE_CHECKING:
     from cnndsl.sweeps.runs import RunResult, Task
     from cnndsl.sweeps.table import Row
 
-__all__ = ["SweepLines", "dry_text", "failures", "final_text"]
+__all__ = ["called", "dry_text", "failures", "final_text", "head", "run_line"]
 
 _SHOWN = 40
 """So many points are shown; all of them are in the files."""
@@ -37,51 +30,7 @@ _NAMED = 3
 _NARROWEST = 6
 
 
-class SweepLines(SweepListener):
-    """A line at the start, and one for each run: on stdout, or where that is JSON, on stderr."""
-
-    def __init__(self, *, as_text: bool, auto: bool) -> None:
-        self._err, self._auto = not as_text, auto
-        self._plan: Plan | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing is left on the terminal."""
-
-    @override
-    def start(self, plan: Plan) -> None:
-        self._plan = plan
-        if self._auto:
-            tell_device("auto")
-        self._say(f"{_head(plan)} into {plan.folder}")
-
-    @override
-    def ended(self, task: Task, result: RunResult, done: int) -> None:
-        assert self._plan is not None
-        many = len(self._plan.tasks)
-        line = f"{done:{len(str(many))}}/{many}  {_run_line(self._plan, task, result)}"
-        self._say(cut(line, WIDTH))
-
-    @override
-    def note(self, text: str, task: Task | None = None) -> None:
-        where = f"{_called(self._plan, task)}: " if self._plan and task else ""
-        click.echo(f"note: {where}{visible(text)}", err=True)
-
-    def _say(self, text: str) -> None:
-        click.echo(text, err=self._err)
-        stream = sys.stderr if self._err else sys.stdout
-        if stream is not None:
-            stream.flush()
-
-
-def _head(plan: Plan) -> str:
+def head(plan: Plan) -> str:
     """How much is to be trained: ``sweep of tiny: 6 points with 2 seeds, 12 runs``."""
     points = count(len(plan.points), "point", commas=True)
     seeds = plan.request.seeds
@@ -89,13 +38,14 @@ def _head(plan: Plan) -> str:
     return f"sweep of {plan.name}: {points}, {count(seeds, 'seed')} each, {runs}"
 
 
-def _called(plan: Plan, task: Task) -> str:
+def called(plan: Plan, task: Task) -> str:
     """What a run is called: ``width=8 optimizer.lr=0.1 seed=0``."""
     return " ".join(filter(None, (visible(plan.points[task.point].text), f"seed={task.seed}")))
 
 
-def _run_line(plan: Plan, task: Task, result: RunResult) -> str:
-    name = _called(plan, task)
+def run_line(plan: Plan, task: Task, result: RunResult) -> str:
+    """What came of a run: ``width=8 optimizer.lr=0.1 seed=0: accuracy 96.3%  loss 0.0643``."""
+    name = called(plan, task)
     if result.how == "failed":
         return f"{name}: failed: {visible(_message(result))}"
     if not result.is_done or result.best is None:
@@ -146,7 +96,7 @@ def dry_text(plan: Plan) -> str:
         params.append(f"{known[key]:,}")
     points = plan.points[:_SHOWN]
     columns = [*_axes(points, WIDTH - 12), Column("params", params)]
-    lines = [_head(plan), "", *table(columns)]
+    lines = [head(plan), "", *table(columns)]
     if len(plan.points) > _SHOWN:
         lines.append(f"and {len(plan.points) - _SHOWN} more")
     return "\n".join(lines)
@@ -217,7 +167,7 @@ def failures(sweep: Sweep) -> str:
     tasks = sweep.plan.tasks
     by_error: dict[str, list[str]] = {}
     for result in failed:
-        name = f"`{_called(sweep.plan, tasks[result.number])}`"
+        name = f"`{called(sweep.plan, tasks[result.number])}`"
         by_error.setdefault(result.error, []).append(name)
     lines: list[str] = []
     for error, names in by_error.items():
