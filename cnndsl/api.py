@@ -275,7 +275,7 @@ class Network(NetworkFigures):
             options: as :class:`cnndsl.runtime.training.TrainingOptions` tells of each:
                 ``valid``, ``out``, ``epochs``, ``batch``, ``seed``, ``settings``, ``weights``,
                 ``verify``, ``resume``, ``device``, ``threads``, ``skip_broken``, ``keep``,
-                ``tune``, ``command``.
+                ``tune``, ``command``, ``logs``, ``workers``.
 
         Raises:
             UserError: for data, weights and settings that do not fit, a folder that is taken or
@@ -284,10 +284,15 @@ class Network(NetworkFigures):
             ValueError: where ``valid`` is no share between 0 and 1, or ``keep`` is below 1.
         """
         from cnndsl.runtime.default_listener import default_listener
-        from cnndsl.runtime.training import Training, training_request
+        from cnndsl.runtime.sharing import shared
+        from cnndsl.runtime.training import NOBODY, Training, says_shards, training_request
+        from cnndsl.runtime.workers.agreement import agreed
+        from cnndsl.runtime.workers.environment import joined
 
-        listener = listener or default_listener()
-        request = training_request(self._typed, data, listener, options)
+        workers = options.setdefault("workers", joined())
+        listener = (listener or default_listener()) if workers.worker.leads else NOBODY
+        request = agreed(workers, lambda: training_request(self._typed, data, listener, options))
+        request = shared(request, listener, shards_said=says_shards(self._typed, options))
         outcome = pipeline.train(request, listener)
         return Training(
             folder=request.folder,

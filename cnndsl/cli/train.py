@@ -21,6 +21,7 @@ from cnndsl.cli.options import (
     weights_option,
 )
 from cnndsl.cli.progress import duration, number, percent, watching
+from cnndsl.cli.workers import WORKERS, launched, team
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
@@ -164,6 +165,29 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     metavar="N",
     help="How many checkpoints to keep.",
 )
+@click.option(
+    "--workers",
+    type=WORKERS,
+    metavar="N|gpus",
+    help="Train with N processes of this machine, or with one for each of its GPUs, by MPI; the"
+    " shards of the recipe are divided among them. What `mpirun` or `srun` starts needs no"
+    " --workers.",
+)
+@click.option(
+    "--restarts",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="K",
+    help="How often --workers starts again, from the last checkpoint, where a worker was lost.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    metavar="SECONDS",
+    help="How long a worker may be without any progress before all are ended.  [default: 600]",
+)
 @verify_option
 @click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
 @click.option(
@@ -196,6 +220,9 @@ def train(
     precision: PrecisionWord | None,
     device: str,
     threads: int | None,
+    workers: int | Literal["gpus"] | None,
+    restarts: int,
+    timeout: float,
     parameters: Parameters,
 ) -> int:
     """Train the network of a SPEC on labelled DATA.
@@ -204,31 +231,40 @@ def train(
     the curves are in DIR, from the first epoch on. Ctrl-C stops between two steps; --resume goes
     on there as if it had never stopped.
     """
-    network = _network(spec, parameters)
+    from cnndsl.runtime.workers.agreement import agreed
+
     words = click.get_current_context().meta[_WORDS]
-    with watching(auto=device == "auto") as listener:
-        training = network.train(
-            data,
-            listener,
-            valid=valid,
-            out=out,
-            epochs=epochs,
-            batch=batch,
-            seed=seed,
-            precision=precision,
-            settings=settings,
-            weights=weights,
-            verify=verify,
-            resume=resume or False,
-            device=device,
-            threads=threads,
-            skip_broken=skip_broken,
-            tune=tune,
-            keep=keep,
-            figures=figures,
-            logs=logs,
-            command=("cnndsl", "train", *words),
-        )
+    again = _resuming(words)
+    if (ended := launched("train", words, workers, restarts=restarts, again=again)) is not None:
+        return ended
+    with team(timeout) as others:
+        network = agreed(others, lambda: _network(spec, parameters))
+        with watching(auto=device == "auto") as listener:
+            training = network.train(
+                data,
+                listener,
+                valid=valid,
+                out=out,
+                epochs=epochs,
+                batch=batch,
+                seed=seed,
+                precision=precision,
+                settings=settings,
+                weights=weights,
+                verify=verify,
+                resume=resume or False,
+                device=device,
+                threads=threads,
+                skip_broken=skip_broken,
+                tune=tune,
+                keep=keep,
+                figures=figures,
+                logs=logs,
+                workers=others,
+                command=("cnndsl", "train", *words),
+            )
+    if not others.worker.leads:
+        return _INTERRUPTED if training.how == "interrupted" else 0
     if training.how == "interrupted":
         click.echo("\n".join(_interrupted(training, words)))
         return _INTERRUPTED

@@ -38,6 +38,7 @@ __all__ = [
     "list_checkpoints",
     "read_checkpoint",
     "remove_leftovers",
+    "stored_fact",
     "write_checkpoint",
 ]
 
@@ -237,6 +238,19 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         # Its checksum is right, so another version wrote it.
         raise _damaged(path, "was written by another version of cnndsl") from error
+
+
+def stored_fact(path: Path, name: str) -> object:
+    """One of the facts by which a checkpoint's run is known; None where it says nothing of it.
+
+    Nothing is verified: :func:`read_checkpoint` says what is wrong with a file.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads(file.metadata()["identity"])
+        return facts.get(name)
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _verify(path: Path) -> None:

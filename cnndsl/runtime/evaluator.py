@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cnndsl.data.head_labels import labelled_for
 from cnndsl.data.labels import check_answers, encoder
 from cnndsl.data.loader import Batch, feed, not_finite_error
+from cnndsl.data.prefetch import in_order
 from cnndsl.data.samples import Dataset, Indices
 from cnndsl.data.sources import Array
 from cnndsl.elaborate.network import TypedNetwork
@@ -76,6 +77,7 @@ def evaluator_of(
     *,
     device: str = "auto",
     threads: int | None = None,
+    at_once: int = 1,
 ) -> Evaluator:
     """What measures a network's model by the losses of its outputs.
 
@@ -104,6 +106,7 @@ def evaluator_of(
         others=judges,
         device=device,
         threads=threads,
+        at_once=at_once,
     )
 
 
@@ -165,6 +168,7 @@ class Evaluator:
         others: further outputs that have losses.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many threads one operator may use; by default ONNX Runtime decides.
+        at_once: how many batches are answered at the same time.
 
     Raises:
         UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime.
@@ -180,8 +184,10 @@ class Evaluator:
         others: Sequence[Judge] = (),
         device: str = "auto",
         threads: int | None = None,
+        at_once: int = 1,
     ) -> None:
         self.loss = loss
+        self._at_once = at_once
         self._classes = model.manifest.classes
         main = str(model.graph_only.graph.output[0].name)
         self.judges = (Judge(main, loss, scores or main, weight), *others)
@@ -247,12 +253,19 @@ class Evaluator:
         self, dataset: Dataset, batches: Iterator[Batch], stop: Callable[[], bool]
     ) -> Iterator[tuple[dict[str, Judged], Mapping[str, Array]]]:
         """What the model says to each batch, and what is true."""
-        for one in batches:
+
+        def answer(one: Batch) -> tuple[dict[str, Judged], Mapping[str, Array]]:
             if stop():
                 raise Stopped
             if error := not_finite_error(dataset, one):
                 raise error
-            yield self.answers(one.inputs), {x.output: one.labels_of(x.output) for x in self.judges}
+            truths = {judge.output: one.labels_of(judge.output) for judge in self.judges}
+            return self.answers(one.inputs), truths
+
+        if self._at_once == 1:
+            yield from map(answer, batches)
+        else:
+            yield from in_order(answer, batches, threads=self._at_once, ahead=self._at_once)
 
     # --- the parts of a run, for whoever asks several times ---
 

@@ -4,29 +4,36 @@ Each shard gives its gradients, its running statistics and what it shows; a tree
 the batch's of them (:mod:`cnndsl.training.shards`), and the update follows in every worker alike.
 What a shard gives lies in one buffer, in the order in which it is made: the graph writes into it,
 it is added and sent as a whole, and the update reads it there. A tree over S shards needs as many
-buffers at once as it is high, and one.
+buffers at once as it is high, and one for each that is being computed.
+
+On a CPU each shard is computed on one thread: ONNX Runtime divides a product among its threads, and
+how it is divided decides the order of its sums. So a worker has all its threads compute shards, as
+many at once, and the bits do not depend on how many threads there are either.
 """
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
-
-import numpy
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any
 
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.model import UserError
+from cnndsl.limits import processors
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.session import run_failure
-from cnndsl.runtime.slots import ALIGNMENT, HostMemory, Slot, aligned, memory_of, slots_of
-from cnndsl.runtime.train_step import StepResult, beginning, start_session, twofold
+from cnndsl.runtime.shard_session import Buffer, Fed, FirstHalf, Lane, Layout
+from cnndsl.runtime.slots import HostMemory, Slot, memory_of, slots_of
+from cnndsl.runtime.train_step import StepResult, first_values, start_session, twofold
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
-from cnndsl.training.handover import as_made
-from cnndsl.training.shards import Span, covering, shards_of
+from cnndsl.training.shards import Span, added, covering, shards_of
 from cnndsl.training.signature import SKIPPED
-from cnndsl.training.split import GradientStep, ShardedStep
+from cnndsl.training.split import ShardedStep
 
-__all__ = ["PeerError", "ShardedTrainStep"]
+__all__ = ["PeerError", "ShardedTrainStep", "lanes_of"]
 
 _STOP, _FAILED = "stop", "failed"
 """What workers tell each other beside the numbers of a batch."""
@@ -47,7 +54,8 @@ class ShardedTrainStep:
         weights: the values that its weights begin with, by name; more may be given.
         state: the optimizer's state; as it begins where it is not given.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: how many threads one operator may use; by default ONNX Runtime decides.
+        threads: how many threads the worker may use, by default one for each processor: on a CPU
+            as many of several shards are computed at once.
         workers: the others; all of them must do the same steps.
 
     Raises:
@@ -74,24 +82,34 @@ class ShardedTrainStep:
         self._own = shards_of(workers.worker.rank, workers.worker.count, step.shards)
         self._nodes = list(covering(self._own, self._whole))
         signature, update = step.signature, step.update.signature
-        halves = [_Half(size, one, self.device, threads) for size, one in step.gradients.items()]
+        self.lanes = lanes_of(step.shards, self._own, self.device, threads)
+        self._count, each = self.lanes
+        halves = {x: FirstHalf(one, self.device, each) for x, one in step.gradients.items()}
         updating = start_session(step.update, self.device, threads, takes_turns=True)
 
-        given = beginning({**update.weights, **signature.weights}, update, weights, state)
+        given = first_values({**update.weights, **signature.weights}, update, weights, state)
         self._place(given)
         self._names = [*(spec.name for spec in signature.outputs_of("loss", "metric"))]
-        layout = _Layout(signature.outputs_of("gradient", "share"))
-        count = max(at + 1 + _height(node) for at, node in enumerate(self._nodes))
-        self._buffers = [_Buffer(layout, len(self._names) + 2) for _ in range(count)]
+        layout = Layout(signature.outputs_of("gradient", "share"))
+        height = max(_height(node) for node in self._nodes)
+        count = len(self._nodes) - 1 + height + self._count
+        self._buffers = [Buffer(layout, len(self._names) + 2) for _ in range(count)]
         # What one worker adds alone lies in the first buffer already.
         alone = workers.worker.count == 1
-        self._total = self._buffers[0] if alone else _Buffer(layout, len(self._names) + 2)
-        self._halves = {half.size: half.started(self._memory) for half in halves}
+        self._total = self._buffers[0] if alone else Buffer(layout, len(self._names) + 2)
+        self._open_lanes(halves)
         self._scalars = slots_of(self._memory, update.inputs_of("rate", "step"))
         self._skips = slots_of(HostMemory(), update.outputs_of("skipped"))
         self._session = updating()
         self._binding = self._bind(self._now, self._next)
         self._other = self._bind(self._next, self._now)
+
+    def _open_lanes(self, halves: Mapping[int, FirstHalf]) -> None:
+        """Make what each of the shards that are computed at once is computed with."""
+        self._lanes: SimpleQueue[Mapping[int, Lane]] = SimpleQueue()
+        for _ in range(self._count):
+            self._lanes.put({size: Lane(half, self._memory) for size, half in halves.items()})
+        self._pool = ThreadPoolExecutor(self._count, "cnndsl-shard") if self._count > 1 else None
 
     def _place(self, given: Mapping[str, Array]) -> None:
         """Put weights and state where they are computed with: what changes, there twice."""
@@ -128,12 +146,16 @@ class ShardedTrainStep:
             PeerError: where another worker could not do its part; nothing has changed.
             UserError, ValueError: as ``TrainStep.run`` does.
         """
-        answers = self.step.signature.by_output(labels)
-        for at, node in enumerate(self._nodes):
-            self._compute(node, at, inputs, answers, number, seed)
-        flags = self._buffers[0].flags
-        flags[:] = [stop, False]
-        self._add_all()
+        fed = Fed(inputs, self.step.signature.by_output(labels), number, seed)
+        try:
+            parts = self._computed(fed)
+        except UserError:
+            if self.workers.worker.count > 1:
+                with suppress(PeerError):
+                    self.fail()
+            raise
+        parts[self._nodes[0]].flags[:] = [stop, False]
+        self._add_all(parts)
         return self._update(lr, number)
 
     def fail(self) -> None:
@@ -142,50 +164,65 @@ class ShardedTrainStep:
         Raises:
             PeerError: always; in the other workers, :meth:`run` does.
         """
-        for buffer in self._buffers[: len(self._nodes)]:
+        parts = dict(zip(self._nodes, self._buffers, strict=False))
+        for buffer in parts.values():
             buffer.shares[:], buffer.shown[:] = 0, 0
         self._buffers[0].flags[:] = [False, True]
-        self._add_all()
+        self._add_all(parts)
         raise PeerError
 
     # --- shards -------------------------------------------------------------------------------
 
-    def _compute(
-        self,
-        span: Span,
-        place: int,
-        inputs: Mapping[str, Array],
-        answers: Mapping[str, Array],
-        number: int,
-        seed: int,
-    ) -> None:
-        """Put the sum of some shards into a buffer; those behind it are for its right halves."""
-        first, end = span
-        buffer = self._buffers[place]
-        if end - first > 1:
-            middle = (first + end) // 2
-            self._compute((first, middle), place, inputs, answers, number, seed)
-            self._compute((middle, end), place + 1, inputs, answers, number, seed)
-            buffer.add(self._buffers[place + 1])
-            return
-        shard = self.step.shard(first)
+    def _computed(self, fed: Fed) -> dict[Span, Buffer]:
+        """The sums of the worker's own shards, as far as it can add them."""
+        # The first shard takes the first buffer, in which what is added to it stays.
+        free = deque(self._buffers)
+        pending: deque[Future[Buffer]] = deque()
+        shards = iter(range(*self._own))
+
+        def leaf() -> Buffer:
+            while len(pending) < self._count and (at := next(shards, None)) is not None:
+                pending.append(self._begun(at, fed, free.popleft()))
+            return pending.popleft().result()
+
+        def add(left: Buffer, right: Buffer) -> Buffer:
+            left.add(right)
+            free.append(right)
+            return left
+
+        try:
+            return {
+                node: added(node, lambda span: leaf() if span[1] - span[0] == 1 else None, add)
+                for node in self._nodes
+            }
+        finally:
+            wait(pending)
+
+    def _begun(self, at: int, fed: Fed, buffer: Buffer) -> Future[Buffer]:
+        """Begin to compute a shard."""
+        if self._pool is not None:
+            return self._pool.submit(self._compute, at, fed, buffer)
+        future: Future[Buffer] = Future()
+        future.set_result(self._compute(at, fed, buffer))
+        return future
+
+    def _compute(self, at: int, fed: Fed, buffer: Buffer) -> Buffer:
+        """Put what a shard gives into a buffer."""
+        shard = self.step.shard(at)
         begin = shard.first - self.samples[0]
         part = slice(begin, begin + shard.size)
-        half = self._halves[shard.size]
-        half.fill(
-            {name: inputs[name][part] for name in half.samples},
-            {of: answers[of][part] for of in half.labels},
-            shard.first,
-            number,
-            seed,
-        )
-        half.run(self._now, self._fixed, buffer, self.device)
-        buffer.shown[:] = [half.results[name].array.item() for name in self._names] + [0, 0]
+        lane = self._lanes.get()
+        try:
+            shown = lane[shard.size].run(fed, part, shard.first, self._now, self._fixed, buffer)
+        finally:
+            self._lanes.put(lane)
+        buffer.shown[:] = [*shown, 0, 0]
+        return buffer
 
-    def _add_all(self) -> None:
+    def _add_all(self, parts: Mapping[Span, Buffer]) -> None:
         for pick in ("shares", "shown"):
-            parts = {node: getattr(self._buffers[at], pick) for at, node in enumerate(self._nodes)}
-            self.workers.sum(parts, self._whole, getattr(self._total, pick))
+            arrays = {node: getattr(buffer, pick) for node, buffer in parts.items()}
+            self.workers.sum(arrays, self._whole, getattr(self._total, pick))
 
     def _update(self, lr: float, number: int) -> StepResult:
         shown, (stop, failed) = self._total.shown, self._total.flags
@@ -251,117 +288,18 @@ class ShardedTrainStep:
         return {name: (self._fixed.get(name) or changing[name]).read() for name in names}
 
 
+def lanes_of(shards: int, own: Span, device: Device, threads: int | None) -> tuple[int, int | None]:
+    """How many shards a worker computes at once, and on how many threads each of them."""
+    if shards == 1 or device.name != "cpu":
+        return 1, threads
+    return max(1, min(threads or processors(), own[1] - own[0])), 1
+
+
 def _height(span: Span) -> int:
-    """How many buffers a node needs for its right halves: the larger half lies on the right."""
+    """How many sums of left halves wait for their right ones at once: the larger half is right."""
     return (span[1] - span[0] - 1).bit_length()
 
 
 def _end(step: ShardedStep, at: int) -> int:
     shard = step.shard(at)
     return shard.first + shard.size
-
-
-# --- buffers ----------------------------------------------------------------------------------
-
-
-class _Layout:
-    """Where tensors lie in a buffer of float32: each at the beginning of a cache line."""
-
-    def __init__(self, specs: tuple[Any, ...]) -> None:
-        self.places: dict[str, tuple[int, tuple[int, ...]]] = {}
-        line, self.size = ALIGNMENT // 4, 0
-        for spec in specs:
-            self.places[spec.name] = self.size, spec.dims
-            self.size += -(-spec.elements // line) * line
-
-
-class _Buffer:
-    """What a shard gives, or several together: ``shares`` as a whole and as ``slots``.
-
-    ``shown`` are loss and metrics, and behind them ``flags``.
-    """
-
-    def __init__(self, layout: _Layout, shown: int) -> None:
-        self.shares = aligned((layout.size,), numpy.dtype(numpy.float32))
-        self.shares[...] = 0  # what is between the slots is added too
-        self.shown = numpy.zeros(shown)
-        self.flags = self.shown[-2:]
-        self._layout = layout
-        self.slots = {name: self.slot(name) for name in layout.places}
-
-    def slot(self, name: str, shape: tuple[int, ...] | None = None) -> Slot:
-        """The slot of a tensor, in a shape of its own if that is given."""
-        first, dims = self._layout.places[name]
-        view = self.shares[first : first + math.prod(dims)]
-        return HostMemory().over(view.reshape(dims if shape is None else shape))
-
-    def add(self, other: _Buffer) -> None:
-        """Add another one to it."""
-        numpy.add(self.shares, other.shares, out=self.shares)
-        numpy.add(self.shown, other.shown, out=self.shown)
-
-
-class _Half:
-    """The first half of a step for shards of one size: its session, and what it takes and gives."""
-
-    def __init__(self, size: int, step: GradientStep, device: Device, threads: int | None) -> None:
-        self.size = size
-        self._signature = signature = step.signature
-        form, self._shapes = as_made(step)
-        self._starting = start_session(form, device, threads, takes_turns=True)
-        self.samples = list(signature.samples)
-        self.labels = {of: spec.name for of, spec in signature.labels.items()}
-        self.results = slots_of(HostMemory(), signature.outputs_of("loss", "metric"))
-        self._bindings: dict[tuple[int, int], Any] = {}
-
-    def started(self, memory: Any) -> Self:
-        """Itself, once its session has started and it has a place for what it takes."""
-        fed = self._signature.inputs_of("sample", "labels", "first", "step", "seed")
-        self._slots = slots_of(memory, fed)
-        self._session = self._starting()
-        return self
-
-    def fill(
-        self,
-        samples: Mapping[str, Array],
-        answers: Mapping[str, Array],
-        first: int,
-        number: int,
-        seed: int,
-    ) -> None:
-        """Take the samples of a shard."""
-        for name, array in samples.items():
-            self._slots[name].fill(array)
-        for of, array in answers.items():
-            self._slots[self.labels[of]].fill(array)
-        scalars = {"first": first, "step": number, "seed": seed}
-        for spec in self._signature.inputs_of("first", "step", "seed"):
-            self._slots[spec.name].fill(scalars[spec.role])
-
-    def run(
-        self,
-        now: Mapping[str, Slot],
-        fixed: Mapping[str, Slot],
-        buffer: _Buffer,
-        device: Device,
-    ) -> None:
-        """Compute what the shard gives, into a buffer."""
-        key = id(now), id(buffer)
-        if key not in self._bindings:
-            self._bindings[key] = self._bind({**fixed, **now, **self._slots}, buffer)
-        try:
-            self._session.run_with_iobinding(self._bindings[key])
-        except Exception as error:
-            advice = "run `cnndsl selftest` on the spec"
-            raise run_failure(error, device, "a training step", advice) from error
-
-    def _bind(self, given: Mapping[str, Slot], buffer: _Buffer) -> Any:
-        binding = self._session.io_binding()
-        for spec in self._signature.inputs:
-            binding.bind_ortvalue_input(spec.name, given[spec.name].value)
-        for spec in self._signature.outputs:
-            slot = self.results.get(spec.name) or buffer.slot(
-                spec.name, self._shapes.get(spec.name)
-            )
-            binding.bind_ortvalue_output(spec.name, slot.value)
-        return binding

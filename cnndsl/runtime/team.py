@@ -40,6 +40,8 @@ class DataError(Exception):
 class Team:
     """A worker and, as far as there are any, the others.
 
+    ``lanes`` are how many things it computes at once, and on how many threads each of them.
+
     Args:
         plan: of the run.
         start: where the run begins.
@@ -66,12 +68,12 @@ class Team:
                 threads=threads,
                 workers=self._workers,
             )
-            self._part = self.train_step.samples
+            self._part, self.lanes = self.train_step.samples, self.train_step.lanes
         else:
             self.train_step = TrainStep(
                 plan.step, start.weights, start.state, device=plan.device, threads=threads
             )
-            self._part = 0, plan.batch
+            self._part, self.lanes = (0, plan.batch), (1, threads)
 
     # --- steps --------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from cnndsl.training.in_place import overwritable_states
 from cnndsl.training.signature import SKIPPED, Signature
 from cnndsl.training.step import Step
 
-__all__ = ["StepResult", "TrainStep", "beginning", "start_session", "twofold"]
+__all__ = ["StepResult", "TrainStep", "first_values", "start_session", "twofold"]
 
 _LARGE = 2**26
 """Bytes that a step makes in all, from which on memory that is kept for later is worth having.
@@ -99,7 +99,7 @@ class TrainStep:
         # The results come to the host wherever the step runs.
         self._results = slots_of(HostMemory(), signature.outputs_of("loss", "metric", "skipped"))
 
-        given = beginning(signature.weights, signature, weights, state)
+        given = first_values(signature.weights, signature, weights, state)
         slots = {name: self._memory.slot(array) for name, array in given.items()}
         self._now = {name: slots.pop(name) for name in signature.next_names}
         self._fixed = slots
@@ -194,7 +194,7 @@ def twofold(step: Step, device: Device) -> Iterable[str]:
     return (name for name in signature.next_names if name not in alone)
 
 
-def beginning(
+def first_values(
     taken: Mapping[str, tuple[int, ...]],
     signature: Signature,
     weights: Mapping[str, Array],

@@ -26,11 +26,19 @@ from cnndsl.runtime.logs.listeners import logs_named
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.plan import TrainingRequest
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
+from cnndsl.typecheck.spans import setting_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["NOBODY", "Training", "TrainingOptions", "default_folder", "training_request"]
+__all__ = [
+    "NOBODY",
+    "Training",
+    "TrainingOptions",
+    "default_folder",
+    "says_shards",
+    "training_request",
+]
 
 Place: TypeAlias = "str | os.PathLike[str]"
 
@@ -227,6 +235,12 @@ def training_request(
         logs=logs,
         workers=options.get("workers", ALONE),
     )
+
+
+def says_shards(network: TypedNetwork, options: TrainingOptions) -> bool:
+    """Whether the spec or the caller says in how many shards a batch is computed."""
+    said = any(one.startswith("train.shards") for one in options.get("settings", ()))
+    return said or any(True for _ in setting_labels(network.network, "shards"))
 
 
 def _settings(options: TrainingOptions) -> list[str]:

@@ -46,6 +46,7 @@ from cnndsl.training.interface import (
     updates_of,
 )
 from cnndsl.training.loss_scale import Gate, LossScale
+from cnndsl.training.metrics import Metric
 from cnndsl.training.shards import Shard, shard_of
 from cnndsl.training.signature import SCALE, Array, Signature, gradient_name, share_name
 from cnndsl.training.step import Step, build_step
@@ -234,9 +235,19 @@ def _share_step(
     outputs = {**share_outputs(backward, shard), **gradient_outputs(backward)}
     return GradientStep(
         model_of(f"{typed.name} gradient step of a shard", graph, target, inputs, outputs, host),
-        Signature(graph.batch, tuple(inputs), tuple(outputs), metrics_of(backward)),
+        Signature(graph.batch, tuple(inputs), tuple(outputs), _whole_metrics(backward, shard)),
         host=host,
     )
+
+
+def _whole_metrics(backward: BackwardPass, shard: Shard) -> dict[str, Metric]:
+    """What is measured of each head of the whole batch."""
+    return {
+        output: dataclasses.replace(one, count=one.count * shard.batch // shard.size)
+        if one.measure == "accuracy"
+        else one
+        for output, one in metrics_of(backward).items()
+    }
 
 
 def _update_step(

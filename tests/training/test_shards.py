@@ -35,6 +35,10 @@ train { optimizer sgd lr 0.1 momentum 0.9
  clip 1.0 }
 """
 STATISTICS = CHANCE.replace("relu ->", "batchnorm -> relu ->")
+PRODUCTS = """input 1x20x20
+flatten -> dense 120 -> tanh -> dense 84 -> tanh -> dense 10 -> softmax
+train { optimizer sgd lr 0.1 momentum 0.9 }
+"""
 DRAWN = """input 1x9x9
 conv 4@3 -> droppath 0.3 -> spatialdropout 0.3 -> alphadropout 0.1 -> flatten -> dense 10 -> softmax
 train { optimizer adam }
@@ -144,6 +148,20 @@ def test_any_number_of_workers_gives_the_same_bits(
         assert {digest(one) for one in trained(text, batch, shards, count)} == {digest(alone)}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_threads_changes_no_bit(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products of these sizes have other bits on two threads than on one."""
+    monkeypatch.setattr("cnndsl.runtime.start.processors", lambda: 8)
+    found = {
+        digest(one)
+        for threads in (1, 2, 3, 8)
+        for one in trained(PRODUCTS, 64, 4, workers, steps=2, threads=threads)
+    }
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("text", [CHANCE, DRAWN])
 @pytest.mark.parametrize(("batch", "shards"), [(16, 4), (17, 6), (3, 3)])
 def test_shards_draw_what_the_whole_batch_draws(text: str, batch: int, shards: int) -> None:
@@ -155,6 +173,14 @@ def test_shards_draw_what_the_whole_batch_draws(text: str, batch: int, shards: i
         assert one.metrics == other.metrics
     for name, array in {**others, **states}.items():
         assert numpy.allclose({**weights, **state}[name], array, rtol=1e-4, atol=2e-6), name
+
+
+@pytest.mark.parametrize(("batch", "shards"), [(16, 4), (10, 4)])
+def test_metrics_are_those_of_the_whole_batch(batch: int, shards: int) -> None:
+    typed, recipe = network(CHANCE, batch, shards)
+    halves = build_shards(typed, recipe).gradients.values()
+    counts = [step.signature.metrics["output"].count for step in halves]
+    assert counts == [batch] * len(counts)
 
 
 def test_one_shard_is_the_fused_step() -> None:
