@@ -283,16 +283,10 @@ class Network(NetworkFigures):
             TypeError: for an option that there is not, and what is no data.
             ValueError: where ``valid`` is no share between 0 and 1, or ``keep`` is below 1.
         """
-        from cnndsl.runtime.default_listener import default_listener
-        from cnndsl.runtime.sharing import shared
-        from cnndsl.runtime.training import NOBODY, Training, says_shards, training_request
-        from cnndsl.runtime.workers.agreement import agreed
-        from cnndsl.runtime.workers.environment import joined
+        from cnndsl.runtime.sharing import requested
+        from cnndsl.runtime.training import Training
 
-        workers = options.setdefault("workers", joined())
-        listener = (listener or default_listener()) if workers.worker.leads else NOBODY
-        request = agreed(workers, lambda: training_request(self._typed, data, listener, options))
-        request = shared(request, listener, shards_said=says_shards(self._typed, options))
+        request, listener = requested(self._typed, data, listener, options)
         outcome = pipeline.train(request, listener)
         return Training(
             folder=request.folder,

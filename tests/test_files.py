@@ -125,6 +125,9 @@ JUDGED = {
     "onnx.load(file, load_external_data=False)",
     "onnx.load(str(optimized), load_external_data=False)",  # ONNX Runtime has just written both
     "recording.read_bytes()",
+    "Path(f'/proc/{process}/stat').read_text(errors='replace')",  # the system's own
+    "os.open(os.devnull, os.O_WRONLY)",
+    "open(folder / _LOCK, 'a+b', buffering=0)",  # written, as below
     "file.read_text(encoding='utf-8-sig')",  # of a revision, in a folder of our own
     "Path(page.file.abs_src_path).read_text('utf-8-sig')",  # a page that MkDocs has read
     "open(name, 'wb')",  # into a folder of our own

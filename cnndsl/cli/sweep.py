@@ -247,7 +247,7 @@ def sweep(
 
 def _hands(workers: int | None) -> Hands | None:
     """The processes that MPI has started, this one among them; None where it has not."""
-    from cnndsl.runtime.workers.environment import started_as
+    from cnndsl.runtime.workers.started import started_as
 
     if started_as() is None:
         return None

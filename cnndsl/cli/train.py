@@ -21,7 +21,7 @@ from cnndsl.cli.options import (
     weights_option,
 )
 from cnndsl.cli.progress import duration, number, percent, watching
-from cnndsl.cli.workers import WORKERS, launched, team
+from cnndsl.cli.workers import WORKERS, alike, launched, team
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
@@ -231,14 +231,12 @@ def train(
     the curves are in DIR, from the first epoch on. Ctrl-C stops between two steps; --resume goes
     on there as if it had never stopped.
     """
-    from cnndsl.runtime.workers.agreement import agreed
-
     words = click.get_current_context().meta[_WORDS]
     again = _resuming(words)
     if (ended := launched("train", words, workers, restarts=restarts, again=again)) is not None:
         return ended
     with team(timeout) as others:
-        network = agreed(others, lambda: _network(spec, parameters))
+        network = alike(others, lambda: _network(spec, parameters))
         with watching(auto=device == "auto") as listener:
             training = network.train(
                 data,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 from typing_extensions import override
@@ -15,7 +15,9 @@ from cnndsl.diagnostics.words import count
 if TYPE_CHECKING:
     from cnndsl.runtime.workers.communicator import Communicator
 
-__all__ = ["WORKERS", "launched", "team"]
+__all__ = ["WORKERS", "alike", "launched", "team"]
+
+T = TypeVar("T")
 
 
 class _Workers(click.ParamType):  # type: ignore[type-arg]  # newer ones are generic
@@ -54,8 +56,8 @@ def launched(
     """
     if workers is None:
         return None
-    from cnndsl.runtime.workers.environment import started_as
     from cnndsl.runtime.workers.launcher import count_of, launch
+    from cnndsl.runtime.workers.started import started_as
 
     started, wanted = started_as(), count_of(workers)
     if started is None and wanted > 1:
@@ -77,14 +79,28 @@ def team(timeout: float) -> Iterator[Communicator]:
     Raises:
         UserError: CNN870 where several were started that cannot speak to each other.
     """
-    from cnndsl.runtime.workers.environment import joined, started_as
+    from cnndsl.runtime.workers.started import started_as
 
     if started_as() is None:
         from cnndsl.runtime.workers.communicator import ALONE
 
         yield ALONE
         return
+    from cnndsl.runtime.workers.environment import joined
     from cnndsl.runtime.workers.watchdog import watching
 
     with watching(joined(), timeout) as watched:
         yield watched
+
+
+def alike(workers: Communicator, work: Callable[[], T]) -> T:
+    """What every worker must be able to do; one by itself needs nothing of the others for it.
+
+    Raises:
+        CnndslError: in all of them where one fails.
+    """
+    if workers.worker.count == 1:
+        return work()
+    from cnndsl.runtime.workers.agreement import agreed
+
+    return agreed(workers, work)

@@ -4,27 +4,47 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from cnndsl.data.formats.memory import ArrayData
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
+from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.elaborate.overrides import override
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.checkpoint import choose_checkpoint, stored_fact
+from cnndsl.runtime.default_listener import default_listener
 from cnndsl.runtime.events import Listener
 from cnndsl.runtime.plan import TrainingRequest
-from cnndsl.runtime.workers.agreement import led
-from cnndsl.runtime.workers.environment import device_of, threads_each
+from cnndsl.runtime.training import NOBODY, Place, TrainingOptions, says_shards, training_request
+from cnndsl.runtime.workers.agreement import agreed, led
+from cnndsl.runtime.workers.environment import device_of, joined, threads_each
 
-__all__ = ["shared"]
+__all__ = ["requested"]
 
 
-def shared(request: TrainingRequest, listener: Listener, *, shards_said: bool) -> TrainingRequest:
+def requested(
+    network: TypedNetwork,
+    data: Place | ArrayData,
+    listener: Listener | None,
+    options: TrainingOptions,
+) -> tuple[TrainingRequest, Listener]:
+    """What is to be trained by this process, and who is told of it: of several, one tells.
+
+    Raises:
+        UserError: as :func:`~cnndsl.runtime.training.training_request` does, in all workers where
+            it does in one; CNN879 for more workers than shards.
+        TypeError, ValueError: as that does.
+    """
+    workers = options.setdefault("workers", joined())
+    told = (listener or default_listener()) if workers.worker.leads else NOBODY
+    request = agreed(workers, lambda: training_request(network, data, told, options))
+    return _shared(request, told, shards_said=says_shards(network, options)), told
+
+
+def _shared(request: TrainingRequest, listener: Listener, *, shards_said: bool) -> TrainingRequest:
     """A request as the worker that has it carries it out.
 
     Where nobody has ``shards_said``, there are as many as workers, or as the run has that is to
     go on: it is the same with any number of workers then.
-
-    Raises:
-        UserError: CNN879 for more workers than shards, CNN806 where there is no such checkpoint.
     """
     worker = request.workers.worker
     if not shards_said:

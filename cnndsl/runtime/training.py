@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOBODY",
+    "Place",
     "Training",
     "TrainingOptions",
     "default_folder",

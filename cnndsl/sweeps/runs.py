@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from typing_extensions import override
 
@@ -20,7 +20,7 @@ from cnndsl import pipeline
 from cnndsl.diagnostics.model import CnndslError, UserError
 from cnndsl.diagnostics.render import render_error
 from cnndsl.elaborate.network import TypedNetwork
-from cnndsl.files import read_regular
+from cnndsl.files import open_regular, read_regular
 from cnndsl.graph.files import write_atomically
 from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
 from cnndsl.runtime.events import EpochRecord, Listener, Progress
@@ -215,7 +215,7 @@ def _key(task: Task, facts: Mapping[str, Any]) -> str:
 
 def _checksum(path: str | os.PathLike[str]) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with open_regular(path) as file:
+            return hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
     except OSError:
         return ""  # Training says what is wrong with it.

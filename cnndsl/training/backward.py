@@ -17,8 +17,7 @@ from cnndsl.layers.lowering import LoweringContext
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.training.graph import StepGraph
 from cnndsl.training.loss_scale import LossScale
-from cnndsl.training.losses import emit_loss, labels_type
-from cnndsl.training.metrics import Metric, emit_metric
+from cnndsl.training.metrics import Metric, emit_loss, emit_metric, labels_type
 from cnndsl.training.shards import Shard
 from cnndsl.training.signature import LABELS, LOSS, RESERVED
 from cnndsl.typecheck.heads import Head, head_positions, heads_of

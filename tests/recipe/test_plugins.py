@@ -22,7 +22,7 @@ from cnndsl.graph.builder import GraphBuilder
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
 from cnndsl.recipe.recipe import VARIANTS, Recipe
 from cnndsl.resources import docs
-from cnndsl.training.losses import emit_loss
+from cnndsl.training.metrics import emit_loss
 from cnndsl.training.optimizers import Parameter, emit_updates
 from cnndsl.training.schedules import rate
 

@@ -22,8 +22,7 @@ from cnndsl.recipe.losses.hinge import Hinge
 from cnndsl.recipe.losses.huber import Huber
 from cnndsl.recipe.losses.mae import MeanAbsoluteError
 from cnndsl.recipe.losses.mse import MeanSquaredError
-from cnndsl.training.losses import emit_loss, labels_type
-from cnndsl.training.metrics import emit_metric, measure_of
+from cnndsl.training.metrics import emit_loss, emit_metric, labels_type, measure_of
 
 FLOAT, DOUBLE = onnx_ir.DataType.FLOAT, onnx_ir.DataType.DOUBLE
 

@@ -14,7 +14,8 @@ from cnndsl.limits import processors
 from cnndsl.runtime.device import Driver, Trial
 from cnndsl.runtime.workers import environment
 from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
-from cnndsl.runtime.workers.environment import Start, device_of, joined, started_as, threads_each
+from cnndsl.runtime.workers.environment import device_of, joined, threads_each
+from cnndsl.runtime.workers.started import Start, started_as
 from cnndsl.runtime.workers.threads import together
 
 STARTED = {

@@ -20,7 +20,7 @@ from training_data import write_picture
 from training_runs import results
 
 from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
-from cnndsl.runtime.workers.launcher import find_mpiexec
+from cnndsl.runtime.workers.job import find_mpiexec
 
 DEADLINE = 120
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from typing_extensions import override
 
-from cnndsl.data.sources import Array
 from cnndsl.training.shards import Span
+
+if TYPE_CHECKING:
+    from cnndsl.data.sources import Array
 
 __all__ = ["ALONE", "Alone", "Communicator", "Worker"]
 

@@ -1,8 +1,6 @@
 """Finds out from the environment which workers this process is one of, and what is its share.
 
-Whatever starts processes for MPI tells each of them its number and how many there are. Where
-nothing does, MPI is not even loaded. A shell within an allocation of SLURM is no worker: it knows
-how many tasks there may be (``SLURM_NTASKS``), but only a step has tasks.
+Where nothing has started several, MPI is not even loaded.
 """
 
 from __future__ import annotations
@@ -13,8 +11,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -25,54 +21,13 @@ from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers import control
 from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
 from cnndsl.runtime.workers.quota import time_quota
+from cnndsl.runtime.workers.started import Start, started_as
 
-__all__ = [
-    "Start",
-    "device_of",
-    "joined",
-    "library_name",
-    "mpi_library",
-    "started_as",
-    "threads_each",
-]
+__all__ = ["device_of", "joined", "library_name", "mpi_library", "threads_each"]
 
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """How this process was started: ``by`` what, and as which of how many."""
-
-    by: str
-    rank: int
-    count: int
-
-
-# fmt: off
-_STARTERS = (
-    ("mpiexec", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
-    ("mpiexec", "PMI_RANK", "PMI_SIZE"),                          # MPICH, Intel, Microsoft, Cray
-    ("mpirun_rsh", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"), # MVAPICH
-    ("srun", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
-    ("flux run", "FLUX_TASK_RANK", "FLUX_JOB_SIZE"),
-)
-# fmt: on
-"""What starts workers, and the variables by which it tells each its number and their count."""
 
 _PATIENCE = 3.0
 """Seconds for which others wait until the first has said what is wrong with all."""
-
-
-def started_as(environment: Mapping[str, str] = os.environ) -> Start | None:
-    """Which of several processes this one is; None where it was started by itself.
-
-    >>> started_as({"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "4"})
-    Start(by='mpiexec', rank=1, count=4)
-    >>> started_as({"SLURM_NTASKS": "64", "SLURM_PROCID": "0"})
-    """
-    for by, rank, count in _STARTERS:
-        numbers = environment.get(rank, ""), environment.get(count, "")
-        if all(number.isdecimal() for number in numbers) and int(numbers[1]) > 1:
-            return Start(by, int(numbers[0]), int(numbers[1]))
-    return None
 
 
 def joined() -> Communicator:
