@@ -95,7 +95,6 @@ class ExpandedRecipeJson(TypedDict):
     weight_decay: dict[str, Plain]
     clip: float | None
     batch: int
-    shards: int
     epochs: int
     seed: int | None
     early_stop: int | None
@@ -105,6 +104,7 @@ class ExpandedRecipeJson(TypedDict):
     freeze: list[str]
     lr_factors: list[ExpandedLabelJson]
     max_norms: list[ExpandedLabelJson]
+    shards: NotRequired[int]
     loss_weight: NotRequired[float]
     heads: NotRequired[list[ExpandedLossJson]]
 

@@ -241,7 +241,6 @@ class Recipe:
             "weight_decay": self.weight_decay.model_dump(mode="json"),
             "clip": self.clip,
             "batch": self.batch,
-            "shards": self.shards,
             "epochs": self.epochs,
             "seed": self.seed,
             "early_stop": self.early_stop,
@@ -251,12 +250,14 @@ class Recipe:
             "freeze": list(self.freeze),
             "lr_factors": [factor.model_dump(mode="json") for factor in self.lr_factors],
             "max_norms": [norm.model_dump(mode="json") for norm in self.max_norms],
-            **self._heads_json(),
+            **self._further_json(),
         }
 
-    def _heads_json(self) -> dict[str, object]:
-        """What a recipe with a single loss of weight 1 does not have."""
+    def _further_json(self) -> dict[str, object]:
+        """What a recipe in one shard, with a single loss of weight 1, does not have."""
         found: dict[str, object] = {}
+        if self.shards != 1:
+            found["shards"] = self.shards
         if self.loss_weight != 1:
             found["loss_weight"] = self.loss_weight
         if self.heads:

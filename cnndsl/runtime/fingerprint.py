@@ -31,8 +31,8 @@ TRAINING_DATA = "the fingerprint of the training data"
 VALIDATION_DATA = "the fingerprint of the validation data"
 
 
-_BEFORE = {"train.precision": "float32", "train.shards": 1}
-"""What was so before it could be otherwise: older checkpoints do not say it."""
+_UNSAID = {"train.precision": "float32", "train.shards": 1}
+"""What is so where nothing says it: older checkpoints know of nothing else."""
 
 
 class OtherRunError(UserError):
@@ -81,7 +81,7 @@ def same_run(
     """
     notes: list[str] = []
     for name in dict.fromkeys((*wanted, *stored)):
-        old, new = stored.get(name, _BEFORE.get(name)), wanted.get(name)
+        old, new = (facts.get(name, _UNSAID.get(name)) for facts in (stored, wanted))
         if old == new or name in allowed:
             continue
         if isinstance(old, str) and isinstance(new, str) and name == "the spec":
