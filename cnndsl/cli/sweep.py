@@ -54,10 +54,8 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
 @click.command(
     epilog=(
         "\b\nExample:"
-        "\n  cnndsl sweep lenet5 --data digits --valid 0.2 --epochs 1"
-        " --set train.batch=32,128"
-        "\n  cnndsl sweep lenet5 --data digits --valid 0.2 --epochs 1 --sample 2"
-        " --set 'train.optimizer.lr=0.001..0.1 log' --out drawn"
+        "\n  cnndsl sweep lenet5 --data digits --epochs 1 --set train.batch=32,128"
+        "\n  cnndsl sweep lenet5 --data digits --epochs 1 --sample 2 --set train.batch=16..64"
     )
 )
 @click.argument("spec", shell_complete=complete_specs)
