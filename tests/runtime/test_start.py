@@ -89,6 +89,13 @@ def test_training_plans_no_memory_and_keeps_layouts(runtime: Runtime) -> None:
     assert "disabled_optimizers" not in runtime.asked
 
 
+def test_threads_wait_no_longer_than_their_session_has_its_turn(runtime: Runtime) -> None:
+    start(b"", CPU, replace(TRAINING, takes_turns=True))
+    assert runtime.options.entries == {"session.force_spinning_stop": "1"}
+    start(b"", CPU, replace(TRAINING, spins=False))
+    assert runtime.options.entries == {"session.intra_op.allow_spinning": "0"}
+
+
 def test_a_session_on_another_device_is_no_session(runtime: Runtime) -> None:
     runtime.placed = CPU
     with pytest.raises(MisplacedError, match="the session got CPUExecutionProvider instead"):
