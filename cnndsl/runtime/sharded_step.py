@@ -220,9 +220,10 @@ class ShardedTrainStep:
         return buffer
 
     def _add_all(self, parts: Mapping[Span, Buffer]) -> None:
-        for pick in ("shares", "shown"):
-            arrays = {node: getattr(buffer, pick) for node, buffer in parts.items()}
-            self.workers.sum(arrays, self._whole, getattr(self._total, pick))
+        shares = {node: buffer.shares for node, buffer in parts.items()}
+        shown = {node: buffer.shown for node, buffer in parts.items()}
+        total = self._total
+        self.workers.sum(shares, self._whole, total.shares, (shown, total.shown))
 
     def _update(self, lr: float, number: int) -> StepResult:
         shown, (stop, failed) = self._total.shown, self._total.flags
