@@ -8,6 +8,7 @@ import os
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,9 +127,15 @@ class Launched:
         self.process.kill()
         self.process.wait()
         self._folder.cleanup()
+        for shared in self._shared():
+            shutil.rmtree(shared, ignore_errors=True)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()
+
+    def _shared(self) -> list[Path]:
+        """What the job keeps in memory."""
+        return list(Path("/dev/shm").glob(f"cnndsl-{self.process.pid}-*"))
 
     def left(self) -> list[int]:
         """The processes that are still there, the launcher too."""
@@ -166,7 +173,7 @@ class Launched:
             time.sleep(0.05)
         if self._is_ours:
             assert os.listdir(self._folder.name) == []
-            assert list(Path("/dev/shm").glob(f"cnndsl-{self.process.pid}-*")) == []
+            assert self._shared() == []
         return self.process.returncode, self.said + (out or b"").decode(), err.decode()
 
 

@@ -91,6 +91,16 @@ def asleep(workers: Watched) -> int:
     return 0
 
 
+def starting(workers: Watched) -> int:
+    """All do something that is not training yet."""
+    say("ready")
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        time.sleep(0.02)
+        workers.progress()
+    return 0
+
+
 def own_error(workers: Watched) -> int:
     """Only worker 1 fails."""
     if workers.worker.rank == 1:
@@ -120,7 +130,17 @@ def late_error(workers: Watched) -> int:
 
 WATCHED = {
     one.__name__: one
-    for one in (stopped, hangs, slow, asleep, own_error, own_mistake, same_error, late_error)
+    for one in (
+        stopped,
+        hangs,
+        slow,
+        asleep,
+        starting,
+        own_error,
+        own_mistake,
+        same_error,
+        late_error,
+    )
 }
 
 

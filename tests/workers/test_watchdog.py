@@ -56,6 +56,14 @@ def test_seconds_in_which_all_were_stopped_count_for_nothing() -> None:
         assert set(workers) < set(job.left())
 
 
+def test_workers_that_do_not_train_yet_end_when_they_are_asked_to() -> None:
+    with Launched(2, "starting", "30", "30", restarts=1) as job:
+        job.wait_for("ready", 2)
+        job.process.send_signal(signal.SIGINT)
+        status, _, err = job.end()
+    assert (status, err) == (130, "interrupted\n")
+
+
 def test_an_error_that_one_has_ends_all() -> None:
     with Launched(3, "own_error", "30", "30", restarts=1) as job:
         status, _, err = job.end()
