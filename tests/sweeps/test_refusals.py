@@ -66,6 +66,14 @@ def test_points_that_are_one_are_refused(tmp_path: Path) -> None:
     assert "`optimizer=adam` and `optimizer=adam lr 0.001`" in error.message
 
 
+def test_a_parameter_that_nothing_reads_makes_no_points(tmp_path: Path) -> None:
+    spec = SPEC.replace("param width", "param unread = 1\nparam width")
+    error = nothing_trained(tmp_path / "s", spec=spec, params={"unread": "1,2"}, settings={})
+    assert isinstance(error, UserError)
+    assert error.code == "CNN883"
+    assert error.message.startswith("`unread=1` and `unread=2` are one and the same")
+
+
 @pytest.mark.parametrize(
     ("changes", "message", "help"),
     [

@@ -140,6 +140,8 @@ def test_the_table_is_sorted_by_what_is_asked_for(tmp_path: Path) -> None:
     found = swept(tmp_path / "mae", measure="mae", **asked)
     means = [row.spreads["mae"].mean for row in found.rows]
     assert means == sorted(means)
+    weights = {"train.loss": "mse,mse weight 0.5"}
+    assert swept(tmp_path / "weights", settings=weights, **asked).measure == "mae"
     losses = {"train.loss": "mse,mae"}
     assert swept(tmp_path / "two", settings=losses, **asked).measure == "mae"
     message = "the points cannot be sorted by `accuracy`, which is not measured"
