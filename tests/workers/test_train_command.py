@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,4 +253,29 @@ def test_restarts_go_on_by_themselves(place: Path) -> None:
         os.kill(workers_of(process)[0], signal.SIGKILL)
         _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, err
+    assert digest(place / "cut") == digest(place / "whole")
+
+
+@pytest.mark.slow
+def test_twenty_kills_of_any_worker_change_no_bit(place: Path) -> None:
+    """At any moment, from the start of the processes to their end, and on with another number."""
+    epochs = ("--epochs", "60")
+    assert ran(place, words("whole", 1, *epochs))[0] == 0
+    picker, kills, before = random.Random(1), 0, 0
+    while kills < 20:
+        count = picker.choice([number for number in (2, 3, 4) if number != before])
+        before = count
+        with running(place, words("cut", count, *epochs, "--resume")) as process:
+            time.sleep(picker.uniform(1, 5))
+            if process.poll() is None and (found := workers_of(process)):
+                os.kill(picker.choice(found), signal.SIGKILL)
+                kills += 1
+            _, err = process.communicate(timeout=DEADLINE)
+        # One that is killed before it has joined the others is one that could not be started.
+        assert process.returncode in (0, 75) or "error[CNN871]" in err, err
+        if process.returncode == 0 and kills < 20:  # it was over: begin anew
+            assert digest(place / "cut") == digest(place / "whole")
+            shutil.rmtree(place / "cut")
+    status, _, err = ran(place, words("cut", 1, *epochs, "--resume"))
+    assert status == 0, err
     assert digest(place / "cut") == digest(place / "whole")
