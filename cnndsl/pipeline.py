@@ -353,14 +353,14 @@ def train(request: TrainingRequest, listener: Listener) -> Outcome:
         UserError: as ``opened_run``, ``choose``, ``build_step`` and ``prepare`` do.
     """
     from cnndsl.runtime.device import choose
-    from cnndsl.runtime.plan import prepare, step_of
+    from cnndsl.runtime.plan import prepare
     from cnndsl.runtime.trainer import opened_run
-    from cnndsl.runtime.tuning import form_for
+    from cnndsl.runtime.tuned_step import step_on
     from cnndsl.runtime.workers.agreement import agreed
 
     def plan() -> Plan:
         device = choose(request.device).name
-        step = step_of(request, **form_for(request, device))
+        step = step_on(request, device)
         return prepare(request, device, step, answering(request.network))
 
     with ExitStack() as stack:

@@ -26,7 +26,7 @@ from cnndsl.runtime.start import CPU, TRAINING, start
 from cnndsl.training.host.candidates import candidates, inputs_of
 from cnndsl.training.host.kernels import Host, Part
 
-__all__ = ["CHOICES", "Tuning", "form_for", "keep_choices"]
+__all__ = ["CHOICES", "Tuning", "choices_of", "form_by", "form_for", "keep_choices"]
 
 CHOICES = "convolutions.json"
 
@@ -119,6 +119,20 @@ def form_for(request: TrainingRequest, device: str) -> Form:
     if form["host"] is None or not (known or request.tune):
         return form
     judge = Tuning(form["host"].block, known, times=request.tune, threads=request.threads)
+    return Form(target="host", host=replace(form["host"], judge=judge))
+
+
+def choices_of(host: Host | None) -> dict[str, bool] | None:
+    """The choices that a step was built by; None where all of them were the rule's."""
+    return host.judge.choices if host is not None and isinstance(host.judge, Tuning) else None
+
+
+def form_by(choices: Mapping[str, bool] | None, device: str) -> Form:
+    """The target of a run whose choices have been made: nothing is timed."""
+    form = form_on(device)
+    if form["host"] is None or choices is None:
+        return form
+    judge = Tuning(form["host"].block, choices, times=False)
     return Form(target="host", host=replace(form["host"], judge=judge))
 
 

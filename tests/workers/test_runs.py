@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +10,30 @@ from typing import Any
 
 import numpy
 import pytest
-from training_runs import SGD, Recorder, interrupted_at, network, refused, request, results, stripes
+from training_runs import (
+    BODY,
+    SGD,
+    Recorder,
+    interrupted_at,
+    network,
+    refused,
+    request,
+    results,
+    stripes,
+)
 
 from cnndsl import pipeline
 from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime import host
 from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint, write_checkpoint
 from cnndsl.runtime.events import Listener, Outcome
 from cnndsl.runtime.plan import TrainingRequest
+from cnndsl.runtime.tuned_step import step_on
+from cnndsl.runtime.tuning import Tuning
 from cnndsl.runtime.workers.communicator import Communicator
 from cnndsl.runtime.workers.threads import together
+from cnndsl.training.host import Host
+from cnndsl.training.passes import blocking
 
 CHANCE = f"{SGD}; augment noise 0.1; augment flip; schedule cosine"
 
@@ -230,3 +246,24 @@ def test_a_run_in_shards_looks_into_the_network(tmp_path: Path) -> None:
     train_with(replace(wanted, folder=tmp_path / "b"), 3, [leading])
     assert any("times its size" in note for note in alone.notes)
     assert alone.notes == leading.notes
+
+
+def test_the_worker_that_leads_chooses_forms_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them would time them otherwise; here everyone's clock says something else."""
+    monkeypatch.setattr(blocking, "is_near", lambda g, block: True)
+    monkeypatch.setattr(host, "found_host", lambda: Host(16))
+    picker = random.Random(0)
+    monkeypatch.setattr(Tuning, "_is_faster", lambda *_: picker.random() < 0.5)
+    typed = network(f"{CHANCE}; shards 4", BODY.replace("conv 3@", "conv 32@"))
+    built: list[str] = []
+
+    def work(others: Communicator) -> None:
+        wanted = request(tmp_path / "run", network=typed, tune=True, workers=others)
+        built.append(str(step_on(wanted, "cpu").host))
+
+    together(3, work)
+    assert len(built) == 3
+    assert len(set(built)) == 1
+    assert "0 forms" not in built[0]
