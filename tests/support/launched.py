@@ -72,7 +72,7 @@ class Launched:
     """A launcher and its workers, known by a word in their environment.
 
     With ``bare``, the launcher is MPI's own, as whoever has a cluster calls it; with ``script``,
-    what that starts is a script that starts the worker.
+    what that starts is a script that starts the worker; with ``closed``, nothing is printed.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Launched:
         program: Path = PROGRAM,
         bare: bool = False,
         script: bool = False,
+        closed: bool = False,
     ) -> None:
         self.word = f"CNNDSL_TEST={os.getpid()}.{time.monotonic_ns()}"
         name, _, value = self.word.partition("=")
@@ -99,6 +100,8 @@ class Launched:
         if not bare:
             launcher = _LAUNCHER.format(program=str(program))
             command = [sys.executable, "-c", launcher, str(workers), str(restarts), *words]
+        if closed:
+            command = ["/bin/sh", "-c", f"exec {shlex.join(command)} >&-"]
         own = {"TMPDIR": self._folder.name, name: value}
         if bare:
             own["OMPI_MCA_btl_sm_backing_directory"] = self._folder.name

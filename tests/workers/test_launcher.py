@@ -59,6 +59,13 @@ def test_they_print_on_the_terminal_that_the_launcher_has() -> None:
     assert "False True False" in said
 
 
+def test_closed_output_is_no_output() -> None:
+    # The number of what is closed is the next file's that the launcher opens.
+    with Launched(2, "streams", closed=True) as job:
+        status, out, err = job.end()
+    assert (status, out, err) == (0, "", "to the other\n")
+
+
 def test_the_user_s_own_error_is_told_once_and_nothing_is_started_again() -> None:
     with Launched(2, "fail", restarts=3) as job:
         status, _, err = job.end()

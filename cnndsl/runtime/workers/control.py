@@ -182,16 +182,15 @@ class Control:
 
 
 def _give_streams(line: socket.socket, streams: tuple[int, int]) -> None:
-    given = {number: one for number, one in zip(_STREAMS, streams, strict=True) if _is_open(one)}
-    socket.send_fds(line, [bytes([sum(given)])], list(given.values()))
-
-
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
+    # Where the caller has closed standard output, its number is another file's by now.
+    closed = {
+        number
+        for number, stream in zip(_STREAMS, (sys.__stdout__, sys.__stderr__), strict=True)
+        if stream is None
+    }
+    with open(os.devnull, "wb") as nothing:
+        given = [nothing.fileno() if one in closed else one for one in streams]
+        socket.send_fds(line, [bytes([sum(_STREAMS)])], given)
 
 
 @contextlib.contextmanager
