@@ -159,6 +159,9 @@ class Report:
 class CnndslError(Exception):
     """What cnndsl raises for anything a user can mend."""
 
+    is_shared = False
+    """Whether all of several workers have it, so that they end together."""
+
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show of it: the message in colour.
 
@@ -199,7 +202,9 @@ class UserError(CnndslError):
     def amended(self, help: str | None = None, notes: Iterable[str] = ()) -> Self:
         """The same error with another help, and with further notes."""
         help = self.help if help is None else help
-        return type(self)(self.code, self.message, (*self.notes, *notes), help)
+        error = type(self)(self.code, self.message, (*self.notes, *notes), help)
+        error.is_shared = self.is_shared
+        return error
 
     @override
     def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:

@@ -20,7 +20,7 @@ from cnndsl.runtime.interrupt import Interrupt
 from cnndsl.runtime.plan import Plan
 from cnndsl.runtime.sharded_step import PeerError, ShardedTrainStep
 from cnndsl.runtime.train_step import StepResult, TrainStep
-from cnndsl.runtime.workers.agreement import agree
+from cnndsl.runtime.workers.agreement import agree, shared
 from cnndsl.training.split import ShardedStep
 
 __all__ = ["DataError", "Team"]
@@ -210,5 +210,5 @@ class Team:
             except (UserError, Stopped) as own:
                 error = own
         if (told := self._workers.broadcast(error)) is not None:
-            raise told
+            raise shared(told)
         return found

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from cnndsl.cli.errors import exit_code_of, report
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.interrupt import interruptible
+from cnndsl.runtime.workers.agreement import agree
 from cnndsl.runtime.workers.communicator import Communicator
 from cnndsl.runtime.workers.environment import joined, threads_each
 from cnndsl.runtime.workers.watchdog import Watched, watching
 
 DEADLINE = 40.0
+GRACE = 3.0
+"""Seconds in which all end that have an error of their own."""
 
 
 def say(*words: object, stream: int = 1) -> None:
@@ -121,6 +124,18 @@ def same_error(workers: Watched) -> int:
     raise UserError("CNN603", f"what worker {workers.worker.rank} says", help="make room")
 
 
+def saved_error(workers: Watched) -> int:
+    """All have an error that they know to have, and the one that leads saves before it goes."""
+    try:
+        agree(workers, UserError("CNN603", f"what worker {workers.worker.rank} says"))
+    except UserError:
+        if workers.worker.leads:
+            time.sleep(GRACE + 3)
+            say("saved")
+        raise
+    return 0
+
+
 def late_error(workers: Watched) -> int:
     """All are done but the last, which fails."""
     if workers.worker.rank == workers.worker.count - 1:
@@ -139,6 +154,7 @@ WATCHED = {
         own_error,
         own_mistake,
         same_error,
+        saved_error,
         late_error,
     )
 }

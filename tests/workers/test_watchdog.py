@@ -85,6 +85,13 @@ def test_an_error_that_all_have_is_said_once() -> None:
     assert err == "error[CNN603]: what worker 0 says\n  = help: make room\n"
 
 
+def test_workers_that_share_an_error_wait_until_the_first_has_saved() -> None:
+    with Launched(3, "saved_error", "30", "30") as job:
+        status, out, err = job.end()
+    assert (status, err) == (1, "error[CNN603]: what worker 0 says\n")
+    assert out.endswith("saved\n")
+
+
 def test_an_error_at_the_very_end_is_said() -> None:
     with Launched(3, "late_error", "30", "30") as job:
         status, _, err = job.end()

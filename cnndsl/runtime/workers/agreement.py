@@ -8,9 +8,10 @@ from typing import TypeVar
 from cnndsl.diagnostics.model import CnndslError, UserError
 from cnndsl.runtime.workers.communicator import Communicator
 
-__all__ = ["agree", "agreed", "led"]
+__all__ = ["agree", "agreed", "led", "shared"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
 
 
 def agreed(workers: Communicator, work: Callable[[], T]) -> T:
@@ -43,10 +44,10 @@ def agree(workers: Communicator, error: CnndslError | None) -> None:
     said = error if isinstance(error, UserError) or error is None else _in_short(error)
     known = workers.gather((workers.worker, said))
     if error is not None and workers.worker.leads:
-        raise error
+        raise shared(error)
     for worker, one in known:
         if one is not None:
-            raise one if worker.leads else one.amended(notes=[f"{worker} says so"])
+            raise shared(one if worker.leads else one.amended(notes=[f"{worker} says so"]))
 
 
 def _in_short(error: CnndslError) -> UserError:
@@ -71,5 +72,12 @@ def led(workers: Communicator, work: Callable[[], T]) -> T:
             failed = error
     found, failed = workers.broadcast((found, failed))
     if failed is not None:
-        raise failed
+        raise shared(failed)
     return found[0]
+
+
+def shared(error: E) -> E:
+    """An error that all workers have, as such."""
+    if isinstance(error, CnndslError):
+        error.is_shared = True
+    return error

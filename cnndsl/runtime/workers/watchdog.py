@@ -242,7 +242,8 @@ class _Watchdog:
         Raises:
             SystemExit: where another worker says it.
         """
-        failed = self._meet(failed=True, patience=_GRACE)
+        waits = isinstance(error, CnndslError) and error.is_shared
+        failed = self._meet(failed=True, patience=None if waits else _GRACE)
         status = _status_of(error)
         if failed is None:
             self._leave_alone(status)
