@@ -99,7 +99,7 @@ class ShardedStep:
         """All the graphs, the update last; where shards differ, a file's name has their size."""
         several = len(self.gradients) > 1
         halves = (
-            dataclasses.replace(one, suffix=f".gradient{size}.onnx") if several else one
+            dataclasses.replace(one, suffix=f".gradient-{size}.onnx") if several else one
             for size, one in self.gradients.items()
         )
         return (*halves, self.update)

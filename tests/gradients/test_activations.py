@@ -47,7 +47,9 @@ class Door:
     ) -> Sequence[onnx_ir.Value]:
         return self.emit.composite(name, body, *inputs, **given)
 
-    def uniform(self, like: onnx_ir.Value | tuple[int, ...]) -> onnx_ir.Value:
+    def uniform(
+        self, like: onnx_ir.Value | tuple[int, ...], *, by_sample: bool = True
+    ) -> onnx_ir.Value:
         dims = like if isinstance(like, tuple) else dims_of(like)
         drawn = numpy.random.default_rng(len(dims)).random(dims)
         return constant_like(self.emit, drawn, self.like)

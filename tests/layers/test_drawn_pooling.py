@@ -152,7 +152,7 @@ class Fixed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.graph, name)
 
-    def uniform(self, like: Any) -> Any:
+    def uniform(self, like: Any, *, by_sample: bool = True) -> Any:
         return self.graph.constant(self.numbers)
 
 
