@@ -43,10 +43,7 @@ def callers(function: str) -> set[str]:
         ("export_training", {"pipeline.py"}),
         ("starting_weights", {"graph/starting_weights.py"}),
         ("beginning", {"pipeline.py", "inspection.py"}),
-        (
-            "canonical_text",
-            {"pipeline.py", "api.py", "importers/weights/bringing.py", "sweeps/plan.py"},
-        ),
+        ("canonical_text", {"pipeline.py", "api.py", "importers/weights/bringing.py"}),
         ("InferenceSession", {"runtime/start.py"}),
         ("SessionOptions", {"runtime/start.py"}),
     ],
