@@ -128,6 +128,7 @@ JUDGED = {
     "Path(f'/proc/{process}/stat').read_text(errors='replace')",  # the system's own
     "os.open(os.devnull, os.O_WRONLY)",
     "open(os.devnull, 'wb')",
+    "file.read_text(errors='replace')",  # a control group's, of the system
     "open(folder / _LOCK, 'a+b', buffering=0)",  # written, as below
     "file.read_text(encoding='utf-8-sig')",  # of a revision, in a folder of our own
     "Path(page.file.abs_src_path).read_text('utf-8-sig')",  # a page that MkDocs has read
