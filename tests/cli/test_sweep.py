@@ -138,7 +138,7 @@ def started(*words: str) -> subprocess.Popen[str]:
     )
 
 
-LONG = ("--epochs", "15", "-D", "width=2,4", "--seeds", "2")
+LONG = ("--epochs", "60", "-D", "width=2,4", "--seeds", "2")
 
 
 def trained(folder: str) -> dict[str, object]:
@@ -155,7 +155,7 @@ def test_a_sweep_that_is_ended_goes_on_to_the_same_bits(sent: signal.Signals) ->
         assert process.stdout is not None
         for _ in range(2):  # the line at the start, and the first run's
             process.stdout.readline()
-        time.sleep(0.4)
+        time.sleep(0.1)
         process.send_signal(sent)
         _, errors = process.communicate(timeout=120)
     if sent is not signal.SIGKILL:
