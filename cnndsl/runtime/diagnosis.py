@@ -13,7 +13,6 @@ import numpy.typing
 from cnndsl.data.loader import Batch
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
-from cnndsl.frozen import replace
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.settings import PrecisionWord
 from cnndsl.runtime.device import target_of
@@ -68,7 +67,7 @@ class Examiner:
         self, typed: TypedNetwork, recipe: Recipe, batch: int, device: str, threads: int | None
     ) -> None:
         self._typed = typed
-        self._recipe = replace(recipe, shards=1)  # it looks into one of them
+        self._recipe = recipe
         self._batch = batch
         self._device = device
         self._threads = threads

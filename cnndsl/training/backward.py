@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import onnx_ir
 
 from cnndsl.autodiff.reverse import differentiate
 from cnndsl.autodiff.rules import Target, dims_of
-from cnndsl.diagnostics.model import UserError
+from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.graph.lower import Forward, lower_into
 from cnndsl.layers.base import Weight
@@ -23,7 +23,7 @@ from cnndsl.training.signature import LABELS, LOSS, RESERVED
 from cnndsl.typecheck.heads import Head, head_positions, heads_of
 from cnndsl.typecheck.recipe_checks import recipe_errors
 
-__all__ = ["BackwardPass", "Measured", "emit_backward"]
+__all__ = ["BackwardPass", "Measured", "demand_none", "emit_backward"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +77,7 @@ def emit_backward(
     Raises:
         UserError: as :func:`cnndsl.training.step.build_step` does.
     """
-    for problem in recipe_errors(typed, recipe, batch):
-        raise UserError(problem.code, problem.message, problem.notes, problem.help)
+    demand_none(recipe_errors(typed, recipe, batch))
     graph = StepGraph(batch, opset, recipe.precision, shard)
     _check_names(typed, graph)
     forward = _forward(typed, recipe, graph, chance)
@@ -102,6 +101,16 @@ def emit_backward(
         gradients={sought[weight]: gradients[weight] for weight in found},
         scale=scale,
     )
+
+
+def demand_none(problems: Iterable[Diagnostic]) -> None:
+    """Raise the first of some problems, where there is one.
+
+    Raises:
+        UserError: of its code.
+    """
+    for problem in problems:
+        raise UserError(problem.code, problem.message, problem.notes, problem.help)
 
 
 def _check_heads(typed: TypedNetwork, recipe: Recipe, forward: Forward) -> None:

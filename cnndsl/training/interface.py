@@ -112,9 +112,10 @@ def share_outputs(backward: BackwardPass, shard: Shard) -> Named:
     values += [("share", name, name, value) for name, value in followed.items()]
     for role, name, of, value in values:
         graph.enter(f"{name}/share")
-        counts = value.dtype is not None and value.dtype.is_integer()
-        share = graph.constant(1.0 if counts else shard.share)
-        share = graph.op("Identity", value) if counts else graph.op("Mul", value, share)
+        if value.dtype is not None and value.dtype.is_integer():  # a count is a sum already
+            share = graph.op("Identity", value)
+        else:
+            share = graph.op("Mul", value, graph.constant(shard.share))
         found[_named(role, share, share_name(name), of)] = share
     return found
 

@@ -20,13 +20,11 @@ from dataclasses import dataclass
 import onnx_ir
 
 from cnndsl.autodiff.rules import Target, dims_of
-from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
-from cnndsl.frozen import replace
 from cnndsl.graph.builder import DEFAULT_OPSET
 from cnndsl.graph.garbage_collection import uncollected
 from cnndsl.recipe.recipe import Recipe
-from cnndsl.training.backward import BackwardPass, emit_backward
+from cnndsl.training.backward import BackwardPass, demand_none, emit_backward
 from cnndsl.training.graph import StepGraph
 from cnndsl.training.host import Host
 from cnndsl.training.interface import (
@@ -158,17 +156,15 @@ def build_shards(
     """
     recipe = recipe or typed.network.recipe or Recipe()
     batch = batch or recipe.batch
-    for problem in shard_problems(typed, recipe, batch):
-        raise UserError(problem.code, problem.message, problem.notes, problem.help)
+    demand_none(shard_problems(typed, recipe, batch))
     gradients: dict[int, GradientStep] = {}
     for at in range(recipe.shards):
         shard = shard_of(at, batch, recipe.shards)
         if shard.size in gradients:
             continue
-        part = replace(recipe, batch=shard.size, shards=1)
-        backward = emit_backward(typed, part, shard.size, opset, target, shard=shard)
+        backward = emit_backward(typed, recipe, shard.size, opset, target, shard=shard)
         form = None if backward.graph.policy else host
-        gradients[shard.size] = _share_step(typed, backward, shard, target, form)
+        gradients[shard.size] = _gradient_step(typed, backward, target, form, shard)
     update = _update_step(typed, recipe, backward, target, shared=True)
     return ShardedStep(batch, recipe.shards, gradients, update)
 
@@ -196,46 +192,33 @@ def build_steps(
 
 
 def _gradient_step(
-    typed: TypedNetwork, backward: BackwardPass, target: Target, host: Host | None
+    typed: TypedNetwork,
+    backward: BackwardPass,
+    target: Target,
+    host: Host | None,
+    shard: Shard | None = None,
 ) -> GradientStep:
+    """The first half, of a whole batch or of a shard of one."""
     graph, weights = backward.graph, backward.forward.weights
-    gate = Gate(graph, backward.scale, backward.gradients, graph.step)
     scale = {} if backward.scale is None else {SCALE: (backward.scale.scale, backward.scale.scale)}
+    if shard is None:
+        gate = Gate(graph, backward.scale, backward.gradients, graph.step)
+        followed = gate.values(in_order(weights, statistics_of(backward)), weights)
+        shown, metrics = shown_outputs(backward) | next_outputs(followed), metrics_of(backward)
+    else:  # The second half, which has all shards, says whether the step is taken.
+        shown, metrics = share_outputs(backward, shard), _whole_metrics(backward, shard)
     inputs = {
         **batch_inputs(backward),
         **specs("weight", weights.values()),
         **state_inputs(scale),
+        **specs("first", [graph.first] if graph.first is not None else []),
         **scalar_inputs(graph, "step", "seed"),
     }
-    outputs = {
-        **shown_outputs(backward),
-        **next_outputs(gate.values(in_order(weights, statistics_of(backward)), weights)),
-        **gradient_outputs(backward),
-    }
+    outputs = {**shown, **gradient_outputs(backward)}
+    of = "" if shard is None else " of a shard"
     return GradientStep(
-        model_of(f"{typed.name} gradient step", graph, target, inputs, outputs, host),
-        Signature(graph.batch, tuple(inputs), tuple(outputs), metrics_of(backward)),
-        host=host,
-    )
-
-
-def _share_step(
-    typed: TypedNetwork, backward: BackwardPass, shard: Shard, target: Target, host: Host | None
-) -> GradientStep:
-    graph, weights = backward.graph, backward.forward.weights
-    scale = {} if backward.scale is None else {SCALE: (backward.scale.scale, backward.scale.scale)}
-    assert graph.first is not None
-    inputs = {
-        **batch_inputs(backward),
-        **specs("weight", weights.values()),
-        **state_inputs(scale),
-        **specs("first", [graph.first]),
-        **scalar_inputs(graph, "step", "seed"),
-    }
-    outputs = {**share_outputs(backward, shard), **gradient_outputs(backward)}
-    return GradientStep(
-        model_of(f"{typed.name} gradient step of a shard", graph, target, inputs, outputs, host),
-        Signature(graph.batch, tuple(inputs), tuple(outputs), _whole_metrics(backward, shard)),
+        model_of(f"{typed.name} gradient step{of}", graph, target, inputs, outputs, host),
+        Signature(graph.batch, tuple(inputs), tuple(outputs), metrics),
         host=host,
     )
 

@@ -48,10 +48,9 @@ def recipe_problems(typed: TypedNetwork, recipe: Recipe) -> Iterator[Diagnostic]
 
 
 def recipe_errors(typed: TypedNetwork, recipe: Recipe, batch: int) -> Iterator[Diagnostic]:
-    """What keeps a step from being computed at all, for batches of this size."""
+    """What keeps a step in one graph from being computed at all, for batches of this size."""
     yield from nothing_learns(typed, recipe)
     yield from single_values(typed, recipe, batch)
-    yield from shard_problems(typed, recipe, batch)
     yield from recipe_label_problems(typed, recipe)
     yield from head_problems(typed, recipe)
 

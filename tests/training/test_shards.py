@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cnndsl import pipeline
+from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.frozen import replace
 from cnndsl.graph.initializers import initialise
@@ -272,3 +273,11 @@ def test_the_smallest_engine_copies() -> None:
     out = numpy.zeros(3, numpy.float32)
     ALONE.sum({(0, 4): numpy.ones(3, numpy.float32)}, (0, 4), out)
     assert out.tolist() == [1, 1, 1]
+
+
+def test_a_step_in_one_graph_asks_nothing_of_shards() -> None:
+    """As those that a self-test, a profile and a look into the network build, of few samples."""
+    typed, recipe = network(CHANCE, 16, 8)
+    assert build_step(typed, recipe, batch=4).signature.batch == 4
+    with pytest.raises(UserError, match="a batch of 4 samples cannot be divided into 8 shards"):
+        build_shards(typed, recipe, batch=4)
