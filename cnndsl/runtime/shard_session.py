@@ -10,6 +10,7 @@ import numpy
 
 from cnndsl.data.sources import Array
 from cnndsl.runtime.device import Device
+from cnndsl.runtime.kept_values import KeptValues
 from cnndsl.runtime.session import run_failure
 from cnndsl.runtime.slots import ALIGNMENT, HostMemory, Slot, aligned, slots_of
 from cnndsl.runtime.train_step import start_session
@@ -103,11 +104,10 @@ class Lane:
         fed: Fed,
         part: slice,
         first: int,
-        now: Mapping[str, Slot],
-        fixed: Mapping[str, Slot],
+        kept: KeptValues,
         buffer: Buffer,
     ) -> list[float]:
-        """Compute what a shard gives, into a buffer, with the weights as they are ``now``.
+        """Compute what a shard gives, into a buffer, with the weights as they are now.
 
         The shard has ``part`` of the worker's samples; ``first`` is the place of its first one in
         the batch. Loss and metrics are given back.
@@ -116,9 +116,9 @@ class Lane:
             UserError: CNN703 where ONNX Runtime cannot.
         """
         self._fill(fed, part, first)
-        key = id(now), id(buffer)
+        key = id(kept.now), id(buffer)
         if key not in self._bindings:
-            self._bindings[key] = self._bind({**fixed, **now, **self._slots}, buffer)
+            self._bindings[key] = self._bind({**kept.fixed, **kept.now, **self._slots}, buffer)
         try:
             self._session.run_with_iobinding(self._bindings[key])
         except Exception as error:

@@ -24,13 +24,13 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.limits import processors
 from cnndsl.runtime.device import Device, choose
+from cnndsl.runtime.kept_values import KeptValues
 from cnndsl.runtime.session import run_failure
 from cnndsl.runtime.shard_session import Buffer, Fed, FirstHalf, Lane, Layout
 from cnndsl.runtime.slots import HostMemory, Slot, memory_of, slots_of
-from cnndsl.runtime.train_step import StepResult, first_values, start_session, twofold
+from cnndsl.runtime.train_step import StepResult, start_session
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.training.shards import Span, added, covering, shards_of
-from cnndsl.training.signature import SKIPPED
 from cnndsl.training.split import ShardedStep
 
 __all__ = ["PeerError", "ShardedTrainStep", "lanes_of"]
@@ -87,8 +87,8 @@ class ShardedTrainStep:
         halves = {x: FirstHalf(one, self.device, each) for x, one in step.gradients.items()}
         updating = start_session(step.update, self.device, threads, takes_turns=True)
 
-        given = first_values({**update.weights, **signature.weights}, update, weights, state)
-        self._place(given)
+        taken = {**update.weights, **signature.weights}
+        self._kept = KeptValues(step.update, taken, self._memory, self.device, weights, state)
         self._names = [*(spec.name for spec in signature.outputs_of("loss", "metric"))]
         layout = Layout(signature.outputs_of("gradient", "share"))
         height = max(_height(node) for node in self._nodes)
@@ -101,8 +101,8 @@ class ShardedTrainStep:
         self._scalars = slots_of(self._memory, update.inputs_of("rate", "step"))
         self._skips = slots_of(HostMemory(), update.outputs_of("skipped"))
         self._session = updating()
-        self._binding = self._bind(self._now, self._next)
-        self._other = self._bind(self._next, self._now)
+        self._binding = self._bind(self._kept.now, self._kept.next)
+        self._other = self._bind(self._kept.next, self._kept.now)
 
     def _open_lanes(self, halves: Mapping[int, FirstHalf]) -> None:
         """Make what each of the shards that are computed at once is computed with."""
@@ -110,16 +110,6 @@ class ShardedTrainStep:
         for _ in range(self._count):
             self._lanes.put({size: Lane(half, self._memory) for size, half in halves.items()})
         self._pool = ThreadPoolExecutor(self._count, "cnndsl-shard") if self._count > 1 else None
-
-    def _place(self, given: Mapping[str, Array]) -> None:
-        """Put weights and state where they are computed with: what changes, there twice."""
-        update = self.step.update
-        slots = {name: self._memory.slot(array) for name, array in given.items()}
-        self._now = {name: slots.pop(name) for name in update.signature.next_names}
-        self._fixed = slots
-        dims = {spec.name: spec.dims for spec in update.signature.inputs}
-        others = {n: self._memory.room(dims[n]) for n in twofold(update, self.device)}
-        self._next = self._now | others
 
     @property
     def samples(self) -> tuple[int, int]:
@@ -213,7 +203,7 @@ class ShardedTrainStep:
         part = slice(begin, begin + shard.size)
         lane = self._lanes.get()
         try:
-            shown = lane[shard.size].run(fed, part, shard.first, self._now, self._fixed, buffer)
+            shown = lane[shard.size].run(fed, part, shard.first, self._kept, buffer)
         finally:
             self._lanes.put(lane)
         buffer.shown[:] = [*shown, 0, 0]
@@ -236,7 +226,7 @@ class ShardedTrainStep:
             advice = "run `cnndsl selftest` on the spec"
             raise run_failure(error, self.device, "an update", advice) from error
         self._binding, self._other = self._other, self._binding
-        self._now, self._next = self._next, self._now
+        self._kept.turn()
         signature = self.step.signature
         found = dict(zip(self._names, shown.tolist(), strict=False))
         metrics = {signature.metrics[of].output: found[name] for name, of in self._metrics()}
@@ -268,25 +258,21 @@ class ShardedTrainStep:
 
     def weights(self) -> dict[str, Array]:
         """As of a ``TrainStep``."""
-        return self._read(self._now, self.step.signature.weights)
+        return self._kept.read(self.step.signature.weights)
 
     def state(self) -> dict[str, Array]:
         """As of a ``TrainStep``."""
-        return self._read(self._now, self.step.update.signature.state)
+        return self._kept.read(self.step.update.signature.state)
 
     def before(self) -> dict[str, Array]:
         """As of a ``TrainStep``."""
         names = (*self.step.signature.weights, *self.step.update.signature.state)
-        return self._read(self._next, dict.fromkeys(names, ()))
+        return self._kept.read_before(names)
 
     @property
     def skipped(self) -> int:
         """As of a ``TrainStep``."""
-        slot = self._now.get(SKIPPED)
-        return 0 if slot is None else int(slot.read())
-
-    def _read(self, changing: Mapping[str, Slot], names: Mapping[str, Any]) -> dict[str, Array]:
-        return {name: (self._fixed.get(name) or changing[name]).read() for name in names}
+        return self._kept.skipped
 
 
 def lanes_of(shards: int, own: Span, device: Device, threads: int | None) -> tuple[int, int | None]:

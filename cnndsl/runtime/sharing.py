@@ -34,8 +34,9 @@ def requested(
             it does in one; CNN879 for more workers than shards.
         TypeError, ValueError: as that does.
     """
-    workers = options.setdefault("workers", joined())
+    workers = options.get("workers") or joined()
     told = (listener or default_listener()) if workers.worker.leads else NOBODY
+    options = {**options, "workers": workers}
     request = agreed(workers, lambda: training_request(network, data, told, options))
     return _shared(request, told, shards_said=says_shards(network, options)), told
 
@@ -83,7 +84,7 @@ def _divided(request: TrainingRequest, listener: Listener) -> TrainingRequest:
 def _stored(request: TrainingRequest) -> int | None:
     """The shards of the run that is to go on; None where there is none yet."""
     path = choose_checkpoint(request.folder / "checkpoints", request.resume)
-    found = None if path is None else stored_fact(path, "train.shards")
     if path is None:
         return None
+    found = stored_fact(path, "train.shards")
     return found if isinstance(found, int) else 1

@@ -10,7 +10,7 @@ leaves no other order than to read first.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,14 +20,13 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.device import Device, choose
 from cnndsl.runtime.graph_optimizers import needless
+from cnndsl.runtime.kept_values import KeptValues
 from cnndsl.runtime.session import run_failure, started
 from cnndsl.runtime.slots import HostMemory, Slot, memory_of, slots_of
 from cnndsl.runtime.start import TRAINING
-from cnndsl.training.in_place import overwritable_states
-from cnndsl.training.signature import SKIPPED, Signature
 from cnndsl.training.step import Step
 
-__all__ = ["StepResult", "TrainStep", "first_values", "start_session", "twofold"]
+__all__ = ["StepResult", "TrainStep", "start_session"]
 
 _LARGE = 2**26
 """Bytes that a step makes in all, from which on memory that is kept for later is worth having.
@@ -88,7 +87,7 @@ class TrainStep:
         self._memory = memory_of(self.device)
         session = start_session(step, self.device, threads, records_to)
         signature = step.signature
-        lasting = {**signature.weights, **signature.state}
+        lasting = frozenset(signature.lasting)
         fed = [spec for spec in signature.inputs if spec.name not in lasting]
         self._batch = slots_of(self._memory, fed)
         # Looked up beforehand: small networks take a tenth of a millisecond for a step.
@@ -99,15 +98,10 @@ class TrainStep:
         # The results come to the host wherever the step runs.
         self._results = slots_of(HostMemory(), signature.outputs_of("loss", "metric", "skipped"))
 
-        given = first_values(signature.weights, signature, weights, state)
-        slots = {name: self._memory.slot(array) for name, array in given.items()}
-        self._now = {name: slots.pop(name) for name in signature.next_names}
-        self._fixed = slots
-        others = {name: self._memory.room(lasting[name]) for name in twofold(step, self.device)}
-        self._next = self._now | others
+        self._kept = KeptValues(step, signature.weights, self._memory, self.device, weights, state)
         self._session = session()
-        self._binding = self._bind(self._now, self._next)
-        self._other = self._bind(self._next, self._now)
+        self._binding = self._bind(self._kept.now, self._kept.next)
+        self._other = self._bind(self._kept.next, self._kept.now)
 
     def run(
         self,
@@ -141,35 +135,30 @@ class TrainStep:
             advice = "run `cnndsl selftest` on the spec"
             raise run_failure(error, self.device, "a training step", advice) from error
         self._binding, self._other = self._other, self._binding
-        self._now, self._next = self._next, self._now
+        self._kept.turn()
         found = {name: slot.array.item() for name, slot in self._results.items()}
         skipped = found.pop(signature.overflow, 0.0) != 0
         return StepResult(found.pop(signature.loss), found, skipped)
 
     def weights(self) -> dict[str, Array]:
         """Copies of all weights that the step has, frozen ones and buffers included."""
-        return {
-            name: (self._fixed.get(name) or self._now[name]).read()
-            for name in self.step.signature.weights
-        }
+        return self._kept.read(self.step.signature.weights)
 
     def state(self) -> dict[str, Array]:
         """Copies of the optimizer's state."""
-        return {name: self._now[name].read() for name in self.step.signature.state}
+        return self._kept.read(self.step.signature.state)
 
     @property
     def skipped(self) -> int:
         """How many steps were skipped since the weights were drawn."""
-        slot = self._now.get(SKIPPED)
-        return 0 if slot is None else int(slot.read())
+        return self._kept.skipped
 
     def before(self) -> dict[str, Array]:
         """Copies of weights and state as the last step found them: to see why it went wrong.
 
         A state that has one copy is as the step left it.
         """
-        names = (*self.step.signature.weights, *self.step.signature.state)
-        return {name: (self._fixed.get(name) or self._next[name]).read() for name in names}
+        return self._kept.read_before(self.step.signature.lasting)
 
     def end_recording(self) -> str:
         """The path of what was recorded; nothing is from now on."""
@@ -177,42 +166,13 @@ class TrainStep:
 
     def _bind(self, old: Mapping[str, Slot], new: Mapping[str, Slot]) -> Any:
         binding = self._session.io_binding()
-        for name, slot in (*self._batch.items(), *self._fixed.items(), *old.items()):
+        for name, slot in (*self._batch.items(), *self._kept.fixed.items(), *old.items()):
             binding.bind_ortvalue_input(name, slot.value)
         for name, slot in self._results.items():
             binding.bind_ortvalue_output(name, slot.value)
         for name, output in self.step.signature.next_names.items():
             binding.bind_ortvalue_output(output, new[name].value)
         return binding
-
-
-def twofold(step: Step, device: Device) -> Iterable[str]:
-    """What a step changes and has two copies of."""
-    signature = step.signature
-    on_cpu = device.name == "cpu"
-    alone = overwritable_states(step.model, signature) if on_cpu else frozenset()
-    return (name for name in signature.next_names if name not in alone)
-
-
-def first_values(
-    taken: Mapping[str, tuple[int, ...]],
-    signature: Signature,
-    weights: Mapping[str, Array],
-    state: Mapping[str, Array] | None,
-) -> dict[str, Array]:
-    """What the weights that are taken and a signature's state begin with, of the right shapes.
-
-    Raises:
-        ValueError: for a weight or state of another shape.
-    """
-    given = {name: weights[name] for name in taken}
-    # All zeros of a state are one zero, stretched: nothing is held beside the slots.
-    zeros = signature.initial_state()
-    given |= zeros if state is None else {name: state[name] for name in zeros}
-    for name, dims in (*taken.items(), *signature.state.items()):
-        if given[name].shape != dims:
-            raise ValueError(f"`{name}` is {given[name].shape}, not {dims}")
-    return given
 
 
 # --- sessions ---------------------------------------------------------------------------------

@@ -20,9 +20,11 @@ def step_on(request: TrainingRequest, device: str) -> Step | ShardedStep:
     Raises:
         UserError: as ``build_step`` and ``build_shards`` do.
     """
-    if request.workers.worker.count == 1:
-        return step_of(request, **form_for(request, device))
-    choices = led(
-        request.workers, lambda: choices_of(step_of(request, **form_for(request, device)).host)
-    )
-    return step_of(request, **form_by(choices, device))
+    built: list[Step | ShardedStep] = []
+
+    def chosen() -> dict[str, bool] | None:
+        built.append(step_of(request, **form_for(request, device)))
+        return choices_of(built[0].host)
+
+    choices = led(request.workers, chosen)
+    return built[0] if built else step_of(request, **form_by(choices, device))

@@ -74,8 +74,8 @@ def test_no_buffer_of_a_weight_is_read_and_written_by_one_step(
 ) -> None:
     train_step = stepper_of(step, weights)
     signature = step.signature
-    old = {name: slot.value.data_ptr() for name, slot in train_step._now.items()}
-    new = {name: slot.value.data_ptr() for name, slot in train_step._next.items()}
+    old = {name: slot.value.data_ptr() for name, slot in train_step._kept.now.items()}
+    new = {name: slot.value.data_ptr() for name, slot in train_step._kept.next.items()}
     shared = {name for name, place in old.items() if place in new.values()}
     assert shared == set(signature.state)
     assert len(set(old.values())) == len(signature.next_names)
