@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.completion import complete_files, complete_models
+from cnndsl.cli.completion import complete_models
 from cnndsl.cli.models import Parameters, best_option, is_compiled, with_members
 from cnndsl.cli.options import (
     color_option,
     crops_option,
+    data_option,
     device_option,
     flip_option,
     parameters_option,
@@ -47,13 +48,7 @@ __all__ = ["eval"]
     required=True,
     shell_complete=complete_models,
 )
-@click.option(
-    "--data",
-    shell_complete=complete_files(words=("digits",)),
-    required=True,
-    metavar="DATA",
-    help="Labelled data, as `cnndsl train` takes it.",
-)
+@data_option()
 @click.option(
     "--split",
     type=click.Choice(["train", "valid", "test"]),
@@ -116,8 +111,7 @@ def eval(
     labels that do not exclude each other also their AUC, for values their errors.
 
     Of several models, of those in the folder of a SWEEP, and of --crops and --flip, the mean of the
-    answers counts; what each model
-    and one view are worth by themselves is shown beside it.
+    answers counts; what each model and one view are worth by themselves is shown beside it.
     """
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")

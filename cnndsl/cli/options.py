@@ -17,15 +17,22 @@ if TYPE_CHECKING:
 __all__ = [
     "LINE",
     "TRAINED",
+    "batch_option",
     "color_option",
     "crops_option",
+    "data_option",
     "device_option",
+    "epochs_option",
+    "figures_option",
     "flip_option",
     "parameters_option",
     "precision_option",
+    "seed_option",
+    "skip_broken_option",
     "tell_device",
     "tell_of_no_checksum",
     "threads_option",
+    "valid_option",
     "verify_option",
     "wants_color",
     "weights_option",
@@ -164,6 +171,77 @@ verify_option = click.option(
     help="Compare the checksum of a compiled model, or of weights, with its content first.",
 )
 """``--no-verify``, handed over as ``verify``."""
+
+
+def data_option(
+    help: str = "Labelled data, as `cnndsl train` takes it.",
+) -> Callable[[Any], Any]:
+    """``--data DATA``, which must be given."""
+    return click.option(
+        "--data",
+        shell_complete=complete_files(words=("digits",)),
+        required=True,
+        metavar="DATA",
+        help=help,
+    )
+
+
+def _valid(ctx: click.Context, option: click.Parameter, text: str | None) -> float | str | None:
+    """A share of the data where it is a number, else the path of other data."""
+    if text is None or os.path.exists(text):
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        return text
+    if not 0 < share < 1:
+        raise click.BadParameter(f"'{text}' is neither data nor a share between 0 and 1, as 0.2")
+    return share
+
+
+valid_option = click.option(
+    "--valid",
+    shell_complete=complete_files(),
+    metavar="DATA|FRACTION",
+    callback=_valid,
+    help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
+)
+"""``--valid`` of what trains: a share is handed over as a number, other data as its path."""
+
+epochs_option = click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Passes over the data, not the recipe's.",
+)
+"""``--epochs N``."""
+
+batch_option = click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Samples in a step, not the recipe's."
+)
+"""``--batch N`` of what trains."""
+
+
+def seed_option(help: str) -> Callable[[Any], Any]:
+    """``--seed N`` of what trains; each verb says what begins with it."""
+    return click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", help=help)
+
+
+def figures_option(help: str) -> Callable[[Any], Any]:
+    """``--figures``; each verb says what it draws."""
+    return click.option(
+        "--figures",
+        type=click.Choice(["png", "svg", "pdf"]),
+        default="png",
+        show_default=True,
+        help=help,
+    )
+
+
+skip_broken_option = click.option(
+    "--skip-broken", is_flag=True, help="Go on without pictures that cannot be read."
+)
+"""``--skip-broken`` of what trains."""
 
 
 TRAINED = (

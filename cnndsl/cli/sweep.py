@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import click
 
-from cnndsl.cli.completion import complete_files, complete_specs
+from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import (
     LINE,
+    batch_option,
     color_option,
+    data_option,
     device_option,
+    epochs_option,
+    figures_option,
     precision_option,
+    seed_option,
+    skip_broken_option,
     threads_option,
+    valid_option,
     verify_option,
     weights_option,
 )
-from cnndsl.cli.train import valid_of
 from cnndsl.diagnostics.model import UserError
 
 if TYPE_CHECKING:
@@ -59,20 +65,8 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
     )
 )
 @click.argument("spec", shell_complete=complete_specs)
-@click.option(
-    "--data",
-    shell_complete=complete_files(words=("digits",)),
-    required=True,
-    metavar="DATA",
-    help="Labelled data, as `cnndsl train` takes it.",
-)
-@click.option(
-    "--valid",
-    shell_complete=complete_files(),
-    metavar="DATA|FRACTION",
-    callback=valid_of,
-    help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
-)
+@data_option()
+@valid_option
 @click.option(
     "-D",
     "params",
@@ -98,12 +92,7 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
     metavar="N",
     help="Runs at each point, each with a seed of its own.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    metavar="N",
-    help="The first seed, not the recipe's; also what --sample draws by.",
-)
+@seed_option("The first seed, not the recipe's; also what --sample draws by.")
 @click.option(
     "--sample",
     type=click.IntRange(min=1),
@@ -121,15 +110,8 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
     "--resume", is_flag=True, help="Go on with the sweep in DIR: what is trained is kept."
 )
 @click.option("--dry-run", is_flag=True, help="Check and list the points, and train nothing.")
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Passes over the data, not the recipe's.",
-)
-@click.option(
-    "--batch", type=click.IntRange(min=1), metavar="N", help="Samples in a step, not the recipe's."
-)
+@epochs_option
+@batch_option
 @weights_option("Begin all runs with what fits by name of these weights.")
 @click.option(
     "--workers",
@@ -137,13 +119,7 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
     metavar="N",
     help="Train N runs at once, by MPI, each with its share of the processors.  [default: 1]",
 )
-@click.option(
-    "--figures",
-    type=click.Choice(["png", "svg", "pdf"]),
-    default="png",
-    show_default=True,
-    help="The format of all figures.",
-)
+@figures_option("The format of all figures.")
 @click.option(
     "--log",
     "logs",
@@ -163,7 +139,7 @@ def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) 
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @verify_option
-@click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
+@skip_broken_option
 @precision_option
 @device_option
 @threads_option

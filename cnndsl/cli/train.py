@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,13 +9,20 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import click
 from typing_extensions import override
 
-from cnndsl.cli.completion import complete_files, complete_specs
+from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import (
+    batch_option,
     color_option,
+    data_option,
     device_option,
+    epochs_option,
+    figures_option,
     parameters_option,
     precision_option,
+    seed_option,
+    skip_broken_option,
     threads_option,
+    valid_option,
     verify_option,
     weights_option,
 )
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     from cnndsl.recipe.settings import PrecisionWord
     from cnndsl.runtime.training import Training
 
-__all__ = ["train", "valid_of"]
+__all__ = ["train"]
 
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 
@@ -62,19 +68,6 @@ def _with_resume_value(words: Sequence[str]) -> Iterator[str]:
 _CHECKPOINTS = ("latest", "previous")
 
 
-def valid_of(ctx: click.Context, option: click.Parameter, text: str | None) -> float | str | None:
-    """A share of the data where it is a number, else the path of other data."""
-    if text is None or os.path.exists(text):
-        return text
-    try:
-        share = float(text)
-    except ValueError:
-        return text
-    if not 0 < share < 1:
-        raise click.BadParameter(f"'{text}' is neither data nor a share between 0 and 1, as 0.2")
-    return share
-
-
 def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> str | None:
     if text is None or text in _CHECKPOINTS or text.endswith(".ckpt"):
         return text
@@ -92,39 +85,17 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     ),
 )
 @click.argument("spec", shell_complete=complete_specs)
-@click.option(
-    "--data",
-    shell_complete=complete_files(words=("digits",)),
-    required=True,
-    metavar="DATA",
-    help="Labelled data: `digits`, a folder with a folder of pictures per class, a folder of idx,"
-    " CIFAR or Tiny-ImageNet files, an .npz file, or a .csv file of paths and labels.",
+@data_option(
+    "Labelled data: `digits`, a folder with a folder of pictures per class, a folder of idx,"
+    " CIFAR or Tiny-ImageNet files, an .npz file, or a .csv file of paths and labels."
 )
-@click.option(
-    "--valid",
-    shell_complete=complete_files(),
-    metavar="DATA|FRACTION",
-    callback=valid_of,
-    help="Data to validate with after each epoch: other data, or a share of DATA, as 0.2.",
-)
+@valid_option
 @click.option(
     "--out", metavar="DIR", help="Where all that comes out goes.  [default: runs/NETWORK]"
 )
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Passes over the data, not the recipe's.",
-)
-@click.option(
-    "--batch", type=click.IntRange(min=1), metavar="N", help="Samples in a step, not the recipe's."
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    metavar="N",
-    help="Where all chance starts, not the recipe's: the same seed gives the same run.",
-)
+@epochs_option
+@batch_option
+@seed_option("Where all chance starts, not the recipe's: the same seed gives the same run.")
 @click.option(
     "--set",
     "settings",
@@ -142,13 +113,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     callback=_resume,
     help="Go on with the run in DIR: from its last checkpoint, the one before it, or this one.",
 )
-@click.option(
-    "--figures",
-    type=click.Choice(["png", "svg", "pdf"]),
-    default="png",
-    show_default=True,
-    help="The format of the curves and the confusion matrix in DIR.",
-)
+@figures_option("The format of the curves and the confusion matrix in DIR.")
 @click.option(
     "--log",
     "logs",
@@ -189,7 +154,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     help="How long a worker may be without any progress before all are ended.  [default: 600]",
 )
 @verify_option
-@click.option("--skip-broken", is_flag=True, help="Go on without pictures that cannot be read.")
+@skip_broken_option
 @click.option(
     "--tune",
     is_flag=True,
