@@ -129,7 +129,6 @@ JUDGED = {
     "os.open(os.devnull, os.O_WRONLY)",
     "open(os.devnull, 'wb')",
     "file.read_text(errors='replace')",  # a control group's, of the system
-    "open(folder / _LOCK, 'a+b', buffering=0)",  # written, as below
     "file.read_text(encoding='utf-8-sig')",  # of a revision, in a folder of our own
     "Path(page.file.abs_src_path).read_text('utf-8-sig')",  # a page that MkDocs has read
     "open(name, 'wb')",  # into a folder of our own
@@ -149,7 +148,7 @@ JUDGED = {
     "_Stored.open(file, _called(path, name, labelled, inputs), one, labelled=labelled)",
     "_format_of(place).open(place, wanted)",  # a format's own, which opens by these
     "kind.open(Place(Path(data), data), wanted)",
-    "open(found.path / _LOCK, 'a+b', buffering=0)",  # written, and no pipe: see below
+    "open(folder / LOCK, 'a+b', buffering=0)",  # written, and no pipe: see below
 }
 
 

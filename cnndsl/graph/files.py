@@ -12,10 +12,9 @@ from pathlib import Path
 
 from cnndsl.diagnostics.model import UserError
 
-__all__ = ["CannotWriteError", "cannot_write", "is_full", "reason", "write_atomically"]
+__all__ = ["CannotWriteError", "cannot_write", "reason", "write_atomically"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_MAKE_ROOM = "make room on the disk, or choose another place for the file"
 _ELSEWHERE = "choose another place for the file"
 
 
@@ -49,14 +48,15 @@ def write_atomically(
     return size
 
 
-def cannot_write(path: str | os.PathLike[str], error: OSError) -> CannotWriteError:
-    """CNN603 for a file that the system does not take, with a help that suits the reason."""
-    return _cannot_write(path, reason(error), _MAKE_ROOM if is_full(error) else _ELSEWHERE)
+def cannot_write(
+    path: str | os.PathLike[str], error: OSError, elsewhere: str = _ELSEWHERE
+) -> CannotWriteError:
+    """CNN603 for a file that the system does not take, with a help that suits the reason.
 
-
-def is_full(error: OSError) -> bool:
-    """Whether the disk, or what the user may take of it, is full."""
-    return error.errno in _FULL
+    ``elsewhere`` is what helps unless the disk, or what the user may take of it, is full.
+    """
+    help = f"make room on the disk, or {elsewhere}" if error.errno in _FULL else elsewhere
+    return _cannot_write(path, reason(error), help)
 
 
 def reason(error: OSError) -> str:

@@ -23,25 +23,22 @@ import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from io import FileIO
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.files import read_regular
 from cnndsl.graph.artifact import Artifact, Manifest
-from cnndsl.graph.files import CannotWriteError, is_full, reason, write_atomically
+from cnndsl.graph.files import write_atomically
 from cnndsl.graph.weights import Array, write_weights
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
-
-if TYPE_CHECKING:
-    pass
+from cnndsl.runtime.folder_lock import LOCK, locked, taken
 
 __all__ = ["RunFolder", "opened"]
 
 _LARGEST_TEXT = 2**26
 
-_LOCK = ".lock"
+_CHECKPOINTS = "checkpoints"
 _BEGINNING = (
     *("spec.cnn", "command.txt", "metrics.csv", "metrics.jsonl", "convolutions.json"),
     *("steps.csv", "mlflow.txt"),
@@ -66,20 +63,7 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
     """
     found = RunFolder(Path(path))
     found.refuse_others()
-    with _clean(found), contextlib.ExitStack() as stack:
-        try:
-            found.checkpoints.mkdir(parents=True, exist_ok=True)
-            # Not buffered: what a full disk does not take must not come again when it is closed.
-            lock = stack.enter_context(open(found.path / _LOCK, "a+b", buffering=0))
-            _take(lock, found.path)
-        except OSError as error:
-            place = (error.filename or found.path / _LOCK) if found.path.is_dir() else found.path
-            help = "choose another folder with `--out`"
-            raise CannotWriteError(
-                "CNN603",
-                f"cannot write `{place}`: {reason(error)}",
-                help=f"make room on the disk, or {help}" if is_full(error) else help,
-            ) from error
+    with _clean(found), locked(found.path, partial(_busy, found.path), inside=_CHECKPOINTS):
         if not resume:
             found.refuse_results()
         remove_leftovers(found.path)
@@ -90,7 +74,7 @@ def opened(path: str | os.PathLike[str], *, resume: bool) -> Iterator[RunFolder]
 @contextlib.contextmanager
 def _clean(found: RunFolder) -> Iterator[None]:
     """Leave nothing behind of a run that fails before it has written anything."""
-    lock = found.path / _LOCK
+    lock = found.path / LOCK
     places = (lock, found.checkpoints, found.path, *found.path.parents)
     made = [place for place in places if not place.exists()]
     try:
@@ -107,38 +91,13 @@ def _clean(found: RunFolder) -> Iterator[None]:
         raise
 
 
-def _taken(folder: Path, file: str) -> UserError:
+def _busy(folder: Path, process: str) -> UserError:
     return UserError(
         "CNN810",
-        f"the folder `{folder}` is taken by another run",
-        notes=[f"there is `{file}` in it"],
-        help="go on with it with `--resume`, or choose another folder with `--out`",
+        f"another process is training into `{folder}`",
+        notes=[f"its number is {process}"] if process else (),
+        help="wait until it ends, or choose another folder with `--out`",
     )
-
-
-def _take(lock: FileIO, folder: Path) -> None:
-    """Lock a folder for this process; a kill gives the lock back as well.
-
-    Raises:
-        UserError: CNN810 where another process has it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks.
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        process = lock.read().decode(errors="replace").strip()
-        raise UserError(
-            "CNN810",
-            f"another process is training into `{folder}`",
-            notes=[f"its number is {process}"] if process else (),
-            help="wait until it ends, or choose another folder with `--out`",
-        ) from None
-    lock.truncate(0)
-    lock.write(b"%d\n" % os.getpid())
 
 
 class RunFolder:
@@ -146,11 +105,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints = path / "checkpoints"
+        self.checkpoints = path / _CHECKPOINTS
 
     def refuse_others(self) -> None:
         """Raise CNN810 where files of these names are there that no run has written."""
-        if (self.path / _LOCK).exists() or list_checkpoints(self.checkpoints):
+        if (self.path / LOCK).exists() or list_checkpoints(self.checkpoints):
             return
         for name in (*_BEGINNING, *_RESULTS):
             if (self.path / name).exists():
@@ -164,9 +123,9 @@ class RunFolder:
         """Raise CNN810 where a run has come to anything here."""
         for name in _RESULTS:
             if (self.path / name).exists():
-                raise _taken(self.path, name)
+                raise taken("CNN810", self.path, "run", name)
         for checkpoint in list_checkpoints(self.checkpoints):
-            raise _taken(self.path, f"checkpoints/{checkpoint.name}")
+            raise taken("CNN810", self.path, "run", f"{_CHECKPOINTS}/{checkpoint.name}")
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""

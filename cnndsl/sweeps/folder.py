@@ -6,15 +6,13 @@ import contextlib
 from collections.abc import Iterator
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.graph.files import CannotWriteError, is_full, reason
 from cnndsl.runtime.checkpoint import list_checkpoints, remove_leftovers
+from cnndsl.runtime.folder_lock import locked, taken
 from cnndsl.sweeps.noted import RESULTS
 from cnndsl.sweeps.plan import Plan
 from cnndsl.sweeps.records import CSV
 
 __all__ = ["opened"]
-
-_LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -25,43 +23,19 @@ def opened(plan: Plan, *, resume: bool) -> Iterator[None]:
         UserError: CNN603 where it cannot be made, CNN882 where another sweep is in it (one that is
             over, unless ``resume``, or one that goes on in another process).
     """
-    folder = plan.folder
     if not resume:
         _refuse_others(plan)
-    with contextlib.ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(open(folder / _LOCK, "a+b", buffering=0))
-            _take(lock.fileno(), plan)
-        except OSError as error:
-            help = "choose another folder with `--out`"
-            raise CannotWriteError(
-                "CNN603",
-                f"cannot write `{error.filename or folder}`: {reason(error)}",
-                help=f"make room on the disk, or {help}" if is_full(error) else help,
-            ) from error
-        remove_leftovers(folder)
+    with locked(plan.folder, lambda process: _busy(plan)):
+        remove_leftovers(plan.folder)
         yield
 
 
-def _take(lock: int, plan: Plan) -> None:
-    """Lock a folder for this process; a kill gives the lock back as well.
-
-    Raises:
-        UserError: CNN882 where another process has it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such locks.
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(
-            "CNN882",
-            f"another process has a sweep in `{plan.folder}` under way",
-            help="wait until it ends, or choose another folder with `--out`",
-        ) from None
+def _busy(plan: Plan) -> UserError:
+    return UserError(
+        "CNN882",
+        f"another process has a sweep in `{plan.folder}` under way",
+        help="wait until it ends, or choose another folder with `--out`",
+    )
 
 
 def _refuse_others(plan: Plan) -> None:
@@ -72,9 +46,4 @@ def _refuse_others(plan: Plan) -> None:
             found = str(task.folder.relative_to(plan.folder))
             break
     if found:
-        raise UserError(
-            "CNN882",
-            f"the folder `{plan.folder}` is taken by another sweep",
-            notes=[f"there is `{found}` in it"],
-            help="go on with it with `--resume`, or choose another folder with `--out`",
-        )
+        raise taken("CNN882", plan.folder, "sweep", found)
