@@ -11,44 +11,22 @@ import sys
 import time
 from pathlib import Path
 
-import numpy
 import pytest
 from click.testing import CliRunner, Result
-from training_runs import results
+from sweep_runs import WORDS, trained, write_files
 
 from cnndsl.cli import main
-
-SPEC = """\
-network tiny
-param width = 3
-input 1x6x6
-C1: conv width@3x3 -> batchnorm -> relu
-flatten -> dropout 0.2
-F2: dense 3 -> softmax
-train {
-  optimizer sgd lr 0.1 momentum 0.9
-  batch 8
-  epochs 2
-}
-"""
-
-BASE = ("tiny.cnn", "--data", "data.npz", "--valid", "0.3", "--device", "cpu", "--threads", "1")
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    Path("tiny.cnn").write_text(SPEC)
-    random = numpy.random.default_rng(0)
-    rows = random.permutation(numpy.arange(60) % 6)
-    x = random.normal(0, 0.3, (60, 1, 6, 6)).astype(numpy.float32)
-    x[numpy.arange(60), 0, rows] += 1
-    numpy.savez("data.npz", x=x, y=rows // 2)
+    write_files(tmp_path)
     return tmp_path
 
 
 def sweep(*words: str) -> Result:
-    return CliRunner().invoke(main, ["sweep", *BASE, *words])
+    return CliRunner().invoke(main, ["sweep", *WORDS, *words])
 
 
 def timeless(text: str) -> str:
@@ -131,7 +109,7 @@ def test_wide_tables_stay_within_eighty_columns() -> None:
 
 def started(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "cnndsl", "sweep", *BASE, *words],
+        [sys.executable, "-m", "cnndsl", "sweep", *WORDS, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,13 +117,6 @@ def started(*words: str) -> subprocess.Popen[str]:
 
 
 LONG = ("--epochs", "60", "-D", "width=2,4", "--seeds", "2")
-
-
-def trained(folder: str) -> dict[str, object]:
-    return {
-        str(at.parent.relative_to(folder)): results(at.parent)
-        for at in Path(folder).rglob("model.onnx")
-    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals")
@@ -161,7 +132,7 @@ def test_a_sweep_that_is_ended_goes_on_to_the_same_bits(sent: signal.Signals) ->
     if sent is not signal.SIGKILL:
         assert process.returncode == 130
         last = errors.splitlines()[-1]
-        assert shlex.split(last) == ["cnndsl", "sweep", *BASE, *LONG, "--resume"]
+        assert shlex.split(last) == ["cnndsl", "sweep", *WORDS, *LONG, "--resume"]
     again = sweep(*LONG, "--resume")
     assert again.exit_code == 0, again.output
     assert "kept" in again.stdout

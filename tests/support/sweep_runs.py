@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy
-from training_runs import results
+import training_runs
+from training_runs import Array, interrupted_at, results
 from typing_extensions import override
 
 import cnndsl
-from cnndsl.runtime.events import Listener, Progress
 from cnndsl.sweeps.plan import Plan
 from cnndsl.sweeps.runs import RunResult, Task
 from cnndsl.sweeps.sweep import SweepListener
 
-__all__ = ["SPEC", "Heard", "Pressing", "a_sweep", "all_results", "pressed", "stripes", "swept"]
+__all__ = [
+    "SPEC",
+    "WORDS",
+    "Heard",
+    "a_sweep",
+    "all_results",
+    "pressed",
+    "stripes",
+    "swept",
+    "trained",
+    "write_files",
+]
 
 SPEC = """\
 network tiny
@@ -34,15 +43,22 @@ train {
 }
 """
 
-Array = numpy.typing.NDArray[Any]
+WORDS = ("tiny.cnn", "--data", "data.npz", "--valid", "0.3", "--device", "cpu", "--threads", "1")
+"""What a sweep by the command line begins with, of what :func:`write_files` writes."""
 
 
 def stripes(count: int = 60) -> tuple[Array, Array]:
-    random = numpy.random.default_rng(0)
-    rows = random.permutation(numpy.arange(count) % 6)
-    pictures = random.normal(0, 0.3, (count, 1, 6, 6)).astype(numpy.float32)
-    pictures[numpy.arange(count), 0, rows] += 1
-    return pictures, rows // 2
+    """Those of single runs, as arrays."""
+    data = training_runs.stripes(count)
+    assert data.labels is not None
+    return data.arrays["input"], data.labels
+
+
+def write_files(folder: Path) -> None:
+    """Write the spec and the data for the command line."""
+    (folder / "tiny.cnn").write_text(SPEC)
+    x, y = stripes()
+    numpy.savez(folder / "data.npz", x=x, y=y)
 
 
 def swept(folder: Path, listener: SweepListener | None = None, **changes: Any) -> cnndsl.Sweep:
@@ -84,22 +100,10 @@ class Heard(SweepListener):
         self.notes.append(text)
 
 
-class Pressing(Listener):
-    """Presses Ctrl-C after so many steps of all runs together."""
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    @override
-    def progress(self, progress: Progress) -> None:
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGINT)
-
-
 def pressed(after: int) -> SweepListener:
+    """A listener that presses Ctrl-C after so many steps of all runs together."""
     listener = Heard()
-    listener.run = Pressing(after)
+    listener.run = interrupted_at(after)
     return listener
 
 
@@ -113,6 +117,12 @@ def all_results(found: cnndsl.Sweep) -> dict[str, object]:
     for run in data["runs"]:
         del run["seconds"]
     return {**kept, "results.json": data}
+
+
+def trained(folder: str) -> dict[str, object]:
+    """What came of the runs in a sweep's folder that have a model, by their folders."""
+    models = Path(folder).rglob("model.onnx")
+    return {str(at.parent.relative_to(folder)): results(at.parent) for at in models}
 
 
 def a_sweep(folder: Path) -> None:

@@ -14,12 +14,6 @@ from cnndsl.sweeps.runs import Task
 from cnndsl.sweeps.sweep import SweepListener
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> cnndsl.Sweep:
-    """A sweep without any trouble, not to be changed."""
-    return swept(tmp_path_factory.mktemp("whole") / "sweep")
-
-
 @pytest.mark.parametrize("steps", [1, 4, 5, 6, 13, 22, 39])
 def test_what_was_interrupted_goes_on_to_the_same_bits(
     whole: cnndsl.Sweep, tmp_path: Path, steps: int

@@ -9,19 +9,12 @@ from typing import Any
 
 import numpy
 import pytest
-from sweep_runs import SPEC, Heard, stripes, swept
+from sweep_runs import SPEC, Heard, stripes, swept, write_files
 from training_data import complaint
 from training_runs import results
 
 import cnndsl
 from cnndsl.sweeps.runs import RunResult, Task
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> cnndsl.Sweep:
-    """A sweep without any trouble, not to be changed."""
-    return swept(tmp_path_factory.mktemp("whole") / "sweep")
-
 
 # --- runs ---------------------------------------------------------------------------------------
 
@@ -56,9 +49,7 @@ def test_the_command_of_a_run_makes_it_again(
     from cnndsl.cli import main
 
     monkeypatch.chdir(tmp_path)
-    Path("tiny.cnn").write_text(SPEC)
-    x, y = stripes()
-    numpy.savez("data.npz", x=x, y=y)
+    write_files(tmp_path)
     found = swept(
         Path("here"), spec="tiny.cnn", data="data.npz", params={"width": "2"}, seeds=1, epochs=1
     )

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 from click.testing import CliRunner
-from sweep_runs import SPEC, Heard, all_results, stripes, swept
+from sweep_runs import WORDS, Heard, all_results, swept, trained, write_files
 from training_data import complaint
 from training_runs import results
 
@@ -63,27 +62,20 @@ def test_threads_are_shared_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 # --- commands that are ended ----------------------------------------------------------------------
 
-BASE = ("tiny.cnn", "--data", "data.npz", "--valid", "0.3", "--device", "cpu", "--threads", "1")
 LONG = ("-D", "width=2,4", "--seeds", "2", "--epochs", "40")
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    write_data(tmp_path)
+    write_files(tmp_path)
     return tmp_path
-
-
-def write_data(folder: Path) -> None:
-    (folder / "tiny.cnn").write_text(SPEC)
-    x, y = stripes()
-    numpy.savez(folder / "data.npz", x=x, y=y)
 
 
 @contextmanager
 def started(*words: str) -> Iterator[subprocess.Popen[str]]:
     """A sweep with two workers, of which one trains by now at least."""
-    command = [sys.executable, "-m", "cnndsl", "sweep", *BASE, *LONG, "--workers", "2", *words]
+    command = [sys.executable, "-m", "cnndsl", "sweep", *WORDS, *LONG, "--workers", "2", *words]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
         until(trainers)
@@ -123,14 +115,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        write_data(folder)
-        assert CliRunner().invoke(main, ["sweep", *BASE, *LONG]).exit_code == 0
+        write_files(folder)
+        assert CliRunner().invoke(main, ["sweep", *WORDS, *LONG]).exit_code == 0
         return trained("sweeps/tiny")
-
-
-def trained(folder: str) -> dict[str, object]:
-    models = Path(folder).rglob("model.onnx")
-    return {str(at.parent.relative_to(folder)): results(at.parent) for at in models}
 
 
 def test_a_worker_that_is_killed_ends_no_sweep(place: Path, whole: dict[str, object]) -> None:
@@ -172,7 +159,7 @@ def test_a_sweep_that_is_stopped_goes_on_with_another_number(
         _, errors = process.communicate(timeout=100)
     assert process.returncode == 130, errors
     assert errors.splitlines()[-1].endswith("--workers 2 --resume")
-    done = CliRunner().invoke(main, ["sweep", *BASE, *LONG, "--resume"])
+    done = CliRunner().invoke(main, ["sweep", *WORDS, *LONG, "--resume"])
     assert done.exit_code == 0
     assert done.stdout.startswith("sweep of tiny: 2 points, 2 seeds each, 4 runs into")
     assert trained("sweeps/tiny") == whole
@@ -227,7 +214,7 @@ def test_processes_that_cannot_be_started_are_said(
 
 
 def test_ranks_that_are_there_are_used(place: Path) -> None:
-    command = local_command([sys.executable, "-m", "cnndsl", "sweep", *BASE], 3)
+    command = local_command([sys.executable, "-m", "cnndsl", "sweep", *WORDS], 3)
     words = [*command, "-D", "width=2,4", "--seeds", "2", "--epochs", "2"]
     surroundings = local_environment(3, os.environ)
     run: dict[str, Any] = {"capture_output": True, "text": True, "env": surroundings}
@@ -236,7 +223,7 @@ def test_ranks_that_are_there_are_used(place: Path) -> None:
     assert done.stdout.count("best first by accuracy") == 1
     ranks = trained("sweeps/tiny")
     shutil.rmtree("sweeps")
-    alone = CliRunner().invoke(main, ["sweep", *words[len(command) - len(BASE) :]])
+    alone = CliRunner().invoke(main, ["sweep", *words[len(command) - len(WORDS) :]])
     assert alone.exit_code == 0
     assert ranks == trained("sweeps/tiny")
     again = subprocess.run(words, check=False, timeout=100, **run)
