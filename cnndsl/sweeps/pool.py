@@ -19,8 +19,8 @@ from typing import Any
 from cnndsl.limits import processors
 from cnndsl.runtime.training import TrainingOptions
 from cnndsl.runtime.workers.communicator import Worker
-from cnndsl.runtime.workers.environment import device_of, joined, mpi_library
-from cnndsl.sweeps.runs import RunResult, Task, train_task, untrained
+from cnndsl.runtime.workers.environment import device_of, joined, mpi_library, processor_numbers
+from cnndsl.sweeps.runs import RunResult, Task, crashed, train_task, untrained
 
 __all__ = [
     "Hands",
@@ -75,7 +75,7 @@ class Hands:
         trainers = [rank for rank in ranks if rank != 0]
         me = self.comm.Get_rank()
         _state.local = trainers.index(me) if me in trainers else 0
-        known = local.allgather(_processors())
+        known = local.allgather(processor_numbers())
         shared = len(set().union(*known)) // max(len(trainers), 1)
         local.Free()
         self.threads = max(1, min(self.comm.allgather(shared)))
@@ -87,14 +87,6 @@ class Hands:
     def workers(self) -> int:
         """How many processes train."""
         return int(self.comm.Get_size()) - 1
-
-
-def _processors() -> set[int]:
-    """The processors that this process may use."""
-    try:
-        return set(os.sched_getaffinity(0))
-    except (AttributeError, OSError):  # neither macOS nor Windows says
-        return set(range(processors()))
 
 
 def threads_each(workers: int) -> int | None:
@@ -128,10 +120,7 @@ def hand_out(hands: Hands, tasks: Sequence[Task]) -> Generator[RunResult]:
 
 def _result(future: Future[RunResult], task: Task) -> RunResult:
     error = future.exception()
-    if error is None:
-        return future.result()
-    text = f"internal error, please report it: {type(error).__name__}: {error}"
-    return RunResult(task.number, "failed", message=text.splitlines()[0][:200], error=text)
+    return future.result() if error is None else crashed(task, error)
 
 
 def serve(hands: Hands, began: Callable[[Task], None] = lambda task: None) -> None:

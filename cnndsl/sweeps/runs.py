@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
@@ -31,7 +31,7 @@ from cnndsl.runtime.training import NOBODY, TrainingOptions, training_request
 if TYPE_CHECKING:
     from cnndsl.data.formats.memory import ArrayData
 
-__all__ = ["DONE", "How", "RunResult", "Task", "train_task", "untrained"]
+__all__ = ["DONE", "How", "RunResult", "Task", "crashed", "failed", "train_task", "untrained"]
 
 How: TypeAlias = Literal["finished", "stopped early", "interrupted", "failed", "not begun"]
 """How a run stands."""
@@ -109,6 +109,19 @@ def untrained(task: Task) -> RunResult:
     return RunResult(task.number, "not begun")
 
 
+def failed(task: Task, error: CnndslError, notes: Iterable[str] = ()) -> RunResult:
+    """The record of a run that an error has ended."""
+    text = render_error(error)
+    message = text.splitlines()[0]
+    return RunResult(task.number, "failed", message=message, error=text, notes=tuple(notes))
+
+
+def crashed(task: Task, error: BaseException) -> RunResult:
+    """The record of a run that a mistake of cnndsl itself has ended."""
+    text = f"internal error, please report it: {type(error).__name__}: {error}"
+    return RunResult(task.number, "failed", message=text.splitlines()[0][:200], error=text)
+
+
 def train_task(task: Task, listener: Listener = NOBODY) -> RunResult:
     """Train, or go on where the run in the folder has stopped; one that is over is kept.
 
@@ -125,14 +138,13 @@ def train_task(task: Task, listener: Listener = NOBODY) -> RunResult:
     except KeyboardInterrupt:
         return RunResult(task.number, "interrupted", notes=tuple(told.notes))
     except CnndslError as error:
-        return _failed(task, error, told)
+        return failed(task, error, told.notes)
     except MemoryError:
         help = "take a smaller batch, or make the network smaller"
         none = UserError("CNN905", "not enough memory for this network", help=help)
-        return _failed(task, none, told)
+        return failed(task, none, told.notes)
     except Exception as error:  # one run does not end the others
-        text = f"internal error, please report it: {type(error).__name__}: {error}"
-        return RunResult(task.number, "failed", message=text.splitlines()[0][:200], error=text)
+        return crashed(task, error)
     result = RunResult(
         task.number,
         outcome.how,  # type: ignore[arg-type]
@@ -152,12 +164,6 @@ def _begun(task: Task) -> bool:
     A run that failed before its first step leaves nothing that a new one would have to heed.
     """
     return bool(list_checkpoints(task.folder / "checkpoints"))
-
-
-def _failed(task: Task, error: CnndslError, told: _Notes) -> RunResult:
-    text = render_error(error)
-    notes = tuple(told.notes)
-    return RunResult(task.number, "failed", message=text.splitlines()[0], error=text, notes=notes)
 
 
 # --- runs that are over -----------------------------------------------------------------------

@@ -20,7 +20,6 @@ from types import FrameType
 from typing import IO, Any
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.diagnostics.render import render_error
 from cnndsl.runtime.events import EpochRecord
 from cnndsl.runtime.workers.job import (
     find_mpiexec,
@@ -28,7 +27,7 @@ from cnndsl.runtime.workers.job import (
     local_environment,
     not_started,
 )
-from cnndsl.sweeps.runs import RunResult, Task
+from cnndsl.sweeps.runs import RunResult, Task, failed
 
 __all__ = ["can_start", "supervised"]
 
@@ -86,8 +85,7 @@ def _killed(task: Task, job: _Job) -> RunResult:
         help="it may have wanted more memory than there is: take a smaller batch, or fewer"
         " `--workers`",
     )
-    text = render_error(error)
-    return RunResult(task.number, "failed", message=text.splitlines()[0], error=text)
+    return failed(task, error)
 
 
 class _Job:

@@ -133,7 +133,7 @@ def shares(
     """The threads of workers that may use these processors."""
     monkeypatch.setattr(environment, "time_quota", lambda: quota)
     ranks = iter(range(count))
-    monkeypatch.setattr(environment, "_processors", lambda: sets[next(ranks) % len(sets)])
+    monkeypatch.setattr(environment, "processor_numbers", lambda: sets[next(ranks) % len(sets)])
     return sorted(together(count, threads_each))
 
 
@@ -158,7 +158,7 @@ def test_a_worker_alone_has_all_processors() -> None:
 
 
 def test_workers_of_other_machines_take_nothing_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "_processors", lambda: (0, 1, 2, 3))
+    monkeypatch.setattr(environment, "processor_numbers", lambda: (0, 1, 2, 3))
     monkeypatch.setattr(environment, "time_quota", lambda: inf)
 
     def elsewhere(workers: Communicator) -> int:

@@ -23,7 +23,14 @@ from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
 from cnndsl.runtime.workers.quota import time_quota
 from cnndsl.runtime.workers.started import Start, started_as
 
-__all__ = ["device_of", "joined", "library_name", "mpi_library", "threads_each"]
+__all__ = [
+    "device_of",
+    "joined",
+    "library_name",
+    "mpi_library",
+    "processor_numbers",
+    "threads_each",
+]
 
 
 _PATIENCE = 3.0
@@ -140,7 +147,7 @@ def threads_each(workers: Communicator) -> int:
     """
     if workers.worker.count == 1:
         return processors()
-    mine = (workers.worker.host, _processors())
+    mine = (workers.worker.host, processor_numbers())
     everybody = workers.gather(mine)
     users = Counter(number for host, numbers in everybody if host == mine[0] for number in numbers)
     beside = sum(host == mine[0] for host, _ in everybody)
@@ -148,7 +155,7 @@ def threads_each(workers: Communicator) -> int:
     return max(1, int(min(share, time_quota() / beside) + 1e-6))
 
 
-def _processors() -> tuple[int, ...]:
+def processor_numbers() -> tuple[int, ...]:
     """The numbers of the processors that this process may use."""
     try:
         return tuple(sorted(os.sched_getaffinity(0)))
