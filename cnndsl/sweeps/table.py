@@ -129,8 +129,11 @@ def rows_of(
 def _rows(
     points: Sequence[Point], tasks: Sequence[Task], results: Sequence[RunResult], *, valid: bool
 ) -> Iterator[Row]:
+    of_point: dict[int, list[int]] = {}
+    for n, task in enumerate(tasks):
+        of_point.setdefault(task.point, []).append(n)
     for at, point in enumerate(points):
-        own = [n for n, task in enumerate(tasks) if task.point == at]
+        own = of_point.get(at, [])
         best = [one.best for n in own if (one := results[n]).is_done and one.best is not None]
         measured = [measures_of(one, valid=valid) for one in best]
         spreads = {
