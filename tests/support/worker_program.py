@@ -14,6 +14,7 @@ from cnndsl.runtime.interrupt import interruptible
 from cnndsl.runtime.workers.agreement import agree
 from cnndsl.runtime.workers.communicator import Communicator
 from cnndsl.runtime.workers.environment import joined, threads_each
+from cnndsl.runtime.workers.started import started_as
 from cnndsl.runtime.workers.watchdog import Watched, watching
 
 DEADLINE = 40.0
@@ -36,6 +37,11 @@ def until_stopped() -> None:
 
 
 def main(what: str, *more: str) -> int:
+    if what == "killed_early" and "--resume" not in more:
+        start = started_as()
+        assert start is not None
+        if start.rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
     workers = joined()
     everybody = workers.gather(os.getpid())
     if workers.worker.leads:
@@ -184,7 +190,7 @@ def unwatched(what: str, workers: Communicator, more: Sequence[str]) -> int:
             if rank == 1:
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(DEADLINE)
-        case "killed":
+        case "killed" | "killed_early":
             if rank == 0:
                 say("resumed with", *more)
         case "wait":

@@ -93,6 +93,25 @@ def test_a_job_with_restarts_goes_on_by_itself() -> None:
     assert "goes on with `--resume`, restart 1 of 2" in err
 
 
+def test_one_that_is_killed_before_it_has_joined_the_others_is_lost_too() -> None:
+    with Launched(2, "killed_early") as job:
+        status, _, err = job.end()
+    assert status == 75
+    assert err == (
+        "error[CNN872]: worker 1 was ended by signal 9 (SIGKILL)\n"
+        "  = note: a system that runs out of memory ends processes like that\n"
+        "  = help: go on with `--resume`, with any number of workers\n"
+    )
+
+
+def test_restarts_help_there_too() -> None:
+    with Launched(2, "killed_early", restarts=2) as job:
+        status, out, err = job.end()
+    assert status == 0
+    assert out.splitlines()[-1] == "resumed with --resume"
+    assert err.count("error[CNN872]") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_lets_the_workers_stop_when_they_can(number: int) -> None:
     with Launched(2, "wait", restarts=1) as job:

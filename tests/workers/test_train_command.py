@@ -271,8 +271,7 @@ def test_twenty_kills_of_any_worker_change_no_bit(place: Path) -> None:
                 os.kill(picker.choice(found), signal.SIGKILL)
                 kills += 1
             _, err = process.communicate(timeout=DEADLINE)
-        # One that is killed before it has joined the others is one that could not be started.
-        assert process.returncode in (0, 75) or "error[CNN871]" in err, err
+        assert process.returncode in (0, 75), err
         if process.returncode == 0 and kills < 20:  # it was over: begin anew
             assert digest(place / "cut") == digest(place / "whole")
             shutil.rmtree(place / "cut")

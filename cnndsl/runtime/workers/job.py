@@ -39,6 +39,9 @@ __all__ = [
 _GRACE = 5.0
 """Seconds that workers have to end in once their launcher is gone."""
 
+_KILLED = frozenset((-signal.SIGKILL, signal.SIGKILL, 128 + signal.SIGKILL))
+"""What ``mpiexec`` ends with that was killed, or by whom a worker was, as each MPI says it."""
+
 
 # --- the command ------------------------------------------------------------------------------
 
@@ -157,7 +160,8 @@ class Job:
         """Run it to its end; nothing of it is left then.
 
         Raises:
-            UserError: CNN871 where it fails before all workers are there.
+            UserError: CNN871 where it fails before all workers are there, unless one was killed:
+                that is no fault of what starts them.
         """
         with (
             job_folders(self._workers) as folders,
@@ -183,7 +187,8 @@ class Job:
                 _end_all(process)
                 control.end(_GRACE)
             end = End(process.returncode, _text(said), control.gone)
-        if end.status and control.count < self._workers and not self._asked.times:
+        has_started = control.count == self._workers or end.status in _KILLED
+        if end.status and not has_started and not self._asked.times:
             raise not_started(self._command[0], end.said)
         return end
 
