@@ -11,7 +11,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from types import FrameType
 from typing import Any
 
 from cnndsl.diagnostics.model import UserError
@@ -129,11 +128,7 @@ def _stop_when_asked() -> None:
     if known is None or threading.current_thread() is not threading.main_thread():
         return
     if signal.getsignal(known) is signal.SIG_DFL:
-        signal.signal(known, _interrupted)
-
-
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        signal.signal(known, signal.default_int_handler)
 
 
 # --- shares -----------------------------------------------------------------------------------
