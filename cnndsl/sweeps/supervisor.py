@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.events import EpochRecord
+from cnndsl.runtime.interrupt import signals_handled
 from cnndsl.runtime.workers.job import (
     find_mpiexec,
     local_command,
@@ -100,7 +101,7 @@ class _Job:
         self.stopped = False
         self.code = 0
         self._tasks = tasks
-        self._before: dict[int, Any] = {}
+        self._signals = contextlib.ExitStack()
 
     def __enter__(self) -> _Job:
         self._process = subprocess.Popen(
@@ -114,12 +115,11 @@ class _Job:
         )
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
-        self._take_signals()
+        self._signals.enter_context(signals_handled(self._stop))
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number, known in self._before.items():
-            signal.signal(number, known)
+        self._signals.close()
         if self._process.poll() is None:
             self._process.terminate()
         with contextlib.suppress(OSError):
@@ -163,14 +163,6 @@ class _Job:
                 self.errors = [*self.errors[-20:], line.decode(errors="replace").rstrip()]
 
     # --- signals --------------------------------------------------------------------------------
-
-    def _take_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-            known = signal.getsignal(number)
-            if known not in (None, signal.SIG_IGN):
-                self._before[number] = signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         """Pass on that somebody wants the end; the second time, end at once."""

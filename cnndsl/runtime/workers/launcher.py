@@ -6,18 +6,17 @@ them. None of them outlives it (:mod:`cnndsl.runtime.workers.control`).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Literal
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.device import read_driver, trial
+from cnndsl.runtime.interrupt import signals_handled
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers.control import LOST
 from cnndsl.runtime.workers.job import Asked, End, Job
@@ -80,7 +79,8 @@ def launch(
     _refuse_what_cannot_work(workers)
     start = [*(program or _this_program())]
     again = list(again) if again is not None else _resuming(words)
-    with _signals() as asked:
+    asked = Asked()
+    with signals_handled(asked):
         for attempt in range(restarts + 1):
             command = [*start, *(again if attempt else words)]
             end = Job(command, workers, asked).run()
@@ -137,25 +137,6 @@ def _print(error: UserError) -> None:
     from cnndsl.diagnostics.render import render_error
 
     print(render_error(error, color=False), file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[Asked]:
-    """Count Ctrl-C, SIGTERM and SIGUSR1, those that nobody wants ignored."""
-    asked = Asked()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    found = {number: signal.getsignal(number) for number in numbers}
-    before = {n: known for n, known in found.items() if known not in (None, signal.SIG_IGN)}
-    try:
-        for number in before:
-            signal.signal(number, asked)
-        yield asked
-    finally:
-        for number, known in before.items():
-            signal.signal(number, known)
 
 
 # --- words ------------------------------------------------------------------------------------
