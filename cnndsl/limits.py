@@ -10,7 +10,7 @@ import sys
 
 from cnndsl.frozen import field_names, frozen
 
-__all__ = ["DEEPEST", "ENVIRONMENT", "Limits", "processors"]
+__all__ = ["DEEPEST", "ENVIRONMENT", "Limits", "processor_numbers", "processors"]
 
 ENVIRONMENT = "CNNDSL_LIMITS"
 
@@ -93,7 +93,12 @@ class Limits:
 
 def processors() -> int:
     """How many processors this process may use: more threads than that only wait for each other."""
+    return len(processor_numbers())
+
+
+def processor_numbers() -> tuple[int, ...]:
+    """The numbers of the processors that this process may use."""
     try:
-        return len(os.sched_getaffinity(0))
+        return tuple(sorted(os.sched_getaffinity(0)))
     except (AttributeError, OSError):  # Neither macOS nor Windows says.
-        return os.cpu_count() or 1
+        return tuple(range(os.cpu_count() or 1))

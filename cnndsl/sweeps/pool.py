@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
 
-from cnndsl.limits import processors
+from cnndsl.limits import processor_numbers, processors
 from cnndsl.runtime.training import TrainingOptions
 from cnndsl.runtime.workers.communicator import Worker
-from cnndsl.runtime.workers.environment import device_of, joined, mpi_library, processor_numbers
+from cnndsl.runtime.workers.environment import device_of, joined, mpi_library
 from cnndsl.sweeps.runs import RunResult, Task, crashed, train_task, untrained
 
 __all__ = [

@@ -6,7 +6,6 @@ Where nothing has started several, MPI is not even loaded.
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import threading
 import time
@@ -14,7 +13,7 @@ from collections import Counter
 from typing import Any
 
 from cnndsl.diagnostics.model import UserError
-from cnndsl.limits import processors
+from cnndsl.limits import processor_numbers, processors
 from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers import control
@@ -22,14 +21,7 @@ from cnndsl.runtime.workers.communicator import ALONE, Communicator, Worker
 from cnndsl.runtime.workers.quota import time_quota
 from cnndsl.runtime.workers.started import Start, started_as
 
-__all__ = [
-    "device_of",
-    "joined",
-    "library_name",
-    "mpi_library",
-    "processor_numbers",
-    "threads_each",
-]
+__all__ = ["device_of", "joined", "library_name", "mpi_library", "threads_each", "without_mpi4py"]
 
 
 _PATIENCE = 3.0
@@ -80,17 +72,22 @@ def mpi_library() -> Any:
     try:
         return importlib.import_module("mpi4py.MPI")
     except ModuleNotFoundError as error:
-        raise UserError(
-            "CNN870",
-            "workers speak to each other by MPI, and mpi4py is not installed",
-            help='run `pip install "cnndsl[mpi]"`, or load the mpi4py of your cluster',
-        ) from error
+        raise without_mpi4py() from error
     except Exception as error:  # where no library fits, its kind depends on how it was built
         raise UserError(
             "CNN870",
             f"mpi4py does not find an MPI that it can load: {_first_line(error)}",
             help='run `pip install "cnndsl[mpi]"`, or load the MPI of your cluster',
         ) from error
+
+
+def without_mpi4py() -> UserError:
+    """Why there are no workers where mpi4py is missing."""
+    return UserError(
+        "CNN870",
+        "workers speak to each other by MPI, and mpi4py is not installed",
+        help='run `pip install "cnndsl[mpi]"`, or load the mpi4py of your cluster',
+    )
 
 
 def library_name() -> str:
@@ -148,14 +145,6 @@ def threads_each(workers: Communicator) -> int:
     beside = sum(host == mine[0] for host, _ in everybody)
     share = sum(1 / users[number] for number in mine[1])
     return max(1, int(min(share, time_quota() / beside) + 1e-6))
-
-
-def processor_numbers() -> tuple[int, ...]:
-    """The numbers of the processors that this process may use."""
-    try:
-        return tuple(sorted(os.sched_getaffinity(0)))
-    except (AttributeError, OSError):  # Neither macOS nor Windows says.
-        return tuple(range(processors()))
 
 
 def device_of(word: str, worker: Worker) -> str:

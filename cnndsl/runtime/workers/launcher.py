@@ -19,6 +19,7 @@ from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.interrupt import signals_handled
 from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers.control import LOST
+from cnndsl.runtime.workers.environment import without_mpi4py
 from cnndsl.runtime.workers.job import Asked, End, Job
 
 __all__ = ["INTERRUPTED", "count_of", "is_lost", "launch"]
@@ -116,11 +117,7 @@ def _refuse_what_cannot_work(workers: int) -> None:
             help=f"run `mpiexec -n {workers} cnndsl …` without `--workers`",
         )
     if find_spec("mpi4py") is None:
-        raise UserError(
-            "CNN870",
-            "workers speak to each other by MPI, and mpi4py is not installed",
-            help='run `pip install "cnndsl[mpi]"`, or load the mpi4py of your cluster',
-        )
+        raise without_mpi4py()
 
 
 def _this_program() -> list[str]:
