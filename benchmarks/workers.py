@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -31,6 +30,9 @@ from machine import description
 from training import BY_CHANCE, TURN, Side, agree
 from training_cases import Case, case_of
 from turns import spread
+
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.workers.job import find_mpiexec
 
 SUM = Path(__file__).parent / "workers_sum.py"
 
@@ -91,12 +93,12 @@ def split(case: Case, bound: float | None, options: argparse.Namespace) -> Resul
 
 def sums(options: argparse.Namespace) -> Iterator[Result]:
     """The ordered sum beside MPI's own."""
-    beside = Path(sys.executable).parent / "mpiexec"
-    launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if launcher is None:
-        print("No `mpiexec` here, so no sums: `pip install cnndsl[mpi]`.\n", file=sys.stderr)
+    try:
+        mpiexec = find_mpiexec()
+    except UserError as error:
+        print(f"No sums: {error}\n", file=sys.stderr)
         return
-    command = [launcher, "-n", str(options.workers), "--oversubscribe", *options.mpi.split()]
+    command = [mpiexec, "-n", str(options.workers), "--oversubscribe", *options.mpi.split()]
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     done = subprocess.run(
         [*command, sys.executable, str(SUM), str(options.pairs), *map(str, SIZES)],

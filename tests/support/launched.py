@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
@@ -22,10 +22,12 @@ import pytest
 
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.workers.job import find_mpiexec, local_command
+from cnndsl.runtime.workers.started import started_as
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
 SECONDS = 60.0
 
+_NAME = "CNNDSL_TEST"
 _AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
 _LAUNCHER = """
@@ -68,55 +70,37 @@ class Patience:
         return self._left > 0
 
 
-class Launched:
-    """A launcher and its workers, known by a word in their environment.
+class Started:
+    """A command and all processes that come of it, known by a word in their environment.
 
-    With ``bare``, the launcher is MPI's own, as whoever has a cluster calls it; with ``script``,
-    what that starts is a script that starts the worker; with ``closed``, nothing is printed.
+    With ``is_ours`` it starts workers by a launcher of ours, which leaves no file behind.
     """
 
     def __init__(
         self,
-        workers: int,
-        *words: str,
-        restarts: int = 0,
+        command: Sequence[str],
+        *,
+        is_ours: bool = True,
+        folder: Path | None = None,
         stdout: int | IO[bytes] = subprocess.PIPE,
         environment: Mapping[str, str] | None = None,
-        program: Path = PROGRAM,
-        bare: bool = False,
-        script: bool = False,
-        closed: bool = False,
+        seconds: float = SECONDS,
     ) -> None:
-        self.word = f"CNNDSL_TEST={os.getpid()}.{time.monotonic_ns()}"
-        name, _, value = self.word.partition("=")
+        self._word = f"{os.getpid()}.{time.monotonic_ns()}"
         self.said = ""
-        self._is_ours = not bare
+        self._is_ours = is_ours
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self._patience = Patience(SECONDS)
-        start = [sys.executable, str(program), *words]
-        if script:
-            start = ["/bin/sh", "-c", f"{shlex.join(start)}; exit $?"]
-        command = local_command(start, workers)
-        if not bare:
-            launcher = _LAUNCHER.format(program=str(program))
-            command = [sys.executable, "-c", launcher, str(workers), str(restarts), *words]
-        if closed:
-            command = ["/bin/sh", "-c", f"exec {shlex.join(command)} >&-"]
-        own = {"TMPDIR": self._folder.name, name: value}
-        if bare:
+        self._patience = Patience(seconds)
+        own = {"TMPDIR": self._folder.name, _NAME: self._word}
+        if not is_ours:
             own["OMPI_MCA_btl_sm_backing_directory"] = self._folder.name
         self.process = subprocess.Popen(
             command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env={
-                **os.environ,
-                **_AS_ROOT,
-                "TMPDIR": self._folder.name,
-                name: value,
-                **(environment or {}),
-            },
+            env={**os.environ, **_AS_ROOT, **own, **(environment or {})},
             start_new_session=True,
         )
 
@@ -142,7 +126,11 @@ class Launched:
 
     def left(self) -> list[int]:
         """The processes that are still there, the launcher too."""
-        return [process for process in _processes() if _has(process, self.word)]
+        return [one for one in _processes() if _environment(one).get(_NAME) == self._word]
+
+    def workers(self) -> list[int]:
+        """The processes that are there as workers, in no order."""
+        return [one for one in self.left() if started_as(_environment(one)) is not None]
 
     def wait_for(self, text: str, times: int = 1) -> str:
         """Read what is printed until it has a text, so often."""
@@ -180,12 +168,46 @@ class Launched:
         return self.process.returncode, self.said + (out or b"").decode(), err.decode()
 
 
+class Launched(Started):
+    """A launcher and its workers, each of which runs a program for tests.
+
+    With ``bare``, the launcher is MPI's own, as whoever has a cluster calls it; with ``script``,
+    what that starts is a script that starts the worker; with ``closed``, nothing is printed.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *words: str,
+        restarts: int = 0,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        environment: Mapping[str, str] | None = None,
+        program: Path = PROGRAM,
+        bare: bool = False,
+        script: bool = False,
+        closed: bool = False,
+    ) -> None:
+        start = [sys.executable, str(program), *words]
+        if script:
+            start = ["/bin/sh", "-c", f"{shlex.join(start)}; exit $?"]
+        if bare:
+            command = local_command(start, workers)
+        else:
+            launcher = _LAUNCHER.format(program=str(program))
+            command = [sys.executable, "-c", launcher, str(workers), str(restarts), *words]
+        if closed:
+            command = ["/bin/sh", "-c", f"exec {shlex.join(command)} >&-"]
+        super().__init__(command, is_ours=not bare, stdout=stdout, environment=environment)
+
+
 def _processes() -> Iterator[int]:
     return (int(name) for name in os.listdir("/proc") if name.isdecimal())
 
 
-def _has(process: int, word: str) -> bool:
+def _environment(process: int) -> dict[str, str]:
+    """That with which a process began; nothing where it is gone."""
     try:
-        return word.encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+        text = os.fsdecode(Path(f"/proc/{process}/environ").read_bytes())
     except OSError:
-        return False
+        return {}
+    return dict(pair.partition("=")[::2] for pair in text.split("\0"))

@@ -26,7 +26,7 @@ from cnndsl.sweeps.supervisor import can_start
 from cnndsl.sweeps.sweep import SweepListener
 
 pytestmark = pytest.mark.skipif(
-    not can_start() or sys.platform == "win32", reason="MPI is not installed"
+    not can_start() or sys.platform == "win32", reason="no workers to test: there is no MPI"
 )
 
 

@@ -10,18 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
 import pytest
-from launched import need_mpi
+from launched import Started, need_mpi
 from training_data import write_picture
 from training_runs import results
 
 from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
-from cnndsl.runtime.workers.job import find_mpiexec
+from cnndsl.runtime.workers.job import local_command
 
 DEADLINE = 120
 
@@ -87,21 +85,8 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-@contextmanager
-def running(place: Path, arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnndsl", *arguments],
-        cwd=place,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate(timeout=DEADLINE)
+def running(place: Path, arguments: list[str]) -> Started:
+    return Started([sys.executable, "-m", "cnndsl", *arguments], folder=place, seconds=DEADLINE)
 
 
 def until_steps(folder: Path, count: int) -> None:
@@ -113,29 +98,6 @@ def until_steps(folder: Path, count: int) -> None:
             return
         time.sleep(0.01)
     raise TimeoutError
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The processes of a job's workers: all of cnndsl below the launcher's."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            children.setdefault(int(stat[1]), []).append(int(entry.name))
-    found, pending = [], [process.pid]
-    while pending:
-        for child in children.get(pending.pop(), []):
-            pending.append(child)
-            try:
-                line = (Path("/proc") / str(child) / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"cnndsl" in line and b"-n" not in line:  # `-n` is MPI's own launcher's
-                found.append(child)
-    return found
 
 
 def test_any_number_of_processes_gives_the_same_bits(place: Path) -> None:
@@ -191,35 +153,21 @@ def test_a_job_that_mpi_has_started_is_recognised(place: Path) -> None:
     assert ran(place, words("r1", 1))[0] == 0
     plain = words("r2", 2)
     del plain[plain.index("--workers") : plain.index("--workers") + 2]
-    done = subprocess.run(
-        [
-            *(find_mpiexec(), "--oversubscribe", "--bind-to", "none", "-n", "2"),
-            *(sys.executable, "-m", "cnndsl", *plain),
-        ],
-        cwd=place,
-        env={
-            **os.environ,
-            "OMPI_ALLOW_RUN_AS_ROOT": "1",
-            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            "OMPI_MCA_btl_tcp_if_include": "lo",
-        },
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    command = local_command([sys.executable, "-m", "cnndsl", *plain], 2)
+    with Started(command, is_ours=False, folder=place, seconds=DEADLINE) as job:
+        status, _, err = job.end()
+    assert status == 0, err
     assert digest(place / "r1") == digest(place / "r2")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_the_launcher_stops_all_cleanly(place: Path, sent: signal.Signals) -> None:
     assert ran(place, words("whole", 1, "--epochs", "40"))[0] == 0
-    with running(place, words("cut", 3, "--epochs", "40")) as process:
+    with running(place, words("cut", 3, "--epochs", "40")) as job:
         until_steps(place / "cut", 2)
-        process.send_signal(sent)
-        out, err = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 130, err
+        job.process.send_signal(sent)
+        status, out, err = job.end()
+    assert status == 130, err
     assert "interrupted; everything up to here is saved in cut" in out
     assert "--workers 3" in out
     status, _, err = ran(place, words("cut", 2, "--epochs", "40", "--resume"))
@@ -231,28 +179,28 @@ def test_a_killed_worker_is_named_and_any_number_goes_on(place: Path) -> None:
     assert ran(place, words("whole", 1, "--epochs", "20"))[0] == 0
     picker = random.Random(0)
     for epoch, count in ((3, 3), (9, 2)):
-        with running(place, words("cut", count, "--epochs", "20", "--resume")) as process:
+        with running(place, words("cut", count, "--epochs", "20", "--resume")) as job:
             until_steps(place / "cut", epoch)
             time.sleep(picker.random() / 10)
-            found = workers_of(process)
+            found = job.workers()
             assert len(found) == count
             os.kill(picker.choice(found), signal.SIGKILL)
-            _, err = process.communicate(timeout=DEADLINE)
-        assert process.returncode == 75, err
+            status, _, err = job.end()
+        assert status == 75, err
         assert "error[CNN872]: worker " in err
         assert "was ended by signal 9 (SIGKILL)" in err
-        assert not workers_of(process)
+        assert not job.workers()
     assert ran(place, words("cut", 1, "--epochs", "20", "--resume"))[0] == 0
     assert digest(place / "cut") == digest(place / "whole")
 
 
 def test_restarts_go_on_by_themselves(place: Path) -> None:
     assert ran(place, words("whole", 1, "--epochs", "20"))[0] == 0
-    with running(place, words("cut", 2, "--epochs", "20", "--restarts", "2")) as process:
+    with running(place, words("cut", 2, "--epochs", "20", "--restarts", "2")) as job:
         until_steps(place / "cut", 3)
-        os.kill(workers_of(process)[0], signal.SIGKILL)
-        _, err = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 0, err
+        os.kill(job.workers()[0], signal.SIGKILL)
+        status, _, err = job.end()
+    assert status == 0, err
     assert digest(place / "cut") == digest(place / "whole")
 
 
@@ -265,14 +213,14 @@ def test_twenty_kills_of_any_worker_change_no_bit(place: Path) -> None:
     while kills < 20:
         count = picker.choice([number for number in (2, 3, 4) if number != before])
         before = count
-        with running(place, words("cut", count, *epochs, "--resume")) as process:
+        with running(place, words("cut", count, *epochs, "--resume")) as job:
             time.sleep(picker.uniform(1, 5))
-            if process.poll() is None and (found := workers_of(process)):
+            if job.process.poll() is None and (found := job.workers()):
                 os.kill(picker.choice(found), signal.SIGKILL)
                 kills += 1
-            _, err = process.communicate(timeout=DEADLINE)
-        assert process.returncode in (0, 75), err
-        if process.returncode == 0 and kills < 20:  # it was over: begin anew
+            status, _, err = job.end()
+        assert status in (0, 75), err
+        if status == 0 and kills < 20:  # it was over: begin anew
             assert digest(place / "cut") == digest(place / "whole")
             shutil.rmtree(place / "cut")
     status, _, err = ran(place, words("cut", 1, *epochs, "--resume"))
