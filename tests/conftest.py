@@ -18,6 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", f"error:::({'|'.join(helpers)})$")
     # Tests run side by side: PyTorch's own threads would only wait for each other's processors.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Tests that ask ONNX Runtime itself are no use of it to be reported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def pytest_collection_finish() -> None:

@@ -35,6 +35,9 @@ __all__ = [
 CPU_WHEEL = "onnxruntime"
 GPU_WHEEL = "onnxruntime-gpu"
 
+_NO_REPORTS = "ORT_DISABLE_TELEMETRY"
+"""The variable by which ONNX Runtime neither sends nor keeps anything about its use."""
+
 
 def has_gpu_wheel() -> bool:
     """Whether ``onnxruntime-gpu`` is published for this platform."""
@@ -73,11 +76,13 @@ def load() -> Any:
     """The ``onnxruntime`` module.
 
     Its own log is set to errors only: at its default it warns, on standard error, of machines
-    that have no GPU.
+    that have no GPU. From 1.29 on, its wheels report to their maker which models run where; they
+    do not here, unless the environment says what is wanted.
 
     Raises:
         UserError: CNN705, where it is missing, empty or does not load.
     """
+    os.environ.setdefault(_NO_REPORTS, "1")  # It is read once, while the library loads.
     try:
         with captured_stderr():
             ort = importlib.import_module("onnxruntime")
