@@ -94,6 +94,7 @@ class Started:
         own = {"TMPDIR": self._folder.name, _NAME: self._word}
         if not is_ours:
             own["OMPI_MCA_btl_sm_backing_directory"] = self._folder.name
+            own["OMPI_MCA_btl"] = "self,sm"  # Open MPI takes a second to look for networks.
         self.process = subprocess.Popen(
             command,
             cwd=folder,

@@ -74,15 +74,13 @@ def hangs(workers: Watched) -> int:
 
 def slow(workers: Watched) -> int:
     """The first worker needs longer than all patience, but something comes about."""
+    for _ in range(2):
+        if workers.worker.leads:
+            for _ in range(15):
+                time.sleep(0.1)
+                workers.progress()
+        workers.gather(0)
     if workers.worker.leads:
-        for _ in range(30):
-            time.sleep(0.1)
-            workers.progress()
-    workers.gather(0)
-    if workers.worker.leads:
-        for _ in range(30):
-            time.sleep(0.1)
-            workers.progress()
         say("done")
     return 0
 
@@ -136,7 +134,7 @@ def saved_error(workers: Watched) -> int:
         agree(workers, UserError("CNN603", f"what worker {workers.worker.rank} says"))
     except UserError:
         if workers.worker.leads:
-            time.sleep(GRACE + 3)
+            time.sleep(GRACE + 1.5)
             say("saved")
         raise
     return 0

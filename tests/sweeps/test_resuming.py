@@ -10,8 +10,15 @@ from sweep_runs import SPEC, Heard, all_results, pressed, stripes, swept
 from typing_extensions import override
 
 import cnndsl
+from cnndsl.runtime.logs.figures import FiguresLog
 from cnndsl.sweeps.runs import Task
 from cnndsl.sweeps.sweep import SweepListener
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each run: they take half of its time, and nobody looks at them here."""
+    monkeypatch.setattr(FiguresLog, "_draw", lambda self: None)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 6, 13, 22, 39])

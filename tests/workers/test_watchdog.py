@@ -49,7 +49,7 @@ def test_seconds_in_which_all_were_stopped_count_for_nothing() -> None:
         workers = job.pids()
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)
-        time.sleep(3)
+        time.sleep(2)
         for worker in workers:
             os.kill(worker, signal.SIGCONT)
         time.sleep(1.5)
