@@ -244,7 +244,7 @@ class Network(NetworkFigures):
             weights: a safetensors or ``.npz`` file, or a model compiled from this network.
             options: as :class:`cnndsl.runtime.evaluate.EvaluationOptions` tells of each:
                 ``split``, ``valid``, ``crops``, ``flip``, ``device``, ``batch``, ``threads``,
-                ``verify``, ``skip_broken``, ``tell``.
+                ``verify``, ``skip_broken``, ``workers``, ``tell``.
 
         Raises:
             UserError: for data or weights that cannot be read or do not fit, and for views that

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from cnndsl.cli.completion import complete_models
 from cnndsl.cli.models import Parameters, best_option, is_compiled, with_members
 from cnndsl.cli.options import (
+    LINE,
     color_option,
     crops_option,
     data_option,
@@ -22,6 +23,7 @@ from cnndsl.cli.options import (
     verify_option,
     weights_option,
 )
+from cnndsl.cli.workers import device_for, launched, sharing, timeout_option, workers_option
 from cnndsl.diagnostics.render.characters import visible
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ __all__ = ["eval"]
     help="How many samples to run at once.",
 )
 @threads_option
+@workers_option
+@timeout_option
 @click.option(
     "--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
@@ -100,10 +104,12 @@ def eval(
     device: str,
     batch: int,
     threads: int | None,
+    workers: int | Literal["gpus"] | None,
+    timeout: float,
     style: str,
     verify: bool,
     parameters: Parameters,
-) -> None:
+) -> int:
     """Say how good a network is on labelled DATA.
 
     That is: its loss, and what the loss is measured by. For classes: how often it is right (top1)
@@ -115,63 +121,72 @@ def eval(
     """
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")
-    models = tuple(with_members(models, best))
-    model = models[0]
-    compiled = is_compiled(model)
-    if compiled and (weights is not None or parameters):
-        raise click.UsageError(
-            "a compiled model has its weights and parameters in it: --weights and -D are for a spec"
-        )
-    if not compiled and weights is None:
-        raise click.UsageError(
-            "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
-        )
-    for other in models[1:]:
-        if not is_compiled(other):
+    _, *words = click.get_current_context().meta[LINE]
+    if (ended := launched("eval", words, workers)) is not None:
+        return ended
+    with sharing(timeout) as others:
+        device = device_for(device, others)
+        models = tuple(with_members(models, best))
+        model = models[0]
+        compiled = is_compiled(model)
+        if compiled and (weights is not None or parameters):
             raise click.UsageError(
-                f"'{other}' is no compiled model: only the first of several may be a spec"
+                "a compiled model has its weights and parameters in it: --weights and -D are for a spec"
             )
-    if confusion is not None:
-        from cnndsl.plots.figure import format_of
+        if not compiled and weights is None:
+            raise click.UsageError(
+                "a spec has no weights: give them with --weights, or give a compiled MODEL.onnx"
+            )
+        for other in models[1:]:
+            if not is_compiled(other):
+                raise click.UsageError(
+                    f"'{other}' is no compiled model: only the first of several may be a spec"
+                )
+        if confusion is not None:
+            from cnndsl.plots.figure import format_of
 
-        format_of(confusion)  # now: an evaluation may take long
-    networks = [
-        _network(one, parameters, compiled=is_compiled(one), verify=verify) for one in models
-    ]
-    tell_device(device)
-    from cnndsl import inspection
+            format_of(confusion)  # now: an evaluation may take long
+        networks = [
+            _network(one, parameters, compiled=is_compiled(one), verify=verify) for one in models
+        ]
+        tell_device(device)
+        from cnndsl import inspection
 
-    evaluation = inspection.evaluate(
-        [
-            (network, weights if weights is not None and at == 0 else one, one)
-            for at, (one, network) in enumerate(zip(models, networks, strict=True))
-        ],
-        data,
-        split=split or "test",
-        valid=valid,
-        crops=crops,
-        flip=flip,
-        device=device,
-        batch=batch,
-        threads=threads,
-        verify=verify and not compiled,  # a MODEL was verified before
-        skip_broken=skip_broken,
-        tell=lambda note: click.echo(f"note: {visible(note)}", err=True),
-    )
-    from cnndsl.cli.scores import as_text
+        evaluation = inspection.evaluate(
+            [
+                (network, weights if weights is not None and at == 0 else one, one)
+                for at, (one, network) in enumerate(zip(models, networks, strict=True))
+            ],
+            data,
+            split=split or "test",
+            valid=valid,
+            crops=crops,
+            flip=flip,
+            device=device,
+            batch=batch,
+            threads=threads,
+            verify=verify and not compiled,  # a MODEL was verified before
+            workers=others,
+            skip_broken=skip_broken,
+            tell=lambda note: click.echo(f"note: {visible(note)}", err=True),
+        )
+        from cnndsl.cli.scores import as_text
 
-    if confusion is not None:
-        _draw(evaluation, confusion, networks[0].name)
-    if style == "json":
-        from cnndsl.cli.scores_json import AskedJson, as_json
+        if not others.worker.leads:
+            return 0
+        if confusion is not None:
+            _draw(evaluation, confusion, networks[0].name)
+        if style == "json":
+            from cnndsl.cli.scores_json import AskedJson, as_json
 
-        part = "train" if valid is not None else split or "test"
-        what: AskedJson = {"model": model, "data": data, "split": part, "valid": valid}
-        if len(models) > 1:
-            what["models"] = list(models)
-        click.echo(json.dumps({**what, **as_json(evaluation)}, ensure_ascii=False))
-    else:
-        click.echo(as_text(evaluation))
+            part = "train" if valid is not None else split or "test"
+            what: AskedJson = {"model": model, "data": data, "split": part, "valid": valid}
+            if len(models) > 1:
+                what["models"] = list(models)
+            click.echo(json.dumps({**what, **as_json(evaluation)}, ensure_ascii=False))
+        else:
+            click.echo(as_text(evaluation))
+    return 0
 
 
 def _draw(evaluation: Evaluation, file: str, title: str) -> None:

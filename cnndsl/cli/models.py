@@ -69,6 +69,7 @@ class Given:
     seed: int | None
     parameters: Parameters
     device: str
+    threads: int | None
     verify: bool
 
     def check(self) -> None:
@@ -109,7 +110,7 @@ class Given:
         from cnndsl.runtime.model import Model
 
         if is_compiled(word):
-            model = Model(word, device=self.device, verify=self.verify)
+            model = Model(word, device=self.device, threads=self.threads, verify=self.verify)
             tell_of_no_checksum(word, model.manifest)
             return model
         from cnndsl import pipeline
@@ -122,7 +123,7 @@ class Given:
         )
         for warning in artifact.warnings:
             click.echo(f"warning: {warning}", err=True)
-        return Model(artifact, device=self.device)
+        return Model(artifact, device=self.device, threads=self.threads)
 
 
 def tell_of_the_mean(crops: Crops, flip: bool, models: int, meaning: str) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -25,6 +25,7 @@ from cnndsl.cli.models import (
     with_members,
 )
 from cnndsl.cli.options import (
+    LINE,
     TRAINED,
     color_option,
     crops_option,
@@ -32,9 +33,11 @@ from cnndsl.cli.options import (
     flip_option,
     parameters_option,
     tell_device,
+    threads_option,
     verify_option,
     weights_option,
 )
+from cnndsl.cli.workers import device_for, launched, sharing, timeout_option, workers_option
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.render.characters import visible
 
@@ -69,6 +72,9 @@ def _layers(ctx: click.Context, option: click.Parameter, text: str | None) -> tu
 @crops_option
 @flip_option
 @device_option
+@threads_option
+@workers_option
+@timeout_option
 @click.option(
     "--top",
     type=click.IntRange(min=1),
@@ -120,6 +126,9 @@ def run(
     crops: Crops,
     flip: bool,
     device: str,
+    threads: int | None,
+    workers: int | Literal["gpus"] | None,
+    timeout: float,
     top: int | None,
     output: str | None,
     layers: tuple[str, ...],
@@ -132,7 +141,7 @@ def run(
     style: str,
     verify: bool,
     parameters: Parameters,
-) -> None:
+) -> int:
     """Let a network answer for each INPUT.
 
     An INPUT is a picture, a .npy or .npz file, a .txt file with rows of numbers, or a folder, which
@@ -141,47 +150,60 @@ def run(
     out with one object for each input.
     """
     models, inputs = _divided(spec, inputs)
-    models = with_members(models, best)
-    given = Given(models, weights, seed, parameters, device, verify)
-    given.check()
-    check_drawing(draw, layers, output)
-    why = Why(method, target, layer, output)
-    why.check()
-    if (layers or method) and (len(models) > 1 or crops > 1 or flip):
-        flag = "--layers shows feature maps of" if layers else "--explain is about"
-        raise click.UsageError(
-            f"{flag} one view by one model: leave out --crops and --flip, and name one model"
-        )
-    if method and layers:
-        raise click.UsageError("--explain and --layers are two questions: leave out one of them")
-    _look_at(inputs, output, draw)
-    model = given.together()
-    if top is not None and (draw or method):
-        _say("`--top` does not apply: figures are drawn, and no answers shown")
-    elif top is not None and not model.meaning.ranked:
-        _say("`--top` does not apply: the outputs are no ranking of classes")
-    tell_device(device)
-    tell_of_the_mean(crops, flip, len(models), model.meaning.kind)
-    asked: dict[str, Any] = {"layers": layers} if layers else {"crops": crops, "flip": flip}
-    left_out = _LeftOut()
-    on_broken = left_out.add if skip_broken else None
-    how: dict[str, Any] = {"batch": batch, "on_broken": on_broken, "tell": _note}
-    with _progress(inputs) as watch:
-        if method is not None and output is not None:
-            about = {"method": method, "target": target, "layer": layer or "", "device": device}
-            shown = map(watch, _explained(model, inputs, {**how, **about}))
-            print_explanations(left_out.tell_behind(shown), output, style)
-            return
-        found = model.predict(inputs, **how, **asked)
-        predictions = left_out.tell_behind(map(watch, found))
-        if draw is not None:
-            print_maps(predictions, draw, style)
-        elif output is not None:
-            _write(output, predictions, style)
-        elif style == "json":
-            _print_json(predictions, top or _TOP)
-        else:
-            _print_text(predictions, top or _TOP)
+    _, *words = click.get_current_context().meta[LINE]
+    if (ended := launched("run", words, workers)) is not None:
+        return ended
+    with sharing(timeout) as others:
+        device = device_for(device, others)
+        models = with_members(models, best)
+        given = Given(models, weights, seed, parameters, device, threads, verify)
+        given.check()
+        check_drawing(draw, layers, output)
+        why = Why(method, target, layer, output)
+        why.check()
+        if (layers or method) and (len(models) > 1 or crops > 1 or flip):
+            flag = "--layers shows feature maps of" if layers else "--explain is about"
+            raise click.UsageError(
+                f"{flag} one view by one model: leave out --crops and --flip, and name one model"
+            )
+        if method and layers:
+            raise click.UsageError(
+                "--explain and --layers are two questions: leave out one of them"
+            )
+        if method and others.worker.count > 1:
+            raise click.UsageError("--explain is for one process: leave out --workers")
+        _look_at(inputs, output, draw)
+        model = given.together()
+        if top is not None and (draw or method):
+            _say("`--top` does not apply: figures are drawn, and no answers shown")
+        elif top is not None and not model.meaning.ranked:
+            _say("`--top` does not apply: the outputs are no ranking of classes")
+        tell_device(device)
+        tell_of_the_mean(crops, flip, len(models), model.meaning.kind)
+        asked: dict[str, Any] = {"layers": layers} if layers else {"crops": crops, "flip": flip}
+        left_out = _LeftOut()
+        on_broken = left_out.add if skip_broken else None
+        how: dict[str, Any] = {"batch": batch, "on_broken": on_broken, "tell": _note}
+        with _progress(inputs) as watch:
+            if method is not None and output is not None:
+                about = {"method": method, "target": target, "layer": layer or "", "device": device}
+                shown = map(watch, _explained(model, inputs, {**how, **about}))
+                print_explanations(left_out.tell_behind(shown), output, style)
+                return 0
+            found = model.predict(inputs, **how, **asked, workers=others)
+            if not others.worker.leads:
+                list(found)  # which is empty, once this worker has done its part
+                return 0
+            predictions = left_out.tell_behind(map(watch, found))
+            if draw is not None:
+                print_maps(predictions, draw, style)
+            elif output is not None:
+                _write(output, predictions, style)
+            elif style == "json":
+                _print_json(predictions, top or _TOP)
+            else:
+                _print_text(predictions, top or _TOP)
+    return 0
 
 
 def _explained(

@@ -27,7 +27,7 @@ from cnndsl.cli.options import (
     weights_option,
 )
 from cnndsl.cli.progress import duration, number, percent, watching
-from cnndsl.cli.workers import WORKERS, alike, launched, team
+from cnndsl.cli.workers import WORKERS, alike, launched, team, timeout_option
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
@@ -146,13 +146,7 @@ def _resume(ctx: click.Context, option: click.Parameter, text: str | None) -> st
     metavar="K",
     help="How often --workers starts again, from the last checkpoint, where a worker was lost.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    default=600.0,
-    metavar="SECONDS",
-    help="How long a worker may be without any progress before all are ended.  [default: 600]",
-)
+@timeout_option
 @verify_option
 @skip_broken_option
 @click.option(

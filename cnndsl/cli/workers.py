@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -15,7 +16,16 @@ from cnndsl.diagnostics.words import count
 if TYPE_CHECKING:
     from cnndsl.runtime.workers.communicator import Communicator
 
-__all__ = ["WORKERS", "alike", "launched", "team"]
+__all__ = [
+    "WORKERS",
+    "alike",
+    "device_for",
+    "launched",
+    "sharing",
+    "team",
+    "timeout_option",
+    "workers_option",
+]
 
 T = TypeVar("T")
 
@@ -45,11 +55,12 @@ def launched(
     workers: int | Literal["gpus"] | None,
     *,
     restarts: int = 0,
-    again: Iterable[str] = (),
+    again: Iterable[str] | None = None,
 ) -> int | None:
     """The exit status of a command's workers, where it is to start some; None in each of them.
 
-    ``words`` are those of the command behind its verb, ``again`` those that go on where it ended.
+    ``words`` are those of the command behind its verb, ``again`` those that go on where it ended,
+    where that can be.
 
     Raises:
         UserError: CNN879 where MPI has started another number of them, and what starting raises.
@@ -61,7 +72,13 @@ def launched(
 
     started, wanted = started_as(), count_of(workers)
     if started is None and wanted > 1:
-        return launch([verb, *words], wanted, restarts=restarts, again=[verb, *again])
+        return launch(
+            [verb, *words],
+            wanted,
+            restarts=restarts,
+            again=[verb, *(again or words)],
+            resumes=again is not None,
+        )
     if started is not None and started.count != wanted:
         raise UserError(
             "CNN879",
@@ -72,9 +89,41 @@ def launched(
     return None
 
 
+workers_option = click.option(
+    "--workers",
+    type=WORKERS,
+    metavar="N|gpus",
+    help="How many processes of this machine share the work, one for each GPU with `gpus`: by MPI,"
+    " which the extra `mpi` brings. What `mpirun` or `srun` starts needs no --workers.",
+)
+"""``--workers N|gpus`` of what answers for a list."""
+
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    metavar="SECONDS",
+    help="How long a worker may be without any progress before all are ended.  [default: 600]",
+)
+"""``--timeout SECONDS`` of what workers share."""
+
+
 @contextmanager
-def team(timeout: float) -> Iterator[Communicator]:
+def sharing(timeout: float) -> Iterator[Communicator]:
+    """The workers that answer together for a list; the one that leads prints for all of them."""
+    with team(timeout, resumes=False) as workers, ExitStack() as silent:
+        if not workers.worker.leads:
+            nothing = silent.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            silent.enter_context(redirect_stdout(nothing))
+            silent.enter_context(redirect_stderr(nothing))
+        yield workers
+
+
+@contextmanager
+def team(timeout: float, *, resumes: bool = True) -> Iterator[Communicator]:
     """The workers that this process is one of, watched; it alone, where MPI has started none.
+
+    With ``resumes``, what they do can go on with ``--resume`` where one is lost.
 
     Raises:
         UserError: CNN870 where several were started that cannot speak to each other.
@@ -89,8 +138,17 @@ def team(timeout: float) -> Iterator[Communicator]:
     from cnndsl.runtime.workers.environment import joined
     from cnndsl.runtime.workers.watchdog import watching
 
-    with watching(joined(), timeout) as watched:
+    with watching(joined(), timeout, resumes=resumes) as watched:
         yield watched
+
+
+def device_for(device: str, workers: Communicator) -> str:
+    """Where a worker computes that was told so; ``cuda`` is a GPU for each of a machine."""
+    if workers.worker.count == 1:
+        return device
+    from cnndsl.runtime.workers.environment import device_of
+
+    return device_of(device, workers.worker)
 
 
 def alike(workers: Communicator, work: Callable[[], T]) -> T:

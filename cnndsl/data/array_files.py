@@ -1,4 +1,4 @@
-"""Turns ``.npy`` and ``.npz`` files into prepared samples, one by one.
+"""Turns ``.npy`` and ``.npz`` files into samples, one by one, each prepared where it is wanted.
 
 Python objects in them are never unpickled.
 """
@@ -9,8 +9,9 @@ import math
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 import numpy
@@ -30,8 +31,10 @@ from cnndsl.graph.npy import read_npy_header
 __all__ = ["read_npy", "read_npz"]
 
 
-def read_npy(path: str | os.PathLike[str], model_input: ModelInput) -> Iterator[tuple[str, Array]]:
-    """The samples of a ``.npy`` file, each with a name.
+def read_npy(
+    path: str | os.PathLike[str], model_input: ModelInput
+) -> Iterator[tuple[str, Callable[[], Array]]]:
+    """The samples of a ``.npy`` file, each with a name, as calls that prepare them.
 
     Raises:
         UserError: CNN702 for a broken file, CNN703 for an array that the input does not take.
@@ -45,8 +48,8 @@ def read_npy(path: str | os.PathLike[str], model_input: ModelInput) -> Iterator[
 
 def read_npz(
     path: str | os.PathLike[str], inputs: Sequence[ModelInput]
-) -> Iterator[tuple[str, dict[str, Array]]]:
-    """The samples of a ``.npz`` file, each with a name and an array for every input.
+) -> Iterator[tuple[str, Callable[[], dict[str, Array]]]]:
+    """The samples of a ``.npz`` file, each with a name, as calls: an array for every input.
 
     Its arrays are named after the inputs; where there is one input and one array, the name does
     not matter. Of an archive of labelled samples, those are taken that ``eval`` takes, the same
@@ -67,7 +70,7 @@ def read_npz(
 
 def _members(
     archive: zipfile.ZipFile, path: str, inputs: Sequence[ModelInput]
-) -> Iterator[tuple[str, dict[str, Array]]]:
+) -> Iterator[tuple[str, Callable[[], dict[str, Array]]]]:
     names, labelled = _names(archive, path, inputs)
     files = [archive.open(name) for name in names]
     try:
@@ -86,10 +89,15 @@ def _members(
         for name, arrays in zip(
             samples, zip(*(one.arrays() for one in stored), strict=True), strict=True
         ):
-            yield name, {one.input.name: array for one, array in zip(stored, arrays, strict=True)}
+            calls = {one.input.name: take for one, take in zip(stored, arrays, strict=True)}
+            yield name, partial(_taken, calls)
     finally:
         for file in files:
             file.close()
+
+
+def _taken(calls: Mapping[str, Callable[[], Array]]) -> dict[str, Array]:
+    return {name: take() for name, take in calls.items()}
 
 
 def _names(
@@ -152,7 +160,7 @@ class _Stored:
     def names(self, path: str) -> Iterator[str]:
         return iter([path]) if self.single else (f"{path}[{at}]" for at in range(self.count))
 
-    def arrays(self) -> Iterator[Array]:
+    def arrays(self) -> Iterator[Callable[[], Array]]:
         size = math.prod(self.sample) * self.dtype.itemsize
         for number in range(self.count):
             try:
@@ -161,15 +169,17 @@ class _Stored:
                 raise _unreadable(self.name, f"its packed data is broken ({error})") from error
             if len(data) < size:
                 raise _unreadable(self.name, f"it ends within sample {number + 1} of {self.count}")
-            values = numpy.frombuffer(data, self.dtype)
-            if self.axes is not None:
-                column = Column(values.reshape(1, *self.sample), self.input, self.name, self.axes)
-                yield column.take(numpy.zeros(1, numpy.int64))[0]
-                continue
-            batch = in_spec_order(values.reshape(1, *self.sample), self.input)
-            yield prepare_array(batch[0], self.input, 0, self.name)
+            yield partial(self._prepared, data)
 
-    def samples(self) -> Iterator[tuple[str, Array]]:
+    def _prepared(self, data: bytes) -> Array:
+        values = numpy.frombuffer(data, self.dtype).reshape(1, *self.sample)
+        if self.axes is not None:
+            column = Column(values, self.input, self.name, self.axes)
+            taken: Array = column.take(numpy.zeros(1, numpy.int64))[0]
+            return taken
+        return prepare_array(in_spec_order(values, self.input)[0], self.input, 0, self.name)
+
+    def samples(self) -> Iterator[tuple[str, Callable[[], Array]]]:
         return zip(self.names(self.name), self.arrays(), strict=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -61,6 +62,13 @@ class Artifact:
             yield head
             yield raw_bytes(self.weights[name])
         yield last + after
+
+    def checksum(self) -> str:
+        """The checksum that the model's file has; all weights are read for it."""
+        digest = hashlib.sha256()
+        for piece in self._content():
+            digest.update(piece)
+        return digest.hexdigest()
 
     def to_proto(self) -> onnx.ModelProto:
         """The model as the ``onnx`` package has it."""

@@ -7,7 +7,7 @@ logarithms in float64, and their loss is that of the mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy
 from numpy.typing import NDArray
 
-from cnndsl.data.loader import Batch, evaluation_batches, not_finite_error
+from cnndsl.data.loader import Batch, feed, not_finite_error
 from cnndsl.data.samples import Dataset
 from cnndsl.data.sources import Array, ModelInput
 from cnndsl.data.training_data import inputs_of
@@ -27,6 +27,9 @@ from cnndsl.runtime.agreement import Said, check_answers, check_inputs, check_si
 from cnndsl.runtime.averages import check_outputs, facing_right
 from cnndsl.runtime.evaluation import Evaluation, Part
 from cnndsl.runtime.evaluator import Evaluator, Judged, evaluator_of, scores_value
+from cnndsl.runtime.workers.agreement import agreed
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
+from cnndsl.runtime.workers.dealing import dealt, in_turn
 from cnndsl.typecheck.answers import Answers
 from cnndsl.typecheck.heads import judged_outputs
 
@@ -57,10 +60,12 @@ def measure_together(
     device: str = "auto",
     threads: int | None = None,
     batch: int = 64,
+    workers: Communicator = ALONE,
 ) -> Evaluation:
     """How good the mean of several models is, by all views, as the first one's recipe measures.
 
-    Of one model all outputs that have losses are measured, of several the main ones.
+    Of one model all outputs that have losses are measured, of several the main ones. Each worker
+    computes some of the batches, and has what all of them come to.
 
     Raises:
         UserError: CNN709 where views have no mean, CNN710 for a model that differs, and what
@@ -75,24 +80,52 @@ def measure_together(
     whole = _Whole(members, views)
     labelled = first.evaluator.labelled(first.asked.plain)
     tallies = {key: first.evaluator.tallies() for key in whole.keys}
+    with closing(_answered(whole, labelled, batch, workers)) as answered:
+        for means, truths in answered:
+            for key, found in means.items():
+                for name, one in found.items():
+                    tallies[key][name].add(one.scores, one.output, truths[name])
+    evaluation: Evaluation | None = None
+    if workers.worker.leads:
+        every = {key: first.evaluator.evaluation(one, labelled) for key, one in tallies.items()}
+        parts = [Part(*whole.said(key), every[key]) for key in whole.keys if key != whole.all]
+        evaluation = replace(every[whole.all], parts=tuple(parts))
+    evaluation = workers.broadcast(evaluation)
+    assert evaluation is not None, "the one that leads has it"
+    return evaluation
+
+
+_Answered: TypeAlias = "tuple[dict[_Key, dict[str, Judged]], Mapping[str, Array]]"
+"""What is said to a batch, by each mean and output, and what is true."""
+
+
+def _answered(
+    whole: _Whole, labelled: Mapping[str, Dataset], batch: int, workers: Communicator
+) -> Generator[_Answered, None, None]:
+    """What there is of each batch, for the worker that leads."""
+    evaluator = whole.members[0].evaluator
+    labels = agreed(workers, lambda: evaluator.labels(labelled))
     datasets = list({id(one): one for one in whole.datasets}.values())
+    count = len(datasets[0])
+    order = dealt(count, batch, workers.worker.count)[workers.worker.rank]
     with ExitStack() as stack:
-        labels = first.evaluator.labels(labelled)
         readers = [
-            stack.enter_context(closing(evaluation_batches(one, batch, labels=labels)))
+            stack.enter_context(closing(feed(one, order, batch, labels=labels, drop_last=False)))
             for one in datasets
         ]
-        for group in zip(*readers, strict=True):
-            for dataset, read in zip(datasets, group, strict=True):
+
+        def answer(at: int) -> _Answered:
+            found = {}
+            for dataset, reader in zip(datasets, readers, strict=True):
+                read = found[id(dataset)] = next(reader)
                 if error := not_finite_error(dataset, read):
                     raise error
-            found = {id(dataset): read for dataset, read in zip(datasets, group, strict=True)}
-            for key, means in whole.answers(found).items():
-                for name, one in means.items():
-                    tallies[key][name].add(one.scores, one.output, group[0].labels_of(name))
-    every = {key: first.evaluator.evaluation(one, labelled) for key, one in tallies.items()}
-    parts = [Part(*whole.said(key), every[key]) for key in whole.keys if key != whole.all]
-    return replace(every[whole.all], parts=tuple(parts))
+            means = whole.answers(found)
+            first = found[id(datasets[0])]
+            names = {name for one in means.values() for name in one}
+            return means, {name: first.labels_of(name) for name in names}
+
+        yield from in_turn(workers, range(0, count, batch), answer)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from cnndsl.runtime.averages import Average
 from cnndsl.runtime.inference import Member, Paths, ask
 from cnndsl.runtime.model import Model
 from cnndsl.runtime.prediction import Prediction
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.typecheck.answers import Answers
 
 __all__ = ["Ensemble"]
@@ -108,6 +109,7 @@ class Ensemble:
         batch: int = 32,
         on_broken: Callable[[UserError], None] | None = None,
         tell: Callable[[str], None] = lambda note: None,
+        workers: Communicator = ALONE,
     ) -> Iterator[Prediction]:
         """The mean of what the models give for every sample, as :meth:`Model.predict` says.
 
@@ -119,7 +121,16 @@ class Ensemble:
         """
         members, views = self._members(), Views(crops, flip)
         names = _shared(members)
-        yield from ask(members, paths, views, names, batch=batch, on_broken=on_broken, tell=tell)
+        yield from ask(
+            members,
+            paths,
+            views,
+            names,
+            batch=batch,
+            on_broken=on_broken,
+            tell=tell,
+            workers=workers,
+        )
 
     def _members(self) -> list[Member]:
         """The models, seen to take and give the same."""

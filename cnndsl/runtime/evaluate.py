@@ -23,6 +23,8 @@ from cnndsl.graph.weight_files import classes_of_weights, read_weights
 from cnndsl.runtime.averaged_evaluation import Asked, measure_together
 from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.evaluator import measure
+from cnndsl.runtime.fingerprint import check_alike, model_fingerprint
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
 
 __all__ = ["EvaluationOptions", "Trained", "evaluate_trained"]
 
@@ -56,6 +58,9 @@ class EvaluationOptions(TypedDict, total=False):
 
     skip_broken: bool
     """Leave out samples that cannot be read."""
+
+    workers: Communicator
+    """Those that answer together, each for some of the batches; each of them has the result."""
 
     tell: Callable[[str], None]
     """Is told, a line each, how labels were read, what was passed over, and what of the weights was
@@ -108,12 +113,30 @@ def evaluate_trained(
                 opened.part(one, Views(views.crops)),
             )
         )
+    workers = options.get("workers", ALONE)
+    if workers.worker.count > 1:
+        check_alike(workers, _facts(asked), "measures something else")
+    how: _How = {"device": device, "threads": threads, "batch": batch, "workers": workers}
     if len(asked) == 1 and len(views.each) == 1:
         [only] = asked
-        return measure(
-            only.network, only.model, only.plain, device=device, threads=threads, batch=batch
-        )
-    return measure_together(asked, views, device=device, threads=threads, batch=batch)
+        return measure(only.network, only.model, only.plain, **how)
+    return measure_together(asked, views, **how)
+
+
+class _How(TypedDict):
+    device: str
+    threads: int | None
+    batch: int
+    workers: Communicator
+
+
+def _facts(asked: Sequence[Asked]) -> dict[str, object]:
+    """What must be the same for all workers that measure something together."""
+    facts: dict[str, object] = {}
+    for one in asked:
+        facts[f"the fingerprint of the model `{one.name}`"] = model_fingerprint(one.model)
+        facts[f"the fingerprint of the data for `{one.name}`"] = one.plain.fingerprint
+    return facts
 
 
 def _check_kept_aside(models: Sequence[Trained]) -> None:

@@ -29,8 +29,9 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.evaluation import Evaluation, OutputTally
 from cnndsl.runtime.session import Session, with_outputs
+from cnndsl.runtime.workers.agreement import agreed
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
-from cnndsl.runtime.workers.dealing import collected, dealt
+from cnndsl.runtime.workers.dealing import dealt, in_turn
 from cnndsl.typecheck.heads import asks_the_same, judged_outputs
 from cnndsl.typecheck.scores import scores
 
@@ -59,15 +60,23 @@ def measure(
     device: str = "auto",
     threads: int | None = None,
     batch: int = 64,
+    workers: Communicator = ALONE,
 ) -> Evaluation:
-    """How good a network's model is; the network's recipe says what the loss is.
+    """How good a network's model is, for each worker; the network's recipe says what the loss is.
 
     Raises:
         UserError: CNN701 for a device that does not work, CNN705 without ONNX Runtime, CNN802 for
             labels that do not fit, and what reading the data raises.
     """
     evaluator = evaluator_of(network, model, device=device, threads=threads)
-    return evaluator.run(dataset, batch=batch)
+    found: Evaluation | None = None
+    if workers.worker.leads:
+        found = evaluator.run(dataset, batch=batch, workers=workers)
+    else:
+        evaluator.help(dataset, batch=batch, workers=workers)
+    found = workers.broadcast(found)
+    assert found is not None, "the one that leads has it"
+    return found
 
 
 def evaluator_of(
@@ -221,7 +230,7 @@ class Evaluator:
         """
         data = self.labelled(dataset)
         tallies = self.tallies()
-        for answers, truths in self._shared(dataset, self.labels(data), batch, stop, workers):
+        for answers, truths in self._shared(dataset, data, batch, stop, workers):
             for name, found in answers.items():
                 tallies[name].add(found.scores, found.output, truths[name])
         return self.evaluation(tallies, data)
@@ -231,23 +240,24 @@ class Evaluator:
 
         Its errors are those of the one that leads.
         """
-        labels = self.labels(self.labelled(dataset))
-        for _ in self._shared(dataset, labels, batch, lambda: False, workers):
+        data = self.labelled(dataset)
+        for _ in self._shared(dataset, data, batch, lambda: False, workers):
             pass
 
     def _shared(
         self,
         dataset: Dataset,
-        labels: Callable[[Indices], Mapping[str, Array]],
+        data: Mapping[str, Dataset],
         batch: int,
         stop: Callable[[], bool],
         workers: Communicator,
     ) -> Iterator[tuple[dict[str, Judged], Mapping[str, Array]]]:
         """What the workers' models say to each batch, and what is true, for the one that leads."""
+        labels = agreed(workers, lambda: self.labels(data))
         order = dealt(len(dataset), batch, workers.worker.count)[workers.worker.rank]
         with closing(feed(dataset, order, batch, labels=labels, drop_last=False)) as batches:
             own = self._answered(dataset, batches, stop)
-            yield from collected(workers, own, -(-len(dataset) // batch))
+            yield from in_turn(workers, range(0, len(dataset), batch), lambda at: next(own))
 
     def _answered(
         self, dataset: Dataset, batches: Iterator[Batch], stop: Callable[[], bool]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -12,7 +13,11 @@ from cnndsl.data.samples import Dataset
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.canonical import standalone
 from cnndsl.elaborate.network import TypedNetwork
+from cnndsl.files import open_regular
 from cnndsl.frozen import replace
+from cnndsl.graph.artifact import Artifact
+from cnndsl.graph.checksum import stored_checksum
+from cnndsl.graph.files import reason
 from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.workers.communicator import Communicator
 from cnndsl.syntax.ast import Train
@@ -24,6 +29,7 @@ __all__ = [
     "OtherRunError",
     "check_alike",
     "fingerprint_of",
+    "model_fingerprint",
     "same_run",
 ]
 
@@ -111,8 +117,29 @@ def _shown(value: object) -> str:
     return f"`{text[:60]}…`" if len(text) > 60 else f"`{text}`"
 
 
-def check_alike(workers: Communicator, facts: Mapping[str, Any]) -> None:
-    """Make sure that all workers do the same run: with the same data, above all.
+def model_fingerprint(source: Artifact | str | os.PathLike[str]) -> str | None:
+    """What tells a model from any with other weights; None for a file of an older cnndsl.
+
+    Raises:
+        UserError: CNN604 for a file that cannot be read.
+    """
+    if isinstance(source, Artifact):
+        return source.checksum()
+    try:
+        with open_regular(source) as file:
+            return stored_checksum(file)
+    except OSError as error:
+        raise UserError(
+            "CNN604",
+            f"`{os.fspath(source)}` cannot be read: {reason(error)}",
+            help="give a model that `cnndsl compile` wrote",
+        ) from error
+
+
+def check_alike(
+    workers: Communicator, facts: Mapping[str, Any], differs: str = "has another run"
+) -> None:
+    """Make sure that all workers do the same: with the same data, above all.
 
     Raises:
         UserError: CNN878 in all of them, which names the worker that differs.
@@ -125,7 +152,7 @@ def check_alike(workers: Communicator, facts: Mapping[str, Any]) -> None:
             if found.get(name) != value:
                 raise UserError(
                     "CNN878",
-                    f"{worker} has another run than {first[0]}: {name} is {_shown(found.get(name))}"
+                    f"{worker} {differs} than {first[0]}: {name} is {_shown(found.get(name))}"
                     f" there, and {_shown(value)} here",
                     help="give all machines the same spec and the same data",
                 )

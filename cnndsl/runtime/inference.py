@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from cnndsl.data.reading import read_samples
+from cnndsl.data.reading import Unread, list_samples
 from cnndsl.data.sources import (
     Array,
     ModelInput,
@@ -27,6 +26,8 @@ from cnndsl.runtime.averages import Average, check_outputs, facing_right
 from cnndsl.runtime.batching import fixed_batch, run_batch
 from cnndsl.runtime.prediction import Prediction
 from cnndsl.runtime.session import Port, Session
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
+from cnndsl.runtime.workers.dealing import in_turn
 from cnndsl.typecheck.answers import Answers
 
 __all__ = ["Member", "Paths", "ask", "check_classes", "one_or_more"]
@@ -69,14 +70,16 @@ def ask(
     batch: int,
     on_broken: Callable[[UserError], None] | None = None,
     tell: Callable[[str], None] = lambda note: None,
+    workers: Communicator = ALONE,
 ) -> Iterator[Prediction]:
     """The mean of what the members give for all views of every sample.
 
-    ``outputs`` says for each member which of its outputs have a mean, and under which names.
+    ``outputs`` says for each member which of its outputs have a mean, and under which names. Of
+    several workers each answers for some of the batches, and all come out of the one that leads.
 
     Raises:
         UserError: CNN702, CNN703 and CNN706 for what the paths hold, CNN708 and CNN709 where there
-            are no such views.
+            are no such views, CNN878 where workers find different files.
         ValueError: for a batch below 1.
     """
     if batch < 1:
@@ -90,17 +93,21 @@ def ask(
     kinds = list(dict.fromkeys(larger))
     kind_of = [kinds.index(one) for one in larger]
     size = (fixed_batch(first.session) if len(members) == 1 else None) or batch
-    found = _read(find_files(one_or_more(paths), tell), kinds, views, first.inputs, on_broken)
     names = list(outputs[0].values())
-    for group in batches(found, size):
+
+    def answer(places: Sequence[Unread]) -> _Answered:
+        """The predictions for a batch, of which there are fewer where samples are broken."""
+        group, broken = _read(places, views, first.inputs, skips=on_broken is not None)
+        if not group:
+            return _Answered([], broken)
         stacked = [stack(samples) for samples in zip(*group, strict=True)]
         mean = Average()
         for member, renamed, at in zip(members, outputs, kind_of, strict=True):
-            for answer in _each(member, renamed, stacked[at], views):
-                mean.add(answer)
+            for one in _each(member, renamed, stacked[at], views):
+                mean.add(one)
         means = mean.means()
-        for row, (sample, *_) in enumerate(group):
-            yield Prediction(
+        predictions = [
+            Prediction(
                 sample.name,
                 sample.source,
                 {name: means[name][row] for name in names},
@@ -108,6 +115,26 @@ def ask(
                 first.classes,
                 first.answers,
             )
+            for row, (sample, *_) in enumerate(group)
+        ]
+        return _Answered(predictions, broken)
+
+    leads = workers.worker.leads
+    files = find_files(one_or_more(paths), tell if leads else lambda note: None)
+    places = batches(list_samples(files, kinds), size)
+    for answered in in_turn(workers, places, answer, name=lambda group: group[0].name):
+        for error in answered.broken:
+            assert on_broken is not None, "else it would have been raised"
+            on_broken(error)
+        yield from answered.predictions
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What came of a batch: predictions, and the errors of samples that are left out."""
+
+    predictions: list[Prediction]
+    broken: list[UserError]
 
 
 def _each(
@@ -123,23 +150,26 @@ def _each(
 
 
 def _read(
-    files: Iterator[Path],
-    kinds: Sequence[tuple[ModelInput, ...]],
-    views: Views,
-    inputs: Sequence[ModelInput],
-    on_broken: Callable[[UserError], None] | None,
-) -> Iterator[tuple[Sample, ...]]:
-    """The samples; whoever gives some of the wrong size learns how large crops are read."""
-    if views.crops == 1:
-        yield from read_samples(files, kinds, on_broken)
-        return
-    note = views.note(inputs)
-    try:
-        yield from read_samples(files, kinds, on_broken)
-    except UnreadableError:
-        raise
-    except UserError as error:
-        raise error.amended(notes=[note]) from error
+    places: Sequence[Unread], views: Views, inputs: Sequence[ModelInput], *, skips: bool
+) -> tuple[list[tuple[Sample, ...]], list[UserError]]:
+    """The samples of a batch, and where ``skips`` the errors of those that cannot be read.
+
+    Whoever gives some of the wrong size learns how large crops are read.
+    """
+    found: list[tuple[Sample, ...]] = []
+    broken: list[UserError] = []
+    for place in places:
+        try:
+            found.append(place.read())
+        except UnreadableError as error:
+            if not skips:
+                raise
+            broken.append(error)
+        except UserError as error:
+            if views.crops == 1:
+                raise
+            raise error.amended(notes=[views.note(inputs)]) from error
+    return found, broken
 
 
 def check_classes(member: Member) -> None:

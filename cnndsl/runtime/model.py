@@ -28,6 +28,7 @@ from cnndsl.runtime.kernels import kernels_figure
 from cnndsl.runtime.ports import check_ports, model_inputs
 from cnndsl.runtime.prediction import Prediction, maps_figure, meaning_of
 from cnndsl.runtime.session import Port, Session, add_outputs
+from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.typecheck.answers import Answers
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class Model:
         batch: int = 32,
         on_broken: Callable[[UserError], None] | None = None,
         tell: Callable[[str], None] = lambda note: None,
+        workers: Communicator = ALONE,
     ) -> Iterator[Prediction]:
         """What the network gives for every sample in files and folders, one after another.
 
@@ -180,7 +182,8 @@ class Model:
         ``crops`` (the middle and the corners), 10 (these and each mirrored) or ``flip`` (a picture
         and its mirror image), the mean of the answers for all of them counts. Where there is an
         ``on_broken``, it learns of each input that is broken, which is left out. ``tell`` learns
-        what was passed over in folders, at the end of each.
+        what was passed over in folders, at the end of each. Of several ``workers`` each answers
+        for some of the batches, and all comes out of the one that leads.
 
         Raises:
             UserError: CNN702, CNN703 and CNN706 for inputs that are broken, do not fit or are not
@@ -193,7 +196,16 @@ class Model:
             raise ValueError("feature maps are those of one view: leave out `layers`")
         member = self.member(layers)
         names = {port.name: port.name for port in member.outputs}
-        yield from ask([member], paths, views, [names], batch=batch, on_broken=on_broken, tell=tell)
+        yield from ask(
+            [member],
+            paths,
+            views,
+            [names],
+            batch=batch,
+            on_broken=on_broken,
+            tell=tell,
+            workers=workers,
+        )
 
     # --- figures ------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from cnndsl.limits import processors
 from cnndsl.runtime import library
+from cnndsl.runtime.workers.started import started_as
 
 __all__ = [
     "ANSWERING",
@@ -110,7 +111,8 @@ def start(
         options.enable_profiling = True
         options.profile_file_prefix = purpose.records_to
         options.optimized_model_filepath = f"{purpose.records_to}.onnx"
-    if not purpose.spins:
+    # Beside other workers, threads that wait would take the processors of theirs.
+    if not purpose.spins or started_as() is not None:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if purpose.takes_turns:
         options.add_session_config_entry("session.force_spinning_stop", "1")

@@ -15,12 +15,12 @@ from cnndsl.data.samples import Dataset
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.checkpoint import Checkpoint
 from cnndsl.runtime.evaluation import Evaluation
-from cnndsl.runtime.evaluator import Evaluator, Stopped
+from cnndsl.runtime.evaluator import Evaluator
 from cnndsl.runtime.interrupt import Interrupt
 from cnndsl.runtime.plan import Plan
 from cnndsl.runtime.sharded_step import PeerError, ShardedTrainStep
 from cnndsl.runtime.train_step import StepResult, TrainStep
-from cnndsl.runtime.workers.agreement import agree, shared
+from cnndsl.runtime.workers.agreement import agree
 from cnndsl.training.split import ShardedStep
 
 __all__ = ["DataError", "Team"]
@@ -198,17 +198,7 @@ class Team:
             UserError: in every worker, where one fails.
         """
         size = max(self._plan.batch, _EVALUATED)
-        if self._is_alone:
-            return evaluator.run(dataset, batch=size, stop=stop)
-        found: Evaluation | None = None
-        error: UserError | Stopped | None = None
-        if not self._workers.worker.leads:
-            evaluator.help(dataset, batch=size, workers=self._workers)
-        else:
-            try:
-                found = evaluator.run(dataset, batch=size, stop=stop, workers=self._workers)
-            except (UserError, Stopped) as own:
-                error = own
-        if (told := self._workers.broadcast(error)) is not None:
-            raise shared(told)
-        return found
+        if self._workers.worker.leads:
+            return evaluator.run(dataset, batch=size, stop=stop, workers=self._workers)
+        evaluator.help(dataset, batch=size, workers=self._workers)
+        return None

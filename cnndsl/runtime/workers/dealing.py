@@ -1,18 +1,23 @@
-"""Deals batches out to workers, and collects what they make of them in the batches' order."""
+"""Deals out to workers what is to be done, and hands the results back in the order of the list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import Generic, TypeVar
 
 import numpy
 
 from cnndsl.data.samples import Indices
-from cnndsl.runtime.workers.communicator import Communicator
+from cnndsl.diagnostics.model import UserError
+from cnndsl.runtime.workers.agreement import shared
+from cnndsl.runtime.workers.communicator import Communicator, Worker
 
-__all__ = ["collected", "dealt"]
+__all__ = ["dealt", "in_turn"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def dealt(samples: int, batch: int, workers: int) -> list[Indices]:
@@ -25,37 +30,131 @@ def dealt(samples: int, batch: int, workers: int) -> list[Indices]:
     return [places[places // batch % workers == rank] for rank in range(workers)]
 
 
-def collected(workers: Communicator, own: Iterator[T], count: int) -> Iterator[T]:
-    """What all workers make of ``count`` batches, in order, for the one that leads.
+def in_turn(
+    workers: Communicator,
+    things: Iterable[T],
+    work: Callable[[T], R],
+    name: Callable[[T], object] = lambda thing: None,
+) -> Iterator[R]:
+    """What ``work`` makes of each thing, in their order, for the worker that leads.
 
-    For the others there is nothing. An error of a worker is raised by the one that leads, when all
-    others have done what they do.
+    All workers go through all things, in rounds of one thing for each; for those that do not lead,
+    nothing comes. All stop where one fails, and where the one that leads wants no more. ``name``
+    tells things apart that may not be the same for all.
+
+    Raises:
+        Exception: in every worker, the first in the order of the things of what ``work`` and going
+            through them raise.
+        UserError: CNN878 in every worker, where they go through different things.
     """
     worker = workers.worker
-    if not worker.leads:
-        for answer in _tried(own):
-            workers.send(answer)
+    if worker.count == 1:
+        yield from map(work, things)
         return
-    failed: dict[int, Exception] = {}
-    mine = _tried(own)
-    for at in range(count):
-        rank = at % worker.count
-        if rank in failed:
-            continue
-        found, error = next(mine) if rank == 0 else workers.receive(rank)
-        if error is not None:
-            failed[rank] = error
-        elif not failed:
-            (one,) = found
-            yield one
-    for error in failed.values():  # the first in the order of the batches
-        raise error
+    rest = iter(things)
+    if worker.leads:
+        yield from _led(workers, rest, work, name)
+        return
+    while (called := workers.broadcast(_Call(True))).goes_on:
+        workers.send(_round(worker, rest, work, name))
+    if called.error is not None:
+        raise shared(called.error)
 
 
-def _tried(own: Iterator[T]) -> Iterator[tuple[list[T], Exception | None]]:
-    """What there is one after the other, until an error."""
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What the worker that leads calls out: a round, or the end."""
+
+    goes_on: bool
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said(Generic[R]):
+    """What a worker says of a round: what there was, what it made of its own, why it ends there.
+
+    ``failed`` is an error of its work, ``cut`` one of going through the things.
+    """
+
+    names: tuple[object, ...]
+    results: tuple[R, ...]
+    failed: Exception | None
+    cut: Exception | None
+
+
+def _led(
+    workers: Communicator,
+    things: Iterator[T],
+    work: Callable[[T], R],
+    name: Callable[[T], object],
+) -> Iterator[R]:
+    worker = workers.worker
+    error: Exception | None = None
+    is_over = False
     try:
-        for one in own:
-            yield [one], None
+        while not is_over:
+            workers.broadcast(_Call(True))
+            mine = _round(worker, things, work, name)
+            others: list[_Said[R]] = [workers.receive(rank) for rank in range(1, worker.count)]
+            if error := _difference(mine, others):
+                break
+            for said in (mine, *others):
+                yield from said.results
+                if error := said.failed:
+                    break
+            error = error or mine.cut
+            is_over = error is not None or len(mine.names) < worker.count
+    except GeneratorExit:
+        workers.broadcast(_Call(False))
+        raise
+    workers.broadcast(_Call(False, error))
+    if error is not None:
+        raise shared(error)
+
+
+def _round(
+    worker: Worker, things: Iterator[T], work: Callable[[T], R], name: Callable[[T], object]
+) -> _Said[R]:
+    """Do the worker's part of a round.
+
+    Raises:
+        Exception: a mistake, in a worker that does not lead: it may be of a kind that does not
+            travel.
+    """
+    names: list[object] = []
+    own: list[T] = []
+    cut = failed = None
+    try:
+        for at, thing in enumerate(islice(things, worker.count)):
+            names.append(name(thing))
+            if at == worker.rank:
+                own.append(thing)
+    except UserError as error:
+        cut = error
+    results: tuple[R, ...] = ()
+    try:
+        results = tuple(map(work, own))
     except Exception as error:
-        yield [], error
+        if not worker.leads and not isinstance(error, UserError):
+            raise
+        failed = error
+    return _Said(tuple(names), results, failed, cut)
+
+
+def _difference(mine: _Said[R], others: Sequence[_Said[R]]) -> Exception | None:
+    """Why workers cannot go on together: what one finds, another does not."""
+    for rank, said in enumerate(others, start=1):
+        if said.names == mine.names and (said.cut is None) == (mine.cut is None):
+            continue
+        pairs = zip_longest(said.names, mine.names, fillvalue="nothing")
+        theirs, ours = next((pair for pair in pairs if pair[0] != pair[1]), ("nothing", "more"))
+        return (
+            mine.cut
+            or said.cut
+            or UserError(
+                "CNN878",
+                f"worker {rank} finds `{theirs}` where worker 0 finds `{ours}`",
+                help="give all machines the same data, and let it be while they read",
+            )
+        )
+    return None

@@ -21,6 +21,7 @@ from cnndsl.runtime.start import CUDA
 from cnndsl.runtime.workers.control import LOST
 from cnndsl.runtime.workers.environment import without_mpi4py
 from cnndsl.runtime.workers.job import Asked, End, Job
+from cnndsl.runtime.workers.started import going_on
 
 __all__ = ["INTERRUPTED", "count_of", "is_lost", "launch"]
 
@@ -57,6 +58,7 @@ def launch(
     *,
     restarts: int = 0,
     again: Sequence[str] | None = None,
+    resumes: bool = True,
     tell: Callable[[UserError], object] | None = None,
     program: Sequence[str] | None = None,
 ) -> int:
@@ -70,6 +72,7 @@ def launch(
         workers: how many.
         restarts: how many times it starts them again where one was lost.
         again: the words to do that with; by default, ``words`` and ``--resume``.
+        resumes: whether the command can go on where it ended.
         tell: what is to be done with what the user should know; by default it is printed.
         program: what ``words`` are given to; by default cnndsl in this Python.
 
@@ -91,7 +94,7 @@ def launch(
             if not is_lost(end.status):
                 break
             if end.status != LOST or attempt < restarts:  # a worker has said what happened
-                tell(_lost(end, attempt + 1, restarts))
+                tell(_lost(end, attempt + 1, restarts, resumes=resumes))
     return LOST if is_lost(end.status) else end.status
 
 
@@ -144,9 +147,9 @@ _PROCESS = re.compile(r"PID (\d+) RUNNING AT")
 """How Open MPI and MPICH say whom a signal has ended."""
 
 
-def _lost(end: End, attempt: int, restarts: int) -> UserError:
+def _lost(end: End, attempt: int, restarts: int, *, resumes: bool = True) -> UserError:
     """CNN872: who was lost, and how it goes on."""
-    help = "go on with `--resume`, with any number of workers"
+    help = going_on(resumes)
     if attempt <= restarts:
         help = f"none is needed: it goes on with `--resume`, restart {attempt} of {restarts}"
     notes = []

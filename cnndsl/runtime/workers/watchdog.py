@@ -30,6 +30,7 @@ from cnndsl.runtime.workers.communicator import Communicator, Worker
 from cnndsl.runtime.workers.control import LOST
 from cnndsl.runtime.workers.launching_process import launching_chain
 from cnndsl.runtime.workers.mpi import Mpi
+from cnndsl.runtime.workers.started import going_on
 from cnndsl.training.shards import Span
 
 __all__ = ["Watched", "watching"]
@@ -120,7 +121,11 @@ class Watched:
 
 @contextlib.contextmanager
 def watching(
-    workers: Communicator, timeout: float, silence: float | None = None
+    workers: Communicator,
+    timeout: float,
+    silence: float | None = None,
+    *,
+    resumes: bool = True,
 ) -> Iterator[Watched]:
     """Watch workers while they do something together; all of them do, and use what this gives.
 
@@ -133,12 +138,13 @@ def watching(
         timeout: seconds that a worker may compute without any progress.
         silence: seconds without a sign of life after which a worker is lost; by default 60, or
             the ``timeout`` where that is less.
+        resumes: whether what they do can go on with ``--resume``.
     """
     watched = Watched(workers)
     if not isinstance(workers, Mpi):
         yield watched
         return
-    dog = _Watchdog(watched, workers, timeout, min(timeout, silence or _SILENCE))
+    dog = _Watchdog(watched, workers, timeout, min(timeout, silence or _SILENCE), resumes=resumes)
     try:
         yield watched
     except BaseException as error:
@@ -151,11 +157,14 @@ def watching(
 class _Watchdog:
     """The thread of a worker."""
 
-    def __init__(self, watched: Watched, workers: Mpi, timeout: float, silence: float) -> None:
+    def __init__(
+        self, watched: Watched, workers: Mpi, timeout: float, silence: float, *, resumes: bool
+    ) -> None:
         from mpi4py import MPI
 
         self._watched = watched
         self._timeout, self._silence = timeout, silence
+        self._resumes = resumes
         self._all = workers.gather(workers.worker)
         self._beats, self._ends = workers.another(), workers.another()
         # Without this, MPI may be called by one thread alone: then nobody listens for others.
@@ -199,8 +208,8 @@ class _Watchdog:
         error = UserError(
             "CNN872",
             f"{worker} {what} for {count(round(seconds), 'second')}",
-            help="see what its machine does, then go on with `--resume`, with any number of"
-            " workers; where a step takes that long, give a longer `--timeout`",
+            help=f"see what its machine does, then {going_on(self._resumes)};"
+            " where a step takes that long, give a longer `--timeout`",
         )
         text = render_error(error, color=False)
         with contextlib.suppress(OSError):
@@ -302,4 +311,8 @@ class _Line:
 def _status_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED
+    # That of click for a command that is used wrongly.
+    known = getattr(error, "exit_code", None)
+    if isinstance(known, int):
+        return known
     return _FAILED if isinstance(error, CnndslError | OSError | MemoryError) else _MISTAKE
