@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Count the helpers in ``tests/support`` to what is ours: their warnings are errors."""
     helpers = sorted(path.stem for path in (Path(__file__).parent / "support").glob("*.py"))
     config.addinivalue_line("filterwarnings", f"error:::({'|'.join(helpers)})$")
+    # How long a machine takes that others use too is no fault of what is tested.
+    settings.register_profile("cnndsl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("cnndsl")
     # Tests run side by side: PyTorch's own threads would only wait for each other's processors.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Tests that ask ONNX Runtime itself are no use of it to be reported.

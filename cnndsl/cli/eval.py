@@ -131,7 +131,8 @@ def eval(
         compiled = is_compiled(model)
         if compiled and (weights is not None or parameters):
             raise click.UsageError(
-                "a compiled model has its weights and parameters in it: --weights and -D are for a spec"
+                "a compiled model has its weights and parameters in it: --weights and -D are for a"
+                " spec"
             )
         if not compiled and weights is None:
             raise click.UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
@@ -113,7 +114,8 @@ def sharing(timeout: float) -> Iterator[Communicator]:
     """The workers that answer together for a list; the one that leads prints for all of them."""
     with team(timeout, resumes=False) as workers, ExitStack() as silent:
         if not workers.worker.leads:
-            nothing = silent.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            nowhere = silent.enter_context(open(os.devnull, "wb"))
+            nothing = silent.enter_context(TextIOWrapper(nowhere, "utf-8"))
             silent.enter_context(redirect_stdout(nothing))
             silent.enter_context(redirect_stderr(nothing))
         yield workers

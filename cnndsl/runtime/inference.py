@@ -91,38 +91,13 @@ def ask(
     larger = [views.larger(member.inputs) for member in members]
     # Models that take the same samples share them.
     kinds = list(dict.fromkeys(larger))
-    kind_of = [kinds.index(one) for one in larger]
+    asked = _Asked(
+        members, outputs, [kinds.index(one) for one in larger], views, skips=on_broken is not None
+    )
     size = (fixed_batch(first.session) if len(members) == 1 else None) or batch
-    names = list(outputs[0].values())
-
-    def answer(places: Sequence[Unread]) -> _Answered:
-        """The predictions for a batch, of which there are fewer where samples are broken."""
-        group, broken = _read(places, views, first.inputs, skips=on_broken is not None)
-        if not group:
-            return _Answered([], broken)
-        stacked = [stack(samples) for samples in zip(*group, strict=True)]
-        mean = Average()
-        for member, renamed, at in zip(members, outputs, kind_of, strict=True):
-            for one in _each(member, renamed, stacked[at], views):
-                mean.add(one)
-        means = mean.means()
-        predictions = [
-            Prediction(
-                sample.name,
-                sample.source,
-                {name: means[name][row] for name in names},
-                {layer: means[value][row] for layer, value in first.layers.items()},
-                first.classes,
-                first.answers,
-            )
-            for row, (sample, *_) in enumerate(group)
-        ]
-        return _Answered(predictions, broken)
-
-    leads = workers.worker.leads
-    files = find_files(one_or_more(paths), tell if leads else lambda note: None)
+    files = find_files(one_or_more(paths), tell if workers.worker.leads else lambda note: None)
     places = batches(list_samples(files, kinds), size)
-    for answered in in_turn(workers, places, answer, name=lambda group: group[0].name):
+    for answered in in_turn(workers, places, asked.answer, name=lambda group: group[0].name):
         for error in answered.broken:
             assert on_broken is not None, "else it would have been raised"
             on_broken(error)
@@ -135,6 +110,46 @@ class _Answered:
 
     predictions: list[Prediction]
     broken: list[UserError]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Models that are asked together; ``kind_of`` says which form of each sample a model takes.
+
+    With ``skips``, samples that cannot be read are left out.
+    """
+
+    members: Sequence[Member]
+    outputs: Sequence[Mapping[str, str]]
+    kind_of: Sequence[int]
+    views: Views
+    skips: bool
+
+    def answer(self, places: Sequence[Unread]) -> _Answered:
+        """What the models give for the samples of a batch, as far as these can be read."""
+        first = self.members[0]
+        group, broken = _read(places, self.views, first.inputs, skips=self.skips)
+        if not group:
+            return _Answered([], broken)
+        stacked = [stack(samples) for samples in zip(*group, strict=True)]
+        mean = Average()
+        for member, renamed, at in zip(self.members, self.outputs, self.kind_of, strict=True):
+            for one in _each(member, renamed, stacked[at], self.views):
+                mean.add(one)
+        means = mean.means()
+        names = list(self.outputs[0].values())
+        predictions = [
+            Prediction(
+                sample.name,
+                sample.source,
+                {name: means[name][row] for name in names},
+                {layer: means[value][row] for layer, value in first.layers.items()},
+                first.classes,
+                first.answers,
+            )
+            for row, (sample, *_) in enumerate(group)
+        ]
+        return _Answered(predictions, broken)
 
 
 def _each(

@@ -111,11 +111,7 @@ def start(
         options.enable_profiling = True
         options.profile_file_prefix = purpose.records_to
         options.optimized_model_filepath = f"{purpose.records_to}.onnx"
-    # Beside other workers, threads that wait would take the processors of theirs.
-    if not purpose.spins or started_as() is not None:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if purpose.takes_turns:
-        options.add_session_config_entry("session.force_spinning_stop", "1")
+    _let_threads_wait(options, purpose)
     providers: list[Any] = [CPU]
     if provider != CPU:
         providers = [(provider, {"device_id": str(index), **purpose.cuda})]
@@ -133,6 +129,14 @@ def start(
     if (got := session.get_providers()[0]) != provider:
         raise MisplacedError(f"the session got {got} instead")
     return session
+
+
+def _let_threads_wait(options: Any, purpose: Purpose) -> None:
+    # Beside other workers, threads that turn in circles would take the processors of theirs.
+    if not purpose.spins or started_as() is not None:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if purpose.takes_turns:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
 
 
 def _options(ort: Any, threads: int | None) -> Any:

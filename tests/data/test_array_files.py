@@ -39,7 +39,7 @@ def test_labelled_samples_are_those_of_eval(
         read = list(read_npz(file, [one]))
         assert [name for name, _ in read] == [f"{file}:{taken}[{at}]" for at in range(4)]
         expected = open_dataset(file, [one], split="test").read(numpy.arange(4))["input"]
-        assert (numpy.stack([values["input"] for _, values in read]) == expected).all()
+        assert (numpy.stack([take()["input"] for _, take in read]) == expected).all()
 
 
 def test_an_array_named_after_the_input_comes_first(tmp_path: Path) -> None:

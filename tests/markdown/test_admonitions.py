@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cnndsl.diagnostics.source import Source
@@ -55,7 +55,6 @@ LINES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(LINES, st.sampled_from(["\n", "\r\n", "\r"]))
 def test_lines_stay_lines_and_end_alike(lines: list[str], ending: str) -> None:
     text = ending.join(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -54,7 +54,6 @@ PREFIXES = st.lists(
 ROWS = st.lists(st.text(st.sampled_from("ab >-\t`#é𝄞"), max_size=8), max_size=5)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(PREFIXES, ROWS, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), ROWS)
 def test_each_letter_of_a_block_stands_where_it_is_said_to(
     prefix: str, rows: list[str], ending: str, closed: bool, above: list[str]
