@@ -33,6 +33,7 @@ from cnndsl.runtime.fine_tuning import start_from
 from cnndsl.runtime.fingerprint import fingerprint_of, same_run
 from cnndsl.runtime.head_labels import HeadLabels, check_head_labels, head_labels, notes_of_heads
 from cnndsl.runtime.logs.base import Log
+from cnndsl.runtime.run_folder import RunFolder
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.training.host import Host
 from cnndsl.training.split import ShardedStep, build_shards
@@ -224,13 +225,14 @@ def begin(plan: Plan, checkpoints: Path, listener: Listener) -> Checkpoint:
 
     Raises:
         UserError: CNN601 and CNN602 for a file of weights, CNN806 for a damaged checkpoint,
-            CNN807 for one of another run.
+            CNN807 for one of another run, CNN810 where there is a trained network and none.
     """
     request = plan.request
     if request.resume:
         path = choose_checkpoint(checkpoints, request.resume)
         if path is not None:
             return _found(plan, path, listener)
+        RunFolder(request.folder).refuse_trained()
         listener.note(f"there is no checkpoint in `{request.folder}` yet: training begins anew")
     _note_data(plan, listener)
     _note_recipe(plan, listener)

@@ -127,6 +127,22 @@ class RunFolder:
         for checkpoint in list_checkpoints(self.checkpoints):
             raise taken("CNN810", self.path, "run", f"{_CHECKPOINTS}/{checkpoint.name}")
 
+    def refuse_trained(self) -> None:
+        """Raise CNN810 where a run has trained here, whose checkpoints somebody took away.
+
+        A run writes the first checkpoint before the first line of its metrics, and before it any
+        weights: one that was killed without a checkpoint has nothing that it could lose.
+        """
+        metrics = self.path / "metrics.jsonl"
+        found = next((name for name in _RESULTS if (self.path / name).exists()), None)
+        if found and metrics.is_file() and metrics.stat().st_size:
+            raise UserError(
+                "CNN810",
+                f"a run has trained in `{self.path}`, but there is no checkpoint to go on from",
+                notes=[f"training anew would replace its `{found}`"],
+                help="put its checkpoints back, or move the folder away to train anew",
+            )
+
     def write_text(self, name: str, text: str) -> None:
         """Write a text file."""
         # A command line may name files whose names are no UTF-8: their bytes stay what they are.

@@ -23,8 +23,8 @@ class RunWriter:
         self._plan = plan
         self._folder = folder
 
-    def write_beginning(self, best: Mapping[str, Array] | None) -> None:
-        """What is known before the first step; after a kill, what it may have left undone."""
+    def write_beginning(self) -> None:
+        """What is known before the first step."""
         if self._folder is None:
             return
         self._folder.write_text("spec.cnn", self._plan.model.manifest.spec)
@@ -32,8 +32,6 @@ class RunWriter:
         if request.command:
             self._folder.add_command(request.command, anew=not request.resume)
         keep_choices(self._folder.path, self._plan.step.host, anew=not request.resume)
-        if best is not None:
-            self.write_best(best)
 
     def write_best(self, weights: Mapping[str, Array]) -> None:
         """The best weights so far, and the model with them."""

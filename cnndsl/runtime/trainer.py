@@ -102,7 +102,7 @@ class _Run:
         """Train, and say how it ended."""
         plan, at = self.plan, self.at
         valid = plan.request.valid
-        led(self.workers, lambda: self.writer.write_beginning(self.best))
+        led(self.workers, self._write_beginning)
         self.listener.start(self._start())
         self.began = self.marked = time.perf_counter()
         how = self._train()
@@ -120,6 +120,14 @@ class _Run:
         outcome = Outcome(how, at.records, best, at.total, self.train_step.skipped)
         self.listener.end(outcome)
         return outcome
+
+    def _write_beginning(self) -> None:
+        """What is known before the first step, and what a kill may have left undone."""
+        self.writer.write_beginning()
+        if self.best is not None:
+            self.writer.write_best(self.best)
+        if self.resumed:
+            self.writer.write_weights("last", self.weights)
 
     def _start(self) -> Start:
         plan, at = self.plan, self.at
@@ -291,12 +299,16 @@ class _Run:
     def _write(
         self, record: EpochRecord, evaluation: Evaluation | None, weights: Mapping[str, Array]
     ) -> None:
-        """Everything that an epoch has come to."""
+        """Everything that an epoch has come to.
+
+        The checkpoint is first: all else can be made of it again after a kill, and where there is
+        something of a run's, there is a checkpoint to go on from.
+        """
+        self._save()
         if record.best:
             self.writer.write_best(weights)
             self.listener.best(record, evaluation)
         self.writer.write_weights("last", weights)
-        self._save()
         self.listener.epoch(record)
 
     def _behind(self, record: EpochRecord, judged: float) -> Position:

@@ -274,7 +274,12 @@ def _tasks(
                 folder=place,
                 network=network,
                 data=request.data,
-                options={**request.options, "seed": seed, "command": command},
+                options={
+                    **request.options,
+                    "seed": seed,
+                    "command": command,
+                    "resume": request.resume,
+                },
             )
             number += 1
 

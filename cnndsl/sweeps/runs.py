@@ -25,6 +25,7 @@ from cnndsl.graph.files import write_atomically
 from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
 from cnndsl.runtime.events import EpochRecord, Listener, Progress
 from cnndsl.runtime.fingerprint import fingerprint_of
+from cnndsl.runtime.folder_lock import LOCK
 from cnndsl.runtime.plan import batch_of
 from cnndsl.runtime.training import NOBODY, TrainingOptions, training_request
 
@@ -132,7 +133,7 @@ def train_task(task: Task, listener: Listener = NOBODY) -> RunResult:
         found = _over(task)
         if found is not None:
             return found
-        options: TrainingOptions = {**task.options, "out": task.folder, "resume": _begun(task)}
+        options: TrainingOptions = {**task.options, "out": task.folder, "resume": _goes_on(task)}
         request = training_request(task.network, task.data, told, options)
         outcome = pipeline.train(request, told)
     except KeyboardInterrupt:
@@ -158,12 +159,9 @@ def train_task(task: Task, listener: Listener = NOBODY) -> RunResult:
     return result
 
 
-def _begun(task: Task) -> bool:
-    """Whether there is something in the folder to go on with.
-
-    A run that failed before its first step leaves nothing that a new one would have to heed.
-    """
-    return bool(list_checkpoints(task.folder / "checkpoints"))
+def _goes_on(task: Task) -> bool:
+    """Whether it is a run of a sweep that goes on, and was begun; how far it came is no matter."""
+    return bool(task.options.get("resume")) and (task.folder / LOCK).exists()
 
 
 # --- runs that are over -----------------------------------------------------------------------

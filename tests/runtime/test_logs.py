@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint
@@ -312,21 +312,26 @@ def test_heads_have_scalars_of_their_own() -> None:
 # --- other tools --------------------------------------------------------------------------------
 
 
-def tensorboard_values(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """All scalars of event files, read by the format's own rules."""
+def tensorboard_events(folder: Path) -> Iterator[Any]:
+    """What is in event files, read by the format's own rules."""
     event: Any = import_module("tensorboardX.proto.event_pb2").Event
-    found: dict[str, list[tuple[int, float]]] = {}
     for path in sorted((folder / "tensorboard").glob("events*")):
         content, at = path.read_bytes(), 0
         while at < len(content):
             length = int.from_bytes(content[at : at + 8], "little")
-            read = event.FromString(content[at + 12 : at + 12 + length])
+            yield event.FromString(content[at + 12 : at + 12 + length])
             at += 16 + length
-            for value in read.summary.value:
-                if value.HasField("simple_value"):
-                    found.setdefault(value.tag, []).append((read.step, value.simple_value))
-                else:
-                    found.setdefault(value.tag, [])
+
+
+def tensorboard_values(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """All scalars of event files; what is no scalar has none."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for read in tensorboard_events(folder):
+        for value in read.summary.value:
+            if value.HasField("simple_value"):
+                found.setdefault(value.tag, []).append((read.step, value.simple_value))
+            else:
+                found.setdefault(value.tag, [])
     return found
 
 
@@ -342,6 +347,23 @@ def test_tensorboard(tmp_path: Path) -> None:
         values = [getattr(record, measure) for record in recorder.records]
         assert [value for _, value in found[name]] == pytest.approx(values)
     assert {"confusion", "spec/text_summary", "recipe/text_summary"} <= set(found)
+
+
+def test_tensorboard_forgets_what_is_done_again(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboardX")
+
+    def end(progress: Progress) -> None:
+        if progress.number == 2:
+            raise SystemExit
+
+    wanted = request(tmp_path, resume="latest", logs=logs_named(["tensorboard"]))
+    with pytest.raises(SystemExit):
+        train(wanted, Recorder(end))
+    train(replace(wanted, logs=logs_named(["tensorboard"])), interrupted_at(4))
+    train(replace(wanted, logs=logs_named(["tensorboard"])), Recorder())
+    events = [*tensorboard_events(tmp_path)]
+    # A viewer forgets everything from the step of such an event on.
+    assert [one.step for one in events if one.HasField("session_log")] == [1, 5]
 
 
 @pytest.fixture

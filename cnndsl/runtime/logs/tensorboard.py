@@ -36,9 +36,10 @@ class TensorBoardLog(Log):
         facts = facts_of(start)
         done = (start.epoch - 1) * start.steps + start.step
         self._network = start.network
-        self._writer = self._package.SummaryWriter(
-            str(facts.folder / "tensorboard"), purge_step=done + 1 if done else None
-        )
+        place = facts.folder / "tensorboard"
+        # A run that was killed before its first checkpoint, and began anew, has left steps too.
+        again = done + 1 if place.exists() else None
+        self._writer = self._package.SummaryWriter(str(place), purge_step=again)
         self._writer.add_text("spec", _code(facts.spec), done)
         rows = "\n".join(f"| {name} | {value} |" for name, value in facts.recipe.items())
         self._writer.add_text("recipe", f"| setting | value |\n|---|---|\n{rows}", done)
