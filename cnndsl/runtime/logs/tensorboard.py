@@ -39,7 +39,10 @@ class TensorBoardLog(Log):
         place = facts.folder / "tensorboard"
         # A run that was killed before its first checkpoint, and began anew, has left steps too.
         again = done + 1 if place.exists() else None
-        self._writer = self._package.SummaryWriter(str(place), purge_step=again)
+        # Its files are named by the second, and one of the same second would be overwritten.
+        self._writer = self._package.SummaryWriter(
+            str(place), purge_step=again, filename_suffix=f".{done:09}"
+        )
         self._writer.add_text("spec", _code(facts.spec), done)
         rows = "\n".join(f"| {name} | {value} |" for name, value in facts.recipe.items())
         self._writer.add_text("recipe", f"| setting | value |\n|---|---|\n{rows}", done)
