@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import signal
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from cnndsl.data.sources import ModelInput
 from cnndsl.diagnostics.model import UserError
 from cnndsl.elaborate.network import TypedNetwork
 from cnndsl.pipeline import check_text, train, typed
+from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
 from cnndsl.runtime.events import EpochRecord, Listener, Outcome, Progress, Start
 from cnndsl.runtime.plan import TrainingRequest
 
@@ -28,6 +30,7 @@ __all__ = [
     "Array",
     "ArrayData",
     "Recorder",
+    "digest",
     "interrupted_at",
     "network",
     "refused",
@@ -181,3 +184,13 @@ def results(folder: Path) -> dict[str, object]:
         del row["seconds"], row["rate"]
     found["metrics"] = rows
     return found
+
+
+def digest(folder: Path) -> str:
+    """All that a run has computed: its results, and the last checkpoint's weights and state."""
+    total = hashlib.sha256(repr(results(folder)).encode())
+    last = read_checkpoint(list_checkpoints(folder / "checkpoints")[-1])
+    for some in (last.weights, last.state):
+        for name in sorted(some):
+            total.update(some[name].tobytes())
+    return total.hexdigest()

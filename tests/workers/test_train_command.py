@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import random
 import shutil
@@ -19,10 +18,9 @@ import pytest
 from click.testing import CliRunner
 from launched import Started, need_mpi
 from training_data import write_picture
-from training_runs import results
+from training_runs import digest
 
 from cnndsl.cli import main
-from cnndsl.runtime.checkpoint import list_checkpoints, read_checkpoint
 from cnndsl.runtime.workers.job import local_command
 
 DEADLINE = 120
@@ -105,16 +103,6 @@ def alone(place: Path, arguments: list[str]) -> str:
         done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
     return digest(place / arguments[arguments.index("--out") + 1])
-
-
-def digest(folder: Path) -> str:
-    """All that a run has computed: results, and the last checkpoint's state."""
-    total = hashlib.sha256(repr(results(folder)).encode())
-    last = read_checkpoint(list_checkpoints(folder / "checkpoints")[-1])
-    for some in (last.weights, last.state):
-        for name in sorted(some):
-            total.update(some[name].tobytes())
-    return total.hexdigest()
 
 
 def running(place: Path, arguments: list[str]) -> Started:
