@@ -45,6 +45,13 @@ conv 4@3 -> droppath 0.3 -> spatialdropout 0.3 -> alphadropout 0.1 -> flatten ->
 train { optimizer adam }
 """
 
+SMOOTH = """input 1x32x32
+conv 6@5 -> tanh -> avgpool 2 -> conv 16@5 -> tanh -> avgpool 2
+flatten -> dense 120 -> tanh -> dense 84 -> tanh -> dense 10 -> softmax
+train { optimizer sgd lr 0.05 momentum 0.9 }
+"""
+"""LeNet-5: nothing in it decides by comparing, as ReLU and the largest of four do."""
+
 
 def network(text: str, batch: int, shards: int) -> tuple[TypedNetwork, Recipe]:
     typed = pipeline.typed(pipeline.check_text(text))
@@ -174,6 +181,22 @@ def test_shards_draw_what_the_whole_batch_draws(text: str, batch: int, shards: i
         assert one.metrics == other.metrics
     for name, array in {**others, **states}.items():
         assert numpy.allclose({**weights, **state}[name], array, rtol=1e-4, atol=2e-6), name
+
+
+@pytest.mark.parametrize("shards", [4, 6])
+@pytest.mark.parametrize("chance", ["", " -> noise 0.1 -> dropout 0.2"])
+def test_fifty_steps_in_shards_stay_with_those_in_one_graph(chance: str, shards: int) -> None:
+    """Decision 0103 has the distance of both from steps in float64: it is larger than this one."""
+    text = SMOOTH.replace("84 -> tanh", f"84 -> tanh{chance}")
+    [(shown, weights, _)] = trained(text, 32, shards, 1, steps=50)
+    losses, others, _ = fused(text, 32, steps=50)
+    assert [one.loss for one in shown] == pytest.approx([one.loss for one in losses], rel=1e-6)
+    assert norm({name: weights[name] - others[name] for name in others}) < 1e-6 * norm(others)
+
+
+def norm(arrays: Arrays) -> float:
+    """The length of all of them together."""
+    return float(sum(numpy.square(array, dtype=float).sum() for array in arrays.values()) ** 0.5)
 
 
 @pytest.mark.parametrize(("batch", "shards"), [(16, 4), (10, 4)])
