@@ -6,7 +6,7 @@ convolution, rounding of its arena) is not in them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cnndsl.elaborate.network import InputNode, LayerNode, TypedNetwork
 from cnndsl.frozen import frozen
@@ -22,6 +22,7 @@ __all__ = [
     "differentiated",
     "peak_activations",
     "saved_bytes",
+    "training_memories",
     "training_memory",
     "weight_bytes",
 ]
@@ -132,16 +133,26 @@ class TrainingMemory:
 
 def training_memory(typed: TypedNetwork, recipe: Recipe, batch: int) -> TrainingMemory:
     """What a training step of this recipe takes with a batch of this size, in one process."""
+    return training_memories(typed, recipe)(batch, recipe.shards)
+
+
+def training_memories(typed: TypedNetwork, recipe: Recipe) -> Callable[[int, int], TrainingMemory]:
+    """What a training step takes by its batch and its shards, where all else is the recipe's."""
     learning = all_learning(typed, recipe)
-    gradients = NUMBER * sum(learning)
-    # The gradients of neighbouring shards are added in a tree: one for each of its levels.
-    levels = 1 + (recipe.shards - 1).bit_length()
-    return TrainingMemory(
-        weights=weight_bytes(typed),
-        gradients=gradients * levels,
-        optimizer=gradients * recipe.optimizer.slots,
-        activations=-(-batch // recipe.shards) * sum(saved_bytes(typed, learning)),
-    )
+    weights, gradients = weight_bytes(typed), NUMBER * sum(learning)
+    saved = sum(saved_bytes(typed, learning))
+
+    def memory(batch: int, shards: int) -> TrainingMemory:
+        # The gradients of neighbouring shards are added in a tree: one for each of its levels.
+        levels = 1 + (shards - 1).bit_length()
+        return TrainingMemory(
+            weights=weights,
+            gradients=gradients * levels,
+            optimizer=gradients * recipe.optimizer.slots,
+            activations=-(-batch // shards) * saved,
+        )
+
+    return memory
 
 
 def saved_bytes(typed: TypedNetwork, learning: Sequence[int]) -> list[int]:

@@ -1,12 +1,14 @@
 """Turns budgets that are not kept into changes that keep them, each proved on the edited text.
 
-What is tried: a smaller batch, where the memory of training hangs on it; smaller constants; fewer
+What is tried: more shards of a batch, or a smaller one, where the memory of training hangs on it;
+smaller constants; fewer
 filters or units of the layers that cost most. The outputs stay what they are, and nothing else may
 be wrong with the text.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,11 @@ from typing import TypeAlias
 
 from cnndsl.analysis.cost import quantity
 from cnndsl.analysis.layer_costs import layer_costs
-from cnndsl.analysis.memory import training_memory
+from cnndsl.analysis.memory import training_memories
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Severity
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import shorten
+from cnndsl.elaborate.arithmetic import COMPARISONS
 from cnndsl.elaborate.network import LayerNode, TypedNetwork
 from cnndsl.elaborate.quantities import Quantity
 from cnndsl.frozen import replace
@@ -128,7 +131,7 @@ _Change = tuple[Edit, str]
 
 def _candidates(overrun: Overrun, checked: Checked) -> Iterator[Sequence[_Change]]:
     """Changes that may keep a budget: several numbers for one place, the largest first."""
-    yield _smaller_batch(overrun, checked)
+    yield from _for_memory(overrun, checked)
     for span, whole in _numbers(overrun, checked):
         changes = []
         for number in _parts(int(span.text)):
@@ -150,34 +153,47 @@ def _parts(number: int) -> list[int]:
     return [part for part in dict.fromkeys(parts) if 0 < part < number]
 
 
-def _smaller_batch(overrun: Overrun, checked: Checked) -> list[_Change]:
-    """The largest batch whose training step keeps the budget."""
-    if overrun.quantity not in (Quantity.TRAINING_BYTES, Quantity.TRAINING_ACTIVATION_BYTES):
-        return []
-    network, bound = overrun.network, overrun.bound or 0
-    recipe = network.network.recipe or Recipe()
-    memory = training_memory(network, recipe, 1)
-    fixed = memory.total - memory.activations
-    if overrun.quantity is Quantity.TRAINING_ACTIVATION_BYTES:
-        fixed = 0
-    room = int(bound - fixed) - (overrun.statement.comparison == "<" and bound == int(bound))
-    batch = recipe.shards * (room // memory.activations) if memory.activations else 0
-    if not 0 < batch < recipe.batch:
-        return []
-    return [(_batch_edit(checked, batch), f"write `batch {batch}`")]
+def _for_memory(overrun: Overrun, checked: Checked) -> Iterator[Sequence[_Change]]:
+    """The fewest shards of the batch, and the largest batch, whose step keeps the budget."""
+    of_all = overrun.quantity is Quantity.TRAINING_BYTES
+    if not of_all and overrun.quantity is not Quantity.TRAINING_ACTIVATION_BYTES:
+        return
+    recipe = overrun.network.network.recipe or Recipe()
+    memory = training_memories(overrun.network, recipe)
+    is_below = COMPARISONS[overrun.statement.comparison or "<="]
+
+    def keeps(batch: int, shards: int) -> bool:
+        needed = memory(batch, shards)
+        return is_below(needed.total if of_all else needed.activations, overrun.bound or 0)
+
+    more = [one for one in range(recipe.shards + 1, recipe.batch + 1) if keeps(recipe.batch, one)]
+    if more:
+        even = (one for one in more if recipe.batch % one == 0 and one < 2 * more[0])
+        yield [_setting(checked, "shards", next(even, more[0]))]
+    smaller = range(1, recipe.batch)
+    batch = bisect_left(smaller, True, key=lambda one: not keeps(one, recipe.shards))
+    if batch:
+        yield [_setting(checked, "batch", batch)]
 
 
-def _batch_edit(checked: Checked, batch: int) -> Edit:
+def _setting(checked: Checked, name: str, value: int) -> _Change:
+    """A setting of the recipe, in its place or as its first."""
+    return _setting_edit(checked, name, value), f"write `{name} {value}`"
+
+
+def _setting_edit(checked: Checked, name: str, value: int) -> Edit:
     source = checked.source
     train = next((one for one in checked.module.statements if isinstance(one, Train)), None)
     if train is None:
         end = Span(source, len(source.text), len(source.text))
-        return Edit(end, f"\ntrain {{ batch {batch} }}\n")
+        return Edit(end, f"\ntrain {{ {name} {value} }}\n")
     for setting in train.settings:
-        if setting.name.name == "batch" and setting.values:
-            return Edit(setting.values[0].span.to(setting.values[-1].span), str(batch))
+        if setting.name.name == name and setting.values:
+            return Edit(setting.values[0].span.to(setting.values[-1].span), str(value))
     brace = source.text.index("{", train.span.start) + 1
-    return Edit(Span(source, brace, brace), f"\n  batch {batch}")
+    behind = source.text[brace:].split("\n", 1)[0].strip()
+    rest = "\n " if behind and not behind.startswith("#") else ""
+    return Edit(Span(source, brace, brace), f"\n  {name} {value}{rest}")
 
 
 def _numbers(overrun: Overrun, checked: Checked) -> Iterator[tuple[Span, Span]]:

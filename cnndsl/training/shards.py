@@ -80,7 +80,7 @@ def parts_of(workers: int, each: int) -> int:
     """Into how many nodes of the tree the shards of a worker fall at most, of ``each`` for all.
 
     >>> parts_of(8, 4), parts_of(6, 4)
-    (1, 2)
+    (1, 3)
     """
     if each == 1 or workers & (workers - 1) == 0:
         return 1

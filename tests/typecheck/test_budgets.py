@@ -99,7 +99,15 @@ def test_budgets_hold_for_other_parameters_and_what_is_stated_does_not() -> None
         ),
         (
             f"{TINY}expect training_activation_bytes < 576*8\ntrain {{\n  epochs 3\n}}\n",
-            "write `batch 5`: `training_activation_bytes` is then 4,160",
+            "write `shards 8`: `training_activation_bytes` is then 3,328",
+        ),
+        (
+            f"{TINY}expect training_activation_bytes < 576*8\ntrain {{ epochs 3 }}\n",
+            "write `shards 8`: `training_activation_bytes` is then 3,328",
+        ),
+        (
+            f"{TINY}expect training_activation_bytes < 576*8\ntrain {{ # short\n epochs 3 }}\n",
+            "write `shards 8`: `training_activation_bytes` is then 3,328",
         ),
         (
             "input 1x8x8\nconv 8@3 padding 1 => 8x8x8 -> relu -> conv 64@3\nflatten -> dense 10\n"

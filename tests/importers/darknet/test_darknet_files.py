@@ -40,6 +40,20 @@ def test_the_first_section_is_input_and_recipe() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("batch", "subdivisions", "said"),
+    [(64, 16, ["batch 64", "shards 16"]), (64, 1, ["batch 64"]), (4, 8, ["batch 4", "shards 4"])],
+)
+def test_subdivisions_are_shards(
+    tmp_path: Path, batch: int, subdivisions: int, said: list[str]
+) -> None:
+    net = NET.replace("[net]\n", f"[net]\nbatch={batch}\nsubdivisions={subdivisions}\n")
+    end = "[avgpool]\n[softmax]\n"
+    text = checked(read(tmp_path, f"{net}{CONV}{end}"))[0].text
+    lines = [line.strip() for line in text.partition("train {")[2].splitlines()]
+    assert [line for line in lines if line.startswith(("batch ", "shards "))] == said
+
+
 def test_heads_of_detectors_are_listed_and_what_they_read_is_kept() -> None:
     network = read_darknet(DATA / "yolov3-tiny.cfg")
     assert [one.place for one in network.refused] == [

@@ -19,7 +19,7 @@ __all__ = ["recipe_of"]
 _COLOURS = ("hue", "saturation", "exposure", "aspect", "max_crop", "min_crop", "mosaic",
             "mixup", "cutmix", "blur", "gaussian_noise", "adversarial_lr", "jitter")  # fmt: skip
 
-_IGNORED = ("subdivisions", "max_batches", "time_steps", "burn_in", "center", "random", "notruth",
+_IGNORED = ("max_batches", "time_steps", "burn_in", "center", "random", "notruth",
             "track", "augment_speed", "sequential_subdivisions", "try_fix_nan", "ema_alpha",
             "loss_scale", "cudnn_half", "optimized_memory", "workspace_size_limit_MB",
             "show_receptive_field", "dynamic_minibatch", "num_sigmas_reject_badlabels",
@@ -44,12 +44,14 @@ def recipe_of(
     """
     net.ignore(*_IGNORED)
     batch, rate = net.whole("batch", 1), net.number("learning_rate", 0.001)
+    shards = net.whole("subdivisions", 1)
     momentum, decay = net.number("momentum", 0.9), net.number("decay", 0.0001)
     if not loss:
         return None
     values: dict[str, Any] = {"loss": _made(network, LOSSES, loss)}
     if batch > 1:
         values["batch"] = batch
+        values["shards"] = min(max(1, shards), batch)
     else:
         network.notes.append(
             f"line {net.span_of('batch').first.line}: a batch of 1 is for a picture at a time, not"
