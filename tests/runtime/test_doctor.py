@@ -47,7 +47,8 @@ def test_both_wheels_at_once_are_a_problem_with_its_command(
     both = {"onnxruntime": "1.99", "onnxruntime-gpu": "1.98"}
     monkeypatch.setattr(library, "installed_wheels", lambda: both)
     monkeypatch.setattr(module, "trial", lambda name: Trial(True, "works"))
-    (problem,) = examine().problems
+    # The machine's MPI may be a problem besides.
+    (problem,) = (one for one in examine().problems if "onnxruntime" in one.message)
     assert "`onnxruntime` 1.99 and `onnxruntime-gpu` 1.98 are both installed" in problem.message
     assert problem.help.startswith("run `pip uninstall -y onnxruntime onnxruntime-gpu &&")
 
