@@ -108,9 +108,10 @@ class LayerSummary:
 class Summary:
     """A network's layers and totals.
 
-    Bytes of activations are for ``batch`` samples, those of ``training`` for ``training_batch``;
-    MACs are for one sample. ``params`` has the frozen ones, ``trainable_params`` has not. What
-    only training has (auxiliary heads) counts, but not in the numbers of inference.
+    Bytes of activations are for ``batch`` samples, those of ``training`` for ``training_batch`` in
+    so many ``shards``, one at a time; MACs are for one sample. ``params`` has the frozen ones,
+    ``trainable_params`` has not. What only training has (auxiliary heads) counts, but not in the
+    numbers of inference.
     """
 
     name: str
@@ -129,6 +130,7 @@ class Summary:
     peak_activation_bytes: int
     optimizer: str
     training_batch: int
+    shards: int
     training: TrainingMemory
 
     @override
@@ -194,6 +196,7 @@ def summarize(typed: TypedNetwork, batch: int | None = None) -> Summary:
         peak_activation_bytes=peak_activations(typed, batch or 1),
         optimizer=recipe.optimizer.keyword,
         training_batch=batch or recipe.batch,
+        shards=recipe.shards,
         training=training_memory(typed, recipe, batch or recipe.batch),
     )
 

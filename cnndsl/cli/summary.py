@@ -198,11 +198,15 @@ def _memory(counted: Summary) -> Iterator[tuple[str, int, str]]:
     batch = f"batch {counted.batch:,}"
     yield "peak activations", size, f"{_bytes(size)}: at once, inference, {batch}"
     batch = f"batch {counted.training_batch:,}"
+    sums, saved = "", "saved for the backward pass"
+    if counted.shards > 1:
+        batch += f" in {counted.shards:,} shards"
+        sums, saved = ", and sums of shards", f"{saved} of one shard"
     yield "training step", training.total, f"{_bytes(training.total)}: {batch} with {optimizer}"
     yield "  weights", training.weights, "as above"
-    yield "  gradients", training.gradients, "of the parameters that learn"
+    yield "  gradients", training.gradients, f"of the parameters that learn{sums}"
     yield f"  {optimizer} state", training.optimizer, "of the parameters that learn"
-    yield "  activations", training.activations, "saved for the backward pass"
+    yield "  activations", training.activations, saved
 
 
 def _bytes(size: int) -> str:

@@ -56,6 +56,7 @@ class ShardedTrainStep:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: how many threads the worker may use, by default one for each processor: on a CPU
             as many of several shards are computed at once.
+        most: how many shards are computed at once at most, which changes no bit.
         workers: the others; all of them must do the same steps.
 
     Raises:
@@ -72,6 +73,7 @@ class ShardedTrainStep:
         *,
         device: str = "auto",
         threads: int | None = None,
+        most: int | None = None,
         workers: Communicator = ALONE,
     ) -> None:
         self.step = step
@@ -82,7 +84,7 @@ class ShardedTrainStep:
         self._own = shards_of(workers.worker.rank, workers.worker.count, step.shards)
         self._nodes = list(covering(self._own, self._whole))
         signature, update = step.signature, step.update.signature
-        self.lanes = lanes_of(step.shards, self._own, self.device, threads)
+        self.is_narrowed, self.lanes = lanes_of(step.shards, self._own, self.device, threads, most)
         self._count, each = self.lanes
         halves = {x: FirstHalf(one, self.device, each) for x, one in step.gradients.items()}
         updating = start_session(step.update, self.device, threads, takes_turns=True)
@@ -275,11 +277,17 @@ class ShardedTrainStep:
         return self._kept.skipped
 
 
-def lanes_of(shards: int, own: Span, device: Device, threads: int | None) -> tuple[int, int | None]:
-    """How many shards a worker computes at once, and on how many threads each of them."""
+def lanes_of(
+    shards: int, own: Span, device: Device, threads: int | None, most: int | None = None
+) -> tuple[bool, tuple[int, int | None]]:
+    """How many shards a worker computes at once, and on how many threads each of them.
+
+    Before it stands whether ``most`` is fewer than there are threads for.
+    """
     if shards == 1 or device.name != "cpu":
-        return 1, threads
-    return max(1, min(threads or processors(), own[1] - own[0])), 1
+        return False, (1, threads)
+    count = max(1, min(threads or processors(), own[1] - own[0]))
+    return most is not None and most < count, (min(count, most or count), 1)
 
 
 def _height(span: Span) -> int:

@@ -91,6 +91,8 @@ class _Run:
         self.weights = dict(start.weights)
         self.best = start.best
         self.team = Team(plan, start, stop)
+        if self.team.note:
+            listener.note(self.team.note)
         self.train_step = self.team.train_step
         self.observer = Observer(plan, listener)
         self.signature = plan.step.signature
