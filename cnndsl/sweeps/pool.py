@@ -6,10 +6,8 @@ The one that hands out is rank 0. A run is trained by one process, exactly as it
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
@@ -24,7 +22,6 @@ from cnndsl.sweeps.runs import RunResult, Task, crashed, train_task, untrained
 
 __all__ = [
     "Hands",
-    "end_with_parent",
     "hand_out",
     "leading",
     "serve",
@@ -65,6 +62,9 @@ class Hands:
     """The processes that MPI has started, as each of them sees them."""
 
     def __init__(self) -> None:
+        # First of all: somebody may want the end before MPI has started.
+        if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGUSR1, _stop)
         joined()  # which says what is wrong with MPI, if anything is
         mpi = mpi_library()
         self.comm: Any = mpi.COMM_WORLD.Dup()
@@ -80,8 +80,6 @@ class Hands:
         local.Free()
         self.threads = max(1, min(self.comm.allgather(shared)))
         """How many threads a run may use, so that all of them together use all processors."""
-        if hasattr(signal, "SIGUSR1") and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGUSR1, _stop)
 
     @property
     def workers(self) -> int:
@@ -171,15 +169,3 @@ def _device(task: Task) -> str:
     """The device of a run in this process: GPUs in turn, where the choice is not made."""
     wanted = task.options.get("device", "auto")
     return device_of(wanted, Worker(_state.local, _SEVERAL, _state.local, ""))
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone: a killed launcher ends nobody."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -6,33 +6,32 @@ is left. A run that was under way is first tried alone, so that it is known whic
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pickle
 import signal
-import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
-from types import FrameType
 from typing import IO, Any
 
 from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.files import cannot_write
 from cnndsl.runtime.events import EpochRecord
 from cnndsl.runtime.interrupt import signals_handled
-from cnndsl.runtime.workers.job import (
-    find_mpiexec,
-    local_command,
-    local_environment,
-    not_started,
-)
+from cnndsl.runtime.workers.job import Asked, End, Job, find_mpiexec, not_started
 from cnndsl.sweeps.runs import RunResult, Task, failed
 
 __all__ = ["can_start", "supervised"]
 
 _PROGRAM = ("-m", "cnndsl.sweeps.worker")
+
+_AT_ONCE = 3
+"""How often somebody must ask for the end until everything is ended at once."""
 
 
 def can_start() -> bool:
@@ -51,127 +50,146 @@ def supervised(tasks: Sequence[Task], workers: int) -> Generator[RunResult]:
     Ctrl-C and SIGTERM let each run that is under way stop after its step; a second one ends all.
 
     Raises:
-        UserError: CNN871 where the processes cannot be started.
+        UserError: CNN871 where the processes cannot be started, CNN603 where there is no room for
+            what is to be trained.
     """
     left = {task.number: task for task in tasks}
     alone: dict[int, Task] = {}
     """Those that were under way when processes were killed, to be tried one by one."""
-    while left:
-        some = [next(iter(alone.values()))] if alone else list(left.values())
-        with _Job(min(workers, len(some)), some) as job:
-            for result in job.results():
-                left.pop(result.number, None)
-                alone.pop(result.number, None)
-                yield result
-        if job.stopped or (job.code == 0 and not left):
-            return
-        if job.code == 0:
-            continue
-        if not job.running:
-            raise not_started(job.words[0], "\n".join(job.errors))
-        if len(some) == 1:
-            [task] = some
-            left.pop(task.number)
-            alone.pop(task.number, None)
-            yield _killed(task, job)
-        else:
-            alone = {number: left[number] for number in job.running if number in left}
+    asked = Asked()
+    with signals_handled(asked):
+        while left:
+            some = [next(iter(alone.values()))] if alone else list(left.values())
+            with _Start(some, min(workers, len(some)), asked) as start:
+                for result in start.results():
+                    left.pop(result.number, None)
+                    alone.pop(result.number, None)
+                    yield result
+            if asked.times:
+                return
+            end = start.end()
+            under_way = {n: _going_on(left[n]) for n in sorted(start.running) if n in left}
+            if under_way and len(some) == 1:
+                [task] = some
+                left.pop(task.number)
+                alone.pop(task.number, None)
+                yield _killed(task, end)
+            elif under_way:
+                alone = under_way
+            elif not start.has_results:
+                raise not_started(find_mpiexec(), end.said)
 
 
-def _killed(task: Task, job: _Job) -> RunResult:
+def _going_on(task: Task) -> Task:
+    """The same task, where its run was begun and the process that trained it was ended."""
+    return replace(task, options={**task.options, "resume": True})
+
+
+def _killed(task: Task, end: End) -> RunResult:
     error = UserError(
         "CNN884",
-        f"the process that trained was ended from outside: `{job.words[0]}` returned {job.code}",
-        notes=job.errors[-1:],
+        f"the process that trained was ended from outside: `{find_mpiexec()}` returned"
+        f" {end.status}",
         help="it may have wanted more memory than there is: take a smaller batch, or fewer"
         " `--workers`",
     )
     return failed(task, error)
 
 
-class _Job:
-    """Processes that were started together; left, they have ended."""
+class _Start:
+    """Processes that train tasks, so many at once; left, none of them is there any more.
 
-    def __init__(self, workers: int, tasks: Sequence[Task]) -> None:
-        self.workers = workers
-        # One more hands out, and waits most of the time.
-        self.words = local_command([sys.executable, *_PROGRAM], workers + 1)
+    ``running`` are the numbers of those that have begun and of which nothing came yet.
+
+    Raises:
+        UserError: CNN871 and CNN603, as :func:`supervised`.
+    """
+
+    def __init__(self, tasks: Sequence[Task], workers: int, asked: Asked) -> None:
         self.running: set[int] = set()
-        self.errors: list[str] = []
-        self.stopped = False
-        self.code = 0
-        self._tasks = tasks
-        self._signals = contextlib.ExitStack()
+        self.has_results = False
+        self._asked = asked
+        self._came_to: End | BaseException | None = None
+        with ExitStack() as files:
+            # A file without a name: whoever is killed, nothing of it is left.
+            given = files.enter_context(_written(tasks))
+            number, into = os.pipe()
+            self._lines = files.enter_context(open(number, "rb"))
+            self._into = into
+            files.callback(self._close_pipe)
+            # One process more hands out, and waits most of the time.
+            streams = {0: given.fileno(), 1: into, 2: 2}
+            command = [sys.executable, *_PROGRAM]
+            self._job = Job(command, workers + 1, asked, streams=streams)
+            self._files = files.pop_all()
+        self._thread = threading.Thread(target=self._run, name="workers")
 
-    def __enter__(self) -> _Job:
-        self._process = subprocess.Popen(
-            self.words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=local_environment(self.workers + 1, os.environ),
-            # A terminal's Ctrl-C reaches this process alone, which stops the others in its way.
-            start_new_session=True,
-        )
-        self._reader = threading.Thread(target=self._read_errors, daemon=True)
-        self._reader.start()
-        self._signals.enter_context(signals_handled(self._stop))
+    def __enter__(self) -> _Start:
+        self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._signals.close()
-        if self._process.poll() is None:
-            self._process.terminate()
-        with contextlib.suppress(OSError):
-            self._input.close()
-        self.code = self._process.wait()
-        self._reader.join()
-        self._output.close()
+        if self._thread.is_alive() and any(error):
+            self._asked.times = _AT_ONCE
+        self._thread.join()
+        self._files.close()
 
-    @property
-    def _input(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
+    def _run(self) -> None:
+        try:
+            self._came_to = self._job.run()
+        except BaseException as error:  # it is raised in the thread that waits for it
+            self._came_to = error
+        finally:
+            self._close_pipe()
 
-    @property
-    def _output(self) -> IO[bytes]:
-        assert self._process.stdout is not None
-        return self._process.stdout
+    def _close_pipe(self) -> None:
+        """Let the lines end: the processes that could write more are gone."""
+        into, self._into = self._into, -1
+        if into >= 0:
+            os.close(into)
 
     def results(self) -> Iterator[RunResult]:
         """What comes of the tasks."""
-        with contextlib.suppress(BrokenPipeError):  # they have ended, which is seen below
-            pickle.dump(list(self._tasks), self._input, protocol=pickle.HIGHEST_PROTOCOL)
-            self._input.flush()
-        for line in self._output:
+        for line in self._lines:
             fact = _fact(line)
             if "began" in fact:
                 self.running.add(fact["began"])
             elif "result" in fact:
                 result = _result(fact["result"])
                 self.running.discard(result.number)
+                self.has_results = True
                 yield result
             else:
                 _pass_on(line)
-        self._process.wait()
 
-    def _read_errors(self) -> None:
-        """Pass on what the processes say on standard error, and keep the last of it."""
-        assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            for line in stream:
-                self.errors = [*self.errors[-20:], line.decode(errors="replace").rstrip()]
+    def end(self) -> End:
+        """How it went.
 
-    # --- signals --------------------------------------------------------------------------------
+        Raises:
+            UserError: CNN871 where the processes could not be started.
+        """
+        if isinstance(self._came_to, End):
+            return self._came_to
+        assert self._came_to is not None, "it is over"
+        raise self._came_to
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        """Pass on that somebody wants the end; the second time, end at once."""
-        with contextlib.suppress(OSError):
-            if self.stopped:
-                self._process.terminate()
-            else:
-                self._process.send_signal(signal.SIGUSR1)
-        self.stopped = True
+
+def _written(tasks: Sequence[Task]) -> IO[bytes]:
+    """A file from which the tasks can be read."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asks for it closes it
+    try:
+        pickle.dump(list(tasks), file, protocol=pickle.HIGHEST_PROTOCOL)
+        file.flush()
+        file.seek(0)
+    except OSError as error:
+        file.close()
+        raise cannot_write(
+            tempfile.gettempdir(), error, "set `TMPDIR` to another folder"
+        ) from error
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _fact(line: bytes) -> dict[str, Any]:

@@ -1,20 +1,18 @@
 """A process that ``cnndsl sweep --workers`` starts by MPI: rank 0 hands out, the others train.
 
-What is to be trained comes in one piece on rank 0's standard input, and whoever sent it is gone
-when that ends. What came of it goes out in lines of JSON: ``{"began": 3}``, ``{"result": {…}}``.
+What is to be trained is in a file, which all have as their standard input. What came of it goes
+out in lines of JSON: ``{"began": 3}``, ``{"result": {…}}``.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 import pickle
-import sys
-import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from cnndsl.sweeps.pool import Hands, end_with_parent, hand_out, serve
+from cnndsl.sweeps.pool import Hands, hand_out, serve
 
 if TYPE_CHECKING:
     from cnndsl.sweeps.runs import Task
@@ -24,14 +22,13 @@ __all__ = ["main"]
 
 def main() -> None:
     """Do what this process is for."""
-    end_with_parent()
     hands = Hands()
     if not hands.leads:
         serve(hands, _began)
         return
-    # It comes through a pipe from the process that started this one, and from nowhere else.
-    tasks = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_sender, args=(hands,), daemon=True).start()
+    # It was given by the process that started this one, and nobody else can write it.
+    with open(0, "rb", closefd=False) as given:
+        tasks = pickle.load(given)
     for result in hand_out(hands, tasks):
         _say({"result": asdict(result)})
 
@@ -41,16 +38,15 @@ def _began(task: Task) -> None:
 
 
 def _say(fact: dict[str, object]) -> None:
-    """Write a line in one piece: those of several processes go the same way."""
-    os.write(1, f"{json.dumps(fact)}\n".encode())
-
-
-def _end_with_sender(hands: Hands) -> None:
-    """End all processes when the one that sent the tasks is gone."""
-    # Not by `sys.stdin`, whose lock would be held when this process ends by itself.
-    while os.read(0, 4096):
-        pass
-    hands.comm.Abort(1)
+    """Write a line, one process at a time: all write into one pipe, and lines may be long."""
+    with open(1, "wb", buffering=0, closefd=False) as out:
+        fcntl.lockf(0, fcntl.LOCK_EX)
+        try:
+            left = memoryview(f"{json.dumps(fact)}\n".encode())
+            while left:
+                left = left[out.write(left) :]
+        finally:
+            fcntl.lockf(0, fcntl.LOCK_UN)
 
 
 if __name__ == "__main__":

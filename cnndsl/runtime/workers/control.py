@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +32,8 @@ LOST = 75
 """What a job ends with where a worker was lost: trying again may help (``EX_TEMPFAIL``)."""
 
 _STOP = b"s"
-_STREAMS = (1, 2)
+_STREAMS = (0, 1, 2)
+"""The numbers of standard input, output and error; a bit for each says which ones are given."""
 
 
 # --- the worker's end -------------------------------------------------------------------------
@@ -61,7 +62,7 @@ def _take_streams(which: int, streams: list[int]) -> None:
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    wanted = [number for number in _STREAMS if which & number]
+    wanted = [number for number in _STREAMS if which & 1 << number]
     for number, stream in zip(wanted, streams, strict=True):
         os.dup2(stream, number)
         os.close(stream)
@@ -98,10 +99,10 @@ class Control:
 
     Args:
         folder: where it listens.
-        streams: what workers get as standard output and error.
+        streams: what workers get as standard output and error, and perhaps input, by number.
     """
 
-    def __init__(self, folder: Path, streams: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, streams: Mapping[int, int]) -> None:
         self._streams = streams
         self.path = folder / "s"
         self.gone: list[Attached] = []
@@ -181,20 +182,19 @@ class Control:
         self._selector.close()
 
 
-def _give_streams(line: socket.socket, streams: tuple[int, int]) -> None:
+def _give_streams(line: socket.socket, streams: Mapping[int, int]) -> None:
     # Where the caller has closed standard output, its number is another file's by now.
-    closed = {
-        number
-        for number, stream in zip(_STREAMS, (sys.__stdout__, sys.__stderr__), strict=True)
-        if stream is None
-    }
+    own = {1: sys.__stdout__, 2: sys.__stderr__}
+    closed = [(number, number) for number, stream in own.items() if stream is None]
+    which = sum(1 << number for number in streams)
     with open(os.devnull, "wb") as nothing:
-        given = [nothing.fileno() if one in closed else one for one in streams]
-        socket.send_fds(line, [bytes([sum(_STREAMS)])], given)
+        pairs = sorted(streams.items())
+        given = [nothing.fileno() if pair in closed else pair[1] for pair in pairs]
+        socket.send_fds(line, [bytes([which])], given)
 
 
 @contextlib.contextmanager
-def opened(folder: Path, streams: tuple[int, int]) -> Iterator[Control]:
+def opened(folder: Path, streams: Mapping[int, int]) -> Iterator[Control]:
     """The launcher's end of new lines, in a folder that nobody else may enter."""
     control = Control(folder, streams)
     try:

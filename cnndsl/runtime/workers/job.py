@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import IO
 
 from cnndsl.diagnostics.model import UserError
@@ -136,7 +136,8 @@ class Job:
         command: all its words.
         workers: how many run it.
         asked: how often it is to end: the first time when it can, the second time at once.
-        streams: what the workers have as standard output and error.
+        streams: what the workers have as standard output (1) and error (2); where there is one
+            for standard input (0), all of them have it.
         seconds: after which it is ended.
 
     Raises:
@@ -149,7 +150,7 @@ class Job:
         workers: int,
         asked: Asked,
         *,
-        streams: tuple[int, int] = (1, 2),
+        streams: Mapping[int, int] = MappingProxyType({1: 1, 2: 2}),
         seconds: float = float("inf"),
     ) -> None:
         self._command = local_command(command, workers)

@@ -58,7 +58,7 @@ def try_workers() -> WorkersTrial:
         mpiexec = find_mpiexec()
         with tempfile.TemporaryFile() as said:
             command = [sys.executable, "-P", "-c", _PROGRAM.format(path=sys.path)]
-            streams = (said.fileno(), said.fileno())
+            streams = {1: said.fileno(), 2: said.fileno()}
             end = Job(command, 2, Asked(), streams=streams, seconds=_SECONDS).run()
             said.seek(0)
             text = said.read().decode(errors="replace").strip()
