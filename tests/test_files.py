@@ -128,6 +128,9 @@ JUDGED = {
     "Path(f'/proc/{process}/stat').read_text(errors='replace')",  # the system's own
     "os.open(os.devnull, os.O_WRONLY)",
     "open(os.devnull, 'wb')",
+    "open(number, 'rb')",  # a pipe of our own
+    "open(0, 'rb', closefd=False)",  # what was started here has these for it
+    "open(1, 'wb', buffering=0, closefd=False)",
     "file.read_text(errors='replace')",  # a control group's, of the system
     "file.read_text(encoding='utf-8-sig')",  # of a revision, in a folder of our own
     "Path(page.file.abs_src_path).read_text('utf-8-sig')",  # a page that MkDocs has read
