@@ -10,7 +10,6 @@ import click
 from cnndsl.cli.completion import complete_models
 from cnndsl.cli.models import Parameters, best_option, is_compiled, with_members
 from cnndsl.cli.options import (
-    LINE,
     color_option,
     crops_option,
     data_option,
@@ -121,8 +120,7 @@ def eval(
     """
     if valid is not None and split is not None:
         raise click.UsageError("--valid is a share of the training part: leave out --split")
-    _, *words = click.get_current_context().meta[LINE]
-    if (ended := launched("eval", words, workers)) is not None:
+    if (ended := launched(workers)) is not None:
         return ended
     with sharing(timeout) as others:
         device = device_for(device, others)

@@ -25,7 +25,6 @@ from cnndsl.cli.models import (
     with_members,
 )
 from cnndsl.cli.options import (
-    LINE,
     TRAINED,
     color_option,
     crops_option,
@@ -150,8 +149,7 @@ def run(
     out with one object for each input.
     """
     models, inputs = _divided(spec, inputs)
-    _, *words = click.get_current_context().meta[LINE]
-    if (ended := launched("run", words, workers)) is not None:
+    if (ended := launched(workers)) is not None:
         return ended
     with sharing(timeout) as others:
         device = device_for(device, others)

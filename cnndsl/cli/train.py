@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import (
+    LINE,
     batch_option,
     color_option,
     data_option,
@@ -39,18 +40,14 @@ __all__ = ["train"]
 
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
 
-_WORDS = "cnndsl.words"
-"""Where the words of the command line are kept, for the command that resumes."""
-
 _INTERRUPTED = 130
 
 
 class _TrainCommand(click.Command):
-    """A command that knows the words it was called with; ``--resume`` may stand without a value."""
+    """A command whose ``--resume`` may stand without a value."""
 
     @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[_WORDS] = tuple(args)
         return super().parse_args(ctx, list(_with_resume_value(args)))
 
 
@@ -190,10 +187,9 @@ def train(
     the curves are in DIR, from the first epoch on. Ctrl-C stops between two steps; --resume goes
     on there as if it had never stopped.
     """
-    words = click.get_current_context().meta[_WORDS]
-    again = _resuming(words)
-    if (ended := launched("train", words, workers, restarts=restarts, again=again)) is not None:
+    if (ended := launched(workers, restarts=restarts, again=_resuming)) is not None:
         return ended
+    words = click.get_current_context().meta[LINE]
     with team(timeout) as others:
         network = alike(others, lambda: _network(spec, parameters))
         with watching(auto=device == "auto") as listener:
@@ -218,7 +214,7 @@ def train(
                 figures=figures,
                 logs=logs,
                 workers=others,
-                command=("cnndsl", "train", *words),
+                command=("cnndsl", *words),
             )
     if not others.worker.leads:
         return _INTERRUPTED if training.how == "interrupted" else 0
@@ -275,7 +271,7 @@ def _interrupted(training: Training, words: Sequence[str]) -> Iterator[str]:
     """What is safe, and the whole command that goes on."""
     yield f"interrupted; everything up to here is saved in {training.folder}. Go on with"
     yield ""
-    yield f"  {shlex.join(['cnndsl', 'train', *_resuming(words)])}"
+    yield f"  {shlex.join(['cnndsl', *_resuming(words)])}"
 
 
 def _resuming(words: Sequence[str]) -> Iterator[str]:

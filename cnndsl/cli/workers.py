@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 from typing_extensions import override
 
+from cnndsl.cli.options import LINE
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.words import count
 
@@ -51,17 +52,14 @@ WORKERS = _Workers()
 
 
 def launched(
-    verb: str,
-    words: Sequence[str],
     workers: int | Literal["gpus"] | None,
     *,
     restarts: int = 0,
-    again: Iterable[str] | None = None,
+    again: Callable[[Sequence[str]], Iterable[str]] | None = None,
 ) -> int | None:
-    """The exit status of a command's workers, where it is to start some; None in each of them.
+    """The exit status of the workers of the command line, where it is to start some; None in each.
 
-    ``words`` are those of the command behind its verb, ``again`` those that go on where it ended,
-    where that can be.
+    ``again`` makes of its words those that go on where it ended, where that can be.
 
     Raises:
         UserError: CNN879 where MPI has started another number of them, and what starting raises.
@@ -73,13 +71,9 @@ def launched(
 
     started, wanted = started_as(), count_of(workers)
     if started is None and wanted > 1:
-        return launch(
-            [verb, *words],
-            wanted,
-            restarts=restarts,
-            again=[verb, *(again or words)],
-            resumes=again is not None,
-        )
+        words = click.get_current_context().meta[LINE]
+        resuming = words if again is None else [*again(words)]
+        return launch(words, wanted, restarts=restarts, again=resuming, resumes=again is not None)
     if started is not None and started.count != wanted:
         raise UserError(
             "CNN879",

@@ -1,9 +1,8 @@
 """Turns budgets that are not kept into changes that keep them, each proved on the edited text.
 
 What is tried: more shards of a batch, or a smaller one, where the memory of training hangs on it;
-smaller constants; fewer
-filters or units of the layers that cost most. The outputs stay what they are, and nothing else may
-be wrong with the text.
+smaller constants; fewer filters or units of the layers that cost most. The outputs stay what they
+are, and nothing else may be wrong with the text.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from cnndsl.runtime.agreement import Said, check_answers, check_inputs, check_si
 from cnndsl.runtime.averages import check_outputs, facing_right
 from cnndsl.runtime.evaluation import Evaluation, Part
 from cnndsl.runtime.evaluator import Evaluator, Judged, evaluator_of, scores_value
-from cnndsl.runtime.workers.agreement import agreed
+from cnndsl.runtime.workers.agreement import agreed, led
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.runtime.workers.dealing import dealt, in_turn
 from cnndsl.typecheck.answers import Answers
@@ -85,14 +85,13 @@ def measure_together(
             for key, found in means.items():
                 for name, one in found.items():
                     tallies[key][name].add(one.scores, one.output, truths[name])
-    evaluation: Evaluation | None = None
-    if workers.worker.leads:
+
+    def evaluation() -> Evaluation:
         every = {key: first.evaluator.evaluation(one, labelled) for key, one in tallies.items()}
         parts = [Part(*whole.said(key), every[key]) for key in whole.keys if key != whole.all]
-        evaluation = replace(every[whole.all], parts=tuple(parts))
-    evaluation = workers.broadcast(evaluation)
-    assert evaluation is not None, "the one that leads has it"
-    return evaluation
+        return replace(every[whole.all], parts=tuple(parts))
+
+    return led(workers, evaluation)
 
 
 _Answered: TypeAlias = "tuple[dict[_Key, dict[str, Judged]], Mapping[str, Array]]"
@@ -107,7 +106,7 @@ def _answered(
     labels = agreed(workers, lambda: evaluator.labels(labelled))
     datasets = list({id(one): one for one in whole.datasets}.values())
     count = len(datasets[0])
-    order = dealt(count, batch, workers.worker.count)[workers.worker.rank]
+    order = dealt(count, batch, workers.worker)
     with ExitStack() as stack:
         readers = [
             stack.enter_context(closing(feed(one, order, batch, labels=labels, drop_last=False)))

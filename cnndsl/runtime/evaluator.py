@@ -29,7 +29,7 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.runtime.batching import run_batch
 from cnndsl.runtime.evaluation import Evaluation, OutputTally
 from cnndsl.runtime.session import Session, with_outputs
-from cnndsl.runtime.workers.agreement import agreed
+from cnndsl.runtime.workers.agreement import agreed, led
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.runtime.workers.dealing import dealt, in_turn
 from cnndsl.typecheck.heads import asks_the_same, judged_outputs
@@ -69,14 +69,7 @@ def measure(
             labels that do not fit, and what reading the data raises.
     """
     evaluator = evaluator_of(network, model, device=device, threads=threads)
-    found: Evaluation | None = None
-    if workers.worker.leads:
-        found = evaluator.run(dataset, batch=batch, workers=workers)
-    else:
-        evaluator.help(dataset, batch=batch, workers=workers)
-    found = workers.broadcast(found)
-    assert found is not None, "the one that leads has it"
-    return found
+    return evaluator.run(dataset, batch=batch, workers=workers)
 
 
 def evaluator_of(
@@ -220,29 +213,20 @@ class Evaluator:
         """Go through all samples.
 
         Of several workers each computes some of the batches, and the one that leads adds up, in
-        the order of the samples, what all of them give: it has the same numbers as one alone. It
-        calls this, and the others :meth:`help`.
+        the order of the samples, what all of them give: all have the same numbers as one alone.
 
         Raises:
-            Stopped: as soon as ``stop`` gives true.
+            Stopped: as soon as ``stop`` gives true, in the worker that leads.
             UserError: CNN802 for labels that do not fit, CNN803 for samples with numbers that are
                 not finite, CNN845 where an output has no labels, and what reading the data raises.
         """
         data = self.labelled(dataset)
         tallies = self.tallies()
-        for answers, truths in self._shared(dataset, data, batch, stop, workers):
+        asked = stop if workers.worker.leads else lambda: False
+        for answers, truths in self._shared(dataset, data, batch, asked, workers):
             for name, found in answers.items():
                 tallies[name].add(found.scores, found.output, truths[name])
-        return self.evaluation(tallies, data)
-
-    def help(self, dataset: Dataset, *, batch: int, workers: Communicator) -> None:
-        """Do the part of a worker that does not lead in the ``run`` of the one that does.
-
-        Its errors are those of the one that leads.
-        """
-        data = self.labelled(dataset)
-        for _ in self._shared(dataset, data, batch, lambda: False, workers):
-            pass
+        return led(workers, lambda: self.evaluation(tallies, data))
 
     def _shared(
         self,
@@ -254,7 +238,7 @@ class Evaluator:
     ) -> Iterator[tuple[dict[str, Judged], Mapping[str, Array]]]:
         """What the workers' models say to each batch, and what is true, for the one that leads."""
         labels = agreed(workers, lambda: self.labels(data))
-        order = dealt(len(dataset), batch, workers.worker.count)[workers.worker.rank]
+        order = dealt(len(dataset), batch, workers.worker)
         with closing(feed(dataset, order, batch, labels=labels, drop_last=False)) as batches:
             own = self._answered(dataset, batches, stop)
             yield from in_turn(workers, range(0, len(dataset), batch), lambda at: next(own))

@@ -219,15 +219,12 @@ class Team:
 
     def evaluate(
         self, evaluator: Evaluator, dataset: Dataset, stop: Callable[[], bool]
-    ) -> Evaluation | None:
-        """How good the weights are, as the worker that leads knows it; None in the others.
+    ) -> Evaluation:
+        """How good the weights are, for each worker.
 
         Raises:
             Stopped: in every worker, where the one that leads is asked to stop.
             UserError: in every worker, where one fails.
         """
         size = max(self._plan.batch, _EVALUATED)
-        if self._workers.worker.leads:
-            return evaluator.run(dataset, batch=size, stop=stop, workers=self._workers)
-        evaluator.help(dataset, batch=size, workers=self._workers)
-        return None
+        return evaluator.run(dataset, batch=size, stop=stop, workers=self._workers)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from cnndsl.runtime.workers.job_folders import remove_folders
 
-__all__ = ["ADDRESS", "LOST", "Attached", "Control", "attach", "opened"]
+__all__ = ["ADDRESS", "LOST", "Attached", "Control", "attach", "going_on", "opened"]
 
 ADDRESS = "CNNDSL_LAUNCHER"
 """The variable that tells a worker where its launcher listens."""
@@ -34,6 +34,12 @@ LOST = 75
 _STOP = b"s"
 _STREAMS = (0, 1, 2)
 """The numbers of standard input, output and error; a bit for each says which ones are given."""
+
+
+def going_on(resumes: bool) -> str:
+    """What to do where a worker is lost: of what ``resumes``, a part is done already."""
+    how = "go on with `--resume`" if resumes else "start it again"
+    return f"{how}, with any number of workers"
 
 
 # --- the worker's end -------------------------------------------------------------------------

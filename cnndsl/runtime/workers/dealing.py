@@ -20,14 +20,15 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def dealt(samples: int, batch: int, workers: int) -> list[Indices]:
-    """The samples of each worker: batch after batch is given to one after the other.
+def dealt(samples: int, batch: int, worker: Worker) -> Indices:
+    """The samples of a worker: batch after batch is given to one after the other.
 
-    >>> [one.tolist() for one in dealt(7, 2, 2)]
+    >>> [dealt(7, 2, Worker(rank, 2, rank, "here")).tolist() for rank in range(2)]
     [[0, 1, 4, 5], [2, 3, 6]]
     """
     places = numpy.arange(samples)
-    return [places[places // batch % workers == rank] for rank in range(workers)]
+    own: Indices = places[places // batch % worker.count == worker.rank]
+    return own
 
 
 def in_turn(

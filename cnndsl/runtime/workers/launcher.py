@@ -18,10 +18,9 @@ from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.interrupt import signals_handled
 from cnndsl.runtime.start import CUDA
-from cnndsl.runtime.workers.control import LOST
+from cnndsl.runtime.workers.control import LOST, going_on
 from cnndsl.runtime.workers.environment import without_mpi4py
 from cnndsl.runtime.workers.job import Asked, End, Job
-from cnndsl.runtime.workers.started import going_on
 
 __all__ = ["INTERRUPTED", "count_of", "is_lost", "launch"]
 

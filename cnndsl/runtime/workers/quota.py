@@ -55,16 +55,13 @@ def _quotas(root: Path) -> Iterator[float]:
 def _rooms(root: Path) -> Iterator[float]:
     """The bytes left in each group; what only holds files' content may be taken from them."""
     for is_second, folder in _groups(root, "memory"):
-        names = "memory.max memory.current" if is_second else _FIRST
+        names = ("max", "current") if is_second else ("limit_in_bytes", "usage_in_bytes")
         try:
-            limit, used = (float(_text(folder / name)) for name in names.split())
+            limit, used = (float(_text(folder / f"memory.{name}")) for name in names)
         except ValueError:  # "max": no limit
             continue
         known = "inactive_file" if is_second else "total_inactive_file"
         yield limit - used + _numbers(folder / "memory.stat").get(known, 0)
-
-
-_FIRST = "memory.limit_in_bytes memory.usage_in_bytes"
 
 
 def _groups(root: Path, controller: str) -> Iterator[tuple[bool, Path]]:

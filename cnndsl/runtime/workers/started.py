@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Start", "going_on", "started_as"]
+__all__ = ["Start", "started_as"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,3 @@ def started_as(environment: Mapping[str, str] = os.environ) -> Start | None:
         if all(number.isdecimal() for number in numbers) and int(numbers[1]) > 1:
             return Start(by, int(numbers[0]), int(numbers[1]))
     return None
-
-
-def going_on(resumes: bool) -> str:
-    """What to do where a worker is lost: of what ``resumes``, a part is done already."""
-    how = "go on with `--resume`" if resumes else "start it again"
-    return f"{how}, with any number of workers"

@@ -27,10 +27,9 @@ from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import CnndslError, UserError
 from cnndsl.diagnostics.words import count
 from cnndsl.runtime.workers.communicator import Communicator, Worker
-from cnndsl.runtime.workers.control import LOST
+from cnndsl.runtime.workers.control import LOST, going_on
 from cnndsl.runtime.workers.launching_process import launching_chain
 from cnndsl.runtime.workers.mpi import Mpi
-from cnndsl.runtime.workers.started import going_on
 from cnndsl.training.shards import Span
 
 __all__ = ["Watched", "watching"]
