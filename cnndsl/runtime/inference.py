@@ -22,8 +22,10 @@ from cnndsl.data.sources import (
 )
 from cnndsl.data.views import Views
 from cnndsl.diagnostics.model import UserError
+from cnndsl.graph.artifact import Artifact
 from cnndsl.runtime.averages import Average, check_outputs, facing_right
 from cnndsl.runtime.batching import fixed_batch, run_batch
+from cnndsl.runtime.fingerprint import check_alike, model_fingerprint
 from cnndsl.runtime.prediction import Prediction
 from cnndsl.runtime.session import Port, Session
 from cnndsl.runtime.workers.communicator import ALONE, Communicator
@@ -40,9 +42,11 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 class Member:
     """A model that is asked: its session, inputs and outputs, and what it says of them.
 
-    ``layers`` are the values of the layers that are wanted too, by the layers' names.
+    ``source`` is what ``compile`` made, or a file of it; ``layers`` are the values of the layers
+    that are wanted too, by the layers' names.
     """
 
+    source: Artifact | str | os.PathLike[str]
     session: Session
     inputs: tuple[ModelInput, ...]
     outputs: tuple[Port, ...]
@@ -79,11 +83,17 @@ def ask(
 
     Raises:
         UserError: CNN702, CNN703 and CNN706 for what the paths hold, CNN708 and CNN709 where there
-            are no such views, CNN878 where workers find different files.
+            are no such views, CNN878 where workers ask different models or find different files.
         ValueError: for a batch below 1.
     """
     if batch < 1:
         raise ValueError(f"`batch` must be 1 or more, not {batch}")
+    if workers.worker.count > 1:
+        facts = {
+            f"the fingerprint of model {at}": model_fingerprint(member.source)
+            for at, member in enumerate(members, start=1)
+        }
+        check_alike(workers, facts, "asks another model")
     first = members[0]
     for member in members:
         check_classes(member)

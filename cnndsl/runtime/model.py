@@ -249,7 +249,13 @@ class Model:
         values = {layer: ready.layers[layer] for layer in layers}
         manifest = self.manifest
         return Member(
-            ready.session, self.inputs, ready.outputs, manifest.answers, self.classes, values
+            self.source,
+            ready.session,
+            self.inputs,
+            ready.outputs,
+            manifest.answers,
+            self.classes,
+            values,
         )
 
     def _feeds(

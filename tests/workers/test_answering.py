@@ -135,6 +135,24 @@ def test_workers_with_another_model_are_told(place: Path) -> None:
     assert "the fingerprint of the model `the model` is `" in first
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_list_is_not_answered_by_different_models(place: Path, several: bool) -> None:
+    def asked(workers: Communicator) -> str:
+        own = place / f"{workers.worker.rank + 1}.onnx"
+        ensemble = cnndsl.Ensemble([place / "1.onnx", own], device="cpu")
+        model = ensemble if several else cnndsl.Model(own, device="cpu")
+        with pytest.raises(UserError) as caught:
+            list(model.predict(place / "pictures" / "b", workers=workers))
+        assert caught.value.code == "CNN878"
+        return caught.value.message
+
+    first, second = together(2, asked)
+    assert first == second
+    number = 2 if several else 1
+    assert " asks another model than worker 0 on " in first
+    assert f": the fingerprint of model {number} is `" in first
+
+
 # --- commands -------------------------------------------------------------------------------------
 
 
