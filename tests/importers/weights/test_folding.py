@@ -154,7 +154,8 @@ def test_a_map_says_whose_normalisations_become_part_of_kernels(
     assert "--eps 1e-5" in unknown.stderr
     result = assert_alike(tmp_path, source, target, *words, "--eps", "1e-2")
     assert "with features.1" in result.stdout
-    data = json.loads(run(target, *words, "--eps", "1e-2", "--format", "json").stdout)
+    output = ("-o", tmp_path / "again.safetensors")
+    data = json.loads(run(target, *words, "--eps", "1e-2", "--format", "json", *output).stdout)
     changed = data["pairs"][0]["changed_by"]
     assert changed[:2] == ["features.1.running_mean", "features.1.running_var"]
 
