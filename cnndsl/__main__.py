@@ -12,6 +12,8 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
+from cnndsl.diagnostics.exit_codes import INTERRUPTED
+
 __all__ = ["run"]
 
 
@@ -20,7 +22,7 @@ def _interrupted(number: int, frame: FrameType | None) -> None:
     try:
         os.write(2, b"interrupted\n")
     finally:
-        os._exit(130)
+        os._exit(INTERRUPTED)
 
 
 def _on_interrupt(action: object) -> None:
@@ -45,11 +47,12 @@ def run() -> None:
             main(prog_name="cnndsl")
         except SystemExit as end:
             _on_interrupt(_interrupted)
-            if "numpy" not in sys.modules or end.code == 130:
-                _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+            if "numpy" not in sys.modules or status == INTERRUPTED:
+                _leave(status)
             raise
     except KeyboardInterrupt:  # a second one, while the first was being told of, or after that
-        _leave(130)
+        _leave(INTERRUPTED)
 
 
 def _leave(code: int) -> None:

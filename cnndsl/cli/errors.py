@@ -1,8 +1,4 @@
-"""From whatever ends a command to one clean message and an exit code.
-
-0: all well. 1: something that the user can mend. 2: the command was used wrongly. 70: a mistake
-in cnndsl itself (``EX_SOFTWARE`` of ``sysexits.h``). 130: interrupted.
-"""
+"""From whatever ends a command to one clean message and an exit code."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ import click
 
 from cnndsl.cli.options import wants_color
 from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.exit_codes import FAILED, INTERRUPTED, MISTAKE
 from cnndsl.diagnostics.model import UserError
 
 __all__ = ["DEBUG", "exit_code_of", "report"]
@@ -36,11 +33,11 @@ def exit_code_of(command: Callable[[], object]) -> int:
         if found := _of_plugin(error):
             return report(found)
         if error.errno == EPIPE:  # as in `cnndsl … | head`: stop without a word
-            return 1
+            return FAILED
         return report(_unexplained(error))
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
-        return 130
+        return INTERRUPTED
     return code
 
 
@@ -51,7 +48,7 @@ def report(error: UserError | CompileError) -> int:
     color = wants_color(sys.stderr)
     text = render_error(error, color=color)
     click.echo(text, err=True, color=color)
-    return 1
+    return FAILED
 
 
 def _run(command: Callable[[], object]) -> int:
@@ -115,7 +112,7 @@ def _internal(error: Exception) -> int:
         import traceback
 
         traceback.print_exception(error)
-        return 70
+        return MISTAKE
     if found := _of_plugin(error):
         return report(found)
     from cnndsl.cli.plugin_errors import in_use
@@ -126,4 +123,4 @@ def _internal(error: Exception) -> int:
     if others:
         click.echo(f"it may be a mistake of other packages: {others}", err=True)
     click.echo(f"set {DEBUG}=1 to see where it happened", err=True)
-    return 70
+    return MISTAKE

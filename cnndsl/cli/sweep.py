@@ -25,6 +25,7 @@ from cnndsl.cli.options import (
     verify_option,
     weights_option,
 )
+from cnndsl.diagnostics.exit_codes import INTERRUPTED
 from cnndsl.diagnostics.model import UserError
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from cnndsl.sweeps.sweep import SweepOptions
 
 __all__ = ["sweep"]
-
-_INTERRUPTED = 130
 
 
 def _lists(ctx: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -246,7 +245,7 @@ def _ended(found: Sweep, style: str, *, resume: bool) -> int:
         again = [*words, *([] if resume else ["--resume"])]
         click.echo(f"interrupted; what is trained is saved in {found.folder}. Go on with", err=True)
         click.echo(f"\n  {shlex.join(['cnndsl', *again])}", err=True)
-        return _INTERRUPTED
+        return INTERRUPTED
     return 1 if found.failed else 0
 
 

@@ -29,6 +29,7 @@ from cnndsl.cli.options import (
 )
 from cnndsl.cli.progress import duration, number, percent, watching
 from cnndsl.cli.workers import WORKERS, alike, launched, team, timeout_option
+from cnndsl.diagnostics.exit_codes import INTERRUPTED
 from cnndsl.diagnostics.words import count
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 Parameters: TypeAlias = Mapping[str, int | float | bool | str]
-
-_INTERRUPTED = 130
 
 
 class _TrainCommand(click.Command):
@@ -217,10 +216,10 @@ def train(
                 command=("cnndsl", *words),
             )
     if not others.worker.leads:
-        return _INTERRUPTED if training.how == "interrupted" else 0
+        return INTERRUPTED if training.how == "interrupted" else 0
     if training.how == "interrupted":
         click.echo("\n".join(_interrupted(training, words)))
-        return _INTERRUPTED
+        return INTERRUPTED
     click.echo("\n".join(_finished(training, data, valid, figures)))
     return 0
 

@@ -72,6 +72,23 @@ def hangs(workers: Watched) -> int:
     return 0
 
 
+def apart(workers: Watched) -> int:
+    """Each waits for what the one before it is to say, which says nothing."""
+    workers.receive((workers.worker.rank - 1) % workers.worker.count)
+    return 0
+
+
+def unread(workers: Watched) -> int:
+    """The first worker prints more than anybody takes, and the others wait for it."""
+    if workers.worker.leads:
+        say("ready")
+        say("." * 200_000)
+    workers.gather(0)
+    if workers.worker.leads:
+        say("done")
+    return 0
+
+
 def slow(workers: Watched) -> int:
     """The first worker needs longer than all patience, but something comes about."""
     for _ in range(2):
@@ -152,6 +169,8 @@ WATCHED = {
     for one in (
         stopped,
         hangs,
+        apart,
+        unread,
         slow,
         asleep,
         starting,

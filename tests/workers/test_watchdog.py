@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import time
@@ -34,6 +35,25 @@ def test_a_worker_that_does_nothing_is_named_and_all_end() -> None:
         status, _, err = job.end()
     assert status == 75
     assert err == f"error[CNN872]: worker 1 on {HOST} has made no progress for 2 seconds\n{HELP}"
+
+
+def test_workers_that_all_wait_for_each_other_end() -> None:
+    with Launched(3, "apart", "2", "10") as job:
+        status, _, err = job.end()
+    assert status == 75
+    assert re.sub("for [2-9] seconds", "for 2 seconds", err) == (
+        "error[CNN872]: all 3 workers have waited for each other for 2 seconds\n"
+        + HELP.replace("what its machine does", "whether their machines reach each other")
+    )
+
+
+def test_a_reader_may_take_its_time() -> None:
+    with Launched(2, "unread", "1", "1") as job:
+        job.wait_for("ready", 1)
+        time.sleep(4)
+        status, out, err = job.end()
+    assert (status, err) == (0, "")
+    assert out.splitlines()[-1] == "done"
 
 
 def test_who_waits_or_comes_forward_is_let_be() -> None:

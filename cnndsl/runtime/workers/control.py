@@ -21,15 +21,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnndsl.diagnostics.exit_codes import LOST
 from cnndsl.runtime.workers.job_folders import remove_folders
 
-__all__ = ["ADDRESS", "LOST", "Attached", "Control", "attach", "going_on", "opened"]
+__all__ = ["ADDRESS", "Attached", "Control", "attach", "going_on", "opened"]
 
 ADDRESS = "CNNDSL_LAUNCHER"
 """The variable that tells a worker where its launcher listens."""
-
-LOST = 75
-"""What a job ends with where a worker was lost: trying again may help (``EX_TEMPFAIL``)."""
 
 _STOP = b"s"
 _STREAMS = (0, 1, 2)

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from cnndsl.diagnostics.exit_codes import FAILED
 from cnndsl.diagnostics.model import UserError
 from cnndsl.limits import processor_numbers, processors
 from cnndsl.runtime.device import read_driver, trial
@@ -49,7 +50,7 @@ def joined() -> Communicator:
         if start.rank > 0:
             # What starts them may end all at once as soon as one has failed.
             time.sleep(_PATIENCE)
-            raise SystemExit(1) from None
+            raise SystemExit(FAILED) from None
         raise
 
 

@@ -14,21 +14,19 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Literal
 
+from cnndsl.diagnostics.exit_codes import FAILED, INTERRUPTED, LOST, MISTAKE, MISUSED
 from cnndsl.diagnostics.model import UserError
 from cnndsl.runtime.device import read_driver, trial
 from cnndsl.runtime.interrupt import signals_handled
 from cnndsl.runtime.start import CUDA
-from cnndsl.runtime.workers.control import LOST, going_on
+from cnndsl.runtime.workers.control import going_on
 from cnndsl.runtime.workers.environment import without_mpi4py
 from cnndsl.runtime.workers.job import Asked, End, Job
 
-__all__ = ["INTERRUPTED", "count_of", "is_lost", "launch"]
+__all__ = ["count_of", "is_lost", "launch"]
 
-INTERRUPTED = 130
-"""What a job ends with that was asked to stop."""
-
-_OWN = frozenset((0, 1, 2, 70, INTERRUPTED))
-"""What workers end with by themselves, see :mod:`cnndsl.cli.errors`."""
+_OWN = frozenset((0, FAILED, MISUSED, MISTAKE, INTERRUPTED))
+"""What workers end with by themselves."""
 
 
 def count_of(workers: int | Literal["gpus"]) -> int:

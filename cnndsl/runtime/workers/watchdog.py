@@ -3,10 +3,13 @@
 Whoever waits for others in MPI waits for ever where one of them was stopped, hangs, or has left by
 an error that only it has. So a thread in each worker tells the next one that it is there, each
 second, and listens for the one before it. Where that is silent for too long, or its own worker
-neither computes nor waits for others, it says which one it is and ends all. Where what started the
-workers is gone, nobody else would end them: each ends by itself.
+neither computes nor waits for others, it says which one it is and ends all. What they tell each
+other is how many of them in a row have waited for others all this time: where that has come round
+to all of them, nobody is left to wait for. Where what started the workers is gone, nobody else
+would end them: each ends by itself.
 
-Seconds in which this process was stopped itself, as a laptop that sleeps, count for nothing.
+Seconds in which this process was stopped itself, as a laptop that sleeps, count for nothing; nor do
+those in which nobody takes what it prints, as a pager that stands still.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import atexit
 import contextlib
 import faulthandler
 import os
+import select
 import sys
 import threading
 import time
@@ -24,10 +28,11 @@ from typing import Any, TypeVar
 import numpy
 
 from cnndsl.data.sources import Array
+from cnndsl.diagnostics.exit_codes import FAILED, INTERRUPTED, LOST, MISTAKE
 from cnndsl.diagnostics.model import CnndslError, UserError
 from cnndsl.diagnostics.words import count
 from cnndsl.runtime.workers.communicator import Communicator, Worker
-from cnndsl.runtime.workers.control import LOST, going_on
+from cnndsl.runtime.workers.control import going_on
 from cnndsl.runtime.workers.launching_process import launching_chain
 from cnndsl.runtime.workers.mpi import Mpi
 from cnndsl.training.shards import Span
@@ -45,12 +50,11 @@ _SILENCE = 60.0
 _GRACE = 3.0
 """Seconds in which the others end too, where all have the same error."""
 
+_LAST = 5.0
+"""Seconds that a worker has to say why it ends, and to have MPI end the others."""
+
 _EXIT = 10.0
 """Seconds that a worker has from leaving by an error of its own to its end."""
-
-_FAILED = 1
-_MISTAKE = 70
-_INTERRUPTED = 130
 
 
 class Watched:
@@ -72,6 +76,7 @@ class Watched:
     def waiting(self) -> None:
         """Note that from here on this worker waits for others."""
         self.waits = True
+        self.steps += 1
 
     def computing(self) -> None:
         """Note that it does not any more."""
@@ -186,28 +191,35 @@ class _Watchdog:
             passed, last = min(now - last, 2 * beat), now
             if launching_chain() != self._chain:
                 os._exit(LOST)
+            steps, waits = self._watched.steps, self._watched.waits
+            if steps != seen:
+                seen, stalled = steps, 0.0
+            elif waits or not _is_output_full():
+                stalled += passed
+            is_late = stalled > self._timeout
             if line is not None:
-                silent = 0.0 if line.exchange() else silent + passed
-            steps = self._watched.steps
-            stalled = 0.0 if self._watched.waits or steps != seen else stalled + passed
-            seen = steps
+                silent = 0.0 if line.exchange(waits and is_late) else silent + passed
             gone += passed if self._left is not None else 0.0
             if gone > _EXIT:
-                self._end_all(self._left or _FAILED)
+                self._end_all(self._left or FAILED)
             if silent > self._silence:
                 before = self._all[self._watched.worker.rank - 1]
-                self._lose(before, "has not been heard of", silent)
-            if stalled > self._timeout and self._left is None:
-                self._lose(self._watched.worker, "has made no progress", stalled)
+                self._lose(f"{before} has not been heard of", silent)
+            if is_late and not waits and self._left is None:
+                self._lose(f"{self._watched.worker} has made no progress", stalled)
+            if line is not None and line.has_come_round and self._watched.worker.leads:
+                every = f"all {len(self._all)} workers have waited for each other"
+                self._lose(every, stalled, "whether their machines reach each other")
 
-    def _lose(self, worker: object, what: str, seconds: float) -> None:
+    def _lose(self, what: str, seconds: float, see: str = "what its machine does") -> None:
         """Say which worker is lost, and end all."""
         from cnndsl.diagnostics.render import render_error
 
+        self._end_soon(LOST)
         error = UserError(
             "CNN872",
-            f"{worker} {what} for {count(round(seconds), 'second')}",
-            help=f"see what its machine does, then {going_on(self._resumes)};"
+            f"{what} for {count(round(seconds), 'second')}",
+            help=f"see {see}, then {going_on(self._resumes)};"
             " where a step takes that long, give a longer `--timeout`",
         )
         text = render_error(error, color=False)
@@ -219,14 +231,19 @@ class _Watchdog:
 
     def _end_all(self, status: int) -> None:
         """End all workers at once, without what MPI would say of it."""
-        timer = threading.Timer(5, os._exit, [status])
-        timer.daemon = True
-        timer.start()
+        self._end_soon(status)
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         if self._speaks or threading.current_thread() is threading.main_thread():
             self._beats.Abort(status)
         os._exit(status)
+
+    @staticmethod
+    def _end_soon(status: int) -> None:
+        """End this worker, whatever it waits for before it has ended by itself."""
+        timer = threading.Timer(_LAST, os._exit, [status])
+        timer.daemon = True
+        timer.start()
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -239,10 +256,10 @@ class _Watchdog:
         try:
             failed = self._meet(failed=False, patience=None)
         except KeyboardInterrupt:
-            self._leave_alone(_INTERRUPTED)
+            self._leave_alone(INTERRUPTED)
             raise
         if any(failed or ()):
-            raise SystemExit(_FAILED)
+            raise SystemExit(FAILED)
 
     def leave(self, error: BaseException) -> None:
         """Leave by an error.
@@ -287,18 +304,28 @@ class _Watchdog:
 
 
 class _Line:
-    """Signs of life from the worker before this one, and to the one after it."""
+    """Signs of life from the worker before this one, and to the one after it.
+
+    A sign is how many workers in a row, the one that gives it the last of them, wait in vain.
+    """
 
     def __init__(self, comm: Any, worker: Worker) -> None:
         self._comm = comm
         self._before = (worker.rank - 1) % worker.count
         self._after = (worker.rank + 1) % worker.count
-        self._sign, self._room = numpy.zeros(1, numpy.uint8), numpy.zeros(1, numpy.uint8)
+        self._count = worker.count
+        self._sign, self._room = numpy.zeros(1, numpy.int32), numpy.zeros(1, numpy.int32)
         self._sending: Any = None
 
-    def exchange(self) -> bool:
+    @property
+    def has_come_round(self) -> bool:
+        """Whether all workers wait in vain."""
+        return int(self._sign[0]) > self._count
+
+    def exchange(self, waits_in_vain: bool) -> bool:
         """Give a sign; whether there was one."""
         if self._sending is None or self._sending.Test():
+            self._sign[0] = self._room[0] + 1 if waits_in_vain else 0
             self._sending = self._comm.Isend(self._sign, self._after)
         heard = False
         while self._comm.Iprobe(self._before):
@@ -307,11 +334,20 @@ class _Line:
         return heard
 
 
+def _is_output_full() -> bool:
+    """Whether nobody takes what is printed: whoever prints now waits until somebody does."""
+    for stream in (1, 2):
+        with contextlib.suppress(OSError, ValueError):  # it is closed, or cannot be asked
+            if not select.select([], [stream], [], 0)[1]:
+                return True
+    return False
+
+
 def _status_of(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
-        return _INTERRUPTED
+        return INTERRUPTED
     # That of click for a command that is used wrongly.
     known = getattr(error, "exit_code", None)
     if isinstance(known, int):
         return known
-    return _FAILED if isinstance(error, CnndslError | OSError | MemoryError) else _MISTAKE
+    return FAILED if isinstance(error, CnndslError | OSError | MemoryError) else MISTAKE
