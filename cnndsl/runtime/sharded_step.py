@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnndsl.data.sources import Array
 from cnndsl.diagnostics.model import UserError
@@ -33,10 +33,19 @@ from cnndsl.runtime.workers.communicator import ALONE, Communicator
 from cnndsl.training.shards import Span, added, covering, shards_of
 from cnndsl.training.split import ShardedStep
 
-__all__ = ["PeerError", "ShardedTrainStep", "lanes_of"]
+__all__ = ["Lanes", "PeerError", "ShardedTrainStep"]
 
 _STOP, _FAILED = "stop", "failed"
 """What workers tell each other beside the numbers of a batch."""
+
+
+class Lanes(NamedTuple):
+    """How many shards a worker computes at once, and on how many threads each of them."""
+
+    at_once: int
+    threads: int | None
+    are_fewer: bool = False
+    """Whether there are threads for more."""
 
 
 class PeerError(Exception):
@@ -84,8 +93,8 @@ class ShardedTrainStep:
         self._own = shards_of(workers.worker.rank, workers.worker.count, step.shards)
         self._nodes = list(covering(self._own, self._whole))
         signature, update = step.signature, step.update.signature
-        self.is_narrowed, self.lanes = lanes_of(step.shards, self._own, self.device, threads, most)
-        self._count, each = self.lanes
+        self.lanes = _lanes_of(step.shards, self._own, self.device, threads, most)
+        self._count, each = self.lanes.at_once, self.lanes.threads
         halves = {x: FirstHalf(one, self.device, each) for x, one in step.gradients.items()}
         updating = start_session(step.update, self.device, threads, takes_turns=True)
 
@@ -277,17 +286,16 @@ class ShardedTrainStep:
         return self._kept.skipped
 
 
-def lanes_of(
+def _lanes_of(
     shards: int, own: Span, device: Device, threads: int | None, most: int | None = None
-) -> tuple[bool, tuple[int, int | None]]:
-    """How many shards a worker computes at once, and on how many threads each of them.
-
-    Before it stands whether ``most`` is fewer than there are threads for.
-    """
+) -> Lanes:
+    """How the ``threads`` of a worker compute its ``own`` of all ``shards``, ``most`` at once."""
     if shards == 1 or device.name != "cpu":
-        return False, (1, threads)
+        return Lanes(1, threads)
     count = max(1, min(threads or processors(), own[1] - own[0]))
-    return most is not None and most < count, (min(count, most or count), 1)
+    if most is None or most >= count:
+        return Lanes(count, 1)
+    return Lanes(most, 1, are_fewer=True)
 
 
 def _height(span: Span) -> int:

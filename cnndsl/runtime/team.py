@@ -20,7 +20,7 @@ from cnndsl.runtime.evaluation import Evaluation
 from cnndsl.runtime.evaluator import Evaluator
 from cnndsl.runtime.interrupt import Interrupt
 from cnndsl.runtime.plan import Plan
-from cnndsl.runtime.sharded_step import PeerError, ShardedTrainStep
+from cnndsl.runtime.sharded_step import Lanes, PeerError, ShardedTrainStep
 from cnndsl.runtime.train_step import StepResult, TrainStep
 from cnndsl.runtime.workers.agreement import agree
 from cnndsl.runtime.workers.quota import memory_left
@@ -95,14 +95,14 @@ class Team:
                 workers=self._workers,
             )
             self._part, self.lanes = self.train_step.samples, self.train_step.lanes
-            if self.train_step.is_narrowed:
+            if self.lanes.are_fewer:
                 shards = count(most, "shard")
                 self.note = f"memory has room for {shards} at once, of {plan.step.shards}"
         else:
             self.train_step = TrainStep(
                 plan.step, start.weights, start.state, device=plan.device, threads=threads
             )
-            self._part, self.lanes = (0, plan.batch), (1, threads)
+            self._part, self.lanes = (0, plan.batch), Lanes(1, threads)
 
     # --- steps --------------------------------------------------------------------------------
 

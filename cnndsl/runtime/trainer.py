@@ -368,14 +368,13 @@ class _Run:
 
     def _evaluator(self, weights: Mapping[str, Array]) -> Evaluator:
         plan, request, model = self.plan, self.plan.request, self.writer.model(weights)
-        at_once, threads = self.team.lanes
         return evaluator_of(
             request.network,
             model,
             plan.recipe,
             device=plan.device,
-            threads=threads,
-            at_once=at_once,
+            threads=self.team.lanes.threads,
+            at_once=self.team.lanes.at_once,
         )
 
     def _save(self) -> None:
