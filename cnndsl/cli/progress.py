@@ -185,9 +185,12 @@ def _head(start: Start) -> str:
     epochs = count(start.epochs, "epoch", commas=True)
     steps = count(start.steps, "step", commas=True)
     batch = count(start.batch, "sample", commas=True)
-    line = (
-        f"training {start.network} on {start.device}: {samples}; {epochs} of {steps}, {batch} each"
-    )
+    device = start.device
+    if start.workers > 1:
+        device += f" with {start.workers:,} workers"
+    line = f"training {start.network} on {device}: {samples}; {epochs} of {steps}, {batch} each"
+    if start.shards > 1:
+        line += f" in {start.shards:,} shards"
     if (start.epoch, start.step) == (start.epochs, start.steps):
         line += "\nall epochs are done already"
     elif (start.epoch, start.step) != (1, 0):

@@ -43,7 +43,8 @@ class RunFacts:
 class Start:
     """What is about to happen: sizes, the device, and where it begins (epoch 1 unless resumed).
 
-    ``records`` are those of the epochs before, where the run was resumed.
+    ``shards`` are those of a batch, ``workers`` the processes that share them. ``records`` are
+    those of the epochs before, where the run was resumed.
     """
 
     network: str
@@ -57,6 +58,8 @@ class Start:
     step: int = 0
     records: tuple[EpochRecord, ...] = ()
     facts: RunFacts | None = None
+    shards: int = 1
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,8 @@ class _Run:
             step=at.step if at.epoch < plan.recipe.epochs else plan.steps,
             records=at.records,
             facts=facts,
+            shards=plan.recipe.shards,
+            workers=self.workers.worker.count,
         )
 
     def _train(self) -> str:

@@ -71,6 +71,15 @@ def test_without_a_terminal_there_is_a_line_for_the_start_and_one_for_each_epoch
     assert errors == ""
 
 
+def test_who_shares_a_batch_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as listener:
+        listener.start(replace(START, shards=8, workers=4))
+    assert capsys.readouterr().out == (
+        "training lenet5 on cpu with 4 workers: 1,438 samples, 359 to validate;"
+        " 12 epochs of 22 steps, 64 samples each in 8 shards\n"
+    )
+
+
 def test_notes_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     with watching() as listener:
         listener.note("class `9` has 3 samples, class `0` has 900")
