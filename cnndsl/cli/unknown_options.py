@@ -23,7 +23,7 @@ _OTHER_OPTIONS = {
     "--seed": "random_seed random_state manual_seed",
     "--data": "dataset data_dir data_path train_data train_dir datadir root",
     "--valid": "val validation val_split validation_split valid_split val_data test_data",
-    "--out": "output output_dir out_dir save_dir save logdir log_dir run_name name project",
+    "--out": "o output output_dir out_dir save_dir save logdir log_dir run_name name project",
     "--weights": "pretrained load checkpoint init_from initial_weights model_path",
     "--device": "gpu gpus cuda cpu accelerator",
     "--threads": "num_threads workers num_workers jobs",

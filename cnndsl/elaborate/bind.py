@@ -274,16 +274,15 @@ class _Binder(Generic[S]):
             return
         foreign = FOREIGN_ATTRIBUTES.get(name.name, "")
         ours = foreign if foreign in self.schema.model_fields else ""
-        if not ours and find(name.name) is not None:
-            arrow = Edit(Span(name.span.source, name.span.start, name.span.start), "-> ")
-            self._fail(
-                "CNN201",
-                f"`{name.name}` is a layer, not an attribute of `{self.head.name}`",
-                name.span,
-                f"put `->` before `{name.name}`",
-                fixes=(Fix(f"put `->` before `{name.name}`", (arrow,), safe=True),),
-            )
-            return
+        if not ours:
+            from cnndsl.elaborate.phrase_errors import layer_behind, value_alone
+
+            given = {*self.written, *(one.name for one in following if isinstance(one, Name))}
+            found = value_alone(self.schema, self.head, name, given)
+            if found := found or layer_behind(self.head, name):
+                self.report.add(found)
+                self.failed = True
+                return
         near = (ours,) if ours else closest(name.name, tuple(self.schema.model_fields))
         help = f"did you mean `{near[0]}`?" if near else self._usage()
         if ours:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
@@ -10,6 +10,7 @@ from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.foreign_words import ACTIVATION_WORDS, STATEMENTS
 from cnndsl.frozen import replace
 from cnndsl.layers import FOREIGN, find
+from cnndsl.layers.base import Schema
 from cnndsl.syntax.ast import (
     At,
     Binary,
@@ -28,9 +29,11 @@ __all__ = [
     "activation_attribute",
     "at_missing",
     "claimed_layer",
+    "layer_behind",
     "number_of_initialiser",
     "sign_for_arrow",
     "statement_behind",
+    "value_alone",
 ]
 
 
@@ -101,6 +104,65 @@ def activation_attribute(
     message = f"`{shorten(head.name)}` has no activation: `{keyword}` is a layer of its own"
     fixes = (Fix(help, edits, safe=True),)
     return Diagnostic("CNN201", message, span, help=help, fixes=fixes)
+
+
+def layer_behind(head: Identifier, name: Name) -> Diagnostic | None:
+    """``conv 8@3 relu``: a layer where an attribute could stand."""
+    if find(name.name) is None:
+        return None
+    help = f"put `->` before `{name.name}`"
+    arrow = Edit(Span(name.span.source, name.span.start, name.span.start), "-> ")
+    return Diagnostic(
+        "CNN201",
+        f"`{name.name}` is a layer, not an attribute of `{head.name}`",
+        name.span,
+        help=help,
+        fixes=(Fix(help, (arrow,), safe=True),),
+    )
+
+
+def value_alone(
+    schema: type[Schema], head: Identifier, name: Name, given: Container[str]
+) -> Diagnostic | None:
+    """``conv 8@3 same``, ``dense 10 nobias``: the value of an attribute that is not named."""
+    found = [*_meant(schema, name.name)]
+    if not found:
+        return None
+    attribute, value = found[0]
+    what = f"`{shorten(head.name)}` has no attribute `{name.name}`"
+    if value == name.name.lower():
+        what = f"{what}: it is a value of `{attribute}`"
+    if attribute in given:
+        return Diagnostic("CNN201", what, name.span, help=f"leave it out: `{attribute}` is given")
+    help = f"write `{attribute} {value}`"
+    is_sure = len(found) == 1 and find(name.name) is None
+    fixes = (Fix(help, (Edit(name.span, f"{attribute} {value}"),), safe=is_sure),)
+    return Diagnostic("CNN201", what, name.span, help=help, fixes=fixes)
+
+
+def _meant(schema: type[Schema], word: str) -> Iterator[tuple[str, str]]:
+    """The attributes that a word is a value of, or says no to, with that value."""
+    described = schema.model_json_schema()
+    word = word.lower()
+    for name, one in described["properties"].items():
+        if word in _words(one, described.get("$defs", {})):
+            yield name, word
+        if one.get("type") == "boolean" and word in (f"no{name}", f"no_{name}"):
+            yield name, "no"
+
+
+def _words(described: object, definitions: Mapping[str, object]) -> Iterator[str]:
+    """The words that a value may be, by its JSON schema."""
+    match described:
+        case {"$ref": str(place)}:
+            yield from _words(definitions[place.rpartition("/")[2]], definitions)
+        case {"anyOf": [*kinds]}:
+            for kind in kinds:
+                yield from _words(kind, definitions)
+        case {"enum": [*words]}:
+            yield from (word for word in words if isinstance(word, str))
+        case _:
+            pass
 
 
 def at_missing(head: Identifier, names: Sequence[str], first: Expr, second: Expr) -> Diagnostic:

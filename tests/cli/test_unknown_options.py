@@ -69,6 +69,7 @@ def test_without_a_value_an_example_is_given_that_works(option: str) -> None:
         ("train lenet5 --num-epochs 3", "'--epochs'"),
         ("train lenet5 --gpu", "'--device cuda'"),
         ("train lenet5 --output x", "'--out'"),
+        ("train lenet5 -o x", "'--out'"),
         ("compile lenet5 --out x", "'-o'"),
         ("check lenet5 --json", "'--format json'"),
         ("check lenet5 --epochs 5", "`cnndsl train`"),
