@@ -137,8 +137,7 @@ def _example(setting: str) -> str:
     if not attribute:
         return _EXAMPLES.get(name, "LABEL")
     kinds = VARIANTS[name].shipped()
-    found = next(value_example(k, attribute) for k in kinds if attribute in k.model_fields)
-    return "yes" if found == "no" else found
+    return next(value_example(k, attribute) for k in kinds if attribute in k.model_fields)
 
 
 def _value(ctx: click.Context, option: str) -> str:

@@ -6,7 +6,7 @@ attribute's name and its value, in any order. Problems become diagnostics at the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Generic, TypeVar, get_args
 
 from pydantic import ValidationError
@@ -242,29 +242,20 @@ class _Binder(Generic[S]):
             isinstance(expr, Name) and find(expr.name) is not None
         )
 
-    def _is_given(self, name: str, following: Sequence[Expr]) -> bool:
-        """Whether an attribute has been taken, or is named in what is left of the phrase."""
-        return name in self.written or any(
-            isinstance(one, Name) and one.name == name for one in following
-        )
+    def _given(self, following: Sequence[Expr]) -> Set[str]:
+        """The attributes that have been taken, or may be named in what is left of the phrase."""
+        return {*self.written, *(one.name for one in following if isinstance(one, Name))}
 
     def _surplus(self, expr: Expr, following: Sequence[Expr]) -> None:
-        text = shorten(expr.span.text)
-        help = self._usage()
-        fixes: tuple[Fix, ...] = ()
-        from cnndsl.elaborate.phrase_errors import number_of_initialiser
+        from cnndsl.elaborate.phrase_errors import nameless_value, number_of_initialiser
 
         if found := number_of_initialiser([*self.written.values()], expr):
             self.report.add(found)
             self.failed = True
             return
-        alone = [*self.values] == [*self.schema.positional] == ["kernel"]
-        alone = alone and not self._is_given("stride", following)
-        if alone and isinstance(expr, Size | Number):  # as `MaxPool2d(2, 2)` elsewhere
-            help = f"write `stride {text}` if it is the stride"
-            place = Span(expr.span.source, expr.span.start, expr.span.start)
-            fixes = (Fix(f"write `stride {text}`", (Edit(place, "stride "),)),)
-        message = f"`{self.head.name}` has no place for `{text}`"
+        meant = nameless_value(self.schema, self.values, self._given(following), expr)
+        help, fixes = meant or (self._usage(), ())
+        message = f"`{self.head.name}` has no place for `{shorten(expr.span.text)}`"
         self._fail("CNN203", message, expr.span, help, fixes=fixes)
 
     def _unknown(self, name: Name, following: Sequence[Expr]) -> None:
@@ -275,11 +266,10 @@ class _Binder(Generic[S]):
         foreign = FOREIGN_ATTRIBUTES.get(name.name, "")
         ours = foreign if foreign in self.schema.model_fields else ""
         if not ours:
-            from cnndsl.elaborate.phrase_errors import layer_behind, value_alone
+            from cnndsl.elaborate.phrase_errors import unknown_word
 
-            given = {*self.written, *(one.name for one in following if isinstance(one, Name))}
-            found = value_alone(self.schema, self.head, name, given)
-            if found := found or layer_behind(self.head, name):
+            given = self._given(following)
+            if found := unknown_word(self.schema, self.head, name, following, given):
                 self.report.add(found)
                 self.failed = True
                 return
@@ -290,7 +280,7 @@ class _Binder(Generic[S]):
         if ours in self.schema.positional:
             near = ()
             help = f"leave the word out, and write it as in `{example(self.schema, self.head)}`"
-        if near and self._is_given(near[0], following):
+        if near and near[0] in self._given(following):
             help, ours, near = f"leave it out: `{near[0]}` is given", "", ()
         fixes = replacements(name.span, near)
         if ours and near:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label, Report
@@ -186,7 +185,7 @@ def _settings(
             report.add(unknown_setting(setting, tuple(schemas), where))
         elif name in first:
             report.add(given_twice(setting, first[name]))
-        elif (apart := joined(setting, tuple(schemas))) is not None:
+        elif (apart := joined(setting, tuple(schemas), where)) is not None:
             report.add(apart)
         else:
             values = _as_list(setting) if name == "range" else setting.values
@@ -198,27 +197,72 @@ def _settings(
 
 
 def joined(
-    setting: Setting, names: Sequence[str], labels: Container[str] = ()
+    setting: Setting, names: Sequence[str], where: str, taken: Container[str] = ()
 ) -> Diagnostic | None:
-    """Whether other settings go on in the same line: ``batch 128 epochs 20``."""
-    found = [
-        (before.span.end, value)
-        for before, value in pairwise(setting.values)
-        if isinstance(value, Name) and value.name in names and value.name not in labels
-    ]
+    """Whether other settings go on in the same line: ``batch 128 epochs 20``.
+
+    Those may be in pieces, or have the name of another tool. ``taken`` are words that may stand
+    there.
+    """
+    found: list[tuple[int, Span, str]] = []
+    for at, before in enumerate(setting.values[:-1], start=1):
+        meant = _setting_at(setting.values[at:], names, where, taken)
+        if meant is not None and not (found and setting.values[at].span.start < found[-1][1].end):
+            found.append((before.span.end, *meant))
     if not found:
         return None
     source = setting.span.source
-    edits = tuple(Edit(Span(source, end, value.span.start), "\n  ") for end, value in found)
-    first = found[0][1]
-    help = f"begin a new line before {' and '.join(f'`{value.name}`' for _, value in found)}"
+    edits = tuple(Edit(Span(source, end, place.end), f"\n  {ours}") for end, place, ours in found)
+    _, place, ours = found[0]
+    what = f"`{ours}` is a setting of its own"
+    if place.text != ours:
+        what = f"`{shorten(place.text)}` is the setting `{ours}`"
+    help = f"begin a new line before {' and '.join(f'`{ours}`' for _, _, ours in found)}"
+    if any(place.text != ours for _, place, ours in found):
+        help = f"write {' and '.join(f'`{ours}`' for _, _, ours in found)} in a new line"
     return Diagnostic(
         "CNN201",
-        f"`{first.name}` is a setting of its own, not a part of `{setting.name.name}`",
-        first.span,
+        f"{what}, not a part of `{setting.name.name}`",
+        place,
         help=help,
         fixes=(Fix(help, edits, safe=True),),
     )
+
+
+def _setting_at(
+    values: Sequence[Expr], names: Sequence[str], where: str, taken: Container[str] = ()
+) -> tuple[Span, str] | None:
+    """The setting that values begin with, where its name is written and what it is here.
+
+    By another name than ours it is one where a number follows: else it may be a value.
+    """
+    first = values[0]
+    if not isinstance(first, Name) or first.name in taken:
+        return None
+    if first.name in names:
+        return first.span, first.name
+    from cnndsl.recipe.absent import other_setting  # a right spec has few such words
+
+    for word, place, rest in _words_at(values):
+        if not (rest and isinstance(rest[0], Number)):
+            continue
+        ours, _ = (word, "") if word in names else other_setting(where, word, "") or ("", "")
+        if ours:
+            return place, ours
+    return None
+
+
+def _words_at(values: Sequence[Expr]) -> Iterator[tuple[str, Span, Sequence[Expr]]]:
+    """The words that values may begin with, their places, and what stands behind each.
+
+    These are two names as one, ``weight decay``, and the first alone.
+    """
+    match values:
+        case [Name(one, place), Name(other, end), *rest]:
+            yield f"{one}_{other}", place.to(end), rest
+    match values:
+        case [Name(one, place), *rest]:
+            yield one, place, rest
 
 
 def _as_list(setting: Setting) -> Sequence[Expr]:
@@ -255,18 +299,22 @@ def unknown_setting(setting: Setting, known: Sequence[str], where: str) -> Diagn
         return foreign_letters(name.name, name.span)
     near = closest(name.name, known)
     fixes = replacements(name.span, near)
-    message = f"`{where}` has no setting `{shorten(name.name)}`"
-    value = setting.span.text[len(name.name) :].strip() if "\n" not in setting.span.text else ""
-    other = other_setting(where, name.name, shorten(value))
-    if other is not None:
+    message = f"`{where}` has no setting"
+    behind = setting.span.text[len(name.name) :].strip() if "\n" not in setting.span.text else ""
+    for word, place, _ in _words_at((Name(name.name, name.span), *setting.values)):
+        value = shorten(behind.removeprefix(word[len(name.name) + 1 :]).strip())
+        other = (word, "") if word in known else other_setting(where, word, value)
+        if other is None:
+            continue
         ours, help = other
         if ours:
             help = f"in cnndsl it is called `{ours}`"
-            fixes = (Fix(f"write `{ours}`", (Edit(name.span, ours),), safe=True),)
-        return Diagnostic("CNN501", message, name.span, help=help, fixes=fixes if ours else ())
+            fixes = (Fix(f"write `{ours}`", (Edit(place, ours),), safe=True),)
+        message = f"{message} `{shorten(place.text)}`"
+        return Diagnostic("CNN501", message, place, help=help, fixes=fixes if ours else ())
     return Diagnostic(
         "CNN501",
-        message,
+        f"{message} `{shorten(name.name)}`",
         name.span,
         help=f"did you mean `{near[0]}`?" if near else f"its settings are {quoted(known)}",
         fixes=fixes,

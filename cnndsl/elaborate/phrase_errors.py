@@ -9,7 +9,7 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.foreign_words import ACTIVATION_WORDS, STATEMENTS
 from cnndsl.frozen import replace
-from cnndsl.layers import FOREIGN, find
+from cnndsl.layers import FOREIGN, FOREIGN_ATTRIBUTES, find
 from cnndsl.layers.base import Schema
 from cnndsl.syntax.ast import (
     At,
@@ -29,11 +29,11 @@ __all__ = [
     "activation_attribute",
     "at_missing",
     "claimed_layer",
-    "layer_behind",
+    "nameless_value",
     "number_of_initialiser",
     "sign_for_arrow",
     "statement_behind",
-    "value_alone",
+    "unknown_word",
 ]
 
 
@@ -106,7 +106,61 @@ def activation_attribute(
     return Diagnostic("CNN201", message, span, help=help, fixes=fixes)
 
 
-def layer_behind(head: Identifier, name: Name) -> Diagnostic | None:
+def nameless_value(
+    schema: type[Schema], taken: Container[str], given: Container[str], expr: Expr
+) -> tuple[str, tuple[Fix, ...]] | None:
+    """``maxpool 2 2``, ``sgd 0.1``: the attribute that a number is for, as help and its fix."""
+    fields = schema.model_fields
+    needed = [name for name, field in fields.items() if field.is_required() and name not in given]
+    condition = ""
+    if schema.positional == ("kernel",) and "kernel" in taken and isinstance(expr, Size | Number):
+        name, condition = "stride", " if it is the stride"
+    elif schema.positional or not isinstance(expr, Number):
+        return None
+    elif "lr" in fields:
+        name, condition = "lr", " if it is the learning rate"
+    else:
+        name = next(iter(needed or fields), "")
+        if not needed and len(fields) != 1:
+            return None
+    if name in given or name not in fields:
+        return None
+    title = f"write `{name} {shorten(expr.span.text)}`"
+    place = Span(expr.span.source, expr.span.start, expr.span.start)
+    return f"{title}{condition}", (Fix(title, (Edit(place, f"{name} "),)),)
+
+
+def unknown_word(
+    schema: type[Schema],
+    head: Identifier,
+    name: Name,
+    following: Sequence[Expr],
+    given: Container[str],
+) -> Diagnostic | None:
+    """What a word is that stands where an attribute's name would; None where nothing is known."""
+    return (
+        _in_pieces(schema, name, following)
+        or _value_alone(schema, head, name, given)
+        or _layer_behind(head, name)
+    )
+
+
+def _in_pieces(schema: type[Schema], name: Name, following: Sequence[Expr]) -> Diagnostic | None:
+    """``label smoothing 0.1``, ``warm up 5``: an attribute's name, or another tool's, in pieces."""
+    if not following or not isinstance(following[0], Name):
+        return None
+    second = following[0]
+    for whole in (f"{name.name}_{second.name}", f"{name.name}{second.name}"):
+        ours = whole if whole in schema.model_fields else FOREIGN_ATTRIBUTES.get(whole, "")
+        if ours in schema.model_fields:
+            span = name.span.to(second.span)
+            what = f"the attribute `{ours}` is one word, not `{name.name} {second.name}`"
+            fixes = (Fix(f"write `{ours}`", (Edit(span, ours),), safe=True),)
+            return Diagnostic("CNN201", what, span, help=f"write `{ours}`", fixes=fixes)
+    return None
+
+
+def _layer_behind(head: Identifier, name: Name) -> Diagnostic | None:
     """``conv 8@3 relu``: a layer where an attribute could stand."""
     if find(name.name) is None:
         return None
@@ -121,7 +175,7 @@ def layer_behind(head: Identifier, name: Name) -> Diagnostic | None:
     )
 
 
-def value_alone(
+def _value_alone(
     schema: type[Schema], head: Identifier, name: Name, given: Container[str]
 ) -> Diagnostic | None:
     """``conv 8@3 same``, ``dense 10 nobias``: the value of an attribute that is not named."""

@@ -51,6 +51,8 @@ def value_example(schema: type[Schema], name: str) -> str:
     default = field.get_default(call_default_factory=True)
     if default is None or field.is_required():
         return {"filters": "16", "units": "10", "kernel": "3"}.get(name, "1")
+    if isinstance(default, bool):
+        return "yes"  # who writes the name alone means that
     if isinstance(default, tuple) and not any(isinstance(item, tuple) for item in default):
         return "x".join(map(str, default))
     return show(default)

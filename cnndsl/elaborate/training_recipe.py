@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import TypeVar
 
@@ -38,7 +39,7 @@ def recipe(
     first: dict[str, Span] = {}
     for setting in statement.settings:
         name = setting.name.name
-        if name not in names:
+        if name not in names or _is_in_pieces(setting):
             report.add(unknown_setting(setting, names, "train"))
             continue
         line = take_apart(setting, known) if name == "loss" else None
@@ -51,7 +52,8 @@ def recipe(
             continue
         first.setdefault(once, setting.name.span)
         setting = line.setting if line else setting
-        apart = joined(setting, names, known if name in (*NAMES, *LABELLED) else ())
+        taken = known if name in (*NAMES, *LABELLED) else _attributes(setting)
+        apart = joined(setting, names, "train", taken)
         if apart is not None:
             report.add(apart)
             continue
@@ -64,6 +66,32 @@ def recipe(
     if made.schedule.warmup >= made.epochs:
         report.add(_long_warmup(statement, made, first.get("epochs")))
     return made
+
+
+def _is_in_pieces(setting: Setting) -> bool:
+    """Whether the first word only begins a setting's name: ``batch size 32``."""
+    from cnndsl.recipe.recipe import VARIANTS
+
+    if len(setting.values) < 2 or not isinstance(setting.values[0], Name):
+        return False
+    first, second = setting.name.name, setting.values[0].name
+    if second in VARIANTS.get(first, ()):
+        return False
+    from cnndsl.recipe.absent import other_setting  # a right spec has few such words
+
+    return other_setting("train", f"{first}_{second}", "") is not None
+
+
+def _attributes(setting: Setting) -> Container[str]:
+    """The names that may stand behind the first word of a setting."""
+    from cnndsl.recipe.recipe import VARIANTS
+
+    word = setting.values[0] if setting.values else None
+    kind = None
+    if isinstance(word, Name) and setting.name.name in VARIANTS:
+        with suppress(UserError):  # one of another package that does not load is said elsewhere
+            kind = VARIANTS[setting.name.name].get(word.name)
+    return kind.model_fields if kind is not None else ()
 
 
 def _long_warmup(statement: Train, made: Recipe, epochs: Span | None) -> Diagnostic:
@@ -147,6 +175,12 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
         help = f"write `{name} {shorten(_spread(word, variants))}`"
         if any(argument.name is None for argument in word.arguments):
             help = "write its attributes by name, without parentheses"
+    if (behind := _kind_behind(setting, variants)) is not None:
+        absent, fixes = None, (behind,)
+        help = behind.title
+    elif (kind := _kind_with(name, text)) is not None:
+        absent, fixes = None, ()
+        help = f"say which first, as in `{name} {kind} {_written(setting.values)}`"
     if absent is not None:
         help = absent if absent.startswith("write") else f"{absent}: choose {choices}"
     return Diagnostic(
@@ -156,6 +190,37 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
         help=help,
         fixes=fixes,
     )
+
+
+def _kind_with(setting: str, attribute: str) -> str | None:
+    """The first kind of a setting that has an attribute."""
+    from cnndsl.recipe.recipe import VARIANTS
+
+    for kind in VARIANTS[setting].shipped():
+        needed = (name for name, field in kind.model_fields.items() if field.is_required())
+        if attribute in kind.model_fields and all(name == attribute for name in needed):
+            return kind.keyword
+    return None
+
+
+def _written(values: Sequence[Expr]) -> str:
+    return shorten(values[0].span.to(values[-1].span).text)
+
+
+def _kind_behind(setting: Setting, variants: Sequence[str]) -> Fix | None:
+    """``schedule warmup 5 cosine``: the kind stands first."""
+    from cnndsl.recipe.recipe import VARIANTS
+
+    first = setting.values[0]
+    for at, value in enumerate(setting.values):
+        if at and isinstance(value, Name) and value.name in variants:
+            kind = VARIANTS[setting.name.name][value.name]
+            before = setting.values[:at] if first.span.text in kind.model_fields else ()
+            others = [one.span.text for one in (*before, *setting.values[at + 1 :])]
+            whole = " ".join((value.name, *others))
+            place = setting.values[0].span.to(setting.values[-1].span)
+            return Fix(f"write `{setting.name.name} {shorten(whole)}`", (Edit(place, whole),))
+    return None
 
 
 def _labels(

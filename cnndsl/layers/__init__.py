@@ -203,6 +203,12 @@ _OTHER_ATTRIBUTES = {
     "count_padding": "count_include_pad",
     "table": "connections connection_table connectivity",
     "start": "init initial initial_value",
+    "lr": "learning_rate base_lr initial_lr eta",
+    "smoothing": "label_smoothing label_smooth",
+    "every": "step_size stepsize",
+    "at": "milestones",
+    "warmup": "warmup_epochs warm_up num_warmup_epochs",
+    "min_lr": "eta_min",
 }
 
 FOREIGN_ATTRIBUTES = {

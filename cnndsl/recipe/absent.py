@@ -91,6 +91,7 @@ _SETTINGS = {
         "clip": "grad_clip clip_grad gradient_clip clipnorm clip_gradients",
         "seed": "random_seed",
         "weight_decay": "l2 wd decay",
+        "shards": "subdivisions microbatches micro_batches num_microbatches splits",
         "freeze": "frozen fixed",
         "precision": "dtype",
     },
@@ -112,9 +113,14 @@ _ELSEWHERE = {
         "leave it out: every epoch has an order of its own": "shuffle",
         "leave it out, and write `cnndsl train … --device {value}`": "device gpu",
         "leave it out, and write `cnndsl train … --valid {value}`": "validation valid val"
-        " validation_split",
+        " validation_split val_split valid_split",
         "leave it out, and write `cnndsl train … --data {value}`": "data dataset",
-        "leave it out, and write `cnndsl train … --threads {value}`": "threads workers num_workers",
+        "leave it out, and write `cnndsl train … --threads {value}`": "threads num_workers",
+        "leave it out, and write `cnndsl train … --workers {value}`": "workers num_processes"
+        " nproc_per_node world_size num_gpus n_gpus",
+        "write `shards {value}`, and all samples of a step as `batch`": "accumulate accumulation"
+        " accumulate_grad_batches accumulation_steps grad_accum grad_accumulation"
+        " gradient_accumulation gradient_accumulation_steps iter_size",
         "write it as a layer of the network": "dropout batchnorm",
     },
     "input": {

@@ -24,7 +24,7 @@ class RmsProp(Optimizer):
     alpha: BelowOne = Field(default=0.99, description="decay of the mean of the squares")
     eps: Positive = Field(default=1e-8, description="added to the root, against division by zero")
     momentum: BelowOne = Field(
-        default=0.0, description="share of the last step's velocity that is kept"
+        default=0.0, description="share of the last step's velocity that is kept", examples=[0.9]
     )
 
     @property

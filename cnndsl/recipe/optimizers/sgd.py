@@ -21,7 +21,7 @@ class Sgd(Optimizer):
 
     keyword = "sgd"
     momentum: BelowOne = Field(
-        default=0.0, description="share of the last step's velocity that is kept"
+        default=0.0, description="share of the last step's velocity that is kept", examples=[0.9]
     )
     nesterov: bool = Field(
         default=False, description="step along g + momentum*v (Sutskever et al. 2013)"

@@ -60,7 +60,9 @@ class Schedule(Variant):
     """Whether it looks at the last epoch from the first one on."""
 
     warmup: Whole = Field(
-        default=0, description="epochs over which the learning rate first rises, linearly"
+        default=0,
+        description="epochs over which the learning rate first rises, linearly",
+        examples=[5],
     )
     warmup_lr: Positive | None = Field(
         default=None,
