@@ -185,7 +185,7 @@ def _settings(
             report.add(unknown_setting(setting, tuple(schemas), where))
         elif name in first:
             report.add(given_twice(setting, first[name]))
-        elif (apart := joined(setting, tuple(schemas), where)) is not None:
+        elif apart := joined(setting, tuple(schemas), where, schemas[name].model_fields):
             report.add(apart)
         else:
             values = _as_list(setting) if name == "range" else setting.values
@@ -241,11 +241,11 @@ def _setting_at(
         return None
     if first.name in names:
         return first.span, first.name
-    from cnndsl.recipe.absent import other_setting  # a right spec has few such words
-
     for word, place, rest in _words_at(values):
         if not (rest and isinstance(rest[0], Number)):
             continue
+        from cnndsl.recipe.absent import other_setting  # a right spec has few such words
+
         ours, _ = (word, "") if word in names else other_setting(where, word, "") or ("", "")
         if ours:
             return place, ours

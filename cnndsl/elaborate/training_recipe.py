@@ -39,7 +39,7 @@ def recipe(
     first: dict[str, Span] = {}
     for setting in statement.settings:
         name = setting.name.name
-        if name not in names or _is_in_pieces(setting):
+        if name not in names or _is_in_pieces(setting, known):
             report.add(unknown_setting(setting, names, "train"))
             continue
         line = take_apart(setting, known) if name == "loss" else None
@@ -68,14 +68,14 @@ def recipe(
     return made
 
 
-def _is_in_pieces(setting: Setting) -> bool:
+def _is_in_pieces(setting: Setting, labels: Container[str]) -> bool:
     """Whether the first word only begins a setting's name: ``batch size 32``."""
     from cnndsl.recipe.recipe import VARIANTS
 
     if len(setting.values) < 2 or not isinstance(setting.values[0], Name):
         return False
     first, second = setting.name.name, setting.values[0].name
-    if second in VARIANTS.get(first, ()):
+    if second in VARIANTS.get(first, ()) or second in labels:
         return False
     from cnndsl.recipe.absent import other_setting  # a right spec has few such words
 
