@@ -34,6 +34,8 @@ __all__ = [
 class Rank(IntEnum):
     """What is proposed first: what a person most likely meant, and changes the least."""
 
+    ORDER = auto()
+    """An input with its channels first, where they stand last."""
     PADDING = auto()
     """Up to half the kernel, as it is nearly always: a padding that was forgotten."""
     OUTPUT_PADDING = auto()

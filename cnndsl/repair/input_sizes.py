@@ -17,6 +17,7 @@ from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.repair.candidates import Candidate, Case, Rank, literal
 from cnndsl.repair.what_if import Budget
 from cnndsl.syntax.ast import Expr, Input, List, Size
+from cnndsl.typecheck.input_checks import channels_first
 from cnndsl.types import TensorType
 
 __all__ = ["input_changes"]
@@ -32,7 +33,10 @@ SHRINKING = 4
 
 
 def input_changes(case: Case, budget: Budget) -> Iterator[Iterator[Candidate]]:
-    """Larger inputs, nearest first, and smaller ones; of each, the nearest that works is wanted."""
+    """Larger inputs, nearest first, and smaller ones; of each, the nearest that works is wanted.
+
+    Before them, the one whose channels stand first.
+    """
     if case.kind is FaultKind.OUTPUT_PADDING:
         return  # it has nothing to do with the input's size
     way = _way(case)
@@ -41,6 +45,7 @@ def input_changes(case: Case, budget: Budget) -> Iterator[Iterator[Candidate]]:
         return
     search = _Search(case, way, inputs[0], budget)
     if len(search.node.type.spatial) == len(case.windows):
+        yield search.reordered()
         yield search.candidates(1)
         if case.kind is FaultKind.REMAINDER:
             yield search.candidates(-1)
@@ -81,6 +86,17 @@ class _Search:
                 changed = {self.position: replace(self.node, type=kind)}
                 rank, distance = self._order(sizes, direction)
                 yield Candidate(rank, action, edits, changed, distance=distance)
+
+    def reordered(self) -> Iterator[Candidate]:
+        """The input with its channels first, where they stand last."""
+        sizes = channels_first(self.case.inference.network, self.position, self.node)
+        if len(sizes) == len(self.node.type.dims):
+            kind = self.node.type.resized(sizes)
+            written = self._written(kind)
+            if written is not None:
+                action, edits = written
+                changed = {self.position: replace(self.node, type=kind)}
+                yield Candidate(Rank.ORDER, action, edits, changed)
 
     def _order(self, sizes: Sequence[int], direction: int) -> tuple[Rank, int]:
         """How likely these sizes are meant; smaller ones count as farther, they lose cells."""

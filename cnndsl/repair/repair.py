@@ -208,6 +208,8 @@ class _Workshop:
             wrong = self._wrong(proposal.fix, diagnostic)
             if not wrong:
                 found.passed.append(proposal)
+                if proposal.candidate.rank is Rank.ORDER:
+                    return found  # nothing else is meant
                 continue
             unmet = [self._expectation(item, proposal.fix) for item in wrong]
             if unmet[0] and None not in unmet and len(found.unmet) < FIXES:

@@ -16,7 +16,7 @@ from cnndsl.elaborate.network import InputNode, LayerNode, Network
 from cnndsl.syntax.ast import Input
 from cnndsl.types import DType
 
-__all__ = ["input_problems"]
+__all__ = ["channels_first", "input_problems"]
 
 _CHANNELS = 4
 """Pictures have at most so many channels: grey, with alpha, RGB, RGBA."""
@@ -36,15 +36,28 @@ def input_problems(network: Network, *, failed: bool = False) -> Iterator[Diagno
     for position, node in enumerate(network.nodes):
         if not isinstance(node, InputNode) or node.type.dtype is not DType.FLOAT32:
             continue
-        readers = [n for n in network.nodes if isinstance(n, LayerNode) and position in n.inputs]
-        kernels = (getattr(reader.layer, "kernel", ()) for reader in readers)
-        volume = any(len(kernel) == 3 for kernel in kernels)
-        ordered = any(reader.layer.keyword != "flatten" for reader in readers)
-        if _has_batch(node.type.dims) and not volume:
+        if _has_batch(node.type.dims) and not _is_volume(network, position):
             if not failed:
                 yield _batch(network, node, node.type.dims[1:])
-        elif ordered and (picture := _reordered(node.type.dims, volume=volume)):
+        elif picture := channels_first(network, position, node):
             yield _order(network, node, picture)
+
+
+def channels_first(network: Network, position: int, node: InputNode) -> tuple[int, ...]:
+    """The sizes of an input with its channels first, where they stand last; empty where not."""
+    if all(reader.layer.keyword == "flatten" for reader in _readers(network, position)):
+        return ()
+    return _reordered(node.type.dims, volume=_is_volume(network, position))
+
+
+def _readers(network: Network, position: int) -> Iterator[LayerNode]:
+    nodes = (node for node in network.nodes if isinstance(node, LayerNode))
+    return (node for node in nodes if position in node.inputs)
+
+
+def _is_volume(network: Network, position: int) -> bool:
+    readers = _readers(network, position)
+    return any(len(getattr(reader.layer, "kernel", ())) == 3 for reader in readers)
 
 
 def _has_batch(dims: tuple[int, ...]) -> bool:
