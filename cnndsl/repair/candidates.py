@@ -26,6 +26,7 @@ __all__ = [
     "Surroundings",
     "edit_of",
     "literal",
+    "rewritten",
     "spelled",
     "with_parameters",
 ]
@@ -187,15 +188,30 @@ class Case:
 _LITERAL = re.compile(r"\d+(x\d+)*|\[\s*\d+(\s*,\s*\d+)*\s*\]|valid|full|same|exact")
 
 
-def edit_of(case: Case, name: str, text: str) -> Edit | None:
+def edit_of(node: LayerNode, module: Module, name: str, text: str) -> Edit | None:
     """The edit that writes a parameter; None where its value is no literal."""
-    node = case.node
     place = node.places.get(name)
     if place is None:
         end = Span(node.span.source, node.span.end, node.span.end)
         return Edit(end, f" {name} {text}")
-    found = literal(place, case.module)
+    found = literal(place, module)
     return Edit(found.span, text) if found else None
+
+
+def rewritten(
+    node: LayerNode, module: Module, name: str, sizes: tuple[int, ...]
+) -> tuple[str, Edit] | None:
+    """What to do to give a parameter other sizes, and the edit; None where it cannot be written."""
+    place = node.places.get(name)
+    found = literal(place, module) if place else None
+    text = spelled(sizes, found.span.text if found else "")
+    edit = edit_of(node, module, name, text)
+    if edit is None:
+        return None
+    if found is not None and found.constant:
+        return (f"change `{found.constant}` to {text}", edit) if text.isdecimal() else None
+    is_named = name not in node.layer.positional
+    return (f"write `{name} {text}`" if is_named else f"change the {name} to {text}"), edit
 
 
 def literal(place: Span, module: Module) -> Literal | None:

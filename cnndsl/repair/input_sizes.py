@@ -11,16 +11,16 @@ from itertools import islice, product
 
 from cnndsl.diagnostics.model import Edit
 from cnndsl.elaborate.draft import Poison
-from cnndsl.elaborate.network import InputNode
+from cnndsl.elaborate.network import InputNode, Network
 from cnndsl.frozen import replace
 from cnndsl.layers.fault_kind import FaultKind
 from cnndsl.repair.candidates import Candidate, Case, Rank, literal
 from cnndsl.repair.what_if import Budget
-from cnndsl.syntax.ast import Expr, Input, List, Size
+from cnndsl.syntax.ast import Expr, Input, List, Module, Size
 from cnndsl.typecheck.input_checks import channels_first
 from cnndsl.types import TensorType
 
-__all__ = ["input_changes"]
+__all__ = ["input_changes", "input_written"]
 
 REACH = 256
 """No size farther from the one written is looked at."""
@@ -80,7 +80,7 @@ class _Search:
         """Inputs with larger or smaller sizes along the dimensions at fault."""
         for sizes in self._sizes(direction):
             kind = self.node.type.resized((self.node.type.channels, *sizes))
-            written = self._written(kind)
+            written = input_written(self.case.inference.network, self.node, kind)
             if written is not None:
                 action, edits = written
                 changed = {self.position: replace(self.node, type=kind)}
@@ -92,7 +92,7 @@ class _Search:
         sizes = channels_first(self.case.inference.network, self.position, self.node)
         if len(sizes) == len(self.node.type.dims):
             kind = self.node.type.resized(sizes)
-            written = self._written(kind)
+            written = input_written(self.case.inference.network, self.node, kind)
             if written is not None:
                 action, edits = written
                 changed = {self.position: replace(self.node, type=kind)}
@@ -151,39 +151,39 @@ class _Search:
             types[position] = node.layer.output(*sources)
         return True
 
-    # --- edits ---
 
-    def _written(self, kind: TensorType) -> tuple[str, tuple[Edit, ...]] | None:
-        """What to do and the edits that do it; None where the sizes are computed."""
-        expr = self._expression()
-        several = len(self.case.inference.network.inputs) > 1
-        named = f"the input `{self.node.name}`" if several else "the input"
-        action = f"change {named} to {kind}"
-        if isinstance(expr, Size):
-            return action, (Edit(expr.span, str(kind)),)
-        if not isinstance(expr, List):
-            return None
-        edits: dict[Edit, None] = {}
-        for item, new, old in zip(expr.items, kind.dims, self.node.type.dims, strict=True):
-            if new == old:
-                continue
-            found = literal(item.span, self.case.module)
-            if found is None:
-                return None
-            if found.constant:
-                action = f"change `{found.constant}` to {new}"
-            edits[Edit(found.span, str(new))] = None
-        if len({edit.span for edit in edits}) < len(edits):
-            return None  # one constant cannot have two values
-        return action, tuple(edits)
-
-    def _expression(self) -> Expr | None:
-        """The expression of the sizes."""
-        for statement in self.case.module.statements:
-            if isinstance(statement, Input) and statement.span == self.node.span:
-                sizes = (e for e in statement.arguments if isinstance(e, Size | List))
-                return next(sizes, None)
+def input_written(
+    network: Network, node: InputNode, kind: TensorType
+) -> tuple[str, tuple[Edit, ...]] | None:
+    """What to do to give an input another type, and the edits; None where sizes are computed."""
+    expr = _expression(network.module, node)
+    several = len(network.inputs) > 1
+    action = f"change {f'the input `{node.name}`' if several else 'the input'} to {kind}"
+    if isinstance(expr, Size):
+        return action, (Edit(expr.span, str(kind)),)
+    if not isinstance(expr, List):
         return None
+    edits: dict[Edit, None] = {}
+    for item, new, old in zip(expr.items, kind.dims, node.type.dims, strict=True):
+        if new == old:
+            continue
+        found = literal(item.span, network.module)
+        if found is None:
+            return None
+        if found.constant:
+            action = f"change `{found.constant}` to {new}"
+        edits[Edit(found.span, str(new))] = None
+    if len({edit.span for edit in edits}) < len(edits):
+        return None  # one constant cannot have two values
+    return action, tuple(edits)
+
+
+def _expression(module: Module, node: InputNode) -> Expr | None:
+    """The expression of the sizes."""
+    for statement in module.statements:
+        if isinstance(statement, Input) and statement.span == node.span:
+            return next((e for e in statement.arguments if isinstance(e, Size | List)), None)
+    return None
 
 
 def _put(

@@ -130,10 +130,11 @@ def _padded(
 
 def _edit(case: Case, position: int, text: str) -> Edit | None:
     """The edit that writes the padding; None where it is computed, or a constant has it."""
-    layer = Case(case.around, case.kind, (position,), (position,))
-    place = layer.node.places.get("padding")
+    node = case.inference.network.nodes[position]
+    assert isinstance(node, LayerNode)
+    place = node.places.get("padding")
     found = literal(place, case.module) if place else None
-    return None if found and found.constant else edit_of(layer, "padding", text)
+    return None if found and found.constant else edit_of(node, case.module, "padding", text)
 
 
 def _spelled(nodes: Sequence[Node], paddings: _Paddings) -> str | None:

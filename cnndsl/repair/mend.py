@@ -34,6 +34,10 @@ def mended(checked: Checked, recheck: Recheck, edited: Mapping[Path, str]) -> Ch
         from cnndsl.repair.repair import repair
 
         diagnostics = repair(inference, diagnostics, retry, edited)
+    if inference is not None and inference.wrong_claims:
+        from cnndsl.repair.claimed_shapes import fulfilled
+
+        diagnostics = fulfilled(inference, diagnostics, retry, edited)
     if inference is not None and inference.overruns:
         diagnostics = afforded(checked, inference.overruns, diagnostics, recheck, edited)
     if any(fix.safe for diagnostic in diagnostics for fix in diagnostic.fixes):

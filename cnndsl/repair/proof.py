@@ -19,7 +19,7 @@ from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Severity
 from cnndsl.diagnostics.source import Source
 from cnndsl.frozen import replace
 
-__all__ = ["SOLVABLE", "Retry", "is_shipped", "moved", "place_after", "proved", "with_edits"]
+__all__ = ["Retry", "is_shipped", "moved", "place_after", "proved", "uncovered", "with_edits"]
 
 Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
 """Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
@@ -163,6 +163,26 @@ def _unexpected(diagnostics: Iterable[Diagnostic], allowed: Sequence[_Known]) ->
         place = place_after(item)
         solvable = item.hole in SOLVABLE and place in holes
         if item.severity is Severity.ERROR and not solvable:
+            left[(item.code, *place)] -= 1
+            if left[(item.code, *place)] < 0:
+                found.append(item)
+    return found
+
+
+def uncovered(
+    fix: Fix, others: Iterable[Diagnostic], retry: Retry, edited: Mapping[Path, str]
+) -> list[Diagnostic]:
+    """The problems of the text with a fix that are not among the ``others`` of the one without."""
+    left: Counter[tuple[str, str, int]] = Counter()
+    holes: set[tuple[str, int]] = set()
+    for item in others:
+        place = place_after(item, fix.edits)
+        left[(item.code, *place)] += 1
+        holes |= {place} if item.hole is not None else set()
+    found: list[Diagnostic] = []
+    for item in retry(with_edits(edited, fix.edits)):
+        place = place_after(item)
+        if item.hole not in SOLVABLE or place not in holes:
             left[(item.code, *place)] -= 1
             if left[(item.code, *place)] < 0:
                 found.append(item)

@@ -31,7 +31,7 @@ from cnndsl.layers.window import Window
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.join_paddings import branch_paddings
-from cnndsl.repair.proof import SOLVABLE, Retry, is_shipped, moved, place_after, with_edits
+from cnndsl.repair.proof import Retry, is_shipped, moved, place_after, uncovered
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
 from cnndsl.syntax.ast import Expect
@@ -201,11 +201,12 @@ class _Workshop:
         proposals = self._proposals(case)
         self.retries.begin(waiting, self._cost)
         found = _Verified()
+        others = [item for item in self.diagnostics if item is not diagnostic]
         for tried, proposal in enumerate(proposals):
             full = len(found.passed) == FIXES or tried == RETRIES
             if full or not self.retries.grant(self._cost):
                 return found
-            wrong = self._wrong(proposal.fix, diagnostic)
+            wrong = uncovered(proposal.fix, others, self.retry, self.edited)
             if not wrong:
                 found.passed.append(proposal)
                 if proposal.candidate.rank is Rank.ORDER:
@@ -256,20 +257,6 @@ class _Workshop:
     def _has_holes(self) -> bool:
         """Whether the spec leaves numbers open."""
         return any(diagnostic.hole is not None for diagnostic in self.diagnostics)
-
-    def _wrong(self, fix: Fix, diagnostic: Diagnostic) -> list[Diagnostic]:
-        """The problems of the edited text that were not there before."""
-        others = [item for item in self.diagnostics if item is not diagnostic]
-        left = Counter((item.code, *place_after(item, fix.edits)) for item in others)
-        holes = {place_after(item, fix.edits) for item in others if item.hole is not None}
-        found = []
-        for item in self.retry(with_edits(self.edited, fix.edits)):
-            place = place_after(item)
-            if item.hole not in SOLVABLE or place not in holes:
-                left[(item.code, *place)] -= 1
-                if left[(item.code, *place)] < 0:
-                    found.append(item)
-        return found
 
     def _expectation(self, problem: Diagnostic, fix: Fix) -> Expect | None:
         """The `expect` that a problem of the edited text says does not hold."""

@@ -21,8 +21,7 @@ from cnndsl.repair.candidates import (
     Case,
     Rank,
     edit_of,
-    literal,
-    spelled,
+    rewritten,
 )
 from cnndsl.syntax.ast import NetworkName, RoundingRule
 
@@ -140,7 +139,7 @@ def _same(case: Case) -> Iterator[Candidate]:
     if case.written("padding") == "same":
         return
     if next(_nearest(case, "padding"), None) is None:
-        edit = edit_of(case, "padding", "same")
+        edit = edit_of(case.node, case.module, "padding", "same")
         if edit is not None:
             changed = case.with_layer(padding="same")
             yield Candidate(Rank.SAME, "write `padding same`", (edit,), changed)
@@ -153,7 +152,7 @@ _CELLS = {1: ("cell",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
 def _rounding(case: Case, rounding: Rounding) -> Iterator[Candidate]:
     """``rounding floor`` or ``ceil`` on the layer."""
-    edit = edit_of(case, "rounding", rounding.value)
+    edit = edit_of(case.node, case.module, "rounding", rounding.value)
     described = _floor(case) if rounding is Rounding.FLOOR else _ceil(case)
     if edit is not None and described is not None:
         rank, reason = described
@@ -219,16 +218,8 @@ def _counted(counts: Sequence[int]) -> str:
 
 def _written(case: Case, name: str, sizes: tuple[int, ...], rank: Rank) -> Iterator[Candidate]:
     """The candidate that writes these sizes, if they can be written where the old ones stand."""
-    place = case.node.places.get(name)
-    found = literal(place, case.module) if place else None
-    text = spelled(sizes, found.span.text if found else "")
-    edit = edit_of(case, name, text)
-    if edit is None:
-        return
-    action = f"change the kernel to {text}" if name == "kernel" else f"write `{name} {text}`"
-    if found is not None and found.constant:
-        if not text.isdecimal():
-            return
-        action = f"change `{found.constant}` to {text}"
-    values = sizes[:1] if len(set(sizes)) == 1 else sizes
-    yield Candidate(rank, action, (edit,), case.with_layer(**{name: values}))
+    found = rewritten(case.node, case.module, name, sizes)
+    if found is not None:
+        action, edit = found
+        values = sizes[:1] if len(set(sizes)) == 1 else sizes
+        yield Candidate(rank, action, (edit,), case.with_layer(**{name: values}))

@@ -94,7 +94,7 @@ def test_a_claim_that_does_not_hold_says_what_is_true() -> None:
     assert diagnostic.message == "the output here is 8x30x30, not 8x32x32"
     assert diagnostic.span.text == "8x32x32"
     assert diagnostic.notes == ("(32 - 3)/1 + 1 = 30",)
-    (fix,) = diagnostic.fixes
+    fix, *_ = diagnostic.fixes
     assert [edit.text for edit in fix.edits] == ["8x30x30"]
 
 
