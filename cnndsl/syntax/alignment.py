@@ -69,9 +69,11 @@ def _split(line: str) -> _Line:
     at = code.find(COMMENT + "#")
     if at >= 0:
         code, comment = code[:at], code[at + len(COMMENT) :]
-    at = code.find(CLAIM)
-    if at >= 0:
-        code, claim = code[:at], "=" + code[at + len(CLAIM) :].rstrip()
+    before, mark, behind = code.partition(CLAIM)
+    if CLAIM in behind:  # several results, each with claims of its own: no column is all of theirs
+        code = code.replace(CLAIM, "=")
+    elif mark:
+        code, claim = before, "=" + behind.rstrip()
     return _Line(code.rstrip(), claim, comment)
 
 

@@ -204,6 +204,8 @@ def test_comments_blank_lines_and_breaks_stay_where_they_belong() -> None:
 @pytest.mark.parametrize(
     ("text", "laid"),
     [
+        ("return a=>1, b=>2 # two\n", "return a => 1, b => 2   # two\n"),
+        ("return a=>1, b\n", "return a  => 1, b\n"),
         ("", ""),
         ("\n\n", ""),
         ("# only a comment", "# only a comment\n"),
