@@ -124,8 +124,14 @@ class _Binder(Generic[S]):
             else:
                 self._take(names[0], first)
         elif isinstance(first, At):
-            self._take(names[0], first.count)
-            self._take(names[1], first.size)
+            how_many, how_large = first.count, first.size
+            if isinstance(how_many, Size) and isinstance(how_large, Number):
+                from cnndsl.elaborate.phrase_errors import size_before_count
+
+                self.report.add(size_before_count(self.head, names, first))
+                how_many, how_large = how_large, how_many
+            self._take(names[0], how_many)
+            self._take(names[1], how_large)
         elif len(arguments) > 1 and not isinstance(arguments[1], Name | At):
             self._lacks_at(first, arguments[1])
             return arguments[2:]

@@ -128,6 +128,9 @@ def _statement(phrase: Phrase) -> Diagnostic | None:
     """``Network t``, ``INPUT 3x8x8``, ``inptu 3x8x8``."""
     head = phrase.head
     lower = head.name.lower()
+    if lower == "output" and not phrase.arguments:
+        help = "leave it out: what the last line gives is the network's output"
+        return Diagnostic("CNN101", "no layer is called `output`", head.span, help=help)
     if head.name in STATEMENTS and phrase.arguments:
         message = f"`{head.name}` begins a statement, and no layer is called so"
         help = f"write `{head.name}` at the beginning of a line, outside of any chain"

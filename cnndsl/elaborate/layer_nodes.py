@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnndsl.diagnostics.model import Diagnostic, Label
+from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, Label
 from cnndsl.diagnostics.source import Span
-from cnndsl.diagnostics.words import count
+from cnndsl.diagnostics.words import count, shorten
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.bound import Bound
 from cnndsl.elaborate.calls import as_chain
@@ -244,6 +244,13 @@ def _too_few(call: Call, number: int, notes: Sequence[str]) -> Diagnostic:
     """CNN111: a join of one stream, or of none."""
     message = f"`{call.callee.name}` joins two streams or more, not {number}"
     help = "separate its chains by commas; `identity` is the stream itself"
+    fixes: tuple[Fix, ...] = ()
     if notes:
         help = "give the `for` another value, or join its stream with another one"
-    return Diagnostic("CNN111", message, call.span, notes=tuple(notes), help=help)
+    elif len(call.arguments) == number == 1 and call.arguments[0].value.span.text != "identity":
+        alone = call.arguments[0].value.span
+        both = f"{call.callee.name}(identity, {shorten(alone.text)})"
+        help = f"write `{both}` to join it with the stream that comes in"
+        place = Span(alone.source, alone.start, alone.start)
+        fixes = (Fix(f"write `{both}`", (Edit(place, "identity, "),)),)
+    return Diagnostic("CNN111", message, call.span, notes=tuple(notes), help=help, fixes=fixes)

@@ -32,6 +32,7 @@ __all__ = [
     "nameless_value",
     "number_of_initialiser",
     "sign_for_arrow",
+    "size_before_count",
     "statement_behind",
     "unknown_word",
 ]
@@ -239,6 +240,16 @@ def at_missing(head: Identifier, names: Sequence[str], first: Expr, second: Expr
         fixes = (Fix(f"write `{joined}`", (edit,), safe=certain),)
     help = f"write `{head.name} {joined}`"
     return Diagnostic("CNN202", message, span, help=help, fixes=fixes)
+
+
+def size_before_count(head: Identifier, names: Sequence[str], sizes: At) -> Diagnostic:
+    """``conv 3x3@64``."""
+    swapped = f"{sizes.size.span.text}@{sizes.count.span.text}"
+    message = f"`{head.name}` needs {'@'.join(names)}, not how large before how many"
+    fixes = (Fix(f"write `{swapped}`", (Edit(sizes.span, swapped),), safe=True),)
+    return Diagnostic(
+        "CNN202", message, sizes.span, help=f"write `{head.name} {swapped}`", fixes=fixes
+    )
 
 
 def statement_behind(name: Name) -> Diagnostic | None:

@@ -116,6 +116,8 @@ def no_layer(element: Expr | Element, label: Identifier | None) -> Diagnostic:
         return joined
     if isinstance(element, At) and isinstance(element.count, Name):
         return _count_missing(element, element.count)
+    if (repeated := _repeated(element)) is not None:
+        return repeated
     word = shown(element.span.text, 20)
     message = f"`{word}` stands where a layer should"
     help = "begin with the name of a layer, a block or a stream"
@@ -138,6 +140,22 @@ def _count_missing(element: At, layer: Name) -> Diagnostic:
     message = f"no number of filters stands between `{name}` and `@`"
     help = f"write `{name} 8@{size}` for 8 filters, `{name} {size}` for a layer that has none"
     return Diagnostic("CNN001", message, at, help=help)
+
+
+_TIMES = re.compile(r"([0-9]+) *(?:x|\*|times) *([A-Za-z_(][^#\n}]*)")
+
+
+def _repeated(element: Expr | Element) -> Diagnostic | None:
+    """``3 x conv 8@3``, as figures of networks say it."""
+    source, start = element.span.source, element.span.start
+    found = _TIMES.match(source.text, start)
+    if found is None:
+        return None
+    span = Span(source, start, start + len(found[0].rstrip()))
+    written = f"repeat {found[1]} {{ {found[2].strip()} }}"
+    message = f"`{shown(span.text, 20)}` is no layer: what is repeated stands in braces"
+    fix = Fix(f"write `{shown(written)}`", (Edit(span, written),))
+    return Diagnostic("CNN001", message, span, help=f"write `{shown(written)}`", fixes=(fix,))
 
 
 _JOINS = {"+": "add", "*": "multiply"}

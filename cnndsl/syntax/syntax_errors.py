@@ -256,6 +256,23 @@ def _quotes(here: ErrorContext) -> Diagnostic | None:
     return error(message, spans[0], f'write `"{word}"`', fix)
 
 
+def _network_name(here: ErrorContext) -> Diagnostic | None:
+    """``network my-net``, ``network "LeNet 5"``, ``network net:``."""
+    if here.statement() != "NETWORK" or here.at == here.first or here.kind() in ENDS:
+        return None
+    if here.kind(-1) == "NETWORK" and here.kind() != "STRING":
+        return None
+    source, start = here.collector.source, here.span(here.first + 1 - here.at).start
+    found = re.compile(r"[^#\n]*").match(source.text, start)
+    assert found is not None  # nothing is one, too
+    span = here.collector.span(start, start + len(found[0].rstrip()))
+    name = re.sub(r"[^A-Za-z0-9_]+", "_", span.text).strip("_")
+    name = f"net_{name}" if not name or name[0].isdecimal() else name
+    fix = replacing(f"write `{name}`", span, name, safe=True)
+    message = f"`{shown(span.text, 20)}` is no name: names are letters, digits and `_`"
+    return error(message, span, f"write `network {shown(name, 40)}`", fix)
+
+
 def _one_value(here: ErrorContext) -> Diagnostic | None:
     """``let k 32`` and ``let k = conv 3``."""
     if here.statement() not in ("LET", "PARAM") or here.kind() not in VALUES | {"NAME"}:
@@ -298,6 +315,8 @@ _KNOWN: tuple[Callable[[ErrorContext], Diagnostic | None], ...] = (
     _ends_early,
     _sign_for_arrow,
     _chain_behind_input,
+    _brace,
+    _network_name,
     colon,
     equal,
     loop,
@@ -307,7 +326,6 @@ _KNOWN: tuple[Callable[[ErrorContext], Diagnostic | None], ...] = (
     _computed_sizes,
     _missing_arrow,
     _else_alone,
-    _brace,
     _quotes,
     _one_value,
     _operators,
