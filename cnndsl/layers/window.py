@@ -233,10 +233,20 @@ class ForwardWindow(Window):
     @property
     @override
     def formula(self) -> str:
-        """The rule with its numbers in it, exact: ``(224 - 11 + 2*2)/4 + 1 = 55.25``."""
+        """The rule with its numbers in it, exact: ``(224 - 11 + 2*2)/4 + 1 = 55.25``.
+
+        Where that is rounded, it says so: ``… = 55.25, rounded down to 55``.
+        """
         padding = f" + {self._padding}" if self._padding else ""
         way = f"{self.size} - {self._kernel}{padding}"
-        return f"({way})/{self.stride} + 1 = {self._quotient()}"
+        return f"({way})/{self.stride} + 1 = {self._quotient()}{self._rounded()}"
+
+    def _rounded(self) -> str:
+        """What becomes of a remainder, where something does."""
+        if self.tiles or not self.fits or self.rounding is Rounding.EXACT:
+            return ""
+        above = self.output > self.span // self.stride + 1
+        return f", rounded {'up' if above else 'down'} to {self.output}"
 
     @property
     @override

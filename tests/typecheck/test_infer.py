@@ -98,6 +98,19 @@ def test_a_claim_that_does_not_hold_says_what_is_true() -> None:
     assert [edit.text for edit in fix.edits] == ["8x30x30"]
 
 
+@pytest.mark.parametrize(
+    ("layer", "note"),
+    [
+        ("conv 8@3 stride 2 rounding floor", "(32 - 3)/2 + 1 = 15.5, rounded down to 15"),
+        ("maxpool 3 stride 2 rounding ceil", "(32 - 3)/2 + 1 = 15.5, rounded up to 16"),
+        # The last window would begin beyond the input.
+        ("maxpool 1 stride 2 padding 0 rounding ceil", "(32 - 1)/2 + 1 = 16.5, rounded down to 16"),
+    ],
+)
+def test_what_is_rounded_is_said_where_a_claim_does_not_hold(layer: str, note: str) -> None:
+    assert only(f"{PICTURE}{layer} => 99x99x99\n").notes == (note,)
+
+
 @pytest.mark.parametrize("claim", ["=> 8x30x30", "=>8x30x30", "=> [8, 30, 30]", "\n=> 8x30x30"])
 def test_a_claim_that_holds_is_silent(claim: str) -> None:
     assert codes(f"{PICTURE}conv 8@3 {claim}\n") == []
