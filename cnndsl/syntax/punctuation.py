@@ -52,6 +52,10 @@ def colon(here: ErrorContext) -> Diagnostic | None:
     return None
 
 
+_DEFINING = frozenset(("int", "float", "var", "val", "const", "def", "define", "set", "auto"))
+"""The words that other languages name values with."""
+
+
 def equal(here: ErrorContext) -> Diagnostic | None:
     """``stride = 2``, ``if k = 3``, ``relu = 6x28x28``."""
     if here.kind() != "EQUAL":
@@ -60,6 +64,11 @@ def equal(here: ErrorContext) -> Diagnostic | None:
     if here.statement() == "FOR" and "IN" in here.expected:
         fix = replacing("write `in`", between(here), " in ", safe=True)
         return error("`for` takes its values with `in`, not with `=`", span, "write `in`", fix)
+    defines = here.at == here.first + 2 and here.text(-2) in _DEFINING
+    if defines and here.kind(-1) == "NAME" and here.kind(1) not in ENDS:
+        fix = replacing("write `let`", here.span(-2), "let", safe=True)
+        message = f"values are named with `let`, not with `{here.text(-2)}`"
+        return error(message, here.span(-2), f"write `let {here.text(-1)} = {here.text(1)}`", fix)
     if here.statement() == "CLASSES" and here.kind(1) == "NUMBER":
         help = f"write `param classes = {here.text(1)}`"
         start = here.span(-1).start
@@ -161,7 +170,7 @@ def comma(here: ErrorContext) -> Diagnostic | None:
             fix = replacing(f"write `{plain}`", span, plain, safe=True)
             message = f"the number `{shown(number.group())}` has commas between its digits"
             return error(message, span, f"write `{plain}`", fix)
-    sizes = _sizes_with_commas(here) or _setting_behind_comma(here)
+    sizes = _sizes_with_commas(here) or _list_with_commas(here) or _setting_behind_comma(here)
     if sizes is not None:
         return sizes
     if "ARROW" in here.expected:
@@ -183,6 +192,30 @@ def _sizes_with_commas(here: ErrorContext) -> Diagnostic | None:
     fix = replacing(f"write `{shown(written)}`", span, written, safe=True)
     message = f"the sizes `{shown(span.text)}` are written with `,`, not with `x`"
     return error(message, span, f"write `{shown(written)}`", fix)
+
+
+def _list_with_commas(here: ErrorContext) -> Diagnostic | None:
+    """``mean 0.485, 0.456, 0.406``, ``multistep at 30, 60``."""
+    back = -1
+    while here.kind(back) in ("NUMBER", "SLASH", "MINUS"):
+        back -= 1
+    if here.kind(back) != "NAME" or here.text(back) not in _LISTS or back == -1:
+        return None
+    number = r"-?[0-9.]+(?:e-?[0-9]+|/[0-9.]+)?"
+    pattern = re.compile(rf"{number}(?:[ \t]*,[ \t]*{number})+(?![\w.])")
+    numbers = pattern.match(here.collector.source.text, here.span(back + 1).start)
+    if numbers is None:
+        return None
+    span = here.collector.span(numbers.start(), numbers.end())
+    written = f"[{', '.join(part.strip() for part in numbers.group().split(','))}]"
+    fix = replacing(f"write `{shown(written)}`", span, written, safe=True)
+    word = here.text(back)
+    message = f"the values of `{word}` stand in brackets"
+    return error(message, span, f"write `{word} {shown(written)}`", fix)
+
+
+_LISTS = frozenset(("mean", "std", "range", "at"))
+"""Words whose values are lists of numbers."""
 
 
 def _in_recipe(here: ErrorContext) -> bool:

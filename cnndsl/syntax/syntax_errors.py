@@ -273,6 +273,15 @@ def _network_name(here: ErrorContext) -> Diagnostic | None:
     return error(message, span, f"write `network {shown(name, 40)}`", fix)
 
 
+def _number_of_classes(here: ErrorContext) -> Diagnostic | None:
+    """``classes 10``."""
+    if here.statement() != "CLASSES" or here.kind() != "NUMBER" or here.kind(-1) != "CLASSES":
+        return None
+    help = f"write it like `{USAGE['CLASSES']}`, or leave it out: the last layer says how many"
+    message = f"`classes` takes the names of the classes, not `{here.text()}`"
+    return error(message, here.span(), help)
+
+
 def _one_value(here: ErrorContext) -> Diagnostic | None:
     """``let k 32`` and ``let k = conv 3``."""
     if here.statement() not in ("LET", "PARAM") or here.kind() not in VALUES | {"NAME"}:
@@ -327,6 +336,7 @@ _KNOWN: tuple[Callable[[ErrorContext], Diagnostic | None], ...] = (
     _missing_arrow,
     _else_alone,
     _quotes,
+    _number_of_classes,
     _one_value,
     _operators,
 )
