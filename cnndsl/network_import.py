@@ -215,7 +215,9 @@ def _proved(network: ImportedNetwork, *, blocks: bool) -> Imported:
     Raises:
         _Unlike: where the spec is not right, or not the network.
         _Beyond: where it is larger than any spec may be.
+        UserError: CNN601 for weights with which no network can be run.
     """
+    from cnndsl.graph.weights import refuse_not_finite
     from cnndsl.importers.networks.proof import (
         Mismatch,
         correspondence,
@@ -238,6 +240,7 @@ def _proved(network: ImportedNetwork, *, blocks: bool) -> Imported:
     except Mismatch as mismatch:
         raise _Unlike(str(mismatch)) from mismatch
     numbers = weights_of(found.network, typed, places)
+    refuse_not_finite(numbers, network.source)
     left, behind = network.refused, network.behind
     names = names_of(found.network, typed, places)
     return Imported(text, numbers, network.source, left, behind, network.notes, typed, names)

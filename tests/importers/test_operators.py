@@ -93,3 +93,21 @@ def test_examples_of_operators_are_said_right_or_refused(family: str, tmp_path: 
             for model, inputs in variants(case):
                 said += tried(model, inputs, case.data_sets[0][1], tmp_path)
     assert said > 0
+
+
+def test_a_mask_of_infinities_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    mask = numpy.zeros((4, 1, 1), numpy.float32)
+    mask[1] = -numpy.inf
+    helper = onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "mask"], ["y"])],
+        "masked",
+        [helper.make_tensor_value_info("x", 1, [1, 4, 8, 8])],
+        [helper.make_tensor_value_info("y", 1, [1, 4, 8, 8])],
+        [onnx.numpy_helper.from_array(mask, "mask")],
+    )
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+    onnx.save(model, tmp_path / "masked.onnx")
+    with pytest.raises(UserError, match="holds numbers that are not finite") as refused:
+        cnndsl.import_network(tmp_path / "masked.onnx")
+    assert refused.value.code == "CNN601"
