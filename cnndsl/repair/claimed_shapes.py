@@ -147,10 +147,7 @@ class _Way:
             node = self.network.nodes[position]
             if is_shipped(node.span.source):
                 continue
-            kinds = self._inputs(position, node) if isinstance(node, InputNode) else ()
-            if isinstance(node, LayerNode) and not isinstance(node.layer, Poison):
-                kinds = self._layers(position, node)
-            for kind in kinds:
+            for kind in self._kinds(position, node):
                 first = next((one for one in kind if self._holds(one)), None)
                 if first is not None:
                     elsewhere = far > 0 and isinstance(node, LayerNode)
@@ -172,6 +169,13 @@ class _Way:
         return kind is not None and kind.dims == self.claim.dims
 
     # --- what could be different ---
+
+    def _kinds(self, position: int, node: Node) -> Iterator[Iterator[Candidate]]:
+        if isinstance(node, InputNode):
+            return self._inputs(position, node)
+        if isinstance(node.layer, Poison) or len(node.inputs) != 1:
+            return iter(())
+        return self._layers(position, node)
 
     def _layers(self, position: int, node: LayerNode) -> Iterator[Iterator[Candidate]]:
         """Other values of a layer's parameters; of each parameter, the nearest is wanted."""
