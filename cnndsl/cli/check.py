@@ -11,6 +11,7 @@ import click
 
 from cnndsl.cli.completion import complete_pages
 from cnndsl.cli.options import color_option, parameters_option, wants_color
+from cnndsl.cli.piped import PIPED, is_piped, read_standard_input
 from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_text
 from cnndsl.diagnostics.words import count
@@ -19,13 +20,10 @@ if TYPE_CHECKING:
     from cnndsl.markdown.check import CheckedPage
     from cnndsl.typecheck.checked import Checked
 
-__all__ = ["PIPED", "check", "read_standard_input"]
+__all__ = ["check"]
 
 _ROUNDS = 100
 """How often ``--fix`` looks again: one fix may uncover the next."""
-
-PIPED = "<stdin>"
-"""What standard input is called in messages."""
 
 
 @click.command(epilog="\b\nExample:\n  cnndsl check net.cnn")
@@ -91,7 +89,7 @@ def _checked(
     from cnndsl.markdown.check import check_page
     from cnndsl.markdown.fences import is_markdown
 
-    piped = read_standard_input() if spec == "-" else None
+    piped = read_standard_input() if is_piped(spec) else None
 
     def again(*, annotate: bool = False) -> Checked | CheckedPage:
         if piped is None and is_markdown(spec):
@@ -116,25 +114,6 @@ def _checked(
         _tell(changes)
         checked = again()
     return checked
-
-
-def read_standard_input() -> str:
-    """The text on standard input.
-
-    Raises:
-        UserError: CNN901 where there is too much of it, CNN005 where it is no text.
-    """
-    from cnndsl.pipeline import current_limits
-
-    most = 4 * current_limits().text
-    data = sys.stdin.buffer.read(most + 1)
-    if len(data) > most:
-        raise UserError("CNN901", f"standard input is larger than {most:,} bytes")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"byte {error.start} is {data[error.start]:#04x}"
-        raise UserError("CNN005", f"standard input is not UTF-8 text: {what}") from None
 
 
 def _tell(changes: Iterable[str]) -> None:

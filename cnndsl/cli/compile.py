@@ -17,6 +17,7 @@ from cnndsl.cli.options import (
     verify_option,
     weights_option,
 )
+from cnndsl.cli.piped import checked_spec, file_stem
 from cnndsl.cli.quantization import check_quantize, comparison, quantized
 from cnndsl.cli.writing_verb import WritingVerb
 from cnndsl.diagnostics.compile_error import CompileError
@@ -152,7 +153,7 @@ def compile(
     verify: bool,
     parameters: dict[str, int | float | bool | str],
 ) -> None:
-    """Make a standard ONNX model of a spec: a file, or the name of a shipped one."""
+    """Make a standard ONNX model of SPEC: a path, the name of a shipped spec, or - for stdin."""
     options = {} if stage is None else _options_of(ctx, stage)
     if weights is not None and seed is not None:
         raise click.UsageError("--seed is for random weights: leave it out, or --weights")
@@ -176,18 +177,19 @@ def compile(
     from cnndsl import pipeline
 
     if stage is not None:
-        _show(stage, pipeline.check(spec, parameters), output, options)
+        _show(stage, checked_spec(spec, parameters), output, options)
         return
-    path = output or f"{Path(spec).stem}.onnx"
+    checked = checked_spec(spec, parameters)
+    network = checked.typed()
+    stem = file_stem(spec, network.name)
+    path = output or f"{stem}.onnx"
     if calibrate is not None:
         how = {"verify": verify, "seed": seed, "batch": batch, "opset": opset}
-        checked = pipeline.check(spec, parameters)
         found = quantized(checked, calibrate, weights, allow_slower=allow_slower, **how)
         _write(found.model, path, opset)
         for line in comparison(found):
             click.echo(line)
         return
-    network = pipeline.load(spec, parameters)
     if training:
         from cnndsl.elaborate.overrides import in_precision
 
@@ -204,7 +206,7 @@ def compile(
             split=split,
         )
         ending = ".onnx" if split else ".step.onnx"
-        _write_training(files, Path(output or f"{Path(spec).stem}{ending}"))
+        _write_training(files, Path(output or f"{stem}{ending}"))
         return
     artifact = pipeline.compile(
         network,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.piped import checked_spec, file_stem
 from cnndsl.cli.writing_verb import WritingVerb
 from cnndsl.diagnostics.render.characters import visible
 
@@ -70,16 +70,16 @@ def draw(
 ) -> None:
     """Draw a network: its layers as a graph, or its feature maps as boxes.
 
-    SPEC is a path, the name of a shipped spec, or a compiled model.
+    SPEC is a path, the name of a shipped spec, a compiled model, or - for standard input.
     """
     from cnndsl import api
     from cnndsl.plots.diagram.draw import ENDINGS
 
-    network = api.Network(api.checked(spec, parameters))
+    network = api.Network(checked_spec(spec, parameters, models=True))
     if output == "-":
         content = network.drawing(form or "svg", style=style, expand=expand, theme=theme)
         click.echo(content, nl=False)
         return
-    target = output or f"{Path(spec).stem}.{ENDINGS[form or 'svg']}"
+    target = output or f"{file_stem(spec, network.name)}.{ENDINGS[form or 'svg']}"
     network.draw(target, form, style=style, expand=expand, theme=theme)
     click.echo(f"{visible(target)}: {visible(network.name)} as {style}")

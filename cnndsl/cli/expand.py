@@ -9,6 +9,7 @@ import click
 
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.piped import checked_spec
 
 __all__ = ["expand"]
 
@@ -28,16 +29,10 @@ def expand(spec: str, parameters: Mapping[str, object], defaults: bool, style: s
     spec of the same network: its layers and weights are called the same. The first line is the
     SHA-256 of its content: equal networks have equal ones, whatever their texts.
     """
-    from cnndsl import pipeline
-    from cnndsl.cli.check import PIPED, read_standard_input
     from cnndsl.elaborate.content import content_json
     from cnndsl.elaborate.expand import expanded_text
 
-    if spec == "-":
-        checked = pipeline.check_text(read_standard_input(), PIPED, parameters)
-    else:
-        checked = pipeline.check(spec, parameters)
-    typed = pipeline.typed(checked)
+    typed = checked_spec(spec, parameters, models=True).typed()
     text = expanded_text(typed, defaults=defaults)
     if style == "json":
         click.echo(json.dumps(content_json(typed, text), indent=2, ensure_ascii=False))

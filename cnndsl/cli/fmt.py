@@ -125,7 +125,7 @@ def _specs_below(folder: str) -> Iterator[str]:
 
 
 def _standard_input() -> str:
-    from cnndsl.cli.check import read_standard_input
+    from cnndsl.cli.piped import read_standard_input
 
     return read_standard_input()
 

@@ -22,6 +22,7 @@ from cnndsl.cli.options import (
     verify_option,
     weights_option,
 )
+from cnndsl.cli.piped import checked_spec
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
 
@@ -107,7 +108,7 @@ def profile(
     measured = inspection.profile(
         model
         if is_compiled(model) and not parameters
-        else api.Network(api.checked(model, parameters)),
+        else api.Network(checked_spec(model, parameters, models=True)),
         training=training,
         weights=weights,
         batch=batch,

@@ -11,6 +11,7 @@ import click
 from cnndsl.cli.columns import Column, short, table
 from cnndsl.cli.completion import complete_models
 from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.piped import checked_spec
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
 
@@ -131,7 +132,7 @@ def scale(
     from cnndsl import api, inspection
 
     found = inspection.scale(
-        api.Network(api.checked(spec, parameters)),
+        api.Network(checked_spec(spec, parameters, models=True)),
         bandwidth=bandwidth,
         step=step,
         latency=latency,

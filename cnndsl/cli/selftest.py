@@ -9,6 +9,7 @@ import click
 
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, device_option, parameters_option, threads_option
+from cnndsl.cli.piped import checked_spec
 from cnndsl.diagnostics.model import UserError
 
 __all__ = ["selftest"]
@@ -38,7 +39,7 @@ def selftest(
     """Test a network's gradients and graphs against each other, and say what was measured."""
     from cnndsl import pipeline
 
-    network = pipeline.load(spec, parameters)
+    network = checked_spec(spec, parameters).typed()
     failed = []
     checks = pipeline.selftest(network, batch=batch, device=device, threads=threads, told=_tell)
     for check in checks:

@@ -11,6 +11,7 @@ import click
 from cnndsl.cli.columns import WIDTH, folded, padded, scoped, short, width
 from cnndsl.cli.completion import complete_specs
 from cnndsl.cli.options import color_option, parameters_option
+from cnndsl.cli.piped import checked_spec
 
 if TYPE_CHECKING:
     from cnndsl.analysis.summary import LayerSummary, Summary
@@ -42,12 +43,11 @@ _NARROWEST, _COMFORTABLE = 12, 18
 def summary(spec: str, batch: int | None, parameters: dict[str, object], style: str) -> None:
     """Count a network's parameters, MACs and memory, layer by layer.
 
-    SPEC is a path or the name of a shipped spec.
+    SPEC is a path, the name of a shipped spec, a compiled model, or - for standard input.
     """
     from cnndsl.analysis.summary import summarize
-    from cnndsl.pipeline import load
 
-    counted = summarize(load(spec, parameters), batch)
+    counted = summarize(checked_spec(spec, parameters, models=True).typed(), batch)
     match style:
         case "json":
             click.echo(json.dumps(counted.to_json(), indent=2))
