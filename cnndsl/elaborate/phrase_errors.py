@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
+from pydantic import PydanticUserError
+
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix
 from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import shorten
@@ -197,7 +199,10 @@ def _value_alone(
 
 def _meant(schema: type[Schema], word: str) -> Iterator[tuple[str, str]]:
     """The attributes that a word is a value of, or says no to, with that value."""
-    described = schema.model_json_schema()
+    try:
+        described = schema.model_json_schema()
+    except PydanticUserError:  # a plug-in's attribute of a type that has none
+        return
     word = word.lower()
     for name, one in described["properties"].items():
         if word in _words(one, described.get("$defs", {})):

@@ -264,7 +264,8 @@ def _network_name(here: ErrorContext) -> Diagnostic | None:
         return None
     source, start = here.collector.source, here.span(here.first + 1 - here.at).start
     found = re.compile(r"[^#\n]*").match(source.text, start)
-    assert found is not None  # nothing is one, too
+    if found is None or re.search(r"->|=>|[@{}]", found[0]):
+        return None  # a chain begins too early, or a body
     span = here.collector.span(start, start + len(found[0].rstrip()))
     name = re.sub(r"[^A-Za-z0-9_]+", "_", span.text).strip("_")
     name = f"net_{name}" if not name or name[0].isdecimal() else name

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from checked_specs import codes, only, shapes
 
 from cnndsl.diagnostics.edit import apply_edits
+from cnndsl.diagnostics.model import Report
+from cnndsl.diagnostics.source import Source, Span
+from cnndsl.elaborate.bind import bind
+from cnndsl.elaborate.values import Constants
+from cnndsl.layers.base import Schema
 from cnndsl.pipeline import check_text
+from cnndsl.syntax.ast import Identifier, Name
 
 HEAD = "input 4x9x9\nlet stride = 2\nlet k = 3\n"
 
@@ -178,3 +186,17 @@ def test_a_block_that_is_not_called_is_shown_how() -> None:
     assert only(f"{block}b\n").help == "call it as `b(width, kernel = 3)`"
     assert after_fix(f"{block}b 8 5\n") == f"{block}b(8, 5)\n"
     assert only(f"{block}b 8 5 7\n").help == "call it as `b(width, kernel = 3)`"
+
+
+def test_a_schema_whose_values_cannot_be_described_is_asked_for_no_words() -> None:
+    """As that of a plug-in, which may hold what it likes."""
+
+    class Odd(Schema):
+        hook: Callable[[], int] = int
+
+    source = Source("spec.cnn", "odd same")
+    head = Identifier("odd", Span(source, 0, 3))
+    report = Report()
+    assert bind(Odd, head, [Name("same", Span(source, 4, 8))], Constants(), report) is None
+    (found,) = report.sorted()
+    assert found.message == "`odd` has no attribute `same`"
