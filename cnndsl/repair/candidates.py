@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, auto
 from functools import cached_property
 
@@ -24,8 +24,10 @@ __all__ = [
     "Literal",
     "Rank",
     "Surroundings",
+    "collapsed",
     "edit_of",
     "literal",
+    "padding_rank",
     "rewritten",
     "spelled",
     "with_parameters",
@@ -196,6 +198,18 @@ def edit_of(node: LayerNode, module: Module, name: str, text: str) -> Edit | Non
         return Edit(end, f" {name} {text}")
     found = literal(place, module)
     return Edit(found.span, text) if found else None
+
+
+def padding_rank(sizes: Sequence[int], windows: Sequence[Window]) -> Rank:
+    """How likely a padding is meant."""
+    pairs = zip(sizes, windows, strict=True)
+    likely = all(size <= window.extent // 2 for size, window in pairs)
+    return Rank.PADDING if likely else Rank.WIDE_PADDING
+
+
+def collapsed(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """Sizes as a layer has them: one for all dimensions where they are alike."""
+    return sizes[:1] if len(set(sizes)) == 1 else sizes
 
 
 def rewritten(

@@ -17,16 +17,22 @@ from cnndsl.diagnostics.source import Span
 from cnndsl.diagnostics.words import shorten
 from cnndsl.elaborate.draft import Poison
 from cnndsl.elaborate.network import InputNode, LayerNode, Node, NodeClaim
-from cnndsl.elaborate.node_types import infer_node
 from cnndsl.frozen import replace
 from cnndsl.layers.window import Window
-from cnndsl.repair.candidates import Candidate, Rank, edit_of, rewritten, with_parameters
-from cnndsl.repair.input_sizes import input_written
-from cnndsl.repair.proof import Retry, is_shipped, uncovered
-from cnndsl.repair.what_if import Budget
-from cnndsl.typecheck.claims import stated_dims
+from cnndsl.repair.candidates import (
+    Candidate,
+    Rank,
+    collapsed,
+    edit_of,
+    padding_rank,
+    rewritten,
+    with_parameters,
+)
+from cnndsl.repair.input_sizes import resized_input
+from cnndsl.repair.proof import Retry, is_shipped, retry_cost, uncovered
+from cnndsl.repair.what_if import Budget, WhatIf
+from cnndsl.typecheck.claims import arithmetic, stated_dims
 from cnndsl.typecheck.facts import Inference
-from cnndsl.types import TensorType
 
 __all__ = ["fulfilled"]
 
@@ -49,16 +55,6 @@ KERNELS = 8
 _COUNTS = frozenset(("filters", "units"))
 """Parameters that are the number of channels that come out."""
 
-_RANKS = {
-    "stride": Rank.STRIDE,
-    "kernel": Rank.KERNEL,
-    "output_padding": Rank.OUTPUT_PADDING,
-}
-"""How likely another value of a parameter is meant; a number of channels as likely as a padding."""
-
-CHARACTERS = 20
-"""So many characters take as long to parse as one node to infer."""
-
 
 def fulfilled(
     inference: Inference,
@@ -75,9 +71,8 @@ def fulfilled(
         edited: the texts that stand for files already.
     """
     claims = _broken(inference)
-    trials, proofs = Budget(TRIED), Budget(RETRIED)
-    network = inference.network
-    cost = len(network.nodes) + len(network.module.source.text) // CHARACTERS
+    what_if, trials, proofs = WhatIf(inference), Budget(TRIED), Budget(RETRIED)
+    cost = retry_cost(inference.network, diagnostics)
     found: list[Diagnostic] = []
     for diagnostic in diagnostics:
         claim = claims.get(diagnostic.span)
@@ -86,10 +81,11 @@ def fulfilled(
             continue
         others = [one for one in diagnostics if one is not diagnostic]
         fixes: list[Fix] = []
-        for candidate in _Way(inference, claim, trials).candidates():
+        for candidate in _Way(what_if, claim, trials).candidates():
             if len(fixes) == FIXES or not proofs.grant(cost):
                 break
-            fix = Fix(f"{candidate.action}{candidate.reason}", candidate.edits)
+            title = ": ".join(filter(None, (candidate.action, candidate.reason)))
+            fix = Fix(title, candidate.edits)
             if not uncovered(fix, others, retry, edited):
                 fixes.append(fix)
         found.append(_with(diagnostic, inference, claim, fixes) if fixes else diagnostic)
@@ -119,9 +115,10 @@ def _with(
 class _Way:
     """The layers that lead to a claim, one after the other, and what they could be."""
 
-    def __init__(self, inference: Inference, claim: NodeClaim, budget: Budget) -> None:
-        self.inference = inference
-        self.network = inference.network
+    def __init__(self, what_if: WhatIf, claim: NodeClaim, budget: Budget) -> None:
+        self.what_if = what_if
+        self.inference = what_if.inference
+        self.network = self.inference.network
         self.claim = claim
         self.budget = budget
         self.positions = self._positions()
@@ -156,16 +153,9 @@ class _Way:
         yield from sorted(found, key=lambda one: (one.rank, one.distance))
 
     def _holds(self, candidate: Candidate) -> bool:
-        """Whether a change makes the claim true, and nothing else on the way wrong."""
-        facts = list(self.inference.facts)
-        for position in self.positions[self.positions.index(min(candidate.changed)) :]:
-            if not self.budget.grant(1):
-                return False
-            node = candidate.changed.get(position, self.network.nodes[position])
-            facts[position], faults = infer_node(node, facts)
-            if faults:
-                return False
-        kind = facts[self.claim.node].type
+        """Whether a change makes the claim true, and nothing else up to it wrong."""
+        facts = self.what_if.facts(candidate.changed, (), self.budget, self.claim.node)
+        kind = facts[self.claim.node].type if facts is not None else None
         return kind is not None and kind.dims == self.claim.dims
 
     # --- what could be different ---
@@ -180,7 +170,7 @@ class _Way:
     def _layers(self, position: int, node: LayerNode) -> Iterator[Iterator[Candidate]]:
         """Other values of a layer's parameters; of each parameter, the nearest is wanted."""
         for name in _COUNTS.intersection(node.layer.positional):
-            yield self._parameter(position, node, name, [(self.claim.dims[0],)])
+            yield self._count(position, node, name)
         source = self.inference.facts[node.inputs[0]].type
         windows = node.layer.windows(source) if source is not None else ()
         fields = type(node.layer).model_fields
@@ -189,13 +179,13 @@ class _Way:
             yield self._same(position, node)
         if windows and "stride" in fields:
             sizes = _alike(windows[0].stride, STRIDES, len(windows))
-            yield self._parameter(position, node, "stride", sizes)
+            yield self._parameter(position, node, "stride", sizes, Rank.STRIDE)
         if windows and "output_padding" in fields:
             sizes = [(size,) * len(windows) for size in range(max(w.stride for w in windows))]
-            yield self._parameter(position, node, "output_padding", sizes)
+            yield self._parameter(position, node, "output_padding", sizes, Rank.OUTPUT_PADDING)
         if windows and "kernel" in fields:
             sizes = _alike(windows[0].kernel, KERNELS, len(windows))
-            yield self._parameter(position, node, "kernel", sizes)
+            yield self._parameter(position, node, "kernel", sizes, Rank.KERNEL)
 
     def _paddings(
         self, position: int, node: LayerNode, windows: Sequence[Window]
@@ -206,8 +196,7 @@ class _Way:
         halves = tuple(window.extent // 2 for window in windows)
         alike = ((size,) * len(windows) for size in range(min(window.extent for window in windows)))
         for sizes in chain((halves,), alike):
-            likely = all(size <= half for size, half in zip(sizes, halves, strict=True))
-            rank = Rank.PADDING if likely else Rank.WIDE_PADDING
+            rank = padding_rank(sizes, windows)
             yield from self._parameter(position, node, "padding", [sizes], rank)
 
     def _same(self, position: int, node: LayerNode) -> Iterator[Candidate]:
@@ -216,34 +205,31 @@ class _Way:
             changed: dict[int, Node] = {position: with_parameters(node, {"padding": "same"})}
             yield Candidate(Rank.SAME, "write `padding same`", (edit,), changed)
 
+    def _count(self, position: int, node: LayerNode, name: str) -> Iterator[Candidate]:
+        """As many channels as are claimed."""
+        wanted = self.claim.dims[0]
+        written = rewritten(node, self.network.module, name, (wanted,))
+        if written is not None:
+            action, edit = written
+            changed: dict[int, Node] = {position: with_parameters(node, {name: wanted})}
+            yield Candidate(Rank.PADDING, action, (edit,), changed)
+
     def _parameter(
         self,
         position: int,
         node: LayerNode,
         name: str,
         values: Sequence[tuple[int, ...]],
-        rank: Rank | None = None,
+        rank: Rank,
     ) -> Iterator[Candidate]:
         for sizes in values:
-            value: object = sizes[:1] if len(set(sizes)) == 1 else sizes
-            if name in _COUNTS:
-                value = sizes[0]
             written = rewritten(node, self.network.module, name, sizes)
-            if value == getattr(node.layer, name) or written is None:
+            if collapsed(sizes) == getattr(node.layer, name) or written is None:
                 continue
             action, edit = written
-            changed = with_parameters(node, {name: value})
-            reason = "" if name in _COUNTS else self._formula(changed)
-            which = rank or _RANKS.get(name, Rank.PADDING)
-            yield Candidate(which, action, (edit,), {position: changed}, reason)
-
-    def _formula(self, node: Node) -> str:
-        """The size rule with the new numbers, as it follows an action."""
-        if not isinstance(node, LayerNode):
-            return ""
-        source = self.inference.facts[node.inputs[0]].type
-        windows = node.layer.windows(source) if source is not None else ()
-        return f": {', '.join(dict.fromkeys(window.formula for window in windows))}"
+            changed = with_parameters(node, {name: collapsed(sizes)})
+            reason = ", ".join(arithmetic(changed, self.inference))
+            yield Candidate(rank, action, (edit,), {position: changed}, reason)
 
     def _inputs(self, position: int, node: InputNode) -> Iterator[Iterator[Candidate]]:
         """Other sizes of the input, the nearest first."""
@@ -255,14 +241,10 @@ class _Way:
             sizes = tuple(size + step for size in node.type.spatial)
             if not sizes or min(sizes) < 1:
                 return
-            kind: TensorType = node.type.resized((node.type.channels, *sizes))
-            written = input_written(self.network, node, kind)
-            if written is None:
+            found = resized_input(self.network, position, node, (node.type.channels, *sizes))
+            if found is None:
                 return
-            near = abs(step) <= max(max(node.type.spatial) // 4, 4)
-            rank = Rank.INPUT if near else Rank.FAR_INPUT
-            changed: dict[int, Node] = {position: replace(node, type=kind)}
-            yield Candidate(rank, written[0], written[1], changed)
+            yield found
 
 
 def _alike(now: int, reach: int, rank: int) -> list[tuple[int, ...]]:

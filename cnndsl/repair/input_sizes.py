@@ -20,7 +20,7 @@ from cnndsl.syntax.ast import Expr, Input, List, Module, Size
 from cnndsl.typecheck.input_checks import channels_first
 from cnndsl.types import TensorType
 
-__all__ = ["input_changes", "input_written"]
+__all__ = ["input_changes", "resized_input"]
 
 REACH = 256
 """No size farther from the one written is looked at."""
@@ -79,32 +79,23 @@ class _Search:
     def candidates(self, direction: int) -> Iterator[Candidate]:
         """Inputs with larger or smaller sizes along the dimensions at fault."""
         for sizes in self._sizes(direction):
-            kind = self.node.type.resized((self.node.type.channels, *sizes))
-            written = input_written(self.case.inference.network, self.node, kind)
-            if written is not None:
-                action, edits = written
-                changed = {self.position: replace(self.node, type=kind)}
-                rank, distance = self._order(sizes, direction)
-                yield Candidate(rank, action, edits, changed, distance=distance)
+            found = self._resized((self.node.type.channels, *sizes))
+            if found is not None:
+                spatial = self.node.type.spatial
+                distance = sum(abs(size - old) for size, old in zip(sizes, spatial, strict=True))
+                # Smaller ones count as farther: they lose cells.
+                yield replace(found, distance=distance if direction > 0 else SHRINKING * distance)
 
     def reordered(self) -> Iterator[Candidate]:
         """The input with its channels first, where they stand last."""
         sizes = channels_first(self.case.inference.network, self.position, self.node)
         if len(sizes) == len(self.node.type.dims):
-            kind = self.node.type.resized(sizes)
-            written = input_written(self.case.inference.network, self.node, kind)
-            if written is not None:
-                action, edits = written
-                changed = {self.position: replace(self.node, type=kind)}
-                yield Candidate(Rank.ORDER, action, edits, changed)
+            found = self._resized(sizes)
+            if found is not None:
+                yield replace(found, rank=Rank.ORDER)
 
-    def _order(self, sizes: Sequence[int], direction: int) -> tuple[Rank, int]:
-        """How likely these sizes are meant; smaller ones count as farther, they lose cells."""
-        pairs = [*zip(sizes, self.node.type.spatial, strict=True)]
-        near = all(abs(size - old) <= max(old // 4, 4) for size, old in pairs)
-        distance = sum(abs(size - old) for size, old in pairs)
-        rank = Rank.INPUT if near else Rank.FAR_INPUT
-        return rank, distance if direction > 0 else SHRINKING * distance
+    def _resized(self, dims: tuple[int, ...]) -> Candidate | None:
+        return resized_input(self.case.inference.network, self.position, self.node, dims)
 
     def _sizes(self, direction: int) -> Iterator[tuple[int, ...]]:
         """All spatial sizes, the least changed first; equal ones that are wrong stay equal."""
@@ -152,7 +143,21 @@ class _Search:
         return True
 
 
-def input_written(
+def resized_input(
+    network: Network, position: int, node: InputNode, dims: tuple[int, ...]
+) -> Candidate | None:
+    """An input with other sizes, near ones likelier; None where those written are computed."""
+    kind = node.type.resized(dims)
+    written = _written(network, node, kind)
+    if written is None:
+        return None
+    pairs = zip(kind.spatial, node.type.spatial, strict=True)
+    near = all(abs(size - old) <= max(old // 4, 4) for size, old in pairs)
+    rank = Rank.INPUT if near else Rank.FAR_INPUT
+    return Candidate(rank, *written, {position: replace(node, type=kind)})
+
+
+def _written(
     network: Network, node: InputNode, kind: TensorType
 ) -> tuple[str, tuple[Edit, ...]] | None:
     """What to do to give an input another type, and the edits; None where sizes are computed."""

@@ -17,9 +17,19 @@ from cnndsl import resources
 from cnndsl.diagnostics.edit import apply_edits, compatible
 from cnndsl.diagnostics.model import Diagnostic, Edit, Fix, HoleState, Severity
 from cnndsl.diagnostics.source import Source
+from cnndsl.elaborate.network import Network
 from cnndsl.frozen import replace
 
-__all__ = ["Retry", "is_shipped", "moved", "place_after", "proved", "uncovered", "with_edits"]
+__all__ = [
+    "Retry",
+    "is_shipped",
+    "moved",
+    "place_after",
+    "proved",
+    "retry_cost",
+    "uncovered",
+    "with_edits",
+]
 
 Retry: TypeAlias = Callable[[Mapping[Path, str]], tuple[Diagnostic, ...]]
 """Checks the spec with texts that stand in for its files; gives its diagnostics, unrepaired."""
@@ -29,6 +39,12 @@ _Known: TypeAlias = tuple[str, HoleState | None, str, int]
 
 SOLVABLE = frozenset((HoleState.SOLVED, HoleState.UNDETERMINED))
 """What is said of holes that numbers fit; a fix may turn one into the other."""
+
+HOLE_SEARCH = 10_000
+"""What looking for the numbers of holes adds to a trial, in nodes."""
+
+CHARACTERS = 20
+"""So many characters take as long to parse as one node to infer."""
 
 ROUNDS = 4
 """So often a trial goes on with what it uncovered."""
@@ -167,6 +183,13 @@ def _unexpected(diagnostics: Iterable[Diagnostic], allowed: Sequence[_Known]) ->
             if left[(item.code, *place)] < 0:
                 found.append(item)
     return found
+
+
+def retry_cost(network: Network, diagnostics: Iterable[Diagnostic]) -> int:
+    """What checking the text once more costs, in nodes that are inferred."""
+    has_holes = any(diagnostic.hole is not None for diagnostic in diagnostics)
+    characters = len(network.module.source.text)
+    return len(network.nodes) + characters // CHARACTERS + has_holes * HOLE_SEARCH
 
 
 def uncovered(

@@ -31,7 +31,7 @@ from cnndsl.layers.window import Window
 from cnndsl.repair.candidates import Candidate, Case, Rank, Surroundings
 from cnndsl.repair.input_sizes import input_changes
 from cnndsl.repair.join_paddings import branch_paddings
-from cnndsl.repair.proof import Retry, is_shipped, moved, place_after, uncovered
+from cnndsl.repair.proof import Retry, is_shipped, moved, place_after, retry_cost, uncovered
 from cnndsl.repair.solve import changes
 from cnndsl.repair.what_if import Budget, WhatIf
 from cnndsl.syntax.ast import Expect
@@ -64,12 +64,6 @@ RETRIED = 10_000
 
 CASES = 100
 """So many failures are repaired: as many diagnostics as are shown."""
-
-HOLE_SEARCH = 10_000
-"""What looking for the numbers of holes adds to a retry, in nodes."""
-
-CHARACTERS = 20
-"""So many characters take as long to parse as one node to infer."""
 
 SETTLED = frozenset((Rank.PADDING, Rank.OUTPUT_PADDING, Rank.INPUT))
 """What may be safe."""
@@ -249,9 +243,7 @@ class _Workshop:
     @cached_property
     def _cost(self) -> int:
         """What one retry costs, in nodes."""
-        network = self.inference.network
-        characters = len(network.module.source.text)
-        return len(network.nodes) + characters // CHARACTERS + self._has_holes * HOLE_SEARCH
+        return retry_cost(self.inference.network, self.diagnostics)
 
     @cached_property
     def _has_holes(self) -> bool:

@@ -20,7 +20,9 @@ from cnndsl.repair.candidates import (
     Candidate,
     Case,
     Rank,
+    collapsed,
     edit_of,
+    padding_rank,
     rewritten,
 )
 from cnndsl.syntax.ast import NetworkName, RoundingRule
@@ -65,10 +67,8 @@ def _paddings(case: Case) -> Iterator[Candidate]:
     if isinstance(written, tuple) and len(written) == 2 * rank:
         yield from _ends(case, written)
         return
-    halves = tuple(window.extent // 2 for window in case.windows)
     for sizes in _nearest(case, "padding"):
-        likely = all(size <= half for size, half in zip(sizes, halves, strict=True))
-        yield from _written(case, "padding", sizes, Rank.PADDING if likely else Rank.WIDE_PADDING)
+        yield from _written(case, "padding", sizes, padding_rank(sizes, case.windows))
 
 
 def _ends(case: Case, written: tuple[int, ...]) -> Iterator[Candidate]:
@@ -221,5 +221,4 @@ def _written(case: Case, name: str, sizes: tuple[int, ...], rank: Rank) -> Itera
     found = rewritten(case.node, case.module, name, sizes)
     if found is not None:
         action, edit = found
-        values = sizes[:1] if len(set(sizes)) == 1 else sizes
-        yield Candidate(rank, action, (edit,), case.with_layer(**{name: values}))
+        yield Candidate(rank, action, (edit,), case.with_layer(**{name: collapsed(sizes)}))

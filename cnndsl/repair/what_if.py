@@ -65,7 +65,11 @@ class WhatIf:
             self.claims.setdefault(claim.node, []).append(claim)
 
     def facts(
-        self, changed: Mapping[int, Node], mends: Collection[tuple[int, FaultKind]], budget: Budget
+        self,
+        changed: Mapping[int, Node],
+        mends: Collection[tuple[int, FaultKind]],
+        budget: Budget,
+        last: int | None = None,
     ) -> list[Fact] | None:
         """The facts of the changed network, or None where the change is no good.
 
@@ -73,11 +77,12 @@ class WhatIf:
             changed: the nodes that take the place of others, by position.
             mends: the failures that must go away, each a node's position and a kind of fault.
             budget: pays for every node that is inferred again.
+            last: the node behind which none is looked at; by default the last one.
         """
         facts = list(self.inference.facts)
         moved: set[int] = set()
         nodes = self.inference.network.nodes
-        for position in range(min(changed), len(nodes)):
+        for position in range(min(changed), len(nodes) if last is None else last + 1):
             node = changed.get(position, nodes[position])
             follows = isinstance(node, LayerNode) and not moved.isdisjoint(node.inputs)
             if not follows and position not in changed:

@@ -12,7 +12,7 @@ from cnndsl.frozen import replace
 from cnndsl.typecheck.facts import Inference
 from cnndsl.types import TensorType
 
-__all__ = ["check_claim", "stated_dims", "withdraw_fixes"]
+__all__ = ["arithmetic", "check_claim", "stated_dims", "withdraw_fixes"]
 
 
 def check_claim(claim: NodeClaim, fact: Fact, node: Node, inference: Inference) -> Fact:
@@ -42,7 +42,7 @@ def _wrong_claim(
         stated,
         label=f"claims {said}",
         labels=(Label(node.span, f"gives {true}"),),
-        notes=_arithmetic(node, inference),
+        notes=arithmetic(node, inference),
         help=f"write `=> {true}` if the network is right, or change the layer if the claim is",
         fixes=(Fix(f"write `{true}`", (Edit(stated, str(true)),)),),
     )
@@ -71,7 +71,7 @@ def stated_dims(claim: Span) -> Span:
     return Span(claim.source, claim.end - len(sizes), claim.end)
 
 
-def _arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
+def arithmetic(node: Node, inference: Inference) -> tuple[str, ...]:
     """The size rule with the node's numbers, as notes."""
     if not isinstance(node, LayerNode):
         return ()
