@@ -12,6 +12,7 @@ import click
 from cnndsl.cli.completion import complete_pages
 from cnndsl.cli.options import color_option, parameters_option, wants_color
 from cnndsl.cli.piped import PIPED, is_piped, read_standard_input
+from cnndsl.diagnostics.exit_codes import FAILED
 from cnndsl.diagnostics.model import Diagnostic, UserError
 from cnndsl.diagnostics.render import FORMATS, render, render_text
 from cnndsl.diagnostics.words import count
@@ -74,11 +75,11 @@ def check(
         if style == "text":
             text = "\n" * bool(position) + _report(spec, checked, table, wants_color(stream))
             click.echo(text, err=filters, color=wants_color(stream))
-        if filters and spec == "-":
+        if filters and is_piped(spec):
             click.echo(checked.source.text, nl=False)
     if style != "text" and (found or style in ("json", "sarif")):
         click.echo(render(found, style), err=filters)
-    sys.exit(1 if found else 0)
+    sys.exit(FAILED if found else 0)
 
 
 def _checked(

@@ -176,10 +176,10 @@ def compile(
         raise click.UsageError(f"{other} is for --quantize: leave it out, or add that")
     from cnndsl import pipeline
 
-    if stage is not None:
-        _show(stage, checked_spec(spec, parameters), output, options)
-        return
     checked = checked_spec(spec, parameters)
+    if stage is not None:
+        _show(stage, checked, output, options)
+        return
     network = checked.typed()
     stem = file_stem(spec, network.name)
     path = output or f"{stem}.onnx"

@@ -8,6 +8,7 @@ import click
 
 from cnndsl.cli.completion import complete_models
 from cnndsl.cli.options import parameters_option
+from cnndsl.diagnostics.exit_codes import FAILED
 
 __all__ = ["diff"]
 
@@ -42,4 +43,4 @@ def diff(old: str, new: str, style: str, parameters: dict[str, object], *, exit_
             click.echo(found.markdown())
         case _:
             click.echo(found.text())
-    return 1 if found and exit_code else 0
+    return FAILED if found and exit_code else 0

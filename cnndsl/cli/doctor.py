@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.options import color_option
+from cnndsl.diagnostics.exit_codes import FAILED
 
 if TYPE_CHECKING:
     from cnndsl.runtime.doctor import Checkup
@@ -35,7 +36,7 @@ def doctor(style: str) -> None:
         click.echo(json.dumps(checkup.to_json(), indent=2))
     else:
         click.echo("\n".join(_lines(checkup)))
-    sys.exit(0 if checkup.healthy else 1)
+    sys.exit(0 if checkup.healthy else FAILED)
 
 
 def _lines(checkup: Checkup) -> Iterator[str]:

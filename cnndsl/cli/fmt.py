@@ -13,14 +13,14 @@ import click
 
 from cnndsl.cli.completion import complete_files
 from cnndsl.cli.options import color_option, wants_color
+from cnndsl.cli.piped import PIPED, is_piped, read_standard_input
 from cnndsl.diagnostics.compile_error import CompileError
+from cnndsl.diagnostics.exit_codes import FAILED
 from cnndsl.diagnostics.model import UserError
 from cnndsl.diagnostics.render.characters import visible
 from cnndsl.diagnostics.words import count
 
 __all__ = ["fmt"]
-
-_PIPED = "<stdin>"
 
 
 @click.command(epilog="\b\nExample:\n  cnndsl fmt --diff net.cnn")
@@ -57,15 +57,15 @@ def fmt(files: tuple[str, ...], check: bool, diff: bool) -> None:
         counts[changed] += 1
     if files != ("-",):
         click.echo(_summary(counts[True], counts[False], written=not (check or diff)), err=True)
-    sys.exit(1 if failed or (check and counts[True]) else 0)
+    sys.exit(FAILED if failed or (check and counts[True]) else 0)
 
 
 def _format(name: str, *, check: bool, diff: bool) -> bool:
     """Format one file, or tell how; gives whether it is laid otherwise."""
-    piped = name == "-"
-    old = _standard_input() if piped else _text(Path(name), name)
-    new = _formatted(old, _PIPED if piped else name)
-    shown = visible(_PIPED if piped else name)
+    piped = is_piped(name)
+    old = read_standard_input() if piped else _text(Path(name), name)
+    new = _formatted(old, PIPED if piped else name)
+    shown = visible(PIPED if piped else name)
     if diff and new != old:
         _print_diff(old, new, shown)
     if check and new != old:
@@ -110,7 +110,7 @@ def _found(files: Iterable[str]) -> Iterator[str]:
                 help = "name the specs, or a folder that has some"
                 raise UserError("CNN012", message, help=help)
         for one in names:
-            real = one if one == "-" else os.path.realpath(one)
+            real = one if is_piped(one) else os.path.realpath(one)
             if real not in seen:
                 seen.add(real)
                 yield one
@@ -122,12 +122,6 @@ def _specs_below(folder: str) -> Iterator[str]:
         for name in sorted(names):
             if name.endswith(".cnn") and not name.startswith("."):
                 yield os.path.normpath(os.path.join(place, name))
-
-
-def _standard_input() -> str:
-    from cnndsl.cli.piped import read_standard_input
-
-    return read_standard_input()
 
 
 def _text(path: Path, name: str) -> str:

@@ -25,7 +25,7 @@ from cnndsl.cli.options import (
     verify_option,
     weights_option,
 )
-from cnndsl.diagnostics.exit_codes import INTERRUPTED
+from cnndsl.diagnostics.exit_codes import FAILED, INTERRUPTED
 from cnndsl.diagnostics.model import UserError
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def _ended(found: Sweep, style: str, *, resume: bool) -> int:
         click.echo(f"interrupted; what is trained is saved in {found.folder}. Go on with", err=True)
         click.echo(f"\n  {shlex.join(['cnndsl', *again])}", err=True)
         return INTERRUPTED
-    return 1 if found.failed else 0
+    return FAILED if found.failed else 0
 
 
 def _json(found: Sweep) -> str:

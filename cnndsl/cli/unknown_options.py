@@ -38,21 +38,19 @@ _OTHER_OPTIONS = {
 """Names that other tools have for options, by ours."""
 
 _OTHER_SETTINGS = {
-    "optimizer.lr": "learning_rate rate base_lr initial_lr eta step_size",
+    "optimizer.lr": "rate step_size",
     "optimizer": "optim opt solver algorithm",
     "weight_decay": "wd decay l2 regularization l2_reg",
     "schedule": "scheduler lr_scheduler lr_schedule lr_policy sched",
-    "schedule.warmup": "warmup_epochs warm_up",
     "schedule.gamma": "lr_gamma lr_decay",
-    "schedule.every": "lr_step_size stepsize",
+    "schedule.every": "lr_step_size",
     "loss": "criterion loss_fn objective",
-    "loss.smoothing": "label_smoothing",
     "clip": "grad_clip gradient_clip clip_norm clip_grad max_grad_norm gradient_clip_val",
     "early_stop": "early_stopping patience",
     "augment": "augmentation augmentations aug transform transforms",
     "init": "initializer initialization weight_init",
 }
-"""Names that other tools have for what a recipe sets, by ours."""
+"""Names that other tools have for what a recipe sets, by ours; those of attributes aside."""
 
 _IMPLIED = {
     **dict.fromkeys(("amp", "fp16", "half", "mixed_precision", "autocast"), "float16"),
@@ -113,6 +111,7 @@ def _setting(name: str) -> tuple[str, str]:
 
     Both are empty where it sets none.
     """
+    from cnndsl.layers import FOREIGN_ATTRIBUTES
     from cnndsl.recipe.recipe import LABELLED, NAMES, SCALARS, VARIANTS
 
     for ours, names in _OTHER_SETTINGS.items():
@@ -120,9 +119,10 @@ def _setting(name: str) -> tuple[str, str]:
             return ours, ""
     if name in (*VARIANTS, *SCALARS, *LABELLED, *NAMES):
         return name, ""
-    for setting in ("optimizer", "schedule", "loss"):
-        if any(name in kind.model_fields for kind in VARIANTS[setting].shipped()):
-            return f"{setting}.{name}", ""
+    for attribute in (name, FOREIGN_ATTRIBUTES.get(name)):
+        for setting in ("optimizer", "schedule", "loss"):
+            if any(attribute in kind.model_fields for kind in VARIANTS[setting].shipped()):
+                return f"{setting}.{attribute}", ""
     return next(((setting, name) for setting, kinds in VARIANTS.items() if name in kinds), ("", ""))
 
 

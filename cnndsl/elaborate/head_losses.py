@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-from cnndsl.diagnostics.model import Diagnostic, Report, UserError
+from cnndsl.diagnostics.model import Diagnostic, Report
 from cnndsl.diagnostics.words import closest, replacements, shorten
 from cnndsl.elaborate.bind import bind
 from cnndsl.elaborate.header import validated
@@ -81,10 +81,7 @@ def take_apart(setting: Setting, known: Iterable[str]) -> LossLine:
 
 def _schema(kind: str) -> type[Variant]:
     """A loss by its name; one that does not load is named where it is bound."""
-    try:
-        return VARIANTS["loss"].get(kind, Loss)
-    except UserError:
-        return Loss
+    return VARIANTS["loss"].loaded(kind) or Loss
 
 
 def head_loss(

@@ -217,9 +217,9 @@ def joined(
     what = f"`{ours}` is a setting of its own"
     if place.text != ours:
         what = f"`{shorten(place.text)}` is the setting `{ours}`"
-    help = f"begin a new line before {' and '.join(f'`{ours}`' for _, _, ours in found)}"
-    if any(place.text != ours for _, place, ours in found):
-        help = f"write {' and '.join(f'`{ours}`' for _, _, ours in found)} in a new line"
+    every = " and ".join(f"`{ours}`" for _, _, ours in found)
+    as_here = all(place.text == ours for _, place, ours in found)
+    help = f"begin a new line before {every}" if as_here else f"write {every} in a new line"
     return Diagnostic(
         "CNN201",
         f"{what}, not a part of `{setting.name.name}`",

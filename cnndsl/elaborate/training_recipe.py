@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from typing import TypeVar
 
@@ -87,10 +86,8 @@ def _attributes(setting: Setting) -> Container[str]:
     from cnndsl.recipe.recipe import VARIANTS
 
     word = setting.values[0] if setting.values else None
-    kind = None
-    if isinstance(word, Name) and setting.name.name in VARIANTS:
-        with suppress(UserError):  # one of another package that does not load is said elsewhere
-            kind = VARIANTS[setting.name.name].get(word.name)
+    family = VARIANTS.get(setting.name.name)
+    kind = family.loaded(word.name) if family is not None and isinstance(word, Name) else None
     return kind.model_fields if kind is not None else ()
 
 
@@ -180,7 +177,8 @@ def _unknown_variant(setting: Setting, word: Expr | None, variants: Sequence[str
         help = behind.title
     elif (kind := _kind_with(name, text)) is not None:
         absent, fixes = None, ()
-        help = f"say which first, as in `{name} {kind} {_written(setting.values)}`"
+        rest = shorten(word.span.to(setting.values[-1].span).text)
+        help = f"say which first, as in `{name} {kind} {rest}`"
     if absent is not None:
         help = absent if absent.startswith("write") else f"{absent}: choose {choices}"
     return Diagnostic(
@@ -203,10 +201,6 @@ def _kind_with(setting: str, attribute: str) -> str | None:
     return None
 
 
-def _written(values: Sequence[Expr]) -> str:
-    return shorten(values[0].span.to(values[-1].span).text)
-
-
 def _kind_behind(setting: Setting, variants: Sequence[str]) -> Fix | None:
     """``schedule warmup 5 cosine``: the kind stands first."""
     from cnndsl.recipe.recipe import VARIANTS
@@ -214,8 +208,9 @@ def _kind_behind(setting: Setting, variants: Sequence[str]) -> Fix | None:
     first = setting.values[0]
     for at, value in enumerate(setting.values):
         if at and isinstance(value, Name) and value.name in variants:
-            kind = VARIANTS[setting.name.name][value.name]
-            before = setting.values[:at] if first.span.text in kind.model_fields else ()
+            kind = VARIANTS[setting.name.name].loaded(value.name)
+            fields: Container[str] = kind.model_fields if kind is not None else ()
+            before = setting.values[:at] if first.span.text in fields else ()
             others = [one.span.text for one in (*before, *setting.values[at + 1 :])]
             whole = " ".join((value.name, *others))
             place = setting.values[0].span.to(setting.values[-1].span)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from typing_extensions import override
 
+from cnndsl.diagnostics.model import UserError
 from cnndsl.frozen import frozen, replace
 from cnndsl.layers.base import Init
 from cnndsl.recipe import AUGMENTATIONS, LOSSES, OPTIMIZERS, SCHEDULES
@@ -88,6 +89,13 @@ class Family(Mapping[str, type[Variant]]):
     @override
     def __len__(self) -> int:
         return len(self._registry.keywords())
+
+    def loaded(self, word: str) -> type[Variant] | None:
+        """The kind of this name; None where there is none, or one of another package fails."""
+        try:
+            return self.get(word)
+        except UserError:
+            return None
 
     def shipped(self) -> Iterator[type[Variant]]:
         """The kinds of this package, which always load."""

@@ -94,7 +94,7 @@ class ShardedTrainStep:
         self._nodes = list(covering(self._own, self._whole))
         signature, update = step.signature, step.update.signature
         self.lanes = _lanes_of(step.shards, self._own, self.device, threads, most)
-        self._count, each = self.lanes.at_once, self.lanes.threads
+        at_once, each, _ = self.lanes
         halves = {x: FirstHalf(one, self.device, each) for x, one in step.gradients.items()}
         updating = start_session(step.update, self.device, threads, takes_turns=True)
 
@@ -103,7 +103,7 @@ class ShardedTrainStep:
         self._names = [*(spec.name for spec in signature.outputs_of("loss", "metric"))]
         layout = Layout(signature.outputs_of("gradient", "share"))
         height = max(_height(node) for node in self._nodes)
-        count = len(self._nodes) - 1 + height + self._count
+        count = len(self._nodes) - 1 + height + at_once
         self._buffers = [Buffer(layout, len(self._names) + 2) for _ in range(count)]
         # What one worker adds alone lies in the first buffer already.
         alone = workers.worker.count == 1
@@ -118,9 +118,13 @@ class ShardedTrainStep:
     def _open_lanes(self, halves: Mapping[int, FirstHalf]) -> None:
         """Make what each of the shards that are computed at once is computed with."""
         self._lanes: SimpleQueue[Mapping[int, Lane]] = SimpleQueue()
-        for _ in range(self._count):
+        for _ in range(self.lanes.at_once):
             self._lanes.put({size: Lane(half, self._memory) for size, half in halves.items()})
-        self._pool = ThreadPoolExecutor(self._count, "cnndsl-shard") if self._count > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(self.lanes.at_once, "cnndsl-shard")
+            if self.lanes.at_once > 1
+            else None
+        )
 
     @property
     def samples(self) -> tuple[int, int]:
@@ -182,7 +186,7 @@ class ShardedTrainStep:
         shards = iter(range(*self._own))
 
         def leaf() -> Buffer:
-            while len(pending) < self._count and (at := next(shards, None)) is not None:
+            while len(pending) < self.lanes.at_once and (at := next(shards, None)) is not None:
                 pending.append(self._begun(at, fed, free.popleft()))
             return pending.popleft().result()
 
